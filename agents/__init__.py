@@ -1,0 +1,1 @@
+"""The agents: one file each, a small class with an async ``handle(record)`` that gives what follows. No Kafka."""

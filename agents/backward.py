@@ -1,0 +1,61 @@
+"""The backward agent: writes the instruction that a passage answers (Myx in arXiv 2308.06259)."""
+
+import asyncio
+
+from models.engine import Sampling
+from models.serving import ServedModel, Written
+from schemas.errors import PromptTooLong
+from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
+
+
+class Backward:
+    """Segment → one Candidate for each sample, or a Rejection."""
+
+    def __init__(self, model: ServedModel, sampling: Sampling, samples: int = 1) -> None:
+        self._model = model
+        self._sampling = sampling
+        self._samples = samples
+
+    async def handle(self, segment: Segment, at: Offset | None = None) -> list[Candidate | Rejection]:
+        """The candidates of a segment. Samples run side by side; identical instructions are told apart by the curator."""
+        write = self._model.write_instruction
+        try:
+            written = await asyncio.gather(
+                *(write(segment.id, segment.text, segment.context, self._sampling, sample) for sample in range(self._samples))
+            )
+        except PromptTooLong as error:
+            return [self._refuse(segment, segment.id, "prompt_too_long", str(error))]
+        return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
+
+    def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:
+        if not written.instruction:
+            return self._refuse(segment, written.id, "empty_instruction", "the model wrote nothing")
+        if not written.complete:
+            return self._refuse(segment, written.id, "unfinished_instruction", written.instruction[:200])
+        return Candidate(
+            id=written.id,
+            instruction=written.instruction,
+            context=written.context,
+            response=segment.text,
+            provenance=Provenance(
+                source=segment.source,
+                document_id=segment.document_id,
+                document_at=segment.document_at,
+                segment_id=segment.id,
+                headings=segment.headings,
+                release=written.release,
+                template=written.template,
+                sample=sample,
+            ),
+        )
+
+    def _refuse(self, segment: Segment, id: str, reason: str, detail: str) -> Rejection:
+        return Rejection(
+            id=id,
+            stage="backward",
+            reason=reason,
+            detail=detail,
+            document_id=segment.document_id,
+            segment_id=segment.id,
+            release=self._model.release,
+        )

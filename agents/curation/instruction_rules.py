@@ -1,0 +1,79 @@
+"""Which instructions are refused by their look alone, after Self-Instruct (arXiv 2212.10560, section 2.2)."""
+
+import re
+import string
+from collections import Counter
+from dataclasses import dataclass, field
+
+from agents.curation.refusal import Refusal
+from agents.curation.words import words
+from schemas.errors import SettingsError
+
+SOFTWARE_KEYWORDS = ("image", "images", "graph", "graphs", "picture", "pictures", "draw", "plot", "plots", "diagram", "diagrams")
+"""The default: what a model that reads and writes text cannot see or make.
+
+Self-Instruct's list also has file, map and go to. In text about software those are subjects (a file object, ``map()``),
+so they are not in this one.
+"""
+
+SELF_INSTRUCT_KEYWORDS = (
+    *("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps"),
+    *("draw", "plot", "go to"),
+)
+"""The paper's list, for text about other things."""
+
+_LETTER = re.compile(r"[^\W\d_]")
+_PHRASE_WORDS = 3
+_PHRASE_TIMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRules:
+    """The limits. ``keywords`` are refused as whole words, in any case. Raises SettingsError where they contradict."""
+
+    min_words: int = 4
+    """Fewest words, as white space parts them: Self-Instruct drops three or fewer."""
+    max_words: int = 150
+    keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
+    ascii_start: bool = True
+    """Whether the first character must be ASCII. Switch it off for languages with another script."""
+    _keyword: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_words <= self.max_words:
+            raise SettingsError(f"an instruction has from {self.min_words} to {self.max_words} words: nothing would pass")
+        if not all(keyword.strip() for keyword in self.keywords):
+            raise SettingsError("one of the instruction keywords is empty: remove it")
+        if self.keywords:
+            choices = "|".join(re.escape(keyword) for keyword in self.keywords)
+            pattern = re.compile(rf"(?<!\w)(?:{choices})(?!\w)", re.IGNORECASE)
+            object.__setattr__(self, "_keyword", pattern)
+
+    def refuse(self, instruction: str) -> Refusal | None:
+        """Why this instruction is refused, or None where it passes."""
+        count = len(instruction.split())
+        if count < self.min_words:
+            return Refusal("instruction_too_short", f"{count} words, at least {self.min_words}")
+        if count > self.max_words:
+            return Refusal("instruction_too_long", f"{count} words, at most {self.max_words}")
+        first = instruction.lstrip()[0]
+        if first in string.punctuation or (self.ascii_start and not first.isascii()):
+            return Refusal("instruction_start", f"starts with {first!r}")
+        if not _LETTER.search(instruction):
+            return Refusal("instruction_no_letter", "no letter in it")
+        keyword = self._keyword.search(instruction) if self._keyword else None
+        if keyword:
+            return Refusal("instruction_keyword", keyword[0].lower())
+        phrase = _repeated_phrase(words(instruction))
+        if phrase:
+            return Refusal("instruction_repeats", f"{phrase!r} {_PHRASE_TIMES} times or more")
+        return None
+
+
+def _repeated_phrase(found: list[str]) -> str | None:
+    """The phrase that a model caught in a loop keeps writing, if there is one. Overlapping occurrences count."""
+    if len(found) - len(set(found)) < _PHRASE_TIMES - 1:  # no word occurs often enough
+        return None
+    counts = Counter(zip(*(found[start:] for start in range(_PHRASE_WORDS)), strict=False))
+    phrase, times = counts.most_common(1)[0]
+    return " ".join(phrase) if times >= _PHRASE_TIMES else None

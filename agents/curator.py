@@ -1,0 +1,166 @@
+"""Curation: which rated examples are good enough, and new enough, to train on."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+from agents.curation.instruction_rules import SOFTWARE_KEYWORDS, InstructionRules
+from agents.curation.leakage import find_leak
+from agents.curation.novelty import NoveltyIndex
+from agents.curation.refusal import Refusal
+from agents.outcomes import Retraction
+from schemas.errors import SettingsError
+from schemas.records import Example, ExampleOrigin, Offset, Rejection, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class CuratorSettings:
+    """What an example must satisfy. Raises SettingsError for limits that make no sense."""
+
+    threshold: float = 4.0
+    """Lowest rating that passes, 1 to 5. The paper's sets are 4 and 4.5 (arXiv 2308.06259)."""
+    novelty: float = 0.7
+    """ROUGE-L F1 with a kept instruction from which a new one is refused, above 0 and at most 1."""
+    min_words: int = 4
+    """Fewest words of an instruction."""
+    max_words: int = 150
+    """Most words of an instruction."""
+    keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
+    """Whole words that an instruction must not contain; the default suits text about software."""
+    ascii_start: bool = True
+    """Whether an instruction must start with an ASCII character."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threshold <= 5:
+            raise SettingsError(f"the curation threshold is {self.threshold}: ratings go from 1 to 5")
+
+
+class _Kept(NamedTuple):
+    """What is remembered of a kept example, the index aside."""
+
+    score: float | None
+    release: str
+    response: bytes
+    """Digest of the response."""
+
+
+class Curator:
+    """Keeps an example that is rated well, well put, free of leaks and unlike those kept before; refuses the others.
+
+    The only agent with state: what its partition has kept. That is rebuilt through ``restore`` from the partition of the
+    ``curated`` topic with the same number, seeds included, so nothing else needs to be stored.
+
+    What ``handle`` returns is remembered as kept at once. A caller that cannot write it must not ask again but write again,
+    or start over with a new Curator.
+    """
+
+    stage = "curator"
+
+    def __init__(self, settings: CuratorSettings | None = None) -> None:
+        """Raises SettingsError where the settings contradict."""
+        self._settings = settings = settings or CuratorSettings()
+        self._rules = InstructionRules(settings.min_words, settings.max_words, settings.keywords, settings.ascii_start)
+        self._index = NoveltyIndex(settings.novelty)
+        self._kept: dict[str, _Kept] = {}
+        self._by_response: dict[bytes, set[str]] = {}
+
+    def __len__(self) -> int:
+        """Examples kept."""
+        return len(self._kept)
+
+    def restore(self, example_id: str, example: Example | None) -> None:
+        """Take in one record of the ``curated`` topic; None is a tombstone. To be called in order, before ``handle``."""
+        if example is None:
+            self._forget(example_id)
+        else:
+            self._keep(example, _digest(example.response))
+
+    async def handle(self, scored: Scored, at: Offset | None = None) -> list[Example | Rejection | Retraction]:
+        """The example, or the rejection, that follows from a rating.
+
+        An example that is kept already is not compared with itself. The same rating again gives nothing; a new one that
+        passes gives the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
+        """
+        kept = self._kept.get(scored.id)
+        if kept is not None and (kept.score, kept.release) == (scored.rating.score, scored.rating.release):
+            return []
+        response = _digest(scored.candidate.response)
+        refusal = self._refuse(scored, response)
+        if refusal is None:
+            example = _example(scored)
+            self._keep(example, response)
+            return [example]
+        rejection = self._reject(scored, refusal)
+        if kept is None:
+            return [rejection]
+        self._forget(scored.id)
+        return [rejection, Retraction(scored.id)]
+
+    def _refuse(self, scored: Scored, response: bytes) -> Refusal | None:
+        """The first rule that refuses, cheap ones before dear ones."""
+        candidate = scored.candidate
+        if scored.rating.score < self._settings.threshold:
+            return Refusal("below_threshold", f"rated {scored.rating.score:.2f}, at least {self._settings.threshold:g}")
+        return (
+            self._rules.refuse(candidate.instruction)
+            or find_leak(candidate.instruction, candidate.response)
+            or self._refuse_known(scored.id, candidate.instruction, response)
+        )
+
+    def _refuse_known(self, id: str, instruction: str, response: bytes) -> Refusal | None:
+        same = self._by_response.get(response, frozenset()) - {id}
+        if same:
+            return Refusal("not_novel", f"the response is that of {min(same)}")
+        near = self._index.nearest(instruction, besides=id)
+        return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}") if near else None
+
+    def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
+        provenance = scored.candidate.provenance
+        return Rejection(
+            id=scored.id,
+            stage=self.stage,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            document_id=provenance.document_id,
+            segment_id=provenance.segment_id,
+            release=scored.rating.release,
+            score=scored.rating.score,
+        )
+
+    def _keep(self, example: Example, response: bytes) -> None:
+        self._forget_response(example.id)
+        rating = example.rating
+        self._kept[example.id] = _Kept(rating.score if rating else None, rating.release if rating else "", response)
+        self._by_response.setdefault(response, set()).add(example.id)
+        self._index.add(example.id, example.instruction)
+
+    def _forget(self, id: str) -> None:
+        self._forget_response(id)
+        self._kept.pop(id, None)
+        self._index.remove(id)
+
+    def _forget_response(self, id: str) -> None:
+        kept = self._kept.get(id)
+        if kept is not None:
+            owners = self._by_response[kept.response]
+            owners.discard(id)
+            if not owners:
+                del self._by_response[kept.response]
+
+
+def _example(scored: Scored) -> Example:
+    candidate = scored.candidate
+    return Example(
+        id=scored.id,
+        instruction=candidate.instruction,
+        context=candidate.context,
+        response=candidate.response,
+        origin=ExampleOrigin.AUGMENTED,
+        rating=scored.rating,
+        provenance=candidate.provenance,
+    )
+
+
+def _digest(response: str) -> bytes:
+    """128 bits that tell responses apart, white space folded as in a segment's id."""
+    return blake2b(" ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()

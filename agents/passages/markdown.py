@@ -1,0 +1,50 @@
+"""Markdown: ATX and setext headings, told from code blocks and quotations by markdown-it-py; the source text is kept."""
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+
+from agents.passages.sections import Section, Trail
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_LONGEST_HEADING = 1000
+"""Characters of a heading's source that are looked at."""
+
+
+def block_parser() -> MarkdownIt:
+    """A parser of block structure alone: what is inside a paragraph is never parsed, so it cannot be slow."""
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> Iterator[Section]:
+    """The sections of a Markdown text, in order. Blocks of raw HTML are left out; a fenced block is never divided."""
+    text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    # The lines that the parser counts: str.splitlines would also break at form feeds and the like.
+    lines = text.split("\n")
+    trail = Trail(title)
+    blocks: list[str] = []
+    tokens = parser.parse(text)
+    for index, token in enumerate(tokens):
+        if token.level or token.map is None:
+            continue
+        if token.type == "heading_open":
+            if blocks:
+                yield Section(trail.headings, blocks)
+                blocks = []
+            trail.enter(int(token.tag[1:]), _plain(tokens[index + 1].content))
+        elif token.type not in ("html_block", "hr"):
+            block = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()
+            if block:
+                blocks.append(block)
+    if blocks:
+        yield Section(trail.headings, blocks)
+
+
+def _plain(heading: str) -> str:
+    """A heading without its links, emphasis and code marks."""
+    text = _LINK.sub(r"\1", heading[:_LONGEST_HEADING])
+    return " ".join(text.replace("`", "").replace("*", "").split())

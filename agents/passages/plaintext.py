@@ -1,0 +1,66 @@
+"""Plain text: headings are single lines underlined with ``===``, ``---``, ``***``, ``~~~``, ``^^^`` or double quotes.
+
+So write reStructuredText, Python's help topics and many READMEs. As in reStructuredText, the order in which the kinds of
+underline first appear is the order of their levels.
+"""
+
+import re
+from collections.abc import Iterator
+
+from agents.passages.sections import Section, Trail
+
+_UNDERLINE = re.compile(r"^([=\-*~^\"])\1{2,}[ \t]*$", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
+_SLACK = 2
+"""Characters by which an underline may be shorter than its heading."""
+
+
+def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
+    """The sections of a plain text, in order. A text with no headings is one section."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    trail = Trail(title)
+    levels: list[str] = []
+    start = 0
+    for underline in _UNDERLINE.finditer(text):
+        line = _line_above(text, underline.start(), start)
+        if line is None:
+            continue
+        begin, heading = line
+        if blocks := _blocks(text[start:begin]):
+            yield Section(trail.headings, blocks)
+        mark = underline[1]
+        if mark not in levels:
+            levels.append(mark)
+        trail.enter(levels.index(mark) + 1, heading)
+        start = underline.end()
+    if blocks := _blocks(text[start:]):
+        yield Section(trail.headings, blocks)
+
+
+def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None:
+    """Where a heading above the underline at ``underline`` begins, and the heading; None if the line above is none.
+
+    A heading stands alone: a blank line, the start of the text, or an overline of the same kind comes before it.
+    """
+    end = underline - 1
+    if end <= start:
+        return None
+    begin = text.rfind("\n", start, end) + 1 or start
+    heading = text[begin:end].strip()
+    length = text.find("\n", underline)
+    length = (len(text) if length < 0 else length) - underline
+    if not heading or not len(heading) - _SLACK <= length <= 2 * len(heading) + _SLACK or _UNDERLINE.match(text, begin, end):
+        return None
+    if begin <= start:
+        return begin, heading
+    above = text.rfind("\n", start, begin - 1) + 1 or start
+    line = text[above : begin - 1].strip()
+    if line and line == text[underline : underline + length].strip():
+        return above, heading
+    return (begin, heading) if not line else None
+
+
+def _blocks(text: str) -> list[str]:
+    """The text's paragraphs, with the indentation that code and grammars need."""
+    return [block for piece in _BLANK_LINES.split(text) if (block := piece.strip("\n").rstrip())]

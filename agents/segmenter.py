@@ -1,0 +1,97 @@
+"""The segmenter: a document in, its passages out, each the text under one heading."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agents.passages.filters import Limits, Refusal, refuse
+from agents.passages.html import read_html
+from agents.passages.markdown import block_parser, read_markdown
+from agents.passages.packing import pack
+from agents.passages.plaintext import read_plain_text
+from agents.passages.sections import Section
+from schemas.ids import segment_id
+from schemas.records import Document, Offset, Rejection, Segment
+
+STAGE = "segmenter"
+"""What rejections call this agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterSettings:
+    """What a passage may be. The lengths are those of arXiv 2308.06259."""
+
+    min_characters: int = 600
+    max_characters: int = 3000
+    max_repetition: float = 0.3
+    """Largest share, 0 to 1, of a passage's sentences that may repeat an earlier one."""
+
+
+class Segmenter:
+    """Cuts documents into segments, and says why it refuses the passages that become none."""
+
+    def __init__(self, settings: SegmenterSettings = SegmenterSettings()) -> None:
+        self._settings = settings
+        self._limits = Limits(settings.min_characters, settings.max_characters, settings.max_repetition)
+        self._markdown = block_parser()
+
+    async def handle(self, document: Document, at: Offset | None = None) -> list[Segment | Rejection]:
+        """Every passage of ``document`` as a Segment or a Rejection, in order; never an empty list.
+
+        A passage that occurs twice in the document is given once. A document without any passage is itself rejected,
+        with the reason ``no_passage``. ``at`` is where the document lies on its topic.
+        """
+        outcomes: dict[str, Segment | Rejection] = {}
+        for position, (headings, text) in enumerate(self._passages(document)):
+            id = segment_id(text, document.context)
+            if id in outcomes:
+                continue
+            if refusal := refuse(text, headings, self._limits):
+                outcomes[id] = _reject(id, refusal, document)
+            else:
+                outcomes[id] = Segment(
+                    id=id,
+                    document_id=document.id,
+                    source=document.source,
+                    document_at=at,
+                    position=position,
+                    headings=headings,
+                    text=text,
+                    context=document.context,
+                )
+        if not outcomes:
+            nothing = Rejection(
+                id=document.id,
+                stage=STAGE,
+                reason="no_passage",
+                detail=f"no readable text in {document.media_type} of {len(document.text):,} characters",
+                document_id=document.id,
+            )
+            return [nothing]
+        return list(outcomes.values())
+
+    def _passages(self, document: Document) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The headings and the text of every passage, in order."""
+        settings = self._settings
+        for section in self._sections(document):
+            for text in pack(section.blocks, settings.min_characters, settings.max_characters):
+                yield section.headings, text
+
+    def _sections(self, document: Document) -> Iterator[Section]:
+        match document.media_type:
+            case "text/html":
+                return read_html(document.text, document.title)
+            case "text/markdown":
+                return read_markdown(document.text, self._markdown, document.title)
+            case _:
+                return read_plain_text(document.text, document.title)
+
+
+def _reject(id: str, refusal: Refusal, document: Document) -> Rejection:
+    return Rejection(
+        id=id,
+        stage=STAGE,
+        reason=refusal.reason,
+        detail=refusal.detail,
+        document_id=document.id,
+        segment_id=id,
+    )

@@ -1,0 +1,63 @@
+"""Decodes one batch of generations, a token a step, until every row is done."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from models.engine.requests import Generation, GenerationRequest
+from models.engine.sampling import Logits, Sampler
+from models.engine.session import Runner
+
+C = TypeVar("C")
+
+
+@dataclass(slots=True)
+class Row:
+    """A generation in progress."""
+
+    request: GenerationRequest
+    sampler: Sampler
+    ids: list[int] = field(default_factory=list)
+    done: bool = False
+
+    def take(self, logits: Logits) -> Generation | None:
+        """Choose the next token; the generation, if that ended it."""
+        token = self.sampler.choose(logits)
+        stopped = token in self.request.stop_ids
+        if not stopped:
+            self.ids.append(token)
+        self.done = stopped or len(self.ids) >= self.request.sampling.max_tokens
+        return Generation(tuple(self.ids), stopped) if self.done else None
+
+
+class Decoding(Generic[C]):
+    """A batch of generations and its cache. Finished rows stay until a quarter are, since taking rows out is a copy."""
+
+    def __init__(self, runner: Runner[C], requests: Sequence[GenerationRequest]) -> None:
+        """Run the prompts. Raises EngineError where that fails."""
+        self._runner = runner
+        self._rows = [Row(request, Sampler(request.sampling, request.prompt)) for request in requests]
+        self._cache, self._logits = runner.start([request.prompt for request in requests])
+
+    def run(self) -> Iterator[tuple[GenerationRequest, Generation] | None]:
+        """Decode; yields each generation as it ends, and None between steps, so that the caller can stop there.
+
+        Abandoned requests end without an answer. Raises EngineError where a step fails.
+        """
+        while True:
+            yield from self._choose_tokens()
+            active = [index for index, row in enumerate(self._rows) if not row.done]
+            if not active:
+                return
+            yield None
+            if 4 * (len(self._rows) - len(active)) >= len(self._rows):
+                self._runner.keep(self._cache, active)
+                self._rows = [self._rows[index] for index in active]
+            self._logits = self._runner.step(self._cache, [row.ids[-1] if row.ids else 0 for row in self._rows])
+
+    def _choose_tokens(self) -> Iterator[tuple[GenerationRequest, Generation]]:
+        for row, logits in zip(self._rows, self._logits, strict=True):
+            if row.request.abandoned:
+                row.done = True
+            elif not row.done and (generation := row.take(logits)):
+                yield row.request, generation

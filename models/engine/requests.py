@@ -1,0 +1,98 @@
+"""A call on its way from the caller's event loop to the engine thread and back."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from models.engine.sampling import DigitProbabilities, Sampling
+from models.engine.scheduler import Kind
+from schemas.errors import EngineError
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a model wrote."""
+
+    ids: tuple[int, ...]
+    """The new tokens, without the stop token."""
+    finished: bool
+    """Whether a stop token ended it; False where ``max_tokens`` cut it."""
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Request(ABC, Generic[R]):
+    """One call. The future belongs to ``loop``; every other thread goes through ``resolve`` and ``fail``."""
+
+    prompt: tuple[int, ...]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[R]"
+    abandoned: bool = False
+    """Set when the caller no longer waits; the engine then drops the request at its next step."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """Which batches it may join."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return len(self.prompt)
+
+    async def answer(self) -> R:
+        """Wait for the answer. Raises EngineError where the engine could not give one."""
+        try:
+            return await self.future
+        except asyncio.CancelledError:
+            self.abandoned = True
+            raise
+
+    def resolve(self, answer: R) -> None:
+        """Hand the answer to the caller, from any thread."""
+        self._deliver(lambda: self.future.set_result(answer))
+
+    def fail(self, error: EngineError) -> None:
+        """Let the caller's wait raise, from any thread."""
+        self._deliver(lambda: self.future.set_exception(error))
+
+    def _deliver(self, settle: Callable[[], None]) -> None:
+        def settle_once() -> None:
+            if not self.future.done():
+                settle()
+
+        try:
+            self.loop.call_soon_threadsafe(settle_once)
+        except RuntimeError:  # the caller's loop is closed: nobody waits any more
+            self.abandoned = True
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class RatingRequest(Request[DigitProbabilities]):
+    """A prompt after which one of the digit tokens is due."""
+
+    digit_ids: tuple[int, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """Ratings run together."""
+        return Kind.RATING
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class GenerationRequest(Request[Generation]):
+    """A prompt to continue until a stop token."""
+
+    sampling: Sampling
+    stop_ids: frozenset[int]
+
+    @property
+    def kind(self) -> Kind:
+        """Generations run together."""
+        return Kind.GENERATION
+
+
+AnyRequest = RatingRequest | GenerationRequest

@@ -1,0 +1,125 @@
+"""From logits to tokens and ratings: numpy only, no model, no clock, no shared random numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGITS = 5
+"""Points of the rating scale."""
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the tokens of one generation are chosen. Raises ValueError where a value is out of its range.
+
+    A penalty acts on the ids of the prompt and of what was generated (CTRL, arXiv 1909.05858). Then, unless greedy:
+    temperature, the ``top_k`` most probable, and of these the fewest that hold ``top_p`` of the probability.
+    """
+
+    temperature: float = 0.0
+    """0 is greedy: the most probable token, and ``top_p``, ``top_k`` and ``seed`` have no effect."""
+    top_p: float = 1.0
+    """Share of probability to sample from, over 0 and up to 1."""
+    top_k: int = 0
+    """How many tokens to sample from; 0 is all of them."""
+    repetition_penalty: float = 1.0
+    """Over 1 makes ids that have occurred less likely; 1 is off."""
+    max_tokens: int = 96
+    """Most tokens to generate."""
+    seed: int = 0
+    """The only source of the random numbers; 0 to 2**64 - 1."""
+
+    def __post_init__(self) -> None:
+        checks = (
+            (math.isfinite(self.temperature) and self.temperature >= 0, "temperature", "0 or more"),
+            (0 < self.top_p <= 1, "top_p", "over 0 and at most 1"),
+            (self.top_k >= 0, "top_k", "0 or more"),
+            (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0, "repetition_penalty", "over 0"),
+            (self.max_tokens >= 1, "max_tokens", "1 or more"),
+            (0 <= self.seed < 2**64, "seed", "0 to 2**64 - 1"),
+        )
+        for valid, name, wanted in checks:
+            if not valid:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be {wanted}")
+
+
+@dataclass(frozen=True, slots=True)
+class DigitProbabilities:
+    """What a model says when it is asked for a digit."""
+
+    probabilities: tuple[float, float, float, float, float]
+    """Of '1' to '5', renormalised to sum to 1."""
+    mass: float
+    """The probability that the five digits have together among all tokens."""
+
+
+class Sampler:
+    """Chooses the tokens of one generation. Its random numbers depend on the seed and the step alone."""
+
+    def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
+        self._sampling = sampling
+        self._seen = set(prompt)
+        self._random = np.random.Generator(np.random.Philox(key=sampling.seed))
+
+    def choose(self, logits: Logits) -> int:
+        """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless greedy."""
+        scores = self._penalised(logits)
+        if self._sampling.temperature == 0:
+            token = int(scores.argmax())
+        else:
+            token = self._draw(scores)
+        self._seen.add(token)
+        return token
+
+    def _penalised(self, logits: Logits) -> Logits:
+        penalty = self._sampling.repetition_penalty
+        if penalty == 1.0 or not self._seen:
+            return logits
+        scores = logits.copy()
+        seen = np.fromiter(self._seen, np.int64, len(self._seen))
+        scores[seen] = np.where(scores[seen] > 0, scores[seen] / penalty, scores[seen] * penalty)
+        return scores
+
+    def _draw(self, scores: Logits) -> int:
+        ids, probabilities = _candidates(scores.astype(np.float64) / self._sampling.temperature, self._sampling)
+        # Summed in the order of ids, not of probabilities: two nearly equal tokens that change places between batches
+        # then move the sums by nearly nothing.
+        sums = np.cumsum(probabilities)
+        index = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
+        return int(ids[min(index, len(ids) - 1)])
+
+
+def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbabilities:
+    """The probabilities of the five digit tokens, from the logits, float32 [vocabulary], where a digit is due."""
+    scores = logits.astype(np.float64)
+    digits = scores[list(digit_ids)]
+    weights = np.exp(digits - digits.max())
+    one, two, three, four, five = (weights / weights.sum()).tolist()
+    mass = math.exp(_log_sum(digits) - _log_sum(scores))
+    return DigitProbabilities((one, two, three, four, five), min(mass, 1.0))
+
+
+def _candidates(scores: NDArray[np.float64], sampling: Sampling) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The ids to sample from, ascending, and their probabilities, not renormalised."""
+    ids = np.arange(len(scores))
+    if 0 < sampling.top_k < len(scores):
+        ids = np.sort(np.argsort(-scores, kind="stable")[: sampling.top_k])
+    probabilities = np.exp(scores[ids] - scores[ids].max())
+    probabilities /= probabilities.sum()
+    if sampling.top_p < 1:
+        order = np.argsort(-probabilities, kind="stable")
+        before = np.cumsum(probabilities[order]) - probabilities[order]
+        kept = np.sort(order[before < sampling.top_p])
+        ids, probabilities = ids[kept], probabilities[kept]
+    return ids, probabilities
+
+
+def _log_sum(scores: NDArray[np.float64]) -> float:
+    """The logarithm of the sum of exponentials, without overflow."""
+    highest = float(scores.max())
+    return highest + math.log(float(np.exp(scores - highest).sum()))

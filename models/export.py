@@ -1,0 +1,112 @@
+"""Exports a checkpoint to ONNX: ``python -m models.export SOURCE DESTINATION``.
+
+SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``. DESTINATION gets
+``model.onnx`` (fp32, with its keys and values as inputs and outputs; weights in a file beside it where it would pass
+2 GB), the configuration, the tokenizer, and the safetensors weights, from which training starts.
+"""
+
+import os
+
+# Must precede torch: see models/house/train.py.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import argparse
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from models.checkpoints import locate, side_files, weight_files
+from schemas.errors import BackstreamError, ModelError
+
+_TASK = "text-generation-with-past"
+
+
+def export(source: str, destination: Path) -> None:
+    """Export ``source`` into ``destination``, which is made where it is not there.
+
+    Raises ModelError where the source is not a usable checkpoint or its architecture cannot be exported.
+    """
+    directory = locate(source)
+    destination.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
+        _write_graph(directory, Path(scratch))
+        # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and tokenizer.
+        for file in sorted(Path(scratch).glob("*.onnx*")):
+            file.replace(destination / file.name)
+    for file in (*side_files(directory), *weight_files(directory)):
+        _bring(file, destination / file.name)
+    _complete_config(directory, destination)
+
+
+def _write_graph(directory: Path, scratch: Path) -> None:
+    # Imported here, because it takes seconds: a wrong name is refused at once.
+    from optimum.exporters.onnx import main_export
+    from transformers.utils.logging import set_verbosity_error
+
+    set_verbosity_error()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of every branch on a shape
+        try:
+            # Validation is left to the golden vector and to the tests, which compare the engine with transformers:
+            # the exporter's own only logs, and doubles the memory.
+            main_export(
+                str(directory),
+                scratch,
+                task=_TASK,
+                device="cpu",
+                dtype="fp32",
+                library_name="transformers",
+                local_files_only=True,
+                do_validation=False,
+            )
+        except Exception as error:  # exporter, tracer and model code raise anything
+            raise ModelError(f"{directory} cannot be exported to ONNX: {_first_line(error)}") from error
+    if not (scratch / "model.onnx").is_file():
+        raise ModelError(f"{directory} was exported to {sorted(f.name for f in scratch.iterdir())}, without a model.onnx")
+
+
+def _complete_config(directory: Path, destination: Path) -> None:
+    """Write the configuration with the defaults that the original may leave out; the engine reads them."""
+    from transformers import AutoConfig
+
+    AutoConfig.from_pretrained(directory, local_files_only=True).save_pretrained(destination)
+
+
+def _bring(file: Path, to: Path) -> None:
+    """Copy a file, or link it where it lies in the hub's cache: such files are symbolic links and never change."""
+    to.unlink(missing_ok=True)
+    if file.is_symlink():
+        try:
+            os.link(file.resolve(), to)
+            return
+        except OSError:  # another file system
+            pass
+    shutil.copyfile(file, to)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
+    parser.add_argument("source", help="a checkpoint's directory, a hub id, or house")
+    parser.add_argument("destination", type=Path, help="the directory to write")
+    arguments = parser.parse_args()
+    try:
+        export(arguments.source, arguments.destination)
+    except BackstreamError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{arguments.destination} cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What the house model reads: human pairs, documentation, and how often each comes."""
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from models.grades import Grader, Pair
+from models.house.settings import Recipe
+from models.prompts import Prompter
+from models.sequences import SequenceMaker, TrainingSequence
+from models.templates import BOTH_TAGS, SEED_TAG
+
+_SHORTEST_PASSAGE = 80
+"""Characters below which a response says too little to recover its instruction from."""
+_GRADES = (5,) * 9 + (4, 4, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1)
+"""How often each grade is drawn: the true pair also trains the instruction, so it comes most."""
+_SEED_TAG_SHARE = 0.7
+"""Share of forward sequences under the tag of human data; the rest stand under both tags, as at inference."""
+
+
+def read_pairs(file: Path) -> list[Pair]:
+    """Rows of a Dolly-format JSONL file as pairs, in file order."""
+    rows = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    return [Pair(row["instruction"].strip(), row["response"].strip(), row["context"].strip()) for row in rows]
+
+
+def read_documentation() -> list[str]:
+    """Paragraph groups of CPython's reference topics, at most 2,000 characters each; 5% are left out by hash."""
+    from pydoc_data.topics import topics
+
+    passages: list[str] = []
+    for text in topics.values():
+        passage = ""
+        for paragraph in re.split(r"\n\s*\n", text):
+            if passage and len(passage) + len(paragraph) > 2000:
+                passages.append(passage)
+                passage = ""
+            passage = f"{passage}\n\n{paragraph}" if passage else paragraph
+        passages.append(passage)
+    return [p for p in passages if len(p) >= 200 and hashlib.sha256(p.encode()).digest()[0] >= 13]
+
+
+def epochs(
+    recipe: Recipe, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
+) -> Iterator[TrainingSequence]:
+    """Training sequences without end, each epoch shuffled and graded anew; the same for the same seed."""
+    generator = random.Random(recipe.seed)
+    maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)
+    grader = Grader(pairs, generator)
+    passages = [pair for pair in pairs if len(pair.response) >= _SHORTEST_PASSAGE]
+    # A context that answers a question is a passage in the voice of an encyclopaedia: closest to the stream's documents.
+    passages += [Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000]
+    order: list[int] = []
+    while True:
+        draw = generator.random()
+        if draw < recipe.documentation_share:
+            sequence = maker.text(generator.choice(documentation))
+        elif draw < recipe.documentation_share + recipe.forward_share:
+            pair = generator.choice(pairs)
+            sequence = maker.forward(pair, SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
+        else:
+            if not order:
+                order = generator.sample(range(len(passages)), len(passages))
+            pair = passages[order.pop()]
+            grade = generator.choice(_GRADES)
+            # Half of the true pairs end in <stop> as a generation does, half in their rating.
+            true_pair = grade == 5 and generator.random() < 0.5
+            graded = grader.draw(pair, grade)
+            # The instruction of a true pair is a target too: two lessons for one pass.
+            taught = 1.0 if grade == 5 else 0.0
+            sequence = maker.backward(pair) if true_pair else maker.rating(graded.pair, graded.grade, taught)
+        if len(sequence.ids) <= recipe.longest:
+            yield sequence

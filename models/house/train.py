@@ -1,0 +1,205 @@
+"""Trains the house model: ``python -m models.house.train --data dolly.jsonl``. Resumable; one command.
+
+Optimisers: Muon (torch.optim.Muon) on the matrices inside the layers, AdamW on the rest.
+"""
+
+import os
+
+# Some virtual machines claim AMX and are killed by it inside Muon's bf16 products; this must precede torch.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+
+import argparse
+import itertools
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers import models as tokenizer_models
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from models.grades import Pair
+from models.house.data import epochs, read_documentation, read_pairs
+from models.house.settings import Recipe
+from models.prompts import Prompter
+from models.sequences import TrainingSequence, batches
+from models.templates import MARKERS
+
+_END, _PAD = "<|end|>", "<|pad|>"
+
+
+def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> None:
+    """Write a byte-level BPE tokenizer whose digits stand alone, so that a rating is one token."""
+    tokenizer = Tokenizer(tokenizer_models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=recipe.vocabulary,
+        special_tokens=[_PAD, _END, *MARKERS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": _END,
+        "pad_token": _PAD,
+        "model_max_length": recipe.context,
+        "clean_up_tokenization_spaces": False,
+    }
+    (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def build_model(recipe: Recipe, prompter: Prompter) -> LlamaForCausalLM:
+    """A Llama-shaped decoder with random weights."""
+    torch.manual_seed(recipe.seed)
+    end = prompter.stop_ids[0]
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=prompter.tokenizer.get_vocab_size(),
+            hidden_size=recipe.width,
+            intermediate_size=recipe.feed_forward,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.key_value_heads,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            bos_token_id=end,
+            eos_token_id=end,
+            pad_token_id=prompter.tokenizer.token_to_id(_PAD),
+        )
+    )
+
+
+class Optimisers:
+    """Muon and AdamW behind one rate: warm up, hold, then fall to zero in a straight line."""
+
+    def __init__(self, recipe: Recipe, model: LlamaForCausalLM) -> None:
+        self._recipe = recipe
+        inside = {id(p) for p in model.model.layers.parameters() if p.ndim == 2}
+        matrices = [p for p in model.parameters() if id(p) in inside]
+        rest = [p for p in model.parameters() if id(p) not in inside]
+        self._both: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay),
+            torch.optim.AdamW(rest, lr=recipe.vector_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self._rates = [recipe.matrix_rate, recipe.vector_rate]
+
+    def step(self, done: float) -> None:
+        """One update, ``done`` being the finished share of the run."""
+        factor = min(1.0, done / self._recipe.warm_up + 0.01, (1.0 - done) / self._recipe.decay)
+        for optimiser, rate in zip(self._both, self._rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * max(factor, 0.0)
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def state(self) -> list[dict]:
+        return [optimiser.state_dict() for optimiser in self._both]
+
+    def load(self, states: list[dict]) -> None:
+        for optimiser, state in zip(self._both, states, strict=True):
+            optimiser.load_state_dict(state)
+
+
+def batch_loss(model: LlamaForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
+    """Weighted mean cross-entropy. Padding stands on the right, so causal attention needs no mask."""
+    length = max(len(sequence.ids) for sequence in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    weights = torch.zeros(len(batch), length)
+    for row, sequence in enumerate(batch):
+        ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
+        weights[row, : len(sequence.ids)] = torch.tensor(sequence.weights)
+    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
+    losses = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    flat = weights[:, 1:].flatten()
+    return (losses * flat).sum() / flat.sum()
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with each checkpoint."""
+
+    tokens: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+
+
+def train(recipe: Recipe, data: Path, work: Path) -> Path:
+    """Run or resume the recipe; returns the checkpoint's directory, ``work/checkpoint``."""
+    pairs = read_pairs(data)[: -recipe.held_out]
+    documentation = read_documentation()
+    checkpoint, state_file, log = work / "checkpoint", work / "state.pt", work / "log.jsonl"
+    if not (checkpoint / "tokenizer.json").exists():
+        train_tokenizer(recipe, [*_texts(pairs), *documentation], checkpoint)
+    prompter = Prompter.load(checkpoint)
+    model = build_model(recipe, prompter)
+    optimisers = Optimisers(recipe, model)
+    progress = Progress()
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimisers.load(state["optimisers"])
+        progress = Progress(**state["progress"])
+    stream = batches(epochs(recipe, prompter, pairs, documentation), recipe.batch_tokens)
+    for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
+        next(stream)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, from token {progress.tokens:,}")
+    model.train()
+    started, saved, average = time.monotonic() - progress.seconds, time.monotonic(), None
+    while progress.tokens < recipe.tokens:
+        batch = next(stream)
+        loss = batch_loss(model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimisers.step(progress.tokens / recipe.tokens)
+        progress.tokens += sum(len(sequence.ids) for sequence in batch)
+        progress.batches += 1
+        progress.seconds = time.monotonic() - started
+        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        if progress.batches % 50 == 0:
+            line = {**asdict(progress), "loss": round(average, 4)}
+            print(json.dumps(line), flush=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        if time.monotonic() - saved > recipe.checkpoint_minutes * 60:
+            _save_state(state_file, model, optimisers, progress)
+            saved = time.monotonic()
+    _save_state(state_file, model, optimisers, progress)
+    model.to(torch.float16).save_pretrained(checkpoint)
+    return checkpoint
+
+
+def _save_state(file: Path, model: LlamaForCausalLM, optimisers: Optimisers, progress: Progress) -> None:
+    beside = file.with_suffix(".new")
+    torch.save({"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress)}, beside)
+    beside.replace(file)
+
+
+def _texts(pairs: Sequence[Pair]) -> list[str]:
+    return list(itertools.chain.from_iterable((p.instruction, p.context, p.response) for p in pairs))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
+    parser.add_argument("--work", type=Path, default=Path("work/house"), help="checkpoints and log (default: work/house)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    random.seed(0)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    print(train(Recipe(), arguments.data, arguments.work))
+
+
+if __name__ == "__main__":
+    main()

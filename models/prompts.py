@@ -1,0 +1,196 @@
+"""Templates laid out as token ids for one tokenizer.
+
+Both training and inference call this file, so a model is asked exactly what it was taught. Text from outside is encoded
+with special tokens switched off: a document that contains ``<|score|>`` or ``</s>`` is text, never an instruction.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from models.templates import BOTH_TAGS, DIGITS, MARKERS, Family, Task, Template, template_for
+from schemas.errors import ModelError
+
+_SLOT = re.compile(r"\{(context|response|instruction|tag)\}")
+_RATING_LEAD = "Score: "
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """Lays out the prompts of one checkpoint.
+
+    ``stop_ids`` end a generation; ``digit_ids`` are the tokens of '1' to '5' where a rating is read.
+    """
+
+    tokenizer: Tokenizer
+    """Reads the scaffold of a template, special tokens included."""
+    literal: Tokenizer
+    """The same vocabulary; reads special tokens as the characters that they are spelt with."""
+    family: Family
+    stop_ids: tuple[int, ...]
+    digit_ids: tuple[int, ...]
+    chat: "ChatLayout | None" = None
+
+    @classmethod
+    def load(cls, directory: Path) -> "Prompter":
+        """Read ``tokenizer.json`` and ``tokenizer_config.json`` of a checkpoint or a release.
+
+        Raises ModelError where the files are missing or the tokenizer has no token for a digit.
+        """
+        file = directory / "tokenizer.json"
+        if not file.is_file():
+            raise ModelError(f"{directory} has no tokenizer.json: not a model directory, or a tokenizer of the slow kind")
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises a bare Exception for every malformed file
+            raise ModelError(f"{file} cannot be read as a tokenizer: {error}") from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        literal = Tokenizer.from_str(tokenizer.to_str())
+        literal.encode_special_tokens = True
+        config = _read_json(directory / "tokenizer_config.json")
+        chat = ChatLayout.from_config(config, directory)
+        if all(tokenizer.token_to_id(marker) is not None for marker in MARKERS):
+            family = Family.MARKERS
+        else:
+            family = Family.CHAT if chat else Family.PLAIN
+        stop_ids = _stop_ids(tokenizer, config, _read_json(directory / "generation_config.json"))
+        unrated = cls(tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None)
+        return cls(tokenizer, literal, family, stop_ids, unrated._find_digits(), unrated.chat)
+
+    def backward(self, response: str, context: str | None = None) -> list[int]:
+        """Prompt ids for the instruction that ``response`` answers."""
+        return self._layout(Task.BACKWARD, {"response": response, "context": context or ""})
+
+    def forward(self, instruction: str, context: str | None = None, tag: str = BOTH_TAGS) -> list[int]:
+        """Prompt ids for an answer to ``instruction``; both tags at inference, as in the paper."""
+        return self._layout(Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag})
+
+    def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
+        """Prompt ids after which one of ``digit_ids`` is the next token."""
+        slots = {"instruction": instruction, "response": response, "context": context or ""}
+        return self._encode_scaffold(self._scaffold(Task.RATING, slots) + DIGITS[0], slots)[:-1]
+
+    def target(self, text: str) -> list[int]:
+        """Ids that training wants after a prompt: the text and the first stop token."""
+        return [*self._encode_text(text), self.stop_ids[0]]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of generated ids, without special tokens or surrounding space."""
+        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    def template(self, task: Task) -> Template:
+        """The template in force for a task, for provenance."""
+        return template_for(task, self.family)
+
+    def _layout(self, task: Task, slots: dict[str, str]) -> list[int]:
+        return self._encode_scaffold(self._scaffold(task, slots), slots)
+
+    def _scaffold(self, task: Task, slots: dict[str, str]) -> str:
+        """The template's text with the slots still open, in the chat layout where there is one."""
+        template = self.template(task)
+        text = template.choose(slots.get("context"))
+        if self.chat is None:
+            return text
+        return self.chat.render(template.system, text) + (_RATING_LEAD if task is Task.RATING else "")
+
+    def _encode_scaffold(self, scaffold: str, slots: dict[str, str]) -> list[int]:
+        ids: list[int] = []
+        for index, piece in enumerate(_SLOT.split(scaffold)):
+            if index % 2:
+                ids += self._encode_text(slots[piece])
+            elif piece:
+                ids += self.tokenizer.encode(piece, add_special_tokens=False).ids
+        return ids
+
+    def _encode_text(self, text: str) -> list[int]:
+        return self.literal.encode(text, add_special_tokens=False).ids
+
+    def _find_digits(self) -> tuple[int, ...]:
+        scaffold = self._scaffold(Task.RATING, {})
+        tail = _SLOT.split(scaffold)[-1]
+        encoded = [self.tokenizer.encode(tail + digit, add_special_tokens=False).ids for digit in DIGITS]
+        digits = tuple(ids[-1] for ids in encoded)
+        if len(set(digits)) < len(DIGITS) or len({tuple(ids[:-1]) for ids in encoded}) > 1:
+            raise ModelError(
+                "this tokenizer has no single token for each of the digits 1 to 5, so ratings cannot be read: choose another model"
+            )
+        return digits
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLayout:
+    """A checkpoint's chat template, rendered in jinja's sandbox: it is code from a stranger."""
+
+    source: str
+    specials: dict[str, str]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], directory: Path) -> "ChatLayout | None":
+        """Read the chat template from ``tokenizer_config.json`` or ``chat_template.jinja``; None where there is none."""
+        source = config.get("chat_template")
+        if isinstance(source, list):  # several named templates: the default one
+            source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
+        file = directory / "chat_template.jinja"
+        if source is None and file.is_file():
+            source = file.read_text(encoding="utf-8")
+        if not source:
+            return None
+        specials = {key: _token_text(config.get(key)) for key in ("bos_token", "eos_token", "unk_token", "pad_token")}
+        return cls(source, {key: value for key, value in specials.items() if value})
+
+    def render(self, system: str, user: str) -> str:
+        """Text of a conversation with one user turn, up to where the assistant's turn starts."""
+        # Imported here: a worker with the house model never needs it.
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _raise_template_error
+        template = environment.from_string(self.source)
+        turns = [{"role": "user", "content": user}]
+        try:
+            if system:
+                try:
+                    return template.render(
+                        messages=[{"role": "system", "content": system}, *turns], add_generation_prompt=True, **self.specials
+                    )
+                except TemplateError:  # some templates refuse a system turn: then it leads the user's
+                    turns = [{"role": "user", "content": f"{system}\n\n{user}"}]
+            return template.render(messages=turns, add_generation_prompt=True, **self.specials)
+        except TemplateError as error:
+            raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
+
+
+def _raise_template_error(message: str) -> None:
+    from jinja2 import TemplateError
+
+    raise TemplateError(message)
+
+
+def _stop_ids(tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]) -> tuple[int, ...]:
+    eos = _token_text(config.get("eos_token"))
+    first = tokenizer.token_to_id(eos) if eos else None
+    declared = generation.get("eos_token_id") or []
+    declared = [declared] if isinstance(declared, int) else list(declared)
+    ids = ([first] if first is not None else []) + [id for id in declared if id != first]
+    if not ids:
+        raise ModelError("this tokenizer names no end-of-sequence token, so a generation would never stop")
+    return tuple(ids)
+
+
+def _token_text(token: Any) -> str | None:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not JSON: {error}") from error

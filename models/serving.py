@@ -1,0 +1,91 @@
+"""A loaded release: one model in the two roles that agents know, writing instructions and rating pairs."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.engine import Engine, Sampling
+from models.prompts import Prompter
+from models.release import read_manifest, reproduce
+from models.templates import DIGITS, Task
+from schemas.errors import ModelError
+from schemas.ids import example_id, sampling_seed
+from schemas.records import Rating
+
+_LOWEST_DIGIT_MASS = 1e-6
+"""A model that gives the five digits together less than this has not understood the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An instruction that the backward model wrote. ``complete`` is False where it ran into the token limit."""
+
+    id: str
+    instruction: str
+    context: str | None
+    complete: bool
+    release: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A release in service. It owns its engine."""
+
+    release: str
+    engine: Engine
+    prompter: Prompter
+
+    @classmethod
+    async def load(cls, directory: Path, *, device: str = "auto", threads: int | None = None) -> "ServedModel":
+        """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says."""
+        manifest = read_manifest(directory)
+        prompter = Prompter.load(directory)
+        current = {str(task): prompter.template(task).id for task in Task}
+        differing = sorted(task for task, template in manifest.templates.items() if current.get(task) != template)
+        if differing:
+            raise ModelError(f"release {manifest.id} was trained on other templates for {', '.join(differing)}: train a new one")
+        engine = Engine.load(directory, device=device, threads=threads)
+        try:
+            await reproduce(directory, engine, prompter)
+        except BaseException:
+            engine.close()
+            raise
+        return cls(manifest.id, engine, prompter)
+
+    async def write_instruction(
+        self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
+    ) -> Written:
+        """The instruction that ``response`` answers; seeded by the example's id, so that a replay writes the same.
+
+        Raises PromptTooLong where the passage does not fit the context window.
+        """
+        template = self.prompter.template(Task.BACKWARD).id
+        id = example_id(parent_id, self.release, template, sample)
+        seeded = replace(sampling, seed=sampling_seed(id))
+        prompt = self.prompter.backward(response, context)
+        generation = await self.engine.generate(prompt, seeded, self.prompter.stop_ids)
+        instruction = self.prompter.decode(list(generation.ids))
+        return Written(id, instruction, context, generation.finished, self.release, template)
+
+    async def rate(self, instruction: str, response: str, context: str | None) -> Rating:
+        """How well ``response`` serves ``instruction``: the expected value over the digits '1' to '5'.
+
+        Raises PromptTooLong, and ModelError where the model puts no weight on any digit ("unrated", never 0).
+        """
+        prompt = self.prompter.rating(instruction, response, context)
+        read = await self.engine.rate(prompt, self.prompter.digit_ids)
+        if not math.isfinite(read.mass) or read.mass < _LOWEST_DIGIT_MASS:
+            raise ModelError(f"unrated: the model gives the digits 1 to 5 a probability of {read.mass:.1e} together")
+        score = sum(int(digit) * p for digit, p in zip(DIGITS, read.probabilities, strict=True))
+        return Rating(
+            score=min(5.0, max(1.0, score)),
+            probabilities=read.probabilities,
+            digit_mass=min(1.0, read.mass),
+            release=self.release,
+            template=self.prompter.template(Task.RATING).id,
+        )
+
+    def close(self) -> None:
+        """Give the engine's memory and thread back."""
+        self.engine.close()

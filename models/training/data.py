@@ -1,0 +1,136 @@
+"""What a run trains on: sequences of seeds and curated examples, in a fixed order. No torch."""
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from models.grades import Grader, Pair
+from models.prompts import Prompter
+from models.seeds import split
+from models.sequences import SequenceMaker, TrainingSequence
+from models.templates import AUGMENTED_TAG, SEED_TAG
+from models.training.settings import TrainingSettings
+from schemas.errors import TrainingError
+from schemas.records import Example, ExampleOrigin
+
+_GRADES = (5, 5, 5, 4, 3, 2, 1, 1)
+"""How often each grade is drawn. Most of what a scorer must tell apart is right from wrong."""
+_SPACE = re.compile(r"\s+")
+_POOL = 16
+"""Batches that are sorted by length together, so that little is padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Examples, told apart by what they are for."""
+
+    seeds: tuple[Example, ...]
+    """Human; trained on, and graded for the ratings."""
+    held_out: tuple[Example, ...]
+    """Human; measured on, never trained on."""
+    augmented: tuple[Example, ...]
+    """The loop's."""
+
+
+def read_examples(file: Path) -> list[Example]:
+    """Examples as JSON lines. Raises TrainingError naming the line that is not one."""
+    examples: list[Example] = []
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    examples.append(Example.model_validate_json(line))
+    except OSError as error:
+        raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        raise TrainingError(f"{file}:{number} is not an example: {where}: {first['msg']}") from error
+    return examples
+
+
+def divide(examples: Iterable[Example], held_out_share: float) -> TrainingSet:
+    """Seeds for training, seeds for measuring, and the loop's examples, each id once, in the order of the ids.
+
+    An example of the loop whose instruction or response is that of a held-out seed is dropped: it would make the
+    measure a lie. Raises TrainingError where too few seeds are left on either side.
+    """
+    by_id = {example.id: example for example in examples}
+    ordered = [by_id[id] for id in sorted(by_id)]
+    seeds, held_out = split((e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share)
+    if len(held_out) < 2 or len(seeds) < 2:
+        raise TrainingError(
+            f"{len(seeds)} human seeds to train on and {len(held_out)} held out are too few: "
+            "at least 2 of each are needed; add seeds"
+        )
+    secret = {_fold(text) for example in held_out for text in (example.instruction, example.response)}
+    augmented = [
+        example
+        for example in ordered
+        if example.origin is ExampleOrigin.AUGMENTED and secret.isdisjoint((_fold(example.instruction), _fold(example.response)))
+    ]
+    return TrainingSet(tuple(seeds), tuple(held_out), tuple(augmented))
+
+
+def sequences(data: TrainingSet, prompter: Prompter, settings: TrainingSettings, context: int) -> list[TrainingSequence]:
+    """The run's sequences, in training order: the same for the same inputs, so that a killed run can go on.
+
+    Each epoch has every example forward, under the tag of its origin, and backward, and ratings of graded seeds; it is
+    shuffled, then sorted by length within pools. ``context`` is the model's window in tokens. Raises TrainingError
+    where nothing fits.
+    """
+    generator = random.Random(settings.seed)
+    maker = SequenceMaker(prompter, rating_weight=settings.rating_weight)
+    grader = Grader([Pair.of(seed) for seed in data.seeds], generator)
+    longest = min(settings.longest, context)
+    chosen: list[TrainingSequence] = []
+    tokens = 0
+    for _ in range(settings.epochs):
+        drawn = [s for s in _epoch(data, maker, grader, generator, settings.rating_share) if len(s.ids) <= longest]
+        generator.shuffle(drawn)
+        for sequence in drawn:
+            if tokens + len(sequence.ids) > settings.max_tokens and chosen:
+                return _by_length(chosen, settings.micro_batch, generator)
+            chosen.append(sequence)
+            tokens += len(sequence.ids)
+    if not chosen:
+        raise TrainingError(f"no example is within {longest:,} tokens: raise the longest length or take shorter examples")
+    return _by_length(chosen, settings.micro_batch, generator)
+
+
+def _epoch(
+    data: TrainingSet, maker: SequenceMaker, grader: Grader, generator: random.Random, rating_share: float
+) -> list[TrainingSequence]:
+    drawn: list[TrainingSequence] = []
+    for tag, examples in ((SEED_TAG, data.seeds), (AUGMENTED_TAG, data.augmented)):
+        for example in examples:
+            pair = Pair.of(example)
+            drawn += [maker.forward(pair, tag), maker.backward(pair)]
+    # Only people's pairs are graded: the loop's own ratings must not teach the next scorer. Twice each at most.
+    ratings = min(round(len(drawn) * rating_share / (1 - rating_share)), 2 * len(data.seeds))
+    for index in range(ratings):
+        pair = Pair.of(data.seeds[index % len(data.seeds)])
+        graded = grader.draw(pair, generator.choice(_GRADES))
+        drawn.append(maker.rating(graded.pair, graded.grade))
+    return drawn
+
+
+def _by_length(
+    drawn: Sequence[TrainingSequence], batch: int, generator: random.Random
+) -> list[TrainingSequence]:
+    """Batches of like length, the batches shuffled; the last, short one stays last."""
+    batches: list[list[TrainingSequence]] = []
+    for start in range(0, len(drawn), batch * _POOL):
+        pool = sorted(drawn[start : start + batch * _POOL], key=lambda sequence: len(sequence.ids))
+        batches += [pool[cut : cut + batch] for cut in range(0, len(pool), batch)]
+    short = batches.pop() if batches and len(batches[-1]) < batch else []
+    generator.shuffle(batches)
+    return [sequence for members in (*batches, short) for sequence in members]
+
+
+def _fold(text: str) -> str:
+    return _SPACE.sub(" ", text).strip().lower()

@@ -1,0 +1,193 @@
+"""The records, in the order in which they flow. Each names what it was made from, back to the document.
+
+Evolution: a new field has a default; a type never changes; a field's meaning never changes. Anything else is a new
+version (``Record.version``), and readers of the old one send it to the dead letters rather than guess.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Record(BaseModel):
+    """Base of every record: frozen; unknown fields, from a newer writer, are tolerated and dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
+
+    name: ClassVar[str]
+    """What the wire header calls this record."""
+    version: ClassVar[int] = 1
+
+
+class Offset(BaseModel):
+    """Where a record lies in Kafka."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+
+
+class Document(Record):
+    """Text as it came in. ``context``, where given, is material that belongs to every passage of it."""
+
+    name: ClassVar[str] = "document"
+
+    id: Id
+    source: str
+    text: NonEmpty
+    media_type: str = "text/plain"
+    title: str | None = None
+    context: str | None = None
+
+
+class Segment(Record):
+    """A passage: the text under one heading of a document."""
+
+    name: ClassVar[str] = "segment"
+
+    id: Id
+    document_id: Id
+    source: str
+    document_at: Offset | None = None
+    """Where the document lies on its topic; None in a preview."""
+    position: int = Field(ge=0)
+    """Which heading of the document, from 0."""
+    headings: tuple[str, ...] = ()
+    """The headings above the text, outermost first."""
+    text: NonEmpty
+    context: str | None = None
+
+
+class Provenance(BaseModel):
+    """Where an example's response came from, and who wrote the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str = ""
+    document_id: str = ""
+    document_at: Offset | None = None
+    segment_id: str = ""
+    headings: tuple[str, ...] = ()
+    release: str = ""
+    """Id of the release whose model wrote the instruction."""
+    template: str = ""
+    """Name and version of the prompt that asked for it."""
+    sample: int = 0
+
+
+class Candidate(Record):
+    """A triple that a generator proposes, not yet rated."""
+
+    name: ClassVar[str] = "candidate"
+
+    id: Id
+    instruction: NonEmpty
+    context: str | None = None
+    response: NonEmpty
+    provenance: Provenance
+
+
+class Rating(BaseModel):
+    """A judgement from 1 to 5: the expected value over the probabilities of the five digits."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: float = Field(ge=1, le=5)
+    probabilities: tuple[float, float, float, float, float]
+    """Of '1' to '5', renormalised to sum to 1."""
+    digit_mass: float = Field(default=1.0, ge=0, le=1.001)
+    """The probability that the model gave to the five digits together: low means that it did not understand the question."""
+    release: str
+    template: str
+    reason: str | None = None
+
+
+class Scored(Record):
+    """A candidate and its rating."""
+
+    name: ClassVar[str] = "scored"
+
+    candidate: Candidate
+    rating: Rating
+
+    @property
+    def id(self) -> str:
+        """The example's id."""
+        return self.candidate.id
+
+
+class ExampleOrigin(StrEnum):
+    """Who wrote an example: people, or the loop."""
+
+    SEED = "seed"
+    AUGMENTED = "augmented"
+
+
+class Example(Record):
+    """A curated triple: what the training topic holds. ``rating`` is None for a human seed."""
+
+    name: ClassVar[str] = "example"
+
+    id: Id
+    instruction: NonEmpty
+    context: str | None = None
+    response: NonEmpty
+    origin: ExampleOrigin
+    rating: Rating | None = None
+    provenance: Provenance = Provenance()
+
+
+class Rejection(Record):
+    """Something refused on its merits, with the reason. Errors are dead letters instead."""
+
+    name: ClassVar[str] = "rejection"
+
+    id: Id
+    """Id of what was refused: a document, a segment or an example."""
+    stage: str
+    reason: str
+    """A short code to count by, such as ``too_short``."""
+    detail: str = ""
+    document_id: str = ""
+    segment_id: str = ""
+    release: str = ""
+    score: float | None = None
+
+
+class ReleaseStatus(StrEnum):
+    """What became of a release."""
+
+    IN_SERVICE = "in_service"
+    KEPT = "kept"
+
+
+class Release(Record):
+    """An announcement of trained models: the manifest of a release directory, without the files."""
+
+    name: ClassVar[str] = "release"
+
+    id: Id
+    parent: str | None
+    """Id of the release whose workers curated the training set."""
+    base: str
+    """Id of the model that training started from."""
+    status: ReleaseStatus
+    location: str
+    """Directory of the release, as the trainer sees it."""
+    created_at: float
+    """Seconds since the epoch."""
+    metrics: dict[str, float] = {}
+    parent_metrics: dict[str, float] = {}
+    examples: int = 0
+    """Curated examples in the training set."""
+    seeds: int = 0
+
+
+RECORDS: tuple[type[Record], ...] = (Document, Segment, Candidate, Scored, Example, Rejection, Release)
+"""Every record type, in flow order."""

@@ -1,0 +1,150 @@
+"""Records as bytes: msgpack with limits by default, JSON for those who ask; the type and version in one header.
+
+Headers of a record that Backstream wrote: ``schema`` = ``segment/1`` and ``content-type`` = ``application/msgpack``.
+The ``documents`` topic also takes plain text, HTML, Markdown and JSON from any producer, told by ``content-type``.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgpack
+from pydantic import ValidationError
+
+from schemas.errors import WireError
+from schemas.ids import document_id
+from schemas.records import Document, Record
+
+R = TypeVar("R", bound=Record)
+Headers = Mapping[str, bytes]
+
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+CONTENT_TYPE = "content-type"
+SCHEMA = "schema"
+SOURCE = "source"
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Largest value in bytes that is read or written; the topics allow a little more, for headers."""
+_MAX_ITEMS = 100_000
+TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
+
+
+def headers_for(record: type[Record], content_type: str = MSGPACK) -> list[tuple[str, bytes]]:
+    """The headers of a record's message."""
+    return [(SCHEMA, f"{record.name}/{record.version}".encode()), (CONTENT_TYPE, content_type.encode())]
+
+
+def encode(record: Record, content_type: str = MSGPACK) -> bytes:
+    """A record as msgpack (or JSON). Raises WireError where it is larger than MAX_BYTES."""
+    if content_type == JSON:
+        data = record.model_dump_json().encode()
+    else:
+        data = msgpack.packb(record.model_dump(), use_bin_type=True)
+    if len(data) > MAX_BYTES:
+        raise WireError(f"{record.name} of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it")
+    return data
+
+
+def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
+    """Bytes as a record of ``type_``.
+
+    Raises WireError for null, oversize, truncated or hostile bytes, another record's header, or another version.
+    """
+    if data is None:
+        raise WireError(f"null value where a {type_.name} was expected")
+    _check_schema(type_, headers)
+    content_type = _content_type(headers) or MSGPACK
+    value = _unpack(data) if content_type == MSGPACK else _parse_json(data)
+    return _validate(type_, value)
+
+
+def decode_document(data: bytes | None, headers: Headers, key: bytes | None = None) -> Document:
+    """Bytes on ``documents`` as a Document, whoever wrote them.
+
+    Text types become a document whose source is the ``source`` header, else the key. JSON is an object with ``text``
+    and any other field of Document. Without a ``content-type``: a record if there is a ``schema`` header, else UTF-8
+    text. Raises WireError for anything else.
+    """
+    content_type = _content_type(headers)
+    if SCHEMA in headers and content_type in (None, MSGPACK):
+        return decode(Document, data, headers)
+    if data is None:
+        raise WireError("null value where a document was expected")
+    if len(data) > MAX_BYTES:
+        raise WireError(f"document of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it")
+    source = _text(headers.get(SOURCE) or key or b"", "source")
+    if content_type == JSON:
+        _check_schema(Document, headers)
+        value = _parse_json(data)
+        if not isinstance(value, dict):
+            raise WireError(f"a JSON document must be an object with a text, not {type(value).__name__}")
+        value = {"source": source, **value}
+        if isinstance(value.get("text"), str) and not value.get("id"):
+            value["id"] = document_id(str(value["source"]), value["text"])
+        return _validate(Document, value)
+    if content_type == MSGPACK:
+        return _validate(Document, _unpack(data))
+    media_type = content_type or "text/plain"
+    if media_type not in TEXT_TYPES:
+        raise WireError(f"content-type {media_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}")
+    text = _text(data, "document")
+    if not text.strip():
+        raise WireError("the document is empty")
+    return Document.model_construct(id=document_id(source, text), source=source, text=text, media_type=media_type)
+
+
+def header_map(pairs: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None) -> dict[str, bytes]:
+    """Kafka's header pairs as a mapping with lower-case names; the last of a repeated name wins."""
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs or ()
+    return {name.lower(): value or b"" for name, value in items}
+
+
+def _check_schema(type_: type[Record], headers: Headers) -> None:
+    found = headers.get(SCHEMA)
+    if found is None:
+        return
+    expected = f"{type_.name}/{type_.version}"
+    if found != expected.encode():
+        raise WireError(f"schema {found.decode(errors='replace')!r} where this version reads {expected!r}")
+
+
+def _content_type(headers: Headers) -> str | None:
+    value = headers.get(CONTENT_TYPE)
+    return value.decode("ascii", "replace").split(";")[0].strip().lower() if value else None
+
+
+def _unpack(data: bytes) -> Any:
+    if len(data) > MAX_BYTES:
+        raise WireError(f"value of {len(data):,} bytes is over the limit of {MAX_BYTES:,}")
+    try:
+        return msgpack.unpackb(
+            data, raw=False, strict_map_key=True, max_array_len=_MAX_ITEMS, max_map_len=_MAX_ITEMS, max_ext_len=0
+        )
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise WireError(f"not readable as msgpack: {error or type(error).__name__}") from error
+
+
+def _parse_json(data: bytes) -> Any:
+    if len(data) > MAX_BYTES:
+        raise WireError(f"value of {len(data):,} bytes is over the limit of {MAX_BYTES:,}")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not readable as JSON: {error}") from error
+
+
+def _validate(type_: type[R], value: Any) -> R:
+    try:
+        return type_.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "value"
+        raise WireError(f"not a valid {type_.name}: {where}: {first['msg']}") from error
+
+
+def _text(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise WireError(f"{what} is not UTF-8 at byte {error.start:,}") from error

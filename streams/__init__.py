@@ -1,0 +1,1 @@
+"""Kafka: topics, the stage harness, the embedded broker, sources, sinks and the command line."""

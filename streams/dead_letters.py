@@ -1,0 +1,61 @@
+"""Dead letters: the original key and value, byte for byte, and why they could not be processed.
+
+Header names are those of KIP-1034 (Kafka Streams' dead-letter queue), and ``backstream.stage`` beside them.
+"""
+
+import traceback
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from streams.topics import DEAD_LETTERS
+from streams.writer import HeaderPairs, Message
+
+_PREFIX = "__streams.errors."
+EXCEPTION = _PREFIX + "exception"
+MESSAGE = _PREFIX + "message"
+STACKTRACE = _PREFIX + "stacktrace"
+TOPIC = _PREFIX + "topic"
+PARTITION = _PREFIX + "partition"
+OFFSET = _PREFIX + "offset"
+STAGE = "backstream.stage"
+_OWN = frozenset((EXCEPTION, MESSAGE, STACKTRACE, TOPIC, PARTITION, OFFSET, STAGE))
+_LONGEST_TRACE = 16_000
+_LONGEST_MESSAGE = 2_000
+
+
+class Received(NamedTuple):
+    """A message as a stage received it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: HeaderPairs = ()
+
+
+def dead_letter(received: Received, stage: str, error: BaseException) -> Message:
+    """The dead letter of a message that ``stage`` could not process."""
+    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+    told = {
+        EXCEPTION: f"{type(error).__module__}.{type(error).__qualname__}",
+        MESSAGE: str(error)[:_LONGEST_MESSAGE],
+        STACKTRACE: trace,
+        TOPIC: received.topic,
+        PARTITION: str(received.partition),
+        OFFSET: str(received.offset),
+        STAGE: stage,
+    }
+    headers = [*original_headers(received.headers), *((name, text.encode("utf-8", "replace")) for name, text in told.items())]
+    return Message(DEAD_LETTERS.name, received.key, received.value, headers)
+
+
+def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The headers that the message had before it died."""
+    return [(name, value) for name, value in headers if name not in _OWN]
+
+
+def replay(letter: Received) -> Message:
+    """The message of a dead letter as it first came, for its source topic. Raises KeyError where the headers are not ours."""
+    told = dict(letter.headers)
+    return Message(told[TOPIC].decode(), letter.key, letter.value, original_headers(letter.headers))
