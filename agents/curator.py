@@ -84,34 +84,33 @@ class Curator:
         kept = self._kept.get(scored.id)
         if kept is not None and (kept.score, kept.release) == (scored.rating.score, scored.rating.release):
             return []
-        response = _digest(scored.candidate.response)
-        refusal = self._refuse(scored, response)
+        refusal = self._refuse(scored)
         if refusal is None:
-            example = _example(scored)
-            self._keep(example, response)
-            return [example]
+            response = _digest(scored.candidate.response)
+            refusal = self._refuse_known(scored, response)
+            if refusal is None:
+                example = _example(scored)
+                self._keep(example, response)
+                return [example]
         rejection = self._reject(scored, refusal)
         if kept is None:
             return [rejection]
         self._forget(scored.id)
         return [rejection, Retraction(scored.id)]
 
-    def _refuse(self, scored: Scored, response: bytes) -> Refusal | None:
-        """The first rule that refuses, cheap ones before dear ones."""
+    def _refuse(self, scored: Scored) -> Refusal | None:
+        """The first rule that refuses the example by itself, cheap ones before dear ones."""
         candidate = scored.candidate
         if scored.rating.score < self._settings.threshold:
             return Refusal("below_threshold", f"rated {scored.rating.score:.2f}, at least {self._settings.threshold:g}")
-        return (
-            self._rules.refuse(candidate.instruction)
-            or find_leak(candidate.instruction, candidate.response)
-            or self._refuse_known(scored.id, candidate.instruction, response)
-        )
+        return self._rules.refuse(candidate.instruction) or find_leak(candidate.instruction, candidate.response)
 
-    def _refuse_known(self, id: str, instruction: str, response: bytes) -> Refusal | None:
-        same = self._by_response.get(response, frozenset()) - {id}
+    def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:
+        """Whether another kept example is too like this one."""
+        same = self._by_response.get(response, set()) - {scored.id}
         if same:
             return Refusal("not_novel", f"the response is that of {min(same)}")
-        near = self._index.nearest(instruction, besides=id)
+        near = self._index.nearest(scored.candidate.instruction, besides=scored.id)
         return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}") if near else None
 
     def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:

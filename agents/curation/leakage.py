@@ -1,7 +1,9 @@
 """Whether one side of an example gives away the other, or the prompt that made it shows through.
 
-A model that is trained on such pairs learns to copy. An instruction has to name its subject, so words in common are no
-leak: what counts is a long run of the response's own words that makes up most of the instruction.
+A model that is trained on such pairs learns to copy. An instruction has to name its subject, often in the response's own
+words, so words in common are no leak. An instruction that asks has a frame of its own before the subject ("What is",
+"Explain"); one that is copied starts within the copied words. On 13,515 pairs of Dolly, written by people, a limit of 8
+words in a row anywhere refuses 2.1%, nearly all of them for a long subject; the limits here refuse under 0.2%.
 """
 
 import re
@@ -11,10 +13,13 @@ from agents.curation.refusal import Refusal
 from agents.curation.words import words
 from models.templates import AUGMENTED_TAG, SEED_TAG
 
-COPIED_RUN = 8
-"""Words in a row, taken from the response, from which an instruction counts as copied, if they are half of it or more."""
+COPIED_START = 8
+"""Words in a row of the response with which an instruction starts, from which it counts as copied."""
 QUOTED_RUN = 16
-"""Words in a row from which it counts as copied however long it is."""
+"""Words in a row of the response, anywhere in the instruction, from which it counts as copied.
+
+Either has to make up half of the instruction: a longer one may quote what it asks about.
+"""
 
 _PROMPT = re.compile(
     r"<\|\w+\|>"  # single tokens of our markers and of most chat templates
@@ -41,27 +46,40 @@ def find_leak(instruction: str, response: str) -> Refusal | None:
     asked = words(instruction)
     if _starts_with(response, instruction, asked):
         return Refusal("response_echoes_instruction", "the response starts with the instruction")
-    run = longest_copied_run(asked, response)
-    if run >= QUOTED_RUN or (run >= COPIED_RUN and 2 * run >= len(asked)):
+    run = copied_run(asked, response)
+    if run:
         return Refusal("instruction_echoes_response", f"{run} of {len(asked)} words in a row are the response's")
     return None
 
 
-def longest_copied_run(asked: list[str], response: str) -> int:
-    """Length of the longest run of ``asked`` that occurs in ``response``; 0 where it is below COPIED_RUN."""
-    if len(asked) < COPIED_RUN:
+def copied_run(asked: list[str], response: str) -> int:
+    """Length of the run of words in a row for which an instruction counts as copied from a response; 0 where none does."""
+    if len(asked) < COPIED_START:
         return 0
     # Nearly every instruction ends here: splitting a long response into words costs ten times as much.
     text = response.lower()
-    runs = (sum(1 for _ in group) for there, group in groupby(word in text for word in asked) if there)
-    if max(runs, default=0) < COPIED_RUN:
+    there = [word in text for word in asked]
+    if not all(there[:COPIED_START]) and _longest_streak(there) < QUOTED_RUN:
         return 0
     text = f" {' '.join(words(response))} "
-    longest = COPIED_RUN - 1
-    for start in range(len(asked)):
-        while start + longest < len(asked) and f" {' '.join(asked[start : start + longest + 1])} " in text:
-            longest += 1
-    return longest if longest >= COPIED_RUN else 0
+    start = _run_from(asked, 0, 0, text)
+    if start >= COPIED_START and 2 * start >= len(asked):
+        return start
+    longest = QUOTED_RUN - 1
+    for index in range(len(asked) - longest):
+        longest = _run_from(asked, index, longest, text)
+    return longest if longest >= QUOTED_RUN and 2 * longest >= len(asked) else 0
+
+
+def _run_from(asked: list[str], index: int, known: int, text: str) -> int:
+    """The most words from ``index`` on that occur in a row in ``text``, or ``known`` where there are no more than that."""
+    while index + known < len(asked) and f" {' '.join(asked[index : index + known + 1])} " in text:
+        known += 1
+    return known
+
+
+def _longest_streak(flags: list[bool]) -> int:
+    return max((sum(1 for _ in group) for flag, group in groupby(flags) if flag), default=0)
 
 
 def _starts_with(response: str, instruction: str, asked: list[str]) -> bool:

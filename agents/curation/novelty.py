@@ -99,10 +99,11 @@ class NoveltyIndex:
         best: Near | None = None
         for posting in self._candidates(query):
             kept = self._kept[posting]
-            score = rouge_l(query, kept.words)
-            if score >= self.threshold and kept.id != besides:
-                if best is None or score > best.rouge_l or (score == best.rouge_l and kept.id < best.id):
-                    best = Near(kept.id, score)
+            if kept.id == besides:
+                continue
+            near = Near(kept.id, rouge_l(query, kept.words))
+            if near.rouge_l >= self.threshold and (best is None or (-near.rouge_l, near.id) < (-best.rouge_l, best.id)):
+                best = near
         return best
 
     def _candidates(self, query: Sequence[str]) -> Iterable[int]:

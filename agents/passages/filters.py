@@ -27,6 +27,7 @@ _NUMBER = re.compile(r"^[\d.]+\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 _NOT_ASCII_LETTERS = bytes(set(range(128)) - set(string.ascii_letters.encode()))
 _WHITE_SPACE = string.whitespace.encode()
+_ASCII = re.compile(r"[\x00-\x7f]+")
 _LONGEST_ACRONYM = 6
 _FEWEST_LETTERS = 0.5
 """Share of the characters that are letters, below which a passage is a table or a figure made of characters."""
@@ -76,11 +77,11 @@ def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | No
 
 def letter_share(text: str) -> float:
     """Share of letters among the characters that are not white space, 0 to 1."""
-    if text.isascii():
-        data = text.encode()
-        letters, seen = len(data.translate(None, _NOT_ASCII_LETTERS)), len(data.translate(None, _WHITE_SPACE))
-    else:
-        letters, seen = sum(map(str.isalpha, text)), sum(map(len, text.split()))
+    data = text.encode("ascii", "ignore")
+    letters, seen = len(data.translate(None, _NOT_ASCII_LETTERS)), len(data.translate(None, _WHITE_SPACE))
+    if len(data) < len(text):
+        others = "".join(_ASCII.sub("", text).split())
+        letters, seen = letters + sum(map(str.isalpha, others)), seen + len(others)
     return letters / seen if seen else 0.0
 
 

@@ -5,6 +5,7 @@ batch that met it and no other; a fault of the thread fails every request, now a
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from models.engine.session import OnnxSession, Runner
 from schemas.errors import EngineError, PromptTooLong
 
 _CLOSED = "the engine is closed"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Engine:
                     self._run(batch)
         except BaseException as error:  # noqa: BLE001 - whatever it was, no caller may wait for ever
             reason = f"the engine stopped on an internal error, restart the worker: {error!r}"
+            _log.exception("the engine thread ended")
         finally:
             self._unanswered.update(self._inbox.close(reason))
             for request in self._unanswered:
@@ -162,7 +165,10 @@ class Engine:
             self._rate([request for request in batch.requests if isinstance(request, RatingRequest)])
             self._generate([request for request in batch.requests if isinstance(request, GenerationRequest)])
         except Exception as error:  # noqa: BLE001 - a fault of one batch must not end the thread
-            reason = str(error) if isinstance(error, EngineError) else f"a batch failed: {error!r}"
+            expected = isinstance(error, EngineError)
+            reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
+            if not self._inbox.closed:
+                _log.error("a batch of %d requests failed: %s", len(batch.requests), error, exc_info=not expected)
             for request in self._unanswered.intersection(batch.requests):
                 request.fail(EngineError(reason))
         finally:

@@ -1,0 +1,94 @@
+"""Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl --output DIR``.
+
+Standard output is JSON lines: ``started`` (examples, seeds, sequences), ``step`` (step, steps, loss), ``evaluated``
+(model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics, counts). A failure
+exits with 1, and the last line of standard error is ``{"event": "failed", "error": ...}``.
+"""
+
+import os
+
+# All of these must precede torch and the hub's client. The first: see models/house/train.py. The base is a directory,
+# so the hub is never asked, and TRL sends no telemetry.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import argparse
+import contextlib
+import json
+import sys
+import traceback
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from models.training.settings import TrainingSettings
+from schemas.errors import BackstreamError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    output = sys.stdout
+    try:
+        # Libraries print too; standard output is for events alone.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _train(options, output)
+    except BackstreamError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or options.output}: {error.strerror or error}")
+    except Exception as error:  # a library's, or a fault of ours: the trace goes first, the last line is the event
+        traceback.print_exc()
+        return _fail(f"{type(error).__name__}: {error}")
+    return 0
+
+
+def _train(options: argparse.Namespace, output: TextIO) -> None:
+    # Imported here: torch takes seconds, and a wrong argument is told at once.
+    import torch
+    from transformers.utils.logging import set_verbosity_error
+
+    from models.training.run import Inputs, train
+
+    set_verbosity_error()
+    torch.set_num_threads(options.threads)
+
+    def emit(event: dict[str, Any]) -> None:
+        print(json.dumps(event), file=output, flush=True)
+
+    chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
+    settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
+    train(Inputs(options.base, options.parent or options.base, options.examples, options.output), settings, emit)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base", type=Path, required=True, help="the release directory that training starts from")
+    parser.add_argument("--parent", type=Path, help="the release that curated the examples (default: the base)")
+    parser.add_argument("--examples", type=Path, required=True, help="seeds and curated examples, as JSON lines")
+    parser.add_argument("--output", type=Path, required=True, help="the directory that gets the release directory")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
+    parser.add_argument("--minutes", type=float, help="stop training after so long")
+    parser.add_argument("--max-steps", type=int, help="stop training after so many steps")
+    parser.add_argument("--max-tokens", type=int, help=f"tokens to train on (default: {TrainingSettings.max_tokens:,})")
+    parser.add_argument("--epochs", type=int, help=f"passes over the examples (default: {TrainingSettings.epochs})")
+    parser.add_argument("--rate", type=float, help="learning rate (default: by the size of the base)")
+    parser.add_argument("--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)")
+    parser.add_argument("--save-steps", type=int, help="steps between checkpoints (default: 25)")
+    parser.add_argument("--seed", type=int, help="of the order and the grades (default: 0)")
+    return parser
+
+
+def _fail(message: str) -> int:
+    print(json.dumps({"event": "failed", "error": message}), file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

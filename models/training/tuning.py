@@ -1,0 +1,183 @@
+"""Fits a model to weighted sequences with TRL, and goes on from the last checkpoint of a killed run."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Sampler, SequentialSampler
+from transformers import (
+    AutoTokenizer,
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import SFTConfig, SFTTrainer
+
+from models.evaluation import pad
+from models.sequences import TrainingSequence
+from models.training.settings import TrainingSettings
+from schemas.errors import TrainingError
+
+Report = Callable[[int, int, float], None]
+"""Called with the step, the number of steps, and the mean loss since the last call."""
+
+
+def fit(
+    model: PreTrainedModel,
+    tokenizer: Path,
+    sequences: Sequence[TrainingSequence],
+    examples: int,
+    settings: TrainingSettings,
+    work: Path,
+    report: Report,
+) -> int:
+    """Train ``model`` in place on ``sequences``, in their order; returns the steps done.
+
+    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses the batch.
+    Raises TrainingError where the loss is no longer a number.
+    """
+    batch = settings.batch_for(examples)
+    micro_batch = min(settings.micro_batch, batch)
+    accumulation = max(1, batch // micro_batch)
+    steps = -(-len(sequences) // (micro_batch * accumulation))
+    steps = min(steps, settings.max_steps or steps)
+    optimiser, schedule = _optimiser(model, settings, steps)
+    trainer = _WeightedTrainer(
+        model=model,
+        args=_arguments(work, settings, steps, micro_batch, accumulation),
+        data_collator=_collate,
+        train_dataset=Dataset.from_dict({"input_ids": [s.ids for s in sequences], "weights": [s.weights for s in sequences]}),
+        # TRL asks for a tokenizer; the sequences are tokenized, so it is only saved with the checkpoints.
+        processing_class=AutoTokenizer.from_pretrained(tokenizer, local_files_only=True),
+        optimizers=(optimiser, schedule),
+        callbacks=[_Progress(steps, report), _TimeLimit(settings.minutes)],
+    )
+    trainer.remove_callback(PrinterCallback)  # standard output belongs to the caller
+    trainer.train(resume_from_checkpoint=_last_checkpoint(work))
+    return int(trainer.state.global_step)
+
+
+class _WeightedTrainer(SFTTrainer):
+    """TRL's trainer with a loss weight for each token: a rating is one token, and would drown among a text's hundreds."""
+
+    loss_is_scaled_for_ga = False
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> Any:
+        """Weighted mean cross-entropy. Padding stands on the right, so causal attention needs no mask."""
+        outputs = model(input_ids=inputs["input_ids"], use_cache=False)
+        logits, ids = outputs.logits[:, :-1].float(), inputs["input_ids"][:, 1:]
+        losses = functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none")
+        weights = inputs["weights"][:, 1:].flatten()
+        loss = (losses * weights).sum() / weights.sum()
+        return (loss, outputs) if return_outputs else loss
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> "Sampler[int]":
+        # The order is part of the data: batches of like length, the same after a restart.
+        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, steps: int, report: Report) -> None:
+        self._steps = steps
+        self._report = report
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **others: Any,
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        if not loss < float("inf"):
+            raise TrainingError(f"the loss is {loss} at step {state.global_step}: lower the learning rate")
+        self._report(state.global_step, self._steps, loss)
+
+
+class _TimeLimit(TrainerCallback):
+    def __init__(self, minutes: float | None) -> None:
+        self._seconds = minutes * 60 if minutes is not None else float("inf")
+        self._started = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        if time.monotonic() - self._started >= self._seconds:
+            control.should_training_stop = True
+
+
+def _optimiser(model: PreTrainedModel, settings: TrainingSettings, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
+    """AdamW, whose rate warms up and then falls in a straight line. Norms and biases do not decay."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate = settings.rate_for(sum(p.numel() for p in parameters))
+    warm_up = max(1, round(settings.warm_up * steps))
+
+    def share(step: int) -> float:
+        return min((step + 1) / warm_up, 1.0 - (1.0 - settings.final_share) * step / max(1, steps))
+
+    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
+    return optimiser, LambdaLR(optimiser, share)
+
+
+def _arguments(work: Path, settings: TrainingSettings, steps: int, micro_batch: int, accumulation: int) -> SFTConfig:
+    cuda = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(work),
+        max_steps=steps,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=accumulation,
+        max_grad_norm=settings.clip,
+        seed=settings.seed,
+        save_steps=settings.save_steps,
+        save_total_limit=2,  # the one before the last is whole even where the last was cut short
+        logging_steps=5,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=not cuda,
+        bf16=cuda and torch.cuda.is_bf16_supported(),
+        fp16=False,
+        gradient_checkpointing=False,
+        dataloader_pin_memory=cuda,
+        remove_unused_columns=False,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+
+
+def _collate(rows: list[dict[str, list[Any]]]) -> dict[str, torch.Tensor]:
+    ids, weights = pad([TrainingSequence(tuple(row["input_ids"]), tuple(row["weights"])) for row in rows])
+    return {"input_ids": ids, "weights": weights}
+
+
+def _last_checkpoint(work: Path) -> str | None:
+    """The newest whole checkpoint; its state is the file that is written last."""
+    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    for checkpoint in found:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return str(checkpoint)
+    return None

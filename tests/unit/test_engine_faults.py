@@ -1,0 +1,180 @@
+"""Faults, cancellation and closing: everyone gets an answer or an error, and the thread goes on."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from models.engine import Engine, EngineLimits, Sampling
+from schemas.errors import EngineError
+from tests.unit.engine_model import CuedRunner, TinyModel, open_tiny
+
+pytest_plugins = ("tests.unit.engine_model",)
+
+DIGITS = (10, 11, 12, 13, 14)
+Make = Callable[..., tuple[Engine, CuedRunner]]
+
+
+@pytest.fixture
+async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
+    """Makes engines over a runner on cue; opens the gates and closes the engines afterwards."""
+    made: list[tuple[Engine, CuedRunner]] = []
+
+    def make(**limits: int) -> tuple[Engine, CuedRunner]:
+        runner = CuedRunner(open_tiny(tiny_model))
+        made.append((Engine(runner, EngineLimits(**limits)), runner))
+        return made[-1]
+
+    yield make
+    for engine, runner in made:
+        runner.gate.set()
+        engine.close()
+
+
+async def held(engine: Engine, runner: CuedRunner) -> "asyncio.Task[object]":
+    """A rating that the runner is at work on, until the gate is opened."""
+    runner.gate.clear()
+    task: asyncio.Task[object] = asyncio.create_task(engine.rate([1], DIGITS))
+    await asyncio.to_thread(runner.called.acquire)
+    return task
+
+
+async def settled() -> None:
+    """Let every task run to where it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("fault", [EngineError("out of memory"), RuntimeError("a bug")])
+async def test_a_fault_fails_its_batch_and_no_other(make: Make, fault: Exception) -> None:
+    engine, runner = make()
+    task = await held(engine, runner)
+    beside = [asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=3), ())) for _ in range(3)]
+    await settled()
+    runner.failures.append(fault)
+    runner.gate.set()
+    with pytest.raises(EngineError, match=str(fault)):
+        await task
+    assert [len(g.ids) for g in await asyncio.gather(*beside)] == [3, 3, 3]
+
+
+async def test_a_fault_in_a_step_spares_what_had_already_ended(make: Make) -> None:
+    engine, runner = make()
+    runner.gate.clear()
+    short = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=1), ()))
+    long = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=9), ()))
+    await asyncio.to_thread(runner.called.acquire)
+    runner.gate.set()
+    await short
+    runner.failures.append(EngineError("out of memory"))
+    with contextlib.suppress(EngineError):  # the fault may come after the long one's last step
+        await long
+    runner.failures.clear()
+    assert len((await engine.generate([3], Sampling(max_tokens=2), ())).ids) == 2
+
+
+async def test_onnxruntimes_own_error_is_translated(make: Make) -> None:
+    engine, runner = make()
+    runner.vocabulary = 10_000  # lets an id through that the graph cannot look up
+    with pytest.raises(EngineError, match="onnxruntime failed on a batch of 1 x 1 tokens"):
+        await engine.rate([9_999], DIGITS)
+    await engine.rate([1], DIGITS)
+
+
+async def test_the_death_of_the_thread_fails_everyone_now_and_later(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    engine, runner = make(requests=2)
+    task = await held(engine, runner)
+    queued = asyncio.create_task(engine.rate([2], DIGITS))
+    outside = asyncio.create_task(engine.rate([3], DIGITS))
+    await settled()
+    runner.failures.append(SystemExit("the interpreter is on fire"))
+    with caplog.at_level(logging.ERROR):
+        runner.gate.set()
+        for waiting in (task, queued, outside):
+            with pytest.raises(EngineError, match="on fire"):
+                await waiting
+    assert "the engine thread ended" in caplog.text
+    with pytest.raises(EngineError, match="on fire"):
+        await engine.generate([1], Sampling(), ())
+    engine.close()
+
+
+async def test_close_fails_what_is_in_flight_and_what_comes_later(make: Make) -> None:
+    engine, runner = make(requests=3)
+    runner.gate.clear()
+    running = asyncio.create_task(engine.generate([1], Sampling(max_tokens=50), ()))
+    await asyncio.to_thread(runner.called.acquire)
+    others = [asyncio.create_task(engine.rate([1], DIGITS)) for _ in range(4)]
+    await settled()
+    closing = asyncio.create_task(asyncio.to_thread(engine.close))
+    with pytest.raises(EngineError, match="closed"):
+        await others[-1]  # the inbox is closed, so the thread finds it so after its present call
+    runner.gate.set()
+    await closing
+    for waiting in (running, *others):
+        with pytest.raises(EngineError, match="closed"):
+            await waiting
+    assert len(runner.calls) == 1
+    with pytest.raises(EngineError, match="closed"):
+        await engine.rate([1], DIGITS)
+    engine.close()
+
+
+async def test_a_full_queue_lets_callers_wait_without_blocking_the_loop(make: Make) -> None:
+    engine, runner = make(requests=2, rating_rows=1)
+    task = await held(engine, runner)
+    others = [asyncio.create_task(engine.rate([1, index], DIGITS)) for index in range(6)]
+    await settled()
+    assert not task.done()
+    runner.gate.set()
+    await asyncio.gather(task, *others)
+    assert runner.calls == [("score", 1)] * 7
+
+
+async def test_a_cancelled_request_in_the_queue_never_runs(make: Make) -> None:
+    engine, runner = make(requests=3)
+    task = await held(engine, runner)
+    queued = asyncio.create_task(engine.rate([2], DIGITS))
+    kept = asyncio.create_task(engine.rate([3], DIGITS))
+    outside = asyncio.create_task(engine.rate([4], DIGITS))
+    await settled()
+    for cancelled in (queued, outside):
+        cancelled.cancel()
+    await settled()
+    runner.gate.set()
+    await asyncio.gather(task, kept)
+    assert runner.calls == [("score", 1), ("score", 1)]
+    # What was cancelled holds no place: three more fit in a queue of three.
+    await asyncio.gather(*(engine.rate([5], DIGITS) for _ in range(3)))
+
+
+async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
+    engine, runner = make()
+    runner.gate.clear()
+    task = asyncio.create_task(engine.generate([1], Sampling(max_tokens=90), ()))
+    await asyncio.to_thread(runner.called.acquire)
+    task.cancel()
+    await settled()
+    runner.gate.set()
+    await engine.rate([1], DIGITS)
+    assert runner.calls == [("start", 1), ("score", 1)]
+
+
+def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:
+    runner = CuedRunner(open_tiny(tiny_model))
+    engine = Engine(runner, EngineLimits(requests=1))
+    loop = asyncio.new_event_loop()
+    runner.gate.clear()
+    lost = [loop.create_task(engine.rate([1], DIGITS)) for _ in range(2)]
+    for _ in range(5):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    runner.called.acquire()
+    loop.close()
+    runner.gate.set()
+    assert sum(asyncio.run(engine.rate([1], DIGITS)).probabilities) == pytest.approx(1)
+    engine.close()
+    for task in lost:  # the loop that would have ended them is gone
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
