@@ -1,5 +1,6 @@
 """The segmenter: a document in, its passages out, each the text under one heading."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from schemas.records import Document, Offset, Rejection, Segment
 STAGE = "segmenter"
 """What rejections call this agent."""
 
+_LARGE = 200_000
+"""Characters from which a document is cut in a thread, so that the event loop goes on meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
@@ -29,8 +33,8 @@ class SegmenterSettings:
 class Segmenter:
     """Cuts documents into segments, and says why it refuses the passages that become none."""
 
-    def __init__(self, settings: SegmenterSettings = SegmenterSettings()) -> None:
-        self._settings = settings
+    def __init__(self, settings: SegmenterSettings | None = None) -> None:
+        self._settings = settings = settings or SegmenterSettings()
         self._limits = Limits(settings.min_characters, settings.max_characters, settings.max_repetition)
         self._markdown = block_parser()
 
@@ -40,6 +44,11 @@ class Segmenter:
         A passage that occurs twice in the document is given once. A document without any passage is itself rejected,
         with the reason ``no_passage``. ``at`` is where the document lies on its topic.
         """
+        if len(document.text) < _LARGE:
+            return self._cut(document, at)
+        return await asyncio.to_thread(self._cut, document, at)
+
+    def _cut(self, document: Document, at: Offset | None) -> list[Segment | Rejection]:
         outcomes: dict[str, Segment | Rejection] = {}
         for position, (headings, text) in enumerate(self._passages(document)):
             id = segment_id(text, document.context)

@@ -60,7 +60,9 @@ def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) 
                 _build(checkpoint, release, _slug(model))
                 progress(f"exported {model} to {release}")
     except OSError as error:
-        raise ModelError(f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to another place") from error
+        raise ModelError(
+            f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to another place"
+        ) from error
     return _verified(release, cache)
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from schemas.errors import ModelError
 
@@ -61,9 +62,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
         return (directory / WEIGHTS,)
     index = directory / _WEIGHTS_INDEX
     if not index.is_file():
-        raise ModelError(
-            f"{directory} has no {WEIGHTS}: save the model with save_pretrained; weights in pickles are not read"
-        )
+        raise ModelError(f"{directory} has no {WEIGHTS}: save the model with save_pretrained; weights in pickles are not read")
     shards = sorted(set(read_object(index).get("weight_map", {}).values()))
     for shard in shards:
         if Path(shard).name != shard or not (directory / shard).is_file():
@@ -96,7 +95,7 @@ def checkpoint_digest(directory: Path, digest: Callable[[Path], str] = sha256_of
     return total.hexdigest()
 
 
-def read_object(file: Path) -> dict[str, object] | dict[str, dict[str, str]]:
+def read_object(file: Path) -> dict[str, Any]:
     """A JSON file that holds an object. Raises ModelError for anything else."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
@@ -138,6 +137,5 @@ def _download(model: str) -> Path:
     except (HfHubHTTPError, OSError, ValueError) as error:  # LocalEntryNotFoundError, time-outs and proxies are OSErrors
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"{model} is not in the local cache and could not be downloaded ({reason}): "
-            "check the network, or give a directory"
+            f"{model} is not in the local cache and could not be downloaded ({reason}): check the network, or give a directory"
         ) from error

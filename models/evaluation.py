@@ -25,7 +25,9 @@ def evaluate(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) 
     """
     maker = SequenceMaker(prompter)
     longest = int(getattr(model.config, "max_position_embeddings", None) or 2048)
-    mismatched = [Pair(other.instruction, pair.response, pair.context) for pair, other in zip(pairs, _rotated(pairs), strict=True)]
+    mismatched = [
+        Pair(other.instruction, pair.response, pair.context) for pair, other in zip(pairs, _rotated(pairs), strict=True)
+    ]
     rows = [
         (maker.backward(pair), maker.forward(pair), maker.rating(pair, 5), maker.rating(wrong, 1))
         for pair, wrong in zip(pairs, mismatched, strict=True)

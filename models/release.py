@@ -144,9 +144,9 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
     for name, sum_ in manifest.files.items():
         file = directory / name
         if Path(name).name != name or not file.is_file():
-            raise ModelError(f"release {manifest.id} in {directory} lacks {name}: delete it, and fetch or build it again")
+            raise ModelError(f"release {manifest.id} in {directory} lacks {name}: delete and build it again")
         if digest(file) != sum_:
-            raise ModelError(f"{file} is not the file that release {manifest.id} was written with: delete the release, and fetch or build it again")
+            raise ModelError(f"{file} is not the file that release {manifest.id} was written with: delete and build it again")
     for name in ("model.onnx", "config.json", "tokenizer.json"):
         if name not in manifest.files:
             raise ModelError(f"release {manifest.id} in {directory} does not list {name}: it cannot be served")
@@ -196,7 +196,7 @@ def _golden_prompts(prompter: Prompter) -> list[tuple[Task, list[int]]]:
 async def _answer(task: Task, prompt: list[int], engine: Engine, prompter: Prompter) -> GoldenVector:
     if task is Task.RATING:
         rated = await engine.rate(prompt, prompter.digit_ids)
-        return GoldenVector(task=task, prompt=tuple(prompt), probabilities=tuple(rated.probabilities))
+        return GoldenVector(task=task, prompt=tuple(prompt), probabilities=rated.probabilities)
     generated = await engine.generate(prompt, Sampling(max_tokens=GOLDEN_TOKENS), prompter.stop_ids)
     return GoldenVector(task=task, prompt=tuple(prompt), greedy=tuple(generated.ids))
 

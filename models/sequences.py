@@ -60,9 +60,7 @@ class SequenceMaker:
         return TrainingSequence((*prompt, *target), (self.prompt_weight,) * len(prompt) + (1.0,) * len(target))
 
 
-def batches(
-    sequences: Iterator[TrainingSequence], batch_tokens: int, pool: int = 256
-) -> Iterator[list[TrainingSequence]]:
+def batches(sequences: Iterator[TrainingSequence], batch_tokens: int, pool: int = 256) -> Iterator[list[TrainingSequence]]:
     """Batches of like length, so that little is padding: ``pool`` sequences are sorted, cut and shuffled at a time.
 
     A batch holds at most ``batch_tokens`` tokens, padding included, unless one sequence alone is longer. ``sequences``

@@ -4,9 +4,6 @@ A record processed twice, after a crash or a replay, therefore lands on the same
 """
 
 import hashlib
-import re
-
-_SPACE = re.compile(r"\s+")
 
 
 def document_id(source: str, text: str) -> str:
@@ -16,7 +13,7 @@ def document_id(source: str, text: str) -> str:
 
 def segment_id(text: str, context: str | None = None) -> str:
     """Id of a passage: its text with white space folded, so that the same passage met twice is one segment."""
-    return _digest("segment", _SPACE.sub(" ", text).strip(), _SPACE.sub(" ", context or "").strip())
+    return _digest("segment", " ".join(text.split()), " ".join((context or "").split()))
 
 
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:

@@ -4,9 +4,14 @@ Header names are those of KIP-1034 (Kafka Streams' dead-letter queue), and ``bac
 """
 
 import traceback
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokerError
+from schemas.wire import MAX_BYTES
 from streams.topics import DEAD_LETTERS
 from streams.writer import HeaderPairs, Message
 
@@ -55,7 +60,23 @@ def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
     return [(name, value) for name, value in headers if name not in _OWN]
 
 
-def replay(letter: Received) -> Message:
+def replay_all(client: Mapping[str, Any], letters: Iterable[Received]) -> None:
+    """Send letters back to their source topics and wait for the broker. Raises BrokerError."""
+    try:
+        producer = KafkaProducer(**client, acks="all", max_request_size=2 * MAX_BYTES)
+        try:
+            sent = [
+                producer.send(m.topic, m.value, m.key, headers=list(m.headers)) for m in (revived(letter) for letter in letters)
+            ]
+            for future in sent:
+                future.get(timeout=60)
+        finally:
+            producer.close()
+    except KafkaError as error:
+        raise BrokerError(f"dead letters could not be sent back: {error}") from error
+
+
+def revived(letter: Received) -> Message:
     """The message of a dead letter as it first came, for its source topic. Raises KeyError where the headers are not ours."""
     told = dict(letter.headers)
     return Message(told[TOPIC].decode(), letter.key, letter.value, original_headers(letter.headers))

@@ -24,7 +24,7 @@ _LONGEST_POLL_GAP = 24 * 3600.0
 
 
 def gated_transport(stage: Stage, gates: Gates, drain_seconds: float) -> type[Transport]:
-    """faust's Kafka transport with a consumer that commits what ``gates`` passed."""
+    """Faust's Kafka transport with a consumer that commits what ``gates`` passed."""
 
     class GatedConsumer(Consumer):
         def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
@@ -129,7 +129,9 @@ class StageApp:
             headers = message.headers
             if isinstance(headers, Mapping):
                 headers = list(headers.items())
-            await stage.accept(Received(message.topic, message.partition, message.offset, message.key, message.value, headers or ()))
+            await stage.accept(
+                Received(message.topic, message.partition, message.offset, message.key, message.value, headers or ())
+            )
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

@@ -69,7 +69,7 @@ class FlowReader:
             ends = self._offsets(places, OffsetSpec.LATEST)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             groups = {spec.name: f"{self._group}.{spec.name}" for spec in self._stages}
-            committed = self._admin.list_group_offsets({group: None for group in groups.values()}) if places else {}
+            committed = self._admin.list_group_offsets(dict.fromkeys(groups.values())) if places else {}
         except KafkaError as error:
             raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         stages = []
@@ -85,6 +85,19 @@ class FlowReader:
             stages.append(StageLag(spec.name, spec.source.name, done, lag))
         messages = {topic.name: sum(ends[p] - starts[p] for p in places if p.topic == topic.name) for topic in TOPICS}
         return Flow(messages, stages)
+
+    def committed(self) -> dict[tuple[str, str, int], int]:
+        """(stage, topic, partition) to the committed offset, where there is one."""
+        try:
+            found = self._admin.list_group_offsets({f"{self._group}.{spec.name}": None for spec in self._stages})
+        except KafkaError as error:
+            raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
+        return {
+            (group.removeprefix(f"{self._group}."), place.topic, place.partition): offset.offset
+            for group, offsets in found.items()
+            for place, offset in offsets.items()
+            if offset.offset >= 0
+        }
 
     def _offsets(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         if not places:

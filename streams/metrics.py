@@ -35,7 +35,9 @@ RECORDS = MetricDefinition(
     "records_total", Kind.COUNTER, "Records answered for, by outcome: processed, duplicate or dead.", ("stage", "outcome")
 )
 OUTPUTS = MetricDefinition("outputs_total", Kind.COUNTER, "Messages acknowledged by the broker, by topic.", ("stage", "topic"))
-REJECTIONS = MetricDefinition("rejections_total", Kind.COUNTER, "Records refused on their merits, by reason.", ("stage", "reason"))
+REJECTIONS = MetricDefinition(
+    "rejections_total", Kind.COUNTER, "Records refused on their merits, by reason.", ("stage", "reason")
+)
 RETRIES = MetricDefinition("retries_total", Kind.COUNTER, "Further attempts after an error.", ("stage",))
 IN_FLIGHT = MetricDefinition("in_flight_records", Kind.GAUGE, "Records taken in and not yet answered for.", ("stage",))
 SECONDS = MetricDefinition(
@@ -67,7 +69,9 @@ class Metrics:
         """The histogram of these labels."""
         return self._make(definition, Histogram).labels(**labels)  # type: ignore[return-value]
 
-    def _make(self, definition: MetricDefinition, kind: type[Counter] | type[Gauge] | type[Histogram]) -> Counter | Gauge | Histogram:
+    def _make(
+        self, definition: MetricDefinition, kind: type[Counter] | type[Gauge] | type[Histogram]
+    ) -> Counter | Gauge | Histogram:
         made = self._made.get(definition.name)
         if made is None:
             options = {"buckets": _BUCKETS} if kind is Histogram else {}

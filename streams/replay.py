@@ -14,7 +14,9 @@ from streams.dead_letters import Received
 
 async def replay_partition(client: Mapping[str, Any], topic: str, partition: int) -> AsyncIterator[Received]:
     """Every message that the partition holds now, in order."""
-    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        **client, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         place = TopicPartition(topic, partition)
@@ -32,7 +34,11 @@ def replay(client: Mapping[str, Any], topic: str) -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka cannot be read."""
     try:
         consumer = KafkaConsumer(
-            **client, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest", fetch_max_wait_ms=100
+            **client,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
         )
     except KafkaError as error:
         raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}") from error

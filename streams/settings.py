@@ -186,9 +186,10 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
     try:
-        return Layered(**stated)
+        layered = Layered(**stated)
     except ValidationError as error:
         raise SettingsError(_explain(error, file)) from error
+    return Settings.model_construct(layered.model_fields_set, **dict(layered))
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.outcomes import Outcome, Retraction
 from schemas.errors import BrokerError, WireError
@@ -90,7 +90,7 @@ class Stage:
         writer: Writer,
         gates: Gates,
         on_fatal: Callable[[BaseException], None],
-        policy: StagePolicy = StagePolicy(),  # noqa: B008 (frozen)
+        policy: StagePolicy = StagePolicy(),
         measures: Metrics | None = None,
     ) -> None:
         self.name = name
@@ -249,7 +249,7 @@ class Stage:
             self._finish(flight)
 
     def _undelivered(self, flight: _Flight, message: Message, error: BaseException) -> None:
-        if isinstance(error, KafkaError) and error.retriable:
+        if isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and error.retriable):
             self._spawn(self._redeliver(flight, message))
         else:  # the producer is beyond repair (fenced, out of sequence): a new process takes up where this one was
             self._on_fatal(BrokerError(f"{self.name}: {message.topic} could not be written: {error!r}"))

@@ -64,7 +64,9 @@ def create_topics(client: Mapping[str, object], replication: int = 1) -> list[st
     try:
         admin = KafkaAdminClient(**client)
     except KafkaError as error:
-        raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?") from error
+        raise BrokerError(
+            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+        ) from error
     try:
         existing = set(admin.list_topics())
         missing = [topic for topic in TOPICS if topic.name not in existing]

@@ -45,8 +45,11 @@ class TrainerService:
         self._stop.set()
         self._trainer.stop()
 
-    def run(self) -> None:
-        """Follow and train. Raises BrokerError where Kafka is lost for good."""
+    def run(self, *, once: bool = False) -> None:
+        """Follow and train. ``once``: take in what the topic holds, train on it if any of it is new, and return.
+
+        Raises BrokerError where Kafka is lost for good, and with ``once`` TrainingError where the run failed.
+        """
         client = self._settings.kafka.client()
         started = time.time()
         try:
@@ -56,12 +59,15 @@ class TrainerService:
         try:
             with Dataset(self._settings.state_dir / "dataset.sqlite") as dataset:
                 self._assign(consumer, dataset)
+                if once:
+                    self._run_once(consumer, dataset)
+                    return
                 failed_at = 0.0
                 while not self._stop.is_set():
                     self._take_in(consumer, dataset)
                     waited = time.time() - (dataset.last_training() or started)
                     if time.time() - failed_at > _RETRY_SECONDS and self._policy.due(dataset.arrivals_since_training(), waited):
-                        failed_at = 0.0 if self._train(dataset) else time.time()
+                        failed_at = 0.0 if self._try_to_train(dataset) else time.time()
         except KafkaError as error:
             raise BrokerError(f"{CURATED.name} cannot be read: {error}") from error
         finally:
@@ -84,21 +90,31 @@ class TrainerService:
         if messages:
             dataset.apply(messages)
 
-    def _train(self, dataset: Dataset) -> bool:
-        """One run, announced. False where it failed: the stream goes on, and another try comes later."""
-        arrival = dataset.newest_arrival()
-        self._on_event({"event": "training", "examples": len(dataset)})
+    def _run_once(self, consumer: KafkaConsumer, dataset: Dataset) -> None:
+        places = consumer.assignment()
+        ends = consumer.end_offsets(list(places))
+        while not self._stop.is_set() and any(consumer.position(place) < ends[place] for place in places):
+            self._take_in(consumer, dataset)
+        if dataset.arrivals_since_training() and not self._stop.is_set():
+            self._train(dataset)
+
+    def _try_to_train(self, dataset: Dataset) -> bool:
+        """One run. False where it failed: the stream goes on, and another try comes later."""
         try:
-            parent = self._parent()
-            trained = self._trainer.train(self._base, parent, [*read_seeds(), *dataset.examples()])
+            self._train(dataset)
         except TrainingError as error:
             if not self._stop.is_set():
                 log.error("%s", error)
                 self._on_event({"event": "failed", "error": str(error)})
             return False
+        return True
+
+    def _train(self, dataset: Dataset) -> None:
+        arrival = dataset.newest_arrival()
+        self._on_event({"event": "training", "examples": len(dataset)})
+        trained = self._trainer.train(self._base, self._parent(), [*read_seeds(), *dataset.examples()])
         self._announce(trained)
         dataset.record_run(trained.id, arrival, time.time())
-        return True
 
     def _parent(self) -> Path:
         base = read_manifest(self._base).id
@@ -109,7 +125,9 @@ class TrainerService:
         try:
             read_manifest(directory)
         except BackstreamError as error:
-            log.warning("release %s in service is not at %s (%s): its parent figures are the base's", serving.id, directory, error)
+            log.warning(
+                "release %s in service is not at %s (%s): its parent figures are the base's", serving.id, directory, error
+            )
             return self._base
         return directory
 
@@ -125,8 +143,8 @@ class TrainerService:
             created_at=manifest.created_at,
             metrics=dict(trained.metrics),
             parent_metrics=dict(trained.parent_metrics),
-            examples=manifest.examples,
-            seeds=manifest.seeds,
+            examples=manifest.counts.get("examples", 0),
+            seeds=manifest.counts.get("seeds", 0),
         )
         announce(self._settings.kafka.client(), release)
         self._on_event({"event": "announced", "release": trained.id, "status": str(status), "reason": trained.verdict.reason})

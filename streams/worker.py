@@ -26,7 +26,11 @@ class Worker:
     """Runs stages until told to stop. ``failure`` holds the error where one ended it."""
 
     def __init__(
-        self, settings: Settings, model_directory: Path | None, stages: Sequence[StageSpec] = STAGES, measures: Metrics | None = None
+        self,
+        settings: Settings,
+        model_directory: Path | None,
+        stages: Sequence[StageSpec] = STAGES,
+        measures: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._model_directory = model_directory
@@ -35,6 +39,8 @@ class Worker:
         self._stop = asyncio.Event()
         self.failure: BaseException | None = None
         self.release: str | None = None
+        self.ready = False
+        """Whether every stage has its partitions and reads."""
 
     def stop(self) -> None:
         """Ask for a drain. Safe to call more than once."""
@@ -50,10 +56,12 @@ class Worker:
                 try:
                     await asyncio.gather(*(app.start() for app in apps))
                     await self._wait_until_assigned(apps)
-                    if on_ready and not self._stop.is_set():
+                    self.ready = not self._stop.is_set()
+                    if on_ready and self.ready:
                         await on_ready()
                     await self._watch(apps)
                 finally:
+                    self.ready = False
                     await asyncio.gather(*(app.stop(_DRAIN_SECONDS) for app in apps))
         finally:
             if model is not None:

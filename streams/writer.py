@@ -58,7 +58,12 @@ class KafkaWriter:
 
     async def __aenter__(self) -> "KafkaWriter":
         self._producer = AIOKafkaProducer(
-            **self._client, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=128 * 1024, max_request_size=2 * MAX_BYTES
+            **self._client,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=5,
+            max_batch_size=128 * 1024,
+            max_request_size=2 * MAX_BYTES,
         )
         try:
             await self._producer.start()

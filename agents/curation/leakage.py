@@ -56,10 +56,7 @@ def copied_run(asked: list[str], response: str) -> int:
     """Length of the run of words in a row for which an instruction counts as copied from a response; 0 where none does."""
     if len(asked) < COPIED_START:
         return 0
-    # Nearly every instruction ends here: splitting a long response into words costs ten times as much.
-    text = response.lower()
-    there = [word in text for word in asked]
-    if not all(there[:COPIED_START]) and _longest_streak(there) < QUOTED_RUN:
+    if not _may_be_copied(asked, response.lower()):
         return 0
     text = f" {' '.join(words(response))} "
     start = _run_from(asked, 0, 0, text)
@@ -69,6 +66,13 @@ def copied_run(asked: list[str], response: str) -> int:
     for index in range(len(asked) - longest):
         longest = _run_from(asked, index, longest, text)
     return longest if longest >= QUOTED_RUN and 2 * longest >= len(asked) else 0
+
+
+def _may_be_copied(asked: list[str], text: str) -> bool:
+    """Whether enough of the words occur in the text at all. Nearly always not, at a tenth of the cost of finding a run."""
+    if all(word in text for word in asked[:COPIED_START]):
+        return True
+    return len(asked) >= QUOTED_RUN and _longest_streak([word in text for word in asked]) >= QUOTED_RUN
 
 
 def _run_from(asked: list[str], index: int, known: int, text: str) -> int:

@@ -9,7 +9,8 @@ it shares at least ``o`` of the query's ``m`` elements, with ``o`` the smallest 
 the threshold. Then it misses at most ``m - o``, so it has at least two of *any* ``m - o + 2``: the query takes its rarest.
 (The idea is prefix filtering with a longer prefix: Wang, Li, Feng, "Can we beat the prefix filtering?", SIGMOD 2012.)
 ``o`` grows with ``n``, so the commoner a word of the query, the fewer lengths it is looked up for, and stock words such as
-"what is the" are hardly looked up at all. The few texts that are left are compared with rapidfuzz.
+"what is the" are hardly looked up at all. The few texts that are left are compared with rapidfuzz, first as strings that
+spell each word with one character: four times as fast, and if two words fall on one character, only too high.
 """
 
 from bisect import bisect_left, insort
@@ -25,6 +26,7 @@ from schemas.errors import SettingsError
 
 # A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by length.
 _SHIFT = 40
+_CHARACTERS = 0x110000
 
 
 class Near(NamedTuple):
@@ -37,6 +39,7 @@ class Near(NamedTuple):
 class _Kept(NamedTuple):
     id: str
     words: tuple[str, ...]
+    spelling: str
 
 
 class NoveltyIndex:
@@ -76,7 +79,7 @@ class NoveltyIndex:
                 self._postings[element] = [posting]
             else:
                 insort(postings, posting)
-        self._kept[posting] = _Kept(id, found)
+        self._kept[posting] = _Kept(id, found, _spelling(found))
         self._posting_of[id] = posting
 
     def remove(self, id: str) -> None:
@@ -96,14 +99,19 @@ class NoveltyIndex:
         The text of id ``besides`` is passed over, so that a text is not compared with itself.
         """
         query = words(text)
+        spelling = _spelling(query)
+        length = len(query)
         best: Near | None = None
+        least = self.threshold
         for posting in self._candidates(query):
-            kept = self._kept[posting]
-            if kept.id == besides:
+            id, found, other = self._kept[posting]
+            # The expression of rouge_l, without its call: this line is where a query spends its time.
+            if 2 * longest_common_subsequence(spelling, other) / (length + len(other)) < least or id == besides:
                 continue
-            near = Near(kept.id, rouge_l(query, kept.words))
-            if near.rouge_l >= self.threshold and (best is None or (-near.rouge_l, near.id) < (-best.rouge_l, best.id)):
+            near = Near(id, rouge_l(query, found))
+            if near.rouge_l >= least and (best is None or (-near.rouge_l, near.id) < (-best.rouge_l, best.id)):
                 best = near
+                least = near.rouge_l
         return best
 
     def _candidates(self, query: Sequence[str]) -> Iterable[int]:
@@ -128,6 +136,11 @@ class NoveltyIndex:
 def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
     """ROUGE-L F1 of two lists of words, 0 to 1; 0 where either is empty."""
     return 2 * longest_common_subsequence(a, b) / (len(a) + len(b)) if a and b else 0.0
+
+
+def _spelling(found: Iterable[str]) -> str:
+    """A text with one character for each word: the same for the same word within a process, seldom so for two words."""
+    return "".join([chr(hash(word) % _CHARACTERS) for word in found])
 
 
 class _Plan(NamedTuple):

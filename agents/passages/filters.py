@@ -53,7 +53,7 @@ class Refusal:
     """Why a passage is refused."""
 
     reason: str
-    """One of ``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``, ``not_prose``, ``repetitive``."""
+    """``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``, ``not_prose`` or ``repetitive``."""
     detail: str
 
 
@@ -96,7 +96,7 @@ def repetition(text: str, relevant: float) -> float:
     total = len(words) - 2
     if total < 1:
         return 0.0
-    repeated = 1 - len(set(zip(words, islice(words, 1, None), islice(words, 2, None)))) / total
+    repeated = 1 - len(set(zip(words, islice(words, 1, None), islice(words, 2, None), strict=False))) / total
     if repeated < 0.4 * relevant:
         return 0.0
     return max(_repeated_sentences(text), repeated if repeated > _ALIKE else 0.0)
@@ -107,7 +107,7 @@ def _repeated_sentences(text: str) -> float:
     alike = total = 0
     for sentence in islice(_SENTENCE_END.split(text), _MOST_SENTENCES):
         words = sentence.split()
-        trigrams = set(zip(words, words[1:], words[2:]))
+        trigrams = set(zip(words, words[1:], words[2:], strict=False))
         if not trigrams:
             continue
         total += len(trigrams)

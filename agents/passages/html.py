@@ -22,8 +22,8 @@ _TAG = re.compile(
     re.DOTALL,
 )
 _SPACES = re.compile(r"[ \t\n\f\r]+")
-_AROUND_BREAK = re.compile(r" *\n *")
 _WIDE_SPACES = re.compile(r" {2,}")
+_EMPTY_ITEM = re.compile(r"^-(?:\n|\Z)", re.MULTILINE)
 _LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 _RAW = ("script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes")
@@ -33,9 +33,9 @@ _SKIPPED = ("nav", "header", "footer", "aside", "form", "noscript", "template", 
 _ENDS = {name: re.compile(rf"</{name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _RAW}
 _EDGES = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _SKIPPED}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_PARAGRAPHS = frozenset(
-    "p div section article main ul ol dl table blockquote figure figcaption hr address details summary center fieldset body".split()
-)
+_IN_HEADINGS = frozenset(("div", "section", "details", "summary", "figure", "figcaption", "address", "center", "fieldset"))
+"""Blocks that generators put inside a heading; any other ends a heading that was never closed."""
+_PARAGRAPHS = _IN_HEADINGS | {"p", "article", "main", "ul", "ol", "dl", "table", "blockquote", "hr"}
 _LINE_BREAKS = {"br": "\n", "li": "\n- ", "dt": "\n", "dd": "\n", "tr": "\n", "caption": "\n", "option": "\n"}
 _CELLS = frozenset(("td", "th"))
 _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
@@ -77,8 +77,9 @@ class _Reader:
                 continue
             name, closes = name.lower(), bool(tag[1])
             if name in _HEADINGS:
-                section = self._start_heading(_HEADINGS[name]) if not closes else self._end_heading()
-                if section:
+                if closes:
+                    self._end_heading()
+                elif section := self._start_heading(_HEADINGS[name]):
                     yield section
             elif not closes and (name in _ENDS or name in _EDGES):
                 position = self._after(name, tag.start(), position)
@@ -103,7 +104,10 @@ class _Reader:
         elif name in _CELLS:
             if not closes:
                 self._pieces.append(" | " if self._pieces and not self._pieces[-1].endswith("\n") else "")
+        elif self._level and name in _IN_HEADINGS:
+            self._pieces.append(" ")
         elif name == "pre":
+            self._end_heading()
             self._flush()
             self._pre = max(0, self._pre + (-1 if closes else 1))
         elif name in _PARAGRAPHS:
@@ -135,8 +139,11 @@ class _Reader:
         if self._pre:
             blocks = _LINES.split(text.replace("\r\n", "\n"))
             self._blocks += [block for piece in blocks if (block := piece.strip("\n").rstrip())]
-        elif text := _AROUND_BREAK.sub("\n", text).strip():
-            self._blocks.append(_WIDE_SPACES.sub(" ", text) if "  " in text else text)
+        else:
+            text = _WIDE_SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n").strip()
+            text = _EMPTY_ITEM.sub("", text) if "-" in text else text
+            if text:
+                self._blocks.append(text)
 
     def _after(self, name: str, start: int, position: int) -> int:
         """Where reading goes on after an element that is left out; ``position`` itself if it turns out to be content."""

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 
+from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section, Trail
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_MOST_LINES = 100_000
+"""Lines from which a text is read as plain text: the parser takes up to 60 microseconds for each."""
 _LONGEST_HEADING = 1000
 """Characters of a heading's source that are looked at."""
 
@@ -25,6 +28,9 @@ def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> It
     text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     # The lines that the parser counts: str.splitlines would also break at form feeds and the like.
     lines = text.split("\n")
+    if len(lines) > _MOST_LINES:
+        yield from read_plain_text(text, title)
+        return
     trail = Trail(title)
     blocks: list[str] = []
     tokens = parser.parse(text)

@@ -74,7 +74,7 @@ def _open_on_cuda(file: Path, options: onnxruntime.SessionOptions) -> tuple[onnx
         with contextlib.redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
         session = onnxruntime.InferenceSession(file, options, providers=[_CUDA, _CPU], enable_fallback=0)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the CPU is tried next, and judges the file
+    except Exception as error:  # whatever it is, the CPU is tried next, and judges the file
         return None, str(error)
     finally:
         onnxruntime.set_default_logger_severity(_WARNING)  # the library's default; it has no way to ask for the present one

@@ -49,7 +49,8 @@ class Engine:
         limits = limits or EngineLimits()
         self._runner = runner
         self._inbox: Inbox[AnyRequest] = Inbox(limits.requests)
-        self._scheduler: Scheduler[AnyRequest] = Scheduler(replace(limits, tokens=min(limits.tokens, runner.most_tokens)))
+        self._limits = replace(limits, call_tokens=min(limits.call_tokens, runner.most_tokens))
+        self._scheduler: Scheduler[AnyRequest] = Scheduler(self._limits)
         self._unanswered: set[AnyRequest] = set()  # taken in and neither answered nor dropped; the thread's own
         self._stats = EngineStats()  # replaced as a whole, by the thread alone
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
@@ -142,7 +143,7 @@ class Engine:
                 self._admit(arrived)
                 if batch := self._scheduler.next_batch():
                     self._run(batch)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, no caller may wait for ever
+        except BaseException as error:  # whatever it was, no caller may wait for ever
             reason = f"the engine stopped on an internal error, restart the worker: {error!r}"
             _log.exception("the engine thread ended")
         finally:
@@ -164,7 +165,7 @@ class Engine:
         try:
             self._rate([request for request in batch.requests if isinstance(request, RatingRequest)])
             self._generate([request for request in batch.requests if isinstance(request, GenerationRequest)])
-        except Exception as error:  # noqa: BLE001 - a fault of one batch must not end the thread
+        except Exception as error:  # a fault of one batch must not end the thread
             expected = isinstance(error, EngineError)
             reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
             if not self._inbox.closed:
@@ -186,7 +187,7 @@ class Engine:
     def _generate(self, requests: Sequence[GenerationRequest]) -> None:
         if not requests:
             return
-        for ended in Decoding(self._runner, requests).run():
+        for ended in Decoding(self._runner, requests, self._limits.call_tokens).run():
             if ended:
                 request, generation = ended
                 self._answer(request, generation, len(generation.ids))

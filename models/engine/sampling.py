@@ -69,10 +69,7 @@ class Sampler:
     def choose(self, logits: Logits) -> int:
         """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless greedy."""
         scores = self._penalised(logits)
-        if self._sampling.temperature == 0:
-            token = int(scores.argmax())
-        else:
-            token = self._draw(scores)
+        token = int(scores.argmax()) if self._sampling.temperature == 0 else self._draw(scores)
         self._seen.add(token)
         return token
 

@@ -6,7 +6,7 @@ one batch of generations, and a generation never waits for a rating that came af
 but for at most one batch of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -25,12 +25,15 @@ class EngineLimits:
 
     requests: int = 1024
     """Requests held, waiting or running; further callers wait."""
-    tokens: int = 4096
-    """Tokens of a batch's prompts, padding included. A longer prompt runs alone."""
+    call_tokens: int = 1024
+    """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a CPU more is no faster:
+    scores and activations leave the cache."""
     rating_rows: int = 32
-    """Ratings in a batch."""
+    """Ratings in a batch, which is one call."""
     generation_rows: int = 16
-    """Generations in a batch."""
+    """Generations in a batch. Their prompts may take several calls; they decode together."""
+    generation_tokens: int = 16384
+    """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -65,8 +68,10 @@ class Scheduler(Generic[W]):
     """Holds the waiting requests and chooses batches."""
 
     def __init__(self, limits: EngineLimits) -> None:
-        self._limits = limits
-        self._rows = {Kind.RATING: limits.rating_rows, Kind.GENERATION: limits.generation_rows}
+        self._bounds = {
+            Kind.RATING: (limits.rating_rows, limits.call_tokens),
+            Kind.GENERATION: (limits.generation_rows, limits.generation_tokens),
+        }
         self._waiting: dict[Kind, list[tuple[int, W]]] = {kind: [] for kind in Kind}  # (serial number, request), oldest first
         self._serial = 0
         self._due_before = 0  # ratings with a lower serial number have waited for a batch of generations
@@ -95,7 +100,7 @@ class Scheduler(Generic[W]):
         if kind is None:
             return None
         waiting = self._waiting[kind]
-        chosen = _neighbours([request.length for _, request in waiting], self._rows[kind], self._limits.tokens)
+        chosen = _neighbours([request.length for _, request in waiting], *self._bounds[kind])
         batch = Batch(kind, tuple(waiting[index][1] for index in chosen))
         taken = set(chosen)
         self._waiting[kind] = [entry for index, entry in enumerate(waiting) if index not in taken]
@@ -112,6 +117,15 @@ class Scheduler(Generic[W]):
         if due or not generations or self._last is not Kind.RATING:
             return Kind.RATING
         return Kind.GENERATION
+
+
+def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
+    """Cut prompts of ascending length into runs of at most ``tokens``, padding included, or of one longer prompt."""
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        if end == len(lengths) or (end + 1 - start) * lengths[end] > tokens:
+            yield slice(start, end)
+            start = end
 
 
 def _neighbours(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:

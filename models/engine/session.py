@@ -63,6 +63,9 @@ class Runner(Protocol[C]):
     def step(self, cache: C, tokens: Sequence[int]) -> Logits:
         """Append one token to every row; logits after it. Changes the cache."""
 
+    def join(self, caches: Sequence[C]) -> C:
+        """One cache with the rows of several, in order. The several are not used again."""
+
     def keep(self, cache: C, rows: Sequence[int]) -> None:
         """Leave only these rows, ascending, in the cache."""
 
@@ -136,16 +139,28 @@ class OnnxSession:
         cache.positions = np.minimum(cache.positions + 1, self.context_window - 1)
         return logits
 
+    def join(self, caches: Sequence[PaddedCache]) -> PaddedCache:
+        """One cache with the rows of several, in order, padded to the longest."""
+        if len(caches) == 1:
+            return caches[0]
+        length = max(cache.mask.shape[1] for cache in caches)
+        tensors = [
+            self._on_device(np.concatenate([_widen(part.numpy(), 2, length) for part in parts]))
+            for parts in zip(*(cache.tensors for cache in caches), strict=True)
+        ]
+        mask = np.concatenate([_widen(cache.mask, 1, length) for cache in caches])
+        return PaddedCache(tensors, mask, np.concatenate([cache.positions for cache in caches]))
+
     def keep(self, cache: PaddedCache, rows: Sequence[int]) -> None:
         """Leave only these rows, and no column that is padding in all of them."""
         chosen = np.array(rows, np.int64)
         padded = int(cache.mask[chosen].argmax(axis=1).min())
         cache.mask = np.ascontiguousarray(cache.mask[chosen, padded:])
         cache.positions = cache.positions[chosen]
-        cache.tensors = [
-            onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor.numpy()[chosen, :, padded:]), self.device, 0)
-            for tensor in cache.tensors
-        ]
+        cache.tensors = [self._on_device(tensor.numpy()[chosen, :, padded:]) for tensor in cache.tensors]
+
+    def _on_device(self, array: NDArray[Any]) -> onnxruntime.OrtValue:
+        return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.device, 0)
 
     def _no_past(self, rows: int) -> dict[str, NDArray[Any]]:
         return {name: np.empty((rows, heads, 0, size), dtype) for name, (heads, size, dtype) in self._cache_forms.items()}
@@ -193,6 +208,13 @@ def _pad(prompts: _Prompts) -> tuple[_Integers, _Integers, _Integers]:
         ids[row, longest - len(prompt) :] = prompt
         mask[row, longest - len(prompt) :] = 1
     return ids, mask, np.maximum(mask.cumsum(axis=1) - 1, 0)
+
+
+def _widen(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:
+    """Zeros before an array along one axis, up to a length."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (length - array.shape[axis], 0)
+    return np.pad(array, widths)
 
 
 def _by_name(nodes: Sequence[Any]) -> dict[str, Any]:

@@ -43,9 +43,7 @@ def read_documentation() -> list[str]:
     return [p for p in passages if len(p) >= 200 and hashlib.sha256(p.encode()).digest()[0] >= 13]
 
 
-def epochs(
-    recipe: Recipe, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
-) -> Iterator[TrainingSequence]:
+def epochs(recipe: Recipe, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]) -> Iterator[TrainingSequence]:
     """Training sequences without end, each epoch shuffled and graded anew; the same for the same seed."""
     generator = random.Random(recipe.seed)
     maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)

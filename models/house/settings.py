@@ -30,7 +30,7 @@ class Recipe:
     """Share of sequences that train instruction → response; the rest train response → instruction and its rating."""
 
     # Optimisation.
-    tokens: int = 7_000_000
+    tokens: int = 5_500_000
     batch_tokens: int = 3000
     matrix_rate: float = 0.02
     """Muon, for the matrices inside the layers."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
@@ -103,10 +104,10 @@ class Optimisers:
             optimiser.step()
             optimiser.zero_grad()
 
-    def state(self) -> list[dict]:
+    def state(self) -> list[dict[str, Any]]:
         return [optimiser.state_dict() for optimiser in self._both]
 
-    def load(self, states: list[dict]) -> None:
+    def load(self, states: list[dict[str, Any]]) -> None:
         for optimiser, state in zip(self._both, states, strict=True):
             optimiser.load_state_dict(state)
 
@@ -175,7 +176,7 @@ def train(recipe: Recipe, data: Path, work: Path) -> Path:
             _save_state(state_file, model, optimisers, progress)
             saved = time.monotonic()
     _save_state(state_file, model, optimisers, progress)
-    model.to(torch.float16).save_pretrained(checkpoint)
+    model.to(dtype=torch.float16).save_pretrained(checkpoint)
     return checkpoint
 
 

@@ -24,6 +24,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from models.release import read_manifest
 from models.training.settings import TrainingSettings
 from schemas.errors import BackstreamError
 
@@ -48,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace, output: TextIO) -> None:
+    parent = options.parent or options.base
+    for release in (options.base, parent):
+        read_manifest(release)
     # Imported here: torch takes seconds, and a wrong argument is told at once.
     import torch
     from transformers.utils.logging import set_verbosity_error
@@ -62,10 +66,11 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
 
     chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
     settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
-    train(Inputs(options.base, options.parent or options.base, options.examples, options.output), settings, emit)
+    train(Inputs(options.base, parent, options.examples, options.output), settings, emit)
 
 
 def _parser() -> argparse.ArgumentParser:
+    defaults = TrainingSettings()
     parser = argparse.ArgumentParser(
         prog="python -m models.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
     parser.add_argument("--minutes", type=float, help="stop training after so long")
     parser.add_argument("--max-steps", type=int, help="stop training after so many steps")
-    parser.add_argument("--max-tokens", type=int, help=f"tokens to train on (default: {TrainingSettings.max_tokens:,})")
-    parser.add_argument("--epochs", type=int, help=f"passes over the examples (default: {TrainingSettings.epochs})")
+    parser.add_argument("--max-tokens", type=int, help=f"tokens to train on (default: {defaults.max_tokens:,})")
+    parser.add_argument("--epochs", type=int, help=f"passes over the examples (default: {defaults.epochs})")
     parser.add_argument("--rate", type=float, help="learning rate (default: by the size of the base)")
     parser.add_argument("--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)")
     parser.add_argument("--save-steps", type=int, help="steps between checkpoints (default: 25)")

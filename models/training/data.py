@@ -38,19 +38,11 @@ class TrainingSet:
 
 def read_examples(file: Path) -> list[Example]:
     """Examples as JSON lines. Raises TrainingError naming the line that is not one."""
-    examples: list[Example] = []
     try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    examples.append(Example.model_validate_json(line))
+        lines = file.read_bytes().split(b"\n")
     except OSError as error:
         raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        raise TrainingError(f"{file}:{number} is not an example: {where}: {first['msg']}") from error
-    return examples
+    return [_read_example(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def divide(examples: Iterable[Example], held_out_share: float) -> TrainingSet:
@@ -119,9 +111,7 @@ def _epoch(
     return drawn
 
 
-def _by_length(
-    drawn: Sequence[TrainingSequence], batch: int, generator: random.Random
-) -> list[TrainingSequence]:
+def _by_length(drawn: Sequence[TrainingSequence], batch: int, generator: random.Random) -> list[TrainingSequence]:
     """Batches of like length, the batches shuffled; the last, short one stays last."""
     batches: list[list[TrainingSequence]] = []
     for start in range(0, len(drawn), batch * _POOL):
@@ -130,6 +120,15 @@ def _by_length(
     short = batches.pop() if batches and len(batches[-1]) < batch else []
     generator.shuffle(batches)
     return [sequence for members in (*batches, short) for sequence in members]
+
+
+def _read_example(line: bytes, where: str) -> Example:
+    try:
+        return Example.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "it"
+        raise TrainingError(f"{where} is not an example: {field}: {first['msg']}") from error
 
 
 def _fold(text: str) -> str:

@@ -68,23 +68,21 @@ class _Lineage:
     run: str
 
 
-def _train(
-    inputs: Inputs, settings: TrainingSettings, data: TrainingSet, lineage: _Lineage, work: Path, emit: Emit
-) -> Path:
+def _train(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, lineage: _Lineage, work: Path, emit: Emit) -> Path:
     prompter = Prompter.load(inputs.base)
-    held_out = [Pair.of(example) for example in data.held_out]
-    parent_metrics = evaluate(_load(inputs.parent), Prompter.load(inputs.parent), held_out)
-    emit({"event": "evaluated", "model": "parent", "release": lineage.parent, "metrics": parent_metrics})
-
     model = _load(inputs.base)
     context = int(getattr(model.config, "max_position_embeddings", None) or settings.longest)
     chosen = sequences(data, prompter, settings, context)
-    count = len(data.seeds) + len(data.augmented)
     emit({"event": "started", "examples": len(data.augmented), "seeds": len(data.seeds), "sequences": len(chosen)})
+
+    held_out = [Pair.of(example) for example in data.held_out]
+    parent_metrics = evaluate(_load(inputs.parent), Prompter.load(inputs.parent), held_out)
+    emit({"event": "evaluated", "model": "parent", "metrics": parent_metrics})
 
     def report(step: int, steps: int, loss: float) -> None:
         emit({"event": "step", "step": step, "steps": steps, "loss": round(loss, 4)})
 
+    count = len(data.seeds) + len(data.augmented)
     steps = fit(model, inputs.base, chosen, count, settings, work / "checkpoints", report)
     checkpoint = _save(model, inputs.base, work / "checkpoint")
     # What is measured is what will be served: the weights as they were rounded to be saved.
@@ -117,7 +115,7 @@ def _load(directory: Path) -> PreTrainedModel:
         model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{directory} cannot be loaded for training: {error}") from error
-    return model.to("cuda") if torch.cuda.is_available() else model
+    return model.to(device="cuda") if torch.cuda.is_available() else model
 
 
 def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
@@ -126,7 +124,7 @@ def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
     if not all(bool(torch.isfinite(parameter.to(dtype)).all()) for parameter in model.parameters()):
         raise TrainingError(f"the trained weights are not all finite as {dtype}: lower the learning rate")
     shutil.rmtree(directory, ignore_errors=True)
-    model.to(dtype).save_pretrained(directory)
+    model.to(dtype=dtype).save_pretrained(directory)
     for file in side_files(base):
         shutil.copyfile(file, directory / file.name)
     return directory

@@ -20,7 +20,8 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from models.evaluation import pad
 from models.sequences import TrainingSequence
@@ -69,7 +70,7 @@ def fit(
 class _WeightedTrainer(SFTTrainer):
     """TRL's trainer with a loss weight for each token: a rating is one token, and would drown among a text's hundreds."""
 
-    loss_is_scaled_for_ga = False
+    loss_is_scaled_for_ga = False  # type: ignore[assignment]  # the base declares None, and reads a bool
 
     def compute_loss(
         self,
@@ -86,9 +87,12 @@ class _WeightedTrainer(SFTTrainer):
         loss = (losses * weights).sum() / weights.sum()
         return (loss, outputs) if return_outputs else loss
 
+    def _send_telemetry(self) -> None:
+        """Nothing: TRL would tell the hub of each run."""
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> "Sampler[int]":
         # The order is part of the data: batches of like length, the same after a restart.
-        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+        return SequentialSampler(train_dataset or self.train_dataset)  # type: ignore[arg-type]  # a Dataset has a length
 
 
 class _Progress(TrainerCallback):
@@ -150,7 +154,7 @@ def _arguments(work: Path, settings: TrainingSettings, steps: int, micro_batch: 
         seed=settings.seed,
         save_steps=settings.save_steps,
         save_total_limit=2,  # the one before the last is whole even where the last was cut short
-        logging_steps=5,
+        logging_steps=max(1, min(5, steps // 10)),
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,

@@ -4,7 +4,8 @@ import json
 import os
 from pathlib import Path
 
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch, as must the next
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
@@ -71,5 +72,5 @@ def make_checkpoint(
             pad_token_id=tokenizer.token_to_id(_PAD),
         )
     )
-    model.to(torch.float16 if half else torch.float32).save_pretrained(directory)
+    model.to(dtype=torch.float16 if half else torch.float32).save_pretrained(directory)
     return directory

@@ -81,8 +81,8 @@ class CuedRunner:
     session: OnnxSession
     calls: list[tuple[str, int]] = field(default_factory=list)
     """Method and number of rows of each call."""
-    failures: list[BaseException] = field(default_factory=list)
-    """Raised, first to last, by the next calls."""
+    failures: list[BaseException | None] = field(default_factory=list)
+    """Raised, first to last, by the next calls; None lets one through."""
     gate: threading.Event = field(default_factory=threading.Event)
     """Every call waits for it."""
     called: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -107,6 +107,10 @@ class CuedRunner:
         self._cue("step", len(tokens))
         return self.session.step(cache, tokens)
 
+    def join(self, caches: Sequence[PaddedCache]) -> PaddedCache:
+        self.calls.append(("join", len(caches)))
+        return self.session.join(caches)
+
     def keep(self, cache: PaddedCache, rows: Sequence[int]) -> None:
         self.calls.append(("keep", len(rows)))
         self.session.keep(cache, rows)
@@ -116,5 +120,5 @@ class CuedRunner:
         self.called.release()
         if not self.gate.wait(30):
             raise EngineError("the test never opened the gate")
-        if self.failures:
-            raise self.failures.pop(0)
+        if self.failures and (failure := self.failures.pop(0)):
+            raise failure

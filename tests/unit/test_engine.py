@@ -82,7 +82,7 @@ async def test_ratings_are_the_models_probabilities_alone_or_together(engine: En
 
 
 async def test_both_kinds_at_once_under_a_narrow_limit(tiny_model: TinyModel) -> None:
-    limits = EngineLimits(requests=3, tokens=64, rating_rows=2, generation_rows=2)
+    limits = EngineLimits(requests=3, call_tokens=64, rating_rows=2, generation_rows=3, generation_tokens=128)
     engine = Engine.load(tiny_model.directory, device="cpu", threads=1, limits=limits)
     asked = prompts(15, seed=6)
     made, rated = await asyncio.gather(
@@ -96,9 +96,9 @@ async def test_both_kinds_at_once_under_a_narrow_limit(tiny_model: TinyModel) ->
 
 async def test_a_prompt_that_does_not_fit_is_refused_at_once_with_both_numbers(engine: Engine) -> None:
     assert engine.context_window == CONTEXT
-    with pytest.raises(PromptTooLong, match="90 tokens and 7 new ones.* 96"):
+    with pytest.raises(PromptTooLong, match=r"90 tokens and 7 new ones.* 96"):
         await engine.generate([1] * 90, Sampling(max_tokens=7), ())
-    with pytest.raises(PromptTooLong, match="97 tokens .* 96"):
+    with pytest.raises(PromptTooLong, match=r"97 tokens .* 96"):
         await engine.rate([1] * 97, DIGITS)
     assert len((await engine.generate([1] * 90, Sampling(max_tokens=6), ())).ids) == 6
     await engine.rate([1] * 96, DIGITS)
@@ -139,7 +139,7 @@ async def test_what_is_queued_runs_together_and_finished_rows_leave(tiny_model: 
     runner.gate.set()
     await asyncio.gather(first, *waiting)
     engine.close()
-    assert runner.calls == [("score", 1), ("start", 4), ("step", 4), ("keep", 3), ("step", 3), ("step", 3)]
+    assert runner.calls == [("score", 1), ("start", 4), ("join", 1), ("step", 4), ("keep", 3), ("step", 3), ("step", 3)]
 
 
 def test_callers_from_several_event_loops(engine: Engine, tiny_model: TinyModel) -> None:

@@ -1,7 +1,6 @@
 """Faults, cancellation and closing: everyone gets an answer or an error, and the thread goes on."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -62,16 +61,16 @@ async def test_a_fault_fails_its_batch_and_no_other(make: Make, fault: Exception
 
 async def test_a_fault_in_a_step_spares_what_had_already_ended(make: Make) -> None:
     engine, runner = make()
-    runner.gate.clear()
+    task = await held(engine, runner)
     short = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=1), ()))
     long = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=9), ()))
-    await asyncio.to_thread(runner.called.acquire)
+    await settled()
+    runner.failures += [None, None, EngineError("out of memory")]  # the rating, the prompts, the first step
     runner.gate.set()
-    await short
-    runner.failures.append(EngineError("out of memory"))
-    with contextlib.suppress(EngineError):  # the fault may come after the long one's last step
+    await task
+    assert len((await short).ids) == 1
+    with pytest.raises(EngineError, match="out of memory"):
         await long
-    runner.failures.clear()
     assert len((await engine.generate([3], Sampling(max_tokens=2), ())).ids) == 2
 
 
@@ -97,7 +96,7 @@ async def test_the_death_of_the_thread_fails_everyone_now_and_later(make: Make, 
                 await waiting
     assert "the engine thread ended" in caplog.text
     with pytest.raises(EngineError, match="on fire"):
-        await engine.generate([1], Sampling(), ())
+        await engine.generate([1], Sampling(max_tokens=2), ())
     engine.close()
 
 
@@ -159,7 +158,7 @@ async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
     await settled()
     runner.gate.set()
     await engine.rate([1], DIGITS)
-    assert runner.calls == [("start", 1), ("score", 1)]
+    assert runner.calls == [("start", 1), ("join", 1), ("score", 1)]
 
 
 def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:

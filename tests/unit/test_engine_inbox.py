@@ -72,9 +72,9 @@ async def test_closing_returns_what_nobody_took_and_refuses_the_rest_with_the_fi
     assert inbox.close("over") == [1]
     assert inbox.close("over again") == []
     assert inbox.closed
-    with pytest.raises(EngineError, match="over$"):
+    with pytest.raises(EngineError, match=r"over$"):
         await waiting
-    with pytest.raises(EngineError, match="over$"):
+    with pytest.raises(EngineError, match=r"over$"):
         await inbox.put(3)
     assert inbox.take(wait=True) is None
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from models.engine import Engine
 from models.engine.session import OnnxSession
@@ -46,6 +46,13 @@ def test_rows_go_on_alike_after_others_were_taken_out(tiny_model: TinyModel) -> 
     np.testing.assert_allclose(session.step(cache, [1, 1]), session.score([[7, 8, 4, 1], [1, 2, 3, 5, 1]]), atol=1e-4)
 
 
+def test_rows_that_started_apart_go_on_together(tiny_model: TinyModel) -> None:
+    session = open_tiny(tiny_model)
+    cache = session.join([session.start([[1, 2, 3]])[0], session.start([[7], [9] * 30])[0]])
+    assert cache.mask.shape == (3, 30)
+    np.testing.assert_allclose(session.step(cache, [4, 5, 6]), session.score([[1, 2, 3, 4], [7, 5], [*[9] * 30, 6]]), atol=1e-4)
+
+
 def test_a_finished_row_does_not_run_out_of_positions(tiny_model: TinyModel) -> None:
     session = open_tiny(tiny_model)
     cache, _ = session.start([[1] * CONTEXT, [2]])
@@ -56,9 +63,10 @@ def test_a_finished_row_does_not_run_out_of_positions(tiny_model: TinyModel) -> 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_tokens(copy: Path) -> None:
     model = onnx.load(copy / "model.onnx")
-    for tensor in model.graph.initializer:
-        if tensor.name == "model.norm.weight":
-            tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(32, np.nan, np.float32), tensor.name))
+    norms = [tensor for tensor in model.graph.initializer if list(tensor.dims) == [32]]
+    assert norms
+    for tensor in norms:
+        tensor.CopyFrom(numpy_helper.from_array(np.full(32, np.nan, np.float32), tensor.name))
     onnx.save(model, copy / "model.onnx")
     with pytest.raises(EngineError, match="not finite"):
         load(copy).score([[1, 2]])
@@ -124,6 +132,6 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error_and_neither_prints(
     copy: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert OnnxSession.load(copy, device="auto", threads=None).device == "cpu"
-    with pytest.raises(ModelError, match="cannot run on cuda: .*auto"):
+    with pytest.raises(ModelError, match=r"cannot run on cuda: .*auto"):
         OnnxSession.load(copy, device="cuda", threads=None)
     assert capfd.readouterr() == ("", "")

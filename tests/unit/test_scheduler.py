@@ -1,12 +1,13 @@
 """Who runs next, and with whom: no threads, no model, no clock."""
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine.scheduler import EngineLimits, Kind, Scheduler
+from models.engine.scheduler import EngineLimits, Kind, Scheduler, calls
 
 RATING, GENERATION = Kind.RATING, Kind.GENERATION
 
@@ -33,7 +34,7 @@ def next_kind(scheduler: Scheduler[Asked]) -> Kind:
     return batch.kind
 
 
-@pytest.mark.parametrize("name", ["requests", "tokens", "rating_rows", "generation_rows"])
+@pytest.mark.parametrize("name", ["requests", "call_tokens", "rating_rows", "generation_rows", "generation_tokens"])
 def test_a_limit_below_one_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         EngineLimits(**{name: 0})
@@ -53,14 +54,14 @@ def test_the_oldest_is_joined_by_those_nearest_in_length() -> None:
 
 
 def test_padding_counts_against_the_budget() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(tokens=100))
+    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(call_tokens=100))
     scheduler.add(asked(RATING, 30, 30, 30, 40))
     assert next_lengths(scheduler) == [30, 30, 30]  # with 40, four rows would take 160
     assert next_lengths(scheduler) == [40]
 
 
 def test_a_prompt_over_the_budget_runs_alone() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(tokens=100))
+    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(generation_tokens=100))
     scheduler.add(asked(GENERATION, 500, 2, 2))
     assert next_lengths(scheduler) == [500]
     assert next_lengths(scheduler) == [2, 2]
@@ -109,7 +110,9 @@ def test_dropped_requests_never_run() -> None:
 def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
     requests: list[tuple[Kind, int]], tokens: int, rows: int
 ) -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(tokens=tokens, rating_rows=rows, generation_rows=rows))
+    scheduler: Scheduler[Asked] = Scheduler(
+        EngineLimits(call_tokens=tokens, rating_rows=rows, generation_rows=rows, generation_tokens=tokens)
+    )
     waiting = [Asked(kind, length) for kind, length in requests]
     scheduler.add(waiting)
     while batch := scheduler.next_batch():
@@ -120,3 +123,12 @@ def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
         assert next(request for request in waiting if request.kind is batch.kind) in batch.requests
         waiting = [request for request in waiting if request not in batch.requests]
     assert waiting == []
+
+
+@given(lengths=st.lists(st.integers(1, 300), max_size=40).map(sorted), tokens=st.integers(1, 500))
+def test_calls_take_every_prompt_in_order_within_the_budget(lengths: list[int], tokens: int) -> None:
+    parts = [lengths[part] for part in calls(lengths, tokens)]
+    assert [length for part in parts for length in part] == lengths
+    assert all(len(part) == 1 or len(part) * part[-1] <= tokens for part in parts)
+    # No call could have taken the next prompt as well.
+    assert all((len(part) + 1) * after[0] > tokens for part, after in itertools.pairwise(parts))

@@ -1,0 +1,42 @@
+# Two commands: `make demo` sets everything up and runs the main job; `make test` sets everything up and passes the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PATHS := schemas models agents streams tests bench
+
+.PHONY: demo test check format setup bench lock clean
+
+demo: $(READY)
+	$(BIN)/backstream demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format $(PATHS)
+	$(BIN)/ruff check --fix $(PATHS)
+
+bench: $(READY)
+	$(BIN)/python -m bench.stream
+
+setup: $(READY)
+
+# uv installs several times faster than pip does.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(READY)
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info

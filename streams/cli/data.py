@@ -1,0 +1,179 @@
+"""Commands that move data: ``feed``, ``tail``, ``export``, ``preview``."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.errors import SourceError
+from schemas.records import Document, Example
+from streams.broker import broker_address
+from streams.cli.options import Assignments, Broker, ConfigFile, Device, Json, Model, StateDir, base_release, say, settings_from
+from streams.curated import follow, snapshot
+from streams.exports import Shape, row, write_jsonl, write_parquet
+from streams.feed import FeedReport
+from streams.feed import feed as feed_documents
+from streams.preview import Verdict, preview_documents
+from streams.sources import discover, read
+from streams.topics import create_topics
+
+_HEARTBEAT_SECONDS = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (feed, tail, export, preview):
+        app.command()(command)
+
+
+Sources = Annotated[list[str], typer.Argument(help="Files, directories, globs, or - for standard input.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False)
+]
+
+
+def feed(
+    sources: Sources,
+    format: Format = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    as_json: Json = False,
+) -> None:
+    """Send documents to the stream; returns when the broker has them. Exit code 1 where something could not be read.
+
+    Text, Markdown, HTML, JSON, JSONL, Parquet, WARC and WET, each also as .gz. Feeding the same twice changes nothing
+    downstream.
+
+    Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
+    _print_report(report, as_json)
+    if report.failed or not report.documents:
+        raise typer.Exit(1)
+
+
+def tail(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    count: Annotated[int | None, typer.Option("-n", help="Stop after so many.", show_default=False)] = None,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Also what is there already.")] = False,
+    shape: Annotated[Shape, typer.Option(help="triples, alpaca or chat.")] = Shape.TRIPLES,
+) -> None:
+    """Print curated examples as they come, a JSON line each. Ctrl-C ends it.
+
+    Example: `backstream tail -n 3 --from-beginning`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        for number, example in enumerate(follow(client, from_beginning=from_beginning, stop=lambda: False), start=1):
+            print(json.dumps(row(example, shape), ensure_ascii=False), flush=True)
+            if number == count:
+                return
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")],
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    shape: Annotated[Shape, typer.Option(help="triples, alpaca (instruction/input/output) or chat (messages).")] = Shape.TRIPLES,
+    as_json: Json = False,
+) -> None:
+    """Write the curated set to a file for a training tool.
+
+    Example: `backstream export -o curated.jsonl --shape chat`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    write = _writer_for(output)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        count = write(snapshot(client), output, shape)
+    print(json.dumps({"examples": count, "file": str(output)}) if as_json else f"{count:,} examples in {output}")
+
+
+def preview(
+    sources: Sources,
+    count: Annotated[int, typer.Option("-n", help="How many passages.", min=1)] = 5,
+    format: Format = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    model: Model = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Run the real agents on a few passages, without a broker, and write nothing.
+
+    Example: `backstream preview notes.md -n 5`
+    """
+    settings = settings_from(config, assignments, model=model, device=device)
+    shown = 0
+    for verdict in preview_documents(settings, base_release(settings), read_all(sources, format), count):
+        shown += 1
+        print(json.dumps(verdict.as_dict(), ensure_ascii=False) if as_json else _describe(shown, verdict), flush=True)
+    if not shown:
+        say("no passage was found; `backstream preview` needs text of some 600 characters under a heading")
+        raise typer.Exit(1)
+
+
+def read_all(sources: list[str], format: str | None = None) -> Iterator[Document | SourceError]:
+    """Every document of the sources; what cannot be read comes as an error value."""
+    for source in discover(sources):
+        if isinstance(source, SourceError):
+            yield source
+        else:
+            yield from read(source, format=format)
+
+
+def _with_heartbeat(documents: Iterable[Document | SourceError]) -> Iterator[Document | SourceError]:
+    told = time.monotonic()
+    for number, document in enumerate(documents, start=1):
+        yield document
+        if time.monotonic() - told >= _HEARTBEAT_SECONDS:
+            told = time.monotonic()
+            say(f"{number:,} documents read")
+
+
+def _print_report(report: FeedReport, as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps({"documents": report.documents, "bytes": report.bytes, "failed": report.failed, "errors": report.errors})
+        )
+        return
+    for error in report.errors:
+        say(error)
+    if report.failed > len(report.errors):
+        say(f"and {report.failed - len(report.errors):,} more")
+    refused = f", {report.failed:,} could not be read" if report.failed else ""
+    print(f"{report.documents:,} documents ({report.bytes / 1e6:,.1f} MB) acknowledged by the broker{refused}")
+
+
+def _writer_for(output: Path) -> Callable[[Iterable[Example], Path, Shape], int]:
+    writers = {".jsonl": write_jsonl, ".parquet": write_parquet}
+    if output.suffix not in writers:
+        raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
+    return writers[output.suffix]
+
+
+def _describe(number: int, verdict: Verdict) -> str:
+    score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
+    passage = " ".join(verdict.passage.split())
+    passage = passage if len(passage) <= 160 else passage[:159] + "…"
+    return (
+        f"{number}. {verdict.source}\n   passage:     {passage}\n   instruction: {verdict.instruction or '-'}\n"
+        f"   rating:      {score}\n   verdict:     {verdict.verdict} ({verdict.reason})\n"
+    )

@@ -1,0 +1,169 @@
+"""Commands that look: ``status``, ``audit``, ``describe``, ``check``, ``config``."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from models.catalogue import default_cache, prepare
+from models.release import read_manifest
+from schemas.errors import BackstreamError
+from streams.audit import audit as audit_topics
+from streams.broker import Jars, broker_address, running_address
+from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, say, settings_from
+from streams.describe import as_mermaid, as_table
+from streams.lag import FlowReader
+from streams.progress import Rates
+from streams.releases import in_service, read_releases
+from streams.settings import Settings
+from streams.topics import create_topics
+
+_RATE_SECONDS = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (status, audit, describe, check):
+        app.command()(command)
+
+
+def status(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Show committed lag, rates and counts of every stage, and the release in service.
+
+    Example: `backstream status --json`
+    """
+    import time
+
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        with FlowReader(client, settings.kafka.group) as reader:
+            rates = Rates()
+            rates.update(reader.read())
+            time.sleep(_RATE_SECONDS)
+            flow = reader.read()
+            rates.update(flow)
+        releases = read_releases(client)
+    base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
+    serving = in_service(releases, base)
+    report = {
+        "broker": address,
+        "stages": [{**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)} for stage in flow.stages],
+        "messages": dict(flow.messages),
+        "release": serving.id if serving else base,
+        "releases": len(releases),
+    }
+    if as_json:
+        print(json.dumps(report))
+        return
+    print(f"broker {address}, release in service {report['release']}")
+    for stage in flow.stages:
+        rate = rates.per_second.get(stage.stage, 0.0)
+        print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")
+    print("   ".join(f"{topic} {count:,}" for topic, count in flow.messages.items()))
+
+
+def audit(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    as_json: Json = False,
+) -> None:
+    """Prove from the topics that every id is answered for. Exit code 1, naming the ids, where one is lost.
+
+    Example: `backstream audit`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        with FlowReader(client, settings.kafka.group) as reader:
+            found = audit_topics(client, reader.committed())
+    if as_json:
+        rejections = {f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()}
+        print(json.dumps({"complete": found.complete, "stages": [asdict(s) for s in found.stages], "rejections": rejections}))
+    else:
+        for stage in found.stages:
+            print(
+                f"{stage.stage:10} {stage.ids:>8,} ids = {stage.followed:,} followed + {stage.rejected:,} rejected + "
+                f"{stage.dead:,} dead + {stage.in_flight:,} in flight + {len(stage.lost):,} lost"
+            )
+            for id in stage.lost:
+                print(f"  lost: {id}")
+        for (stage_name, reason), count in sorted(found.rejections.items()):
+            print(f"rejected by {stage_name}: {reason} {count:,}")
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def describe(
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="A diagram instead of the tables.")] = False, as_json: Json = False
+) -> None:
+    """Show the topology: topics, stages, and what each reads and writes.
+
+    Example: `backstream describe --mermaid`
+    """
+    if mermaid:
+        print(as_mermaid())
+    else:
+        table = as_table()
+        print(json.dumps(table) if as_json else _lines(table))
+
+
+def check(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    model: Model = None,
+) -> None:
+    """Check settings, broker and model before anything starts. Exit code 1 where one of them will not do.
+
+    Example: `backstream check -c backstream.yaml`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
+    print("settings  ok")
+    failed = False
+    for name, probe in (("broker", _check_broker), ("model", _check_model)):
+        try:
+            print(f"{name:9} ok: {probe(settings)}")
+        except BackstreamError as error:
+            failed = True
+            print(f"{name:9} FAILED: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _check_broker(settings: Settings) -> str:
+    address = settings.broker or running_address(settings.broker_dir)
+    if address is None:
+        Jars.resolve()
+        return "the embedded Kafka's jars are here and have the locked sums"
+    with FlowReader(settings.with_broker(address).kafka.client(), settings.kafka.group) as reader:
+        topics = sum(1 for count in reader.read().messages.values() if count)
+    return f"{address} answers; {topics} of our topics hold messages"
+
+
+def _check_model(settings: Settings) -> str:
+    directory = prepare(settings.model, default_cache(), progress=say)
+    return f"{read_manifest(directory).id} in {directory}"
+
+
+def _lines(table: dict[str, list[dict[str, str]]]) -> str:
+    blocks = []
+    for name, rows in table.items():
+        widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+        lines = [name.upper(), "  ".join(key.ljust(width) for key, width in widths.items())]
+        lines += ["  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip() for row in rows]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

@@ -1,0 +1,43 @@
+"""Options that many commands share, and settings made from them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.catalogue import default_cache, prepare
+from streams.settings import Settings, load
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML settings file.", show_default=False)]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Set one key, as in -s curation.threshold=4.5. May be repeated.", show_default=False),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option(help="Topics, logs, releases and the dataset. [default: backstream-state]", show_default=False),
+]
+Broker = Annotated[
+    str | None, typer.Option(help="host:port of a Kafka of your own. Without it, the embedded one.", show_default=False)
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="house, a checkpoint or release directory, or a Hugging Face id. [default: house]", show_default=False),
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def settings_from(config: Path | None, assignments: list[str] | None, **flags: Any) -> Settings:
+    """Settings by the usual order: flags, --set, environment, file, defaults. Raises SettingsError."""
+    return load(config, flags, tuple(assignments or ()))
+
+
+def base_release(settings: Settings) -> Path:
+    """Directory of the model that the settings name, exported now if it never was."""
+    return prepare(settings.model, default_cache(), progress=say)
+
+
+def say(line: str) -> None:
+    """A line about what goes on, apart from what the command was asked to print."""
+    typer.echo(line, err=True)

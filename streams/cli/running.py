@@ -1,0 +1,158 @@
+"""Commands that run the stream: ``up``, ``worker``, ``trainer``, ``demo``."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from schemas.errors import SettingsError
+from streams.broker import broker_address
+from streams.cli.options import Assignments, Broker, ConfigFile, Device, Model, StateDir, base_release, say, settings_from
+from streams.demo import run_demo
+from streams.lag import FlowReader
+from streams.processes import run_trainer, run_worker
+from streams.progress import Progress
+from streams.supervisor import Supervisor
+from streams.topics import create_topics
+from streams.topology import STAGES, StageSpec
+
+_POLL_SECONDS = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (demo, up, worker, trainer):
+        app.command()(command)
+
+
+def demo(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    model: Model = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Feed only so many documents.", show_default=False)] = None,
+) -> None:
+    """Show the whole loop on this machine: real documents in, curated examples and a new model out.
+
+    Example: `backstream demo`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, model=model)
+    raise typer.Exit(run_demo(settings, base_release(settings), limit))
+
+
+def up(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    port: Annotated[int | None, typer.Option(help="Port of the embedded broker.", show_default=False)] = None,
+    model: Model = None,
+    device: Device = None,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
+    training: Annotated[bool, typer.Option("--training/--no-training", help="Run a trainer too.")] = True,
+) -> None:
+    """Run the stream for good: broker (unless --broker), workers and trainer, supervised. Ctrl-C drains; twice aborts.
+
+    Example: `backstream up --port 9092`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, port=port, model=model, device=device)
+    base = base_release(settings)
+    stop = _StopSignal()
+    with Supervisor(settings, base, say) as supervisor, Progress() as progress:
+        say(f"broker at {supervisor.settings.kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
+        for number in range(workers):
+            supervisor.start_worker(f"worker-{number}")
+        if training:
+            supervisor.start_trainer()
+        with FlowReader(supervisor.settings.kafka.client(), settings.kafka.group) as flow:
+            while not stop.asked:
+                for event in supervisor.poll():
+                    progress.event(event)
+                progress.flow(flow.read())
+                stop.wait(_POLL_SECONDS)
+        progress.note("draining; Ctrl-C again to abort")
+        stop.on_second = supervisor.abort
+
+
+def worker(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    model: Model = None,
+    device: Device = None,
+    stages: Annotated[str | None, typer.Option(help="Comma-separated stages. [default: all]", show_default=False)] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve /metrics, /live and /ready here.", show_default=False)] = None,
+) -> None:
+    """Run the stages of one worker against a broker. Start as many as you like: they share the work.
+
+    Example: `backstream worker --broker kafka:9092 --metrics-port 9464`
+    """
+    settings = settings_from(
+        config, assignments, state_dir=state_dir, broker=broker, model=model, device=device, metrics_port=metrics_port
+    )
+    chosen = _choose_stages(stages)
+    base = base_release(settings)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        settings = settings.with_broker(address)
+        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+        run_worker(settings, base, _print_event, chosen)
+
+
+def trainer(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    model: Model = None,
+    once: Annotated[bool, typer.Option("--once", help="Train once on what there is, and end.")] = False,
+) -> None:
+    """Run the trainer against a broker: it follows `curated`, trains when due, and announces releases.
+
+    Example: `backstream trainer --broker kafka:9092 --once`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
+    base = base_release(settings)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        settings = settings.with_broker(address)
+        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+        run_trainer(settings, base, _print_event, once=once)
+
+
+class _StopSignal:
+    """Ctrl-C and SIGTERM as a flag; the second one calls ``on_second`` and ends the process."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.on_second: Any = lambda: None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, or less where a signal comes."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+    def _receive(self, *_: object) -> None:
+        if self.asked:
+            self.on_second()
+            sys.exit(130)
+        self.asked = True
+
+
+def _choose_stages(names: str | None) -> list[StageSpec]:
+    known = {spec.name: spec for spec in STAGES}
+    chosen = [name.strip() for name in names.split(",")] if names else list(known)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise SettingsError(f"no stage {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in chosen]
+
+
+def _print_event(event: Mapping[str, Any]) -> None:
+    print(json.dumps(event), flush=True)

@@ -1,0 +1,133 @@
+"""Curated examples as files for training tools: JSONL and Parquet, as triples, Alpaca rows or chat messages."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from schemas.errors import BackstreamError
+from schemas.records import Example
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_BATCH_ROWS = 1000
+
+
+class Shape(StrEnum):
+    """What a row looks like."""
+
+    TRIPLES = "triples"
+    """Instruction, context and response, with their rating and origin: everything that is known."""
+    ALPACA = "alpaca"
+    """``instruction``, ``input``, ``output``."""
+    CHAT = "chat"
+    """``messages`` of ``role`` and ``content``."""
+
+
+def row(example: Example, shape: Shape) -> dict[str, object]:
+    """An example as a row. In ``chat``, the context follows the instruction after a blank line."""
+    context = example.context or ""
+    match shape:
+        case Shape.ALPACA:
+            return {"instruction": example.instruction, "input": context, "output": example.response}
+        case Shape.CHAT:
+            request = f"{example.instruction}\n\n{context}" if context else example.instruction
+            return {
+                "messages": [{"role": "user", "content": request}, {"role": "assistant", "content": example.response}],
+            }
+        case Shape.TRIPLES:
+            made = example.provenance
+            return {
+                "id": example.id,
+                "instruction": example.instruction,
+                "context": example.context,
+                "response": example.response,
+                "origin": example.origin.value,
+                "score": example.rating.score if example.rating else None,
+                "release": made.release,
+                "source": made.source,
+                "document_id": made.document_id,
+                "segment_id": made.segment_id,
+            }
+
+
+def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
+    """Write one JSON object a line; the number written. The file appears whole or not at all.
+
+    Raises BackstreamError where it cannot be written.
+    """
+    count = 0
+    with _whole_file(path) as file:
+        for example in examples:
+            file.write(json.dumps(row(example, shape), ensure_ascii=False).encode() + b"\n")
+            count += 1
+    return count
+
+
+def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
+    """Write a Parquet file, a thousand rows at a time; the number written. The file appears whole or not at all.
+
+    Raises BackstreamError where it cannot be written.
+    """
+    # Imported here: 0.2 s that JSONL does not need.
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    schema, count = _schema(shape), 0
+    rows = (row(example, shape) for example in examples)
+    with _whole_file(path) as file, ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _schema(shape: Shape) -> "pyarrow.Schema":
+    import pyarrow
+
+    text = pyarrow.string()
+    match shape:
+        case Shape.ALPACA:
+            fields = [("instruction", text), ("input", text), ("output", text)]
+        case Shape.CHAT:
+            fields = [("messages", pyarrow.list_(pyarrow.struct([("role", text), ("content", text)])))]
+        case Shape.TRIPLES:
+            texts = ("release", "source", "document_id", "segment_id")
+            fields = [(name, text) for name in ("id", "instruction", "context", "response", "origin")]
+            fields += [("score", pyarrow.float64()), *((name, text) for name in texts)]
+    return pyarrow.schema(fields)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of it on failure."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        # Also on an interrupt; and where the folder is no folder, there is nothing to take away.
+        with suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError):
+            raise BackstreamError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,225 @@
+"""Models by name: what is refused, what is exported once, what is remembered."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from models.catalogue import KnownDigests, default_cache, prepare
+from models.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
+from models.engine import Engine, Sampling
+from models.prompts import Prompter
+from models.release import MANIFEST, read_manifest, reproduce
+from schemas.errors import ModelError
+from tests.unit.checkpoints import make_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def prepared(checkpoint: Path, cache: Path) -> list[Path]:
+    """What two that ask at once are given."""
+    found: list[Path] = []
+    threads = [threading.Thread(target=lambda: found.append(prepare(str(checkpoint), cache))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.fixture(scope="module")
+def release(prepared: list[Path]) -> Path:
+    return prepared[0]
+
+
+@pytest.mark.slow
+def test_two_that_ask_at_once_get_one_export(prepared: list[Path], cache: Path) -> None:
+    assert len(prepared) == 2 and prepared[0] == prepared[1]
+    assert read_manifest(prepared[0]).id.startswith("tiny-")
+    assert [path for path in cache.iterdir() if path.is_dir() and path.name != "digests"] == [prepared[0]]
+
+
+@pytest.mark.slow
+async def test_an_export_is_a_release_that_reproduces_itself(release: Path) -> None:
+    engine = Engine.load(release, device="cpu", threads=1)
+    try:
+        await reproduce(release, engine, Prompter.load(release))
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+async def test_the_engine_writes_what_transformers_writes(checkpoint: Path, release: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    prompter = Prompter.load(checkpoint)
+    prompt = prompter.backward("Rain falls when the air holds more water than it can carry.")
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    expected = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12)[0, len(prompt) :].tolist()
+    engine = Engine.load(release, device="cpu", threads=1)
+    try:
+        generated = await engine.generate(prompt, Sampling(max_tokens=12), prompter.stop_ids)
+    finally:
+        engine.close()
+    written = expected[: expected.index(prompter.stop_ids[0])] if prompter.stop_ids[0] in expected else expected
+    assert list(generated.ids) == written
+
+
+@pytest.mark.slow
+def test_a_second_preparation_exports_nothing(checkpoint: Path, cache: Path, release: Path) -> None:
+    lines: list[str] = []
+    written = (release / MANIFEST).stat().st_mtime_ns
+    assert prepare(str(checkpoint), cache, progress=lines.append) == release
+    assert lines == []
+    assert (release / MANIFEST).stat().st_mtime_ns == written
+    assert prepare(str(release), cache) == release
+
+
+@pytest.mark.slow
+async def test_another_golden_vector_is_refused(release: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for file in release.iterdir():
+        (changed / file.name).symlink_to(file)
+    manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
+    rating = next(golden for golden in manifest["golden"] if golden["probabilities"])
+    rating["probabilities"] = rating["probabilities"][::-1]
+    (changed / MANIFEST).unlink()
+    (changed / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    engine = Engine.load(changed, device="cpu", threads=1)
+    try:
+        with pytest.raises(ModelError, match="golden vector"):
+            await reproduce(changed, engine, Prompter.load(changed))
+        manifest["golden"][0]["prompt"][0] += 1
+        (changed / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        with pytest.raises(ModelError, match="other prompt templates"):
+            await reproduce(changed, engine, Prompter.load(changed))
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+def test_a_tampered_export_is_refused(checkpoint: Path, release: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in release.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    cache = tmp_path / "cache"
+    assert prepare(str(copy), cache) == copy
+    with (copy / "model.safetensors").open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        last = stream.read(1)
+        stream.seek(-1, os.SEEK_END)
+        stream.write(bytes([last[0] ^ 1]))
+    with pytest.raises(ModelError, match="model.safetensors"):
+        prepare(str(copy), cache)
+
+
+def test_a_catalogue_never_imports_torch() -> None:
+    program = "import sys, models.catalogue; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("config.json", "config.json"), ("tokenizer.json", "tokenizer.json"), ("model.safetensors", "model.safetensors")],
+)
+def test_a_directory_that_is_no_model_is_refused(checkpoint: Path, tmp_path: Path, missing: str, message: str) -> None:
+    for file in checkpoint.iterdir():
+        if file.name != missing:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match=message):
+        prepare(str(tmp_path), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("model", ["/nowhere/at/all", "./nowhere", "a/b/c", "", "what is this?"])
+def test_a_name_that_is_nothing_is_refused(model: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        prepare(model, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_hub_model_without_a_network_is_refused(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from models.catalogue import prepare\n"
+        "from schemas.errors import ModelError\n"
+        "try: prepare('nobody/nothing', Path(sys.argv[1]))\n"
+        "except ModelError as error: print(error)"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hub"),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "nobody/nothing" in ran.stdout and "check the network" in ran.stdout
+
+
+@pytest.mark.slow
+def test_an_architecture_without_an_export_is_refused_with_its_name(checkpoint: Path, tmp_path: Path) -> None:
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "dreamt_up"}), encoding="utf-8")
+    with pytest.raises(ModelError, match="dreamt_up"):
+        prepare(str(tmp_path), tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix == ".partial"]
+
+
+def test_a_sharded_checkpoint_must_be_whole(checkpoint: Path, tmp_path: Path) -> None:
+    for file in checkpoint.iterdir():
+        if file.name != "model.safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shard = "model-00001-of-00001.safetensors"
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}), encoding="utf-8")
+    with pytest.raises(ModelError, match="not complete"):
+        locate(str(tmp_path))
+    (tmp_path / shard).write_bytes((checkpoint / "model.safetensors").read_bytes())
+    assert [file.name for file in weight_files(tmp_path)] == ["model.safetensors.index.json", shard]
+
+
+def test_equal_checkpoints_have_equal_sums_wherever_they_lie(checkpoint: Path, tmp_path: Path) -> None:
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert checkpoint_digest(tmp_path) == checkpoint_digest(checkpoint)
+    (tmp_path / "generation_config.json").write_text("{}", encoding="utf-8")
+    assert checkpoint_digest(tmp_path) != checkpoint_digest(checkpoint)
+
+
+def test_sums_are_remembered_until_a_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "big.bin"
+    file.write_bytes(b"one")
+    first = KnownDigests.of(tmp_path, tmp_path / "cache")
+    assert first(file) == sha256_of(file) and first.changed
+    first.save()
+    second = KnownDigests.of(tmp_path, tmp_path / "cache")
+    assert second(file) == sha256_of(file) and not second.changed
+    file.write_bytes(b"other")
+    assert second(file) == sha256_of(file) and second.changed
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BACKSTREAM_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert default_cache() == Path.home() / ".cache" / "backstream"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "backstream"
+    monkeypatch.setenv("BACKSTREAM_CACHE", str(tmp_path / "own"))
+    assert default_cache() == tmp_path / "own"

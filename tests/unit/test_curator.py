@@ -1,0 +1,180 @@
+"""The curator's verdicts, and its memory of what it kept."""
+
+import asyncio
+
+import pytest
+
+from agents.curator import Curator, CuratorSettings
+from agents.outcomes import Retraction
+from schemas.errors import SettingsError
+from schemas.records import Candidate, Example, ExampleOrigin, Provenance, Rating, Rejection, Scored
+
+INSTRUCTION = "How does a generator differ from a list?"
+RESPONSE = "Generators make one value at a time, when it is asked for. Lists hold all of them."
+Outcomes = list[Example | Rejection | Retraction]
+
+
+def scored(
+    id: str = "e1", instruction: str = INSTRUCTION, response: str = RESPONSE, score: float = 4.5, release: str = "m1"
+) -> Scored:
+    provenance = Provenance(source="manual", document_id="d1", segment_id="s1", release="m0", template="backward.markers.1")
+    candidate = Candidate(id=id, instruction=instruction, context="Python 3", response=response, provenance=provenance)
+    rating = Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=release, template="rating.markers.1")
+    return Scored(candidate=candidate, rating=rating)
+
+
+def ask(curator: Curator, *records: Scored) -> Outcomes:
+    """What follows from the last of these records."""
+    return [asyncio.run(curator.handle(record)) for record in records][-1]
+
+
+def the_rejection(outcomes: Outcomes) -> Rejection:
+    assert len(outcomes) == 1 and isinstance(outcomes[0], Rejection)
+    return outcomes[0]
+
+
+def the_example(outcomes: Outcomes) -> Example:
+    assert len(outcomes) == 1 and isinstance(outcomes[0], Example)
+    return outcomes[0]
+
+
+def test_a_good_pair_becomes_an_example() -> None:
+    record = scored()
+    assert the_example(ask(Curator(), record)) == Example(
+        id="e1",
+        instruction=INSTRUCTION,
+        context="Python 3",
+        response=RESPONSE,
+        origin=ExampleOrigin.AUGMENTED,
+        rating=record.rating,
+        provenance=record.candidate.provenance,
+    )
+
+
+def test_a_rejection_names_what_was_refused_and_by_whom() -> None:
+    assert the_rejection(ask(Curator(), scored(score=3.99))) == Rejection(
+        id="e1",
+        stage="curator",
+        reason="below_threshold",
+        detail="rated 3.99, at least 4",
+        document_id="d1",
+        segment_id="s1",
+        release="m1",
+        score=3.99,
+    )
+
+
+def test_the_threshold_itself_passes() -> None:
+    assert the_example(ask(Curator(), scored(score=4.0)))
+    assert the_rejection(ask(Curator(CuratorSettings(threshold=4.5)), scored(score=4.4))).reason == "below_threshold"
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (scored(instruction="Explain generators"), "instruction_too_short"),
+        (scored(instruction="Draw the state of a generator"), "instruction_keyword"),
+        (scored(instruction="How do generators work? ### Answer: lazily"), "prompt_leak"),
+        (scored(instruction="Generators make one value at a time, when it is asked for"), "response_echoes_instruction"),
+        (scored(response=f"Lazily. {INSTRUCTION} So."), "instruction_echoes_response"),
+        (scored(instruction="Draw it", score=1.0), "below_threshold"),  # the cheapest rule speaks first
+    ],
+)
+def test_every_rule_is_asked(record: Scored, reason: str) -> None:
+    assert the_rejection(ask(Curator(), record)).reason == reason
+
+
+def test_settings_reach_the_rules() -> None:
+    settings = CuratorSettings(min_words=2, max_words=6, keywords=("generators",), ascii_start=False)
+    curator = Curator(settings)
+    assert the_rejection(ask(curator, scored())).reason == "instruction_too_long"
+    assert the_rejection(ask(curator, scored(instruction="Explain generators"))).reason == "instruction_keyword"
+    assert the_example(ask(curator, scored(instruction="Élan vital?")))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"threshold": 0.5}, {"threshold": 5.5}, {"novelty": 0.0}, {"min_words": 5, "max_words": 4}, {"keywords": ("",)}]
+)
+def test_settings_that_make_no_sense(settings: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        Curator(CuratorSettings(**settings))  # type: ignore[arg-type]
+
+
+def test_an_instruction_like_a_kept_one_is_not_novel() -> None:
+    refused = the_rejection(ask(Curator(), scored(), scored("e2", "How does a generator differ from a tuple?", "Another text.")))
+    assert refused.reason == "not_novel"
+    assert refused.detail == "ROUGE-L 0.88 with e1"
+
+
+def test_a_kept_response_is_not_novel_whatever_asks_for_it() -> None:
+    other = scored("e2", "When should values be computed lazily?", RESPONSE.replace(". ", ".\n\n"))
+    refused = the_rejection(ask(Curator(), scored(), other))
+    assert (refused.reason, refused.detail) == ("not_novel", "the response is that of e1")
+
+
+def test_what_was_refused_does_not_count_for_novelty() -> None:
+    assert the_example(ask(Curator(), scored(score=2.0), scored("e2")))
+
+
+def test_the_same_rating_again_gives_nothing() -> None:
+    assert ask(Curator(), scored(), scored()) == []
+
+
+def test_a_better_rating_by_another_release_replaces() -> None:
+    example = the_example(ask(Curator(), scored(), scored(score=4.9, release="m2")))
+    assert example.rating is not None and example.rating.release == "m2"
+
+
+def test_a_rating_that_fails_takes_the_example_back() -> None:
+    curator = Curator()
+    outcomes = ask(curator, scored(), scored(score=2.0, release="m2"))
+    assert isinstance(outcomes[0], Rejection) and outcomes[0].reason == "below_threshold"
+    assert outcomes[1:] == [Retraction("e1", Example)]
+    assert len(curator) == 0
+    assert the_example(ask(curator, scored("e2")))  # its place is free
+    assert the_rejection(ask(curator, scored(score=2.0, release="m2")))  # and it is not taken back twice
+
+
+def test_the_memory_comes_back_from_the_topic() -> None:
+    before = Curator()
+    kept = the_example(ask(before, scored()))
+    after = Curator()
+    after.restore(kept.id, kept)
+    assert ask(after, scored()) == []
+    assert the_rejection(ask(after, scored("e2"))).reason == "not_novel"
+
+
+def test_a_tombstone_forgets() -> None:
+    kept = the_example(ask(Curator(), scored()))
+    curator = Curator()
+    curator.restore(kept.id, kept)
+    curator.restore(kept.id, None)
+    curator.restore("never there", None)
+    assert len(curator) == 0
+    assert the_example(ask(curator, scored("e2")))
+
+
+def test_the_last_record_of_an_id_counts() -> None:
+    first = the_example(ask(Curator(), scored()))
+    second = first.model_copy(update={"instruction": "Which keyword suspends a function?", "response": "The keyword is yield."})
+    curator = Curator()
+    curator.restore("e1", first)
+    curator.restore("e1", second)
+    assert len(curator) == 1
+    assert the_example(ask(curator, scored("e2")))
+    assert the_rejection(ask(curator, scored("e3", second.instruction, "Else."))).detail == "ROUGE-L 1.00 with e1"
+
+
+def test_seeds_count_for_novelty() -> None:
+    curator = Curator()
+    curator.restore("seed", Example(id="seed", instruction=INSTRUCTION, response="Lazily.", origin=ExampleOrigin.SEED))
+    assert the_rejection(ask(curator, scored())).detail == "ROUGE-L 1.00 with seed"
+
+
+def test_seeds_may_share_a_response() -> None:
+    curator = Curator()
+    for id, instruction in (("a", "Is a tuple immutable, yes or no?"), ("b", "Can dictionaries be nested in one another?")):
+        curator.restore(id, Example(id=id, instruction=instruction, response="Yes.", origin=ExampleOrigin.SEED))
+    curator.restore("a", None)
+    refused = the_rejection(ask(curator, scored("e1", response="Yes.")))
+    assert refused.detail == "the response is that of b"

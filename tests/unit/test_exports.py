@@ -1,0 +1,97 @@
+"""Examples as files: the three shapes, both formats, and that a file appears whole or not at all."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from schemas.errors import BackstreamError
+from schemas.records import Example, ExampleOrigin, Provenance, Rating
+from streams.exports import Shape, row, write_jsonl, write_parquet
+
+RATING = Rating(score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1")
+MADE = Provenance(source="a.txt", document_id="d", segment_id="s", release="r1")
+BARE = Example(id="1", instruction="Say it.", response="Déjà \u2028 vu.", origin=ExampleOrigin.SEED)
+FULL = Example(
+    id="2",
+    instruction="Sum it up.",
+    context="Long text.",
+    response="Short.",
+    origin=ExampleOrigin.AUGMENTED,
+    rating=RATING,
+    provenance=MADE,
+)
+Write = Callable[[Iterator[Example], Path, Shape], int]
+
+
+def read_back(path: Path, write: Write) -> list[dict[str, object]]:
+    if write is write_parquet:
+        return list(parquet.read_table(path).to_pylist())
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def test_triples_carry_everything() -> None:
+    assert row(FULL, Shape.TRIPLES) == {
+        "id": "2",
+        "instruction": "Sum it up.",
+        "context": "Long text.",
+        "response": "Short.",
+        "origin": "augmented",
+        "score": 4.5,
+        "release": "r1",
+        "source": "a.txt",
+        "document_id": "d",
+        "segment_id": "s",
+    }
+    assert row(BARE, Shape.TRIPLES)["context"] is None
+    assert row(BARE, Shape.TRIPLES)["score"] is None
+
+
+def test_alpaca_has_no_null() -> None:
+    assert row(BARE, Shape.ALPACA) == {"instruction": "Say it.", "input": "", "output": BARE.response}
+    assert row(FULL, Shape.ALPACA)["input"] == "Long text."
+
+
+def test_chat_puts_the_context_after_the_instruction() -> None:
+    assert row(FULL, Shape.CHAT) == {
+        "messages": [{"role": "user", "content": "Sum it up.\n\nLong text."}, {"role": "assistant", "content": "Short."}]
+    }
+    assert row(BARE, Shape.CHAT)["messages"][0]["content"] == "Say it."  # type: ignore[index]
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+@pytest.mark.parametrize("count", [0, 2, 2500])
+def test_what_is_written_is_read_back(tmp_path: Path, write: Write, shape: Shape, count: int) -> None:
+    path = tmp_path / "new" / "folder" / "out"
+    examples = [(BARE, FULL)[i % 2] for i in range(count)]
+    assert write(iter(examples), path, shape) == count
+    assert read_back(path, write) == [row(example, shape) for example in examples]
+    assert [item.name for item in path.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_a_failure_leaves_the_old_file(tmp_path: Path, write: Write) -> None:
+    def failing() -> Iterator[Example]:
+        yield BARE
+        raise RuntimeError("the source failed")
+
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="the source failed"):
+        write(failing(), path, Shape.TRIPLES)
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_what_cannot_be_written_is_said(tmp_path: Path, write: Write) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BackstreamError, match="cannot write"):
+        write(iter([BARE]), tmp_path / "file" / "out", Shape.ALPACA)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BackstreamError, match="cannot write"):
+        write(iter([BARE]), tmp_path / "folder", Shape.ALPACA)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["file", "folder"]

@@ -1,0 +1,82 @@
+"""The house model's recipe: what it reads, and that its stream of sequences can be repeated."""
+
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.grades import Grader, Pair
+from models.house.data import epochs, read_documentation, read_pairs
+from models.house.settings import Recipe
+from models.prompts import Prompter
+from tests.unit.checkpoints import make_tokenizer
+
+_PAIRS = [
+    Pair(f"What is the {colour} {thing} made of, and since when?", f"The {colour} {thing} is made of wood. " * 3 + "It is old.")
+    for colour in ("red", "green", "blue")
+    for thing in ("house", "table", "boat", "bridge")
+]
+
+
+@pytest.fixture(scope="module")
+def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
+    directory: Path = tmp_path_factory.mktemp("tokenizer")
+    make_tokenizer(directory)
+    return Prompter.load(directory)
+
+
+def test_pairs_are_read_in_order_and_stripped(tmp_path: Path) -> None:
+    file = tmp_path / "dolly.jsonl"
+    rows = [
+        {"instruction": " One? ", "context": "", "response": "1\n"},
+        {"instruction": "Two?", "context": " given ", "response": "2"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert read_pairs(file) == [Pair("One?", "1"), Pair("Two?", "2", "given")]
+
+
+def test_the_stream_repeats_and_keeps_within_the_longest(prompter: Prompter) -> None:
+    recipe = Recipe(longest=600)
+    documentation = read_documentation()[:20]
+    first, second = (list(itertools.islice(epochs(recipe, prompter, _PAIRS, documentation), 60)) for _ in range(2))
+    assert first == second
+    assert max(len(sequence.ids) for sequence in first) <= 600
+    assert len({sequence.ids[0] for sequence in first}) > 1, "more than one task"
+
+
+@pytest.mark.parametrize("grade", [1, 2, 3, 4])
+def test_worse_grades_are_damaged_pairs(grade: int) -> None:
+    grader = Grader(_PAIRS, random.Random(grade))
+    for pair in _PAIRS:
+        graded = grader.draw(pair, grade)
+        assert graded.grade == grade
+        assert graded.pair.instruction and graded.pair.response
+    assert any(grader.draw(pair, grade).pair != pair for pair in _PAIRS)
+
+
+def test_the_best_grade_is_the_pair_itself() -> None:
+    assert Grader(_PAIRS, random.Random(0)).draw(_PAIRS[0], 5).pair == _PAIRS[0]
+
+
+def test_grades_are_the_same_in_every_process() -> None:
+    program = (
+        "import random; from models.grades import Grader, Pair; "
+        "pairs = [Pair(f'{one} {two} {one}{two}', 'x') for one in ('alpha', 'beta') for two in ('gamma', 'delta')]; "
+        "grader = Grader(pairs, random.Random(1)); print([grader.neighbour(pair) for pair in pairs * 5])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1

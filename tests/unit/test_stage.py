@@ -1,0 +1,279 @@
+import asyncio
+from functools import partial
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError, ProducerFenced
+
+from agents.outcomes import Retraction
+from schemas.errors import EngineError
+from schemas.ids import document_id
+from schemas.records import Document, Rejection, Segment
+from schemas.wire import decode, decode_document, encode, header_map, headers_for
+from streams.dead_letters import EXCEPTION, OFFSET, PARTITION, STAGE, TOPIC, Received
+from streams.gate import Gates
+from streams.metrics import Metrics
+from streams.stage import Stage, StagePolicy
+from tests.unit.memory_writer import MemoryWriter, timeout
+
+GATE = ("documents", 0)
+
+
+class Upper:
+    """An agent: a segment with the text in capitals."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def handle(self, document, at=None):
+        self.calls += 1
+        return [segment(document, document.text.upper(), at)]
+
+
+def segment(document, text, at=None):
+    return Segment(id=document.id, document_id=document.id, source=document.source, document_at=at, position=0, text=text)
+
+
+def received(offset: int, text: str = "text", **changes) -> Received:
+    document = Document(id=document_id("s", text), source="s", text=text)
+    whole = Received(*GATE, offset, document.id.encode(), encode(document), headers_for(Document))
+    return whole._replace(**changes)
+
+
+def make(agent, writer=None, *, fatal=None, policy=None, gates=None):
+    async def agent_of(partition):
+        return agent
+
+    writer, gates = writer or MemoryWriter(), gates or Gates()
+    stage = Stage(
+        "test", decode_document, agent_of, writer, gates, fatal or _unexpected, policy or StagePolicy(backoff=0), Metrics()
+    )
+    return stage, writer, gates
+
+
+def _unexpected(error):
+    raise AssertionError(f"fatal: {error!r}")
+
+
+async def push(stage, *messages):
+    for message in messages:
+        await stage.ready()
+        await stage.accept(message)
+
+
+async def settle(stage):
+    assert await stage.wait_idle(5)
+
+
+async def test_a_message_is_passed_only_when_its_output_is_acknowledged():
+    stage, writer, gates = make(Upper(), MemoryWriter(at_once=False))
+    await push(stage, received(0, "a"), received(1, "b"))
+    assert stage.in_flight == 2
+    writer.acknowledge(1)  # the second first
+    await asyncio.sleep(0)
+    assert gates.committable() == {}
+    writer.acknowledge(0)
+    await settle(stage)
+    assert gates.committable() == {GATE: 2}
+    assert [m.topic for m in writer.written] == ["segments", "segments"]
+
+
+async def test_provenance_names_the_offset_and_the_key_is_the_id():
+    stage, writer, _ = make(Upper())
+    await push(stage, received(41))
+    await settle(stage)
+    (message,) = writer.written
+    written = decode(Segment, message.value, header_map(message.headers))
+    assert (written.document_at.topic, written.document_at.partition, written.document_at.offset) == (*GATE, 41)
+    assert message.key == written.id.encode()
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"\x81\xa2id", b"\xff\xfe\x00", encode(Document(id="x", source="s", text="t")) + b"more"]
+)
+async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_on(value):
+    stage, writer, gates = make(Upper())
+    await push(stage, received(0, value=value, key=b"\x00key"), received(1))
+    await settle(stage)
+    letter, good = writer.written
+    headers = dict(letter.headers)
+    assert (letter.topic, letter.key, letter.value) == ("dead-letters", b"\x00key", value)
+    assert headers[EXCEPTION] == b"schemas.errors.WireError"
+    assert (headers[TOPIC], headers[PARTITION], headers[OFFSET], headers[STAGE]) == (b"documents", b"0", b"0", b"test")
+    assert good.topic == "segments"
+    assert gates.committable() == {GATE: 2}
+
+
+async def test_an_error_is_tried_again_and_then_buried():
+    class Failing(Upper):
+        async def handle(self, document, at=None):
+            self.calls += 1
+            raise EngineError("out of memory")
+
+    agent = Failing()
+    stage, writer, gates = make(agent, policy=StagePolicy(attempts=3, backoff=0))
+    await push(stage, received(0))
+    await settle(stage)
+    assert agent.calls == 3
+    assert writer.written[0].topic == "dead-letters"
+    assert gates.committable() == {GATE: 1}
+
+
+async def test_an_error_that_passes_leaves_one_output():
+    class Flaky(Upper):
+        async def handle(self, document, at=None):
+            if not self.calls:
+                self.calls += 1
+                raise EngineError("once")
+            return await super().handle(document, at)
+
+    stage, writer, _ = make(Flaky())
+    await push(stage, received(0))
+    await settle(stage)
+    assert [m.topic for m in writer.written] == ["segments"]
+
+
+async def test_a_hung_call_is_ended_and_buried():
+    class Hung:
+        async def handle(self, document, at=None):
+            await asyncio.Event().wait()
+
+    stage, writer, gates = make(Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0))
+    await push(stage, received(0))
+    await settle(stage)
+    assert writer.written[0].topic == "dead-letters"
+    assert gates.committable() == {GATE: 1}
+
+
+async def test_in_flight_is_bounded():
+    writer = MemoryWriter(at_once=False)
+    stage, _, _ = make(Upper(), writer, policy=StagePolicy(in_flight=2))
+    await push(stage, received(0, "a"), received(1, "b"))
+    third = asyncio.create_task(stage.ready())
+    await asyncio.sleep(0)
+    assert not third.done()
+    writer.acknowledge()
+    await asyncio.wait_for(third, 1)
+
+
+async def test_a_write_that_fails_is_repeated_until_the_broker_has_it():
+    writer = MemoryWriter()
+    writer.failures = [timeout(), timeout()]
+    stage, _, gates = make(Upper(), writer)
+    await push(stage, received(0))
+    await settle(stage)
+    assert len(writer.written) == 1
+    assert gates.committable() == {GATE: 1}
+
+
+async def test_a_send_that_cannot_be_queued_is_repeated():
+    writer = MemoryWriter()
+    writer.refusals = [KafkaTimeoutError()]
+    stage, _, gates = make(Upper(), writer)
+    await push(stage, received(0))
+    await settle(stage)
+    assert len(writer.written) == 1
+    assert gates.committable() == {GATE: 1}
+
+
+async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
+    told = []
+    writer = MemoryWriter()
+    writer.failures = [ProducerFenced()]
+    stage, _, gates = make(Upper(), writer, fatal=told.append)
+    await push(stage, received(0))
+    await asyncio.sleep(0)
+    assert "could not be written" in str(told[0])
+    assert gates.committable() == {}
+
+
+async def test_an_id_answered_for_is_not_paid_for_twice():
+    agent = Upper()
+    stage, writer, gates = make(agent, policy=StagePolicy(remember=10))
+    await push(stage, received(0))
+    await settle(stage)
+    await push(stage, received(1), received(2, "other"))
+    await settle(stage)
+    assert agent.calls == 2
+    assert len(writer.written) == 2
+    assert gates.committable() == {GATE: 3}
+
+
+async def test_a_dead_id_is_processed_when_it_is_replayed():
+    class Mended(Upper):
+        broken = True
+
+        async def handle(self, document, at=None):
+            if self.broken:
+                raise EngineError("broken")
+            return await super().handle(document, at)
+
+    agent = Mended()
+    stage, writer, _ = make(agent, policy=StagePolicy(remember=10, attempts=1))
+    await push(stage, received(0))
+    agent.broken = False
+    await push(stage, received(1))
+    await settle(stage)
+    assert [m.topic for m in writer.written] == ["dead-letters", "segments"]
+
+
+async def test_retractions_become_tombstones_and_rejections_are_counted():
+    class Refusing:
+        async def handle(self, document, at=None):
+            return [Retraction("gone"), Rejection(id=document.id, stage="test", reason="dull")]
+
+    measures = Metrics()
+
+    async def agent_of(partition):
+        return Refusing()
+
+    writer = MemoryWriter()
+    stage = Stage("test", decode_document, agent_of, writer, Gates(), _unexpected, StagePolicy(), measures)
+    await push(stage, received(0))
+    await settle(stage)
+    assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == ("curated", b"gone", None)
+    assert writer.written[1].topic == "rejected"
+    assert measures.registry.get_sample_value("backstream_rejections_total", {"stage": "test", "reason": "dull"}) == 1
+
+
+async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
+    made = []
+
+    async def agent_of(partition):
+        made.append(partition)
+        return Upper()
+
+    stage = Stage("test", decode_document, agent_of, MemoryWriter(), Gates(), _unexpected)
+    await push(stage, received(0), received(0, partition=1), received(1))
+    stage.revoke({0})
+    await push(stage, received(2))
+    assert made == [0, 1, 0]
+
+
+async def test_a_drained_stage_takes_nothing_in():
+    writer = MemoryWriter(at_once=False)
+    stage, _, gates = make(Upper(), writer)
+    await push(stage, received(0, "a"))
+    draining = asyncio.create_task(stage.drain(5))
+    await asyncio.sleep(0)
+    await push(stage, received(1, "b"))
+    writer.acknowledge()
+    assert await draining
+    assert gates.committable() == {GATE: 1}
+    assert writer.waiting == 0
+
+
+async def test_an_output_over_the_limit_buries_its_input():
+    class Bloating:
+        async def handle(self, document, at=None):
+            return [segment(document, "x" * (5 * 1024 * 1024))]
+
+    stage, writer, gates = make(Bloating())
+    await push(stage, received(0))
+    await settle(stage)
+    assert writer.written[0].topic == "dead-letters"
+    assert gates.committable() == {GATE: 1}
+
+
+def test_the_decoder_of_other_topics_reads_only_its_record():
+    with pytest.raises(Exception, match="schema 'document/1'"):
+        partial(decode, Segment)(encode(Document(id="x", source="s", text="t")), dict(headers_for(Document)))

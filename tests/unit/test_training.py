@@ -1,0 +1,208 @@
+"""The fine-tuner: what it trains on, that a killed run goes on, and the way to a release that can be served."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.catalogue import prepare
+from models.engine import Engine
+from models.grades import Pair
+from models.prompts import Prompter
+from models.release import read_manifest, reproduce, verify
+from models.seeds import read_seeds, split
+from models.sequences import SequenceMaker
+from models.templates import AUGMENTED_TAG, SEED_TAG
+from models.training.data import divide, read_examples, sequences
+from models.training.settings import TrainingSettings
+from schemas.errors import SourceError, TrainingError
+from schemas.ids import seed_id, share_of
+from schemas.records import Example, ExampleOrigin
+from tests.unit.checkpoints import make_checkpoint, make_tokenizer
+
+
+def _example(number: int, origin: ExampleOrigin = ExampleOrigin.SEED) -> Example:
+    instruction, response = f"What is number {number} good for?", f"Number {number} is good for counting up to {number}."
+    return Example(id=seed_id(instruction, None, response), instruction=instruction, response=response, origin=origin)
+
+
+_SEEDS = [_example(number) for number in range(20)]
+_AUGMENTED = [_example(number, ExampleOrigin.AUGMENTED) for number in range(100, 110)]
+
+
+@pytest.fixture(scope="module")
+def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
+    directory: Path = tmp_path_factory.mktemp("tokenizer")
+    make_tokenizer(directory)
+    return Prompter.load(directory)
+
+
+def test_the_seeds_that_ship_are_many_and_apart() -> None:
+    seeds = read_seeds()
+    assert len(seeds) >= 60
+    assert len({seed.id for seed in seeds}) == len(seeds)
+    training, held_out = split(seeds)
+    assert len(training) + len(held_out) == len(seeds)
+    assert not {seed.id for seed in training} & {seed.id for seed in held_out}
+    assert all(share_of(seed.id) < 0.2 for seed in held_out)
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"instruction": "a"}', '{"instruction": " ", "response": "b"}', '{"instruction": 1, "response": "b"}']
+)
+def test_a_line_that_is_no_seed_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "seeds.jsonl"
+    file.write_text('{"instruction": "a", "response": "b"}\n' + line + "\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="seeds.jsonl:2"):
+        read_seeds(file)
+
+
+def test_held_out_seeds_are_never_trained_on(prompter: Prompter) -> None:
+    leak = _AUGMENTED[0].model_copy(update={"instruction": f"  {split(_SEEDS)[1][0].instruction.upper()} "})
+    data = divide([*_SEEDS, *_AUGMENTED[1:], leak], 0.2)
+    assert leak.id not in {example.id for example in data.augmented}
+    drawn = sequences(data, prompter, TrainingSettings(epochs=3), 512)
+    secret = {tuple(prompter.target(text)) for seed in data.held_out for text in (seed.instruction, seed.response)}
+    for sequence in drawn:
+        target = tuple(id for id, weight in zip(sequence.ids, sequence.weights, strict=True) if weight)
+        assert target not in secret
+        for seed in data.held_out:
+            assert prompter.decode(list(sequence.ids)).find(seed.response) < 0
+
+
+def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) -> None:
+    data = divide([*_SEEDS, *_AUGMENTED], 0.2)
+    drawn = set(sequences(data, prompter, TrainingSettings(epochs=1), 512))
+    maker = SequenceMaker(prompter)
+    for tag, examples in ((SEED_TAG, data.seeds), (AUGMENTED_TAG, data.augmented)):
+        for example in examples:
+            assert maker.forward(Pair.of(example), tag) in drawn
+            assert maker.backward(Pair.of(example)) in drawn
+    ratings = [sequence for sequence in drawn if sequence.weights[-1] == TrainingSettings().rating_weight]
+    assert ratings
+    for sequence in ratings:
+        assert not any(example.response in prompter.decode(list(sequence.ids)) for example in data.augmented)
+
+
+def test_the_order_repeats_and_keeps_its_budget(prompter: Prompter) -> None:
+    data = divide([*_SEEDS, *_AUGMENTED], 0.2)
+    settings = TrainingSettings(max_tokens=2_000)
+    drawn = sequences(data, prompter, settings, 512)
+    assert drawn == sequences(divide([*_AUGMENTED, *reversed(_SEEDS)], 0.2), prompter, settings, 512)
+    assert 0 < sum(len(sequence.ids) for sequence in drawn) <= 2_000
+
+
+def test_nothing_that_fits_is_an_error(prompter: Prompter) -> None:
+    with pytest.raises(TrainingError, match="within 10 tokens"):
+        sequences(divide(_SEEDS, 0.2), prompter, TrainingSettings(), 10)
+
+
+def test_too_few_seeds_are_an_error() -> None:
+    with pytest.raises(TrainingError, match="seeds"):
+        divide(_AUGMENTED, 0.2)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"id": "a"}', "\x00"])
+def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "examples.jsonl"
+    file.write_text(f"{_SEEDS[0].model_dump_json()}\n\n{line}\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match="examples.jsonl:3"):
+        read_examples(file)
+
+
+def test_rates_and_batches_follow_the_size() -> None:
+    settings = TrainingSettings()
+    assert settings.rate_for(6_700_000) == 3e-4
+    assert settings.rate_for(7_000_000_000) == 1e-5
+    assert settings.batch_for(500) == 8
+    assert settings.batch_for(3_000) == 32
+    assert TrainingSettings(rate=0.5, batch=2).rate_for(1) == 0.5
+    assert settings.digest() != TrainingSettings(seed=1).digest()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prompter) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from models.training.tuning import fit
+
+    checkpoint = make_checkpoint(tmp_path / "tiny", half=False)
+    drawn = sequences(divide(_SEEDS, 0.2), prompter, TrainingSettings(), 512)
+    settings = TrainingSettings(save_steps=2, max_steps=6)
+
+    def run(work: Path, die_at: int | None = None) -> tuple[list[int], dict[str, torch.Tensor]]:
+        seen: list[int] = []
+
+        def report(step: int, steps: int, loss: float) -> None:
+            if step == die_at:
+                raise KeyboardInterrupt
+            seen.append(step)
+
+        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        assert fit(model, checkpoint, drawn, 16, settings, work, report) == 6
+        return seen, model.state_dict()
+
+    steps, whole = run(tmp_path / "whole")
+    assert steps == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", die_at=4)
+    (tmp_path / "killed" / "checkpoint-4").mkdir()  # as a kill while it was written leaves it
+    steps, resumed = run(tmp_path / "killed")
+    assert steps == [3, 4, 5, 6]
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, msg=name)
+
+
+def _train(base: Path, examples: Path, releases: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "models.training", "--base", str(base), "--examples", str(examples)]
+        + ["--output", str(releases), "--threads", "1", "--max-tokens", "6000", *options],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
+    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+    examples = tmp_path / "examples.jsonl"
+    examples.write_text("".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_AUGMENTED)), encoding="utf-8")
+    ran = _train(base, examples, tmp_path / "releases")
+    assert ran.returncode == 0, ran.stderr
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "step"] == ["started", "evaluated", "evaluated", "released"]
+    steps = [event for event in events if event["event"] == "step"]
+    assert steps and steps[-1]["step"] == steps[-1]["steps"]
+    released = Path(events[-1]["directory"])
+    manifest = verify(released)
+    assert manifest.id == released.name == events[-1]["id"]
+    assert manifest.base == manifest.parent == read_manifest(base).id
+    assert manifest.counts["examples"] == len(_AUGMENTED)
+    assert manifest.metrics.keys() == manifest.parent_metrics.keys()
+    assert manifest.metrics["response_nll"] < manifest.parent_metrics["response_nll"], "it learned something"
+    assert manifest.metrics["pairs"] == manifest.counts["held_out"]
+    assert (released / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
+    assert [path.name for path in (tmp_path / "releases").iterdir()] == [released.name], "nothing is left behind"
+    engine = Engine.load(released, device="cpu", threads=1)
+    try:
+        asyncio.run(reproduce(released, engine, Prompter.load(released)))
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+def test_a_base_that_is_no_release_fails_in_one_line(tmp_path: Path) -> None:
+    examples = tmp_path / "examples.jsonl"
+    examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
+    ran = _train(tmp_path, examples, tmp_path / "releases")
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    failed = json.loads(ran.stderr.splitlines()[-1])
+    assert failed["event"] == "failed" and "not a release" in failed["error"]
