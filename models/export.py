@@ -93,6 +93,7 @@ def _first_line(error: Exception) -> str:
 
 
 def main() -> int:
+    """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
     parser.add_argument("source", help="a checkpoint's directory, a hub id, or house")
     parser.add_argument("destination", type=Path, help="the directory to write")

@@ -117,7 +117,8 @@ class Prompter:
         digits = tuple(ids[-1] for ids in encoded)
         if len(set(digits)) < len(DIGITS) or len({tuple(ids[:-1]) for ids in encoded}) > 1:
             raise ModelError(
-                "this tokenizer has no single token for each of the digits 1 to 5, so ratings cannot be read: choose another model"
+                "this tokenizer has no single token for each of the digits 1 to 5, so ratings cannot be read: "
+                "choose another model"
             )
         return digits
 

@@ -96,7 +96,7 @@ class Candidate(Record):
 class Rating(BaseModel):
     """A judgement from 1 to 5: the expected value over the probabilities of the five digits."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     score: float = Field(ge=1, le=5)
     probabilities: tuple[float, float, float, float, float]

@@ -37,10 +37,8 @@ def headers_for(record: type[Record], content_type: str = MSGPACK) -> list[tuple
 
 def encode(record: Record, content_type: str = MSGPACK) -> bytes:
     """A record as msgpack (or JSON). Raises WireError where it is larger than MAX_BYTES."""
-    if content_type == JSON:
-        data = record.model_dump_json().encode()
-    else:
-        data = msgpack.packb(record.model_dump(), use_bin_type=True)
+    as_json = content_type == JSON
+    data = record.model_dump_json().encode() if as_json else msgpack.packb(record.model_dump(), use_bin_type=True)
     if len(data) > MAX_BYTES:
         raise WireError(f"{record.name} of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it")
     return data
@@ -122,7 +120,7 @@ def _unpack(data: bytes) -> Any:
             data, raw=False, strict_map_key=True, max_array_len=_MAX_ITEMS, max_map_len=_MAX_ITEMS, max_ext_len=0
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
-        raise WireError(f"not readable as msgpack: {error or type(error).__name__}") from error
+        raise WireError(f"not readable as msgpack: {str(error) or type(error).__name__}") from error
 
 
 def _parse_json(data: bytes) -> Any:

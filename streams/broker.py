@@ -49,7 +49,7 @@ class Jars:
                 f"the Kafka jars could not be fetched ({error}). The first start needs Maven Central; "
                 "later ones need no network. Or pass --broker to use a Kafka of your own"
             ) from error
-        locked = dict(reversed(line.split()) for line in (_INFRA / "jars.sha256").read_text().splitlines())
+        locked = {name: digest for digest, name in (line.split() for line in (_INFRA / "jars.sha256").read_text().splitlines())}
         found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
         wrong = sorted(name for name in locked.keys() | found.keys() if locked.get(name) != found.get(name))
         if wrong:

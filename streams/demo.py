@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from models.release import read_manifest
 from models.serving import ServedModel
@@ -29,11 +28,13 @@ from streams.supervisor import Supervisor
 from streams.topics import DOCUMENTS
 
 _POLL_SECONDS = 0.5
-_LIBRARY = ("argparse", "asyncio", "collections", "concurrent", "contextlib", "csv", "dataclasses", "datetime", "decimal", "difflib",
-            "doctest", "email", "enum", "fractions", "functools", "gettext", "heapq", "http", "inspect", "ipaddress", "json",
-            "logging", "mailbox", "multiprocessing", "optparse", "os", "pathlib", "pickle", "pickletools", "random", "re", "sched",
-            "shelve", "shutil", "smtplib", "statistics", "string", "subprocess", "tarfile", "textwrap", "threading", "timeit",
-            "tokenize", "trace", "turtle", "typing", "unittest", "urllib", "warnings", "weakref", "xml", "zipfile")  # fmt: skip
+_LIBRARY = """
+    argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib doctest email
+    enum fractions functools gettext heapq http inspect ipaddress json logging mailbox multiprocessing
+    optparse os pathlib pickle pickletools random re sched shelve shutil smtplib statistics string subprocess
+    tarfile textwrap threading timeit tokenize trace turtle typing unittest urllib warnings weakref xml
+    zipfile
+""".split()
 """Standard-library modules and packages whose docstrings are fed."""
 
 
@@ -57,7 +58,15 @@ def demo_documents() -> Iterator[Document]:
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
     run = _Run(settings, base)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(run, settings, base, limit)
+    except KeyboardInterrupt:
+        run.progress.note("interrupted; everything is stopped, and another `backstream demo` goes on from here")
+        return 130
+
+
+def _run(run: "_Run", settings: Settings, base: Path, limit: int | None) -> int:
     with Supervisor(settings, base, run.progress.note) as supervisor, run.progress:
         run.client = supervisor.settings.kafka.client()
         supervisor.start_worker()
@@ -169,10 +178,6 @@ def _docstrings(file: Path) -> str:
     return "\n".join(sections)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _summary(documents: int, account: Audit, examples: list[Example], releases: list[Release], run: _Run, output: Path) -> str:
     from streams.cli.releases import describe_release
 
@@ -180,12 +185,12 @@ def _summary(documents: int, account: Audit, examples: list[Example], releases: 
         "",
         f"{documents:,} documents, every id accounted for" if account.complete else "IDS WERE LOST: see `backstream audit`",
     ]
-    for stage in account.stages:
-        lines.append(
-            f"  {stage.stage:10} {stage.ids:>6,} in = {stage.followed:,} passed + {stage.rejected:,} rejected + {stage.dead:,} dead"
-        )
+    lines += [
+        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + {s.dead:,} dead"
+        for s in account.stages
+    ]
     lines += [f"  rejected by {stage}: {reason} {count:,}" for (stage, reason), count in sorted(account.rejections.items())]
-    lines += ["", f"{len(examples):,} curated examples; the best three:"]
+    lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
     for example in sorted(examples, key=lambda e: -(e.rating.score if e.rating else 0.0))[:3]:
         response = " ".join(example.response.split())
         score = f"{example.rating.score:.2f}" if example.rating else "seed"

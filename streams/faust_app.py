@@ -56,6 +56,11 @@ def gated_transport(stage: Stage, gates: Gates, drain_seconds: float) -> type[Tr
     return GatedTransport
 
 
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """None: the tables that they would hold are not used."""
+
+
 class StageApp:
     """A stage reading its topic in its own consumer group. ``failed`` is done, with the error, should faust crash."""
 
@@ -65,7 +70,7 @@ class StageApp:
         self._kafka = kafka
         loop = asyncio.get_running_loop()
         broker = [URL(f"aiokafka://{address}") for address in kafka.bootstrap_servers.split(",")]
-        self.app = faust.App(
+        self.app = _App(
             self.group,
             broker=broker,
             broker_credentials=_credentials(kafka),

@@ -1,6 +1,6 @@
 """Feeding documents: read, encode, send, and return when the broker has acknowledged everything."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.topics import DOCUMENTS
 
 _LONGEST_ERROR_LIST = 20
+_UNSENT_BYTES = 32 * 1024 * 1024
 
 
 @dataclass
@@ -35,20 +36,14 @@ class FeedReport:
             self.errors.append(error)
 
 
-def feed(
-    client: Mapping[str, Any], documents: Iterable[Document | SourceError], on_count: Callable[[int], None] = lambda count: None
-) -> FeedReport:
-    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does not take them.
-
-    ``on_count`` hears the number sent so far, now and then.
-    """
+def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError]) -> FeedReport:
+    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does not take them."""
     report = FeedReport()
     headers = headers_for(Document)
     failures: list[Exception] = []
+    unsent = 0
     try:
-        producer = KafkaProducer(
-            **client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES, buffer_memory=64 * 1024 * 1024
-        )
+        producer = KafkaProducer(**client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES)
     except KafkaError as error:
         raise BrokerError(
             f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
@@ -66,8 +61,10 @@ def feed(
             producer.send(DOCUMENTS.name, value, document.id.encode(), headers=headers).add_errback(failures.append)
             report.documents += 1
             report.bytes += len(value)
-            if report.documents % 500 == 0:
-                on_count(report.documents)
+            unsent += len(value)
+            if unsent >= _UNSENT_BYTES:  # the client's own buffer has no bound
+                producer.flush()
+                unsent = 0
             if failures:
                 break
         producer.flush()

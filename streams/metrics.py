@@ -50,6 +50,23 @@ METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS)
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
 
 
+def as_markdown() -> str:
+    """The list as the text of docs/metrics.md, which ``python -m streams.metrics`` prints."""
+    lines = [
+        "# Metrics",
+        "",
+        "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from `streams/metrics.py`.",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{metric.full_name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+    return "\n".join(lines) + "\n"
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The metrics of one process, on a registry of its own."""
@@ -78,3 +95,7 @@ class Metrics:
             made = kind(definition.full_name, definition.meaning, definition.labels, registry=self.registry, **options)  # type: ignore[arg-type]
             self._made[definition.name] = made
         return made
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

@@ -9,12 +9,12 @@ from typing import Any
 from agents.outcomes import Retraction
 from models.serving import ServedModel
 from schemas.errors import SourceError
-from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
+from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
 from streams.settings import Settings
 from streams.stage import Agent
 from streams.topology import agent_makers
 
-_NEXT = {Document: "segmenter", Segment: "backward", Candidate: "scorer", Scored: "curator"}
+_NEXT: dict[type[Record], str] = {Document: "segmenter", Segment: "backward", Candidate: "scorer", Scored: "curator"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Progress:
 
     def note(self, line: str) -> None:
         """A line that stays."""
-        self._console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False)
+        self._console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True)
 
     def flow(self, flow: Flow) -> None:
         """The stream as it stands."""

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 from pydantic_settings import PydanticBaseSettingsSource as Source
+from pydantic_settings import SettingsError as UnreadableSource
 
 from schemas.errors import SettingsError
 
@@ -171,7 +172,10 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
         path, equals, value = assignment.partition("=")
         if not equals:
             raise SettingsError(f"--set {assignment!r} is not of the form key.path=value")
-        nested: Any = yaml.safe_load(value)
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {path}: the value is not YAML") from error
         for key in reversed(path.split(".")):
             nested = {key: nested}
         stated = _merged(stated, nested)
@@ -181,7 +185,12 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
     class Layered(Settings):
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], init_settings: Source, env_settings: Source, **_: Source
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: Source,
+            env_settings: Source,
+            dotenv_settings: Source,
+            file_secret_settings: Source,
         ) -> tuple[Source, ...]:
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
@@ -189,6 +198,8 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
         layered = Layered(**stated)
     except ValidationError as error:
         raise SettingsError(_explain(error, file)) from error
+    except UnreadableSource as error:  # a section in the environment that is not JSON
+        raise SettingsError(f"settings from the environment: {error}") from error
     return Settings.model_construct(layered.model_fields_set, **dict(layered))
 
 
@@ -197,6 +208,8 @@ def _read(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"settings file {file} is not UTF-8 at byte {error.start:,}") from error
 
     def variable(match: re.Match[str]) -> str:
         value = os.environ.get(match[1])
@@ -208,13 +221,17 @@ def _read(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(re.sub(r"\$\{(\w+)\}", variable, text)) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"settings file {file} is not YAML: {error}") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SettingsError(f"settings file {file} must hold keys and values")
     return content
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    both = {key: _merged(one[key], other[key]) for key in one.keys() & other.keys() if isinstance(one[key], dict)}
+    both = {
+        key: _merged(one[key], other[key])
+        for key in one.keys() & other.keys()
+        if isinstance(one[key], dict) and isinstance(other[key], dict)
+    }
     return {**one, **other, **both}
 
 
@@ -226,7 +243,8 @@ def _explain(error: ValidationError, file: Path | None) -> str:
             nearest = difflib.get_close_matches(path, _known_keys(Settings), 1)
             lines.append(f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
         else:
-            lines.append(f"{path}: {problem['msg']} (got {problem['input']!r})")
+            got = "" if "password" in path else f" (got {problem['input']!r})"
+            lines.append(f"{path}: {problem['msg']}{got}")
     where = f" in {file}" if file else ""
     return f"settings{where}: " + "; ".join(lines)
 

@@ -122,7 +122,11 @@ class Stage:
         return self._flying
 
     async def ready(self) -> None:
-        """Wait for a free place: back-pressure. To be awaited before a message is fetched, so none waits while owned by nobody."""
+        """Wait for a free place: back-pressure.
+
+        To be awaited before a message is fetched: one that waited here after faust had checked that its partition is still
+        ours could enter the gate of a later assignment.
+        """
         await self._places.acquire()
 
     async def accept(self, received: Received) -> None:
@@ -148,15 +152,15 @@ class Stage:
         for partition in partitions:
             self._agents.pop(partition, None)
 
-    async def drain(self, timeout: float) -> bool:
+    async def drain(self, seconds: float) -> bool:
         """Take nothing more in and wait for what is in flight. False where some of it was not done in time."""
         self._closed = True
-        return await self.wait_idle(timeout)
+        return await self.wait_idle(seconds)
 
-    async def wait_idle(self, timeout: float) -> bool:
-        """Wait for what is in flight. False where some of it was not done in ``timeout`` seconds."""
+    async def wait_idle(self, seconds: float) -> bool:
+        """Wait for what is in flight. False where some of it was not done in so many seconds."""
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
+            await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             return False
         return True

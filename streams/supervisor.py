@@ -1,6 +1,7 @@
-"""``up``: the broker, the workers and the trainer as processes, started in order, restarted when they fail, stopped in reverse."""
+"""``up``: broker, workers and trainer as processes: started in order, restarted when they fail, stopped in reverse."""
 
 import contextlib
+import logging
 import multiprocessing
 import queue
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from schemas.errors import BrokerError
 from streams.broker import broker_address
+from streams.logs import configure_logging
 from streams.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -119,13 +121,20 @@ class Supervisor:
 
     def _spawn(self, name: str, body: Callable[..., None], **options: Any) -> BaseProcess:
         process = self._context.Process(
-            target=_run_child, args=(name, body, self.settings, self.base, self._events), kwargs=options, name=name
+            target=_run_child,
+            args=(name, body, self.settings, self.base, self._events, logging.getLogger().level),
+            kwargs=options,
+            name=name,
         )
         process.start()
         return process
 
 
-def _run_child(name: str, body: Callable[..., None], settings: Settings, base: Path, events: Any, **options: Any) -> None:
+def _run_child(
+    name: str, body: Callable[..., None], settings: Settings, base: Path, events: Any, level: int, **options: Any
+) -> None:
+    configure_logging(level)
+
     def on_event(event: Mapping[str, Any]) -> None:
         events.put({**event, "process": name})
 

@@ -1,8 +1,10 @@
 """``backstream dead-letters``: look at what could not be processed, and send it back once the cause is mended."""
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -87,20 +89,16 @@ def replay_letters(
     print(f"{len(chosen):,} sent back")
 
 
-class _client:
+@contextlib.contextmanager
+def _client(
+    config: Path | None, assignments: list[str] | None, state_dir: Path | None, broker: str | None
+) -> Iterator[dict[str, Any]]:
     """The broker's client arguments, for the length of a command."""
-
-    def __init__(self, config: Any, assignments: Any, state_dir: Any, broker: Any) -> None:
-        self._settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-        self._address = broker_address(self._settings.broker, self._settings.broker_dir, self._settings.port, say)
-
-    def __enter__(self) -> dict[str, Any]:
-        client = self._settings.with_broker(self._address.__enter__()).kafka.client()
-        create_topics(client, self._settings.kafka.replication_factor)
-        return client
-
-    def __exit__(self, *error: Any) -> None:
-        self._address.__exit__(*error)
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+        client = settings.with_broker(address).kafka.client()
+        create_topics(client, settings.kafka.replication_factor)
+        yield client
 
 
 def _letters(client: dict[str, Any], stage: str | None) -> Iterator[Received]:

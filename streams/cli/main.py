@@ -2,14 +2,13 @@
 
 import logging
 import sys
-import warnings
 from typing import Annotated
 
-import click
 import typer
 
 from schemas.errors import BackstreamError
 from streams.cli import data, dead_letters, inspection, releases, running
+from streams.logs import configure_logging
 
 app = typer.Typer(
     name="backstream",
@@ -29,30 +28,13 @@ app.add_typer(releases.app, name="releases")
 @app.callback()
 def configure(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False) -> None:
     """Turns live text into instruction-tuning data, and into better models."""
-    warnings.simplefilter("ignore")
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    if not verbose:  # the clients report each hiccup of a starting broker as an error; our own errors say what matters
-        for noisy in ("aiokafka", "kafka", "faust", "mode"):
-            logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    configure_logging(logging.INFO if verbose else logging.WARNING)
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BackstreamError as error:
-        typer.echo(f"backstream: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("backstream: interrupted", err=True)
-        sys.exit(130)
-    except OSError as error:  # a full disk, a vanished directory: no traceback as a user interface
+        app()
+    except (BackstreamError, OSError) as error:  # also a full disk or a vanished directory: no traceback as a user interface
         typer.echo(f"backstream: {error}", err=True)
         sys.exit(1)

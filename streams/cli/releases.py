@@ -31,9 +31,8 @@ def list_releases(
         if as_json:
             print(release.model_dump_json())
         else:
-            print(
-                f"{release.id}  {release.status}  parent {release.parent}  {release.examples:,} examples + {release.seeds:,} seeds"
-            )
+            trained_on = f"{release.examples:,} examples and {release.seeds:,} seeds"
+            print(f"{release.id}  {release.status}  parent {release.parent}  {trained_on}")
 
 
 @app.command()

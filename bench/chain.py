@@ -1,0 +1,139 @@
+"""The chain: segmenter, backward, scorer and curator in one worker, with generation replaced by a constant.
+
+The agents, the harness and the worker are the real ones; only the model is a stand-in, which answers at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import cast
+
+import psutil
+
+from bench.process import Cost, State, Tally, watch
+from models.engine import Sampling
+from models.serving import ServedModel, Written
+from schemas.ids import document_id, example_id
+from schemas.records import Document, Rating
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.topology import STAGES
+from streams.worker import Worker
+
+_TEMPLATE = "constant/1"
+_MARKS = (0.1, 0.5, 1.0)
+_WORD_BITS = 12
+_VOCABULARY = tuple(
+    "".join("bdfgklmnprstvzjw"[part & 15] + "aeio"[part >> 4] for part in (number & 63, number >> 6))
+    for number in range(1 << _WORD_BITS)
+)
+"""Words of four letters, none of which is English enough to be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A worker's memory and files after so many records."""
+
+    records: int
+    resident_mb: float
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a chain did. ``cost`` is for each document, through all four stages."""
+
+    cost: Cost
+    kept: int
+    """Examples that the curator kept."""
+    memory: tuple[Memory, ...]
+
+
+def documents(count: int) -> Iterator[Document]:
+    """Different documents of about 1 kB, each of which the segmenter finds to be one passage."""
+    for number in range(count):
+        choose = Random(number)
+        sentences = (" ".join(choose.choices(_VOCABULARY, k=12)).capitalize() + "." for _ in range(16))
+        text = f"{number} {' '.join(sentences)}"
+        source = f"bench/{number}"
+        yield Document(id=document_id(source, text), source=source, text=text)
+
+
+class ConstantModel:
+    """Stands in for a ServedModel: an instruction unlike all others for each passage, and the same score for each pair."""
+
+    release = "constant"
+
+    def __init__(self, score: float) -> None:
+        self._score = score
+
+    async def write_instruction(
+        self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
+    ) -> Written:
+        """An instruction made of words that the id stands for."""
+        await asyncio.sleep(0)  # as an engine does, let others run
+        id = example_id(parent_id, self.release, _TEMPLATE, sample)
+        number = int(id, 16)
+        picked = [_VOCABULARY[(number >> shift) % len(_VOCABULARY)] for shift in range(0, 9 * _WORD_BITS, _WORD_BITS)]
+        instruction = f"How does {' '.join(picked[:3])} compare with {' '.join(picked[3:6])} for the {' '.join(picked[6:])}?"
+        return Written(id, instruction, context, True, self.release, _TEMPLATE)
+
+    async def rate(self, instruction: str, response: str, context: str | None) -> Rating:
+        """The score."""
+        await asyncio.sleep(0)
+        return Rating(score=self._score, probabilities=(0, 0, 0, 0.5, 0.5), release=self.release, template=_TEMPLATE)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _ConstantWorker(Worker):
+    def __init__(self, settings: Settings, measures: Metrics, score: float) -> None:
+        super().__init__(settings, None, measures=measures)
+        self._score = score
+
+    async def _load_model(self) -> ServedModel:
+        return cast(ServedModel, ConstantModel(self._score))
+
+
+async def carry(settings: Settings, total: int, score: float) -> Carried:
+    """Take ``total`` documents, which lie on their topic, through a worker; from the first taken in to the last curated."""
+    measures = Metrics()
+    tally, process, memory = Tally(measures), psutil.Process(), list[Memory]()
+
+    def state() -> State:
+        counts = tally.read()
+        curated = counts.get(("curator", "in"), 0)
+        while len(memory) < len(_MARKS) and curated >= _MARKS[len(memory)] * total:
+            memory.append(Memory(curated, process.memory_info().rss / 1e6, process.num_fds()))
+        return stream_state(counts, total)
+
+    cost = await through(_ConstantWorker(settings, measures, score), state)
+    kept = tally.read().get(("curator", "curated"), 0)
+    return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))
+
+
+def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
+    """How far a stream is: records answered for by all stages; complete once each has answered for all it was given."""
+    given = fed
+    complete = True
+    for spec in STAGES:
+        complete = complete and counts.get((spec.name, "in"), 0) >= given
+        given = counts.get((spec.name, spec.outputs[0].name), 0)
+    return State(sum(counts.get((spec.name, "in"), 0) for spec in STAGES), complete)
+
+
+async def through(worker: Worker, state: Callable[[], State]) -> Cost:
+    """Run a worker until the stream is complete. Raises what ends the worker before."""
+    running = asyncio.create_task(worker.run())
+    watching = asyncio.create_task(watch(state, poll_seconds=0.05))
+    try:
+        await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        return await watching
+    finally:
+        watching.cancel()
+        worker.stop()
+        await asyncio.wait({running})

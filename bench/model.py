@@ -1,0 +1,78 @@
+"""The stream with a real model on real documents, beside what its engine does alone with the same prompts."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.chain import stream_state, through
+from bench.process import Tally
+from models.serving import ServedModel
+from schemas.records import Candidate, Document, Record, Segment
+from streams.demo import demo_documents
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.stage import Agent
+from streams.topology import agent_makers
+from streams.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over the documents: how much came of them, and how long that took."""
+
+    documents: int
+    passages: int
+    rated: int
+    kept: int
+    seconds: float
+
+
+def documents(count: int) -> list[Document]:
+    """So many of the demo's documents, taken evenly from all of them."""
+    every = list(demo_documents())
+    count = min(count, len(every))
+    return [every[index * len(every) // count] for index in range(count)]
+
+
+async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
+    """Documents on their topic through a worker with the model, from the first taken in to the last curated."""
+    measures = Metrics()
+    tally = Tally(measures)
+    cost = await through(Worker(settings, directory, measures=measures), lambda: stream_state(tally.read(), fed))
+    counts = tally.read()
+    passages, rated = counts.get(("segmenter", "segments"), 0), counts.get(("scorer", "scored"), 0)
+    return Pass(fed, passages, rated, counts.get(("curator", "curated"), 0), cost.seconds)
+
+
+async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
+    """The model without Kafka: every instruction is written, then every candidate rated, as many at once as in a stage.
+
+    Cutting the documents is not in the time. The agents lay out the prompts, so that they are the stream's own.
+    """
+    model = await ServedModel.load(directory, device=settings.device, threads=settings.threads)
+    try:
+        agents = {name: make() for name, make in agent_makers(settings, model).items()}
+        segments: dict[str, Segment] = {}
+        chosen = documents(count)
+        for document in chosen:
+            segments |= {s.id: s for s in await agents["segmenter"].handle(document) if isinstance(s, Segment)}
+        started = time.perf_counter()
+        written = await _all(agents["backward"], list(segments.values()), settings.generation.in_flight)
+        candidates = [one for one in written if isinstance(one, Candidate)]
+        rated = await _all(agents["scorer"], candidates, settings.generation.in_flight)
+        return Pass(len(chosen), len(segments), len(rated), 0, time.perf_counter() - started)
+    finally:
+        model.close()
+
+
+async def _all(agent: Agent, records: Sequence[Record], at_once: int) -> list[object]:
+    """What an agent makes of records, so many of them at once."""
+    places = asyncio.Semaphore(at_once)
+
+    async def handle(record: Record) -> Sequence[object]:
+        async with places:
+            return await agent.handle(record)
+
+    return [outcome for outcomes in await asyncio.gather(*map(handle, records)) for outcome in outcomes]

@@ -1,0 +1,95 @@
+"""Measuring in a process of its own, so that memory and event loops are clean, and reading what the work there has cost."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, ParamSpec, TypeVar
+
+from schemas.errors import BackstreamError
+from streams import metrics as names
+from streams.logs import configure_logging
+from streams.metrics import Metrics
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_STALLED_SECONDS = 60.0
+
+
+def in_fresh_process(body: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs) -> T:
+    """What a coroutine function returns, run on uvloop's loop in a new process. Raises what it raises."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run, body, arguments, options).result()
+
+
+def _run(body: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], options: dict[str, Any]) -> T:
+    import uvloop  # as the worker does
+
+    configure_logging()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # faust's consumer thread makes a loop by the policy
+    return asyncio.run(body(*arguments, **options))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the work is. ``records`` is any count that grows until it is done."""
+
+    records: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What ``records`` took: seconds by the clock, and CPU seconds of this process with all its threads."""
+
+    records: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Records a second."""
+        return self.records / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds a record."""
+        return 1000 * self.cpu_seconds / self.records
+
+
+async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float = 0.02) -> Cost:
+    """Wait until the work is complete; what it cost from the ``first`` record on. Start-up is not counted.
+
+    Raises BackstreamError where nothing happens for a minute.
+    """
+    begun: tuple[int, float, float] | None = None
+    last, moved = -1, time.monotonic()
+    while True:
+        now, (clock, cpu) = state(), (time.perf_counter(), time.process_time())
+        if now.records != last:
+            last, moved = now.records, time.monotonic()
+        if begun is None and now.records >= first:
+            begun = now.records, clock, cpu
+        elif begun is not None and now.complete:
+            return Cost(now.records - begun[0], clock - begun[1], cpu - begun[2])
+        if time.monotonic() - moved > _STALLED_SECONDS:
+            raise BackstreamError(f"the measurement stands still at {now.records:,} records: see the messages above")
+        await asyncio.sleep(poll_seconds)
+
+
+class Tally:
+    """Reads the counts of stages from a worker's metrics, at the cost of a few of them and not of all."""
+
+    def __init__(self, measures: Metrics) -> None:
+        self._view = measures.registry.restricted_registry([names.RECORDS.full_name, names.OUTPUTS.full_name])
+
+    def read(self) -> dict[tuple[str, str], int]:
+        """(stage, ``in``) to the records it has answered for, and (stage, topic) to its messages on a topic."""
+        counts: dict[tuple[str, str], int] = {}
+        for metric in self._view.collect():
+            for sample in metric.samples:
+                key = sample.labels["stage"], sample.labels.get("topic", "in")
+                counts[key] = counts.get(key, 0) + int(sample.value)
+        return counts

@@ -1,0 +1,134 @@
+"""The real thing: an embedded Kafka for each test, the house model, and worker processes."""
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models.catalogue import default_cache, prepare
+from streams.broker import EmbeddedBroker
+from streams.lag import Flow, FlowReader
+from streams.processes import as_child, run_worker
+from streams.settings import Settings, load
+from streams.topics import create_topics
+
+PASSAGE = """\
+{title}
+{line}
+
+{body}
+"""
+_BODY = """\
+The {name} of a {thing} decides how it behaves when it is used more than once. A {thing} that keeps its {name} can be
+opened again later, and then it goes on exactly where it stopped. One that loses its {name} has to be made anew, which
+takes time and memory. For this reason most libraries give a {thing} a method that saves its {name} before the program
+ends, and another one that loads it when the program starts. When two parts of a program share one {thing}, the first
+one that changes the {name} must tell the other, because otherwise both would work with different values. The usual way
+is a lock: whoever holds it may change the {name}, and everybody else waits. Number {number} of these notes is about the
+{thing} alone; the others treat their own subjects in the same manner.
+"""
+
+
+def passage(number: int) -> str:
+    """A document with one heading and one passage of some 800 characters; different for each number."""
+    name = ("state", "position", "cache", "history", "schema", "session", "buffer", "version")[number % 8]
+    thing = ("parser", "reader", "cursor", "queue", "socket", "table", "stream", "clock", "index")[number % 9]
+    title = f"The {name} of a {thing}"
+    return PASSAGE.format(title=title, line="=" * len(title), body=_BODY.format(name=name, thing=thing, number=number))
+
+
+@pytest.fixture(scope="session")
+def house() -> Path:
+    """The house model as a release."""
+    return prepare("house", default_cache())
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path / "state" / "kafka") as running:
+        yield running
+
+
+@pytest.fixture
+def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
+    """Settings that talk to the test's broker; everything is kept, so that much reaches ``curated``."""
+    made = load(None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6"))
+    made = made.with_broker(broker.address)
+    create_topics(made.kafka.client())
+    return made
+
+
+class WorkerProcess:
+    """A worker in a process of its own, as ``up`` runs it."""
+
+    def __init__(self, settings: Settings, base: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.events = context.Queue()
+        self._process = context.Process(target=_run_worker, args=(settings, base, self.events), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def wait_until_ready(self, seconds: float = 90) -> dict[str, object]:
+        return self.events.get(timeout=seconds)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.join()
+
+    def terminate(self) -> int | None:
+        """SIGTERM; returns the exit code."""
+        self._process.terminate()
+        self._process.join(60)
+        return self._process.exitcode
+
+
+def _run_worker(settings: Settings, base: Path, events) -> None:
+    os.setpgrp()
+    as_child(run_worker, settings, base, events.put)
+
+
+@pytest.fixture
+def start_worker(settings: Settings, house: Path) -> Iterator[Callable[[], WorkerProcess]]:
+    started: list[WorkerProcess] = []
+
+    def start() -> WorkerProcess:
+        started.append(WorkerProcess(settings, house))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        with contextlib.suppress(ValueError):
+            worker.kill()
+
+
+def wait_for_flow(settings: Settings, reached: Callable[[Flow], bool], seconds: float = 180) -> Flow:
+    """The first flow that satisfies ``reached``; fails the test where none does in time."""
+    deadline = time.monotonic() + seconds
+    with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+        while True:
+            flow = reader.read()
+            if reached(flow):
+                return flow
+            assert time.monotonic() < deadline, f"not reached in {seconds} s: {flow}"
+            time.sleep(0.2)
+
+
+def wait_until_idle(settings: Settings, documents: int, seconds: float = 240) -> Flow:
+    """The flow once ``documents`` are on the topic and everything is answered for, in two readings that agree."""
+    last: list[Flow] = []
+
+    def idle(flow: Flow) -> bool:
+        agreed = flow.idle and flow.messages["documents"] >= documents and last[-1:] == [flow]
+        last.append(flow)
+        return agreed
+
+    return wait_for_flow(settings, idle, seconds)

@@ -1,0 +1,115 @@
+"""What if the process is killed right here?"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from schemas.ids import document_id
+from schemas.records import Document
+from streams.audit import audit
+from streams.broker import EmbeddedBroker
+from streams.curated import snapshot
+from streams.feed import feed
+from streams.lag import FlowReader
+from tests.integration.conftest import passage, wait_for_flow, wait_until_idle
+
+
+def documents(count: int, start: int = 0):
+    for number in range(start, start + count):
+        text = passage(number)
+        yield Document(id=document_id(f"note {number}", text), source=f"note {number}", text=text)
+
+
+def account_of(settings):
+    client = settings.kafka.client()
+    with FlowReader(client, settings.kafka.group) as reader:
+        return audit(client, reader.committed())
+
+
+@pytest.mark.parametrize("seed", [11])
+def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
+    count = 60
+    assert feed(settings.kafka.client(), documents(count)).documents == count
+    chance = random.Random(seed)
+    for kill in range(3):
+        worker = start_worker()
+        worker.wait_until_ready()
+        so_far = wait_for_flow(settings, lambda flow: flow.messages["segments"] > 0)
+        wanted = min(count - 5, so_far.messages["candidates"] + chance.randint(1, 12))
+        wait_for_flow(settings, lambda flow, wanted=wanted: flow.messages["candidates"] >= wanted)
+        worker.kill()
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, count)
+    account = account_of(settings)
+    assert account.complete, account
+    assert [stage.ids for stage in account.stages][:2] == [count, count]
+    assert all(stage.dead == 0 and stage.in_flight == 0 for stage in account.stages)
+    kept = snapshot(settings.kafka.client())
+    assert len({example.id for example in kept}) == len(kept) > 0
+
+
+def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
+    client = settings.kafka.client()
+    feed(client, documents(12))
+    first = start_worker()
+    first.wait_until_ready()
+    wait_until_idle(settings, 12)
+    before = {example.id: example for example in snapshot(client)}
+    feed(client, documents(12))
+    wait_until_idle(settings, 24)
+    assert first.terminate() == 0
+    # A worker that has forgotten what it did processes them anew and arrives at the same.
+    feed(client, documents(12))
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, 36)
+    assert {example.id: example for example in snapshot(client)} == before
+    assert account_of(settings).duplicates == 0
+
+
+def test_sigterm_drains_and_commits(settings, start_worker):
+    feed(settings.kafka.client(), documents(40))
+    worker = start_worker()
+    worker.wait_until_ready()
+    wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 3)
+    assert worker.terminate() == 0
+    with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+        flow = reader.read()
+    # What was in flight was finished and committed: nothing written lies behind the committed offset.
+    backward = next(stage for stage in flow.stages if stage.stage == "backward")
+    refused = flow.messages["rejected"] + flow.messages["dead-letters"]
+    assert flow.messages["candidates"] <= backward.done <= flow.messages["candidates"] + refused
+
+
+def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings, start_worker):
+    count = 30
+    feed(settings.kafka.client(), documents(count))
+    zombie = start_worker()
+    zombie.wait_until_ready()
+    wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 2)
+    os.kill(zombie.pid, signal.SIGSTOP)
+    start_worker().wait_until_ready()
+    time.sleep(8)  # past the session timeout of 6 s: its partitions move
+    os.kill(zombie.pid, signal.SIGCONT)
+    wait_until_idle(settings, count)
+    assert account_of(settings).complete
+
+
+def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
+    directory = tmp_path / "kafka"
+    broker = EmbeddedBroker(directory)
+    broker.start()
+    from streams.settings import load
+    from streams.topics import create_topics
+
+    settings = load().with_broker(broker.address)
+    create_topics(settings.kafka.client())
+    feed(settings.kafka.client(), documents(5))
+    os.kill(broker.pid, signal.SIGKILL)
+    broker.stop()
+    with EmbeddedBroker(directory) as again:
+        settings = load().with_broker(again.address)
+        with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+            assert reader.read().messages["documents"] == 5

@@ -1,0 +1,69 @@
+"""Bad records on the topics: a dead letter each, and the next goes on; and back again by ``dead-letters replay``."""
+
+import json
+
+import msgpack
+from kafka import KafkaProducer
+from typer.testing import CliRunner
+
+from streams.audit import audit
+from streams.cli.dead_letters import app as dead_letters
+from streams.lag import FlowReader
+from streams.replay import replay
+from tests.integration.conftest import passage, wait_until_idle
+
+RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]
+POISON = {
+    "truncated": (b"\x83\xa2id", RECORD),
+    "hostile": (b"\xdd\xff\xff\xff\xff", RECORD),
+    "another version": (msgpack.packb({"id": "a", "source": "s", "text": "t"}), [("schema", b"document/99")]),
+    "no text": (msgpack.packb({"id": "a", "source": "s"}), RECORD),
+    "null": (None, []),
+    "not UTF-8": (b"\xff\xfe\xfa", [("content-type", b"text/plain")]),
+    "empty": (b"", [("content-type", b"text/plain")]),
+    "unknown type": (b"%PDF-1.7", [("content-type", b"application/pdf")]),
+    "not an object": (b"[1, 2]", [("content-type", b"application/json")]),
+}
+
+
+def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worker):
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
+    for name, (value, headers) in POISON.items():
+        producer.send("documents", value, name.encode(), headers=headers, partition=0)
+    nested = "<div>" * 100_000 + passage(1) + "</div>" * 100_000
+    producer.send("documents", nested.encode(), headers=[("content-type", b"text/html")], partition=0)
+    good = json.dumps({"text": passage(2), "source": "good.json"})
+    producer.send("documents", good.encode(), headers=[("content-type", b"application/json")], partition=0)
+    producer.flush()
+    producer.close()
+
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, len(POISON) + 2)
+
+    client = settings.kafka.client()
+    letters = {letter.key.decode(): letter for letter in replay(client, "dead-letters")}
+    assert letters.keys() == POISON.keys()
+    for name, (value, headers) in POISON.items():
+        told = dict(letters[name].headers)
+        assert letters[name].value == value
+        assert told["__streams.errors.topic"] == b"documents"
+        assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
+        assert told["backstream.stage"] == b"segmenter"
+        assert headers == [(h, told[h]) for h, _ in headers]
+    with FlowReader(client, settings.kafka.group) as reader:
+        assert reader.read().messages["segments"] >= 1
+        account = audit(client, reader.committed())
+    assert account.complete
+    assert account.stages[0].dead == len(POISON)
+
+    # The command line lists them, shows one whole, and sends one back, byte for byte.
+    broker = ["--broker", settings.kafka.bootstrap_servers]
+    listed = CliRunner().invoke(dead_letters, ["list", "--json", *broker])
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert len(rows) == len(POISON)
+    shown = CliRunner().invoke(dead_letters, ["show", rows[0]["at"], *broker])
+    assert json.loads(shown.stdout)["stage"] == "segmenter"
+    sent = CliRunner().invoke(dead_letters, ["replay", rows[0]["at"], *broker])
+    assert sent.exit_code == 0
+    wait_until_idle(settings, len(POISON) + 3)
+    assert sum(1 for _ in replay(client, "dead-letters")) == len(POISON) + 1  # still poison: it died again

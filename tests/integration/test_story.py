@@ -1,0 +1,82 @@
+"""The story of the system: one document, fed by a stranger, becomes an example, and the example a model."""
+
+from pathlib import Path
+
+from kafka import KafkaProducer
+
+from models.release import read_manifest, verify
+from schemas.ids import document_id, segment_id
+from streams.audit import audit
+from streams.curated import snapshot
+from streams.lag import FlowReader
+from streams.processes import run_trainer
+from streams.releases import read_releases
+from tests.integration.conftest import passage, wait_until_idle
+
+
+def test_one_document_becomes_an_example_and_the_example_a_release(settings, start_worker, house, monkeypatch):
+    # A producer that knows nothing of us writes plain text.
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
+    text = passage(3)
+    headers = [("content-type", b"text/plain; charset=utf-8"), ("source", b"notes/three.txt")]
+    sent = producer.send("documents", text.encode(), headers=headers).get(timeout=30)
+    producer.close()
+
+    # A worker takes it through segmenter, backward, scorer and curator.
+    worker = start_worker()
+    ready = worker.wait_until_ready()
+    assert ready["release"] == read_manifest(house).id
+    wait_until_idle(settings, 1)
+
+    # Every id is answered for.
+    client = settings.kafka.client()
+    with FlowReader(client, settings.kafka.group) as reader:
+        account = audit(client, reader.committed())
+    assert account.complete
+    assert [stage.ids for stage in account.stages][:2] == [1, 1]
+
+    # The example knows where it came from, to the offset, and who made it.
+    examples = snapshot(client)
+    refused = dict(account.rejections)
+    assert len(examples) == 1, refused
+    (example,) = examples
+    origin = example.provenance
+    body = text.split("\n\n", 1)[1].strip()
+    assert origin.document_id == document_id("notes/three.txt", text)
+    assert (origin.document_at.topic, origin.document_at.partition, origin.document_at.offset) == (
+        "documents",
+        sent.partition,
+        sent.offset,
+    )
+    assert origin.headings == ("The history of a queue",)
+    assert origin.segment_id == segment_id(example.response)
+    assert " ".join(example.response.split()) == " ".join(body.split())
+    assert origin.release == example.rating.release == ready["release"]
+    assert origin.template == "backward.markers.1"
+    assert example.rating.template == "rating.markers.1"
+
+    # The trainer makes a release of it, from the base, on the seeds and this example.
+    events = []
+    quick = settings.model_copy(update={"training": settings.training.model_copy(update={"max_tokens": 4000})})
+    run_trainer(quick, house, events.append, once=True, signals=())
+    assert [e["event"] for e in events if e["event"] in ("training", "released", "announced")] == [
+        "training",
+        "released",
+        "announced",
+    ]
+    (release,) = read_releases(client)
+    assert release.base == release.parent == ready["release"]
+    assert release.examples == 1
+    assert release.metrics.keys() == release.parent_metrics.keys()
+    manifest = verify(Path(release.location))
+    assert manifest.id == release.id
+
+    # Where the release takes service, the worker changes to it by itself.
+    if release.status == "in_service":
+        assert worker.wait_until_ready()["release"] == release.id
+
+    # Nothing is left to train on.
+    events.clear()
+    run_trainer(quick, house, events.append, once=True, signals=())
+    assert events == []
+    assert worker.terminate() == 0

@@ -1,0 +1,85 @@
+"""Dead letters: nothing of the original is lost, and the way back gives it unchanged."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import WireError
+from streams.dead_letters import Received, dead_letter, original_headers, revived
+from streams.topics import DEAD_LETTERS
+from streams.writer import Message
+
+_HEADERS = [("schema", b"segment/9"), ("trace", b"\xff\x00"), ("trace", b"again")]
+_RECEIVED = Received("segments", 3, 41, b"key", b"\x00\xffvalue", _HEADERS)
+_KIP_1034 = {"exception", "message", "stacktrace", "topic", "partition", "offset"}
+
+
+def _error(message: str = "schema 'segment/9'") -> WireError:
+    try:
+        raise WireError(message)
+    except WireError as error:
+        return error
+
+
+def _arrived(letter: Message, offset: int = 0) -> Received:
+    """The letter as a reader of the dead letters gets it."""
+    return Received(letter.topic, 0, offset, letter.key, letter.value, letter.headers)
+
+
+def test_a_letter_has_the_headers_of_kip_1034() -> None:
+    letter = dead_letter(_RECEIVED, "backward", _error())
+    told = dict(letter.headers)
+    assert {name.removeprefix("__streams.errors.") for name in told if name.startswith("__streams.errors.")} == _KIP_1034
+    assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
+    assert told["__streams.errors.message"] == b"schema 'segment/9'"
+    assert told["__streams.errors.topic"] == b"segments"
+    assert told["__streams.errors.partition"] == b"3"
+    assert told["__streams.errors.offset"] == b"41"
+    assert told["backstream.stage"] == b"backward"
+    trace = told["__streams.errors.stacktrace"].decode()
+    assert trace.startswith("Traceback") and "raise WireError(message)" in trace
+
+
+def test_a_letter_keeps_the_original_to_the_byte() -> None:
+    letter = dead_letter(_RECEIVED, "backward", _error())
+    assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS.name, b"key", b"\x00\xffvalue")
+    assert list(letter.headers)[: len(_HEADERS)] == _HEADERS
+
+
+@given(
+    key=st.none() | st.binary(max_size=20),
+    value=st.none() | st.binary(max_size=20),
+    headers=st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=10)), max_size=4),
+)
+def test_a_revived_letter_is_the_original(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+    received = Received("segments", 1, 5, key, value, headers)
+    back = revived(_arrived(dead_letter(received, "backward", _error())))
+    assert back == Message("segments", key, value, headers)
+
+
+def test_a_message_that_dies_again_does_not_gather_headers() -> None:
+    once = dead_letter(_RECEIVED, "backward", _error("first"))
+    back = revived(_arrived(once))
+    again = dead_letter(Received(back.topic, 3, 99, back.key, back.value, back.headers), "backward", _error("second"))
+    assert [name for name, _ in again.headers] == [name for name, _ in once.headers]
+    assert dict(again.headers)["__streams.errors.offset"] == b"99"
+    assert dict(again.headers)["__streams.errors.message"] == b"second"
+    # Also where a letter itself is what could not be processed.
+    nested = dead_letter(_arrived(once, 7), "reader", _error("third"))
+    assert [name for name, _ in nested.headers] == [name for name, _ in once.headers]
+    assert dict(nested.headers)["__streams.errors.topic"] == b"dead-letters"
+    assert original_headers(nested.headers) == _HEADERS
+
+
+def test_long_errors_are_cut_and_odd_ones_written() -> None:
+    told = dict(dead_letter(_RECEIVED, "backward", _error("x" * 1_000_000)).headers)
+    assert len(told["__streams.errors.message"]) == 2_000
+    assert len(told["__streams.errors.stacktrace"]) <= 16_000
+    told = dict(dead_letter(_RECEIVED, "backward", ValueError("half a pair: \ud800")).headers)
+    assert told["__streams.errors.message"] == b"half a pair: ?"
+    assert dict(dead_letter(_RECEIVED, "backward", ValueError()).headers)["__streams.errors.message"] == b""
+
+
+def test_a_message_that_is_no_letter_is_not_revived() -> None:
+    with pytest.raises(KeyError):
+        revived(_RECEIVED)

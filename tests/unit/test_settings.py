@@ -1,0 +1,205 @@
+"""Settings: which of several says wins, and what a mistake is told."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import SettingsError
+from streams.settings import KafkaSettings, Settings, load
+
+
+@pytest.fixture
+def yaml(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a settings file."""
+
+    def write(text: str) -> Path:
+        file = tmp_path / "backstream.yaml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in os.environ:
+        if name.startswith("BACKSTREAM_"):
+            monkeypatch.delenv(name)
+
+
+Yaml = Callable[[str], Path]
+
+
+def test_each_layer_beats_the_one_before(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().model == "house"
+    file = yaml("model: of-the-file")
+    assert load(file).model == "of-the-file"
+    monkeypatch.setenv("BACKSTREAM_MODEL", "of-the-environment")
+    assert load(file).model == "of-the-environment"
+    assert load(file, assignments=("model=assigned",)).model == "assigned"
+    assert load(file, {"model": "flagged"}, ("model=assigned",)).model == "flagged"
+    assert load(file, {"model": None}, ("model=assigned",)).model == "assigned"
+
+
+def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = yaml("kafka: {group: file, in_flight: 2, commit_seconds: 3}\nport: 9")
+    monkeypatch.setenv("BACKSTREAM_KAFKA__GROUP", "environment")
+    settings = load(file, {"device": "cpu"}, ("kafka.in_flight=7", "kafka.replication_factor=3", "training.min_examples=5"))
+    kafka = settings.kafka
+    assert (kafka.group, kafka.in_flight, kafka.commit_seconds, kafka.replication_factor) == ("environment", 7, 3, 3)
+    assert (settings.port, settings.device, settings.training.min_examples) == (9, "cpu", 5)
+    assert kafka.session_seconds == KafkaSettings().session_seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("modle: x", "'modle'; did you mean 'model'"),
+        ("generation: {temprature: 1}", "'generation.temprature'; did you mean 'generation.temperature'"),
+        ("kafka: {bootstrap-servers: x}", "'kafka.bootstrap-servers'; did you mean 'kafka.bootstrap_servers'"),
+        ("curration: {threshold: 4}", "'curration'"),
+        ("qqq: 1", "unknown setting 'qqq'$"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(yaml: Yaml, text: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        load(yaml(text))
+
+
+def test_an_unknown_key_is_told_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"did you mean 'kafka\.group'"):
+        load(assignments=("kafka.grup=x",))
+    monkeypatch.setenv("BACKSTREAM_KAFKA__GRUP", "x")
+    with pytest.raises(SettingsError, match=r"did you mean 'kafka\.group'"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("port: many", "port: .*integer.*'many'"),
+        ("port: 70000", "port: .*65535"),
+        ("device: tpu", "device: .*'auto', 'cpu' or 'cuda'"),
+        ("generation: {temperature: 3}", "generation.temperature"),
+        ("curation: {threshold: 0}", "curation.threshold"),
+        ("kafka: text", "kafka: "),
+        ("kafka:", "kafka: "),
+        ("kafka: {security_protocol: TLS}", "kafka.security_protocol"),
+        ("- model", "must hold keys and values"),
+        ("just words", "must hold keys and values"),
+        ("1: x", "must hold keys and values"),
+        ("model: [", "not YAML"),
+        ("model: !!python/object/apply:os.getcwd []", "not YAML"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(yaml: Yaml, text: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        load(yaml(text))
+    assert "backstream.yaml" in str(caught.value)
+
+
+def test_every_mistake_is_told_at_once(yaml: Yaml) -> None:
+    with pytest.raises(SettingsError, match=r"(?s)port.*; .*'kafka\.grup'"):
+        load(yaml("port: -1\nkafka: {grup: x}"))
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read: No such file"):
+        load(tmp_path / "absent.yaml")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path)
+    (tmp_path / "binary.yaml").write_bytes(b"model: \xff")
+    with pytest.raises(SettingsError, match="not UTF-8 at byte 7"):
+        load(tmp_path / "binary.yaml")
+
+
+def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
+    assert load(yaml("")) == load(yaml("# nothing\n")) == load()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"), [("model", "key.path=value"), ("port=[", "--set port"), ("port=x", "port"), ("=3", "unknown setting")]
+)
+def test_an_assignment_that_is_none_is_told(assignment: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        load(assignments=(assignment,))
+
+
+def test_assignments_that_contradict_each_other_are_told() -> None:
+    with pytest.raises(SettingsError, match="kafka: "):
+        load(assignments=("kafka.group=a", "kafka=b"))
+    assert load(assignments=("port=1", "port=2")).port == 2
+
+
+def test_assignments_are_yaml() -> None:
+    settings = load(assignments=("port=9092", "metrics_port=null", "generation.temperature=0.7", "model=a=b"))
+    assert (settings.port, settings.metrics_port, settings.generation.temperature, settings.model) == (9092, None, 0.7, "a=b")
+
+
+def test_a_section_of_the_environment_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKSTREAM_KAFKA", "{")
+    with pytest.raises(SettingsError, match=r"environment.*kafka"):
+        load()
+
+
+def test_the_file_may_name_the_environment(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_MODEL", "gemma")
+    assert load(yaml("model: my/${TEST_MODEL}-it")).model == "my/gemma-it"
+    assert load(yaml("model: $TEST_MODEL")).model == "$TEST_MODEL", "only with braces"
+    with pytest.raises(SettingsError, match=r"names \$\{TEST_ABSENT\}, which is not in the environment"):
+        load(yaml("model: ${TEST_ABSENT}"))
+
+
+def test_secrets_are_shown_nowhere(yaml: Yaml) -> None:
+    settings = load(yaml("kafka: {sasl_password: hunter2, sasl_username: me}"))
+    assert "hunter2" not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+    kafka = settings.kafka.model_copy(update={"security_protocol": "SASL_PLAINTEXT"})
+    assert kafka.client()["sasl_plain_password"] == "hunter2"
+    with pytest.raises(SettingsError, match=r"kafka\.sasl_password: .*valid string$") as caught:
+        load(yaml("kafka: {sasl_password: 4711}"))
+    assert "4711" not in str(caught.value)
+
+
+def test_clients_get_the_names_that_they_know() -> None:
+    plain = KafkaSettings(bootstrap_servers="a:1,b:2")
+    assert plain.client() == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"}
+    sasl = KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="me").client()
+    assert sasl["ssl_context"].check_hostname
+    assert (sasl["sasl_mechanism"], sasl["sasl_plain_username"], sasl["sasl_plain_password"]) == ("SCRAM-SHA-512", "me", None)
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
+def test_there_is_no_tls_where_it_is_not_asked_for(protocol: str) -> None:
+    assert KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
+def test_tls_files_that_cannot_be_used_are_told(protocol: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("no certificate", encoding="utf-8")
+    for files in (
+        {"ssl_cafile": tmp_path / "absent.pem"},
+        {"ssl_cafile": tmp_path / "empty.pem"},
+        {"ssl_certfile": tmp_path / "empty.pem"},
+        {"ssl_certfile": tmp_path / "absent.pem", "ssl_keyfile": tmp_path / "absent.key"},
+    ):
+        with pytest.raises(SettingsError, match=r"kafka\.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used"):
+            KafkaSettings(security_protocol=protocol, **files).ssl_context()
+
+
+def test_settings_travel_to_other_processes(yaml: Yaml) -> None:
+    settings = load(yaml("kafka: {sasl_password: hunter2}"), {"state_dir": Path("here")})
+    assert type(settings) is Settings
+    arrived = pickle.loads(pickle.dumps(settings))
+    assert arrived == settings
+    assert arrived.kafka.sasl_password.get_secret_value() == "hunter2"
+
+
+def test_the_state_directory_holds_everything() -> None:
+    settings = load(flags={"state_dir": "here"})
+    assert settings.broker_dir.parent == settings.releases_dir.parent == Path("here")
+    assert settings.with_broker("b:1").kafka.bootstrap_servers == "b:1"
+    assert settings.kafka.bootstrap_servers == ""

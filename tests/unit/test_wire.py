@@ -1,0 +1,373 @@
+"""Records as bytes: what goes out comes back, and whatever else comes in is a WireError, never a crash."""
+
+import json
+import tracemalloc
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import WireError
+from schemas.ids import document_id
+from schemas.records import (
+    RECORDS,
+    Candidate,
+    Document,
+    Example,
+    ExampleOrigin,
+    Offset,
+    Provenance,
+    Rating,
+    Record,
+    Rejection,
+    Release,
+    ReleaseStatus,
+    Scored,
+    Segment,
+)
+from schemas.wire import JSON, MAX_BYTES, MSGPACK, decode, decode_document, encode, header_map, headers_for
+
+_text = st.text(max_size=40)  # any code point but surrogates, which are not text
+_some = st.text(min_size=1, max_size=40)
+_ids = st.text(min_size=1, max_size=64)
+_maybe = st.none() | _text
+_counts = st.integers(0, 2**63 - 1)
+_shares = st.floats(0, 1)
+_offsets = st.none() | st.builds(Offset, topic=_text, partition=_counts, offset=_counts)
+_headings = st.lists(_text, max_size=4).map(tuple)
+_provenances = st.builds(
+    Provenance,
+    source=_text,
+    document_id=_text,
+    document_at=_offsets,
+    segment_id=_text,
+    headings=_headings,
+    release=_text,
+    template=_text,
+    sample=_counts,
+)
+_ratings = st.builds(
+    Rating,
+    score=st.floats(1, 5),
+    probabilities=st.tuples(_shares, _shares, _shares, _shares, _shares),
+    digit_mass=_shares,
+    release=_text,
+    template=_text,
+    reason=_maybe,
+)
+_candidates = st.builds(Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances)
+_metrics = st.dictionaries(_text, st.floats(allow_nan=False), max_size=3)
+_records: dict[type[Record], st.SearchStrategy[Record]] = {
+    Document: st.builds(Document, id=_ids, source=_text, text=_some, media_type=_text, title=_maybe, context=_maybe),
+    Segment: st.builds(
+        Segment,
+        id=_ids,
+        document_id=_ids,
+        source=_text,
+        document_at=_offsets,
+        position=_counts,
+        headings=_headings,
+        text=_some,
+        context=_maybe,
+    ),
+    Candidate: _candidates,
+    Scored: st.builds(Scored, candidate=_candidates, rating=_ratings),
+    Example: st.builds(
+        Example,
+        id=_ids,
+        instruction=_some,
+        context=_maybe,
+        response=_some,
+        origin=st.sampled_from(ExampleOrigin),
+        rating=st.none() | _ratings,
+        provenance=_provenances,
+    ),
+    Rejection: st.builds(
+        Rejection,
+        id=_ids,
+        stage=_text,
+        reason=_text,
+        detail=_text,
+        document_id=_text,
+        segment_id=_text,
+        release=_text,
+        score=st.none() | st.floats(allow_nan=False),
+    ),
+    Release: st.builds(
+        Release,
+        id=_ids,
+        parent=_maybe,
+        base=_text,
+        status=st.sampled_from(ReleaseStatus),
+        location=_text,
+        created_at=st.floats(0, 1e12),
+        metrics=_metrics,
+        parent_metrics=_metrics,
+        examples=_counts,
+        seeds=_counts,
+    ),
+}
+_SEGMENT = Segment(id="s", document_id="d", source="test", position=0, text="A passage.")
+_RATING = Rating(score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="rating.markers.1")
+
+
+def _headers(content_type: str | None = None, schema: str | None = None, **more: bytes) -> dict[str, bytes]:
+    told = {"content-type": content_type and content_type.encode(), "schema": schema and schema.encode(), **more}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def test_every_record_is_tried() -> None:
+    assert tuple(_records) == RECORDS
+
+
+@pytest.mark.parametrize("content_type", [MSGPACK, JSON])
+@pytest.mark.parametrize("type_", RECORDS, ids=lambda type_: type_.name)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_record_comes_back_as_it_went(type_: type[Record], content_type: str, data: st.DataObject) -> None:
+    record = data.draw(_records[type_])
+    assert decode(type_, encode(record, content_type), header_map(headers_for(type_, content_type))) == record
+
+
+def test_headers_name_the_record_its_version_and_the_form() -> None:
+    assert headers_for(Segment) == [("schema", b"segment/1"), ("content-type", b"application/msgpack")]
+    assert headers_for(Segment, JSON)[1] == ("content-type", b"application/json")
+
+
+def test_msgpack_is_assumed_where_no_header_tells() -> None:
+    assert decode(Segment, encode(_SEGMENT), {}) == _SEGMENT
+
+
+def test_figures_that_are_no_numbers_survive_in_a_release() -> None:
+    release = Release(
+        id="r", parent=None, base="b", status=ReleaseStatus.KEPT, location="x", created_at=1, metrics={"a": float("inf")}
+    )
+    for content_type in (MSGPACK, JSON):
+        assert decode(Release, encode(release, content_type), _headers(content_type)) == release
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
+    # As JSON it would be null, which no reader takes: one such record would stop every later one.
+    scored = {"candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}}, "rating": _RATING.model_dump()}
+    scored["rating"]["probabilities"] = (bad, 0, 0, 0, 1)
+    with pytest.raises(WireError, match="rating.probabilities.0"):
+        decode(Scored, msgpack.packb(scored), {})
+
+
+@pytest.mark.parametrize("content_type", [MSGPACK, JSON])
+def test_unknown_fields_of_a_newer_writer_are_dropped(content_type: str) -> None:
+    value = {
+        **_SEGMENT.model_dump(mode="json"),
+        "colour": "green",
+        "document_at": {"topic": "t", "partition": 0, "offset": 1, "x": 2},
+    }
+    data = msgpack.packb(value) if content_type == MSGPACK else json.dumps(value).encode()
+    read = decode(Segment, data, header_map(headers_for(Segment, content_type)))
+    assert read == _SEGMENT.model_copy(update={"document_at": Offset(topic="t", partition=0, offset=1)})
+    assert not hasattr(read, "colour")
+
+
+@pytest.mark.parametrize("schema", ["segment/2", "segment/0", "segment", "segment/01", "document/1", "", "\xff", "segment/1 "])
+def test_another_schema_or_version_is_refused(schema: str) -> None:
+    with pytest.raises(WireError, match="segment/1"):
+        decode(Segment, encode(_SEGMENT), {"schema": schema.encode("latin-1")})
+
+
+def test_null_is_refused() -> None:
+    with pytest.raises(WireError, match="null value where a segment"):
+        decode(Segment, None, {})
+    with pytest.raises(WireError, match="null value where a document"):
+        decode_document(None, {})
+    with pytest.raises(WireError, match="null value where a document"):
+        decode_document(None, _headers("text/html"))
+
+
+@pytest.mark.parametrize("content_type", [MSGPACK, JSON])
+def test_every_truncation_is_refused(content_type: str) -> None:
+    data = encode(_SEGMENT, content_type)
+    for length in range(len(data)):
+        with pytest.raises(WireError):
+            decode(Segment, data[:length], _headers(content_type))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",  # the one byte that msgpack never uses
+        b"\xdd\xff\xff\xff\xff",  # an array of four billion
+        b"\xdf\xff\xff\xff\xff",  # a map of as many
+        b"\xdb\xff\xff\xff\xff",  # a string
+        b"\xc9\x7f\xff\xff\xff\x05",  # an extension
+        b"\xd6\xff\x00\x00\x00\x00",  # a time stamp, which no record has
+        b"\x91" * 100_000,  # nesting without end
+        b"\x81\xa1a" * 100_000,
+        b"\xa1\xff",  # a string that is not UTF-8
+        b"\x81\xc0\x01",  # a key that is no string
+        b"\x81\x90\x01",
+        encode(_SEGMENT) + b"\x00",  # more behind it
+        msgpack.packb([1, 2]),
+        msgpack.packb(None),
+        msgpack.packb("segment"),
+    ],
+    ids=lambda data: data[:4].hex() or "empty",
+)
+def test_hostile_msgpack_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError, match=r"msgpack: .+|not a valid segment: .+"):
+        decode(Segment, data, {})
+
+
+def test_hostile_msgpack_takes_little_memory() -> None:
+    data = b"\xdd\x00\x01\x86\xa0" * 500_000  # arrays of 100,000 in arrays of 100,000
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError):
+            decode(Segment, data, {})
+        assert tracemalloc.get_traced_memory()[1] < 256 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[1]",
+        b"NaN",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"1" * 6_000,  # more digits than Python turns into a number
+        b'{"id": "s"}',
+        b"\xff\xfe\xfa",
+        b'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": "\\ud800"}',
+        b'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": ""}',
+        b'{"id": "' + b"s" * 300 + b'", "document_id": "d", "source": "", "position": 0, "text": "a"}',
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_hostile_json_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(Segment, data, _headers(JSON))
+    with pytest.raises(WireError):
+        decode_document(data, _headers(JSON))
+
+
+@pytest.mark.parametrize(("field", "value"), [("position", -1), ("position", 0.5), ("headings", "one"), ("document_at", {})])
+def test_the_field_that_is_wrong_is_named(field: str, value: object) -> None:
+    data = json.dumps({**_SEGMENT.model_dump(mode="json"), field: value}).encode()
+    with pytest.raises(WireError, match=f"not a valid segment: {field}"):
+        decode(Segment, data, _headers(JSON))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=200), content_type=st.sampled_from([None, MSGPACK, JSON, "text/plain", "a/b", ""]))
+def test_whatever_comes_is_a_record_or_a_wire_error(data: bytes, content_type: str | None) -> None:
+    for read in (lambda: decode(Segment, data, _headers(content_type)), lambda: decode_document(data, _headers(content_type))):
+        try:
+            assert isinstance(read(), Record)
+        except WireError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize("content_type", [MSGPACK, JSON])
+def test_an_oversize_record_is_refused_on_both_ways(content_type: str) -> None:
+    large = Document(id="d", source="", text="x" * MAX_BYTES)
+    with pytest.raises(WireError, match="over the limit"):
+        encode(large, content_type)
+    with pytest.raises(WireError, match="over the limit"):
+        decode(Segment, b"\xc0" * (MAX_BYTES + 1), _headers(content_type))
+
+
+@pytest.mark.parametrize("content_type", [None, MSGPACK, JSON, "text/plain", "text/html"])
+def test_an_oversize_document_is_refused(content_type: str | None) -> None:
+    with pytest.raises(WireError, match="over the limit"):
+        decode_document(b"x" * (MAX_BYTES + 1), _headers(content_type))
+    if content_type in (None, "text/plain"):
+        assert len(decode_document(b"x" * MAX_BYTES, _headers(content_type)).text) == MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("content_type", "media_type"),
+    [
+        (None, "text/plain"),
+        ("text/plain", "text/plain"),
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("Text/HTML ;charset=UTF-8", "text/html"),
+        ("text/html", "text/html"),
+        ("text/markdown", "text/markdown"),
+    ],
+)
+def test_text_of_any_producer_is_a_document(content_type: str | None, media_type: str) -> None:
+    text = "Grüße, ein Text.\n"
+    document = decode_document(text.encode(), _headers(content_type), b"letters/1")
+    assert document == Document(id=document_id("letters/1", text), source="letters/1", text=text, media_type=media_type)
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "source"), [(None, None, ""), (b"k", None, "k"), (b"k", b"h", "h"), (None, b"h", "h"), (b"k", b"", "k")]
+)
+@pytest.mark.parametrize("content_type", ["text/plain", JSON])
+def test_the_source_is_the_header_else_the_key(key: bytes | None, header: bytes | None, source: str, content_type: str) -> None:
+    data = b'{"text": "words"}' if content_type == JSON else b"words"
+    document = decode_document(data, _headers(content_type, source=header), key)
+    assert (document.source, document.id) == (source, document_id(source, "words"))
+
+
+def test_a_json_document_says_what_it_knows() -> None:
+    def read(**fields: str | None) -> Document:
+        return decode_document(json.dumps(fields).encode(), _headers("application/json; charset=utf-8"), b"key")
+
+    assert read(text="words").id == document_id("key", "words")
+    assert read(text="words", source="mine").id == document_id("mine", "words")
+    assert read(text="words", id="7", source="mine").id == "7"
+    assert read(text="words", id="").id == read(text="words", id=None).id == document_id("key", "words")
+    titled = read(text="words", title="On words", context="given", media_type="text/html", colour="green")
+    assert (titled.title, titled.context, titled.media_type) == ("On words", "given", "text/html")
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"text": None}, {"text": ""}, {"text": 7}, {"text": "a", "id": 7}, {"text": "a", "source": None}]
+)
+def test_a_json_document_that_is_none_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(WireError, match="not a valid document"):
+        decode_document(json.dumps(fields).encode(), _headers(JSON))
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "text/csv", "text", "application/octet-stream", "*/*"])
+def test_an_unknown_content_type_is_named(content_type: str) -> None:
+    with pytest.raises(WireError, match="content-type"):
+        decode_document(b"words", _headers(content_type))
+
+
+@pytest.mark.parametrize("data", [b"", b" ", b" \r\n\t\n", "\u2003".encode()])
+@pytest.mark.parametrize("content_type", [None, "text/plain", "text/html"])
+def test_an_empty_document_is_refused(data: bytes, content_type: str | None) -> None:
+    with pytest.raises(WireError, match="empty"):
+        decode_document(data, _headers(content_type))
+
+
+def test_text_that_is_not_utf_8_is_refused_with_its_place() -> None:
+    with pytest.raises(WireError, match="document is not UTF-8 at byte 6"):
+        decode_document(b"words \xff", _headers("text/plain"))
+    with pytest.raises(WireError, match="source is not UTF-8 at byte 0"):
+        decode_document(b"words", {}, b"\xff")
+
+
+def test_a_record_of_ours_is_told_by_its_schema_header() -> None:
+    document = Document(id="d", source="s", text="words", title="On words")
+    assert decode_document(encode(document), header_map(headers_for(Document)), b"other") == document
+    assert decode_document(encode(document), _headers(schema="document/1")) == document
+    assert decode_document(encode(document), _headers(MSGPACK)) == document
+    assert decode_document(encode(document, JSON), header_map(headers_for(Document, JSON))) == document
+    for content_type in (None, MSGPACK, JSON):
+        with pytest.raises(WireError, match="document/1"):
+            decode_document(encode(document), _headers(content_type, "document/2"))
+
+
+def test_header_names_are_folded_and_the_last_wins() -> None:
+    assert header_map([("Schema", b"a"), ("schema", b"b"), ("Empty", None)]) == {"schema": b"b", "empty": b""}  # type: ignore[list-item]
+    assert header_map(None) == header_map(()) == {}
+    assert header_map({"Content-Type": b"text/plain"}) == {"content-type": b"text/plain"}
