@@ -63,10 +63,10 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         if row.section != section:
             section = row.section
-            lines += ["", f"{section:<58}{'median':>9}   {'least to most':<19} target"]
+            lines += ["", f"{section:<64}{'median':>9}   {'least to most':<19} target"]
         spread = f"{_number(min(row.values))} to {_number(max(row.values))}" if len(row.values) > 1 else ""
         verdict = f"{row.target}: {'met' if row.met else 'MISSED'}" if row.target else ""
-        lines.append(f"  {row.label:<56}{_number(row.median):>9}   {spread:<19} {verdict}".rstrip())
+        lines.append(f"  {row.label:<62}{_number(row.median):>9}   {spread:<19} {verdict}".rstrip())
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from kafka.admin import KafkaAdminClient
 
 from bench import chain, hop, model
@@ -34,10 +35,10 @@ _KEPT, _REFUSED = 4.5, 3.0
 
 _HOPS: dict[str, hop.Hop] = {
     "bare aiokafka": hop.bare_aiokafka,
-    "faust, reading and acknowledging alone": hop.faust_reading,
-    "faust, and aiokafka's producer, a task a record": hop.faust_and_producer,
-    "backstream, a stage": hop.backstream_stage,
-    "backstream, a model's stage, a task a record": hop.backstream_model_stage,
+    "faust alone, reading and acknowledging": hop.faust_reading,
+    "faust and aiokafka's producer, a task a record": hop.faust_and_producer,
+    "backstream stage": hop.backstream_stage,
+    "backstream model stage, a task a record": hop.backstream_model_stage,
 }
 _BARE, _FAUST, _, *_OURS = _HOPS
 
@@ -46,6 +47,7 @@ _BARE, _FAUST, _, *_OURS = _HOPS
 class Bench:
     """One run: the broker it measures against, and how much."""
 
+    broker: EmbeddedBroker
     settings: Settings
     options: argparse.Namespace
     _groups: int = 0
@@ -68,21 +70,24 @@ class Bench:
         for name in _OURS:
             for other in (_BARE, _FAUST):
                 ratios = [ours / theirs for ours, theirs in zip(cpu[name], cpu[other], strict=True)]
-                yield Row("the hop: CPU as a multiple", f"{name} / {other.split(',')[0]}", ratios)
+                yield Row("the hop: CPU, how many times as much", f"{_short(name)} / {_short(other)}", ratios)
         for name, found in costs.items():
             yield Row("the hop: records/s", name, [cost.per_second for cost in found])
 
     def measure_chain(self) -> Iterator[Row]:
         """What four stages carry without a model."""
-        found = []
+        found, brokers = [], []
         for number in self._rounds("chain"):
-            found.append(carried := self._carry(self.options.chain_records, _KEPT))
+            carried, broker_seconds = self._carry(self.options.chain_records, _KEPT)
+            found.append(carried)
+            brokers.append(1000 * broker_seconds / self.options.chain_records)
             cost = carried.cost
             self._note(f"chain, round {number}: {cost.per_second:,.0f}/s end to end, {cost.cpu_ms:.3f} ms of CPU a record")
         title = f"the chain, {self.options.chain_records:,} documents of 1 kB, constant model"
         yield Row(title, "records/s, all four stages", [one.cost.per_second for one in found], at_least=_CHAIN_PER_SECOND)
         yield Row(title, "CPU ms a record, all four stages", [one.cost.cpu_ms for one in found])
-        yield Row(title, "CPU ms a record and stage", [one.cost.cpu_ms / 4 for one in found], at_most=_HOP_CPU_MS)
+        yield Row(title, "CPU ms a record and stage", [one.cost.cpu_ms / 4 for one in found])
+        yield Row(title, "CPU ms a record, the broker's", brokers)
         yield Row(title, "share of examples kept", [one.kept / self.options.chain_records for one in found])
 
     def measure_model(self) -> Iterator[Row]:
@@ -111,18 +116,22 @@ class Bench:
     def measure_soak(self) -> Iterator[Row]:
         """Memory and files of one worker over many records: once keeping every example, once none."""
         total = self.options.soak
-        for score, what in ((_REFUSED, "none kept"), (_KEPT, "all kept, in the curator's index")):
-            carried = self._carry(total, score)
-            title = f"one worker over {total:,} records, {what} ({carried.kept:,})"
+        for score, what in ((_REFUSED, "none kept by the curator"), (_KEPT, "all kept by the curator")):
+            carried, _ = self._carry(total, score)
+            title = f"soak, {total:,} records: {what}"
             for at in carried.memory:
-                yield Row(f"{title}: MB resident", f"after {at.records:,}", [at.resident_mb])
-            for at in carried.memory:
-                yield Row(f"{title}: file descriptors", f"after {at.records:,}", [at.descriptors])
+                yield Row(title, f"MB resident after {at.records:,}", [at.resident_mb])
+            yield Row(title, "file descriptors, first and last", [carried.memory[0].descriptors, carried.memory[-1].descriptors])
             self._note(f"soak: {what}: {carried.cost.per_second:,.0f} records/s")
 
-    def _carry(self, total: int, score: float) -> chain.Carried:
+    def _carry(self, total: int, score: float) -> tuple[chain.Carried, float]:
+        """What a worker did, and the CPU seconds of the broker meanwhile."""
         self._refill(chain.documents(total))
-        return in_fresh_process(chain.carry, self._own_group(), total, score)
+        broker = psutil.Process(self.broker.pid)
+        before = broker.cpu_times()
+        carried = in_fresh_process(chain.carry, self._own_group(), total, score)
+        after = broker.cpu_times()
+        return carried, after.user + after.system - before.user - before.system
 
     def _refill(self, documents: Iterable[Document]) -> None:
         """Empty topics, and these documents on the first."""
@@ -166,21 +175,28 @@ def main() -> int:
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory, EmbeddedBroker(Path(directory)) as broker:
-            bench = Bench(load().with_broker(broker.address), options)
+            bench = Bench(broker, load().with_broker(broker.address), options)
             for section in options.sections:
                 rows += SECTIONS[section](bench)
+    except KeyboardInterrupt:
+        print("stopped: nothing was measured to the end", file=sys.stderr)
+        return 130
     except BrokenProcessPool:
         print("a measurement's process ended before it was done: see the messages above", file=sys.stderr)
         return 1
     except BackstreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{describe_machine(found)}\nMedians of {options.rounds} rounds.\n{table(rows)}\n")
+    print(f"{describe_machine(found)}\nRounds: {options.rounds}.\n{table(rows)}\n")
     result = json.dumps({**found, "rounds": options.rounds, "rows": [row.as_json() for row in rows]})
     print(result)
     if options.output:
         options.output.write_text(result + "\n", encoding="utf-8")
     return 0
+
+
+def _short(name: str) -> str:
+    return name.split(",")[0]
 
 
 def _parse() -> argparse.Namespace:

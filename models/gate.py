@@ -22,8 +22,9 @@ def judge(metrics: Mapping[str, float], parent: Mapping[str, float]) -> Verdict:
     """Promote where the mean of both held-out NLLs fell and the rating AUC did not fall by more than 0.03."""
     change = sum(metrics[name] - parent[name] for name in _LOWER_IS_BETTER) / len(_LOWER_IS_BETTER)
     auc = metrics["rating_auc"] - parent["rating_auc"]
-    if change >= 0:
+    # Written so that a figure that is not a number never promotes.
+    if not change < 0:
         return Verdict(False, f"held-out NLL did not fall ({change:+.3f} nats a token)")
-    if auc < -_AUC_TOLERANCE:
+    if not auc >= -_AUC_TOLERANCE:
         return Verdict(False, f"held-out rating AUC fell by {-auc:.3f}")
     return Verdict(True, f"held-out NLL {change:+.3f} nats a token, rating AUC {auc:+.3f}")

@@ -152,9 +152,9 @@ class ChatLayout:
 
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _raise_template_error
-        template = environment.from_string(self.source)
         turns = [{"role": "user", "content": user}]
         try:
+            template = environment.from_string(self.source)
             if system:
                 try:
                     return template.render(
@@ -163,7 +163,7 @@ class ChatLayout:
                 except TemplateError:  # some templates refuse a system turn: then it leads the user's
                     turns = [{"role": "user", "content": f"{system}\n\n{user}"}]
             return template.render(messages=turns, add_generation_prompt=True, **self.specials)
-        except TemplateError as error:
+        except Exception as error:  # a template is a stranger's program: it may fail in any way
             raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
 
 

@@ -155,15 +155,19 @@ class EmbeddedBroker:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not self.alive:
-                raise BrokerError(f"Kafka ended while starting; the end of {self.directory / 'kafka.log'}:\n{self._log_tail()}")
+                raise self.death()
             with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
                 return
             time.sleep(0.05)
         raise BrokerError(f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see {self.directory / 'kafka.log'}")
 
-    def _log_tail(self) -> str:
-        lines = (self.directory / "kafka.log").read_text(errors="replace").splitlines()
-        return "\n".join(lines[-8:])
+    def death(self) -> BrokerError:
+        """What to raise where the process has ended by itself, with the end of its log."""
+        log = self.directory / "kafka.log"
+        lines = log.read_text(errors="replace").splitlines()
+        told = [line[:300] for line in lines if " ERROR " in line or " FATAL " in line] or lines
+        end = "\n".join(told[-5:])
+        return BrokerError(f"the embedded Kafka ended by itself. Is the disk full? What {log} says last:\n{end}")
 
 
 def running_address(directory: Path) -> str | None:

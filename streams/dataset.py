@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from schemas.errors import TrainingError, WireError
-from schemas.records import Example
+from schemas.records import Example, Release
 from schemas.wire import decode, header_map
 from streams.dead_letters import Received
 
@@ -19,7 +19,13 @@ CREATE TABLE IF NOT EXISTS examples (
     data TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS offsets (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (release TEXT PRIMARY KEY, arrival INTEGER NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    release TEXT PRIMARY KEY,
+    arrival INTEGER NOT NULL,
+    at REAL NOT NULL,
+    announcement TEXT NOT NULL,
+    announced INTEGER NOT NULL
+);
 """
 
 
@@ -85,9 +91,20 @@ class Dataset:
         """Number of the newest example: what a run that starts now has seen."""
         return int(self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0])
 
-    def record_run(self, release: str, arrival: int, at: float) -> None:
-        """Note that ``release`` was trained on the examples up to ``arrival``."""
-        self._database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", (release, arrival, at))
+    def record_run(self, release: Release, arrival: int, at: float) -> None:
+        """Note, before it is announced, that ``release`` was trained on the examples up to ``arrival``."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)", (release.id, arrival, at, release.model_dump_json())
+        )
+
+    def unannounced(self) -> list[Release]:
+        """Releases of recorded runs that were not announced: a crash came between. Announcing twice does no harm."""
+        rows = self._database.execute("SELECT announcement FROM runs WHERE announced = 0 ORDER BY at")
+        return [Release.model_validate_json(data) for (data,) in rows]
+
+    def mark_announced(self, release: str) -> None:
+        """Note that the broker has the announcement."""
+        self._database.execute("UPDATE runs SET announced = 1 WHERE release = ?", (release,))
 
     def _apply_one(self, message: Received) -> int:
         if message.value is None:

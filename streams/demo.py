@@ -7,6 +7,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from models.release import read_manifest
@@ -28,6 +29,8 @@ from streams.supervisor import Supervisor
 from streams.topics import DOCUMENTS
 
 _POLL_SECONDS = 0.5
+_TRAINING_TOKENS = 100_000
+"""About a minute of training on 2 cores."""
 _LIBRARY = """
     argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib doctest email
     enum fractions functools gettext heapq http inspect ipaddress json logging mailbox multiprocessing
@@ -57,6 +60,8 @@ def demo_documents() -> Iterator[Document]:
 
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
+    training = settings.training.model_copy(update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)})
+    settings = settings.model_copy(update={"training": training})
     run = _Run(settings, base)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -105,7 +110,7 @@ class _Run:
             for r in replay(self.client, DOCUMENTS.name)
             if r.value is not None
         }
-        missing = [document for document in demo_documents() if document.id not in held][:limit]
+        missing = [document for document in islice(demo_documents(), limit) if document.id not in held]
         report = feed(self.client, missing)
         self.progress.note(f"fed {report.documents:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} were there already")
         return report.documents + len(held)

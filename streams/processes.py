@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import ctypes
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.lifeline import end_with_parent
 from models.release import read_manifest
+from schemas.errors import ModelError
 from streams.endpoint import serve_metrics
 from streams.metrics import Metrics
 from streams.rollout import choose, wait_for_another
@@ -20,7 +20,6 @@ from streams.worker import Worker
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_PR_SET_PDEATHSIG = 1
 
 
 def run_worker(
@@ -58,8 +57,7 @@ def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None
 
     Ctrl-C reaches the terminal's whole group; the supervisor makes one SIGTERM of it for each child.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     body(*arguments, signals=(signal.SIGTERM,), **options)
 
@@ -84,23 +82,30 @@ async def _serve(
     client = settings.kafka.client()
     base_id = read_manifest(base).id
     with serve_metrics(settings.metrics_port, measures, lambda: current is not None and current.ready) as port:
+        refused: set[str] = set()
         while not stopping.is_set():
-            directory = await asyncio.to_thread(choose, client, base)
-            current = Worker(settings, directory, stages, measures)
+            choice = await asyncio.to_thread(choose, client, base, refused)
+            serving = read_manifest(choice.directory).id
+            current = Worker(settings, choice.directory, stages, measures)
 
             async def announce(worker: Worker = current) -> None:
                 on_event({"event": "ready", "release": worker.release, "metrics_port": port})
 
-            watch = asyncio.create_task(_stop_for_another(client, base_id, read_manifest(directory).id, current))
+            watch = asyncio.create_task(_stop_for_another(client, base_id, choice.considered, current))
             try:
                 await current.run(announce)
+            except ModelError as error:
+                if serving == base_id:
+                    raise
+                refused.add(serving)  # the release before it stays in service: here, the base
+                on_event({"event": "failed", "error": f"release {serving} is refused: {error}"})
             finally:
                 watch.cancel()
                 await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _stop_for_another(client: Mapping[str, Any], base: str, serving: str, worker: Worker) -> None:
-    await wait_for_another(client, base, serving)
+async def _stop_for_another(client: Mapping[str, Any], base: str, considered: str | None, worker: Worker) -> None:
+    await wait_for_another(client, base, considered)
     worker.stop()
 
 

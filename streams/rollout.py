@@ -1,15 +1,15 @@
 """Which release a worker serves, and when it changes to another."""
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.release import read_manifest, verify
-from schemas.errors import BackstreamError, WireError
+from schemas.errors import BackstreamError, ModelError, WireError
 from schemas.records import Release, ReleaseStatus
 from schemas.wire import decode, header_map
 from streams.releases import in_service, read_releases
@@ -18,22 +18,32 @@ from streams.topics import RELEASES
 log = logging.getLogger(__name__)
 
 
-def choose(client: Mapping[str, Any], base: Path) -> Path:
-    """Directory of the release to serve: the one in service for this base, if it is here and whole; else the base."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to serve, and the newest release that was considered: only a later one is a reason to choose again."""
+
+    directory: Path
+    considered: str | None
+
+
+def choose(client: Mapping[str, Any], base: Path, refused: Collection[str] = ()) -> Choice:
+    """The release in service for this base, if it is here, whole and not in ``refused``; else the base."""
     release = in_service(read_releases(client), read_manifest(base).id)
     if release is None:
-        return base
+        return Choice(base, None)
     directory = Path(release.location)
     try:
+        if release.id in refused:
+            raise ModelError("it did not load")
         verify(directory)
     except BackstreamError as error:
         log.error("release %s is in service, but cannot be used here (%s): serving %s", release.id, error, base)
-        return base
-    return directory
+        return Choice(base, release.id)
+    return Choice(directory, release.id)
 
 
-async def wait_for_another(client: Mapping[str, Any], base: str, serving: str) -> Release:
-    """Return when a release of ``base`` other than ``serving`` is announced to be in service."""
+async def wait_for_another(client: Mapping[str, Any], base: str, considered: str | None) -> Release:
+    """Return when a release of ``base`` other than the one considered is announced to be in service."""
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
@@ -43,14 +53,16 @@ async def wait_for_another(client: Mapping[str, Any], base: str, serving: str) -
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
-                    try:
-                        release = decode(Release, record.value, header_map(record.headers))
-                    except WireError:
-                        continue
-                    if release.base == base and release.status is ReleaseStatus.IN_SERVICE:
-                        newest = release
-            if newest is not None and newest.id != serving:
+                    newest = _serving(record, base) or newest
+            if newest is not None and newest.id != considered:
                 return newest
-            await asyncio.sleep(0)
     finally:
         await consumer.stop()
+
+
+def _serving(record: Any, base: str) -> Release | None:
+    try:
+        release = decode(Release, record.value, header_map(record.headers))
+    except WireError:  # a tombstone, or another version's
+        return None
+    return release if release.base == base and release.status is ReleaseStatus.IN_SERVICE else None

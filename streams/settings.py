@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as UnreadableSource
 
 from schemas.errors import SettingsError
+
+_OTHER_VARIABLES = {"BACKSTREAM_CACHE"}
+"""Ours, but no settings: read where they are used."""
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -79,6 +82,12 @@ class SegmentSettings(BaseModel):
     min_characters: int = Field(default=600, ge=1)
     max_characters: int = Field(default=3000, ge=1)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "SegmentSettings":
+        if self.min_characters > self.max_characters:
+            raise ValueError(f"min_characters {self.min_characters} is above max_characters {self.max_characters}")
+        return self
+
 
 class GenerationSettings(BaseModel):
     """How instructions are written. Temperature 0 is greedy; the paper samples at 0.7 with top-p 0.9."""
@@ -94,6 +103,8 @@ class GenerationSettings(BaseModel):
     """Instructions written for each segment; more than one wants a temperature."""
     in_flight: int = Field(default=64, ge=1)
     """Requests that a model stage has open at once."""
+    timeout_seconds: float = Field(default=300.0, gt=0)
+    """Of one attempt of a model stage, waiting in the engine's queue included."""
 
 
 class CurationSettings(BaseModel):
@@ -148,6 +159,11 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
 
     @property
+    def given_broker(self) -> str | None:
+        """Address of a Kafka of the user's own; None where the embedded one is to serve."""
+        return self.broker or self.kafka.bootstrap_servers or None
+
+    @property
     def broker_dir(self) -> Path:
         """Of the embedded broker."""
         return self.state_dir / "kafka"
@@ -167,6 +183,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
 
     Raises SettingsError that names the key and, for an unknown one, the nearest known.
     """
+    _refuse_unknown_variables()
     stated: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
@@ -203,6 +220,15 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assig
     return Settings.model_construct(layered.model_fields_set, **dict(layered))
 
 
+def _refuse_unknown_variables() -> None:
+    known = {f"BACKSTREAM_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in os.environ:
+        if name.upper().startswith("BACKSTREAM_") and name.upper().split("__")[0] not in known:
+            nearest = difflib.get_close_matches(name.upper(), known, 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise SettingsError(f"environment variable {name} is no setting{hint}")
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
@@ -211,19 +237,31 @@ def _read(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"settings file {file} is not UTF-8 at byte {error.start:,}") from error
 
-    def variable(match: re.Match[str]) -> str:
-        value = os.environ.get(match[1])
-        if value is None:
-            raise SettingsError(f"settings file {file} names ${{{match[1]}}}, which is not in the environment")
-        return value
-
     try:
-        content = yaml.safe_load(re.sub(r"\$\{(\w+)\}", variable, text)) or {}
+        content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"settings file {file} is not YAML: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SettingsError(f"settings file {file} must hold keys and values")
-    return content
+    return {key: _interpolated(value, file) for key, value in content.items()}
+
+
+def _interpolated(value: Any, file: Path) -> Any:
+    """``value`` with ``${NAME}`` in its strings replaced; after parsing, so that a secret is never read as YAML."""
+    if isinstance(value, dict):
+        return {key: _interpolated(inner, file) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_interpolated(inner, file) for inner in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise SettingsError(f"settings file {file} names ${{{match[1]}}}, which is not in the environment")
+        return found
+
+    return re.sub(r"\$\{(\w+)\}", variable, value)
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Agent(Protocol):
 class StagePolicy:
     """How a stage treats its messages.
 
-    ``timeout`` times ``attempts`` stays below the broker's rebalance timeout, so a hung call cannot cost the assignment.
+    A hung call cannot cost the assignment: the heartbeat has a thread of its own, and a rebalance waits only so long.
     """
 
     in_flight: int = 256

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import BrokerError
-from streams.broker import broker_address
+from streams.broker import EmbeddedBroker, running_address
 from streams.logs import configure_logging
 from streams.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings
@@ -43,6 +43,7 @@ class Supervisor:
     settings: Settings
     base: Path
     on_line: Callable[[str], None] = print
+    _broker: EmbeddedBroker | None = None
     _children: list[_Child] = field(default_factory=list)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -51,10 +52,11 @@ class Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._events: Any = self._context.Queue()
         with contextlib.ExitStack() as stack:
-            given = self.settings.broker or self.settings.kafka.bootstrap_servers
-            address = stack.enter_context(
-                broker_address(given or None, self.settings.broker_dir, self.settings.port, self.on_line)
-            )
+            address = self.settings.given_broker or running_address(self.settings.broker_dir)
+            if address is None:
+                self.on_line(f"starting the embedded Kafka in {self.settings.broker_dir}")
+                self._broker = stack.enter_context(EmbeddedBroker(self.settings.broker_dir, self.settings.port))
+                address = self._broker.address
             self.settings = self.settings.with_broker(address)
             create_topics(self.settings.kafka.client(), self.settings.kafka.replication_factor)
             self._stack = stack.pop_all()
@@ -66,20 +68,27 @@ class Supervisor:
         finally:
             self._stack.close()
 
-    def start_worker(self, name: str = "worker") -> None:
-        """Start a worker and keep it running."""
-        self._add(name, run_worker)
+    def start_worker(self, number: int = 0) -> None:
+        """Start a worker and keep it running. Each has a metrics port of its own, counted from the setting's."""
+        port = self.settings.metrics_port
+        settings = self.settings.model_copy(update={"metrics_port": port + number if port else port})
+        self._add(f"worker-{number}", run_worker, settings)
 
     def start_trainer(self) -> None:
         """Start the trainer and keep it running."""
-        self._add("trainer", run_trainer)
+        self._add("trainer", run_trainer, self.settings)
 
     def train_once(self) -> BaseProcess:
         """A trainer that trains on what there is and ends; not restarted."""
-        return self._spawn("trainer", run_trainer, once=True)
+        return self._spawn("trainer", run_trainer, self.settings, once=True)
 
     def poll(self) -> list[Mapping[str, Any]]:
-        """Events since the last call, oldest first: ``ready``, ``training``, ``step``, ``announced``, ``died`` ..."""
+        """Events since the last call, oldest first: ``ready``, ``training``, ``step``, ``announced``, ``died`` ...
+
+        Raises BrokerError where the embedded broker ended by itself, as it does on a full disk.
+        """
+        if self._broker is not None and not self._broker.alive:
+            raise self._broker.death()
         events: list[Mapping[str, Any]] = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -114,15 +123,15 @@ class Supervisor:
             if child.process is not None:
                 child.process.kill()
 
-    def _add(self, name: str, body: Callable[..., None]) -> None:
-        child = _Child(name, lambda: self._spawn(name, body))
+    def _add(self, name: str, body: Callable[..., None], settings: Settings) -> None:
+        child = _Child(name, lambda: self._spawn(name, body, settings))
         child.process, child.started = child.start(), time.monotonic()
         self._children.append(child)
 
-    def _spawn(self, name: str, body: Callable[..., None], **options: Any) -> BaseProcess:
+    def _spawn(self, name: str, body: Callable[..., None], settings: Settings, **options: Any) -> BaseProcess:
         process = self._context.Process(
             target=_run_child,
-            args=(name, body, self.settings, self.base, self._events, logging.getLogger().level),
+            args=(name, body, settings, self.base, self._events, logging.getLogger().level),
             kwargs=options,
             name=name,
         )

@@ -39,9 +39,9 @@ DOCUMENTS = Topic("documents", Document, 4)
 SEGMENTS = Topic("segments", Segment, 4)
 CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365)
 # Novelty is judged within a partition, and one curator outruns a hundred GPUs.
-SCORED = Topic("scored", Scored, 1)
+SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
-REJECTED = Topic("rejected", Rejection, 1)
+REJECTED = Topic("rejected", Rejection, 1, retention_days=365)
 DEAD_LETTERS = Topic("dead-letters", None, 1, retention_days=365)
 RELEASES = Topic("releases", Release, 1, cleanup="compact")
 

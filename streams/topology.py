@@ -1,4 +1,4 @@
-"""Which agent reads which topic. Adding an agent is adding a file under ``agents/`` and a line to STAGES."""
+"""Which agent reads which topic. A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class StageSpec:
         return StagePolicy(
             in_flight=settings.generation.in_flight if self.uses_model else settings.kafka.in_flight,
             concurrent=self.uses_model,
-            timeout=0.75 * settings.kafka.rebalance_seconds,
+            timeout=settings.generation.timeout_seconds,
             remember=self.remember,
         )
 

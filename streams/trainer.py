@@ -59,6 +59,7 @@ class TrainerService:
         try:
             with Dataset(self._settings.state_dir / "dataset.sqlite") as dataset:
                 self._assign(consumer, dataset)
+                self._announce(dataset)
                 if once:
                     self._run_once(consumer, dataset)
                     return
@@ -113,8 +114,11 @@ class TrainerService:
         arrival = dataset.newest_arrival()
         self._on_event({"event": "training", "examples": len(dataset)})
         trained = self._trainer.train(self._base, self._parent(), [*read_seeds(), *dataset.examples()])
-        self._announce(trained)
-        dataset.record_run(trained.id, arrival, time.time())
+        dataset.record_run(_announcement(trained), arrival, time.time())
+        self._announce(dataset)
+        self._on_event(
+            {"event": "announced", "release": trained.id, "status": str(_status(trained)), "reason": trained.verdict.reason}
+        )
 
     def _parent(self) -> Path:
         base = read_manifest(self._base).id
@@ -131,20 +135,27 @@ class TrainerService:
             return self._base
         return directory
 
-    def _announce(self, trained: Trained) -> None:
-        manifest = read_manifest(trained.directory)
-        status = ReleaseStatus.IN_SERVICE if trained.verdict.promote else ReleaseStatus.KEPT
-        release = Release(
-            id=trained.id,
-            parent=manifest.parent,
-            base=manifest.base,
-            status=status,
-            location=str(trained.directory.absolute()),
-            created_at=manifest.created_at,
-            metrics=dict(trained.metrics),
-            parent_metrics=dict(trained.parent_metrics),
-            examples=manifest.counts.get("examples", 0),
-            seeds=manifest.counts.get("seeds", 0),
-        )
-        announce(self._settings.kafka.client(), release)
-        self._on_event({"event": "announced", "release": trained.id, "status": str(status), "reason": trained.verdict.reason})
+    def _announce(self, dataset: Dataset) -> None:
+        for release in dataset.unannounced():
+            announce(self._settings.kafka.client(), release)
+            dataset.mark_announced(release.id)
+
+
+def _status(trained: Trained) -> ReleaseStatus:
+    return ReleaseStatus.IN_SERVICE if trained.verdict.promote else ReleaseStatus.KEPT
+
+
+def _announcement(trained: Trained) -> Release:
+    manifest = read_manifest(trained.directory)
+    return Release(
+        id=trained.id,
+        parent=manifest.parent,
+        base=manifest.base,
+        status=_status(trained),
+        location=str(trained.directory.absolute()),
+        created_at=manifest.created_at,
+        metrics=dict(trained.metrics),
+        parent_metrics=dict(trained.parent_metrics),
+        examples=manifest.counts.get("examples", 0),
+        seeds=manifest.counts.get("seeds", 0),
+    )

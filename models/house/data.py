@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.grades import Grader, Pair
-from models.house.settings import Recipe
+from models.house.settings import Phase, Recipe
 from models.prompts import Prompter
 from models.sequences import SequenceMaker, TrainingSequence
 from models.templates import BOTH_TAGS, SEED_TAG
 
 _SHORTEST_PASSAGE = 80
 """Characters below which a response says too little to recover its instruction from."""
-_GRADES = (5,) * 9 + (4, 4, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1)
-"""How often each grade is drawn: the true pair also trains the instruction, so it comes most."""
 _SEED_TAG_SHARE = 0.7
 """Share of forward sequences under the tag of human data; the rest stand under both tags, as at inference."""
 
@@ -43,10 +41,12 @@ def read_documentation() -> list[str]:
     return [p for p in passages if len(p) >= 200 and hashlib.sha256(p.encode()).digest()[0] >= 13]
 
 
-def epochs(recipe: Recipe, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]) -> Iterator[TrainingSequence]:
-    """Training sequences without end, each epoch shuffled and graded anew; the same for the same seed."""
+def epochs(
+    recipe: Recipe, phase: Phase, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
+) -> Iterator[TrainingSequence]:
+    """A phase's sequences without end, each epoch shuffled and graded anew; the same for the same seed."""
     generator = random.Random(recipe.seed)
-    maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)
+    maker = SequenceMaker(prompter, phase.prompt_weight, recipe.rating_weight)
     grader = Grader(pairs, generator)
     passages = [pair for pair in pairs if len(pair.response) >= _SHORTEST_PASSAGE]
     # A context that answers a question is a passage in the voice of an encyclopaedia: closest to the stream's documents.
@@ -54,21 +54,20 @@ def epochs(recipe: Recipe, prompter: Prompter, pairs: Sequence[Pair], documentat
     order: list[int] = []
     while True:
         draw = generator.random()
-        if draw < recipe.documentation_share:
+        if draw < phase.documentation_share:
             sequence = maker.text(generator.choice(documentation))
-        elif draw < recipe.documentation_share + recipe.forward_share:
+        elif draw < phase.documentation_share + phase.forward_share:
             pair = generator.choice(pairs)
             sequence = maker.forward(pair, SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
         else:
             if not order:
                 order = generator.sample(range(len(passages)), len(passages))
             pair = passages[order.pop()]
-            grade = generator.choice(_GRADES)
-            # Half of the true pairs end in <stop> as a generation does, half in their rating.
-            true_pair = grade == 5 and generator.random() < 0.5
+            grade = generator.choice(phase.grades)
+            true_pair = grade == 5 and generator.random() < phase.unrated
             graded = grader.draw(pair, grade)
             # The instruction of a true pair is a target too: two lessons for one pass.
             taught = 1.0 if grade == 5 else 0.0
             sequence = maker.backward(pair) if true_pair else maker.rating(graded.pair, graded.grade, taught)
-        if len(sequence.ids) <= recipe.longest:
+        if len(sequence.ids) <= phase.longest:
             yield sequence

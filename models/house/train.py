@@ -95,9 +95,9 @@ class Optimisers:
         ]
         self._rates = [recipe.matrix_rate, recipe.vector_rate]
 
-    def step(self, done: float) -> None:
-        """One update, ``done`` being the finished share of the run."""
-        factor = min(1.0, done / self._recipe.warm_up + 0.01, (1.0 - done) / self._recipe.decay)
+    def step(self, done: float, decay: float) -> None:
+        """One update, ``done`` being the finished share of the phase and ``decay`` the share in which the rates fall."""
+        factor = min(1.0, done / self._recipe.warm_up + 0.01, (1.0 - done) / decay)
         for optimiser, rate in zip(self._both, self._rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * max(factor, 0.0)
@@ -128,8 +128,9 @@ def batch_loss(model: LlamaForCausalLM, batch: Sequence[TrainingSequence]) -> to
 
 @dataclass
 class Progress:
-    """Where a run stands; saved with each checkpoint."""
+    """Where a run stands; saved with each checkpoint. ``tokens`` and ``batches`` are of the phase, ``seconds`` of the run."""
 
+    phase: int = 0
     tokens: int = 0
     batches: int = 0
     seconds: float = 0.0
@@ -151,33 +152,40 @@ def train(recipe: Recipe, data: Path, work: Path) -> Path:
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
         progress = Progress(**state["progress"])
-    stream = batches(epochs(recipe, prompter, pairs, documentation), recipe.batch_tokens)
-    for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
-        next(stream)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, from token {progress.tokens:,}")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, from {progress}")
     model.train()
-    started, saved, average = time.monotonic() - progress.seconds, time.monotonic(), None
-    while progress.tokens < recipe.tokens:
-        batch = next(stream)
-        loss = batch_loss(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimisers.step(progress.tokens / recipe.tokens)
-        progress.tokens += sum(len(sequence.ids) for sequence in batch)
-        progress.batches += 1
-        progress.seconds = time.monotonic() - started
-        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
-        if progress.batches % 50 == 0:
-            line = {**asdict(progress), "loss": round(average, 4)}
-            print(json.dumps(line), flush=True)
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        if time.monotonic() - saved > recipe.checkpoint_minutes * 60:
-            _save_state(state_file, model, optimisers, progress)
-            saved = time.monotonic()
-    _save_state(state_file, model, optimisers, progress)
+    started, saved = time.monotonic() - progress.seconds, time.monotonic()
+    while progress.phase < len(recipe.phases):
+        phase = recipe.phases[progress.phase]
+        stream = batches(epochs(recipe, phase, prompter, pairs, documentation), phase.batch_tokens)
+        for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
+            next(stream)
+        average = None
+        while progress.tokens < phase.tokens:
+            batch = next(stream)
+            loss = batch_loss(model, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimisers.step(progress.tokens / phase.tokens, phase.decay)
+            progress.tokens += sum(len(sequence.ids) for sequence in batch)
+            progress.batches += 1
+            progress.seconds = time.monotonic() - started
+            average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+            if progress.batches % 50 == 0:
+                _log(log, {**asdict(progress), "loss": round(average, 4)})
+            if time.monotonic() - saved > recipe.checkpoint_minutes * 60:
+                _save_state(state_file, model, optimisers, progress)
+                saved = time.monotonic()
+        progress = Progress(phase=progress.phase + 1, seconds=progress.seconds)
+        _save_state(state_file, model, optimisers, progress)
     model.to(dtype=torch.float16).save_pretrained(checkpoint)
     return checkpoint
+
+
+def _log(file: Path, line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+    with file.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
 
 
 def _save_state(file: Path, model: LlamaForCausalLM, optimisers: Optimisers, progress: Progress) -> None:

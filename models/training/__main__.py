@@ -24,6 +24,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from models.lifeline import end_with_parent
 from models.release import read_manifest
 from models.training.settings import TrainingSettings
 from schemas.errors import BackstreamError
@@ -32,6 +33,7 @@ from schemas.errors import BackstreamError
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
+    end_with_parent()
     output = sys.stdout
     try:
         # Libraries print too; standard output is for events alone.

@@ -52,7 +52,7 @@ def feed(
     Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
@@ -75,7 +75,7 @@ def tail(
     Example: `backstream tail -n 3 --from-beginning`
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         for number, example in enumerate(follow(client, from_beginning=from_beginning, stop=lambda: False), start=1):
@@ -99,7 +99,7 @@ def export(
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
     write = _writer_for(output)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         count = write(snapshot(client), output, shape)

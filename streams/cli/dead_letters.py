@@ -95,7 +95,7 @@ def _client(
 ) -> Iterator[dict[str, Any]]:
     """The broker's client arguments, for the length of a command."""
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         yield client

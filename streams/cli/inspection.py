@@ -43,7 +43,7 @@ def status(
     import time
 
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         with FlowReader(client, settings.kafka.group) as reader:
@@ -84,7 +84,7 @@ def audit(
     Example: `backstream audit`
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         with FlowReader(client, settings.kafka.group) as reader:
@@ -145,7 +145,7 @@ def check(
 
 
 def _check_broker(settings: Settings) -> str:
-    address = settings.broker or running_address(settings.broker_dir)
+    address = settings.given_broker or running_address(settings.broker_dir)
     if address is None:
         Jars.resolve()
         return "the embedded Kafka's jars are here and have the locked sums"

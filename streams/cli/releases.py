@@ -67,7 +67,7 @@ def describe_release(release: Release) -> str:
 
 def _read(config: ConfigFile, assignments: Assignments, state_dir: StateDir, broker: Broker) -> list[Release]:
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         client = settings.with_broker(address).kafka.client()
         create_topics(client, settings.kafka.replication_factor)
         return read_releases(client)

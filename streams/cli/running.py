@@ -65,7 +65,7 @@ def up(
     with Supervisor(settings, base, say) as supervisor, Progress() as progress:
         say(f"broker at {supervisor.settings.kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
         for number in range(workers):
-            supervisor.start_worker(f"worker-{number}")
+            supervisor.start_worker(number)
         if training:
             supervisor.start_trainer()
         with FlowReader(supervisor.settings.kafka.client(), settings.kafka.group) as flow:
@@ -97,7 +97,7 @@ def worker(
     )
     chosen = _choose_stages(stages)
     base = base_release(settings)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         settings = settings.with_broker(address)
         create_topics(settings.kafka.client(), settings.kafka.replication_factor)
         run_worker(settings, base, _print_event, chosen)
@@ -117,7 +117,7 @@ def trainer(
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
     base = base_release(settings)
-    with broker_address(settings.broker, settings.broker_dir, settings.port, say) as address:
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         settings = settings.with_broker(address)
         create_topics(settings.kafka.client(), settings.kafka.replication_factor)
         run_trainer(settings, base, _print_event, once=once)

@@ -34,7 +34,7 @@ def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
     count = 60
     assert feed(settings.kafka.client(), documents(count)).documents == count
     chance = random.Random(seed)
-    for kill in range(3):
+    for _ in range(3):
         worker = start_worker()
         worker.wait_until_ready()
         so_far = wait_for_flow(settings, lambda flow: flow.messages["segments"] > 0)

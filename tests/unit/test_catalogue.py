@@ -47,7 +47,8 @@ def release(prepared: list[Path]) -> Path:
 
 @pytest.mark.slow
 def test_two_that_ask_at_once_get_one_export(prepared: list[Path], cache: Path) -> None:
-    assert len(prepared) == 2 and prepared[0] == prepared[1]
+    assert len(prepared) == 2
+    assert prepared[0] == prepared[1]
     assert read_manifest(prepared[0]).id.startswith("tiny-")
     assert [path for path in cache.iterdir() if path.is_dir() and path.name != "digests"] == [prepared[0]]
 
@@ -169,7 +170,8 @@ def test_a_hub_model_without_a_network_is_refused(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
     )
-    assert "nobody/nothing" in ran.stdout and "check the network" in ran.stdout
+    assert "nobody/nothing" in ran.stdout
+    assert "check the network" in ran.stdout
 
 
 @pytest.mark.slow
@@ -207,12 +209,15 @@ def test_sums_are_remembered_until_a_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "big.bin"
     file.write_bytes(b"one")
     first = KnownDigests.of(tmp_path, tmp_path / "cache")
-    assert first(file) == sha256_of(file) and first.changed
+    assert first(file) == sha256_of(file)
+    assert first.changed
     first.save()
     second = KnownDigests.of(tmp_path, tmp_path / "cache")
-    assert second(file) == sha256_of(file) and not second.changed
+    assert second(file) == sha256_of(file)
+    assert not second.changed
     file.write_bytes(b"other")
-    assert second(file) == sha256_of(file) and second.changed
+    assert second(file) == sha256_of(file)
+    assert second.changed
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -29,12 +29,14 @@ def ask(curator: Curator, *records: Scored) -> Outcomes:
 
 
 def the_rejection(outcomes: Outcomes) -> Rejection:
-    assert len(outcomes) == 1 and isinstance(outcomes[0], Rejection)
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], Rejection)
     return outcomes[0]
 
 
 def the_example(outcomes: Outcomes) -> Example:
-    assert len(outcomes) == 1 and isinstance(outcomes[0], Example)
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], Example)
     return outcomes[0]
 
 
@@ -122,13 +124,15 @@ def test_the_same_rating_again_gives_nothing() -> None:
 
 def test_a_better_rating_by_another_release_replaces() -> None:
     example = the_example(ask(Curator(), scored(), scored(score=4.9, release="m2")))
-    assert example.rating is not None and example.rating.release == "m2"
+    assert example.rating is not None
+    assert example.rating.release == "m2"
 
 
 def test_a_rating_that_fails_takes_the_example_back() -> None:
     curator = Curator()
     outcomes = ask(curator, scored(), scored(score=2.0, release="m2"))
-    assert isinstance(outcomes[0], Rejection) and outcomes[0].reason == "below_threshold"
+    assert isinstance(outcomes[0], Rejection)
+    assert outcomes[0].reason == "below_threshold"
     assert outcomes[1:] == [Retraction("e1", Example)]
     assert len(curator) == 0
     assert the_example(ask(curator, scored("e2")))  # its place is free

@@ -4,13 +4,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import TrainingError
-from schemas.records import Example, ExampleOrigin, Rating
+from schemas.records import Example, ExampleOrigin, Rating, Release, ReleaseStatus
 from schemas.wire import JSON, encode, headers_for
 from streams.dataset import Dataset
 from streams.dead_letters import Received
@@ -65,7 +65,7 @@ def test_a_json_example_of_another_producer_counts_too(dataset: Dataset) -> None
 
 def test_an_upsert_replaces_and_keeps_its_place(dataset: Dataset) -> None:
     dataset.apply([_message(0, "a"), _message(1, "b")])
-    dataset.record_run("r-1", dataset.newest_arrival(), 10.0)
+    dataset.record_run(_release("r-1"), dataset.newest_arrival(), 10.0)
     assert dataset.apply([_message(2, "a", "Why not?")]) == 1
     assert list(dataset.examples()) == [_example("a", "Why not?"), _example("b")]
     assert len(dataset) == 2
@@ -125,7 +125,7 @@ def test_a_database_that_cannot_be_written_is_told(dataset: Dataset, file: Path)
 def test_reopened_it_goes_on(file: Path) -> None:
     with Dataset(file) as dataset:
         dataset.apply([_message(0, "a"), _message(1, "b")])
-        dataset.record_run("r-1", dataset.newest_arrival(), 10.0)
+        dataset.record_run(_release("r-1"), dataset.newest_arrival(), 10.0)
         dataset.apply([_message(2, "c")])
     with Dataset(file) as dataset:
         assert _ids(dataset) == ["a", "b", "c"]
@@ -151,24 +151,35 @@ def test_a_process_that_dies_in_a_batch_leaves_the_last_one(file: Path) -> None:
         assert list(dataset.examples()) == [_example("a", "Changed?"), _example("b")]
 
 
+def test_a_release_is_announced_though_a_crash_came_between(dataset: Dataset) -> None:
+    dataset.record_run(_release("r-1"), 0, 10.0)
+    assert [release.id for release in dataset.unannounced()] == ["r-1"]
+    dataset.mark_announced("r-1")
+    assert dataset.unannounced() == []
+
+
+def _release(id: str) -> Release:
+    return Release(id=id, parent=None, base="b", status=ReleaseStatus.KEPT, location="here", created_at=1.0)
+
+
 def test_arrivals_are_counted_from_what_the_last_run_saw(dataset: Dataset) -> None:
     dataset.apply([_message(0, "a"), _message(1, "b")])
     seen = dataset.newest_arrival()
     dataset.apply([_message(2, "c")])  # while the run goes on
     assert dataset.arrivals_since_training() == 3
-    dataset.record_run("r-1", seen, 10.0)
+    dataset.record_run(_release("r-1"), seen, 10.0)
     assert dataset.arrivals_since_training() == 1
     dataset.apply([_tombstone(3, b"c")])
     assert dataset.arrivals_since_training() == 0
     dataset.apply([_message(4, "d")])
     assert dataset.arrivals_since_training() == 1, "a number that was given is not given again"
-    dataset.record_run("r-2", dataset.newest_arrival(), 20.0)
-    dataset.record_run("r-2", dataset.newest_arrival(), 30.0)
+    dataset.record_run(_release("r-2"), dataset.newest_arrival(), 20.0)
+    dataset.record_run(_release("r-2"), dataset.newest_arrival(), 30.0)
     assert (dataset.arrivals_since_training(), dataset.last_training()) == (0, 30.0)
 
 
 @pytest.mark.parametrize("make", [lambda file: file.write_bytes(b"not a database" * 100), lambda file: file.mkdir()])
-def test_a_file_that_is_no_dataset_is_told(tmp_path: Path, make) -> None:
+def test_a_file_that_is_no_dataset_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
     file = tmp_path / "dataset.sqlite"
     make(file)
     with pytest.raises(TrainingError, match=r"dataset\.sqlite cannot be opened"):

@@ -55,7 +55,8 @@ def test_worse_grades_are_damaged_pairs(grade: int) -> None:
     for pair in _PAIRS:
         graded = grader.draw(pair, grade)
         assert graded.grade == grade
-        assert graded.pair.instruction and graded.pair.response
+        assert graded.pair.instruction
+        assert graded.pair.response
     assert any(grader.draw(pair, grade).pair != pair for pair in _PAIRS)
 
 

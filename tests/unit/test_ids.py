@@ -1,7 +1,7 @@
 """Ids are what things were made from: the same in every process, on every machine, for ever."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.ids import document_id, example_id, sampling_seed, seed_id, segment_id, share_of
@@ -27,6 +27,7 @@ def test_seeds_and_shares_never_change() -> None:
     assert share_of("s1") == 0.9091199777348566
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5))
 def test_white_space_is_folded_in_segments_alone(words: list[str]) -> None:
     plain = " ".join(words)
@@ -42,6 +43,7 @@ def test_words_stay_apart_when_white_space_is_folded() -> None:
     assert segment_id("a", "b") != segment_id("a b")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_parts_never_run_together(one: str, two: str, three: str, four: str) -> None:
     assert (document_id(one, two) == document_id(three, four)) == ((one, two) == (three, four))
@@ -69,6 +71,7 @@ def test_a_lone_surrogate_has_an_id_too() -> None:
     assert document_id("", "\ud800") != document_id("", "\udc00")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_seeds_fit_the_engine(sample: int) -> None:
     assert 0 <= sampling_seed(example_id("s", "r", "t", sample)) < 2**63

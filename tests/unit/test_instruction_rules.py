@@ -60,7 +60,8 @@ def test_limits_are_settings() -> None:
 def test_keywords_may_be_phrases_and_symbols() -> None:
     paper = InstructionRules(keywords=SELF_INSTRUCT_KEYWORDS)
     refusal = paper.refuse("Where should I go to see it?")
-    assert refusal is not None and refusal.detail == "go to"
+    assert refusal is not None
+    assert refusal.detail == "go to"
     assert paper.refuse("Which file holds the settings of it?") is not None
     assert InstructionRules(keywords=("c++",)).refuse("Why is C++ so fast?") is not None
 

@@ -40,7 +40,8 @@ def test_naming_the_subject_is_no_leak(instruction: str) -> None:
 )
 def test_copied_instruction(instruction: str) -> None:
     leak = find_leak(instruction, PASSAGE)
-    assert leak is not None and leak.reason == "instruction_echoes_response"
+    assert leak is not None
+    assert leak.reason == "instruction_echoes_response"
 
 
 def test_a_long_instruction_may_quote_what_it_asks_about() -> None:
@@ -60,7 +61,8 @@ def test_a_long_instruction_may_quote_what_it_asks_about() -> None:
 )
 def test_response_that_starts_with_the_instruction(response: str) -> None:
     leak = find_leak("How do I sort a list?", response)
-    assert leak is not None and leak.reason == "response_echoes_instruction"
+    assert leak is not None
+    assert leak.reason == "response_echoes_instruction"
 
 
 @pytest.mark.parametrize("response", ["", "???", "To sort a list, use sorted().", "How do I sort?", "How do I sort a listing?"])
@@ -86,7 +88,8 @@ def test_response_that_starts_otherwise(response: str) -> None:
 )
 def test_traces_of_a_prompt(marker: str) -> None:
     leak = find_leak(f"How do I sort a list? {marker}", PASSAGE)
-    assert leak is not None and leak.reason == "prompt_leak"
+    assert leak is not None
+    assert leak.reason == "prompt_leak"
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=60))

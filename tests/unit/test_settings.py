@@ -1,5 +1,6 @@
 """Settings: which of several says wins, and what a mistake is told."""
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +25,6 @@ def yaml(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in os.environ:
         if name.startswith("BACKSTREAM_"):
             monkeypatch.delenv(name)

@@ -160,8 +160,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prom
 
 def _train(base: Path, examples: Path, releases: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "models.training", "--base", str(base), "--examples", str(examples)]
-        + ["--output", str(releases), "--threads", "1", "--max-tokens", "6000", *options],
+        [
+            sys.executable,
+            "-m",
+            "models.training",
+            "--base",
+            str(base),
+            "--examples",
+            str(examples),
+            "--output",
+            str(releases),
+            "--threads",
+            "1",
+            "--max-tokens",
+            "6000",
+            *options,
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -179,7 +193,8 @@ def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [event["event"] for event in events if event["event"] != "step"] == ["started", "evaluated", "evaluated", "released"]
     steps = [event for event in events if event["event"] == "step"]
-    assert steps and steps[-1]["step"] == steps[-1]["steps"]
+    assert steps
+    assert steps[-1]["step"] == steps[-1]["steps"]
     released = Path(events[-1]["directory"])
     manifest = verify(released)
     assert manifest.id == released.name == events[-1]["id"]
@@ -205,4 +220,5 @@ def test_a_base_that_is_no_release_fails_in_one_line(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     failed = json.loads(ran.stderr.splitlines()[-1])
-    assert failed["event"] == "failed" and "not a release" in failed["error"]
+    assert failed["event"] == "failed"
+    assert "not a release" in failed["error"]

@@ -1,11 +1,12 @@
 """Records as bytes: what goes out comes back, and whatever else comes in is a WireError, never a crash."""
 
+import contextlib
 import json
 import tracemalloc
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import WireError
@@ -123,7 +124,7 @@ def test_every_record_is_tried() -> None:
 
 @pytest.mark.parametrize("content_type", [MSGPACK, JSON])
 @pytest.mark.parametrize("type_", RECORDS, ids=lambda type_: type_.name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_record_comes_back_as_it_went(type_: type[Record], content_type: str, data: st.DataObject) -> None:
     record = data.draw(_records[type_])
@@ -152,7 +153,7 @@ def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
     # As JSON it would be null, which no reader takes: one such record would stop every later one.
     scored = {"candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}}, "rating": _RATING.model_dump()}
     scored["rating"]["probabilities"] = (bad, 0, 0, 0, 1)
-    with pytest.raises(WireError, match="rating.probabilities.0"):
+    with pytest.raises(WireError, match=r"rating\.probabilities\.0"):
         decode(Scored, msgpack.packb(scored), {})
 
 
@@ -265,11 +266,10 @@ def test_the_field_that_is_wrong_is_named(field: str, value: object) -> None:
 @settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=200), content_type=st.sampled_from([None, MSGPACK, JSON, "text/plain", "a/b", ""]))
 def test_whatever_comes_is_a_record_or_a_wire_error(data: bytes, content_type: str | None) -> None:
-    for read in (lambda: decode(Segment, data, _headers(content_type)), lambda: decode_document(data, _headers(content_type))):
-        try:
-            assert isinstance(read(), Record)
-        except WireError as error:
-            assert str(error)
+    with contextlib.suppress(WireError):
+        assert isinstance(decode(Segment, data, _headers(content_type)), Segment)
+    with contextlib.suppress(WireError):
+        assert isinstance(decode_document(data, _headers(content_type)), Document)
 
 
 @pytest.mark.parametrize("content_type", [MSGPACK, JSON])

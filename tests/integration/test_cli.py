@@ -1,0 +1,134 @@
+"""The commands as a user runs them: what they print, and their exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+
+from tests.integration.conftest import passage, wait_until_idle
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "streams", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT, **options)
+
+
+def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
+    broker = ["--broker", settings.kafka.bootstrap_servers]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.txt").write_text(passage(1))
+    (tmp_path / "in" / "two.md").write_text(passage(2))
+    (tmp_path / "in" / "three.jsonl").write_text(json.dumps({"text": passage(3)}) + "\n{broken\n")
+    (tmp_path / "in" / "four.txt").write_bytes(b"\x00\x01\x02binary")
+
+    fed = run("feed", str(tmp_path / "in"), "--json", *broker)
+    report = json.loads(fed.stdout)
+    assert fed.returncode == 1  # two inputs could not be read
+    assert (report["documents"], report["failed"]) == (3, 2)
+    assert "three.jsonl" in "".join(report["errors"])
+    assert "four.txt" in "".join(report["errors"])
+    assert run("feed", "-", *broker, input=passage(4)).returncode == 0
+
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, 4)
+    status = json.loads(run("status", "--json", *broker).stdout)
+    assert [stage["lag"] for stage in status["stages"]] == [0, 0, 0, 0]
+    assert status["messages"]["documents"] == 4
+    assert status["release"].startswith("house-")
+    kept = status["messages"]["curated"]
+    assert kept >= 1
+
+    assert run("audit", *broker).returncode == 0
+    for shape, columns in (
+        ("triples", {"id", "instruction", "response", "score"}),
+        ("alpaca", {"instruction", "input", "output"}),
+    ):
+        output = tmp_path / f"{shape}.jsonl"
+        assert run("export", "-o", str(output), "--shape", shape, *broker).returncode == 0
+        rows = [json.loads(line) for line in output.read_text().splitlines()]
+        assert len(rows) == kept
+        assert columns <= rows[0].keys()
+    assert run("export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", *broker).returncode == 0
+    assert parquet.read_table(tmp_path / "chat.parquet").num_rows == kept
+    tailed = run("tail", "-n", "1", "--from-beginning", *broker)
+    assert json.loads(tailed.stdout)["response"]
+
+
+def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
+    (tmp_path / "notes.txt").write_text(passage(5))
+    shown = run(
+        "preview",
+        str(tmp_path / "notes.txt"),
+        "-n",
+        "1",
+        "--json",
+        env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path / "s")},
+    )
+    verdict = json.loads(shown.stdout)
+    assert verdict.keys() == {"source", "passage", "instruction", "score", "verdict", "reason"}
+    assert verdict["verdict"] in ("kept", "rejected")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["feed", "x.txt", "--broker", "127.0.0.1:1"], "no Kafka at 127.0.0.1:1"),
+        (["status", "-s", "curation.treshold=3"], "did you mean 'curation.threshold'"),
+        (["status", "-c", "no-such-file.yaml"], "no-such-file.yaml cannot be read"),
+        (["preview", "README.md", "--model", "docs"], "docs"),
+        (["preview", "README.md", "--model", "no/such-model"], "no/such-model"),
+        (["worker", "--stages", "segmenter,cooker"], "no stage cooker"),
+    ],
+)
+def test_what_is_wrong_is_told_without_a_traceback(arguments, message, tmp_path):
+    failed = run(*arguments, env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"})
+    assert failed.returncode != 0
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_check_names_what_will_not_do(broker, tmp_path):
+    assert run("check", "--broker", broker.address).returncode == 0
+    failed = run("check", "--broker", "127.0.0.1:1", "--model", "docs")
+    assert failed.returncode == 1
+    assert failed.stdout.count("FAILED") == 2
+
+
+def test_a_state_directory_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "state").write_text("a file, not a directory")
+    failed = run("up", "--state-dir", str(tmp_path / "state"))
+    assert failed.returncode == 1
+    assert "cannot use" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs to mount a small file system")
+def test_a_full_disk_under_the_state_directory_is_told(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("this machine does not let us mount a file system")
+    try:
+        failed = run("up", "--state-dir", str(small / "state"))
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "Kafka" in failed.stderr or "No space left" in failed.stderr
+
+
+def test_a_second_up_on_the_same_state_directory_is_refused(broker, tmp_path):
+    from schemas.errors import BrokerError
+    from streams.broker import EmbeddedBroker
+
+    with pytest.raises(BrokerError, match="in use by another"):
+        EmbeddedBroker(broker.directory).start()

@@ -1,0 +1,206 @@
+"""The backward and the scorer agent on a real engine with a tiny model."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.backward import Backward
+from agents.scorer import Scorer
+from models.engine import Engine, Sampling
+from models.prompts import Prompter
+from models.serving import ServedModel
+from models.templates import MARKERS, Task
+from schemas.errors import EngineError, ModelError
+from schemas.ids import example_id
+from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment
+from tests.unit.checkpoints import make_tokenizer
+from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, open_tiny
+
+pytest_plugins = ("tests.unit.engine_model",)
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ.,?!-'Ġ"
+_SAMPLED = Sampling(temperature=1.0, max_tokens=12)
+_GREEDY = Sampling(max_tokens=12)
+_SEGMENT = Segment(
+    id="segment-1",
+    document_id="document-1",
+    source="notes",
+    document_at=Offset(topic="documents", partition=1, offset=7),
+    position=2,
+    headings=("Rain", "Why"),
+    text="rain falls when the air is full.",
+)
+_CANDIDATE = Candidate(
+    id="example-1",
+    instruction="why does rain fall?",
+    response="the air is full.",
+    provenance=Provenance(document_id="document-1", segment_id="segment-1", release="r-0", template="backward.markers.1"),
+)
+
+
+@pytest.fixture(scope="module")
+def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
+    """A token for each of a few letters: as many as the tiny model has."""
+    directory: Path = tmp_path_factory.mktemp("letters")
+    make_tokenizer(directory)
+    file = directory / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["model"]["vocab"] = {letter: id for id, letter in enumerate(_LETTERS)}
+    for id, special in enumerate(content["added_tokens"], len(_LETTERS)):
+        special["id"] = id
+    file.write_text(json.dumps(content), encoding="utf-8")
+    loaded = Prompter.load(directory)
+    assert loaded.tokenizer.get_vocab_size() <= VOCABULARY
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: TinyModel, prompter: Prompter) -> Iterator[ServedModel]:
+    engine = Engine(open_tiny(tiny_model))
+    yield ServedModel("r-1", engine, prompter)
+    engine.close()
+
+
+def _stopping_at(model: ServedModel, stop_ids: tuple[int, ...]) -> ServedModel:
+    """The same model with other stop tokens."""
+    return dataclasses.replace(model, prompter=dataclasses.replace(model.prompter, stop_ids=stop_ids))
+
+
+async def _stopping_late(model: ServedModel, sampling: Sampling, segment: Segment = _SEGMENT) -> ServedModel:
+    """The model, stopping at a token that it writes after a first letter."""
+    endless = _stopping_at(model, (VOCABULARY - 1,))
+    written = (await endless.engine.generate(model.prompter.backward(segment.text, segment.context), sampling, ())).ids
+    letters = range(len(_LETTERS) - 1)
+    first = next(id for id in written if id in letters)
+    stop = next(id for id in written[written.index(first) :] if id != first)
+    assert stop not in written[: written.index(first)]
+    return _stopping_at(model, (stop,))
+
+
+async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(model: ServedModel) -> None:
+    model = await _stopping_late(model, _GREEDY)
+    (candidate,) = await Backward(model, _GREEDY).handle(_SEGMENT)
+    assert isinstance(candidate, Candidate)
+    assert candidate.id == example_id("segment-1", "r-1", "backward.markers.1", 0)
+    assert candidate.instruction
+    assert candidate.instruction == candidate.instruction.strip()
+    assert not any(marker in candidate.instruction for marker in MARKERS)
+    assert (candidate.response, candidate.context) == (_SEGMENT.text, None)
+    assert candidate.provenance == Provenance(
+        source="notes",
+        document_id="document-1",
+        document_at=_SEGMENT.document_at,
+        segment_id="segment-1",
+        headings=("Rain", "Why"),
+        release="r-1",
+        template="backward.markers.1",
+        sample=0,
+    )
+
+
+async def test_a_context_stays_with_its_example(model: ServedModel) -> None:
+    given = _SEGMENT.model_copy(update={"context": "a note on rain"})
+    (candidate,) = await Backward(await _stopping_late(model, _GREEDY, given), _GREEDY).handle(given)
+    assert isinstance(candidate, Candidate)
+    assert candidate.context == "a note on rain"
+
+
+async def test_the_same_segment_is_answered_the_same_again(model: ServedModel) -> None:
+    agent = Backward(model, _SAMPLED, samples=4)
+    first, again = await agent.handle(_SEGMENT), await agent.handle(_SEGMENT)
+    assert first == again
+    assert len({one.id for one in first}) == 4
+    endless = _stopping_at(model, (VOCABULARY - 1,))
+    texts = [(await endless.write_instruction("segment-1", _SEGMENT.text, None, _SAMPLED, n)).instruction for n in range(4)]
+    assert len(set(texts)) > 1, "each sample has a seed of its own"
+    other = await endless.write_instruction("segment-2", _SEGMENT.text, None, _SAMPLED, 0)
+    assert other.instruction != texts[0], "and so has each segment"
+
+
+async def test_an_instruction_cut_by_the_limit_is_unfinished(model: ServedModel) -> None:
+    late = await _stopping_late(model, _GREEDY)
+    unstopped = _stopping_at(model, (VOCABULARY - 1,))
+    written = await unstopped.write_instruction("segment-1", _SEGMENT.text, None, _GREEDY)
+    assert written.instruction
+    assert not written.complete
+    (refused,) = await Backward(unstopped, _GREEDY).handle(_SEGMENT)
+    assert refused == Rejection(
+        id=written.id,
+        stage="backward",
+        reason="unfinished_instruction",
+        detail=written.instruction,
+        document_id="document-1",
+        segment_id="segment-1",
+        release="r-1",
+    )
+    (kept,) = await Backward(late, _GREEDY).handle(_SEGMENT)
+    assert isinstance(kept, Candidate), "where it stops by itself it is not"
+
+
+async def test_an_instruction_of_nothing_is_empty(model: ServedModel) -> None:
+    silent = _stopping_at(model, tuple(range(VOCABULARY)))
+    found = await Backward(silent, _SAMPLED, samples=2).handle(_SEGMENT)
+    assert [(one.id, one.reason) for one in found if isinstance(one, Rejection)] == [
+        (example_id("segment-1", "r-1", "backward.markers.1", sample), "empty_instruction") for sample in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+async def test_a_passage_that_does_not_fit_is_refused_once(model: ServedModel, samples: int) -> None:
+    long = _SEGMENT.model_copy(update={"text": "rain " * CONTEXT})
+    (refused,) = await Backward(model, _SAMPLED, samples).handle(long)
+    assert isinstance(refused, Rejection)
+    assert (refused.id, refused.reason, refused.stage) == ("segment-1", "prompt_too_long", "backward")
+    assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
+    assert str(CONTEXT) in refused.detail
+
+
+async def test_a_candidate_is_rated_by_the_expected_digit(model: ServedModel, tiny_model: TinyModel) -> None:
+    (scored,) = await Scorer(model).handle(_CANDIDATE)
+    assert isinstance(scored, Scored)
+    assert scored.candidate == _CANDIDATE
+    prompt = model.prompter.rating(_CANDIDATE.instruction, _CANDIDATE.response)
+    expected = tiny_model.next_probabilities(prompt)
+    digits = [expected[id] for id in model.prompter.digit_ids]
+    rating = scored.rating
+    assert rating.digit_mass == pytest.approx(sum(digits), abs=1e-4)
+    assert rating.probabilities == pytest.approx([one / sum(digits) for one in digits], abs=1e-3)
+    assert rating.score == pytest.approx(sum(point * one for point, one in enumerate(digits, 1)) / sum(digits), abs=1e-3)
+    assert (rating.release, rating.template, rating.reason) == ("r-1", model.prompter.template(Task.RATING).id, None)
+    assert await Scorer(model).handle(_CANDIDATE) == [scored]
+
+
+async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
+    (plain,) = await Scorer(model).handle(_CANDIDATE)
+    (given,) = await Scorer(model).handle(_CANDIDATE.model_copy(update={"context": "a note"}))
+    assert isinstance(plain, Scored)
+    assert isinstance(given, Scored)
+    assert plain.rating.probabilities != given.rating.probabilities
+
+
+async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
+    (refused,) = await Scorer(model).handle(_CANDIDATE.model_copy(update={"response": "rain " * CONTEXT}))
+    assert isinstance(refused, Rejection)
+    assert (refused.id, refused.stage, refused.reason) == ("example-1", "scorer", "prompt_too_long")
+    assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
+
+
+async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: TinyModel, prompter: Prompter) -> None:
+    model = ServedModel("r-1", Engine(open_tiny(tiny_model)), prompter)
+    model.close()
+    with pytest.raises(EngineError):
+        await Backward(model, _GREEDY).handle(_SEGMENT)
+    with pytest.raises(EngineError):
+        await Scorer(model).handle(_CANDIDATE)
+
+
+async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path)
+    manifest = {"id": "r-9", "parent": None, "base": "r-9", "created_at": 1, "files": {}, "golden": []}
+    manifest["templates"] = {"backward": "backward.markers.0", "rating": "rating.markers.1"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ModelError, match="r-9 was trained on other templates for backward"):
+        await ServedModel.load(tmp_path)

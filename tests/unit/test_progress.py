@@ -1,0 +1,144 @@
+"""Progress: rates from a clock, lines where there is no terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from streams.lag import Flow, StageLag
+from streams.progress import Progress, Rates
+
+
+class Clock:
+    """Says what time it was told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _flow(done: int, lag: int = 0, **messages: int) -> Flow:
+    return Flow(messages, [StageLag("segmenter", "documents", done, lag), StageLag("backward", "segments", 2 * done, lag)])
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def progress(clock: Clock, out: io.StringIO) -> Progress:
+    return Progress(Console(file=out, width=200, force_terminal=False), clock)
+
+
+def test_the_first_rate_is_the_mean_since_the_first_reading(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(1_000))  # done before we looked: no rate
+    assert rates.per_second == {}
+    clock.now += 2
+    rates.update(_flow(1_050))
+    assert rates.per_second == pytest.approx({"segmenter": 25.0, "backward": 50.0})
+
+
+def test_rates_are_smoothed_and_fall_when_nothing_comes(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(0))
+    clock.now += 5
+    rates.update(_flow(50))
+    clock.now += 5
+    rates.update(_flow(50))
+    assert rates.per_second["segmenter"] == pytest.approx(5.0), "half of ten seconds at 10, half at 0"
+    clock.now += 60
+    rates.update(_flow(50))
+    assert rates.per_second["segmenter"] == 0.0
+
+
+def test_a_group_that_was_reset_has_no_negative_rate(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(50))
+    clock.now += 10
+    rates.update(_flow(0))
+    assert rates.per_second["segmenter"] == 0.0
+
+
+def test_a_stage_that_appears_later_counts_from_nothing(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(Flow({}, []))
+    clock.now += 1
+    rates.update(_flow(3))
+    assert rates.per_second["segmenter"] == 3.0
+
+
+def test_two_readings_at_one_moment_are_no_division_by_zero(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(0))
+    rates.update(_flow(50))
+    assert rates.per_second == {}
+
+
+def test_without_a_terminal_there_is_a_line_every_few_seconds(progress: Progress, clock: Clock, out: io.StringIO) -> None:
+    with progress:
+        progress.flow(_flow(0, 1_234, curated=7))
+        for _ in range(12):
+            clock.now += 1
+            progress.flow(_flow(10))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 3, "at 0, 5 and 10 seconds"
+    assert "segmenter 0 done, 1,234 to do, 0.0/s | backward 0 done, 1,234 to do, 0.0/s | curated 7" in lines[0]
+    assert "\x1b" not in out.getvalue()
+
+
+def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> None:
+    events = [
+        {"event": "ready", "process": "worker-1", "release": "house-1", "metrics_port": None},
+        {"event": "training", "examples": 12},
+        {"event": "evaluated", "model": "new", "metrics": {}},
+        {"event": "released", "id": "r-1", "directory": "/x"},
+        {"event": "announced", "release": "r-1", "status": "kept", "reason": "held-out NLL did not fall"},
+        {"event": "failed", "process": "trainer", "error": "[red]no[/red] disk"},
+        {"event": "died", "process": "worker-1", "exit_code": -9},
+    ]
+    for event in events:
+        progress.event(event)
+    lines = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()]
+    assert lines == [
+        "worker-1 is ready, serving house-1",
+        "trainer: training on 12 curated examples and the seeds",
+        "trainer: evaluated on held-out pairs",
+        "trainer: release r-1 written",
+        "trainer: release r-1 is kept: held-out NLL did not fall",
+        "trainer failed: [red]no[/red] disk",
+        "worker-1 ended with code -9; starting it again",
+    ]
+
+
+def test_an_event_of_a_newer_process_is_passed_over(progress: Progress, out: io.StringIO) -> None:
+    progress.event({"event": "danced"})
+    assert out.getvalue() == ""
+
+
+def test_a_training_step_stands_in_the_next_line_until_it_is_over(progress: Progress, clock: Clock, out: io.StringIO) -> None:
+    progress.event({"event": "step", "step": 3, "steps": 40, "loss": 2.34567})
+    progress.flow(_flow(0))
+    assert "training: step 3 of 40, loss 2.346" in out.getvalue()
+    progress.event({"event": "released", "id": "r-1"})
+    clock.now += 10
+    progress.flow(_flow(0))
+    assert "step" not in out.getvalue().splitlines()[-1]
+
+
+def test_on_a_terminal_there_is_a_table(clock: Clock, out: io.StringIO) -> None:
+    console = Console(file=out, width=120, force_terminal=True)
+    with Progress(console, clock) as progress:
+        progress.flow(_flow(3, 4, curated=5, **{"dead-letters": 6}))
+        progress.note("a line that stays")
+    shown = out.getvalue()
+    for text in ("segmenter", "documents", "backward", "dead-letters", "to do", "a line that stays"):
+        assert text in shown

@@ -1,0 +1,243 @@
+"""Prompts: text from outside is text, and training asks exactly what inference asks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from models.grades import Pair
+from models.prompts import Prompter
+from models.sequences import SequenceMaker
+from models.templates import AUGMENTED_TAG, BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task
+from schemas.errors import ModelError
+from tests.unit.checkpoints import make_tokenizer
+
+_CHAT = (
+    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}{{ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+_SPECIALS = (*MARKERS, "<|end|>", "<|pad|>")
+_Change = Callable[[dict[str, object]], object]
+
+
+def _config(directory: Path, change: _Change) -> None:
+    file = directory / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    change(config)
+    file.write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def prompters(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Prompter]:
+    """A prompter of each family."""
+    made = {}
+    for family in Family:
+        directory = tmp_path_factory.mktemp(family)
+        chat = _CHAT if family is Family.CHAT else ""
+        make_tokenizer(directory, markers=family is Family.MARKERS, chat_template=chat)
+        _config(directory, lambda config: config.update(bos_token="<|pad|>"))
+        made[family] = Prompter.load(directory)
+    return made
+
+
+@pytest.fixture(params=Family)
+def prompter(request: pytest.FixtureRequest, prompters: dict[Family, Prompter]) -> Prompter:
+    return prompters[request.param]
+
+
+def _special_ids(prompter: Prompter) -> set[int]:
+    return {id for id in map(prompter.tokenizer.token_to_id, _SPECIALS) if id is not None}
+
+
+def _spelt(prompter: Prompter, ids: list[int]) -> str:
+    return prompter.tokenizer.decode(ids, skip_special_tokens=False)
+
+
+def test_the_family_is_what_the_tokenizer_offers(prompters: dict[Family, Prompter]) -> None:
+    for family, prompter in prompters.items():
+        assert prompter.family is family
+        assert (prompter.chat is not None) == (family is Family.CHAT)
+        assert all(prompter.template(task).family is family for task in Task)
+
+
+def test_markers_win_over_a_chat_template(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path, markers=True, chat_template=_CHAT)
+    prompter = Prompter.load(tmp_path)
+    assert (prompter.family, prompter.chat) == (Family.MARKERS, None)
+
+
+def test_prompts_read_as_their_templates(prompters: dict[Family, Prompter]) -> None:
+    markers, chat, plain = (prompters[family] for family in (Family.MARKERS, Family.CHAT, Family.PLAIN))
+    assert _spelt(markers, markers.backward("R")) == "<|response|>R<|instruction|>"
+    assert _spelt(markers, markers.backward("R", "C")) == "<|context|>C<|response|>R<|instruction|>"
+    assert _spelt(markers, markers.rating("I", "R")) == "<|response|>R<|instruction|>I<|score|>"
+    assert _spelt(markers, markers.forward("I")) == f"{BOTH_TAGS}<|instruction|>I<|response|>"
+    assert _spelt(plain, plain.backward("R")) == "### Answer:\nR\n\n### The request that it answers:\n"
+    assert _spelt(plain, plain.rating("I", "R", "C")).endswith("perfectly):\nScore: ")
+    asked = _spelt(chat, chat.forward("I", "C", SEED_TAG))
+    assert asked == f"<|pad|><system>{SEED_TAG}<|end|><user>I\n\nC<|end|><assistant>"
+    assert _spelt(chat, chat.rating("I", "R")).endswith('"Score: " and the number.<|end|><assistant>Score: ')
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(st.sampled_from([*_SPECIALS, "{response}", "{tag}", "{{", "a", " ", "\n", "ü", "🙂"]), max_size=8))
+def test_text_from_outside_is_never_special_and_never_a_slot(prompter: Prompter, pieces: list[str]) -> None:
+    text = "x" + "".join(pieces) + "x"
+    specials = _special_ids(prompter)
+
+    def scaffold(ids: list[int]) -> list[int]:
+        return [id for id in ids if id in specials]
+
+    for hostile, harmless in (
+        (prompter.backward(text, text), prompter.backward("x", "x")),
+        (prompter.forward(text, text, text), prompter.forward("x", "x", "x")),
+        (prompter.rating(text, text, text), prompter.rating("x", "x", "x")),
+    ):
+        assert scaffold(hostile) == scaffold(harmless)
+        assert _spelt(prompter, hostile).count(text) >= 2, "as it was spelt"
+    target = prompter.target(text)
+    assert scaffold(target) == [prompter.stop_ids[0]] == target[-1:]
+    assert prompter.literal.decode(target[:-1], skip_special_tokens=False) == text
+
+
+def test_digits_are_found_where_a_rating_is_read(prompter: Prompter) -> None:
+    assert [prompter.tokenizer.decode([id]) for id in prompter.digit_ids] == list(DIGITS)
+    prompt = prompter.rating("What?", "That.", None)
+    for digit, id in zip(DIGITS, prompter.digit_ids, strict=True):
+        whole = prompter.tokenizer.encode(_spelt(prompter, prompt) + digit, add_special_tokens=False).ids
+        assert whole == [*prompt, id], "the digit is the very next token"
+
+
+def test_training_asks_what_inference_asks(prompter: Prompter) -> None:
+    maker = SequenceMaker(prompter)
+    for pair in (Pair("Why, 2 times?", "Because of <|score|>."), Pair("Ä?", "B\n\nC", "given")):
+        context = pair.context or None
+        rating = list(maker.rating(pair, 3).ids)
+        assert rating == [*prompter.rating(pair.instruction, pair.response, context), prompter.digit_ids[2]]
+        backward = list(maker.backward(pair).ids)
+        assert backward == prompter.backward(pair.response, context) + prompter.target(pair.instruction)
+        for tag in (SEED_TAG, AUGMENTED_TAG):
+            forward = list(maker.forward(pair, tag).ids)
+            assert forward == prompter.forward(pair.instruction, context, tag) + prompter.target(pair.response)
+
+
+def test_a_rating_continues_its_backward_prompt(prompters: dict[Family, Prompter]) -> None:
+    prompter = prompters[Family.MARKERS]
+    backward = prompter.backward("An answer.", "given")
+    assert prompter.rating("A question?", "An answer.", "given")[: len(backward)] == backward
+
+
+def test_what_is_decoded_has_no_special_tokens(prompter: Prompter) -> None:
+    assert prompter.decode(prompter.target("  What is it?\n")) == "What is it?"
+    assert prompter.decode([]) == ""
+
+
+def _write_bytes_tokenizer(directory: Path, without: str) -> None:
+    make_tokenizer(directory, markers=False)
+    file = directory / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["model"]["vocab"] = {token: id for token, id in content["model"]["vocab"].items() if token not in without}
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("without", ["3", "12345"])
+def test_a_tokenizer_without_a_digit_is_refused(tmp_path: Path, without: str) -> None:
+    _write_bytes_tokenizer(tmp_path, without)
+    with pytest.raises(ModelError, match="no single token for each of the digits"):
+        Prompter.load(tmp_path)
+
+
+def test_a_directory_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no tokenizer\.json"):
+        Prompter.load(tmp_path)
+    with pytest.raises(ModelError, match=r"no tokenizer\.json"):
+        Prompter.load(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": {"type": "Oracle"}}'])
+def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be read as a tokenizer"):
+        Prompter.load(tmp_path)
+
+
+def test_a_configuration_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json is not JSON"):
+        Prompter.load(tmp_path)
+
+
+def test_a_model_that_would_never_stop_is_refused(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path)
+    _config(tmp_path, lambda config: config.pop("eos_token"))
+    with pytest.raises(ModelError, match="end-of-sequence"):
+        Prompter.load(tmp_path)
+
+
+@pytest.mark.parametrize(("declared", "more"), [(7, (7,)), ([8, 7], (8, 7)), ([], ()), (None, ())])
+def test_stop_tokens_are_those_of_the_tokenizer_and_the_generation(
+    tmp_path: Path, declared: object, more: tuple[int, ...]
+) -> None:
+    make_tokenizer(tmp_path)
+    _config(tmp_path, lambda config: config.update(eos_token={"content": "<|end|>"}))
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": declared}), encoding="utf-8")
+    end = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).token_to_id("<|end|>")
+    assert Prompter.load(tmp_path).stop_ids == (end, *more)
+
+
+def test_padding_and_truncation_of_a_tokenizer_are_switched_off(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path)
+    file = str(tmp_path / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(file)
+    tokenizer.enable_truncation(4)
+    tokenizer.enable_padding(length=64)
+    tokenizer.save(file)
+    prompter = Prompter.load(tmp_path)
+    assert len(prompter.target("twelve bytes")) == 13
+
+
+@pytest.mark.parametrize("place", ["list", "file"])
+def test_a_chat_template_is_found_wherever_it_lies(tmp_path: Path, place: str, prompters: dict[Family, Prompter]) -> None:
+    make_tokenizer(tmp_path, markers=False)
+    named = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": _CHAT}]
+    _config(tmp_path, lambda config: config.update(bos_token="<|pad|>", **({"chat_template": named} if place == "list" else {})))
+    if place == "file":
+        (tmp_path / "chat_template.jinja").write_text(_CHAT, encoding="utf-8")
+    assert Prompter.load(tmp_path).backward("R") == prompters[Family.CHAT].backward("R")
+
+
+def _chat_prompter(directory: Path, template: str) -> Prompter:
+    make_tokenizer(directory, markers=False, chat_template=template)
+    return Prompter.load(directory)
+
+
+def test_a_template_that_refuses_system_turns_gets_them_in_the_users(tmp_path: Path) -> None:
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + _CHAT
+    prompter = _chat_prompter(tmp_path, refusing)
+    assert _spelt(prompter, prompter.forward("I", None, SEED_TAG)) == f"<user>{SEED_TAG}\n\nI<|end|><assistant>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.append(1) }}",
+        "{{ cycler.__init__.__globals__ }}",
+        "{{ raise_exception('never') }}",
+        "{{ absent.field }}",
+    ],
+)
+def test_a_chat_template_is_kept_in_its_box(tmp_path: Path, template: str) -> None:
+    with pytest.raises(ModelError, match="cannot be rendered"):
+        _chat_prompter(tmp_path, template)
+
+
+@pytest.mark.parametrize("template", ["{% if %}", "{{ 1 + 'a' }}", "{{ 1 / 0 }}", "{% for i in range(10 ** 9) %}{% endfor %}"])
+def test_a_chat_template_that_is_wrong_is_told(tmp_path: Path, template: str) -> None:
+    with pytest.raises(ModelError, match="cannot be rendered"):
+        _chat_prompter(tmp_path, template)

@@ -1,0 +1,77 @@
+"""The registry of prompt templates: whole, and never changed under an old version."""
+
+import hashlib
+import itertools
+import re
+
+import pytest
+
+from models.templates import AUGMENTED_TAG, BOTH_TAGS, MARKERS, SEED_TAG, Family, Task, Template, template_for
+
+_EVERY = [template_for(task, family) for task, family in itertools.product(Task, Family)]
+_SLOT = re.compile(r"\{(\w+)\}")
+_SLOTS = {
+    Task.BACKWARD: {"response"},
+    Task.RATING: {"instruction", "response"},
+    Task.FORWARD: {"instruction", "tag"},
+}
+_PINNED = {
+    "backward.markers.1": "ac4607e25d29cd85",
+    "backward.chat.1": "db8b7c25dbb19bb4",
+    "backward.plain.1": "f3ae255dcf2d234f",
+    "forward.markers.1": "adb677088bb09bef",
+    "forward.chat.1": "7c1b16e92b94c4f6",
+    "forward.plain.1": "b4ab9aa1294687d9",
+    "rating.markers.1": "f3b68a85cd24d49a",
+    "rating.chat.1": "61a3f87f082e4f60",
+    "rating.plain.1": "2ced46beb5709e99",
+}
+
+
+def _digest(template: Template) -> str:
+    parts = (template.system, template.text, template.with_context)
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
+
+
+def test_every_task_of_every_family_has_one_template() -> None:
+    assert len({template.id for template in _EVERY}) == len(_EVERY) == len(Task) * len(Family)
+    for (task, family), template in zip(itertools.product(Task, Family), _EVERY, strict=True):
+        assert (template.task, template.family) == (task, family)
+        assert template.id == f"{task}.{family}.{template.version}"
+
+
+@pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
+def test_a_changed_text_has_a_new_version(template: Template) -> None:
+    # The version is part of every example's id, and a release is refused by a worker with other templates.
+    assert _PINNED.get(template.id) == _digest(template), "raise the version, then pin the new text here"
+
+
+@pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
+def test_a_template_has_its_slots_once_and_no_other(template: Template) -> None:
+    for text, slots in (
+        (template.system + template.text, _SLOTS[template.task]),
+        (template.system + template.with_context, _SLOTS[template.task] | {"context"}),
+    ):
+        found = _SLOT.findall(text)
+        assert sorted(found) == sorted(slots)
+        assert _SLOT.sub("", text).count("{") == 0
+
+
+@pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
+def test_a_context_chooses_the_text(template: Template) -> None:
+    assert template.choose("given") == template.with_context != template.text
+    assert template.choose(None) == template.choose("") == template.text
+
+
+def test_markers_stand_in_their_family_alone() -> None:
+    for template in _EVERY:
+        used = {marker for marker in MARKERS if marker in template.with_context}
+        assert bool(used) == (template.family is Family.MARKERS)
+    rating, backward = (template_for(task, Family.MARKERS) for task in (Task.RATING, Task.BACKWARD))
+    assert rating.text.startswith(backward.text), "so that the passage's keys and values serve both"
+    assert rating.with_context.startswith(backward.with_context)
+
+
+def test_the_tags_are_two_and_both() -> None:
+    assert SEED_TAG != AUGMENTED_TAG
+    assert f"{SEED_TAG} {AUGMENTED_TAG}" == BOTH_TAGS

@@ -1,0 +1,88 @@
+"""The trainer agent: when it trains, and what is left of a run that fails."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.trainer import Trainer, TrainingPolicy
+from schemas.errors import TrainingError
+from schemas.records import Example, ExampleOrigin
+
+_EXAMPLES = [
+    Example(id=str(number), instruction=f"What is {number}?\n", response="A number: \u2028 1.", origin=ExampleOrigin.SEED)
+    for number in range(3)
+]
+
+
+@pytest.fixture
+def events() -> list[Mapping[str, Any]]:
+    return []
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, events: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    return Trainer(tmp_path / "releases", threads=1, max_tokens=1_000, on_event=events.append)
+
+
+@pytest.mark.parametrize(
+    ("new", "seconds", "due"),
+    [
+        (0, 0, False),
+        (0, 1e9, False),  # nothing new: the same model again would be the result
+        (1, 99.9, False),
+        (1, 100, True),
+        (9, 0, False),
+        (10, 0, True),
+        (11, 0, True),
+    ],
+)
+def test_enough_examples_or_enough_time_with_any(new: int, seconds: float, due: bool) -> None:
+    assert TrainingPolicy(min_examples=10, max_seconds=100).due(new, seconds) is due
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1_000), st.floats(0, 1e6), st.integers(0, 100), st.floats(0, 1e5))
+def test_more_examples_or_time_never_put_a_run_off(new: int, seconds: float, more: int, later: float) -> None:
+    policy = TrainingPolicy()
+    assert policy.due(new + more, seconds + later) >= policy.due(new, seconds)
+
+
+def test_a_failed_run_tells_the_processs_own_words(trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"exit code 1: .*base is not a release: .*manifest\.json.*finished$"):
+        trainer.train(tmp_path / "base", tmp_path / "base", _EXAMPLES)
+    assert events == []
+    lines = (tmp_path / "releases" / "examples.jsonl").read_bytes().split(b"\n")
+    assert [Example.model_validate_json(line) for line in lines if line] == _EXAMPLES
+    trainer.stop()  # after the end, nothing to stop
+
+
+def test_examples_that_break_off_leave_the_file_of_the_run_before(trainer: Trainer, tmp_path: Path) -> None:
+    file = tmp_path / "releases" / "examples.jsonl"
+    file.parent.mkdir()
+    file.write_text("of the run before\n", encoding="utf-8")
+
+    def broken() -> Iterator[Example]:
+        yield _EXAMPLES[0]
+        raise ConnectionError("the disk went away")
+
+    with pytest.raises(ConnectionError):
+        trainer.train(tmp_path, tmp_path, broken())
+    assert file.read_text(encoding="utf-8") == "of the run before\n"
+
+
+def test_nothing_runs_before_it_is_asked_to(trainer: Trainer, tmp_path: Path) -> None:
+    trainer.stop()
+    assert not (tmp_path / "releases").exists()
+
+
+def test_the_agent_does_not_import_torch() -> None:
+    program = "import sys, agents.trainer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
