@@ -16,7 +16,7 @@ from streams.settings import Settings
 from streams.stage import Agent, Decode, StagePolicy
 from streams.topics import CANDIDATES, CURATED, DEAD_LETTERS, DOCUMENTS, REJECTED, SCORED, SEGMENTS, Topic
 
-_REMEMBERED = 50_000
+_REMEMBERED = 20_000
 """Ids that a stage knows as answered for, so that a document fed twice is not paid for twice."""
 
 

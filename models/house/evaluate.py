@@ -26,12 +26,12 @@ from models.prompts import Prompter
 _RIVALS = 9
 
 
-@torch.no_grad()
 def instruction_nll(model: PreTrainedModel, prompter: Prompter, response: str, instruction: str) -> float:
     """Mean nats a token of ``instruction`` after the backward prompt of ``response``; after no prompt where it is empty."""
     prompt = prompter.backward(response) if response else prompter.backward("")
     target = prompter.target(instruction)
-    logits = model(input_ids=torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1]
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1]
     return -float(logits.log_softmax(-1).gather(1, torch.tensor(target)[:, None]).mean())
 
 
@@ -46,10 +46,11 @@ def first_of_ten(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pai
     return first / len(pairs)
 
 
-@torch.no_grad()
 def rating(model: PreTrainedModel, prompter: Prompter, pair: Pair) -> float:
     """The expected rating of a pair."""
-    logits = model(input_ids=torch.tensor([prompter.rating(pair.instruction, pair.response, pair.context)])).logits[0, -1]
+    prompt = prompter.rating(pair.instruction, pair.response, pair.context)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([prompt])).logits[0, -1]
     return float((logits[list(prompter.digit_ids)].softmax(-1) * torch.arange(1, 6)).sum())
 
 

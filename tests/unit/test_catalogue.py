@@ -126,7 +126,7 @@ def test_a_tampered_export_is_refused(checkpoint: Path, release: Path, tmp_path:
         last = stream.read(1)
         stream.seek(-1, os.SEEK_END)
         stream.write(bytes([last[0] ^ 1]))
-    with pytest.raises(ModelError, match="model.safetensors"):
+    with pytest.raises(ModelError, match=r"model\.safetensors"):
         prepare(str(copy), cache)
 
 

@@ -49,7 +49,7 @@ def test_a_tampered_file_is_refused_by_name(release: Path, name: str) -> None:
 
 def test_a_missing_file_is_refused_by_name(release: Path) -> None:
     (release / "config.json").unlink()
-    with pytest.raises(ModelError, match="lacks config.json"):
+    with pytest.raises(ModelError, match=r"lacks config\.json"):
         verify(release)
 
 

@@ -57,7 +57,7 @@ def test_the_seeds_that_ship_are_many_and_apart() -> None:
 def test_a_line_that_is_no_seed_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "seeds.jsonl"
     file.write_text('{"instruction": "a", "response": "b"}\n' + line + "\n", encoding="utf-8")
-    with pytest.raises(SourceError, match="seeds.jsonl:2"):
+    with pytest.raises(SourceError, match=r"seeds\.jsonl:2"):
         read_seeds(file)
 
 
@@ -110,7 +110,7 @@ def test_too_few_seeds_are_an_error() -> None:
 def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "examples.jsonl"
     file.write_text(f"{_SEEDS[0].model_dump_json()}\n\n{line}\n", encoding="utf-8")
-    with pytest.raises(TrainingError, match="examples.jsonl:3"):
+    with pytest.raises(TrainingError, match=r"examples\.jsonl:3"):
         read_examples(file)
 
 
