@@ -24,14 +24,17 @@ class Backward:
                 *(write(segment.id, segment.text, segment.context, self._sampling, sample) for sample in range(self._samples))
             )
         except PromptTooLong as error:
-            return [self._refuse(segment, segment.id, "prompt_too_long", str(error))]
+            return [segment.refuse("backward", "prompt_too_long", str(error), release=self._model.release)]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
     def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:
         if not written.instruction:
-            return self._refuse(segment, written.id, "empty_instruction", "the model wrote nothing")
+            return segment.refuse(
+                "backward", "empty_instruction", "the model wrote nothing", id=written.id, release=written.release
+            )
         if not written.complete:
-            return self._refuse(segment, written.id, "unfinished_instruction", written.instruction[:200])
+            cut = written.instruction[:200]
+            return segment.refuse("backward", "unfinished_instruction", cut, id=written.id, release=written.release)
         return Candidate(
             id=written.id,
             instruction=written.instruction,
@@ -47,15 +50,4 @@ class Backward:
                 template=written.template,
                 sample=sample,
             ),
-        )
-
-    def _refuse(self, segment: Segment, id: str, reason: str, detail: str) -> Rejection:
-        return Rejection(
-            id=id,
-            stage="backward",
-            reason=reason,
-            detail=detail,
-            document_id=segment.document_id,
-            segment_id=segment.id,
-            release=self._model.release,
         )

@@ -114,17 +114,8 @@ class Curator:
         return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}") if near else None
 
     def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
-        provenance = scored.candidate.provenance
-        return Rejection(
-            id=scored.id,
-            stage=self.stage,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            document_id=provenance.document_id,
-            segment_id=provenance.segment_id,
-            release=scored.rating.release,
-            score=scored.rating.score,
-        )
+        rating = scored.rating
+        return scored.candidate.refuse(self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score)
 
     def _keep(self, example: Example, response: bytes) -> None:
         self._forget_response(example.id)

@@ -16,16 +16,5 @@ class Scorer:
         try:
             rating = await self._model.rate(candidate.instruction, candidate.response, candidate.context)
         except PromptTooLong as error:
-            origin = candidate.provenance
-            return [
-                Rejection(
-                    id=candidate.id,
-                    stage="scorer",
-                    reason="prompt_too_long",
-                    detail=str(error),
-                    document_id=origin.document_id,
-                    segment_id=origin.segment_id,
-                    release=self._model.release,
-                )
-            ]
+            return [candidate.refuse("scorer", "prompt_too_long", str(error), release=self._model.release)]
         return [Scored(candidate=candidate, rating=rating)]

@@ -63,6 +63,18 @@ class Segment(Record):
     text: NonEmpty
     context: str | None = None
 
+    def refuse(self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = "") -> "Rejection":
+        """A rejection of this segment, or of what ``id`` names and was to be made from it."""
+        return Rejection(
+            id=id or self.id,
+            stage=stage,
+            reason=reason,
+            detail=detail,
+            document_id=self.document_id,
+            segment_id=self.id,
+            release=release,
+        )
+
 
 class Provenance(BaseModel):
     """Where an example's response came from, and who wrote the rest."""
@@ -91,6 +103,19 @@ class Candidate(Record):
     context: str | None = None
     response: NonEmpty
     provenance: Provenance
+
+    def refuse(self, stage: str, reason: str, detail: str = "", *, release: str = "", score: float | None = None) -> "Rejection":
+        """A rejection of this candidate."""
+        return Rejection(
+            id=self.id,
+            stage=stage,
+            reason=reason,
+            detail=detail,
+            document_id=self.provenance.document_id,
+            segment_id=self.provenance.segment_id,
+            release=release,
+            score=score,
+        )
 
 
 class Rating(BaseModel):

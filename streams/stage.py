@@ -171,6 +171,7 @@ class Stage:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._idle.set()  # nothing is left to wait for
 
     async def _process(self, flight: _Flight) -> None:
         received = flight.received

@@ -30,6 +30,8 @@ class _Child:
 
     name: str
     start: Callable[[], BaseProcess]
+    once: bool = False
+    """Whether its end is its own affair: it is not started again."""
     process: BaseProcess | None = None
     started: float = 0.0
     failures: int = 0
@@ -80,7 +82,10 @@ class Supervisor:
 
     def train_once(self) -> BaseProcess:
         """A trainer that trains on what there is and ends; not restarted."""
-        return self._spawn("trainer", run_trainer, self.settings, once=True)
+        child = _Child("trainer", lambda: self._spawn("trainer", run_trainer, self.settings, once=True), once=True)
+        child.process = child.start()
+        self._children.append(child)
+        return child.process
 
     def poll(self) -> list[Mapping[str, Any]]:
         """Events since the last call, oldest first: ``ready``, ``training``, ``step``, ``announced``, ``died`` ...
@@ -95,6 +100,8 @@ class Supervisor:
                 events.append(self._events.get_nowait())
         now = time.monotonic()
         for child in self._children:
+            if child.once:
+                continue
             if child.process is not None and not child.process.is_alive():
                 events.append({"event": "died", "process": child.name, "exit_code": child.process.exitcode})
                 child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
@@ -106,8 +113,7 @@ class Supervisor:
 
     def stop_children(self) -> None:
         """Ask all to drain, wait, and end those that do not."""
-        running = [child.process for child in self._children if child.process is not None]
-        self._children.clear()
+        running = self._running()
         for process in running:
             process.terminate()
         deadline = time.monotonic() + _STOP_SECONDS
@@ -116,12 +122,15 @@ class Supervisor:
             if process.is_alive():
                 process.kill()
                 process.join()
+        self._children.clear()
 
     def abort(self) -> None:
         """End the children at once; what was in flight comes again at the next start."""
-        for child in self._children:
-            if child.process is not None:
-                child.process.kill()
+        for process in self._running():
+            process.kill()
+
+    def _running(self) -> list[BaseProcess]:
+        return [child.process for child in self._children if child.process is not None]
 
     def _add(self, name: str, body: Callable[..., None], settings: Settings) -> None:
         child = _Child(name, lambda: self._spawn(name, body, settings))

@@ -10,15 +10,25 @@ import typer
 
 from schemas.errors import SourceError
 from schemas.records import Document, Example
-from streams.broker import broker_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Device, Json, Model, StateDir, base_release, say, settings_from
+from streams.cli.options import (
+    Assignments,
+    Broker,
+    ConfigFile,
+    Device,
+    Json,
+    Model,
+    StateDir,
+    base_release,
+    connected,
+    say,
+    settings_from,
+)
 from streams.curated import follow, snapshot
 from streams.exports import Shape, row, write_jsonl, write_parquet
 from streams.feed import FeedReport
 from streams.feed import feed as feed_documents
 from streams.preview import Verdict, preview_documents
 from streams.sources import discover, read
-from streams.topics import create_topics
 
 _HEARTBEAT_SECONDS = 5.0
 
@@ -51,10 +61,8 @@ def feed(
 
     Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
     _print_report(report, as_json)
     if report.failed or not report.documents:
@@ -74,10 +82,8 @@ def tail(
 
     Example: `backstream tail -n 3 --from-beginning`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         for number, example in enumerate(follow(client, from_beginning=from_beginning, stop=lambda: False), start=1):
             print(json.dumps(row(example, shape), ensure_ascii=False), flush=True)
             if number == count:
@@ -97,11 +103,9 @@ def export(
 
     Example: `backstream export -o curated.jsonl --shape chat`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
     write = _writer_for(output)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         count = write(snapshot(client), output, shape)
     print(json.dumps({"examples": count, "file": str(output)}) if as_json else f"{count:,} examples in {output}")
 

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from schemas.errors import SettingsError
-from streams.broker import broker_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, say, settings_from
+from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, connected, settings_from
 from streams.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STACKTRACE, STAGE, TOPIC, Received, replay_all
 from streams.replay import replay
-from streams.topics import DEAD_LETTERS, create_topics
+from streams.topics import DEAD_LETTERS
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Where = Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")]
@@ -94,10 +93,8 @@ def _client(
     config: Path | None, assignments: list[str] | None, state_dir: Path | None, broker: str | None
 ) -> Iterator[dict[str, Any]]:
     """The broker's client arguments, for the length of a command."""
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         yield client
 
 

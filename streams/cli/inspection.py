@@ -10,14 +10,13 @@ from models.catalogue import default_cache, prepare
 from models.release import read_manifest
 from schemas.errors import BackstreamError
 from streams.audit import audit as audit_topics
-from streams.broker import Jars, broker_address, running_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, say, settings_from
+from streams.broker import Jars, running_address
+from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, connected, say, settings_from
 from streams.describe import as_mermaid, as_table
 from streams.lag import FlowReader
 from streams.progress import Rates
 from streams.releases import in_service, read_releases
 from streams.settings import Settings
-from streams.topics import create_topics
 
 _RATE_SECONDS = 1.0
 
@@ -42,10 +41,8 @@ def status(
     """
     import time
 
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)) as settings:
+        client = settings.kafka.client()
         with FlowReader(client, settings.kafka.group) as reader:
             rates = Rates()
             rates.update(reader.read())
@@ -56,7 +53,7 @@ def status(
     base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
     serving = in_service(releases, base)
     report = {
-        "broker": address,
+        "broker": settings.kafka.bootstrap_servers,
         "stages": [{**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)} for stage in flow.stages],
         "messages": dict(flow.messages),
         "release": serving.id if serving else base,
@@ -65,7 +62,7 @@ def status(
     if as_json:
         print(json.dumps(report))
         return
-    print(f"broker {address}, release in service {report['release']}")
+    print(f"broker {report['broker']}, release in service {report['release']}")
     for stage in flow.stages:
         rate = rates.per_second.get(stage.stage, 0.0)
         print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")
@@ -83,10 +80,8 @@ def audit(
 
     Example: `backstream audit`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         with FlowReader(client, settings.kafka.group) as reader:
             found = audit_topics(client, reader.committed())
     if as_json:

@@ -1,12 +1,16 @@
 """Options that many commands share, and settings made from them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from models.catalogue import default_cache, prepare
+from streams.broker import broker_address
 from streams.settings import Settings, load
+from streams.topics import create_topics
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML settings file.", show_default=False)]
 Assignments = Annotated[
@@ -31,6 +35,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 def settings_from(config: Path | None, assignments: list[str] | None, **flags: Any) -> Settings:
     """Settings by the usual order: flags, --set, environment, file, defaults. Raises SettingsError."""
     return load(config, flags, tuple(assignments or ()))
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Settings]:
+    """Settings that talk to a broker with our topics on it: the one given, the one that runs, or one of our own meanwhile."""
+    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
+        settings = settings.with_broker(address)
+        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+        yield settings
 
 
 def base_release(settings: Settings) -> Path:

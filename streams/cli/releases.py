@@ -7,10 +7,8 @@ import typer
 
 from schemas.errors import SettingsError
 from schemas.records import Release
-from streams.broker import broker_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, say, settings_from
+from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, connected, settings_from
 from streams.releases import read_releases
-from streams.topics import create_topics
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -66,8 +64,6 @@ def describe_release(release: Release) -> str:
 
 
 def _read(config: ConfigFile, assignments: Assignments, state_dir: StateDir, broker: Broker) -> list[Release]:
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        client = settings.with_broker(address).kafka.client()
-        create_topics(client, settings.kafka.replication_factor)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        client = settings.kafka.client()
         return read_releases(client)

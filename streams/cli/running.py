@@ -10,14 +10,23 @@ from typing import Annotated, Any
 import typer
 
 from schemas.errors import SettingsError
-from streams.broker import broker_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Device, Model, StateDir, base_release, say, settings_from
+from streams.cli.options import (
+    Assignments,
+    Broker,
+    ConfigFile,
+    Device,
+    Model,
+    StateDir,
+    base_release,
+    connected,
+    say,
+    settings_from,
+)
 from streams.demo import run_demo
 from streams.lag import FlowReader
 from streams.processes import run_trainer, run_worker
 from streams.progress import Progress
 from streams.supervisor import Supervisor
-from streams.topics import create_topics
 from streams.topology import STAGES, StageSpec
 
 _POLL_SECONDS = 0.5
@@ -74,8 +83,8 @@ def up(
                     progress.event(event)
                 progress.flow(flow.read())
                 stop.wait(_POLL_SECONDS)
-        progress.note("draining; Ctrl-C again to abort")
         stop.on_second = supervisor.abort
+        progress.note("draining; Ctrl-C again to abort")
 
 
 def worker(
@@ -97,9 +106,7 @@ def worker(
     )
     chosen = _choose_stages(stages)
     base = base_release(settings)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        settings = settings.with_broker(address)
-        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+    with connected(settings) as settings:
         run_worker(settings, base, _print_event, chosen)
 
 
@@ -117,9 +124,7 @@ def trainer(
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
     base = base_release(settings)
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        settings = settings.with_broker(address)
-        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+    with connected(settings) as settings:
         run_trainer(settings, base, _print_event, once=once)
 
 

@@ -6,13 +6,14 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.grades import Grader, Pair
 from models.house.data import epochs, read_documentation, read_pairs
-from models.house.settings import Recipe
+from models.house.settings import READING, Recipe
 from models.prompts import Prompter
 from tests.unit.checkpoints import make_tokenizer
 
@@ -41,9 +42,9 @@ def test_pairs_are_read_in_order_and_stripped(tmp_path: Path) -> None:
 
 
 def test_the_stream_repeats_and_keeps_within_the_longest(prompter: Prompter) -> None:
-    recipe = Recipe(longest=600)
+    phase = replace(READING, longest=600)
     documentation = read_documentation()[:20]
-    first, second = (list(itertools.islice(epochs(recipe, prompter, _PAIRS, documentation), 60)) for _ in range(2))
+    first, second = (list(itertools.islice(epochs(Recipe(), phase, prompter, _PAIRS, documentation), 60)) for _ in range(2))
     assert first == second
     assert max(len(sequence.ids) for sequence in first) <= 600
     assert len({sequence.ids[0] for sequence in first}) > 1, "more than one task"
