@@ -78,12 +78,12 @@ class Curator:
     async def handle(self, scored: Scored, at: Offset | None = None) -> list[Example | Rejection | Retraction]:
         """The example, or the rejection, that follows from a rating.
 
-        An example that is kept already is not compared with itself. The same rating again gives nothing; a new one that
-        passes gives the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
+        An example that is kept already is not compared with itself. A release's second rating gives nothing; another release's
+        that passes gives the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
         """
         kept = self._kept.get(scored.id)
-        if kept is not None and (kept.score, kept.release) == (scored.rating.score, scored.rating.release):
-            return []
+        if kept is not None and kept.release == scored.rating.release:
+            return []  # a replay; its score may differ in the last digits, which depend on the engine's batch
         refusal = self._refuse(scored)
         if refusal is None:
             response = _digest(scored.candidate.response)

@@ -1,16 +1,19 @@
 """Committed lag: what each stage has yet to answer for, from committed offsets and not from read positions."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError, NotCoordinatorError
 
 from schemas.errors import BrokerError
-from streams.topics import TOPICS
+from streams.topics import REACH_MS, TOPICS
 from streams.topology import STAGES, StageSpec
+
+_COORDINATOR_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class FlowReader:
         self._group = group
         self._stages = stages
         try:
-            self._admin = KafkaAdminClient(**client)
+            self._admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
         except KafkaError as error:
             raise BrokerError(
                 f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
@@ -69,7 +72,7 @@ class FlowReader:
             ends = self._offsets(places, OffsetSpec.LATEST)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             groups = {spec.name: f"{self._group}.{spec.name}" for spec in self._stages}
-            committed = self._admin.list_group_offsets(dict.fromkeys(groups.values())) if places else {}
+            committed = self._group_offsets() if places else {}
         except KafkaError as error:
             raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         stages = []
@@ -89,7 +92,7 @@ class FlowReader:
     def committed(self) -> dict[tuple[str, str, int], int]:
         """(stage, topic, partition) to the committed offset, where there is one."""
         try:
-            found = self._admin.list_group_offsets({f"{self._group}.{spec.name}": None for spec in self._stages})
+            found = self._group_offsets()
         except KafkaError as error:
             raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         return {
@@ -98,6 +101,17 @@ class FlowReader:
             for place, offset in offsets.items()
             if offset.offset >= 0
         }
+
+    def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
+        """Committed offsets by group. A broker that has just started has no coordinator yet."""
+        deadline = time.monotonic() + _COORDINATOR_SECONDS
+        while True:
+            try:
+                return self._admin.list_group_offsets({f"{self._group}.{spec.name}": None for spec in self._stages})
+            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _offsets(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         if not places:

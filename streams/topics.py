@@ -11,6 +11,8 @@ from schemas.records import Candidate, Document, Example, Record, Rejection, Rel
 from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000
+REACH_MS = 10_000
+"""How long a broker may take to answer for the first time before it counts as not there."""
 _HEADROOM = 512 * 1024
 """Bytes above a record's own for its key and headers; a dead letter carries a stack trace more than its original."""
 
@@ -62,7 +64,7 @@ def create_topics(client: Mapping[str, object], replication: int = 1) -> list[st
     ``curated`` with the number of the partition of ``scored`` that it reads.
     """
     try:
-        admin = KafkaAdminClient(**client)
+        admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
     except KafkaError as error:
         raise BrokerError(
             f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"

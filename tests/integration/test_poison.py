@@ -27,7 +27,7 @@ POISON = {
 
 
 def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worker):
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, max_request_size=4_000_000)
     for name, (value, headers) in POISON.items():
         producer.send("documents", value, name.encode(), headers=headers, partition=0)
     nested = "<div>" * 100_000 + passage(1) + "</div>" * 100_000
