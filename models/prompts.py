@@ -59,6 +59,8 @@ class Prompter:
         else:
             family = Family.CHAT if chat else Family.PLAIN
         stop_ids = _stop_ids(tokenizer, config, _read_json(directory / "generation_config.json"))
+        if family is Family.MARKERS:  # a marker opens the next field, so it ends this one as well
+            stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None)
         return cls(tokenizer, literal, family, stop_ids, unrated._find_digits(), unrated.chat)
 

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import multiprocessing
 import queue
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,12 @@ class Supervisor:
             kwargs=options,
             name=name,
         )
-        process.start()
+        # A child inherits the mask: a Ctrl-C while it still imports must not reach it either.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
 

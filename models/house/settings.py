@@ -1,6 +1,6 @@
 """Every choice of the house model's recipe, in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,10 @@ RATING = Phase(
 """All roles, the rates falling to zero: the ratings can now use what the model knows of a pair."""
 
 
+COPYING_AGAIN = replace(COPYING, tokens=800_000, forward_share=0.35, prompt_weight=0.3)
+RATING_AGAIN = replace(RATING, tokens=1_000_000, forward_share=0.1)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What the house model is made of and how it is trained. DECISIONS.md tells what was tried."""
@@ -91,7 +95,7 @@ class Recipe:
     key_value_heads: int = 1
     context: int = 1536
 
-    phases: tuple[Phase, ...] = (READING, ROLES, COPYING, RATING)
+    phases: tuple[Phase, ...] = (READING, ROLES, COPYING, RATING, COPYING_AGAIN, RATING_AGAIN)
     held_out: int = 1000
     """The last rows of the instruction data, never trained on."""
 

@@ -186,8 +186,9 @@ def test_stop_tokens_are_those_of_the_tokenizer_and_the_generation(
     make_tokenizer(tmp_path)
     _config(tmp_path, lambda config: config.update(eos_token={"content": "<|end|>"}))
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": declared}), encoding="utf-8")
-    end = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).token_to_id("<|end|>")
-    assert Prompter.load(tmp_path).stop_ids == (end, *more)
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    markers = tuple(tokenizer.token_to_id(marker) for marker in MARKERS)  # a marker opens the next field: it ends this one too
+    assert Prompter.load(tmp_path).stop_ids == (tokenizer.token_to_id("<|end|>"), *more, *markers)
 
 
 def test_padding_and_truncation_of_a_tokenizer_are_switched_off(tmp_path: Path) -> None:
