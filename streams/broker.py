@@ -144,7 +144,7 @@ class EmbeddedBroker:
         return properties
 
     def _format(self, java: list[str], properties: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = cluster_id(uuid.uuid4().bytes)
         command = [*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -168,6 +168,14 @@ class EmbeddedBroker:
         told = [line[:300] for line in lines if " ERROR " in line or " FATAL " in line] or lines
         end = "\n".join(told[-5:])
         return BrokerError(f"the embedded Kafka ended by itself. Is the disk full? What {log} says last:\n{end}")
+
+
+def cluster_id(entropy: bytes) -> str:
+    """16 random bytes as Kafka writes an id: base64 in 22 characters, of which the first is a letter.
+
+    One that starts with a dash would be read as an option by Kafka's own tools.
+    """
+    return urlsafe_b64encode(bytes([entropy[0] & 0x7F]) + entropy[1:]).decode().rstrip("=")
 
 
 def running_address(directory: Path) -> str | None:
