@@ -38,7 +38,6 @@ class CuratorSettings:
 class _Kept(NamedTuple):
     """What is remembered of a kept example, the index aside."""
 
-    score: float | None
     release: str
     response: bytes
     """Digest of the response."""
@@ -120,7 +119,7 @@ class Curator:
     def _keep(self, example: Example, response: bytes) -> None:
         self._forget_response(example.id)
         rating = example.rating
-        self._kept[example.id] = _Kept(rating.score if rating else None, rating.release if rating else "", response)
+        self._kept[example.id] = _Kept(rating.release if rating else "", response)
         self._by_response.setdefault(response, set()).add(example.id)
         self._index.add(example.id, example.instruction)
 

