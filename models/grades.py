@@ -4,6 +4,7 @@ A true pair is a 5. Worse grades are made by hand-written damage to it, or by pa
 The scale is the paper's (arXiv 2308.06259, table 19), in our own words in ``models/templates.py``.
 """
 
+import itertools
 import random
 import re
 from collections import defaultdict
@@ -83,6 +84,11 @@ class Grader:
         if grade == 5:
             return Graded(pair, 5)
         return Graded(self._random.choice(self._damage[grade])(pair), grade)
+
+    def rivals(self, graded: Graded, count: int) -> list[Graded]:
+        """Wrong requests for a graded pair's response: neighbours (at best 2) and strangers (1) in turn."""
+        makers = ((self._neighbour, min(2, graded.grade)), (self._stranger, 1))
+        return [Graded(make(graded.pair), grade) for make, grade in itertools.islice(itertools.cycle(makers), count)]
 
     def neighbour(self, pair: Pair) -> str:
         """Another request that shares a rare word with this one: a hard negative. A stranger's where there is none."""

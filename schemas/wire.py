@@ -6,6 +6,7 @@ The ``documents`` topic also takes plain text, HTML, Markdown and JSON from any 
 
 import json
 from collections.abc import Iterable, Mapping
+from email.message import Message
 from typing import Any, TypeVar
 
 import msgpack
@@ -61,8 +62,8 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     """Bytes on ``documents`` as a Document, whoever wrote them.
 
     Text types become a document whose source is the ``source`` header, else the key. JSON is an object with ``text``
-    and any other field of Document. Without a ``content-type``: a record if there is a ``schema`` header, else UTF-8
-    text. Raises WireError for anything else.
+    and any other field of Document. Without a ``content-type``: a record if there is a ``schema`` header, else text.
+    Text is UTF-8 unless the content type names another ``charset``. Raises WireError for anything else.
     """
     content_type = _content_type(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
@@ -86,7 +87,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     media_type = content_type or "text/plain"
     if media_type not in TEXT_TYPES:
         raise WireError(f"content-type {media_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}")
-    text = _text(data, "document")
+    text = _text(data, "document", _charset(headers))
     if not text.strip():
         raise WireError("the document is empty")
     return Document.model_construct(id=document_id(source, text), source=source, text=text, media_type=media_type)
@@ -110,6 +111,12 @@ def _check_schema(type_: type[Record], headers: Headers) -> None:
 def _content_type(headers: Headers) -> str | None:
     value = headers.get(CONTENT_TYPE)
     return value.decode("ascii", "replace").split(";")[0].strip().lower() if value else None
+
+
+def _charset(headers: Headers) -> str:
+    message = Message()
+    message[CONTENT_TYPE] = headers.get(CONTENT_TYPE, b"text/plain").decode("ascii", "replace")
+    return message.get_content_charset("utf-8")
 
 
 def _unpack(data: bytes) -> Any:
@@ -141,8 +148,10 @@ def _validate(type_: type[R], value: Any) -> R:
         raise WireError(f"not a valid {type_.name}: {where}: {first['msg']}") from error
 
 
-def _text(data: bytes, what: str) -> str:
+def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode(charset)
     except UnicodeDecodeError as error:
-        raise WireError(f"{what} is not UTF-8 at byte {error.start:,}") from error
+        raise WireError(f"{what} is not {charset.upper()} at byte {error.start:,}") from error
+    except (LookupError, ValueError) as error:
+        raise WireError(f"{what} cannot be read in the charset {charset!r} that it declares: {error}") from error

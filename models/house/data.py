@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.grades import Grader, Pair
-from models.house.settings import Phase, Recipe
+from models.house.contrast import contrast
+from models.house.settings import Recipe
 from models.prompts import Prompter
 from models.sequences import SequenceMaker, TrainingSequence
 from models.templates import BOTH_TAGS, SEED_TAG
@@ -42,10 +43,12 @@ def read_documentation() -> list[str]:
 
 
 def epochs(
-    recipe: Recipe, phase: Phase, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
+    recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
 ) -> Iterator[TrainingSequence]:
-    """A phase's sequences without end, each epoch shuffled and graded anew; the same for the same seed."""
-    generator = random.Random(recipe.seed)
+    """The sequences of phase ``index`` without end, each epoch shuffled and graded anew; the same for the same seed."""
+    phase = recipe.phases[index]
+    # A seed of its own for each phase: with one for all, short phases would read the same beginning of the data again.
+    generator = random.Random(recipe.seed + index)
     maker = SequenceMaker(prompter, phase.prompt_weight, recipe.rating_weight)
     grader = Grader(pairs, generator)
     passages = [pair for pair in pairs if len(pair.response) >= _SHORTEST_PASSAGE]
@@ -66,8 +69,6 @@ def epochs(
             grade = generator.choice(phase.grades)
             true_pair = grade == 5 and generator.random() < phase.unrated
             graded = grader.draw(pair, grade)
-            # The instruction of a true pair is a target too: two lessons for one pass.
-            taught = 1.0 if grade == 5 else 0.0
-            sequence = maker.backward(pair) if true_pair else maker.rating(graded.pair, graded.grade, taught)
+            sequence = maker.backward(pair) if true_pair else contrast(maker, [graded, *grader.rivals(graded, phase.rivals)])
         if len(sequence.ids) <= phase.longest:
             yield sequence

@@ -23,6 +23,8 @@ class Phase:
     """Loss weight of a prompt token; a target token has 1."""
     decay: float
     """Share of the phase, at its end, over which the rates fall to zero in a straight line."""
+    rivals: int = 0
+    """Wrong instructions that are rated in the same pass as each graded one (``models/house/contrast.py``)."""
 
 
 READING = Phase(
@@ -80,6 +82,11 @@ RATING = Phase(
 
 COPYING_AGAIN = replace(COPYING, tokens=800_000, forward_share=0.35, prompt_weight=0.3)
 RATING_AGAIN = replace(RATING, tokens=1_000_000, forward_share=0.1)
+COPYING_LONG = replace(COPYING, tokens=6_000_000, forward_share=0.35, prompt_weight=0.4)
+CONTRAST = replace(
+    RATING, tokens=2_500_000, batch_tokens=2500, forward_share=0.1, grades=(5,) * 5 + (4, 3, 2, 1), unrated=0.3, rivals=3
+)
+"""Ratings of a true and three wrong instructions for one response at a time; the rates fall to zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ class Recipe:
     key_value_heads: int = 1
     context: int = 1536
 
-    phases: tuple[Phase, ...] = (READING, ROLES, COPYING, RATING, COPYING_AGAIN, RATING_AGAIN)
+    phases: tuple[Phase, ...] = (READING, ROLES, COPYING, RATING, COPYING_AGAIN, RATING_AGAIN, COPYING_LONG, CONTRAST)
     held_out: int = 1000
     """The last rows of the instruction data, never trained on."""
 

@@ -42,10 +42,13 @@ def test_pairs_are_read_in_order_and_stripped(tmp_path: Path) -> None:
 
 
 def test_the_stream_repeats_and_keeps_within_the_longest(prompter: Prompter) -> None:
-    phase = replace(READING, longest=600)
+    recipe = Recipe(phases=(replace(READING, longest=600),) * 2)
     documentation = read_documentation()[:20]
-    first, second = (list(itertools.islice(epochs(Recipe(), phase, prompter, _PAIRS, documentation), 60)) for _ in range(2))
+    first, second, other = (
+        list(itertools.islice(epochs(recipe, index, prompter, _PAIRS, documentation), 60)) for index in (0, 0, 1)
+    )
     assert first == second
+    assert first != other, "each phase reads the data in an order of its own"
     assert max(len(sequence.ids) for sequence in first) <= 600
     assert len({sequence.ids[0] for sequence in first}) > 1, "more than one task"
 

@@ -356,6 +356,19 @@ def test_text_that_is_not_utf_8_is_refused_with_its_place() -> None:
         decode_document(b"words", {}, b"\xff")
 
 
+@pytest.mark.parametrize("charset", ["iso-8859-1", "LATIN1", '"windows-1252"', "utf-16"])
+def test_text_is_read_in_the_charset_that_its_producer_declares(charset: str) -> None:
+    text = "Grüße, ein Text.\n"
+    data = text.encode(charset.strip('"'))
+    assert decode_document(data, _headers(f"text/plain; charset={charset}")).text == text
+
+
+@pytest.mark.parametrize("charset", ["klingon", "base64", "utf-8\0"])
+def test_a_charset_that_is_not_known_is_refused(charset: str) -> None:
+    with pytest.raises(WireError, match="charset"):
+        decode_document(b"words", _headers(f"text/plain; charset={charset}"))
+
+
 def test_a_record_of_ours_is_told_by_its_schema_header() -> None:
     document = Document(id="d", source="s", text="words", title="On words")
     assert decode_document(encode(document), header_map(headers_for(Document)), b"other") == document
