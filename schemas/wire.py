@@ -115,7 +115,7 @@ def _content_type(headers: Headers) -> str | None:
 
 def _charset(headers: Headers) -> str:
     message = Message()
-    message[CONTENT_TYPE] = headers.get(CONTENT_TYPE, b"text/plain").decode("ascii", "replace")
+    message[CONTENT_TYPE] = (headers.get(CONTENT_TYPE) or b"text/plain").decode("ascii", "replace")
     return message.get_content_charset("utf-8")
 
 
