@@ -7,6 +7,7 @@ with special tokens switched off: a document that contains ``<|score|>`` or ``</
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from schemas.errors import ModelError
 
 _SLOT = re.compile(r"\{(context|response|instruction|tag)\}")
 _RATING_LEAD = "Score: "
+_DATE = date(2024, 7, 26)
+"""What a chat template that asks is told: a prompt must not differ from one day to the next, or a replay would too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,13 @@ class ChatLayout:
         from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        # What transformers' own environment offers to a chat template.
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _raise_template_error
+        environment.globals["strftime_now"] = _DATE.strftime
+        environment.filters["tojson"] = _to_json
         turns = [{"role": "user", "content": user}]
         try:
             template = environment.from_string(self.source)
@@ -167,6 +175,10 @@ class ChatLayout:
             return template.render(messages=turns, add_generation_prompt=True, **self.specials)
         except Exception as error:  # a template is a stranger's program: it may fail in any way
             raise ModelError(f"the model's chat template cannot be rendered: {error}") from error
+
+
+def _to_json(value: Any, indent: int | None = None, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
 
 
 def _raise_template_error(message: str) -> None:

@@ -217,6 +217,16 @@ def _chat_prompter(directory: Path, template: str) -> Prompter:
     return Prompter.load(directory)
 
 
+def test_a_chat_template_has_what_transformers_offers_it(tmp_path: Path) -> None:
+    template = (
+        "{% for message in messages %}{% if message.role == 'system' %}{% continue %}{% endif %}"
+        "{{ strftime_now('%Y') }} {{ {'q': '<é>'} | tojson }} {{ message.content }}{% endfor %}"
+    )
+    prompter = _chat_prompter(tmp_path, template)
+    assert prompter.decode(prompter.forward("Why?")) == '2024 {"q": "<é>"} Why?'
+
+
+
 def test_a_template_that_refuses_system_turns_gets_them_in_the_users(tmp_path: Path) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + _CHAT
     prompter = _chat_prompter(tmp_path, refusing)
