@@ -156,9 +156,7 @@ class ChatLayout:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         # What transformers' own environment offers to a chat template.
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
         environment.globals["raise_exception"] = _raise_template_error
         environment.globals["strftime_now"] = _DATE.strftime
         environment.filters["tojson"] = _to_json

@@ -12,7 +12,7 @@ from schemas.errors import SourceError
 from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
 from streams.settings import Settings
 from streams.stage import Agent
-from streams.topology import agent_makers
+from streams.topology import agent_makers, segmenter_of
 
 _NEXT: dict[type[Record], str] = {Document: "segmenter", Segment: "backward", Candidate: "scorer", Scored: "curator"}
 
@@ -55,6 +55,17 @@ def preview_documents(
                     return
         finally:
             served.close()
+
+
+def cut_documents(settings: Settings, documents: Iterable[Document | SourceError]) -> Iterator[Segment | Rejection | SourceError]:
+    """Every passage of the documents, as the segmenter would send it on or refuse it."""
+    segmenter = segmenter_of(settings)
+    with asyncio.Runner() as runner:
+        for document in documents:
+            if isinstance(document, SourceError):
+                yield document
+            else:
+                yield from runner.run(segmenter.handle(document))
 
 
 async def _follow(agents: dict[str, Agent], document: Document | SourceError) -> AsyncIterator[Verdict]:

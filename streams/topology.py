@@ -60,9 +60,14 @@ STAGES = (
 AgentMaker = Callable[[], Agent]
 
 
+def segmenter_of(settings: Settings) -> Segmenter:
+    """The segmenter that the settings ask for."""
+    return Segmenter(SegmenterSettings(**settings.segments.model_dump()))
+
+
 def agent_makers(settings: Settings, model: ServedModel | None) -> Mapping[str, AgentMaker]:
     """How to make the agent of each stage. Stateless agents are shared; the curator is made for each partition."""
-    segmenter = Segmenter(SegmenterSettings(**settings.segments.model_dump()))
+    segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
         "segmenter": lambda: segmenter,
         "curator": lambda: Curator(CuratorSettings(**settings.curation.model_dump())),

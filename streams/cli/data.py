@@ -1,7 +1,8 @@
-"""Commands that move data: ``feed``, ``tail``, ``export``, ``preview``."""
+"""Commands that move data: ``feed``, ``tail``, ``export``, ``segment``, ``preview``."""
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import SourceError
-from schemas.records import Document, Example
+from schemas.records import Document, Example, Rejection, Segment
 from streams.cli.options import (
     Assignments,
     Broker,
@@ -27,7 +28,7 @@ from streams.curated import follow, snapshot
 from streams.exports import Shape, row, write_jsonl, write_parquet
 from streams.feed import FeedReport
 from streams.feed import feed as feed_documents
-from streams.preview import Verdict, preview_documents
+from streams.preview import Verdict, cut_documents, preview_documents
 from streams.sources import discover, read
 
 _HEARTBEAT_SECONDS = 5.0
@@ -35,7 +36,7 @@ _HEARTBEAT_SECONDS = 5.0
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (feed, tail, export, preview):
+    for command in (feed, tail, export, segment, preview):
         app.command()(command)
 
 
@@ -131,6 +132,29 @@ def preview(
         print(json.dumps(verdict.as_dict(), ensure_ascii=False) if as_json else _describe(shown, verdict), flush=True)
     if not shown:
         say("no passage was found; `backstream preview` needs text of some 600 characters under a heading")
+        raise typer.Exit(1)
+
+
+def segment(sources: Sources, format: Format = None, config: ConfigFile = None, assignments: Assignments = None) -> None:
+    """Cut documents into passages, without a broker or a model: a JSON line for each, once however often it occurs.
+
+    Example: `backstream segment docs/ > passages.jsonl`
+    """
+    settings = settings_from(config, assignments)
+    seen: set[str] = set()
+    refused: Counter[str] = Counter()
+    for outcome in cut_documents(settings, read_all(sources, format)):
+        if isinstance(outcome, Segment):
+            if outcome.id not in seen:
+                seen.add(outcome.id)
+                print(outcome.model_dump_json(exclude_none=True))
+        elif isinstance(outcome, Rejection):
+            refused[outcome.reason] += 1
+        else:
+            refused["unreadable"] += 1
+            say(str(outcome))
+    say(f"{len(seen):,} passages; refused: " + (", ".join(f"{n:,} {reason}" for reason, n in refused.most_common()) or "none"))
+    if not seen:
         raise typer.Exit(1)
 
 

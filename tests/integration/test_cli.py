@@ -76,6 +76,18 @@ def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
     assert not (tmp_path / "s").exists()
 
 
+def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
+    (tmp_path / "a.txt").write_text(passage(5))
+    (tmp_path / "b.txt").write_text(passage(5))
+    (tmp_path / "c.txt").write_text("Too little.")
+    cut = run("segment", str(tmp_path))
+    rows = [json.loads(line) for line in cut.stdout.splitlines()]
+    assert len(rows) == 1
+    assert rows[0]["text"].split() == passage(5).split()
+    assert "1 passages; refused: 1 too_short" in cut.stderr
+    assert run("segment", str(tmp_path / "c.txt")).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

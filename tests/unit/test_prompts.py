@@ -226,7 +226,6 @@ def test_a_chat_template_has_what_transformers_offers_it(tmp_path: Path) -> None
     assert prompter.decode(prompter.forward("Why?")) == '2024 {"q": "<é>"} Why?'
 
 
-
 def test_a_template_that_refuses_system_turns_gets_them_in_the_users(tmp_path: Path) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + _CHAT
     prompter = _chat_prompter(tmp_path, refusing)
