@@ -83,7 +83,7 @@ def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
     cut = run("segment", str(tmp_path))
     rows = [json.loads(line) for line in cut.stdout.splitlines()]
     assert len(rows) == 1
-    assert rows[0]["text"].split() == passage(5).split()
+    assert passage(5).strip().endswith(rows[0]["text"])
     assert "1 passages; refused: 1 too_short" in cut.stderr
     assert run("segment", str(tmp_path / "c.txt")).returncode == 1
 
