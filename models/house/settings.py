@@ -82,9 +82,9 @@ RATING = Phase(
 
 COPYING_AGAIN = replace(COPYING, tokens=800_000, forward_share=0.35, prompt_weight=0.3)
 RATING_AGAIN = replace(RATING, tokens=1_000_000, forward_share=0.1)
-COPYING_LONG = replace(COPYING, tokens=6_000_000, forward_share=0.35, prompt_weight=0.4)
+COPYING_LONG = replace(COPYING, tokens=3_500_000, forward_share=0.35, prompt_weight=0.4)
 CONTRAST = replace(
-    RATING, tokens=2_500_000, batch_tokens=2500, forward_share=0.1, grades=(5,) * 5 + (4, 3, 2, 1), unrated=0.3, rivals=3
+    RATING, tokens=3_500_000, batch_tokens=2500, forward_share=0.1, grades=(5,) * 5 + (4, 3, 2, 1), unrated=0.3, rivals=3
 )
 """Ratings of a true and three wrong instructions for one response at a time; the rates fall to zero."""
 
