@@ -40,7 +40,7 @@ class Decoding(Generic[C]):
         """Get ready. ``requests`` come by ascending length; their prompts run in calls of at most ``call_tokens``."""
         self._runner = runner
         self._call_tokens = call_tokens
-        self._rows = [Row(request, Sampler(request.sampling, request.prompt)) for request in requests]
+        self._rows = [Row(request, Sampler(request.sampling)) for request in requests]
 
     def run(self) -> Iterator[tuple[GenerationRequest, Generation] | None]:
         """Decode; yields each generation as it ends, and None between calls, so that the caller can stop there.

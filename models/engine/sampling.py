@@ -17,8 +17,9 @@ Logits = NDArray[np.float32]
 class Sampling:
     """How the tokens of one generation are chosen. Raises ValueError where a value is out of its range.
 
-    A penalty acts on the ids of the prompt and of what was generated (CTRL, arXiv 1909.05858). Then, unless greedy:
-    temperature, the ``top_k`` most probable, and of these the fewest that hold ``top_p`` of the probability.
+    A penalty acts on what was generated (CTRL, arXiv 1909.05858) and not on the prompt, as it does in transformers: an
+    instruction should take its words from the passage that it asks for. Then, unless greedy: temperature, the ``top_k``
+    most probable, and of these the fewest that hold ``top_p`` of the probability.
     """
 
     temperature: float = 0.0
@@ -28,7 +29,7 @@ class Sampling:
     top_k: int = 0
     """How many tokens to sample from; 0 is all of them."""
     repetition_penalty: float = 1.0
-    """Over 1 makes ids that have occurred less likely; 1 is off."""
+    """Over 1 makes ids that were generated less likely to come again; 1 is off."""
     max_tokens: int = 96
     """Most tokens to generate."""
     seed: int = 0
@@ -61,9 +62,9 @@ class DigitProbabilities:
 class Sampler:
     """Chooses the tokens of one generation. Its random numbers depend on the seed and the step alone."""
 
-    def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
+    def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
-        self._seen = set(prompt)
+        self._seen: set[int] = set()
         self._random = np.random.Generator(np.random.Philox(key=sampling.seed))
 
     def choose(self, logits: Logits) -> int:
