@@ -4,7 +4,8 @@ The agents, the harness and the worker are the real ones; only the model is a st
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import cast
@@ -17,7 +18,7 @@ from models.serving import ServedModel, Written
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
 from streams.metrics import Metrics
-from streams.settings import Settings
+from streams.settings import Role, Settings
 from streams.topology import STAGES
 from streams.worker import Worker
 
@@ -93,8 +94,9 @@ class _ConstantWorker(Worker):
         super().__init__(settings, None, measures=measures)
         self._score = score
 
-    async def _load_model(self) -> ServedModel:
-        return cast(ServedModel, ConstantModel(self._score))
+    async def _load_models(self, loaded: contextlib.ExitStack) -> Mapping[Role, ServedModel]:
+        model = cast(ServedModel, ConstantModel(self._score))
+        return dict.fromkeys(Role, model)
 
 
 async def carry(settings: Settings, total: int, score: float) -> Carried:

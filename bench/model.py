@@ -1,6 +1,7 @@
 """The stream with a real model on real documents, beside what its engine does alone with the same prompts."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +9,10 @@ from pathlib import Path
 
 from bench.chain import stream_state, through
 from bench.process import Tally
-from models.serving import ServedModel
 from schemas.records import Candidate, Document, Record, Segment
 from streams.demo import demo_documents
 from streams.metrics import Metrics
+from streams.roles import load_models
 from streams.settings import Settings
 from streams.stage import Agent
 from streams.topology import agent_makers
@@ -51,9 +52,9 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
 
     Cutting the documents is not in the time. The agents lay out the prompts, so that they are the stream's own.
     """
-    model = await ServedModel.load(directory, device=settings.device, threads=settings.threads)
-    try:
-        agents = {name: make() for name, make in agent_makers(settings, model).items()}
+    with contextlib.ExitStack() as loaded:
+        models = await load_models(settings, directory, loaded)
+        agents = {name: make() for name, make in agent_makers(settings, models).items()}
         segments: dict[str, Segment] = {}
         chosen = documents(count)
         for document in chosen:
@@ -63,8 +64,6 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
         candidates = [one for one in written if isinstance(one, Candidate)]
         rated = await _all(agents["scorer"], candidates, settings.generation.in_flight)
         return Pass(len(chosen), len(segments), len(rated), 0, time.perf_counter() - started)
-    finally:
-        model.close()
 
 
 async def _all(agent: Agent, records: Sequence[Record], at_once: int) -> list[object]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.checkpoints import HOUSE, checkpoint_digest, locate, sha256_of
-from models.release import Origin, is_release, release_id, verify, write_beside, write_manifest
+from models.release import MANIFEST, Origin, is_release, read_manifest, release_id, verify, write_beside, write_manifest
 from schemas.errors import ModelError
 
 EXPORT_VERSION = 1
@@ -64,6 +64,12 @@ def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) 
             f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to another place"
         ) from error
     return _verified(release, cache)
+
+
+def cached(cache: Path) -> list[Path]:
+    """The release directories in a cache, oldest first."""
+    found = [file.parent for file in cache.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")]
+    return sorted(found, key=lambda directory: (read_manifest(directory).created_at, directory.name))
 
 
 def _build(checkpoint: Path, release: Path, prefix: str) -> None:

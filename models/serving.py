@@ -12,6 +12,8 @@ from schemas.errors import ModelError
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
 
+_PROSE = "To open a file, call open() with its name. Use it in a with statement, so that it is closed again."
+"""Tells how many characters a tokenizer puts into a token."""
 _LOWEST_DIGIT_MASS = 1e-6
 """A model that gives the five digits together less than this has not understood the question."""
 
@@ -85,6 +87,21 @@ class ServedModel:
             release=self.release,
             template=self.prompter.template(Task.RATING).id,
         )
+
+    def longest_passage(self, max_tokens: int) -> int:
+        """Characters of English prose that fit the context window beside the prompt's own words and ``max_tokens`` new ones.
+
+        An estimate, by what the tokenizer makes of a sample. Raises ModelError where not even a sentence fits.
+        """
+        own = max(len(self.prompter.backward("")), len(self.prompter.rating("", "")))
+        sample = len(self.prompter.target(_PROSE))
+        room = self.engine.context_window - own - max_tokens
+        if room < sample:
+            raise ModelError(
+                f"{self.release} has a context window of {self.engine.context_window:,} tokens: its prompts take {own:,} and an "
+                f"instruction up to {max_tokens:,}, so no passage fits; choose another model or a lower generation.max_tokens"
+            )
+        return room * len(_PROSE) // sample
 
     def close(self) -> None:
         """Give the engine's memory and thread back."""

@@ -11,7 +11,7 @@ def as_table() -> dict[str, list[dict[str, str]]]:
             "stage": spec.name,
             "reads": spec.source.name,
             "writes": ", ".join(topic.name for topic in spec.outputs),
-            "model": "yes" if spec.uses_model else "no",
+            "model": spec.role.value if spec.role else "none",
             "state": spec.state.name if spec.state else "none",
         }
         for spec in STAGES

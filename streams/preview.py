@@ -1,15 +1,16 @@
 """The real agents in one process, without a broker: what would become of a few passages. Writes nothing."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.outcomes import Retraction
-from models.serving import ServedModel
 from schemas.errors import SourceError
 from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
+from streams.roles import load_models
 from streams.settings import Settings
 from streams.stage import Agent
 from streams.topology import agent_makers, segmenter_of
@@ -38,23 +39,20 @@ def preview_documents(
     settings: Settings, model: Path, documents: Iterable[Document | SourceError], count: int
 ) -> Iterator[Verdict]:
     """Verdicts on the first ``count`` passages, as they are reached; refused passages count too."""
-    with asyncio.Runner() as runner:
-        served = runner.run(ServedModel.load(model, device=settings.device, threads=settings.threads))
-        try:
-            agents = {name: make() for name, make in agent_makers(settings, served).items()}
-            shown = 0
-            for document in documents:
-                verdicts = _follow(agents, document)
-                while shown < count:
-                    verdict = runner.run(anext(verdicts, None))  # type: ignore[arg-type]
-                    if verdict is None:
-                        break
-                    shown += 1
-                    yield verdict
-                if shown == count:
-                    return
-        finally:
-            served.close()
+    with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
+        models = runner.run(load_models(settings, model, loaded))
+        agents = {name: make() for name, make in agent_makers(settings, models).items()}
+        shown = 0
+        for document in documents:
+            verdicts = _follow(agents, document)
+            while shown < count:
+                verdict = runner.run(anext(verdicts, None))  # type: ignore[arg-type]
+                if verdict is None:
+                    break
+                shown += 1
+                yield verdict
+            if shown == count:
+                return
 
 
 def cut_documents(settings: Settings, documents: Iterable[Document | SourceError]) -> Iterator[Segment | Rejection | SourceError]:

@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,13 @@ _OTHER_VARIABLES = {"BACKSTREAM_CACHE"}
 """Ours, but no settings: read where they are used."""
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+class Role(StrEnum):
+    """What a model is asked for: instructions (backward), or ratings (forward: the model that answers instructions)."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
 
 
 class KafkaSettings(BaseModel):
@@ -146,7 +154,11 @@ class Settings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """Of the embedded broker; 0 for a free one."""
     model: str = "house"
-    """``house``, a checkpoint or release directory, or a Hugging Face id."""
+    """``house``, a checkpoint or release directory, or a Hugging Face id. The trainer trains it, and its releases replace it."""
+    backward: str | None = None
+    """A model that writes the instructions in place of ``model``; no release replaces it."""
+    forward: str | None = None
+    """A model that rates in place of ``model``; no release replaces it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     """Of the engine; all cores where not given."""
@@ -157,6 +169,10 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     curation: CurationSettings = CurationSettings()
     training: TrainingSettings = TrainingSettings()
+
+    def pinned(self, role: Role) -> str | None:
+        """The model that plays a role whatever release is in service; None where that is ``model`` or its release."""
+        return self.backward if role is Role.BACKWARD else self.forward
 
     @property
     def given_broker(self) -> str | None:

@@ -12,7 +12,7 @@ from models.engine import Sampling
 from models.serving import ServedModel
 from schemas.records import Record
 from schemas.wire import decode, decode_document
-from streams.settings import Settings
+from streams.settings import Role, Settings
 from streams.stage import Agent, Decode, StagePolicy
 from streams.topics import CANDIDATES, CURATED, DEAD_LETTERS, DOCUMENTS, REJECTED, SCORED, SEGMENTS, Topic
 
@@ -27,7 +27,8 @@ class StageSpec:
     name: str
     source: Topic
     outputs: tuple[Topic, ...]
-    uses_model: bool = False
+    role: Role | None = None
+    """What the stage asks of a model, if it asks one."""
     remember: int = 0
     state: Topic | None = None
 
@@ -42,8 +43,8 @@ class StageSpec:
     def policy(self, settings: Settings) -> StagePolicy:
         """How the stage treats its messages."""
         return StagePolicy(
-            in_flight=settings.generation.in_flight if self.uses_model else settings.kafka.in_flight,
-            concurrent=self.uses_model,
+            in_flight=settings.generation.in_flight if self.role else settings.kafka.in_flight,
+            concurrent=self.role is not None,
             timeout=settings.generation.timeout_seconds,
             remember=self.remember,
         )
@@ -51,8 +52,8 @@ class StageSpec:
 
 STAGES = (
     StageSpec("segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
-    StageSpec("backward", SEGMENTS, (CANDIDATES, REJECTED, DEAD_LETTERS), uses_model=True, remember=_REMEMBERED),
-    StageSpec("scorer", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), uses_model=True, remember=_REMEMBERED),
+    StageSpec("backward", SEGMENTS, (CANDIDATES, REJECTED, DEAD_LETTERS), role=Role.BACKWARD, remember=_REMEMBERED),
+    StageSpec("scorer", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, remember=_REMEMBERED),
     StageSpec("curator", SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
 )
 """Every stage, in flow order."""
@@ -65,24 +66,31 @@ def segmenter_of(settings: Settings) -> Segmenter:
     return Segmenter(SegmenterSettings(**settings.segments.model_dump()))
 
 
-def agent_makers(settings: Settings, model: ServedModel | None) -> Mapping[str, AgentMaker]:
-    """How to make the agent of each stage. Stateless agents are shared; the curator is made for each partition."""
+def sampling_of(settings: Settings) -> Sampling:
+    """How the settings have instructions written."""
+    chosen = settings.generation
+    return Sampling(
+        temperature=chosen.temperature,
+        top_p=chosen.top_p,
+        top_k=chosen.top_k,
+        repetition_penalty=chosen.repetition_penalty,
+        max_tokens=chosen.max_tokens,
+    )
+
+
+def agent_makers(settings: Settings, models: Mapping[Role, ServedModel]) -> Mapping[str, AgentMaker]:
+    """How to make the agent of each stage whose model is there. Stateless agents are shared; the curator is made anew."""
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
         "segmenter": lambda: segmenter,
         "curator": lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
     }
-    if model is not None:
-        chosen = settings.generation
-        sampling = Sampling(
-            temperature=chosen.temperature,
-            top_p=chosen.top_p,
-            top_k=chosen.top_k,
-            repetition_penalty=chosen.repetition_penalty,
-            max_tokens=chosen.max_tokens,
-        )
-        backward, scorer = Backward(model, sampling, chosen.samples), Scorer(model)
-        makers |= {"backward": lambda: backward, "scorer": lambda: scorer}
+    if Role.BACKWARD in models:
+        backward = Backward(models[Role.BACKWARD], sampling_of(settings), settings.generation.samples)
+        makers["backward"] = lambda: backward
+    if Role.FORWARD in models:
+        scorer = Scorer(models[Role.FORWARD])
+        makers["scorer"] = lambda: scorer
     return makers
 
 

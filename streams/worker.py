@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from models.serving import ServedModel
@@ -13,7 +13,8 @@ from streams.faust_app import StageApp
 from streams.gate import Gates
 from streams.metrics import Metrics
 from streams.replay import replay_partition
-from streams.settings import Settings
+from streams.roles import load_models
+from streams.settings import Role, Settings
 from streams.stage import Agent, AgentOf, Stage
 from streams.topology import STAGES, AgentMaker, StageSpec, agent_makers
 from streams.writer import KafkaWriter
@@ -48,10 +49,10 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until ``stop`` or a failure; then drain, commit and leave. Raises the failure."""
-        model = await self._load_model()
-        try:
+        with contextlib.ExitStack() as loaded:
+            models = await self._load_models(loaded)
             async with KafkaWriter(self._settings.kafka.client()) as writer:
-                makers = agent_makers(self._settings, model)
+                makers = agent_makers(self._settings, models)
                 apps = [self._stage_app(spec, makers[spec.name], writer) for spec in self._specs]
                 try:
                     await asyncio.gather(*(app.start() for app in apps))
@@ -63,18 +64,16 @@ class Worker:
                 finally:
                     self.ready = False
                     await asyncio.gather(*(app.stop(_DRAIN_SECONDS) for app in apps))
-        finally:
-            if model is not None:
-                model.close()
         if self.failure is not None:
             raise self.failure
 
-    async def _load_model(self) -> ServedModel | None:
-        if self._model_directory is None or not any(spec.uses_model for spec in self._specs):
-            return None
-        model = await ServedModel.load(self._model_directory, device=self._settings.device, threads=self._settings.threads)
-        self.release = model.release
-        return model
+    async def _load_models(self, loaded: contextlib.ExitStack) -> Mapping[Role, ServedModel]:
+        roles = [spec.role for spec in self._specs if spec.role]
+        if not roles or self._model_directory is None:
+            return {}
+        models = await load_models(self._settings, self._model_directory, loaded, roles)
+        self.release = next((models[role].release for role in roles if not self._settings.pinned(role)), None)
+        return models
 
     def _stage_app(self, spec: StageSpec, make: AgentMaker, writer: KafkaWriter) -> StageApp:
         gates = Gates()

@@ -112,7 +112,7 @@ class OnnxSession:
     @classmethod
     def load(cls, directory: Path, *, device: str, threads: int | None) -> "OnnxSession":
         """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
-        context_window = _context_window(directory / "config.json")
+        context_window = context_window_of(directory / "config.json")
         file = directory / MODEL_FILE
         session, device = open_session(file, device, threads)
         return cls(session, device, context_window, file)
@@ -229,7 +229,8 @@ def _cache_form(node: Any, file: Path) -> tuple[int, int, type[np.floating[Any]]
     return shape[1], shape[3], _FLOATS[node.type]
 
 
-def _context_window(file: Path) -> int:
+def context_window_of(file: Path) -> int:
+    """Tokens of the context window that a ``config.json`` tells. Raises ModelError where it does not."""
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -13,14 +13,16 @@ from schemas.errors import SourceError
 from schemas.records import Document, Example, Rejection, Segment
 from streams.cli.options import (
     Assignments,
+    Backward,
     Broker,
     ConfigFile,
     Device,
+    Forward,
     Json,
     Model,
     StateDir,
-    base_release,
     connected,
+    prepare_models,
     say,
     settings_from,
 )
@@ -118,6 +120,8 @@ def preview(
     config: ConfigFile = None,
     assignments: Assignments = None,
     model: Model = None,
+    backward: Backward = None,
+    forward: Forward = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -125,9 +129,9 @@ def preview(
 
     Example: `backstream preview notes.md -n 5`
     """
-    settings = settings_from(config, assignments, model=model, device=device)
+    settings = settings_from(config, assignments, model=model, backward=backward, forward=forward, device=device)
     shown = 0
-    for verdict in preview_documents(settings, base_release(settings), read_all(sources, format), count):
+    for verdict in preview_documents(settings, prepare_models(settings), read_all(sources, format), count):
         shown += 1
         print(json.dumps(verdict.as_dict(), ensure_ascii=False) if as_json else _describe(shown, verdict), flush=True)
     if not shown:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import BackstreamError
-from streams.cli import data, dead_letters, inspection, releases, running
+from streams.cli import data, dead_letters, inspection, models, releases, running
 from streams.logs import configure_logging
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ running.register(app)
 data.register(app)
 inspection.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(models.app, name="models")
 app.add_typer(releases.app, name="releases")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from models.catalogue import default_cache, prepare
 from streams.broker import broker_address
-from streams.settings import Settings, load
+from streams.settings import Role, Settings, load
 from streams.topics import create_topics
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML settings file.", show_default=False)]
@@ -28,6 +28,10 @@ Model = Annotated[
     str | None,
     typer.Option(help="house, a checkpoint or release directory, or a Hugging Face id. [default: house]", show_default=False),
 ]
+Backward = Annotated[
+    str | None, typer.Option(help="Another model that writes the instructions. [default: --model]", show_default=False)
+]
+Forward = Annotated[str | None, typer.Option(help="Another model that rates. [default: --model]", show_default=False)]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -46,8 +50,11 @@ def connected(settings: Settings) -> Iterator[Settings]:
         yield settings
 
 
-def base_release(settings: Settings) -> Path:
-    """Directory of the model that the settings name, exported now if it never was."""
+def prepare_models(settings: Settings) -> Path:
+    """Directory of the model that the settings name; it and those pinned to a role are exported now if they never were."""
+    for role in Role:
+        if pinned := settings.pinned(role):
+            prepare(pinned, default_cache(), progress=say)
     return prepare(settings.model, default_cache(), progress=say)
 
 

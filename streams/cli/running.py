@@ -9,16 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from models.catalogue import default_cache, prepare
 from schemas.errors import SettingsError
 from streams.cli.options import (
     Assignments,
+    Backward,
     Broker,
     ConfigFile,
     Device,
+    Forward,
     Model,
     StateDir,
-    base_release,
     connected,
+    prepare_models,
     say,
     settings_from,
 )
@@ -50,7 +53,7 @@ def demo(
     Example: `backstream demo`
     """
     settings = settings_from(config, assignments, state_dir=state_dir, model=model)
-    raise typer.Exit(run_demo(settings, base_release(settings), limit))
+    raise typer.Exit(run_demo(settings, prepare_models(settings), limit))
 
 
 def up(
@@ -60,6 +63,8 @@ def up(
     broker: Broker = None,
     port: Annotated[int | None, typer.Option(help="Port of the embedded broker.", show_default=False)] = None,
     model: Model = None,
+    backward: Backward = None,
+    forward: Forward = None,
     device: Device = None,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     training: Annotated[bool, typer.Option("--training/--no-training", help="Run a trainer too.")] = True,
@@ -68,8 +73,18 @@ def up(
 
     Example: `backstream up --port 9092`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, port=port, model=model, device=device)
-    base = base_release(settings)
+    settings = settings_from(
+        config,
+        assignments,
+        state_dir=state_dir,
+        broker=broker,
+        port=port,
+        model=model,
+        backward=backward,
+        forward=forward,
+        device=device,
+    )
+    base = prepare_models(settings)
     stop = _StopSignal()
     with Supervisor(settings, base, say) as supervisor, Progress() as progress:
         say(f"broker at {supervisor.settings.kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
@@ -93,6 +108,8 @@ def worker(
     state_dir: StateDir = None,
     broker: Broker = None,
     model: Model = None,
+    backward: Backward = None,
+    forward: Forward = None,
     device: Device = None,
     stages: Annotated[str | None, typer.Option(help="Comma-separated stages. [default: all]", show_default=False)] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve /metrics, /live and /ready here.", show_default=False)] = None,
@@ -102,10 +119,18 @@ def worker(
     Example: `backstream worker --broker kafka:9092 --metrics-port 9464`
     """
     settings = settings_from(
-        config, assignments, state_dir=state_dir, broker=broker, model=model, device=device, metrics_port=metrics_port
+        config,
+        assignments,
+        state_dir=state_dir,
+        broker=broker,
+        model=model,
+        backward=backward,
+        forward=forward,
+        device=device,
+        metrics_port=metrics_port,
     )
     chosen = _choose_stages(stages)
-    base = base_release(settings)
+    base = prepare_models(settings)
     with connected(settings) as settings:
         run_worker(settings, base, _print_event, chosen)
 
@@ -123,7 +148,7 @@ def trainer(
     Example: `backstream trainer --broker kafka:9092 --once`
     """
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
-    base = base_release(settings)
+    base = prepare(settings.model, default_cache(), progress=say)
     with connected(settings) as settings:
         run_trainer(settings, base, _print_event, once=once)
 

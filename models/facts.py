@@ -1,0 +1,55 @@
+"""What a release is, read off its files: nothing is loaded."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import safe_open
+
+from models.checkpoints import read_object, weight_files
+from models.engine.session import MODEL_FILE, context_window_of
+from models.prompts import Prompter
+from models.release import read_manifest
+from models.templates import Family
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A release at a glance."""
+
+    id: str
+    directory: str
+    architecture: str
+    """The model type, as transformers names it."""
+    parameters: int
+    bytes: int
+    """Of the graph and its weights, as they are served."""
+    precision: str
+    context_window: int
+    """Tokens of a prompt and its continuation together."""
+    family: Family
+    """Which prompts it gets."""
+    created_at: float
+    """Seconds since the epoch."""
+
+    @classmethod
+    def read(cls, directory: Path) -> "ModelFacts":
+        """The facts of a release directory. Raises ModelError where it is none."""
+        manifest = read_manifest(directory)
+        config = directory / "config.json"
+        return cls(
+            id=manifest.id,
+            directory=str(directory),
+            architecture=str(read_object(config).get("model_type")),
+            parameters=sum(_parameters(file) for file in weight_files(directory) if file.suffix == ".safetensors"),
+            bytes=sum(file.stat().st_size for file in directory.glob(f"{MODEL_FILE}*")),
+            precision="fp32",
+            context_window=context_window_of(config),
+            family=Prompter.load(directory).family,
+            created_at=manifest.created_at,
+        )
+
+
+def _parameters(file: Path) -> int:
+    with safe_open(file, "numpy") as tensors:
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118  (no mapping: it cannot be iterated)

@@ -1,0 +1,47 @@
+"""The models that play the roles: one for both, or one of its own for a role that the settings pin."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from models.catalogue import default_cache, prepare
+from models.serving import ServedModel
+from streams.settings import Role, Settings
+
+log = logging.getLogger(__name__)
+
+
+async def load_models(
+    settings: Settings, serving: Path, loaded: contextlib.ExitStack, roles: Iterable[Role] = tuple(Role)
+) -> dict[Role, ServedModel]:
+    """A model for each role, closed with ``loaded``: the pinned one, else the release in ``serving``.
+
+    Raises ModelError where one cannot be loaded.
+    """
+    models: dict[Role, ServedModel] = {}
+    by_directory: dict[Path, ServedModel] = {}
+    for role in roles:
+        pinned = settings.pinned(role)
+        directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
+        if directory not in by_directory:
+            model = await ServedModel.load(directory, device=settings.device, threads=settings.threads)
+            loaded.callback(model.close)
+            _tell_of_a_narrow_window(model, settings)
+            by_directory[directory] = model
+        models[role] = by_directory[directory]
+    return models
+
+
+def _tell_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:
+    longest = model.longest_passage(settings.generation.max_tokens)
+    if longest < settings.segments.max_characters:
+        log.warning(
+            "%s has a context window of %s tokens, room for passages of about %s characters: longer ones, up to "
+            "segments.max_characters of %s, will be rejected as prompt_too_long",
+            model.release,
+            f"{model.engine.context_window:,}",
+            f"{longest:,}",
+            f"{settings.segments.max_characters:,}",
+        )
