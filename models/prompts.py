@@ -6,18 +6,22 @@ with special tokens switched off: a document that contains ``<|score|>`` or ``</
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from models.templates import BOTH_TAGS, DIGITS, MARKERS, Family, Task, Template, template_for
+from models.exemplars import exemplars
+from models.templates import BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task, Template, template_for
 from schemas.errors import ModelError
 
 _SLOT = re.compile(r"\{(context|response|instruction|tag)\}")
 _RATING_LEAD = "Score: "
+_BETWEEN_SHOTS = "\n\n\n"
+_LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _DATE = date(2024, 7, 26)
 """What a chat template that asks is told: a prompt must not differ from one day to the next, or a replay would too."""
 
@@ -37,6 +41,10 @@ class Prompter:
     stop_ids: tuple[int, ...]
     digit_ids: tuple[int, ...]
     chat: "ChatLayout | None" = None
+    shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
+    """What stands before a task's prompt: the token that opens a text, and worked examples. For the plain family alone."""
+    line_ends: frozenset[int] = frozenset()
+    """Tokens with a line's end in them: they end an instruction too, for a model that was never taught to stop."""
 
     @classmethod
     def load(cls, directory: Path) -> "Prompter":
@@ -65,7 +73,10 @@ class Prompter:
         if family is Family.MARKERS:  # a marker opens the next field, so it ends this one as well
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None)
-        return cls(tokenizer, literal, family, stop_ids, unrated._find_digits(), unrated.chat)
+        prompter = replace(unrated, digit_ids=unrated._find_digits())
+        if family is not Family.PLAIN:
+            return prompter
+        return replace(prompter, shots={task: prompter._shots(task) for task in Task}, line_ends=_line_ends(tokenizer))
 
     def backward(self, response: str, context: str | None = None) -> list[int]:
         """Prompt ids for the instruction that ``response`` answers."""
@@ -78,11 +89,24 @@ class Prompter:
     def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
         """Prompt ids after which one of ``digit_ids`` is the next token."""
         slots = {"instruction": instruction, "response": response, "context": context or ""}
-        return self._encode_scaffold(self._scaffold(Task.RATING, slots) + DIGITS[0], slots)[:-1]
+        rated = self._encode_scaffold(self._scaffold(Task.RATING, slots) + DIGITS[0], slots)
+        return [*self.shots.get(Task.RATING, ()), *rated[:-1]]
 
     def target(self, text: str) -> list[int]:
         """Ids that training wants after a prompt: the text and the first stop token."""
         return [*self._encode_text(text), self.stop_ids[0]]
+
+    @property
+    def instruction_stop_ids(self) -> frozenset[int]:
+        """What ends the generation of an instruction."""
+        return self.line_ends.union(self.stop_ids)
+
+    def instruction(self, ids: Sequence[int], stop: int | None = None) -> str:
+        """The instruction that was generated: its first line, where a line's end stopped it. ``stop`` is the stop token."""
+        if stop not in self.line_ends:
+            return self.decode([*ids])
+        assert stop is not None
+        return self.decode([*ids, stop]).split("\n")[0].strip()  # the token may hold the end of the sentence too: "?\n"
 
     def decode(self, ids: list[int]) -> str:
         """Text of generated ids, without special tokens or surrounding space."""
@@ -93,7 +117,14 @@ class Prompter:
         return template_for(task, self.family)
 
     def _layout(self, task: Task, slots: dict[str, str]) -> list[int]:
-        return self._encode_scaffold(self._scaffold(task, slots), slots)
+        return [*self.shots.get(task, ()), *self._encode_scaffold(self._scaffold(task, slots), slots)]
+
+    def _shots(self, task: Task) -> tuple[int, ...]:
+        ids = _opening(self.tokenizer)
+        for pair, answer in exemplars(task):
+            slots = {"instruction": pair.instruction, "response": pair.response, "context": "", "tag": SEED_TAG}
+            ids += self._encode_scaffold(self._scaffold(task, slots) + answer + _BETWEEN_SHOTS, slots)
+        return tuple(ids)
 
     def _scaffold(self, task: Task, slots: dict[str, str]) -> str:
         """The template's text with the slots still open, in the chat layout where there is one."""
@@ -194,6 +225,18 @@ def _stop_ids(tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str
     if not ids:
         raise ModelError("this tokenizer names no end-of-sequence token, so a generation would never stop")
     return tuple(ids)
+
+
+def _opening(tokenizer: Tokenizer) -> list[int]:
+    """What the tokenizer itself puts before a text: a token for its beginning, or nothing."""
+    word = tokenizer.encode("a", add_special_tokens=False).ids
+    whole = tokenizer.encode("a", add_special_tokens=True).ids
+    return whole[: whole.index(word[0])] if word[0] in whole else []
+
+
+def _line_ends(tokenizer: Tokenizer) -> frozenset[int]:
+    """Tokens with a line's end, as byte-level and as sentencepiece vocabularies spell it."""
+    return frozenset(id for token, id in tokenizer.get_vocab().items() if _LINE_END.search(token))
 
 
 def _token_text(token: Any) -> str | None:

@@ -66,8 +66,8 @@ class ServedModel:
         id = example_id(parent_id, self.release, template, sample)
         seeded = replace(sampling, seed=sampling_seed(id))
         prompt = self.prompter.backward(response, context)
-        generation = await self.engine.generate(prompt, seeded, self.prompter.stop_ids)
-        instruction = self.prompter.decode(list(generation.ids))
+        generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
+        instruction = self.prompter.instruction(generation.ids, generation.stop)
         return Written(id, instruction, context, generation.finished, self.release, template)
 
     async def rate(self, instruction: str, response: str, context: str | None) -> Rating:

@@ -4,7 +4,7 @@ A template is text with slots such as ``{response}``. Three families exist, told
 
 - ``markers``: single special tokens between the fields; what the house model was trained on.
 - ``chat``: messages for an instruct model, laid out by the checkpoint's own chat template.
-- ``plain``: headed sections for a base model without either.
+- ``plain``: headed sections for a base model without either, after worked examples (``models/exemplars.py``).
 
 The rating scale and the two origin tags follow *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259),
 in our own words. A template whose text changes gets a new version: the version is part of every example's id.
@@ -124,14 +124,14 @@ _TEMPLATES = (
     Template(
         Task.BACKWARD,
         Family.PLAIN,
-        1,
+        2,
         "### Answer:\n{response}\n\n### The request that it answers:\n",
         "### Given:\n{context}\n\n### Answer:\n{response}\n\n### The request that it answers:\n",
     ),
     Template(
         Task.RATING,
         Family.PLAIN,
-        1,
+        2,
         "### Request:\n{instruction}\n\n### Answer:\n{response}\n\n"
         "### How well the answer serves the request, from 1 (not at all) to 5 (perfectly):\nScore: ",
         "### Request:\n{instruction}\n\n### Given:\n{context}\n\n### Answer:\n{response}\n\n"
@@ -140,7 +140,7 @@ _TEMPLATES = (
     Template(
         Task.FORWARD,
         Family.PLAIN,
-        1,
+        2,
         "{tag}\n\n### Request:\n{instruction}\n\n### Answer:\n",
         "{tag}\n\n### Request:\n{instruction}\n\n### Given:\n{context}\n\n### Answer:\n",
     ),

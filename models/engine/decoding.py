@@ -30,7 +30,7 @@ class Row:
         if not stopped:
             self.ids.append(token)
         self.done = stopped or len(self.ids) >= self.request.sampling.max_tokens
-        return Generation(tuple(self.ids), stopped) if self.done else None
+        return Generation(tuple(self.ids), token if stopped else None) if self.done else None
 
 
 class Decoding(Generic[C]):

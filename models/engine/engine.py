@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Engine:
         """What has been done so far."""
         return self._stats
 
-    async def generate(self, prompt: Sequence[int], sampling: Sampling, stop_ids: Sequence[int]) -> Generation:
+    async def generate(self, prompt: Sequence[int], sampling: Sampling, stop_ids: Collection[int]) -> Generation:
         """Continue a prompt until one of ``stop_ids`` or ``sampling.max_tokens``.
 
         The same call gives the same tokens whatever runs beside it, as far as fp32 sums in another order allow.

@@ -19,8 +19,13 @@ class Generation:
 
     ids: tuple[int, ...]
     """The new tokens, without the stop token."""
-    finished: bool
-    """Whether a stop token ended it; False where ``max_tokens`` cut it."""
+    stop: int | None
+    """The stop token that ended it; None where ``max_tokens`` cut it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether a stop token ended it."""
+        return self.stop is not None
 
 
 @dataclass(eq=False, kw_only=True, slots=True)

@@ -67,8 +67,8 @@ async def test_a_stop_token_ends_a_generation_and_is_not_part_of_it(engine: Engi
     whole = tiny_model.greedy(prompt, 12)
     stop = whole[-1]
     expected = whole[: whole.index(stop)]
-    assert await engine.generate(prompt, Sampling(max_tokens=12), (stop,)) == Generation(expected, True)
-    assert await engine.generate(prompt, Sampling(max_tokens=40), (whole[0],)) == Generation((), True)
+    assert await engine.generate(prompt, Sampling(max_tokens=12), (stop,)) == Generation(expected, stop)
+    assert await engine.generate(prompt, Sampling(max_tokens=40), (whole[0],)) == Generation((), whole[0])
 
 
 async def test_ratings_are_the_models_probabilities_alone_or_together(engine: Engine, tiny_model: TinyModel) -> None:

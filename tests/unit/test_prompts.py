@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
+from models.exemplars import exemplars
 from models.grades import Pair
 from models.prompts import Prompter
+from models.seeds import read_seeds, split
 from models.sequences import SequenceMaker
 from models.templates import AUGMENTED_TAG, BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task
 from schemas.errors import ModelError
@@ -76,7 +80,7 @@ def test_prompts_read_as_their_templates(prompters: dict[Family, Prompter]) -> N
     assert _spelt(markers, markers.backward("R", "C")) == "<|context|>C<|response|>R<|instruction|>"
     assert _spelt(markers, markers.rating("I", "R")) == "<|response|>R<|instruction|>I<|score|>"
     assert _spelt(markers, markers.forward("I")) == f"{BOTH_TAGS}<|instruction|>I<|response|>"
-    assert _spelt(plain, plain.backward("R")) == "### Answer:\nR\n\n### The request that it answers:\n"
+    assert _spelt(plain, plain.backward("R")).endswith("\n\n\n### Answer:\nR\n\n### The request that it answers:\n")
     assert _spelt(plain, plain.rating("I", "R", "C")).endswith("perfectly):\nScore: ")
     asked = _spelt(chat, chat.forward("I", "C", SEED_TAG))
     assert asked == f"<|pad|><system>{SEED_TAG}<|end|><user>I\n\nC<|end|><assistant>"
@@ -210,6 +214,46 @@ def test_a_chat_template_is_found_wherever_it_lies(tmp_path: Path, place: str, p
     if place == "file":
         (tmp_path / "chat_template.jinja").write_text(_CHAT, encoding="utf-8")
     assert Prompter.load(tmp_path).backward("R") == prompters[Family.CHAT].backward("R")
+
+
+@pytest.mark.parametrize("task", Task)
+def test_a_base_model_is_shown_worked_examples_and_no_other_is(task: Task, prompters: dict[Family, Prompter]) -> None:
+    plain = prompters[Family.PLAIN]
+    shown = _spelt(plain, list(plain.shots[task]))
+    for pair, answer in exemplars(task):
+        assert pair.response in shown
+        assert f"{answer}\n\n\n" in shown
+    assert not prompters[Family.CHAT].shots
+    assert not prompters[Family.MARKERS].shots
+
+
+def test_worked_examples_are_never_held_out_seeds_and_span_the_scale() -> None:
+    _, held_out = split(read_seeds())
+    hidden = {seed.response for seed in held_out}
+    assert not any(pair.response in hidden for task in Task for pair, _ in exemplars(task))
+    assert sorted(answer for _, answer in exemplars(Task.RATING)) == ["1", "3", "5"]
+
+
+def test_a_base_models_instruction_ends_with_its_line(prompters: dict[Family, Prompter]) -> None:
+    plain = prompters[Family.PLAIN]
+    (newline,) = plain.tokenizer.encode("\n", add_special_tokens=False).ids
+    assert newline in plain.instruction_stop_ids
+    assert plain.instruction(plain.tokenizer.encode(" Why?").ids, newline) == "Why?"
+    joined = replace(plain, line_ends=frozenset({plain.tokenizer.token_to_id("?")}))  # stands for a token such as "?\n"
+    assert joined.instruction(plain.tokenizer.encode("Why").ids, plain.tokenizer.token_to_id("?")) == "Why?"
+    for family in (Family.CHAT, Family.MARKERS):
+        assert prompters[family].instruction_stop_ids == frozenset(prompters[family].stop_ids)
+
+
+def test_a_base_models_prompt_opens_as_its_tokenizer_opens_a_text(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path, markers=False)
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    beginning = tokenizer.token_to_id("<|pad|>")
+    tokenizer.post_processor = TemplateProcessing(single="<|pad|> $A", special_tokens=[("<|pad|>", beginning)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    for prompt in (Prompter.load(tmp_path).backward("R"), Prompter.load(tmp_path).rating("I", "R")):
+        assert prompt[0] == beginning
+        assert beginning not in prompt[1:]
 
 
 def _chat_prompter(directory: Path, template: str) -> Prompter:

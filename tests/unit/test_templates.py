@@ -18,13 +18,13 @@ _SLOTS = {
 _PINNED = {
     "backward.markers.1": "ac4607e25d29cd85",
     "backward.chat.1": "db8b7c25dbb19bb4",
-    "backward.plain.1": "f3ae255dcf2d234f",
+    "backward.plain.2": "f3ae255dcf2d234f",
     "forward.markers.1": "adb677088bb09bef",
     "forward.chat.1": "7c1b16e92b94c4f6",
-    "forward.plain.1": "b4ab9aa1294687d9",
+    "forward.plain.2": "b4ab9aa1294687d9",
     "rating.markers.1": "f3b68a85cd24d49a",
     "rating.chat.1": "61a3f87f082e4f60",
-    "rating.plain.1": "2ced46beb5709e99",
+    "rating.plain.2": "2ced46beb5709e99",
 }
 
 
