@@ -4,6 +4,7 @@ Both training and inference call this file, so a model is asked exactly what it 
 with special tokens switched off: a document that contains ``<|score|>`` or ``</s>`` is text, never an instruction.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ class Prompter:
     stop_ids: tuple[int, ...]
     digit_ids: tuple[int, ...]
     chat: "ChatLayout | None" = None
+    system: str = ""
+    """System turn of backward and rating prompts, for the chat family; the user's own, so none by default."""
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
     """What stands before a task's prompt: the token that opens a text, and worked examples. For the plain family alone."""
     line_ends: frozenset[int] = frozenset()
@@ -113,8 +116,15 @@ class Prompter:
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
     def template(self, task: Task) -> Template:
-        """The template in force for a task, for provenance."""
+        """The template in force for a task."""
         return template_for(task, self.family)
+
+    def template_id(self, task: Task) -> str:
+        """Name and version of a task's template, for provenance; a system prompt of the user's own is part of it."""
+        id = self.template(task).id
+        if self.chat is None or not self.system or task is Task.FORWARD:
+            return id
+        return f"{id}+{hashlib.sha256(self.system.encode()).hexdigest()[:8]}"
 
     def _layout(self, task: Task, slots: dict[str, str]) -> list[int]:
         return [*self.shots.get(task, ()), *self._encode_scaffold(self._scaffold(task, slots), slots)]
@@ -132,7 +142,7 @@ class Prompter:
         text = template.choose(slots.get("context"))
         if self.chat is None:
             return text
-        return self.chat.render(template.system, text) + (_RATING_LEAD if task is Task.RATING else "")
+        return self.chat.render(template.system or self.system, text) + (_RATING_LEAD if task is Task.RATING else "")
 
     def _encode_scaffold(self, scaffold: str, slots: dict[str, str]) -> list[int]:
         ids: list[int] = []

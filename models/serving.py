@@ -39,8 +39,11 @@ class ServedModel:
     prompter: Prompter
 
     @classmethod
-    async def load(cls, directory: Path, *, device: str = "auto", threads: int | None = None) -> "ServedModel":
-        """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says."""
+    async def load(cls, directory: Path, *, device: str = "auto", threads: int | None = None, system: str = "") -> "ServedModel":
+        """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says.
+
+        ``system`` leads the backward and rating prompts of a model with a chat template.
+        """
         manifest = read_manifest(directory)
         prompter = Prompter.load(directory)
         current = {str(task): prompter.template(task).id for task in Task}
@@ -53,7 +56,7 @@ class ServedModel:
         except BaseException:
             engine.close()
             raise
-        return cls(manifest.id, engine, prompter)
+        return cls(manifest.id, engine, replace(prompter, system=system))
 
     async def write_instruction(
         self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
@@ -62,7 +65,7 @@ class ServedModel:
 
         Raises PromptTooLong where the passage does not fit the context window.
         """
-        template = self.prompter.template(Task.BACKWARD).id
+        template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
         seeded = replace(sampling, seed=sampling_seed(id))
         prompt = self.prompter.backward(response, context)
@@ -85,7 +88,7 @@ class ServedModel:
             probabilities=read.probabilities,
             digit_mass=min(1.0, read.mass),
             release=self.release,
-            template=self.prompter.template(Task.RATING).id,
+            template=self.prompter.template_id(Task.RATING),
         )
 
     def longest_passage(self, max_tokens: int) -> int:

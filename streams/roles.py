@@ -26,7 +26,9 @@ async def load_models(
         pinned = settings.pinned(role)
         directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
         if directory not in by_directory:
-            model = await ServedModel.load(directory, device=settings.device, threads=settings.threads)
+            model = await ServedModel.load(
+                directory, device=settings.device, threads=settings.threads, system=settings.system_prompt
+            )
             loaded.callback(model.close)
             _tell_of_a_narrow_window(model, settings)
             by_directory[directory] = model

@@ -159,6 +159,8 @@ class Settings(BaseSettings):
     """A model that writes the instructions in place of ``model``; no release replaces it."""
     forward: str | None = None
     """A model that rates in place of ``model``; no release replaces it."""
+    system_prompt: str = ""
+    """Leads the backward and rating prompts of models with a chat template."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     """Of the engine; all cores where not given."""

@@ -256,6 +256,18 @@ def test_a_base_models_prompt_opens_as_its_tokenizer_opens_a_text(tmp_path: Path
         assert beginning not in prompt[1:]
 
 
+def test_a_system_prompt_leads_a_chat_models_prompts_and_is_part_of_their_provenance(prompters: dict[Family, Prompter]) -> None:
+    chat, markers = (replace(prompters[family], system="Be brief.") for family in (Family.CHAT, Family.MARKERS))
+    assert _spelt(chat, chat.backward("R")).startswith("<|pad|><system>Be brief.<|end|><user>")
+    assert _spelt(chat, chat.rating("I", "R")).startswith("<|pad|><system>Be brief.<|end|><user>")
+    assert _spelt(chat, chat.forward("I", None, SEED_TAG)).startswith(f"<|pad|><system>{SEED_TAG}<|end|>")
+    other = replace(chat, system="Be long.")
+    ids = {each.template_id(Task.BACKWARD) for each in (prompters[Family.CHAT], chat, other)}
+    assert len(ids) == 3
+    assert markers.backward("R") == prompters[Family.MARKERS].backward("R")
+    assert markers.template_id(Task.RATING) == "rating.markers.1"
+
+
 def _chat_prompter(directory: Path, template: str) -> Prompter:
     make_tokenizer(directory, markers=False, chat_template=template)
     return Prompter.load(directory)
