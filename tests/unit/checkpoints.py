@@ -38,6 +38,7 @@ def make_tokenizer(directory: Path, *, markers: bool = True, chat_template: str 
 def make_checkpoint(
     directory: Path,
     *,
+    architecture: str = "llama",
     seed: int = 0,
     layers: int = 2,
     width: int = 32,
@@ -48,22 +49,27 @@ def make_checkpoint(
     chat_template: str = "",
     half: bool = True,
 ) -> Path:
-    """Write a checkpoint of some 30,000 parameters, in fp16 as the house model is, or in fp32."""
+    """Write a checkpoint of some 30,000 parameters, in fp16 as the house model is, or in fp32.
+
+    ``architecture`` is a model type of transformers whose configuration has Llama's names.
+    """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     make_tokenizer(directory, markers=markers, chat_template=chat_template, context=context)
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     torch.manual_seed(seed)
     end = tokenizer.token_to_id(_END)
-    model = LlamaForCausalLM(
-        LlamaConfig(
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(
+            architecture,
             vocab_size=tokenizer.get_vocab_size(),
             hidden_size=width,
             intermediate_size=2 * width,
             num_hidden_layers=layers,
             num_attention_heads=heads,
             num_key_value_heads=key_value_heads,
+            head_dim=width // heads,
             max_position_embeddings=context,
             tie_word_embeddings=True,
             initializer_range=0.3,  # wide, so that greedy choices are far apart
