@@ -1,5 +1,7 @@
 """Commands that look: ``status``, ``audit``, ``describe``, ``check``, ``config``."""
 
+import asyncio
+import contextlib
 import json
 import time
 from dataclasses import asdict
@@ -12,11 +14,26 @@ from models.release import read_manifest
 from schemas.errors import BackstreamError
 from streams.audit import audit as audit_topics
 from streams.broker import Jars, running_address
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, connected, say, settings_from
+from streams.cli.options import (
+    Assignments,
+    Backward,
+    Broker,
+    ConfigFile,
+    Device,
+    Forward,
+    Json,
+    Model,
+    StateDir,
+    connected,
+    prepare_models,
+    say,
+    settings_from,
+)
 from streams.describe import as_mermaid, as_table
 from streams.lag import FlowReader
 from streams.progress import Rates
 from streams.releases import in_service, read_releases
+from streams.roles import load_models
 from streams.settings import Settings
 
 _RATE_SECONDS = 1.0
@@ -120,12 +137,24 @@ def check(
     state_dir: StateDir = None,
     broker: Broker = None,
     model: Model = None,
+    backward: Backward = None,
+    forward: Forward = None,
+    device: Device = None,
 ) -> None:
     """Check settings, broker and model before anything starts. Exit code 1 where one of them will not do.
 
     Example: `backstream check -c backstream.yaml`
     """
-    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
+    settings = settings_from(
+        config,
+        assignments,
+        state_dir=state_dir,
+        broker=broker,
+        model=model,
+        backward=backward,
+        forward=forward,
+        device=device,
+    )
     print("settings  ok")
     failed = False
     for name, probe in (("broker", _check_broker), ("model", _check_model)):
@@ -149,8 +178,9 @@ def _check_broker(settings: Settings) -> str:
 
 
 def _check_model(settings: Settings) -> str:
-    directory = prepare(settings.model, default_cache(), progress=say)
-    return f"{read_manifest(directory).id} in {directory}"
+    with contextlib.ExitStack() as loaded:
+        models = asyncio.run(load_models(settings, prepare_models(settings), loaded))
+        return ", ".join(f"{role} {model.release} on {model.engine.device}" for role, model in models.items())
 
 
 def _lines(table: dict[str, list[dict[str, str]]]) -> str:

@@ -17,8 +17,6 @@ from models.trial import try_model
 from tests.unit.checkpoints import make_checkpoint
 
 _CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
-    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
-)
 _PASSAGE = "Rain falls when the air holds more water than it can carry. Warm air carries more of it than cold air does."
 _FAMILIES = ["llama", "qwen2", "qwen3", "mistral", "gemma"]
 

@@ -1,0 +1,67 @@
+"""``backstream models``: exported once, looked at, tried."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.cli.main import app
+from tests.unit.checkpoints import make_checkpoint
+
+_run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "small", context=2048)
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path_factory.getbasetemp() / "models-command-cache"
+    monkeypatch.setenv("BACKSTREAM_CACHE", str(directory))
+    return directory
+
+
+@pytest.mark.slow
+def test_add_show_and_list_tell_the_same(checkpoint: Path, cache: Path) -> None:
+    added = json.loads(_run(app, ["models", "add", str(checkpoint), "--json"]).stdout)
+    assert added["id"].startswith("small-")
+    assert added["context_window"] == 2048
+    assert json.loads(_run(app, ["models", "show", str(checkpoint), "--json"]).stdout) == added
+    assert json.loads(_run(app, ["models", "list", "--json"]).stdout) == [added]
+    assert added["id"] in _run(app, ["models", "list"]).stdout
+    shown = _run(app, ["models", "show", str(checkpoint)]).stdout
+    assert added["directory"] in shown
+    assert "context window 2,048 tokens" in shown
+
+
+@pytest.mark.slow
+def test_try_shows_prompts_answers_probabilities_and_speed(checkpoint: Path, cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "passage.txt"
+    file.write_text("Tides follow the moon.\n", encoding="utf-8")
+    options = [str(checkpoint), str(file), "-s", "generation.max_tokens=8"]
+    trial = json.loads(_run(app, ["models", "try", *options, "--json"]).stdout)
+    assert trial["backward_prompt"] == "<|response|>Tides follow the moon.<|instruction|>"
+    assert sum(trial["rating"]["probabilities"]) == pytest.approx(1)
+    assert 0 < trial["generated_tokens"] <= 8
+    assert trial["seconds"] > 0
+    plain = _run(app, ["models", "try", *options]).stdout
+    for part in ("BACKWARD PROMPT", "INSTRUCTION", "RATING PROMPT", "RATING", "1: 0.", "prompt tokens read"):
+        assert part in plain
+    from_input = _run(app, ["models", "try", str(checkpoint), "-", *options[2:], "--json"], input="Tides follow the moon.")
+    assert json.loads(from_input.stdout)["rating"] == trial["rating"]
+
+
+def test_an_empty_text_is_refused(cache: Path) -> None:
+    failed = _run(app, ["models", "try", "house", "-"], input="  ")
+    assert failed.exit_code != 0
+    assert "no text" in str(failed.exception)
+
+
+def test_an_empty_cache_is_said_to_be(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKSTREAM_CACHE", str(tmp_path / "none"))
+    listed = _run(app, ["models", "list"])
+    assert listed.exit_code == 0
+    assert "no model is exported yet" in listed.output
