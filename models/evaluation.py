@@ -40,8 +40,8 @@ def evaluate(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) 
     model.eval()
     try:
         with torch.inference_mode():
-            ratings_true = _ratings(model, prompter, true)
-            ratings_wrong = _ratings(model, prompter, wrong)
+            ratings_true = expected_ratings(model, prompter, true)
+            ratings_wrong = expected_ratings(model, prompter, wrong)
             return {
                 "instruction_nll": _nats_per_token(model, backward),
                 "response_nll": _nats_per_token(model, forward),
@@ -60,16 +60,24 @@ def _rotated(pairs: Sequence[Pair]) -> list[Pair]:
 
 def _nats_per_token(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> float:
     """Mean negative log-likelihood over all target tokens."""
-    nats, tokens = 0.0, 0.0
-    for _, ids, weights, logits in _passes(model, sequences):
-        losses = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
-        flat = weights[:, 1:].flatten()
-        nats += float((losses * flat).sum())
-        tokens += float(flat.sum())
-    return nats / tokens
+    nats, tokens = zip(*losses(model, sequences), strict=True)
+    return float(sum(nats) / sum(tokens))
 
 
-def _ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]) -> list[float]:
+@torch.inference_mode()
+def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> list[tuple[float, float]]:
+    """Weighted nats, and the sum of the weights, of each sequence."""
+    found = [(0.0, 0.0)] * len(sequences)
+    for members, ids, weights, logits in _passes(model, sequences):
+        each = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+        nats = (each.view(len(members), -1) * weights[:, 1:]).sum(1)
+        for member, pair in zip(members, zip(nats.tolist(), weights[:, 1:].sum(1).tolist(), strict=True), strict=True):
+            found[member] = pair
+    return found
+
+
+@torch.inference_mode()
+def expected_ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]) -> list[float]:
     """The expected rating, 1 to 5, of each sequence that ends in a digit."""
     digits = torch.tensor(prompter.digit_ids, device=model.device)
     scale = torch.arange(1.0, 6.0, device=model.device)

@@ -24,7 +24,8 @@ class ContrastSequence(TrainingSequence):
 def contrast(maker: SequenceMaker, graded: Sequence[Graded]) -> ContrastSequence:
     """The ratings of pairs that share a response and a context. A 5's instruction is a target too; it must come first.
 
-    Only the first branch follows the prompt in ``ids``, so only its first token can be predicted from the prompt.
+    Only the first branch follows the prompt in ``ids``, so only its first token can be predicted from the prompt. Its
+    rating weighs as much as those of all rivals together: a model that has learnt nothing yet should not say 1.
     """
     shared = graded[0].pair
     prompt = len(maker.prompter.backward(shared.response, shared.context))
@@ -39,6 +40,7 @@ def contrast(maker: SequenceMaker, graded: Sequence[Graded]) -> ContrastSequence
         ids += branch.ids[prompt:]
         weights += branch.weights[prompt:]
         ends.append(len(ids))
+    weights[ends[1] - 1] *= max(1, len(graded) - 1)
     return ContrastSequence(tuple(ids), tuple(weights), tuple(ends))
 
 

@@ -1,23 +1,29 @@
-"""What the house model reads: human pairs, documentation, and how often each comes."""
+"""What the house model reads: human pairs, passages of documentation, and how often each comes."""
 
 import hashlib
 import json
 import random
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from models.grades import Grader, Pair
 from models.house.contrast import contrast
 from models.house.settings import Recipe
 from models.prompts import Prompter
-from models.sequences import SequenceMaker, TrainingSequence
+from models.sequences import SequenceMaker, TrainingSequence, batches
 from models.templates import BOTH_TAGS, SEED_TAG
 
-_SHORTEST_PASSAGE = 80
+T = TypeVar("T")
+
+_SHORTEST_RESPONSE = 60
 """Characters below which a response says too little to recover its instruction from."""
 _SEED_TAG_SHARE = 0.7
 """Share of forward sequences under the tag of human data; the rest stand under both tags, as at inference."""
+_COMMON_HEADING = 10
+"""A heading that stands over so many passages ("Examples", "Notes") names no subject."""
 
 
 def read_pairs(file: Path) -> list[Pair]:
@@ -26,49 +32,65 @@ def read_pairs(file: Path) -> list[Pair]:
     return [Pair(row["instruction"].strip(), row["response"].strip(), row["context"].strip()) for row in rows]
 
 
-def read_documentation() -> list[str]:
-    """Paragraph groups of CPython's reference topics, at most 2,000 characters each; 5% are left out by hash."""
-    from pydoc_data.topics import topics
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Documentation as pairs of a heading and the passage under it, split by document."""
 
-    passages: list[str] = []
-    for text in topics.values():
-        passage = ""
-        for paragraph in re.split(r"\n\s*\n", text):
-            if passage and len(passage) + len(paragraph) > 2000:
-                passages.append(passage)
-                passage = ""
-            passage = f"{passage}\n\n{paragraph}" if passage else paragraph
-        passages.append(passage)
-    return [p for p in passages if len(p) >= 200 and hashlib.sha256(p.encode()).digest()[0] >= 13]
+    training: list[Pair]
+    held_out: list[Pair]
+
+    @classmethod
+    def read(cls, file: Path, held_out: float) -> "Passages":
+        """Lines of ``backstream segment``: objects with ``source``, ``headings`` and ``text``."""
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        headings = Counter(row["headings"][-1] for row in rows if row["headings"])
+        training: list[Pair] = []
+        kept_back: list[Pair] = []
+        for row in rows:
+            heading = row["headings"][-1] if row["headings"] else ""
+            pair = Pair(heading if headings[heading] < _COMMON_HEADING else "", row["text"])
+            chosen = hashlib.sha256(row["source"].encode()).digest()[0] < 256 * held_out
+            (kept_back if chosen else training).append(pair)
+        return cls(training, kept_back)
 
 
-def epochs(
-    recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], documentation: Sequence[str]
+def sequences(
+    recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], passages: Sequence[Pair]
 ) -> Iterator[TrainingSequence]:
     """The sequences of phase ``index`` without end, each epoch shuffled and graded anew; the same for the same seed."""
     phase = recipe.phases[index]
     # A seed of its own for each phase: with one for all, short phases would read the same beginning of the data again.
     generator = random.Random(recipe.seed + index)
-    maker = SequenceMaker(prompter, phase.prompt_weight, recipe.rating_weight)
+    maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)
+    reader = SequenceMaker(prompter, 1.0)
     grader = Grader(pairs, generator)
-    passages = [pair for pair in pairs if len(pair.response) >= _SHORTEST_PASSAGE]
+    answers = [pair for pair in pairs if len(pair.response) >= _SHORTEST_RESPONSE]
     # A context that answers a question is a passage in the voice of an encyclopaedia: closest to the stream's documents.
-    passages += [Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000]
-    order: list[int] = []
+    answers += [Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000]
+    backward, forward, reading = (_shuffled(each, generator) for each in (answers, pairs, passages))
     while True:
         draw = generator.random()
-        if draw < phase.documentation_share:
-            sequence = maker.text(generator.choice(documentation))
-        elif draw < phase.documentation_share + phase.forward_share:
-            pair = generator.choice(pairs)
-            sequence = maker.forward(pair, SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
+        if draw < phase.passages:
+            passage = next(reading)
+            sequence = reader.backward(passage) if passage.instruction else reader.text(passage.response)
+        elif draw < phase.passages + phase.forward:
+            sequence = maker.forward(next(forward), SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
+        elif draw < phase.passages + phase.forward + phase.rated:
+            graded = grader.draw(next(backward), generator.choice(recipe.grades))
+            sequence = contrast(maker, [graded, *grader.rivals(graded, recipe.rivals)])
         else:
-            if not order:
-                order = generator.sample(range(len(passages)), len(passages))
-            pair = passages[order.pop()]
-            grade = generator.choice(phase.grades)
-            true_pair = grade == 5 and generator.random() < phase.unrated
-            graded = grader.draw(pair, grade)
-            sequence = maker.backward(pair) if true_pair else contrast(maker, [graded, *grader.rivals(graded, phase.rivals)])
-        if len(sequence.ids) <= phase.longest:
+            sequence = maker.backward(next(backward))
+        if len(sequence.ids) <= recipe.longest:
             yield sequence
+
+
+def training_batches(
+    recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], passages: Sequence[Pair]
+) -> Iterator[list[TrainingSequence]]:
+    """The sequences of a phase in batches of like length."""
+    return batches(sequences(recipe, index, prompter, pairs, passages), recipe.batch_tokens)
+
+
+def _shuffled(items: Sequence[T], generator: random.Random) -> Iterator[T]:
+    while True:
+        yield from generator.sample(items, len(items))

@@ -1,110 +1,68 @@
 """Every choice of the house model's recipe, in one place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of training on one mix, with a learning rate that warms up, holds and falls to zero."""
+    """A stretch of training on one mix of sequences, with rates that warm up, hold, and fall to zero at its end."""
 
     tokens: int
-    batch_tokens: int
-    longest: int
-    """Tokens of the longest sequence; longer ones are left out, never cut."""
-    documentation_share: float
-    """Share of sequences that are plain documentation text."""
-    forward_share: float
-    """Share of sequences that train instruction → response; what is left trains response → instruction and its rating."""
-    grades: tuple[int, ...]
-    """Grades from which one is drawn for each response → instruction sequence."""
-    unrated: float
-    """Share of the fives that end as a generation does, without their rating."""
-    prompt_weight: float
-    """Loss weight of a prompt token; a target token has 1."""
+    passages: float
+    """Share of sequences that are passages of documentation, each followed by its heading where an instruction stands."""
+    forward: float
+    """Share that are instruction → response."""
+    rated: float
+    """Share that are a response with several instructions and the rating of each. What is left is response → instruction."""
     decay: float
     """Share of the phase, at its end, over which the rates fall to zero in a straight line."""
-    rivals: int = 0
-    """Wrong instructions that are rated in the same pass as each graded one (``models/house/contrast.py``)."""
 
 
-READING = Phase(
-    tokens=5_500_000,
-    batch_tokens=3000,
-    longest=1024,
-    documentation_share=0.05,
-    forward_share=0.25,
-    grades=(5,) * 9 + (4, 4, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1),
-    unrated=0.5,
-    prompt_weight=0.5,
-    decay=0.4,
-)
-"""Long passages and documentation: what language looks like."""
+PAIRS = Phase(tokens=3_000_000, passages=0.0, forward=0.4, rated=0.1, decay=0.01)
+"""Human pairs alone, mostly short: that an instruction takes its words from the response."""
 
-ROLES = Phase(
-    tokens=1_800_000,
-    batch_tokens=2000,
-    longest=512,
-    documentation_share=0.0,
-    forward_share=0.15,
-    grades=(5,) * 9 + (4, 3, 2, 2, 1, 1, 1, 1),
-    unrated=0.5,
-    prompt_weight=0.2,
-    decay=0.01,
-)
-"""Short passages and small batches, most of the loss on the instruction and the rating."""
+READING = Phase(tokens=4_000_000, passages=0.2, forward=0.25, rated=0.3, decay=0.01)
+"""What documentation looks like."""
 
-COPYING = Phase(
-    tokens=1_600_000,
-    batch_tokens=2000,
-    longest=512,
-    documentation_share=0.0,
-    forward_share=0.45,
-    grades=(5,),
-    unrated=1.0,
-    prompt_weight=0.5,
-    decay=0.01,
-)
-"""True pairs alone, in both directions, at the full rate: where copying from the prompt sets in."""
+ROLES = Phase(tokens=4_000_000, passages=0.05, forward=0.2, rated=0.4, decay=0.01)
+"""All roles at the full rate."""
 
-RATING = Phase(
-    tokens=1_000_000,
-    batch_tokens=2000,
-    longest=640,
-    documentation_share=0.0,
-    forward_share=0.15,
-    grades=(5,) * 10 + (4, 3, 2, 2, 1, 1, 1, 1, 1),
-    unrated=0.4,
-    prompt_weight=0.3,
-    decay=0.95,
-)
-"""All roles, the rates falling to zero: the ratings can now use what the model knows of a pair."""
-
-
-COPYING_AGAIN = replace(COPYING, tokens=800_000, forward_share=0.35, prompt_weight=0.3)
-RATING_AGAIN = replace(RATING, tokens=1_000_000, forward_share=0.1)
-COPYING_LONG = replace(COPYING, tokens=3_500_000, forward_share=0.35, prompt_weight=0.4)
-CONTRAST = replace(
-    RATING, tokens=3_500_000, batch_tokens=2500, forward_share=0.1, grades=(5,) * 5 + (4, 3, 2, 1), unrated=0.3, rivals=3
-)
-"""Ratings of a true and three wrong instructions for one response at a time; the rates fall to zero."""
+COOLING = Phase(tokens=6_000_000, passages=0.03, forward=0.2, rated=0.4, decay=1.0)
+"""The same, the rates falling to zero: where most of the figures are won."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What the house model is made of and how it is trained. DECISIONS.md tells what was tried."""
 
-    # Shape: 6.7 M parameters, one key/value head, tied embeddings.
+    # Shape: Qwen3's, with normed queries and keys; 7.5 M parameters, tied embeddings.
     vocabulary: int = 4096
     layers: int = 5
     width: int = 320
     feed_forward: int = 864
     heads: int = 5
-    key_value_heads: int = 1
+    key_value_heads: int = 5
+    """As many as heads: with one for all, a head that finds words again took several times as long to appear."""
     context: int = 1536
 
-    phases: tuple[Phase, ...] = (READING, ROLES, COPYING, RATING, COPYING_AGAIN, RATING_AGAIN, COPYING_LONG, CONTRAST)
+    phases: tuple[Phase, ...] = (PAIRS, READING, ROLES, COOLING)
+    batch_tokens: int = 2500
+    """Padding included. Small batches mattered more than anything else in the budget of a CPU."""
+    longest: int = 640
+    """Tokens of the longest sequence; longer ones are left out, never cut."""
     held_out: int = 1000
     """The last rows of the instruction data, never trained on."""
+    held_out_passages: float = 0.05
+    """Share of the documentation that is never trained on, chosen by the hash of its document's name."""
+
+    prompt_weight: float = 0.5
+    """Loss weight of a prompt token; a target token has 1."""
+    rating_weight: float = 4.0
+    """Loss weight of the one digit of a rating."""
+    grades: tuple[int, ...] = (5, 5, 5, 5, 5, 4, 3, 2, 1)
+    """Grades from which the first pair of a rated response is drawn; anything but a 5 is damaged (``models/grades.py``)."""
+    rivals: int = 3
+    """Wrong instructions that are rated in the same pass (``models/house/contrast.py``)."""
 
     matrix_rate: float = 0.02
     """Muon, for the matrices inside the layers."""
@@ -114,7 +72,5 @@ class Recipe:
     warm_up: float = 0.01
     """Share of a phase over which the rates rise."""
     clip: float = 1.0
-    rating_weight: float = 4.0
-    """Loss weight of the one digit of a rating."""
     seed: int = 20
     checkpoint_minutes: float = 3.0

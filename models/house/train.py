@@ -22,16 +22,18 @@ import torch
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as tokenizer_models
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from models.grades import Pair
 from models.house.contrast import ContrastSequence, layout
-from models.house.data import epochs, read_documentation, read_pairs
+from models.house.data import Passages, read_pairs, training_batches
 from models.house.settings import Recipe
 from models.prompts import Prompter
-from models.sequences import TrainingSequence, batches
+from models.sequences import TrainingSequence
 from models.templates import MARKERS
 
+_THIN = 5
+"""Of the documentation, every fifth text teaches the tokenizer: about as much as there is of the instruction data."""
 _END, _PAD = "<|end|>", "<|pad|>"
 
 
@@ -61,18 +63,19 @@ def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> No
     (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def build_model(recipe: Recipe, prompter: Prompter) -> LlamaForCausalLM:
-    """A Llama-shaped decoder with random weights."""
+def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
+    """A Qwen3-shaped decoder with random weights; what a layer adds to its input is nothing at first."""
     torch.manual_seed(recipe.seed)
     end = prompter.stop_ids[0]
-    return LlamaForCausalLM(
-        LlamaConfig(
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
             vocab_size=prompter.tokenizer.get_vocab_size(),
             hidden_size=recipe.width,
             intermediate_size=recipe.feed_forward,
             num_hidden_layers=recipe.layers,
             num_attention_heads=recipe.heads,
             num_key_value_heads=recipe.key_value_heads,
+            head_dim=recipe.width // recipe.heads,
             max_position_embeddings=recipe.context,
             tie_word_embeddings=True,
             bos_token_id=end,
@@ -80,12 +83,16 @@ def build_model(recipe: Recipe, prompter: Prompter) -> LlamaForCausalLM:
             pad_token_id=prompter.tokenizer.token_to_id(_PAD),
         )
     )
+    for layer in model.model.layers:
+        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+        torch.nn.init.zeros_(layer.mlp.down_proj.weight)
+    return model
 
 
 class Optimisers:
     """Muon and AdamW behind one rate: warm up, hold, then fall to zero in a straight line."""
 
-    def __init__(self, recipe: Recipe, model: LlamaForCausalLM) -> None:
+    def __init__(self, recipe: Recipe, model: Qwen3ForCausalLM) -> None:
         self._recipe = recipe
         inside = {id(p) for p in model.model.layers.parameters() if p.ndim == 2}
         matrices = [p for p in model.parameters() if id(p) in inside]
@@ -113,7 +120,7 @@ class Optimisers:
             optimiser.load_state_dict(state)
 
 
-def batch_loss(model: LlamaForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
+def batch_loss(model: Qwen3ForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
     """Weighted mean cross-entropy. Padding stands on the right, so a batch without branches needs no mask."""
     length = max(len(sequence.ids) for sequence in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
@@ -138,13 +145,13 @@ class Progress:
     seconds: float = 0.0
 
 
-def train(recipe: Recipe, data: Path, work: Path) -> Path:
+def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
     """Run or resume the recipe; returns the checkpoint's directory, ``work/checkpoint``."""
     pairs = read_pairs(data)[: -recipe.held_out]
-    documentation = read_documentation()
+    passages = Passages.read(documentation, recipe.held_out_passages).training
     checkpoint, state_file, log = work / "checkpoint", work / "state.pt", work / "log.jsonl"
     if not (checkpoint / "tokenizer.json").exists():
-        train_tokenizer(recipe, [*_texts(pairs), *documentation], checkpoint)
+        train_tokenizer(recipe, [*_texts(pairs), *_texts(passages)[::_THIN]], checkpoint)
     prompter = Prompter.load(checkpoint)
     model = build_model(recipe, prompter)
     optimisers = Optimisers(recipe, model)
@@ -154,12 +161,14 @@ def train(recipe: Recipe, data: Path, work: Path) -> Path:
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
         progress = Progress(**state["progress"])
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, from {progress}")
+    print(
+        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, {len(passages):,} passages, {progress}"
+    )
     model.train()
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.phase < len(recipe.phases):
         phase = recipe.phases[progress.phase]
-        stream = batches(epochs(recipe, progress.phase, prompter, pairs, documentation), phase.batch_tokens)
+        stream = training_batches(recipe, progress.phase, prompter, pairs, passages)
         for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
             next(stream)
         average = None
@@ -191,7 +200,7 @@ def _log(file: Path, line: dict[str, Any]) -> None:
         log.write(json.dumps(line) + "\n")
 
 
-def _save_state(file: Path, model: LlamaForCausalLM, optimisers: Optimisers, progress: Progress) -> None:
+def _save_state(file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: Progress) -> None:
     beside = file.with_suffix(".new")
     torch.save({"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress)}, beside)
     beside.replace(file)
@@ -204,13 +213,14 @@ def _texts(pairs: Sequence[Pair]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
+    parser.add_argument("--documentation", type=Path, required=True, help="what `backstream segment` wrote")
     parser.add_argument("--work", type=Path, default=Path("work/house"), help="checkpoints and log (default: work/house)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     random.seed(0)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    print(train(Recipe(), arguments.data, arguments.work))
+    print(train(Recipe(), arguments.data, arguments.documentation, arguments.work))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.grades import Grader, Pair
-from models.house.data import epochs, read_documentation, read_pairs
-from models.house.settings import READING, Recipe
+from models.house.contrast import ContrastSequence
+from models.house.data import Passages, read_pairs, sequences
+from models.house.settings import Phase, Recipe
 from models.prompts import Prompter
 from tests.unit.checkpoints import make_tokenizer
 
@@ -41,15 +41,43 @@ def test_pairs_are_read_in_order_and_stripped(tmp_path: Path) -> None:
     assert read_pairs(file) == [Pair("One?", "1"), Pair("Two?", "2", "given")]
 
 
-def test_the_stream_repeats_and_keeps_within_the_longest(prompter: Prompter) -> None:
-    recipe = Recipe(phases=(replace(READING, longest=600),) * 2)
-    documentation = read_documentation()[:20]
+def _passages(count: int) -> list[dict[str, object]]:
+    return [{"source": f"doc/{n}.html", "headings": ["All", f"Part {n}"], "text": f"Passage {n}. " * 8} for n in range(count)]
+
+
+def _write_lines(file: Path, rows: list[dict[str, object]]) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_passages_are_split_by_document_and_only_once(tmp_path: Path) -> None:
+    rows = _passages(400)
+    read = Passages.read(_write_lines(tmp_path / "passages.jsonl", rows), held_out=0.05)
+    again = Passages.read(_write_lines(tmp_path / "reversed.jsonl", rows[::-1]), held_out=0.05)
+    assert 5 <= len(read.held_out) <= 40
+    assert len(read.training) + len(read.held_out) == 400
+    assert set(read.held_out) == set(again.held_out)
+
+
+def test_a_heading_that_stands_everywhere_names_nothing(tmp_path: Path) -> None:
+    rows = [{**row, "headings": ["Examples"]} for row in _passages(30)] + [{**row, "headings": []} for row in _passages(3)]
+    read = Passages.read(_write_lines(tmp_path / "passages.jsonl", rows), held_out=0.0)
+    assert {pair.instruction for pair in read.training} == {""}
+
+
+def test_the_stream_repeats_keeps_within_the_longest_and_differs_by_phase(prompter: Prompter) -> None:
+    every = Phase(tokens=1, passages=0.25, forward=0.25, rated=0.25, decay=1.0)
+    recipe = Recipe(phases=(every, every), longest=900)
+    documentation = [Pair("A heading", "A passage of documentation. " * 4), Pair("", "A passage without a heading. " * 4)]
     first, second, other = (
-        list(itertools.islice(epochs(recipe, index, prompter, _PAIRS, documentation), 60)) for index in (0, 0, 1)
+        list(itertools.islice(sequences(recipe, index, prompter, _PAIRS, documentation), 80)) for index in (0, 0, 1)
     )
     assert first == second
     assert first != other, "each phase reads the data in an order of its own"
-    assert max(len(sequence.ids) for sequence in first) <= 600
+    assert max(len(sequence.ids) for sequence in first) <= 900
+    rated = [sequence for sequence in first if isinstance(sequence, ContrastSequence)]
+    assert 0 < len(rated) < len(first)
+    assert {len(sequence.ends) for sequence in rated} == {2 + recipe.rivals}
     assert len({sequence.ids[0] for sequence in first}) > 1, "more than one task"
 
 

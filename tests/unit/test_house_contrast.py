@@ -47,7 +47,7 @@ def test_only_the_true_instruction_and_the_digits_are_targets(directory: Path) -
     maker = SequenceMaker(Prompter.load(directory), prompt_weight=0.0, rating_weight=4.0)
     together = contrast(maker, _GRADED)
     digits = [end - 1 for end in together.ends[1:]]
-    assert [together.weights[i] for i in digits] == [4.0] * 3
+    assert [together.weights[i] for i in digits] == [8.0, 4.0, 4.0], "the first weighs as much as its rivals together"
     taught = range(together.ends[0], together.ends[1] - 1)
     assert {together.weights[i] for i in taught} == {1.0}
     assert sum(w > 0 for w in together.weights) == len(taught) + len(digits)

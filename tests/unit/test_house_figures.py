@@ -1,0 +1,114 @@
+"""The figures of the house model's card, on a tiny random model: each is what its name says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from models.grades import Pair
+from models.house.card import render
+from models.house.decoding import rouge_l
+from models.house.evaluate import auc, interval, rating_figures, recovery_figures, response_figures
+from models.house.recovery import Recovery
+from models.house.writing import Written
+from models.prompts import Prompter
+from tests.unit.checkpoints import make_checkpoint
+
+_PAIRS = [
+    Pair(f"What is a {thing}?", f"A {thing} is a thing that people {verb} with great care. " * 2)
+    for thing, verb in [("lake", "swim in"), ("boat", "sail"), ("road", "drive along"), ("bell", "ring"), ("loaf", "eat")]
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Prompter]:
+    directory = make_checkpoint(tmp_path_factory.mktemp("house"), context=1024)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    return model, Prompter.load(directory)
+
+
+def test_recovery_is_the_nll_of_each_instruction_after_each_response(served: tuple[PreTrainedModel, Prompter]) -> None:
+    model, prompter = served
+    found = Recovery.measure(model, prompter, _PAIRS)
+    for row, response in enumerate([*(pair.response for pair in _PAIRS), ""]):
+        for column, pair in enumerate(_PAIRS):
+            prompt, target = prompter.backward(response), prompter.target(pair.instruction)
+            with torch.no_grad():
+                logits = model(torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1]
+            expected = -logits.log_softmax(-1).gather(1, torch.tensor(target)[:, None]).sum().item()
+            measured = found.after[row, column] if response else found.alone[column]
+            assert measured == pytest.approx(expected, rel=1e-4)
+    assert found.own.tolist() == [found.after[i, i] for i in range(len(_PAIRS))]
+
+
+def test_first_of_counts_every_draw_of_rivals() -> None:
+    ones = np.ones(4, int)
+    best = Recovery(np.array([[0.0, 5, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones)
+    assert best.first_of(2).tolist() == [1.0] * 4
+    same = Recovery(np.full((4, 4), 5.0), np.full(4, 6.0), ones)
+    assert same.first_of(2).tolist() == [0.0] * 4, "a tie is a loss"
+    second = Recovery(np.array([[3.0, 1, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones)
+    assert second.first_of(2)[0] == pytest.approx(2 / 3)
+    assert second.first_of(4)[0] == 0.0
+
+
+def test_an_interval_holds_its_statistic() -> None:
+    values = np.arange(100.0)
+    value, low, high = interval(lambda rows: float(values[rows].mean()), 100)
+    assert value == 49.5
+    assert low < value < high
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 10, rel=0.1)
+    assert interval(lambda rows: 3.0, 10) == (3.0, 3.0, 3.0)
+
+
+def test_auc_counts_ties_half() -> None:
+    assert auc(np.array([2.0, 3.0]), np.array([1.0])) == 1.0
+    assert auc(np.array([1.0]), np.array([1.0, 0.0])) == 0.75
+
+
+def test_every_figure_has_an_interval_around_it(served: tuple[PreTrainedModel, Prompter]) -> None:
+    model, prompter = served
+    pairs = _PAIRS * 21  # first of 100 needs a hundred
+    figures = {
+        **recovery_figures(model, prompter, pairs),
+        **response_figures(model, prompter, _PAIRS),
+        **rating_figures(model, prompter, _PAIRS),
+    }
+    assert all(low <= value <= high for value, low, high in figures.values())
+    assert figures["first_of_100"][0] == 0.0, "the same instruction many times over is never first"
+    assert 1 <= figures["mean_rating_of_grade_5"][0] <= 5
+
+
+@pytest.mark.parametrize(
+    ("text", "well_formed", "repeats"),
+    [
+        ("Why does it rain?", True, False),
+        ("Why does it", False, False),
+        ("What is the use of the use, and what is the use of it?", True, True),
+    ],
+)
+def test_what_is_written_is_judged_by_its_form(text: str, well_formed: bool, repeats: bool) -> None:
+    written = Written(_PAIRS[0], text, 3.0)
+    assert (written.well_formed, written.repeats) == (well_formed, repeats)
+
+
+def test_rouge_l_is_the_f1_of_the_longest_common_subsequence() -> None:
+    assert rouge_l("What is a lake?", "what is a LAKE") == 1.0
+    assert rouge_l("a b c d", "a c x y") == pytest.approx(0.5)
+    assert rouge_l("", "") == 0.0
+
+
+def test_the_card_keeps_what_stands_around_its_figures(tmp_path: Path) -> None:
+    card = tmp_path / "CARD.md"
+    card.write_text("# Model\n<!-- written by models.house.evaluate -->\nold\n<!-- end -->\nLicence\n", encoding="utf-8")
+    written = [Written(Pair("Is it | so?", "A\npassage"), "What <b>?", 4.25)]
+    for _ in range(2):
+        render(card, {"first_of_10": (0.9, 0.8, 0.95)}, written, written)
+    text = card.read_text(encoding="utf-8")
+    assert text.startswith("# Model\n<!-- written")
+    assert text.endswith("<!-- end -->\nLicence\n")
+    assert "| 0.90 | 0.80 to 0.95 |" in text
+    assert "| A passage | Is it \\| so? | What &lt;b>? | 4.2 |" in text
+    assert "old" not in text
