@@ -39,17 +39,16 @@ def evaluate(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) 
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            ratings_true = expected_ratings(model, prompter, true)
-            ratings_wrong = expected_ratings(model, prompter, wrong)
-            return {
-                "instruction_nll": _nats_per_token(model, backward),
-                "response_nll": _nats_per_token(model, forward),
-                "rating_auc": _auc(ratings_true, ratings_wrong),
-                "rating_true": sum(ratings_true) / len(rows),
-                "rating_mismatched": sum(ratings_wrong) / len(rows),
-                "pairs": float(len(rows)),
-            }
+        ratings_true = expected_ratings(model, prompter, true)
+        ratings_wrong = expected_ratings(model, prompter, wrong)
+        return {
+            "instruction_nll": _nats_per_token(model, backward),
+            "response_nll": _nats_per_token(model, forward),
+            "rating_auc": _auc(ratings_true, ratings_wrong),
+            "rating_true": sum(ratings_true) / len(rows),
+            "rating_mismatched": sum(ratings_wrong) / len(rows),
+            "pairs": float(len(rows)),
+        }
     finally:
         model.train(was_training)
 
@@ -64,7 +63,6 @@ def _nats_per_token(model: PreTrainedModel, sequences: Sequence[TrainingSequence
     return float(sum(nats) / sum(tokens))
 
 
-@torch.inference_mode()
 def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> list[tuple[float, float]]:
     """Weighted nats, and the sum of the weights, of each sequence."""
     found = [(0.0, 0.0)] * len(sequences)
@@ -76,7 +74,6 @@ def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> lis
     return found
 
 
-@torch.inference_mode()
 def expected_ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]) -> list[float]:
     """The expected rating, 1 to 5, of each sequence that ends in a digit."""
     digits = torch.tensor(prompter.digit_ids, device=model.device)
@@ -103,7 +100,9 @@ def _passes(
             members.append(order.pop(0))
         ids, weights = pad([sequences[member] for member in members])
         ids, weights = ids.to(model.device), weights.to(model.device)
-        yield members, ids, weights, model(input_ids=ids, use_cache=False).logits
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits
+        yield members, ids, weights, logits
 
 
 def pad(sequences: Sequence[TrainingSequence]) -> tuple[torch.Tensor, torch.Tensor]:

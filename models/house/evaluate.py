@@ -47,6 +47,11 @@ def interval(statistic: Callable[[np.ndarray], float], rows: int) -> Figure:
     return float(statistic(np.arange(rows))), float(low), float(high)
 
 
+def mean(values: np.ndarray) -> Figure:
+    """The mean with its interval."""
+    return interval(lambda rows: float(values[rows].mean()), len(values))
+
+
 def auc(above: np.ndarray, below: np.ndarray) -> float:
     """How often one of ``above`` is higher than one of ``below``; a tie is half."""
     difference = above[:, None] - below[None, :]
@@ -66,8 +71,7 @@ def recovery_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence
         "instruction_nll_other_response": per_token(found.other),
     }
     for count in (10, 100):
-        first = found.first_of(count)
-        figures[f"first_of_{count}"] = interval(lambda rows, first=first: float(first[rows].mean()), len(pairs))
+        figures[f"first_of_{count}"] = mean(found.first_of(count))
     return figures
 
 
@@ -87,17 +91,15 @@ def rating_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[P
         return np.array(expected_ratings(model, prompter, [maker.rating(pair, 5) for pair in some]))
 
     true = rate(pairs)
-    random_ones = rate(
-        [Pair(other.instruction, pair.response) for pair, other in zip(pairs, [*pairs[1:], pairs[0]], strict=True)]
-    )
+    strangers = [*pairs[1:], pairs[0]]
+    random_ones = rate([Pair(other.instruction, pair.response) for pair, other in zip(pairs, strangers, strict=True)])
     hard = rate([Pair(grader.neighbour(pair), pair.response) for pair in pairs])
     figures = {
         "auc_random": interval(lambda rows: auc(true[rows], random_ones[rows]), len(pairs)),
         "auc_hard": interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
     }
     for grade in (5, 4, 3, 2, 1):
-        ratings = rate([grader.draw(pair, grade).pair for pair in pairs])
-        figures[f"mean_rating_of_grade_{grade}"] = interval(lambda rows, r=ratings: float(r[rows].mean()), len(pairs))
+        figures[f"mean_rating_of_grade_{grade}"] = mean(rate([grader.draw(pair, grade).pair for pair in pairs]))
     return figures
 
 
@@ -109,7 +111,7 @@ def writing_figures(written: Sequence[Written]) -> dict[str, Figure]:
         "without_repetition": np.array([not each.repeats for each in written]),
         "rated_4_or_better": np.array([each.rating >= 4 for each in written]),
     }
-    figures = {name: interval(lambda rows, s=share: float(s[rows].mean()), len(written)) for name, share in shares.items()}
+    figures = {name: mean(share) for name, share in shares.items()}
     distinct = len(set(texts)) / len(texts)
     return {"distinct": (distinct, distinct, distinct), **figures}
 

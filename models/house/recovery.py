@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,11 +58,14 @@ class Recovery:
         return np.array([math.comb(rivals - int(b), count - 1) / math.comb(rivals, count - 1) for b in better])
 
 
-@torch.inference_mode()
 def _nats(model: PreTrainedModel, prompt: list[int], targets: Sequence[list[int]]) -> np.ndarray:
     """Nats of each target after the prompt, which is read once."""
-    start = model(input_ids=torch.tensor([prompt]), use_cache=True)
-    nats = []
+    with torch.inference_mode():
+        return _nats_after(model(input_ids=torch.tensor([prompt]), use_cache=True), model, targets)
+
+
+def _nats_after(start: Any, model: PreTrainedModel, targets: Sequence[list[int]]) -> np.ndarray:
+    nats: list[float] = []
     for first in range(0, len(targets), _ROWS):
         part = targets[first : first + _ROWS]
         ids, weights = pad([TrainingSequence(tuple(target), (1.0,) * len(target)) for target in part])
