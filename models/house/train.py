@@ -1,4 +1,7 @@
-"""Trains the house model: ``python -m models.house.train --data dolly.jsonl``. Resumable; one command.
+"""Trains the house model, from its data to a release directory; resumable, one command.
+
+``python -m models.house.train --data dolly.jsonl --documentation passages.jsonl``, the passages being what
+``models/house/documentation.sh`` wrote.
 
 Optimisers: Muon (torch.optim.Muon) on the matrices inside the layers, AdamW on the rest.
 """
@@ -24,6 +27,7 @@ from tokenizers import models as tokenizer_models
 from torch.nn import functional
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from models.catalogue import default_cache, prepare
 from models.grades import Pair
 from models.house.contrast import ContrastSequence, layout
 from models.house.data import Passages, read_pairs, training_batches
@@ -161,9 +165,8 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
         progress = Progress(**state["progress"])
-    print(
-        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(pairs):,} pairs, {len(passages):,} passages, {progress}"
-    )
+    size = sum(p.numel() for p in model.parameters())
+    print(f"{size:,} parameters, {len(pairs):,} pairs, {len(passages):,} passages, {progress}")
     model.train()
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.phase < len(recipe.phases):
@@ -220,7 +223,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     random.seed(0)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    print(train(Recipe(), arguments.data, arguments.documentation, arguments.work))
+    checkpoint = train(Recipe(), arguments.data, arguments.documentation, arguments.work)
+    print(prepare(str(checkpoint), default_cache(), progress=print))
 
 
 if __name__ == "__main__":
