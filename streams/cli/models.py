@@ -113,13 +113,20 @@ def _read(text: str) -> str:
     try:
         if text == "-":
             text = sys.stdin.read()
-        elif len(text) < 4096 and Path(text).is_file():
+        elif _is_file(text):
             text = Path(text).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{text} cannot be read: {error}") from error
     if not text.strip():
         raise SettingsError("there is no text to try the model on")
     return text.strip()
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a null byte: a text then
+        return False
 
 
 def _show(facts: ModelFacts, as_json: bool) -> None:

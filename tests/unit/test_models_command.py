@@ -54,6 +54,12 @@ def test_try_shows_prompts_answers_probabilities_and_speed(checkpoint: Path, cac
     assert json.loads(from_input.stdout)["rating"] == trial["rating"]
 
 
+@pytest.mark.parametrize("text", ["Tides follow the moon. " * 200, "Tides\0"])
+def test_a_text_that_is_no_file_name_is_a_text(checkpoint: Path, cache: Path, text: str) -> None:
+    tried = _run(app, ["models", "try", "no/such-model", text])
+    assert "no/such-model" in str(tried.exception), "the text was read; only the model is missing"
+
+
 def test_an_empty_text_is_refused(cache: Path) -> None:
     failed = _run(app, ["models", "try", "house", "-"], input="  ")
     assert failed.exit_code != 0
