@@ -16,8 +16,8 @@ from models.grades import Pair
 from models.prompts import Prompter
 from models.sequences import TrainingSequence
 
-_ROWS = 64
-"""Instructions in one pass of the model."""
+_ROWS = 8
+"""Instructions in one pass of the model. More are slower: their logits are memory that the kernel has to clear each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Recovery:
 
     @classmethod
     def measure(cls, model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> "Recovery":
-        """One pass for each response and 64 instructions. The pairs' contexts are not shown."""
+        """One pass for each response and 8 instructions. The pairs' contexts are not shown."""
         targets = [prompter.target(pair.instruction) for pair in pairs]
         after = np.stack([_nats(model, prompter.backward(pair.response), targets) for pair in pairs])
         return cls(after, _nats(model, prompter.backward(""), targets), np.array([len(target) for target in targets]))
@@ -65,14 +65,15 @@ def _nats(model: PreTrainedModel, prompt: list[int], targets: Sequence[list[int]
 
 
 def _nats_after(start: Any, model: PreTrainedModel, targets: Sequence[list[int]]) -> np.ndarray:
-    nats: list[float] = []
+    nats = np.zeros(len(targets))
+    order = sorted(range(len(targets)), key=lambda index: len(targets[index]))  # like lengths together: little is padding
     for first in range(0, len(targets), _ROWS):
-        part = targets[first : first + _ROWS]
-        ids, weights = pad([TrainingSequence(tuple(target), (1.0,) * len(target)) for target in part])
+        members = order[first : first + _ROWS]
+        ids, weights = pad([TrainingSequence(tuple(targets[m]), (1.0,) * len(targets[m])) for m in members])
         cache = copy.deepcopy(start.past_key_values)
-        cache.batch_repeat_interleave(len(part))
+        cache.batch_repeat_interleave(len(members))
         logits = model(input_ids=ids, past_key_values=cache).logits
-        logits = torch.cat([start.logits[:, -1:].expand(len(part), -1, -1), logits[:, :-1]], dim=1)
+        logits = torch.cat([start.logits[:, -1:].expand(len(members), -1, -1), logits[:, :-1]], dim=1)
         losses = functional.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
-        nats += (losses.view_as(weights) * weights).sum(1).tolist()
-    return np.array(nats)
+        nats[members] = (losses.view_as(weights) * weights).sum(1).numpy()
+    return nats
