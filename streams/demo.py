@@ -63,7 +63,8 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     training = settings.training.model_copy(update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)})
     settings = settings.model_copy(update={"training": training})
     run = _Run(settings, base)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, run.interrupt)
     try:
         return _run(run, settings, base, limit)
     except KeyboardInterrupt:
@@ -102,6 +103,12 @@ class _Run:
     first_curated: float | None = None
     served: str = ""
     verified: str = ""
+    interrupted: bool = False
+
+    def interrupt(self, *_: object) -> None:
+        """A signal's handler. What it raises may be lost in a library's bare ``except``: then the next poll raises it again."""
+        self.interrupted = True
+        raise KeyboardInterrupt
 
     def feed(self, limit: int | None) -> int:
         """Feed what the topic does not hold yet; a second demo goes on where the first stopped."""
@@ -156,6 +163,8 @@ class _Run:
             time.sleep(_POLL_SECONDS)
 
     def _take_events(self, supervisor: Supervisor) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
         for event in supervisor.poll():
             self.progress.event(event)
             if event["event"] == "ready":

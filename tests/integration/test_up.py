@@ -26,7 +26,7 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
         (tmp_path / "note.txt").write_text(passage(3))
         fed = subprocess.run([*common, "feed", str(tmp_path / "note.txt"), *options[:4]], cwd=ROOT, check=False, timeout=120)
         assert fed.returncode == 0
-        assert wait_until_idle(settings, 1).messages["curated"] == 1
+        assert wait_until_idle(settings, 1).messages["segments"] == 1
         children = psutil.Process(up.pid).children(recursive=True)
         os.killpg(up.pid, signal.SIGINT)
         _, errors = up.communicate(timeout=120)
