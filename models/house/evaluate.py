@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from models.catalogue import default_cache, prepare
 from models.checkpoints import HOUSE, HOUSE_CHECKPOINT
 from models.engine import Sampling
-from models.evaluation import expected_ratings, losses
+from models.evaluation import auc, expected_ratings, losses
 from models.grades import Grader, Pair
 from models.house.card import render
 from models.house.data import Passages, read_pairs
@@ -50,12 +50,6 @@ def interval(statistic: Callable[[np.ndarray], float], rows: int) -> Figure:
 def mean(values: np.ndarray) -> Figure:
     """The mean with its interval."""
     return interval(lambda rows: float(values[rows].mean()), len(values))
-
-
-def auc(above: np.ndarray, below: np.ndarray) -> float:
-    """How often one of ``above`` is higher than one of ``below``; a tie is half."""
-    difference = above[:, None] - below[None, :]
-    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
 def recovery_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:

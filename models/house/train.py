@@ -28,6 +28,7 @@ from torch.nn import functional
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from models.catalogue import default_cache, prepare
+from models.evaluation import pad
 from models.grades import Pair
 from models.house.contrast import ContrastSequence, layout
 from models.house.data import Passages, read_pairs, training_batches
@@ -126,13 +127,8 @@ class Optimisers:
 
 def batch_loss(model: Qwen3ForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
     """Weighted mean cross-entropy. Padding stands on the right, so a batch without branches needs no mask."""
-    length = max(len(sequence.ids) for sequence in batch)
-    ids = torch.zeros(len(batch), length, dtype=torch.long)
-    weights = torch.zeros(len(batch), length)
-    for row, sequence in enumerate(batch):
-        ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
-        weights[row, : len(sequence.ids)] = torch.tensor(sequence.weights)
-    positions, mask = layout(batch, length) if any(isinstance(s, ContrastSequence) for s in batch) else (None, None)
+    ids, weights = pad(batch)
+    positions, mask = layout(batch, ids.shape[1]) if any(isinstance(s, ContrastSequence) for s in batch) else (None, None)
     logits = model(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False).logits[:, :-1]
     losses = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     flat = weights[:, 1:].flatten()
