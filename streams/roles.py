@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.catalogue import default_cache, prepare
 from models.serving import ServedModel
+from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
 
 log = logging.getLogger(__name__)
@@ -18,22 +19,30 @@ async def load_models(
 ) -> dict[Role, ServedModel]:
     """A model for each role, closed with ``loaded``: the pinned one, else the release in ``serving``.
 
-    Raises ModelError where one cannot be loaded.
+    Raises ModelError where the release cannot be loaded, SettingsError where a pinned model cannot: it is not the
+    release's fault, so no release is to be refused for it.
     """
     models: dict[Role, ServedModel] = {}
     by_directory: dict[Path, ServedModel] = {}
     for role in roles:
         pinned = settings.pinned(role)
-        directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
-        if directory not in by_directory:
-            model = await ServedModel.load(
-                directory, device=settings.device, threads=settings.threads, system=settings.system_prompt
-            )
-            loaded.callback(model.close)
-            _tell_of_a_narrow_window(model, settings)
-            by_directory[directory] = model
+        try:
+            directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
+            if directory not in by_directory:
+                by_directory[directory] = await _load(settings, directory, loaded)
+        except ModelError as error:
+            if pinned is None:
+                raise
+            raise SettingsError(f"{pinned}, which the settings name for the {role} role, cannot be used: {error}") from error
         models[role] = by_directory[directory]
     return models
+
+
+async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStack) -> ServedModel:
+    model = await ServedModel.load(directory, device=settings.device, threads=settings.threads, system=settings.system_prompt)
+    loaded.callback(model.close)
+    _tell_of_a_narrow_window(model, settings)
+    return model
 
 
 def _tell_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:

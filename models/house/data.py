@@ -71,8 +71,7 @@ def sequences(
     while True:
         draw = generator.random()
         if draw < phase.passages:
-            passage = next(reading)
-            sequence = reader.backward(passage) if passage.instruction else reader.text(passage.response)
+            sequence = reader.text(next(reading).response)
         elif draw < phase.passages + phase.forward:
             sequence = maker.forward(next(forward), SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
         elif draw < phase.passages + phase.forward + phase.rated:

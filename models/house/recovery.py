@@ -72,8 +72,8 @@ def _nats_after(start: Any, model: PreTrainedModel, targets: Sequence[list[int]]
         ids, weights = pad([TrainingSequence(tuple(targets[m]), (1.0,) * len(targets[m])) for m in members])
         cache = copy.deepcopy(start.past_key_values)
         cache.batch_repeat_interleave(len(members))
-        logits = model(input_ids=ids, past_key_values=cache).logits
-        logits = torch.cat([start.logits[:, -1:].expand(len(members), -1, -1), logits[:, :-1]], dim=1)
+        logits = model(input_ids=ids[:, :-1], past_key_values=cache).logits
+        logits = torch.cat([start.logits[:, -1:].expand(len(members), -1, -1), logits], dim=1)
         losses = functional.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
         nats[members] = (losses.view_as(weights) * weights).sum(1).numpy()
     return nats

@@ -9,7 +9,7 @@ class Phase:
 
     tokens: int
     passages: float
-    """Share of sequences that are passages of documentation, each followed by its heading where an instruction stands."""
+    """Share of sequences that are passages of documentation, as plain text."""
     forward: float
     """Share that are instruction → response."""
     rated: float
@@ -21,13 +21,13 @@ class Phase:
 PAIRS = Phase(tokens=3_000_000, passages=0.0, forward=0.4, rated=0.1, decay=0.01)
 """Human pairs alone, mostly short: that an instruction takes its words from the response."""
 
-READING = Phase(tokens=2_500_000, passages=0.2, forward=0.25, rated=0.3, decay=0.01)
+READING = Phase(tokens=2_500_000, passages=0.25, forward=0.2, rated=0.3, decay=0.01)
 """What documentation looks like."""
 
-ROLES = Phase(tokens=3_000_000, passages=0.05, forward=0.2, rated=0.4, decay=0.01)
+ROLES = Phase(tokens=5_500_000, passages=0.05, forward=0.2, rated=0.35, decay=0.01)
 """All roles at the full rate."""
 
-COOLING = Phase(tokens=4_000_000, passages=0.03, forward=0.2, rated=0.4, decay=1.0)
+COOLING = Phase(tokens=5_000_000, passages=0.03, forward=0.2, rated=0.35, decay=1.0)
 """The same, the rates falling to zero: where most of the figures are won."""
 
 

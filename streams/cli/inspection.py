@@ -34,7 +34,7 @@ from streams.lag import FlowReader
 from streams.progress import Rates
 from streams.releases import in_service, read_releases
 from streams.roles import load_models
-from streams.settings import Settings
+from streams.settings import Role, Settings
 
 _RATE_SECONDS = 1.0
 
@@ -51,13 +51,18 @@ def status(
     state_dir: StateDir = None,
     broker: Broker = None,
     model: Model = None,
+    backward: Backward = None,
+    forward: Forward = None,
     as_json: Json = False,
 ) -> None:
     """Show committed lag, rates and counts of every stage, and the release in service.
 
     Example: `backstream status --json`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)) as settings:
+    settings = settings_from(
+        config, assignments, state_dir=state_dir, broker=broker, model=model, backward=backward, forward=forward
+    )
+    with connected(settings) as settings:
         client = settings.kafka.client()
         with FlowReader(client, settings.kafka.group) as reader:
             rates = Rates()
@@ -73,12 +78,15 @@ def status(
         "stages": [{**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)} for stage in flow.stages],
         "messages": dict(flow.messages),
         "release": serving.id if serving else base,
+        "pinned": {str(role): pinned for role in Role if (pinned := settings.pinned(role))},
         "releases": len(releases),
     }
     if as_json:
         print(json.dumps(report))
         return
     print(f"broker {report['broker']}, release in service {report['release']}")
+    for role, pinned in report["pinned"].items():
+        print(f"the {role} role is pinned to {pinned}")
     for stage in flow.stages:
         rate = rates.per_second.get(stage.stage, 0.0)
         print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")

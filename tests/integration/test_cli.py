@@ -37,10 +37,11 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
 
     start_worker().wait_until_ready()
     wait_until_idle(settings, 4)
-    status = json.loads(run("status", "--json", *broker).stdout)
+    status = json.loads(run("status", "--json", "--forward", "judge", *broker).stdout)
     assert [stage["lag"] for stage in status["stages"]] == [0, 0, 0, 0]
     assert status["messages"]["documents"] == 4
     assert status["release"].startswith("house-")
+    assert status["pinned"] == {"forward": "judge"}
     kept = status["messages"]["curated"]
     assert kept >= 1
 
