@@ -1,8 +1,9 @@
 """Exports a checkpoint to ONNX: ``python -m models.export SOURCE DESTINATION``.
 
 SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``. DESTINATION gets
-``model.onnx`` (fp32, with its keys and values as inputs and outputs; weights in a file beside it where it would pass
-2 GB), the configuration, the tokenizer, and the safetensors weights, from which training starts.
+the graph, the configuration, the tokenizer, and the safetensors weights, from which training starts. The graph is
+``decoder.onnx``, our own (``models/graph.py``), or, for an architecture that it does not cover, optimum's ``model.onnx``;
+both in fp32, the weights in a file beside the graph where it would pass 2 GB.
 """
 
 import os
@@ -19,6 +20,7 @@ import warnings
 from pathlib import Path
 
 from models.checkpoints import locate, side_files, weight_files
+from models.engine.slots import DECODER_FILE
 from schemas.errors import BackstreamError, ModelError
 
 _TASK = "text-generation-with-past"
@@ -32,7 +34,9 @@ def export(source: str, destination: Path) -> None:
     directory = locate(source)
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
-        _write_graph(directory, Path(scratch))
+        if problem := _write_our_graph(directory, Path(scratch)):
+            print(f"{source} is served by the plain graph, which is slower: our own does not cover {problem}", file=sys.stderr)
+            _write_plain_graph(directory, Path(scratch))
         # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and tokenizer.
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
@@ -41,8 +45,27 @@ def export(source: str, destination: Path) -> None:
     _complete_config(directory, destination)
 
 
-def _write_graph(directory: Path, scratch: Path) -> None:
+def _write_our_graph(directory: Path, scratch: Path) -> str | None:
+    """Write ``decoder.onnx``; where ``models.graph`` does not cover the model, what it lacks."""
     # Imported here, because it takes seconds: a wrong name is refused at once.
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import set_verbosity_error
+
+    from models.graph import NotCovered, build
+
+    set_verbosity_error()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
+        build(model, scratch / DECODER_FILE)
+    except NotCovered as uncovered:
+        return str(uncovered)
+    except Exception as error:  # loaders and model code raise anything
+        raise ModelError(f"{directory} cannot be loaded as a causal language model: {_first_line(error)}") from error
+    return None
+
+
+def _write_plain_graph(directory: Path, scratch: Path) -> None:
     from optimum.exporters.onnx import main_export
     from transformers.utils.logging import set_verbosity_error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from models.checkpoints import read_object, weight_files
-from models.engine.session import MODEL_FILE, context_window_of
+from models.engine import DECODER_FILE, MODEL_FILE, context_window_of
 from models.prompts import Prompter
 from models.release import read_manifest
 from models.templates import Family
@@ -24,6 +24,8 @@ class ModelFacts:
     parameters: int
     bytes: int
     """Of the graph and its weights, as they are served."""
+    graph: str
+    """``own`` or ``plain``; the plain one is slower."""
     precision: str
     context_window: int
     """Tokens of a prompt and its continuation together."""
@@ -42,7 +44,8 @@ class ModelFacts:
             directory=str(directory),
             architecture=str(read_object(config).get("model_type")),
             parameters=sum(_parameters(file) for file in weight_files(directory) if file.suffix == ".safetensors"),
-            bytes=sum(file.stat().st_size for file in directory.glob(f"{MODEL_FILE}*")),
+            bytes=sum(file.stat().st_size for name in (DECODER_FILE, MODEL_FILE) for file in directory.glob(f"{name}*")),
+            graph="own" if (directory / DECODER_FILE).is_file() else "plain",
             precision="fp32",
             context_window=context_window_of(config),
             family=Prompter.load(directory).family,

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.checkpoints import sha256_of, weight_files
-from models.engine import Engine, Sampling
+from models.engine import DECODER_FILE, MODEL_FILE, Engine, Sampling
 from models.prompts import Prompter
 from models.templates import Task
 from schemas.errors import ModelError
@@ -147,9 +147,9 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
             raise ModelError(f"release {manifest.id} in {directory} lacks {name}: delete and build it again")
         if digest(file) != sum_:
             raise ModelError(f"{file} is not the file that release {manifest.id} was written with: delete and build it again")
-    for name in ("model.onnx", "config.json", "tokenizer.json"):
-        if name not in manifest.files:
-            raise ModelError(f"release {manifest.id} in {directory} does not list {name}: it cannot be served")
+    for names in ((DECODER_FILE, MODEL_FILE), ("config.json",), ("tokenizer.json",)):
+        if manifest.files.keys().isdisjoint(names):
+            raise ModelError(f"release {manifest.id} in {directory} does not list {' or '.join(names)}: it cannot be served")
     return manifest
 
 

@@ -1,12 +1,26 @@
 """The generation engine: ``await engine.generate(...)``, ``await engine.rate(...)``.
 
-Reading order: ``scheduler`` decides what runs together, ``session`` computes, ``sampling`` chooses tokens, ``decoding``
-goes through the steps of one batch, ``inbox`` and ``requests`` lead in and out, ``engine`` owns the thread.
+Reading order: ``engine`` owns the thread; ``inbox`` and ``requests`` lead in and out. It runs a ``core``. Ours is
+``continuous``, which decides at each step what is read and decoded in the rows of ``slots``, with ``prefixes`` that earlier
+requests left; ``sampling`` chooses tokens. Graphs that are not ours are run in whole ``batches``: ``scheduler``,
+``decoding``, ``session``.
 """
 
 from models.engine.engine import Engine, EngineStats
 from models.engine.requests import Generation
 from models.engine.sampling import DigitProbabilities, Sampling
 from models.engine.scheduler import EngineLimits
+from models.engine.session import MODEL_FILE, context_window_of
+from models.engine.slots import DECODER_FILE
 
-__all__ = ["DigitProbabilities", "Engine", "EngineLimits", "EngineStats", "Generation", "Sampling"]
+__all__ = [
+    "DECODER_FILE",
+    "MODEL_FILE",
+    "DigitProbabilities",
+    "Engine",
+    "EngineLimits",
+    "EngineStats",
+    "Generation",
+    "Sampling",
+    "context_window_of",
+]

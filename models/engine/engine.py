@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.engine.decoding import Decoding
+from models.engine.batches import Batches
+from models.engine.continuous import Continuous
+from models.engine.core import Core
 from models.engine.inbox import Inbox
-from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest, Request
-from models.engine.sampling import DIGITS, DigitProbabilities, Sampling, digit_probabilities
-from models.engine.scheduler import Batch, EngineLimits, Scheduler
-from models.engine.session import OnnxSession, Runner
+from models.engine.prefixes import Prefixes
+from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
+from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
+from models.engine.scheduler import EngineLimits
+from models.engine.session import OnnxSession
+from models.engine.slots import DECODER_FILE, SlotSession
 from schemas.errors import EngineError, PromptTooLong
 
 _CLOSED = "the engine is closed"
@@ -35,24 +39,26 @@ class EngineStats:
     """Tokens of their prompts."""
     generated_tokens: int = 0
     """Tokens of their generations."""
-    batches: int = 0
-    """Batches started."""
     busy_seconds: float = 0.0
-    """Time spent in finished batches."""
+    """Time spent at work."""
+    calls: int = 0
+    """Calls of the model."""
+    read_tokens: int = 0
+    """Prompt tokens that went through the model."""
+    reused_tokens: int = 0
+    """Prompt tokens whose keys and values were there already, from another request."""
 
 
 class Engine:
     """Generates and rates with one model. Its methods may be called from any thread and any event loop."""
 
-    def __init__(self, runner: Runner[Any], limits: EngineLimits | None = None) -> None:
-        """Start the thread. ``runner`` belongs to the engine from here on."""
-        limits = limits or EngineLimits()
-        self._runner = runner
-        self._inbox: Inbox[AnyRequest] = Inbox(limits.requests)
-        self._limits = replace(limits, call_tokens=min(limits.call_tokens, runner.most_tokens))
-        self._scheduler: Scheduler[AnyRequest] = Scheduler(self._limits)
+    def __init__(self, core: Core, requests: int = EngineLimits().requests) -> None:
+        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and callers wait."""
+        self._core = core
+        self._inbox: Inbox[AnyRequest] = Inbox(requests)
         self._unanswered: set[AnyRequest] = set()  # taken in and neither answered nor dropped; the thread's own
         self._stats = EngineStats()  # replaced as a whole, by the thread alone
+        self._since = 0.0  # until when busy_seconds has counted
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
         self._thread.start()
 
@@ -60,22 +66,23 @@ class Engine:
     def load(
         cls, directory: Path, *, device: str = "auto", threads: int | None = None, limits: EngineLimits | None = None
     ) -> "Engine":
-        """An engine for the ``model.onnx`` and ``config.json`` of a directory.
+        """An engine for the graph and the ``config.json`` of a directory: ours where it is there, else the plain one.
 
         ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this
         process may use. Raises ModelError where the model or the device is not usable.
         """
-        return cls(OnnxSession.load(directory, device=device, threads=threads), limits)
+        limits = limits or EngineLimits()
+        return cls(_core(directory, device, threads, limits), limits.requests)
 
     @property
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
-        return self._runner.device
+        return self._core.device
 
     @property
     def context_window(self) -> int:
         """Most tokens of a prompt and its continuation together."""
-        return self._runner.context_window
+        return self._core.context_window
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
@@ -131,18 +138,17 @@ class Engine:
     def _known(self, ids: Sequence[int], name: str) -> tuple[int, ...]:
         """The ids, all of the vocabulary: another one would fail the whole batch."""
         known = tuple(int(id) for id in ids)
-        if known and not 0 <= min(known) <= max(known) < self._runner.vocabulary:
-            raise ValueError(f"{name} has an id outside of 0 to {self._runner.vocabulary - 1}: another model's tokenizer?")
+        if known and not 0 <= min(known) <= max(known) < self._core.vocabulary:
+            raise ValueError(f"{name} has an id outside of 0 to {self._core.vocabulary - 1}: another model's tokenizer?")
         return known
 
     def _live(self) -> None:
         """The thread's life."""
         reason = _CLOSED
         try:
-            while (arrived := self._inbox.take(wait=not len(self._scheduler))) is not None:
+            while (arrived := self._inbox.take(wait=not len(self._core))) is not None:
                 self._admit(arrived)
-                if batch := self._scheduler.next_batch():
-                    self._run(batch)
+                self._turn()
         except BaseException as error:  # whatever it was, no caller may wait for ever
             reason = f"the engine stopped on an internal error, restart the worker: {error!r}"
             _log.exception("the engine thread ended")
@@ -154,57 +160,70 @@ class Engine:
 
     def _admit(self, arrived: Sequence[AnyRequest]) -> None:
         self._unanswered.update(arrived)
-        self._scheduler.add(arrived)
-        for request in self._scheduler.drop(lambda request: request.abandoned):
+        self._core.add(arrived)
+        for request in self._core.drop(lambda request: request.abandoned):
             self._forget(request)
 
-    def _run(self, batch: Batch[AnyRequest]) -> None:
-        """Run a batch and answer its requests. A failure is theirs alone."""
-        self._stats = replace(self._stats, batches=self._stats.batches + 1)
-        started = time.perf_counter()
+    def _turn(self) -> None:
+        """Have the core work, and answer what it answered. A failure is that of what was running, and no other's."""
+        self._since = time.perf_counter()
         try:
-            self._rate([request for request in batch.requests if isinstance(request, RatingRequest)])
-            self._generate([request for request in batch.requests if isinstance(request, GenerationRequest)])
-        except Exception as error:  # a fault of one batch must not end the thread
+            for answered in self._core.turn():
+                if answered:
+                    self._settle(*answered)
+                elif self._inbox.closed:
+                    return
+        except Exception as error:  # a fault of what was running must not end the thread
             expected = isinstance(error, EngineError)
             reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
+            lost = self._core.abandon()
             if not self._inbox.closed:
-                _log.error("a batch of %d requests failed: %s", len(batch.requests), error, exc_info=not expected)
-            for request in self._unanswered.intersection(batch.requests):
-                request.fail(EngineError(reason))
+                _log.error("%d requests failed: %s", len(lost), error, exc_info=not expected)
+            for request in lost:
+                self._settle(request, EngineError(reason))
         finally:
-            self._stats = replace(self._stats, busy_seconds=self._stats.busy_seconds + time.perf_counter() - started)
-        for request in self._unanswered.intersection(batch.requests):
+            self._note()
+        for request in self._core.drop(lambda request: request.abandoned):
             self._forget(request)
 
-    def _rate(self, requests: Sequence[RatingRequest]) -> None:
-        if not requests:
+    def _settle(self, request: AnyRequest, answer: Any) -> None:
+        """Hand an answer or an error to the caller."""
+        if request not in self._unanswered:
             return
-        logits = self._runner.score([request.prompt for request in requests])
-        for request, row in zip(requests, logits, strict=True):
-            self._answer(request, digit_probabilities(row, request.digit_ids))
-
-    def _generate(self, requests: Sequence[GenerationRequest]) -> None:
-        if not requests:
-            return
-        for ended in Decoding(self._runner, requests, self._limits.call_tokens).run():
-            if ended:
-                request, generation = ended
-                self._answer(request, generation, len(generation.ids))
-            elif self._inbox.closed:
-                raise EngineError(_CLOSED)
-
-    def _answer(self, request: Request[Any], answer: Any, generated: int = 0) -> None:
-        stats = self._stats
-        self._stats = replace(
-            stats,
-            requests=stats.requests + 1,
-            prompt_tokens=stats.prompt_tokens + request.length,
-            generated_tokens=stats.generated_tokens + generated,
-        )
-        request.resolve(answer)
+        if isinstance(answer, EngineError):
+            request.fail(answer)
+        else:
+            stats = self._stats
+            self._note(
+                requests=stats.requests + 1,
+                prompt_tokens=stats.prompt_tokens + request.length,
+                generated_tokens=stats.generated_tokens + (len(answer.ids) if isinstance(answer, Generation) else 0),
+            )
+            request.resolve(answer)
         self._forget(request)
 
-    def _forget(self, request: Any) -> None:
-        self._unanswered.discard(request)
-        self._inbox.release()
+    def _note(self, **changes: int) -> None:
+        """Bring the stats up to date, before an answer goes out."""
+        now, counts = time.perf_counter(), self._core.counts
+        self._stats = replace(
+            self._stats,
+            busy_seconds=self._stats.busy_seconds + now - self._since,
+            calls=counts.calls,
+            read_tokens=counts.read_tokens,
+            reused_tokens=counts.reused_tokens,
+            **changes,  # type: ignore[arg-type]  # all of them are counts
+        )
+        self._since = now
+
+    def _forget(self, request: AnyRequest) -> None:
+        if request in self._unanswered:
+            self._unanswered.discard(request)
+            self._inbox.release()
+
+
+def _core(directory: Path, device: str, threads: int | None, limits: EngineLimits) -> Core:
+    if not (directory / DECODER_FILE).is_file():
+        return Batches(OnnxSession.load(directory, device=device, threads=threads), limits)
+    active, held = limits.generation_rows, limits.held_rows
+    session = SlotSession.load(directory, device=device, threads=threads, rows=active + held)
+    return Continuous(session, active, Prefixes(range(active, active + held)), limits.chunk_tokens)

@@ -35,6 +35,8 @@ class Request(ABC, Generic[R]):
     prompt: tuple[int, ...]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[R]"
+    priority: int = 0
+    """Lower goes first: 0 for live records, more for work that can wait."""
     abandoned: bool = False
     """Set when the caller no longer waits; the engine then drops the request at its next step."""
 

@@ -32,6 +32,10 @@ class EngineLimits:
     """Ratings in a batch, which is one call."""
     generation_rows: int = 16
     """Generations in a batch. Their prompts may take several calls; they decode together."""
+    held_rows: int = 32
+    """Rows set aside for what later prompts may begin with."""
+    chunk_tokens: int = 256
+    """Prompt tokens that are read between two steps of the generations that run."""
     generation_tokens: int = 16384
     """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
 

@@ -136,5 +136,6 @@ def _show(facts: ModelFacts, as_json: bool) -> None:
     print(f"id          {facts.id}")
     print(f"directory   {facts.directory}")
     print(f"size        {facts.parameters / 1e6:,.1f} M parameters, {facts.bytes / 1e6:,.0f} MB on disk, {facts.precision}")
+    print(f"graph       {facts.graph}")
     print(f"kind        {facts.architecture}, context window {facts.context_window:,} tokens")
     print(f"prompts     {facts.family}: plays both roles, backward and forward")

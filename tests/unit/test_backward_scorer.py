@@ -10,6 +10,7 @@ import pytest
 from agents.backward import Backward
 from agents.scorer import Scorer
 from models.engine import Engine, Sampling
+from models.engine.batches import Batches
 from models.prompts import Prompter
 from models.serving import ServedModel
 from models.templates import MARKERS, Task
@@ -59,7 +60,7 @@ def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
 
 @pytest.fixture(scope="module")
 def model(tiny_model: TinyModel, prompter: Prompter) -> Iterator[ServedModel]:
-    engine = Engine(open_tiny(tiny_model))
+    engine = Engine(Batches(open_tiny(tiny_model)))
     yield ServedModel("r-1", engine, prompter)
     engine.close()
 
@@ -189,7 +190,7 @@ async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
 
 
 async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: TinyModel, prompter: Prompter) -> None:
-    model = ServedModel("r-1", Engine(open_tiny(tiny_model)), prompter)
+    model = ServedModel("r-1", Engine(Batches(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
         await Backward(model, _GREEDY).handle(_SEGMENT)

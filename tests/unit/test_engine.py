@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from models.engine import Engine, EngineLimits, Generation, Sampling
+from models.engine.batches import Batches
 from schemas.errors import PromptTooLong
 from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, open_tiny
 
@@ -116,7 +117,7 @@ async def test_bad_input_is_refused_before_it_reaches_a_batch(engine: Engine) ->
     ):
         with pytest.raises(ValueError, match=name):
             await call
-    assert engine.stats().batches == 0
+    assert engine.stats().calls == 0
 
 
 async def test_stats_count_what_was_answered(engine: Engine) -> None:
@@ -124,14 +125,14 @@ async def test_stats_count_what_was_answered(engine: Engine) -> None:
     await engine.generate([1, 2, 3], Sampling(max_tokens=4), ())
     await engine.rate([1, 2], DIGITS)
     stats = engine.stats()
-    assert (stats.requests, stats.prompt_tokens, stats.generated_tokens, stats.batches) == (2, 5, 4, 2)
+    assert (stats.requests, stats.prompt_tokens, stats.generated_tokens, stats.read_tokens) == (2, 5, 4, 5)
     assert stats.busy_seconds > 0
 
 
 async def test_what_is_queued_runs_together_and_finished_rows_leave(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
     runner.gate.clear()
-    engine = Engine(runner)
+    engine = Engine(Batches(runner))
     first = asyncio.create_task(engine.rate([1], DIGITS))
     await asyncio.to_thread(runner.called.acquire)
     waiting = [asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=length), ())) for length in (2, 4, 4, 4)]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from models.engine import Engine, EngineLimits, Sampling
+from models.engine.batches import Batches
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, open_tiny
 
@@ -23,7 +24,7 @@ async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
 
     def make(**limits: int) -> tuple[Engine, CuedRunner]:
         runner = CuedRunner(open_tiny(tiny_model))
-        made.append((Engine(runner, EngineLimits(**limits)), runner))
+        made.append((Engine(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)), runner))
         return made[-1]
 
     yield make
@@ -163,7 +164,7 @@ async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
 
 def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
-    engine = Engine(runner, EngineLimits(requests=1))
+    engine = Engine(Batches(runner), requests=1)
     loop = asyncio.new_event_loop()
     runner.gate.clear()
     lost = [loop.create_task(engine.rate([1], DIGITS)) for _ in range(2)]
