@@ -29,6 +29,8 @@ from transformers import PreTrainedModel
 _SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ROTARY = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary embedding whose angles do not depend on the length of the text."""
+_HEAD_MULTIPLE = 16
+"""What onnxruntime's attention asks of a head's size where it applies the rotary embedding."""
 _MICROSOFT = "com.microsoft"
 _OPSET = 20
 
@@ -77,6 +79,8 @@ class Shape:
         if act not in activations:
             raise NotCovered(f"activation {act}")
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        if head_size % _HEAD_MULTIPLE:
+            raise NotCovered(f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}")
         return cls(
             layers=config.num_hidden_layers,
             hidden=config.hidden_size,

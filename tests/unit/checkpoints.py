@@ -41,7 +41,7 @@ def make_checkpoint(
     architecture: str = "llama",
     seed: int = 0,
     layers: int = 2,
-    width: int = 32,
+    width: int = 64,
     heads: int = 4,
     key_value_heads: int = 2,
     context: int = 512,
@@ -49,7 +49,7 @@ def make_checkpoint(
     chat_template: str = "",
     half: bool = True,
 ) -> Path:
-    """Write a checkpoint of some 30,000 parameters, in fp16 as the house model is, or in fp32.
+    """Write a checkpoint of some 100,000 parameters, in fp16 as the house model is, or in fp32.
 
     ``architecture`` is a model type of transformers whose configuration has Llama's names.
     """
