@@ -1,9 +1,9 @@
 """Exports a checkpoint to ONNX: ``python -m models.export SOURCE DESTINATION``.
 
 SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``. DESTINATION gets
-the graph, the configuration, the tokenizer, and the safetensors weights, from which training starts. The graph is
-``decoder.onnx``, our own (``models/graph.py``), or, for an architecture that it does not cover, optimum's ``model.onnx``;
-both in fp32, the weights in a file beside the graph where it would pass 2 GB.
+the graph, the configuration, the tokenizer, and the safetensors weights, from which training starts. The graph is our
+own (``models/graph.py``), ``decoder.onnx`` in fp32 and ``decoder.int8.onnx`` where quality holds (``models/precision.py``),
+or, for an architecture that it does not cover, optimum's ``model.onnx``. Weights that would pass 2 GB lie beside the graph.
 """
 
 import os
@@ -20,7 +20,9 @@ import warnings
 from pathlib import Path
 
 from models.checkpoints import locate, side_files, weight_files
-from models.engine.slots import DECODER_FILE
+from models.engine.precision import Precision
+from models.precision import write_comparison
+from models.prompts import Prompter
 from schemas.errors import BackstreamError, ModelError
 
 _TASK = "text-generation-with-past"
@@ -43,6 +45,9 @@ def export(source: str, destination: Path) -> None:
     for file in (*side_files(directory), *weight_files(directory)):
         _bring(file, destination / file.name)
     _complete_config(directory, destination)
+    if (destination / Precision.INT8.file).is_file():
+        found = write_comparison(destination, Prompter.load(destination))
+        print(f"{source} is served in {found.chosen} on CPUs: {found}", file=sys.stderr)
 
 
 def _write_our_graph(directory: Path, scratch: Path) -> str | None:
@@ -57,7 +62,8 @@ def _write_our_graph(directory: Path, scratch: Path) -> str | None:
     set_verbosity_error()
     try:
         model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
-        build(model, scratch / DECODER_FILE)
+        build(model, scratch / Precision.FP32.file)
+        build(model, scratch / Precision.INT8.file, int8=True)
     except NotCovered as uncovered:
         return str(uncovered)
     except Exception as error:  # loaders and model code raise anything

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from models.checkpoints import read_object, weight_files
-from models.engine import DECODER_FILE, MODEL_FILE, context_window_of
+from models.engine import DECODER_FILE, MODEL_FILE, chosen_precision, context_window_of
 from models.prompts import Prompter
 from models.release import read_manifest
 from models.templates import Family
@@ -27,6 +27,7 @@ class ModelFacts:
     graph: str
     """``own`` or ``plain``; the plain one is slower."""
     precision: str
+    """What a CPU is given, unless asked otherwise."""
     context_window: int
     """Tokens of a prompt and its continuation together."""
     family: Family
@@ -44,13 +45,18 @@ class ModelFacts:
             directory=str(directory),
             architecture=str(read_object(config).get("model_type")),
             parameters=sum(_parameters(file) for file in weight_files(directory) if file.suffix == ".safetensors"),
-            bytes=sum(file.stat().st_size for name in (DECODER_FILE, MODEL_FILE) for file in directory.glob(f"{name}*")),
+            bytes=sum(file.stat().st_size for file in directory.glob(f"{_graph(directory)}*")),
             graph="own" if (directory / DECODER_FILE).is_file() else "plain",
-            precision="fp32",
+            precision=chosen_precision(directory),
             context_window=context_window_of(config),
             family=Prompter.load(directory).family,
             created_at=manifest.created_at,
         )
+
+
+def _graph(directory: Path) -> str:
+    """Name of the graph that a CPU is given."""
+    return chosen_precision(directory).file if (directory / DECODER_FILE).is_file() else MODEL_FILE
 
 
 def _parameters(file: Path) -> int:

@@ -11,6 +11,11 @@ Inputs, with B rows, S new tokens a row, C the capacity of the cache:
 - ``rows`` int64 [N]: which of the B * S positions want logits;
 - ``past_key.L``, ``past_value.L`` [B, key/value heads, C, head size] for each layer L.
 
+In int8 the matrices are 8 bits a weight with a scale for each output (DynamicQuantizeMatMul); what they multiply is
+brought to 8 bits on the way, by one scale for all rows of a call. What the last product of a feed-forward multiplies has
+outliers that one scale does not bear, so that product has a scale for every 64 numbers on both sides (MatMulNBits).
+Embedding, norms and attention stay fp32.
+
 Outputs: ``logits`` [N, vocabulary], and ``present_key.L``, ``present_value.L``, to be bound to the memory of the past.
 """
 
@@ -31,6 +36,8 @@ _ROTARY = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary embedding whose angles do not depend on the length of the text."""
 _HEAD_MULTIPLE = 16
 """What onnxruntime's attention asks of a head's size where it applies the rotary embedding."""
+_BLOCK = 64
+"""Numbers that share a scale where there are outliers."""
 _MICROSOFT = "com.microsoft"
 _OPSET = 20
 
@@ -95,9 +102,9 @@ class Shape:
         )
 
 
-def build(model: PreTrainedModel, file: Path) -> None:
-    """Write the graph of ``model``, in fp32. Raises NotCovered where it is of another shape; nothing is written then."""
-    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())))
+def build(model: PreTrainedModel, file: Path, *, int8: bool = False) -> None:
+    """Write the graph of ``model``, in fp32 or int8. Raises NotCovered for another shape; nothing is written then."""
+    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())), int8)
     graph = builder.build(*_angles(model))
     proto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)], ir_version=10
@@ -144,6 +151,7 @@ class _Weights:
 class _Builder:
     shape: Shape
     weights: _Weights
+    int8: bool
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
     named: int = 0
@@ -203,23 +211,23 @@ class _Builder:
         gate, up = self.split(joined, np.array([size, size], np.int64))
         attributes: dict[str, Any] = {"alpha": 1.0} if self.shape.activation == "QuickGelu" else {}  # with alpha 1 it is SiLU
         active = self.add(self.shape.activation, [gate], domain=_MICROSOFT, **attributes)
-        return self.linear(f"{name}.down", [f"{name}.down_proj"], self.add("Mul", [active, up]))
+        return self.linear(f"{name}.down", [f"{name}.down_proj"], self.add("Mul", [active, up]), outliers=True)
 
     def head(self, x: str) -> None:
-        own = self.weights.get("lm_head.weight")
         embedding = self.weights.need("model.embed_tokens.weight")
-        if own is None or own is embedding or np.array_equal(own, embedding):
-            weight = "embedding"
+        own = self.weights.get("lm_head.weight")
+        if "lm_head.bias" in self.weights.tensors:
+            raise NotCovered("a bias on the head")
+        weight = embedding if own is None or np.array_equal(own, embedding) else own
+        if self.int8:
+            self.product("head", weight, x, "logits")
         else:
-            weight = self.constant("head", own)
-        bias = self.weights.get("lm_head.bias")
-        inputs = [x, weight] if bias is None else [x, weight, self.constant("head.bias", bias)]
-        self.add("Gemm", inputs, ["logits"], transB=1)
+            self.add("Gemm", [x, "embedding" if weight is embedding else self.constant("head", weight)], ["logits"], transB=1)
 
-    def linear(self, name: str, parts: Sequence[str], x: str) -> str:
+    def linear(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
         """The product with the parts' weights side by side, and their biases where they have them."""
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        product = self.add("MatMul", [x, self.constant(f"{name}.weight", np.ascontiguousarray(weight.T))])
+        product = self.blockwise_product(name, weight, x) if self.int8 and outliers else self.product(name, weight, x)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -227,6 +235,39 @@ class _Builder:
         if len(given) < len(biases):
             raise NotCovered(f"a bias on some of {', '.join(parts)}")
         return self.add("Add", [product, self.constant(f"{name}.bias", np.concatenate(given))])
+
+    def product(self, name: str, weight: Array, x: str, output: str | None = None) -> str:
+        """The product with the transpose of a weight [outputs, inputs]."""
+        outputs = [output] if output else None
+        if not self.int8:
+            return self.add("MatMul", [x, self.constant(f"{name}.weight", np.ascontiguousarray(weight.T))], outputs)
+        scales = np.abs(weight).max(axis=1) / 127
+        scales[scales == 0] = 1
+        rounded = np.rint(weight / scales[:, None]).astype(np.int8)
+        matrix = self.constant(f"{name}.weight", np.ascontiguousarray(rounded.T))
+        scale = self.constant(f"{name}.scale", scales.astype(np.float32))
+        return self.add("DynamicQuantizeMatMul", [x, matrix, scale], outputs, domain=_MICROSOFT)
+
+    def blockwise_product(self, name: str, weight: Array, x: str) -> str:
+        """The same with a scale for each block of inputs, of the weight and of what it multiplies."""
+        outputs, inputs = weight.shape
+        blocks = -(-inputs // _BLOCK)
+        padded = np.zeros((outputs, blocks * _BLOCK), np.float32)
+        padded[:, :inputs] = weight
+        padded = padded.reshape(outputs, blocks, _BLOCK)
+        scales = np.abs(padded).max(axis=2) / 127
+        scales[scales == 0] = 1
+        rounded = (np.rint(padded / scales[:, :, None]) + 128).astype(np.uint8)  # 128 is the operator's zero
+        return self.add(
+            "MatMulNBits",
+            [x, self.constant(f"{name}.weight", rounded), self.constant(f"{name}.scale", scales.ravel())],
+            domain=_MICROSOFT,
+            N=outputs,
+            K=inputs,
+            bits=8,
+            block_size=_BLOCK,
+            accuracy_level=4,  # multiplies in int8
+        )
 
     def head_norm(self, x: str, name: str, weight: Array, heads: int) -> str:
         size = self.shape.head_size

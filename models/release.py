@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.checkpoints import sha256_of, weight_files
-from models.engine import DECODER_FILE, MODEL_FILE, Engine, Sampling
+from models.engine import DECODER_FILE, MODEL_FILE, Engine, Precision, Sampling
 from models.prompts import Prompter
 from models.templates import Task
 from schemas.errors import ModelError
@@ -25,6 +25,8 @@ GOLDEN_TOKENS = 16
 """Tokens of a golden vector's continuation."""
 GOLDEN_TOLERANCE = 1e-3
 """How far the probability of a digit may be from the one that was written down."""
+OTHER_PRECISION_TOLERANCE = 0.1
+"""The same where the release is served in another precision."""
 
 _PASSAGES = (
     "Water boils at 100 degrees Celsius at sea level. On a mountain the air is thinner, so it boils at less.",
@@ -65,6 +67,8 @@ class Manifest(BaseModel):
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     counts: dict[str, int] = {}
+    golden_precision: Precision = Precision.FP32
+    """Of the engine that answered the golden prompts."""
     golden: tuple[GoldenVector, ...]
 
 
@@ -107,6 +111,7 @@ async def write_manifest(directory: Path, origin: Origin) -> Manifest:
         created_at=time.time(),
         templates={task.value: prompter.template(task).id for task in Task},
         files=files,
+        golden_precision=engine.precision,
         golden=golden,
     )
     for name in files:
@@ -157,7 +162,8 @@ async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None
     """Have the engine answer the golden prompts again, and compare.
 
     Raises ModelError where a prompt is now laid out otherwise, a greedy continuation differs, or the probability of a
-    digit is more than GOLDEN_TOLERANCE off.
+    digit is more than GOLDEN_TOLERANCE off. In another precision than that of the golden answers, continuations are not
+    compared, and the tolerance is OTHER_PRECISION_TOLERANCE.
     """
     manifest = read_manifest(directory)
     prompts = _golden_prompts(prompter)
@@ -166,9 +172,11 @@ async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None
             f"release {manifest.id} was written with other prompt templates ({', '.join(manifest.templates.values())}): "
             "build it again with this version"
         )
+    same = engine.precision == manifest.golden_precision
+    tolerance = GOLDEN_TOLERANCE if same else OTHER_PRECISION_TOLERANCE
     for golden, (task, prompt) in zip(manifest.golden, prompts, strict=True):
         found = await _answer(task, prompt, engine, prompter)
-        if found.greedy != golden.greedy or _distance(found, golden) > GOLDEN_TOLERANCE:
+        if (same and found.greedy != golden.greedy) or _distance(found, golden) > tolerance:
             raise ModelError(
                 f"release {manifest.id} does not reproduce its golden vector ({golden.task}) on this machine: "
                 f"expected {golden.greedy or golden.probabilities}, found {found.greedy or found.probabilities}"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.engine import Engine, Sampling
+from models.engine import Budget, Engine, Sampling
 from models.prompts import Prompter
 from models.release import read_manifest, reproduce
 from models.templates import DIGITS, Task
@@ -39,10 +39,20 @@ class ServedModel:
     prompter: Prompter
 
     @classmethod
-    async def load(cls, directory: Path, *, device: str = "auto", threads: int | None = None, system: str = "") -> "ServedModel":
+    async def load(
+        cls,
+        directory: Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "auto",
+        system: str = "",
+        budget: Budget | None = None,
+    ) -> "ServedModel":
         """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says.
 
-        ``system`` leads the backward and rating prompts of a model with a chat template.
+        ``system`` leads the backward and rating prompts of a model with a chat template. Models that share a ``budget``
+        compute in turns. The rest is as in ``Engine.load``.
         """
         manifest = read_manifest(directory)
         prompter = Prompter.load(directory)
@@ -50,7 +60,7 @@ class ServedModel:
         differing = sorted(task for task, template in manifest.templates.items() if current.get(task) != template)
         if differing:
             raise ModelError(f"release {manifest.id} was trained on other templates for {', '.join(differing)}: train a new one")
-        engine = Engine.load(directory, device=device, threads=threads)
+        engine = Engine.load(directory, device=device, threads=threads, precision=precision, budget=budget)
         try:
             await reproduce(directory, engine, prompter)
         except BaseException:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from models.catalogue import default_cache, prepare
+from models.engine import Budget
 from models.serving import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
@@ -24,12 +26,13 @@ async def load_models(
     """
     models: dict[Role, ServedModel] = {}
     by_directory: dict[Path, ServedModel] = {}
+    budget = threading.Lock()
     for role in roles:
         pinned = settings.pinned(role)
         try:
             directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
             if directory not in by_directory:
-                by_directory[directory] = await _load(settings, directory, loaded)
+                by_directory[directory] = await _load(settings, directory, loaded, budget)
         except ModelError as error:
             if pinned is None:
                 raise
@@ -38,8 +41,15 @@ async def load_models(
     return models
 
 
-async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStack) -> ServedModel:
-    model = await ServedModel.load(directory, device=settings.device, threads=settings.threads, system=settings.system_prompt)
+async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStack, budget: Budget) -> ServedModel:
+    model = await ServedModel.load(
+        directory,
+        device=settings.device,
+        threads=settings.threads,
+        precision=settings.precision,
+        system=settings.system_prompt,
+        budget=budget,
+    )
     loaded.callback(model.close)
     _tell_of_a_narrow_window(model, settings)
     return model

@@ -2,11 +2,12 @@
 
 Reading order: ``engine`` owns the thread; ``inbox`` and ``requests`` lead in and out. It runs a ``core``. Ours is
 ``continuous``, which decides at each step what is read and decoded in the rows of ``slots``, with ``prefixes`` that earlier
-requests left; ``sampling`` chooses tokens. Graphs that are not ours are run in whole ``batches``: ``scheduler``,
-``decoding``, ``session``.
+requests left; ``sampling`` chooses tokens, and ``precision`` the graph. Graphs that are not ours are run in whole
+``batches``: ``scheduler``, ``decoding``, ``session``.
 """
 
-from models.engine.engine import Engine, EngineStats
+from models.engine.engine import Budget, Engine, EngineStats
+from models.engine.precision import COMPARISON, Precision, chosen_precision
 from models.engine.requests import Generation
 from models.engine.sampling import DigitProbabilities, Sampling
 from models.engine.scheduler import EngineLimits
@@ -14,13 +15,17 @@ from models.engine.session import MODEL_FILE, context_window_of
 from models.engine.slots import DECODER_FILE
 
 __all__ = [
+    "COMPARISON",
     "DECODER_FILE",
     "MODEL_FILE",
+    "Budget",
     "DigitProbabilities",
     "Engine",
     "EngineLimits",
     "EngineStats",
     "Generation",
+    "Precision",
     "Sampling",
+    "chosen_precision",
     "context_window_of",
 ]

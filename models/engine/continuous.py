@@ -2,7 +2,8 @@
 
 Iteration-level scheduling as in Orca (OSDI 2022): a row that ends is free for the next request at the next step. A prompt
 is read in chunks between the steps of the others, so that a long one does not make them wait. A rating is a prompt that
-is only read. Requests are taken by priority, then in the order of their arrival.
+is only read. Requests are taken by priority; of the same priority ratings go first, because the row of the passage that
+they are about is still held then; of the same kind the oldest does.
 """
 
 import heapq
@@ -16,7 +17,11 @@ from models.engine.core import Answered, Counts
 from models.engine.prefixes import Prefixes, Tokens
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.sampling import Logits, Sampler, digit_probabilities
+from models.engine.scheduler import Kind
 from schemas.errors import EngineError
+
+_RATINGS_IN_A_ROW = 8
+"""Ratings that may be taken one after the other while a generation of their priority waits."""
 
 
 class Rows(Protocol):
@@ -70,13 +75,15 @@ class Continuous:
 
     session: Rows
     active: int
-    """Rows for requests; the first of the session's."""
+    """Rows for requests; the first of the session's. One is never given to a generation, so that no rating waits for one."""
     prefixes: Prefixes
     chunk: int
     """Prompt tokens that are read between two steps of the rows that decode."""
     counts: Counts = field(default_factory=Counts)
-    _waiting: list[tuple[int, int, AnyRequest]] = field(default_factory=list)
+    _waiting: dict[Kind, list[tuple[int, int, AnyRequest]]] = field(default_factory=lambda: {kind: [] for kind in Kind})
+    """Heaps of priority, serial number and request."""
     _serial: int = 0
+    _ratings_in_a_row: int = 0
     _rows: list[_Sequence | None] = field(default_factory=list)
     _reading: int | None = None
     """The row whose prompt is being read."""
@@ -100,20 +107,22 @@ class Continuous:
         return self.session.vocabulary
 
     def __len__(self) -> int:
-        return len(self._waiting) + sum(row is not None for row in self._rows)
+        return sum(map(len, self._waiting.values())) + sum(row is not None for row in self._rows)
 
     def add(self, requests: Sequence[AnyRequest]) -> None:
         """Take in requests, oldest first."""
         for request in requests:
-            heapq.heappush(self._waiting, (request.priority, self._serial, request))
+            heapq.heappush(self._waiting[request.kind], (request.priority, self._serial, request))
             self._serial += 1
 
     def drop(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
         """Forget the requests that are unwanted, running ones too; returns them."""
-        dropped = [entry[2] for entry in self._waiting if unwanted(entry[2])]
-        if dropped:
-            self._waiting = [entry for entry in self._waiting if not unwanted(entry[2])]
-            heapq.heapify(self._waiting)
+        dropped: list[AnyRequest] = []
+        for waiting in self._waiting.values():
+            if gone := {entry[2] for entry in waiting if unwanted(entry[2])}:
+                dropped += gone
+                waiting[:] = [entry for entry in waiting if entry[2] not in gone]
+                heapq.heapify(waiting)
         for row, sequence in enumerate(self._rows):
             if sequence is not None and unwanted(sequence.request):
                 dropped.append(sequence.request)
@@ -162,15 +171,25 @@ class Continuous:
 
     def _next_to_read(self) -> int | None:
         """The row of the prompt that is being read, else of the next request where there is a free row."""
-        if self._reading is None and self._waiting and None in self._rows:
+        if self._reading is None and None in self._rows and (request := self._next_request()) is not None:
             row = self._rows.index(None)
-            _, _, request = heapq.heappop(self._waiting)
             sampler = Sampler(request.sampling) if isinstance(request, GenerationRequest) else None
             sequence = _Sequence(request, list(request.prompt), sampler)
             self._reuse(row, sequence)
             self._rows[row] = sequence
             self._reading = row
         return self._reading
+
+    def _next_request(self) -> AnyRequest | None:
+        ratings, generations = self._waiting[Kind.RATING], self._waiting[Kind.GENERATION]
+        generating = sum(sequence is not None and sequence.sampler is not None for sequence in self._rows)
+        may_generate = bool(generations) and generating < max(1, self.active - 1)
+        passed_over = may_generate and bool(ratings) and generations[0][0] < ratings[0][0]
+        if ratings and not passed_over and not (may_generate and self._ratings_in_a_row >= _RATINGS_IN_A_ROW):
+            self._ratings_in_a_row += 1
+            return heapq.heappop(ratings)[2]
+        self._ratings_in_a_row = 0
+        return heapq.heappop(generations)[2] if may_generate else None
 
     def _reuse(self, row: int, sequence: _Sequence) -> None:
         if not self.session.copies:

@@ -39,6 +39,11 @@ def open_session(file: Path, device: str, threads: int | None) -> tuple[onnxrunt
     return session, "cpu"
 
 
+def is_cuda_there() -> bool:
+    """Whether CUDA may work: onnxruntime knows it and a driver is installed. Cheap, and no promise."""
+    return _CUDA in onnxruntime.get_available_providers() and _has_driver()
+
+
 def _options(threads: int | None) -> onnxruntime.SessionOptions:
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,22 +1,27 @@
 """The engine: one thread that owns the model; callers of any event loop await their answers.
 
-The thread's life is a loop: take in what has arrived, schedule a batch, run it, answer. A fault of the model fails the
-batch that met it and no other; a fault of the thread fails every request, now and later. Nothing waits for ever.
+The thread's life is a loop: take in what has arrived, have the core work, answer. A fault of the model fails what was
+running and nothing else. After several in a row, or a fault of another kind, every request fails and the model is opened
+anew; where that is not possible, every later request fails too. Nothing waits for ever.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.engine.batches import Batches
 from models.engine.continuous import Continuous
-from models.engine.core import Core
+from models.engine.core import Answered, Core
+from models.engine.device import is_cuda_there
 from models.engine.inbox import Inbox
+from models.engine.precision import Precision, served_precision
 from models.engine.prefixes import Prefixes
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
@@ -26,6 +31,8 @@ from models.engine.slots import DECODER_FILE, SlotSession
 from schemas.errors import EngineError, PromptTooLong
 
 _CLOSED = "the engine is closed"
+_FAILURES = 3
+"""Turns that fail one after the other before the model is opened anew."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,12 +56,31 @@ class EngineStats:
     """Prompt tokens whose keys and values were there already, from another request."""
 
 
+Budget = contextlib.AbstractContextManager[Any]
+
+
 class Engine:
     """Generates and rates with one model. Its methods may be called from any thread and any event loop."""
 
-    def __init__(self, core: Core, requests: int = EngineLimits().requests) -> None:
-        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and callers wait."""
+    def __init__(
+        self,
+        core: Core,
+        requests: int = EngineLimits().requests,
+        *,
+        precision: Precision = Precision.FP32,
+        reopen: Callable[[], Core] | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and callers wait.
+
+        ``reopen`` makes another core after a fault. ``budget`` is held while the core computes: engines that share it
+        take turns, each with all the threads.
+        """
+        self.precision = precision
         self._core = core
+        self._reopen = reopen
+        self._budget = budget or contextlib.nullcontext()
+        self._failures = 0  # turns that failed since the last answer
         self._inbox: Inbox[AnyRequest] = Inbox(requests)
         self._unanswered: set[AnyRequest] = set()  # taken in and neither answered nor dropped; the thread's own
         self._stats = EngineStats()  # replaced as a whole, by the thread alone
@@ -64,15 +90,28 @@ class Engine:
 
     @classmethod
     def load(
-        cls, directory: Path, *, device: str = "auto", threads: int | None = None, limits: EngineLimits | None = None
+        cls,
+        directory: Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "auto",
+        limits: EngineLimits | None = None,
+        budget: Budget | None = None,
     ) -> "Engine":
         """An engine for the graph and the ``config.json`` of a directory: ours where it is there, else the plain one.
 
         ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this
-        process may use. Raises ModelError where the model or the device is not usable.
+        process may use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; a GPU is given fp32, and
+        so is the plain graph. Raises ModelError where the model, the device or the precision is not usable.
         """
         limits = limits or EngineLimits()
-        return cls(_core(directory, device, threads, limits), limits.requests)
+        own = (directory / DECODER_FILE).is_file()
+        on_cuda = device != "cpu" and is_cuda_there()
+        chosen = served_precision(directory, precision) if own and not on_cuda else Precision.FP32
+        open_core = partial(_open, directory, chosen if own else None, threads, limits)
+        core = open_core(device)
+        return cls(core, limits.requests, precision=chosen, reopen=lambda: open_core(core.device), budget=budget)
 
     @property
     def device(self) -> str:
@@ -147,16 +186,30 @@ class Engine:
         reason = _CLOSED
         try:
             while (arrived := self._inbox.take(wait=not len(self._core))) is not None:
-                self._admit(arrived)
-                self._turn()
+                try:
+                    self._admit(arrived)
+                    self._turn()
+                except Exception as error:
+                    self._restart(error)
         except BaseException as error:  # whatever it was, no caller may wait for ever
-            reason = f"the engine stopped on an internal error, restart the worker: {error!r}"
+            reason = f"the engine stopped on an error, restart the worker: {error!r}"
             _log.exception("the engine thread ended")
         finally:
             self._unanswered.update(self._inbox.close(reason))
-            for request in self._unanswered:
-                request.fail(EngineError(reason))
-            self._unanswered.clear()
+            self._fail_all(reason)
+
+    def _restart(self, error: Exception) -> None:
+        """Fail what was taken in, and open the model anew. Raises ``error`` where that is not possible."""
+        if self._reopen is None:
+            raise error
+        _log.error("the model is opened anew after a fault of the engine", exc_info=error)
+        self._fail_all(f"the engine failed and was started again, so try again: {error}")
+        self._core = self._reopen()
+        self._failures = 0
+
+    def _fail_all(self, reason: str) -> None:
+        for request in list(self._unanswered):
+            self._settle(request, EngineError(reason))
 
     def _admit(self, arrived: Sequence[AnyRequest]) -> None:
         self._unanswered.update(arrived)
@@ -168,7 +221,7 @@ class Engine:
         """Have the core work, and answer what it answered. A failure is that of what was running, and no other's."""
         self._since = time.perf_counter()
         try:
-            for answered in self._core.turn():
+            for answered in self._steps():
                 if answered:
                     self._settle(*answered)
                 elif self._inbox.closed:
@@ -181,10 +234,24 @@ class Engine:
                 _log.error("%d requests failed: %s", len(lost), error, exc_info=not expected)
             for request in lost:
                 self._settle(request, EngineError(reason))
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                raise
         finally:
             self._note()
         for request in self._core.drop(lambda request: request.abandoned):
             self._forget(request)
+
+    def _steps(self) -> Iterator[Answered | None]:
+        """The core's turn, computing only while it has the budget."""
+        turn = self._core.turn()
+        while True:
+            with self._budget:
+                try:
+                    answered = next(turn)
+                except StopIteration:
+                    return
+            yield answered
 
     def _settle(self, request: AnyRequest, answer: Any) -> None:
         """Hand an answer or an error to the caller."""
@@ -193,6 +260,7 @@ class Engine:
         if isinstance(answer, EngineError):
             request.fail(answer)
         else:
+            self._failures = 0
             stats = self._stats
             self._note(
                 requests=stats.requests + 1,
@@ -221,9 +289,10 @@ class Engine:
             self._inbox.release()
 
 
-def _core(directory: Path, device: str, threads: int | None, limits: EngineLimits) -> Core:
-    if not (directory / DECODER_FILE).is_file():
+def _open(directory: Path, precision: Precision | None, threads: int | None, limits: EngineLimits, device: str) -> Core:
+    """Our own core, or the one for the plain graph where there is no precision to choose."""
+    if precision is None:
         return Batches(OnnxSession.load(directory, device=device, threads=threads), limits)
-    active, held = limits.generation_rows, limits.held_rows
-    session = SlotSession.load(directory, device=device, threads=threads, rows=active + held)
+    active, held = limits.generation_rows + 1, limits.held_rows
+    session = SlotSession.load(directory, precision.file, device=device, threads=threads, rows=active + held)
     return Continuous(session, active, Prefixes(range(active, active + held)), limits.chunk_tokens)

@@ -4,6 +4,7 @@ Each sequence has a row. The graph appends to it in place, so a step costs what 
 in length. Decoding runs over the first rows together; a prompt is read into one row, in chunks of any size.
 """
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from models.engine.session import context_window_of
 from schemas.errors import EngineError
 
 DECODER_FILE = "decoder.onnx"
-_FIRST_CAPACITY = 512
+INT8_FILE = "decoder.int8.onnx"
+_FIRST_CAPACITY = 2048
 _TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -46,16 +48,18 @@ class SlotSession:
         form = inputs[f"past_{self._names[0]}"]
         self._heads, self._size, self._type = int(form.shape[1]), int(form.shape[3]), _TYPES[form.type]
         self._capacity = 0
+        self._reached = [0] * rows
+        """The most tokens that each row has held: what a larger memory has to take over."""
         self._tensors: list[_Tensor] = []
         self._bindings: dict[tuple[int, int], onnxruntime.IOBinding] = {}
         # A device's rows are not copied into larger ones, so they have their last size from the start.
         self._grow(min(_FIRST_CAPACITY, context_window) if device == "cpu" else context_window)
 
     @classmethod
-    def load(cls, directory: Path, *, device: str, threads: int | None, rows: int) -> "SlotSession":
-        """Open ``decoder.onnx`` and ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
+    def load(cls, directory: Path, file: str, *, device: str, threads: int | None, rows: int) -> "SlotSession":
+        """Open a graph and the ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
         window = context_window_of(directory / "config.json")
-        session, device = open_session(directory / DECODER_FILE, device, threads)
+        session, device = open_session(directory / file, device, threads)
         return cls(session, device, window, rows)
 
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
@@ -63,24 +67,33 @@ class SlotSession:
 
         Raises EngineError where the computation fails.
         """
-        self._reach(past + len(tokens))
+        return self._read(row, tokens, past, [len(tokens) - 1])[0]
+
+    def read_all(self, tokens: Sequence[int]) -> Logits:
+        """Logits after each of the tokens, float32 [tokens, vocabulary]. Overwrites the first row."""
+        return self._read(0, tokens, 0, range(len(tokens)))
+
+    def _read(self, row: int, tokens: Sequence[int], past: int, wanted: Sequence[int]) -> Logits:
+        self._reach([row], [past + len(tokens)])
         ids = np.array(tokens, np.int64)[None]
-        return self._run(row, row + 1, ids, [past + len(tokens)], [len(tokens) - 1])[0]
+        return self._run(row, row + 1, ids, [past + len(tokens)], wanted)
 
     def step(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
         """Append one token to each of the first rows, which hold ``lengths``; logits, float32 [rows, vocabulary].
 
         Raises EngineError where the computation fails.
         """
-        self._reach(max(lengths) + 1)
+        totals = [length + 1 for length in lengths]
+        self._reach(range(len(tokens)), totals)
         ids = np.array(tokens, np.int64)[:, None]
-        return self._run(0, len(tokens), ids, [length + 1 for length in lengths], range(len(tokens)))
+        return self._run(0, len(tokens), ids, totals, range(len(tokens)))
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Have a row begin with the first ``length`` tokens of another."""
         for tensor in self._tensors:
             array = self._array(tensor)
             array[target, :, :length] = array[source, :, :length]
+        self._reached[target] = max(self._reached[target], length)
 
     @property
     def copies(self) -> bool:
@@ -94,6 +107,7 @@ class SlotSession:
             binding.bind_cpu_input("seqlens_k", np.array(totals, np.int32) - 1)
             binding.bind_cpu_input("total_sequence_length", np.array(max(totals), np.int32))
             binding.bind_cpu_input("rows", np.array(wanted, np.int64))
+            binding.bind_output("logits", "cpu")  # anew: the last call's is of its size
             self._session.run_with_iobinding(binding)
             logits = binding.get_outputs()[0].numpy().astype(np.float32, copy=False)
         except Exception as error:  # the library has a dozen classes and no common base but this
@@ -117,22 +131,26 @@ class SlotSession:
             self._bindings[first, last] = found
         return found
 
-    def _reach(self, length: int) -> None:
-        if length > self._capacity:
-            self._grow(min(self.context_window, max(length, 2 * self._capacity)))
+    def _reach(self, rows: Sequence[int], totals: Sequence[int]) -> None:
+        """Make sure that rows can hold so many tokens."""
+        if max(totals) > self._capacity:
+            self._grow(min(self.context_window, max(*totals, 2 * self._capacity)))
+        for row, total in zip(rows, totals, strict=True):
+            self._reached[row] = max(self._reached[row], total)
 
     def _grow(self, capacity: int) -> None:
         """Room for longer sequences in every row. On the CPU memory is only taken as it is written to."""
         form = (self.rows, self._heads, capacity, self._size)
-        before, old = {tensor.name: tensor for tensor in self._tensors}, self._capacity
+        before = {tensor.name: tensor for tensor in self._tensors}
         try:
             if self.device == "cpu":
                 self._tensors = [_on_cpu(name, form, self._type) for name in self._names]
                 for tensor in self._tensors if before else ():
-                    self._array(tensor)[:, :, :old] = self._array(before[tensor.name])
+                    for row, length in enumerate(self._reached):
+                        self._array(tensor)[row, :, :length] = self._array(before[tensor.name])[row, :, :length]
             else:
                 self._tensors = [_on_device(name, form, self._type, self.device) for name in self._names]
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, OSError, RuntimeError) as error:
             raise EngineError(f"no memory for {self.rows} rows of {capacity:,} tokens: {error}") from error
         self._capacity = capacity
         self._bindings.clear()
@@ -144,7 +162,11 @@ class SlotSession:
 
 
 def _on_cpu(name: str, form: tuple[int, ...], type_: type[np.floating[Any]]) -> _Tensor:
-    array = np.zeros(form, type_)
+    # Not numpy's memory: it asks for huge pages, and a row of a few tokens would take 2 MB in each of its heads.
+    memory = mmap.mmap(-1, int(np.prod(form)) * np.dtype(type_).itemsize)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    array = np.frombuffer(memory, type_).reshape(form)
     return _Tensor(name, array, array.ctypes.data)
 
 

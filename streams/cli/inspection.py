@@ -73,20 +73,21 @@ def status(
         releases = read_releases(client)
     base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
     serving = in_service(releases, base)
+    pinned = {str(role): name for role in Role if (name := settings.pinned(role))}
     report = {
         "broker": settings.kafka.bootstrap_servers,
         "stages": [{**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)} for stage in flow.stages],
         "messages": dict(flow.messages),
         "release": serving.id if serving else base,
-        "pinned": {str(role): pinned for role in Role if (pinned := settings.pinned(role))},
+        "pinned": pinned,
         "releases": len(releases),
     }
     if as_json:
         print(json.dumps(report))
         return
     print(f"broker {report['broker']}, release in service {report['release']}")
-    for role, pinned in report["pinned"].items():
-        print(f"the {role} role is pinned to {pinned}")
+    for role, name in pinned.items():
+        print(f"the {role} role is pinned to {name}")
     for stage in flow.stages:
         rate = rates.per_second.get(stage.stage, 0.0)
         print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")

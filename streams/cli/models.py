@@ -85,7 +85,13 @@ def try_(
     passage = _read(text)
 
     async def run() -> Trial:
-        served = await ServedModel.load(prepared, device=settings.device, threads=settings.threads, system=settings.system_prompt)
+        served = await ServedModel.load(
+            prepared,
+            device=settings.device,
+            threads=settings.threads,
+            precision=settings.precision,
+            system=settings.system_prompt,
+        )
         try:
             return await try_model(served, passage, sampling_of(settings))
         finally:

@@ -1,0 +1,49 @@
+"""Which of a release's graphs is served: fp32, or int8 where its export found that quality holds."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+from models.engine.slots import DECODER_FILE, INT8_FILE
+from schemas.errors import ModelError
+
+COMPARISON = "precision.json"
+"""What the export measured of int8 beside fp32, and which of them it chose (``models/precision.py``)."""
+
+
+class Precision(StrEnum):
+    """Of the weights and of what they multiply."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+    @property
+    def file(self) -> str:
+        """Name of the graph."""
+        return INT8_FILE if self is Precision.INT8 else DECODER_FILE
+
+
+def served_precision(directory: Path, asked: str) -> Precision:
+    """What to serve of a directory that has our graph. ``asked`` is ``auto``, ``fp32`` or ``int8``.
+
+    ``auto`` is what the export chose. Raises ModelError where int8 is asked for and was not written.
+    """
+    if asked == "auto":
+        return chosen_precision(directory)
+    precision = Precision(asked)
+    if not (directory / precision.file).is_file():
+        raise ModelError(f"{directory} has no {precision.file}: it cannot be served in {precision}; use fp32, or auto")
+    return precision
+
+
+def chosen_precision(directory: Path) -> Precision:
+    """What the export chose; fp32 where it compared nothing. Raises ModelError where that cannot be read."""
+    file = directory / COMPARISON
+    try:
+        return Precision(json.loads(file.read_text(encoding="utf-8"))["chosen"])
+    except FileNotFoundError:
+        return Precision.FP32
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{file} does not tell which precision to serve ({error!r}): delete and build the release again"
+        ) from error
