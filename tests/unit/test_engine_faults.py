@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from models.engine import Engine, EngineLimits, Sampling
 from models.engine.batches import Batches
+from models.engine.sampling import Logits
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, open_tiny
 
@@ -178,3 +181,75 @@ def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None
     engine.close()
     for task in lost:  # the loop that would have ended them is gone
         task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyModel) -> None:
+    runners = [CuedRunner(open_tiny(tiny_model)) for _ in range(2)]
+    runners[0].failures += [EngineError("out of memory")] * 9
+    opened = iter(runners)
+    engine = Engine(Batches(next(opened)), reopen=lambda: Batches(next(opened)))
+    try:
+        for _ in range(3):
+            with pytest.raises(EngineError, match="out of memory"):
+                await engine.rate([1], DIGITS)
+        assert len((await engine.generate([1, 2], Sampling(max_tokens=3), ())).ids) == 3
+    finally:
+        engine.close()
+    assert len(runners[0].calls) == 3
+    assert runners[1].calls
+
+
+async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(tiny_model: TinyModel) -> None:
+    class Broken(Batches):
+        def add(self, requests: object) -> None:
+            raise RuntimeError("a bug")
+
+    engine = Engine(Broken(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    try:
+        with pytest.raises(EngineError, match=r"started again, so try again: a bug"):
+            await engine.rate([1], DIGITS)
+        assert len((await engine.rate([1], DIGITS)).probabilities) == 5
+    finally:
+        engine.close()
+
+
+async def test_where_the_model_cannot_be_opened_anew_every_request_fails(tiny_model: TinyModel) -> None:
+    runner = CuedRunner(open_tiny(tiny_model))
+    runner.failures += [EngineError("out of memory")] * 9
+
+    def reopen() -> Batches:
+        raise EngineError("no memory for 3 rows")
+
+    engine = Engine(Batches(runner), reopen=reopen)
+    try:
+        for _ in range(3):
+            with pytest.raises(EngineError, match="out of memory"):
+                await engine.rate([1], DIGITS)
+        with pytest.raises(EngineError, match="no memory for 3 rows"):
+            await engine.rate([1], DIGITS)
+    finally:
+        engine.close()
+
+
+async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None:
+    computing, most = 0, 0
+    lock = threading.Lock()
+
+    class Watched(CuedRunner):
+        def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
+            nonlocal computing, most
+            computing += 1
+            most = max(most, computing)
+            time.sleep(0.002)
+            try:
+                return super().score(prompts)
+            finally:
+                computing -= 1
+
+    engines = [Engine(Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=lock) for _ in range(2)]
+    try:
+        await asyncio.gather(*(engine.rate([1, 2], DIGITS) for engine in engines for _ in range(10)))
+    finally:
+        for engine in engines:
+            engine.close()
+    assert most == 1

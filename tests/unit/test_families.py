@@ -74,9 +74,7 @@ def test_its_facts_are_read_off_its_files(release: tuple[Path, Path]) -> None:
     assert facts.graph == "own"
 
 
-def test_a_shape_that_is_not_covered_is_served_by_the_plain_graph(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shape_that_is_not_covered_is_served_by_the_plain_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", width=32)  # heads of 8
     export(str(checkpoint), tmp_path / "release")
     asyncio.run(write_manifest(tmp_path / "release", Origin(id="small", base="small")))

@@ -1,0 +1,161 @@
+"""Our own graph: the greedy tokens of transformers for every family that it covers, whatever runs beside them."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from models.engine import Engine, EngineLimits, Sampling
+from models.graph import NotCovered, build
+
+VOCABULARY = 96
+_LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("llama", {}),
+    "llama, untied, every head its own keys": ("llama", {"tie_word_embeddings": False, "num_key_value_heads": 4}),
+    "llama, biases, longer rotation": ("llama", {"attention_bias": True, "mlp_bias": True, "rope_scaling": _LLAMA3}),
+    "mistral": ("mistral", {"sliding_window": None}),
+    "qwen2": ("qwen2", {}),
+    "qwen3": ("qwen3", {"head_dim": 32}),
+    "gemma, one head of keys": ("gemma", {"num_key_value_heads": 1, "head_dim": 16}),
+}
+
+
+def make_model(kind: str, **changes: Any) -> PreTrainedModel:
+    torch.manual_seed(3)
+    config: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.3,  # wide, so that greedy choices are far apart
+        "tie_word_embeddings": True,
+        **changes,
+    }
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **config)).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):  # zero when made
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def write(model: PreTrainedModel, directory: Path) -> Path:
+    directory.mkdir()
+    build(model, directory / "decoder.onnx")
+    (directory / "config.json").write_text(json.dumps({"max_position_embeddings": model.config.max_position_embeddings}))
+    return directory
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Path]:
+    kind, changes = VARIANTS[request.param]
+    model = make_model(kind, **changes)
+    return model, write(model, tmp_path_factory.mktemp("graph") / "model")
+
+
+def prompts(count: int) -> list[list[int]]:
+    """Of mixed length; a third begin as another does."""
+    draw = random.Random(1)
+    found: list[list[int]] = []
+    for number in range(count):
+        start = found[draw.randrange(number)][:40] if number % 3 == 2 else []
+        found.append(start + [draw.randrange(VOCABULARY) for _ in range(draw.choice((1, 3, 9, 30, 70, 150)))])
+    return found
+
+
+def assert_greedy(model: PreTrainedModel, prompt: Sequence[int], ids: Sequence[int]) -> None:
+    """Every token is the one that transformers finds most probable after those before it."""
+    with torch.no_grad():
+        logits = model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+    best = logits.max(-1).values - logits[range(len(ids)), list(ids)]
+    assert float(best.max()) < 1e-4, f"token {int(best.argmax())} of {list(ids)} is not the most probable"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", [16, 256])
+async def test_two_hundred_mixed_prompts_give_the_tokens_of_transformers(
+    served: tuple[PreTrainedModel, Path], chunk: int
+) -> None:
+    model, directory = served
+    engine = Engine.load(directory, device="cpu", threads=2, limits=EngineLimits(chunk_tokens=chunk, generation_rows=12))
+    asked = prompts(200)
+    digits = (10, 11, 12, 13, 14)
+    try:
+        written = await asyncio.gather(
+            *(engine.generate(prompt, Sampling(max_tokens=4 + number % 20), ()) for number, prompt in enumerate(asked)),
+        )
+        rated = await asyncio.gather(
+            *(engine.rate([*prompt, *one.ids], digits) for prompt, one in zip(asked[:20], written[:20], strict=True))
+        )
+        stats = engine.stats()
+    finally:
+        engine.close()
+    for number, (prompt, one) in enumerate(zip(asked, written, strict=True)):
+        assert len(one.ids) == 4 + number % 20
+        assert_greedy(model, prompt, one.ids)
+    for prompt, one, rating in zip(asked[:20], written[:20], rated, strict=True):
+        with torch.no_grad():
+            logits = model(torch.tensor([[*prompt, *one.ids]])).logits[0, -1].double()
+        assert rating.probabilities == pytest.approx(logits[list(digits)].softmax(-1).tolist(), abs=1e-4)
+    assert stats.reused_tokens > 300
+
+
+async def test_sampled_tokens_do_not_depend_on_what_runs_beside(tmp_path: Path) -> None:
+    engine = Engine.load(write(make_model("qwen3"), tmp_path / "model"), device="cpu", threads=1)
+    sampling = Sampling(0.8, 0.9, top_k=20, repetition_penalty=1.2, seed=11, max_tokens=20)
+    try:
+        alone = await engine.generate([1, 2, 3], sampling, ())
+        crowd = [engine.generate(prompt, Sampling(1.0, seed=n, max_tokens=30), ()) for n, prompt in enumerate(prompts(30))]
+        together, *_ = await asyncio.gather(engine.generate([1, 2, 3], sampling, ()), *crowd)
+        again = await engine.generate([1, 2, 3], sampling, ())
+    finally:
+        engine.close()
+    assert alone == together == again
+
+
+async def test_a_row_that_outgrows_its_memory_goes_on(tmp_path: Path) -> None:
+    model = make_model("llama", max_position_embeddings=4096)
+    engine = Engine.load(write(model, tmp_path / "model"), device="cpu", threads=2)
+    long = prompts(60)[-1] * 80
+    try:
+        short, longer = await asyncio.gather(
+            engine.generate([5, 6], Sampling(max_tokens=40), ()),
+            engine.generate(long[:2040], Sampling(max_tokens=16), ()),
+        )
+    finally:
+        engine.close()
+    assert_greedy(model, [5, 6], short.ids)
+    assert_greedy(model, long[:2040], longer.ids)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "part"),
+    [
+        ("llama", {"hidden_size": 32}, "heads of 8 numbers"),
+        ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rotary embedding of kind dynamic"),
+        ("mistral", {"sliding_window": 32}, "sliding window of 32"),
+        ("gpt_neox", {}, "model type gpt_neox"),
+    ],
+)
+def test_what_is_not_covered_is_named(tmp_path: Path, kind: str, changes: dict[str, Any], part: str) -> None:
+    with pytest.raises(NotCovered, match=part):
+        build(make_model(kind, **changes), tmp_path / "decoder.onnx")
+    assert not (tmp_path / "decoder.onnx").exists()
