@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PATHS := schemas models agents streams tests bench
 
-.PHONY: demo test check format setup bench lock clean
+.PHONY: demo test check format setup bench bench-engine lock clean
 
 demo: $(READY)
 	$(BIN)/backstream demo
@@ -25,6 +25,15 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.stream
 
+# The peers' libraries want other versions than ours, so they have an environment of their own.
+bench-engine: $(READY) .venv-peers/.ready
+	$(BIN)/python -m bench.engine --plot docs/engine.svg
+
+.venv-peers/.ready: bench/peers.txt $(READY)
+	$(PYTHON) -m venv .venv-peers
+	$(BIN)/uv pip install --quiet --python .venv-peers/bin/python -r bench/peers.txt
+	touch .venv-peers/.ready
+
 setup: $(READY)
 
 # uv installs several times faster than pip does.
@@ -39,4 +48,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-peers build dist *.egg-info

@@ -1,0 +1,227 @@
+"""The generation engine beside its peers: ``make bench-engine``, or ``python -m bench.engine [peers] [growth]``.
+
+The same weights and the same prompts, those of the stream over real passages. Every engine has a process of its own with
+all the cores; they work one at a time, in rounds that alternate, and the medians are compared.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench import workload
+from bench.contestants import CONTESTANTS, Passage
+from bench.report import Row, describe_machine, machine, table
+from models.engine import Engine, EngineLimits, Sampling
+
+_PROJECT = Path(__file__).parents[1]
+_PEERS_PYTHON = _PROJECT / ".venv-peers" / "bin" / "python"
+_OF_THEIR_OWN = ("OpenVINO GenAI int8",)
+"""Engines whose libraries are not the project's."""
+_SAME_CLASS = {"backstream fp32": ("transformers fp32", "optimum fp32"), "backstream int8": ("OpenVINO GenAI int8",)}
+_IN_FLIGHT = (1, 4, 16, 64)
+_SECTIONS = ("peers", "growth")
+_QUEUED = (1, 250, 500, 1000)
+
+
+@dataclass
+class Contest:
+    """One model, one piece of work, and the engines that do it."""
+
+    model: Path
+    work: Path
+    threads: int
+    _processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def enter(self, name: str) -> bool:
+        """Start an engine and have it do the work once; whether that went well."""
+        python = str(_PEERS_PYTHON) if name in _OF_THEIR_OWN else sys.executable
+        command = [python, str(_PROJECT / "bench" / "contestants.py"), name, str(self.model), str(self.work), str(self.threads)]
+        environment = {**os.environ, "PYTHONPATH": str(_PROJECT)}
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._processes[name] = process
+        assert process.stdout
+        if process.stdout.readline().strip() == "ready":
+            return True
+        del self._processes[name]
+        assert process.stderr
+        last = [line for line in process.stderr.read().splitlines() if line.strip()][-1:]
+        _note(f"{name} does not run here: {' '.join(last)}")
+        return False
+
+    def seconds(self, name: str) -> float:
+        """Have an engine do the work once more."""
+        process = self._processes[name]
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    def close(self) -> None:
+        """End the engines' processes."""
+        for process in self._processes.values():
+            assert process.stdin
+            process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def measure_peers(model: Path, what: str, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
+    """Passages a second, written and rated, of each engine, and how many times as fast ours is."""
+    work = scratch / "work.json"
+    made = workload.write_work(work, options.passages)
+    read, written = workload.tokens(made)
+    title = f"{what}: {len(made)} passages, {read:,} prompt tokens, {written:,} new ones"
+    contest = Contest(model, work, options.threads)
+    seconds: dict[str, list[float]] = {}
+    try:
+        for name in CONTESTANTS:
+            if contest.enter(name):
+                seconds[name] = []
+        for number in range(1, options.rounds + 1):
+            for name, found in seconds.items():
+                found.append(contest.seconds(name))
+                _note(f"{what}, round {number}: {name}: {len(made) / found[-1]:.2f} passages/s")
+    finally:
+        contest.close()
+    for name, found in seconds.items():
+        yield Row(f"{title}; passages/s", name, [len(made) / each for each in found])
+    for ours, peers in _SAME_CLASS.items():
+        for peer in (name for name in peers if name in seconds):
+            ratios = [theirs / own for theirs, own in zip(seconds[peer], seconds[ours], strict=True)]
+            target = 8.0 if peer.startswith("optimum") else 1.2
+            yield Row(f"{what}: how many times as fast", f"{ours} / {peer}", ratios, at_least=target)
+
+
+def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
+    """Throughput by requests in flight, and memory by requests queued, of our engine in the precision that it serves."""
+    made = workload.write_work(scratch / "work.json", options.passages)
+    few = made[: max(8, len(made) // 4)]
+    digits = json.loads((model / "digits.json").read_text())
+    rates: dict[int, list[float]] = {count: [] for count in _IN_FLIGHT}
+    for _ in range(options.rounds):
+        for count in _IN_FLIGHT:
+            rates[count].append(asyncio.run(_rate(model, few, count, digits, options.threads)))
+    for count, found in rates.items():
+        yield Row("house model, int8: passages/s by requests in flight", str(count), found)
+    for count in _QUEUED:
+        grown = asyncio.run(_queue_memory(model, made, count, options.threads))
+        yield Row("house model, int8: MB more by requests queued", str(count), [grown])
+
+
+async def _rate(model: Path, work: Sequence[Passage], in_flight: int, digits: Sequence[int], threads: int) -> float:
+    engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision="int8")
+    places = asyncio.Semaphore(in_flight)
+
+    async def one(passage: Passage) -> None:
+        async with places:
+            await engine.generate(passage.prompt, Sampling(max_tokens=passage.tokens), ())
+            await engine.rate(passage.rating, digits)
+
+    try:
+        await one(work[0])
+        started = time.perf_counter()
+        await asyncio.gather(*map(one, work))
+        return len(work) / (time.perf_counter() - started)
+    finally:
+        engine.close()
+
+
+async def _queue_memory(model: Path, work: Sequence[Passage], count: int, threads: int) -> float:
+    """MB that the process has grown by when so many requests are held, the engine's rows included."""
+    before = psutil.Process().memory_info().rss
+    limits = EngineLimits(requests=count)
+    engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision="int8", limits=limits)
+    most = before
+    requests = [
+        asyncio.create_task(engine.generate(work[n % len(work)].prompt, Sampling(max_tokens=4), ())) for n in range(count)
+    ]
+    try:
+        while not all(request.done() for request in requests):
+            await asyncio.sleep(0.02)
+            most = max(most, psutil.Process().memory_info().rss)
+    finally:
+        engine.close()
+    return (most - before) / 1e6
+
+
+def plot(rows: Sequence[Row], file: Path) -> None:
+    """Both kinds of growth, side by side."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    for axes, what, title, unit in (
+        (left, "in flight", "throughput", "passages/s"),
+        (right, "queued", "memory", "MB above the process before"),
+    ):
+        chosen = [row for row in rows if what in row.section]
+        axes.plot([int(row.label) for row in chosen], [row.median for row in chosen], marker="o")
+        axes.set_xlabel(f"requests {what}")
+        axes.set_ylabel(unit)
+        axes.set_ylim(bottom=0)
+        axes.set_title(title)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    options = _parse()
+    found = machine()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory:
+        scratch = Path(directory)
+        house = workload.write_house(scratch / "house")
+        if "peers" in options.sections:
+            rows += measure_peers(house, "house model", options, scratch)
+            rows += measure_peers(workload.write_larger(scratch / "larger"), "38 M random Qwen3", options, scratch)
+        if "growth" in options.sections:
+            grown = list(measure_growth(house, options, scratch))
+            rows += grown
+            if options.plot:
+                plot(grown, options.plot)
+    print(f"{describe_machine(found)}\nRounds: {options.rounds}.\n{table(rows)}\n")
+    result = json.dumps({**found, "rounds": options.rounds, "rows": [row.as_json() for row in rows]})
+    print(result)
+    if options.output:
+        options.output.write_text(result + "\n", encoding="utf-8")
+    return 0
+
+
+def _parse() -> Any:
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[*_SECTIONS, []], metavar="SECTION", help="peers, growth; both if none")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--passages", type=int, default=120)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--plot", type=Path, help="draw the growth into this SVG file")
+    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    options = parser.parse_args()
+    options.sections = options.sections or _SECTIONS
+    return options
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
