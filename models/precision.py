@@ -5,15 +5,13 @@ instructions rises little, the ratings stay where they were, and so do the token
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.engine.precision import COMPARISON, Precision
-from models.engine.slots import SlotSession
+from models.likelihood import GraphReader
 from models.prompts import Prompter
 from models.seeds import read_seeds
 from schemas.records import Example
@@ -50,26 +48,25 @@ class Comparison:
 
 def compare(directory: Path, prompter: Prompter, threads: int | None = None) -> Comparison:
     """Measure both graphs of a directory. Raises ModelError where one cannot be opened, EngineError where one fails."""
-    fp32, int8 = (
-        SlotSession.load(directory, precision.file, device="cpu", threads=threads, rows=1)
-        for precision in (Precision.FP32, Precision.INT8)
-    )
+    fp32, int8 = both = tuple(GraphReader(directory, precision, threads) for precision in (Precision.FP32, Precision.INT8))
     room = fp32.context_window - _GREEDY_TOKENS
     pairs = [pair for pair in read_seeds() if len(_rating_prompt(prompter, pair)) <= room][:_PAIRS]
-    nats = np.array([[_nats(session, prompter, pair) for session in (fp32, int8)] for pair in pairs])
-    tokens = sum(len(prompter.target(pair.instruction)) for pair in pairs)
-    ratings = np.array([[_rating(session, prompter, pair) for session in (fp32, int8)] for pair in pairs])
-    same = np.concatenate([_same_tokens(fp32, int8, prompter.backward(pair.response, pair.context)) for pair in pairs])
-    nll_fp32, nll_int8 = (float(total) for total in nats.sum(axis=0) / tokens)
-    shift = float(np.abs(ratings[:, 0] - ratings[:, 1]).mean())
+    backward = [prompter.backward(pair.response, pair.context) for pair in pairs]
+    targets = [prompter.target(pair.instruction) for pair in pairs]
+    nats = [sum(each.nats(prompt, [target])[0] for prompt, target in zip(backward, targets, strict=True)) for each in both]
+    nll_fp32, nll_int8 = (float(total / sum(map(len, targets))) for total in nats)
+    ratings = np.array([[each.rating(_rating_prompt(prompter, pair), prompter.digit_ids) for pair in pairs] for each in both])
+    taken = [(prompt, fp32.greedy(prompt, _GREEDY_TOKENS)) for prompt in backward]
+    same = float(np.mean([np.equal(int8.best(prompt, tokens), tokens) for prompt, tokens in taken]))
+    shift = float(np.abs(ratings[0] - ratings[1]).mean())
     return Comparison(
         pairs=len(pairs),
         nll_fp32=nll_fp32,
         nll_int8=nll_int8,
         rating_shift=shift,
-        rating_agreement=float((ratings[:, 0].round() == ratings[:, 1].round()).mean()),
-        same_tokens=float(same.mean()),
-        chosen=Comparison.choice(nll_fp32, nll_int8, shift, float(same.mean())),
+        rating_agreement=float((ratings[0].round() == ratings[1].round()).mean()),
+        same_tokens=same,
+        chosen=Comparison.choice(nll_fp32, nll_int8, shift, same),
     )
 
 
@@ -81,31 +78,6 @@ def write_comparison(directory: Path, prompter: Prompter) -> Comparison:
         for file in directory.glob(f"{Precision.INT8.file}*"):
             file.unlink()
     return found
-
-
-def _nats(session: SlotSession, prompter: Prompter, pair: Example) -> float:
-    prompt = prompter.backward(pair.response, pair.context)
-    target = prompter.target(pair.instruction)
-    logits = session.read_all([*prompt, *target])[len(prompt) - 1 : -1].astype(np.float64)
-    chosen = logits[np.arange(len(target)), target]
-    highest = logits.max(axis=1)
-    return float((highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - chosen).sum())
-
-
-def _rating(session: SlotSession, prompter: Prompter, pair: Example) -> float:
-    digits = session.read(0, _rating_prompt(prompter, pair), 0)[list(prompter.digit_ids)].astype(np.float64)
-    weights = np.exp(digits - digits.max())
-    return float(weights @ np.arange(1, 6) / weights.sum())
-
-
-def _same_tokens(fp32: SlotSession, int8: SlotSession, prompt: Sequence[int]) -> NDArray[np.bool_]:
-    """For each token that fp32 takes greedily, whether int8 takes it too."""
-    taken: list[int] = []
-    logits = fp32.read(0, prompt, 0)
-    while len(taken) < _GREEDY_TOKENS:
-        taken.append(int(logits.argmax()))
-        logits = fp32.step([taken[-1]], [len(prompt) + len(taken) - 1])[0]
-    return int8.read_all([*prompt, *taken[:-1]])[len(prompt) - 1 :].argmax(axis=1) == np.array(taken)
 
 
 def _rating_prompt(prompter: Prompter, pair: Example) -> list[int]:

@@ -69,9 +69,9 @@ class SlotSession:
         """
         return self._read(row, tokens, past, [len(tokens) - 1])[0]
 
-    def read_all(self, tokens: Sequence[int]) -> Logits:
-        """Logits after each of the tokens, float32 [tokens, vocabulary]. Overwrites the first row."""
-        return self._read(0, tokens, 0, range(len(tokens)))
+    def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
+        """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises EngineError."""
+        return self._read(0, tokens, past, range(len(tokens)))
 
     def _read(self, row: int, tokens: Sequence[int], past: int, wanted: Sequence[int]) -> Logits:
         self._reach([row], [past + len(tokens)])

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from models.house.writing import Written
 
+Figure = tuple[float, float, float]
+"""A value and the ends of its 95% interval."""
+
 _BEGIN, _END = "<!-- written by models.house.evaluate -->", "<!-- end -->"
 
 _MEANINGS = {
@@ -26,15 +29,18 @@ _MEANINGS = {
 
 def render(
     card: Path,
-    figures: Mapping[str, tuple[float, float, float]],
+    figures: Mapping[str, Mapping[str, Figure]],
     of_documentation: Sequence[Written],
     of_pairs: Sequence[Written],
 ) -> None:
-    """Replace what stands between the card's markers."""
+    """Replace what stands between the card's markers. ``figures`` are by precision, then by name."""
     before, _, rest = card.read_text(encoding="utf-8").partition(_BEGIN)
     after = rest.partition(_END)[2]
-    lines = ["| figure | value | 95% interval |", "|---|---|---|"]
-    lines += [f"| {_MEANINGS[name]} | {value:.2f} | {low:.2f} to {high:.2f} |" for name, (value, low, high) in figures.items()]
+    lines = ["| figure | " + " | ".join(f"{precision} | 95% interval" for precision in figures) + " |"]
+    lines += ["|---" * (1 + 2 * len(figures)) + "|"]
+    for name in next(iter(figures.values())):
+        values = [f"{value:.2f} | {low:.2f} to {high:.2f}" for value, low, high in (found[name] for found in figures.values())]
+        lines.append(f"| {_MEANINGS[name]} | {' | '.join(values)} |")
     lines += ["", "### Twenty held-out passages of documentation, unpicked", "", *_table(of_documentation, "heading")]
     lines += ["", "### Twenty held-out rows of the instruction data, unpicked", "", *_table(of_pairs, "true instruction")]
     card.write_text("\n".join([before + _BEGIN, *lines, _END + after]), encoding="utf-8")

@@ -5,10 +5,6 @@
 The rows are the last of the data and the passages are chosen by hash: no phase of the recipe trains on either.
 """
 
-import os
-
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # see models/house/train.py
-
 import argparse
 import asyncio
 import json
@@ -17,24 +13,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from models.catalogue import default_cache, prepare
 from models.checkpoints import HOUSE, HOUSE_CHECKPOINT
-from models.engine import Sampling
-from models.evaluation import auc, expected_ratings, losses
+from models.engine import Precision, Sampling
+from models.evaluation import auc
 from models.grades import Grader, Pair
-from models.house.card import render
+from models.house.card import Figure, render
 from models.house.data import Passages, read_pairs
 from models.house.recovery import Recovery
 from models.house.settings import Recipe
 from models.house.writing import Written, write
+from models.likelihood import GraphReader
 from models.prompts import Prompter
-from models.sequences import SequenceMaker
-
-Figure = tuple[float, float, float]
-"""A value and the ends of its 95% interval."""
+from models.templates import SEED_TAG
 
 _RESAMPLES = 2000
 
@@ -52,7 +44,7 @@ def mean(values: np.ndarray) -> Figure:
     return interval(lambda rows: float(values[rows].mean()), len(values))
 
 
-def recovery_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
+def recovery_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
     """Instruction NLL with, without and with another response; how often the true instruction is first."""
     found = Recovery.measure(model, prompter, pairs)
 
@@ -69,20 +61,22 @@ def recovery_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence
     return figures
 
 
-def response_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
+def response_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
     """Response NLL given the instruction."""
-    maker = SequenceMaker(prompter)
-    nats, tokens = (np.array(column) for column in zip(*losses(model, [maker.forward(pair) for pair in pairs]), strict=True))
+    targets = [prompter.target(pair.response) for pair in pairs]
+    prompts = [prompter.forward(pair.instruction, pair.context, SEED_TAG) for pair in pairs]
+    nats = np.array([model.nats(prompt, [target])[0] for prompt, target in zip(prompts, targets, strict=True)])
+    tokens = np.array([len(target) for target in targets])
     return {"response_nll": interval(lambda rows: nats[rows].sum() / tokens[rows].sum(), len(pairs))}
 
 
-def rating_figures(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
+def rating_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
     """Rating AUC against random and hard mismatches, and the mean rating of each grade."""
     grader = Grader(pairs, random.Random(0))
-    maker = SequenceMaker(prompter)
 
     def rate(some: Sequence[Pair]) -> np.ndarray:
-        return np.array(expected_ratings(model, prompter, [maker.rating(pair, 5) for pair in some]))
+        prompts = [prompter.rating(pair.instruction, pair.response, pair.context) for pair in some]
+        return np.array([model.rating(prompt, prompter.digit_ids) for prompt in prompts])
 
     true = rate(pairs)
     strangers = [*pairs[1:], pairs[0]]
@@ -123,26 +117,31 @@ def main() -> None:
     parser.add_argument("--card", type=Path, help="write figures and samples into this card")
     arguments = parser.parse_args()
     recipe = Recipe()
-    prompter = Prompter.load(arguments.checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(arguments.checkpoint, dtype=torch.float32).eval()
+    name = HOUSE if arguments.checkpoint == HOUSE_CHECKPOINT else str(arguments.checkpoint)
+    release = prepare(name, default_cache(), progress=print)
     held_out = read_pairs(arguments.data)[-recipe.held_out :]
     pairs = [pair for pair in held_out if 80 <= len(pair.response) <= 2500 and not pair.context][: arguments.rows]
-    figures = {
-        **recovery_figures(model, prompter, pairs),
-        **response_figures(model, prompter, pairs),
-        **rating_figures(model, prompter, pairs),
-    }
     passages = Passages.read(arguments.documentation, recipe.held_out_passages).held_out
     chosen = random.Random(0).sample(passages, min(arguments.passages, len(passages)))
     sampling = Sampling(arguments.temperature, arguments.top_p, repetition_penalty=arguments.repetition_penalty, max_tokens=64)
-    name = HOUSE if arguments.checkpoint == HOUSE_CHECKPOINT else str(arguments.checkpoint)
-    release = prepare(name, default_cache())
-    of_documentation = asyncio.run(write(release, chosen, sampling))
-    of_pairs = asyncio.run(write(release, pairs[:20], sampling))
-    figures |= writing_figures(of_documentation)
-    print(json.dumps({name: [round(value, 4) for value in figure] for name, figure in figures.items()}, indent=2))
+    figures: dict[str, dict[str, Figure]] = {}
+    samples: tuple[list[Written], list[Written]] = ([], [])
+    for precision in (Precision.INT8, Precision.FP32):
+        model, prompter = GraphReader(release, precision), Prompter.load(release)
+        of_documentation = asyncio.run(write(release, chosen, sampling, precision))
+        figures[precision] = {
+            **recovery_figures(model, prompter, pairs),
+            **response_figures(model, prompter, pairs),
+            **rating_figures(model, prompter, pairs),
+            **writing_figures(of_documentation),
+        }
+        samples = of_documentation[:20], asyncio.run(write(release, pairs[:20], sampling, precision))
+    rounded = {
+        precision: {name: [round(v, 4) for v in figure] for name, figure in all_.items()} for precision, all_ in figures.items()
+    }
+    print(json.dumps(rounded, indent=2))
     if arguments.card:
-        render(arguments.card, figures, of_documentation[:20], of_pairs)
+        render(arguments.card, figures, *samples)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ class Written:
         return len(set(phrases)) < len(phrases)
 
 
-async def write(release: Path, pairs: Sequence[Pair], sampling: Sampling) -> list[Written]:
+async def write(release: Path, pairs: Sequence[Pair], sampling: Sampling, precision: str = "auto") -> list[Written]:
     """An instruction and a rating for each response that fits the context window, in order."""
-    served = await ServedModel.load(release)
+    served = await ServedModel.load(release, precision=precision)
     try:
 
         async def one(number: int, pair: Pair) -> Written | None:

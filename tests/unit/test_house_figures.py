@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM
 
+from models.engine import Precision
 from models.grades import Pair
+from models.graph import build
 from models.house.card import render
 from models.house.decoding import rouge_l
 from models.house.evaluate import auc, interval, rating_figures, recovery_figures, response_figures
 from models.house.recovery import Recovery
 from models.house.writing import Written
+from models.likelihood import GraphReader
 from models.prompts import Prompter
 from tests.unit.checkpoints import make_checkpoint
 
@@ -23,15 +26,23 @@ _PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Prompter]:
-    directory = make_checkpoint(tmp_path_factory.mktemp("house"), context=1024)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
-    return model, Prompter.load(directory)
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("house"), context=1024)
 
 
-def test_recovery_is_the_nll_of_each_instruction_after_each_response(served: tuple[PreTrainedModel, Prompter]) -> None:
-    model, prompter = served
-    found = Recovery.measure(model, prompter, _PAIRS)
+@pytest.fixture(scope="module")
+def served(checkpoint: Path) -> tuple[GraphReader, Prompter]:
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    build(model, checkpoint / "decoder.onnx")
+    return GraphReader(checkpoint, Precision.FP32, threads=1), Prompter.load(checkpoint)
+
+
+def test_recovery_is_the_nll_of_each_instruction_after_each_response(
+    checkpoint: Path, served: tuple[GraphReader, Prompter]
+) -> None:
+    graph, prompter = served
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    found = Recovery.measure(graph, prompter, _PAIRS)
     for row, response in enumerate([*(pair.response for pair in _PAIRS), ""]):
         for column, pair in enumerate(_PAIRS):
             prompt, target = prompter.backward(response), prompter.target(pair.instruction)
@@ -68,7 +79,7 @@ def test_auc_counts_ties_half() -> None:
     assert auc(np.array([1.0]), np.array([1.0, 0.0])) == 0.75
 
 
-def test_every_figure_has_an_interval_around_it(served: tuple[PreTrainedModel, Prompter]) -> None:
+def test_every_figure_has_an_interval_around_it(served: tuple[GraphReader, Prompter]) -> None:
     model, prompter = served
     pairs = _PAIRS * 21  # first of 100 needs a hundred
     figures = {
@@ -105,10 +116,10 @@ def test_the_card_keeps_what_stands_around_its_figures(tmp_path: Path) -> None:
     card.write_text("# Model\n<!-- written by models.house.evaluate -->\nold\n<!-- end -->\nLicence\n", encoding="utf-8")
     written = [Written(Pair("Is it | so?", "A\npassage"), "What <b>?", 4.25)]
     for _ in range(2):
-        render(card, {"first_of_10": (0.9, 0.8, 0.95)}, written, written)
+        render(card, {"int8": {"first_of_10": (0.9, 0.8, 0.95)}, "fp32": {"first_of_10": (0.91, 0.8, 0.95)}}, written, written)
     text = card.read_text(encoding="utf-8")
     assert text.startswith("# Model\n<!-- written")
     assert text.endswith("<!-- end -->\nLicence\n")
-    assert "| 0.90 | 0.80 to 0.95 |" in text
+    assert "| 0.90 | 0.80 to 0.95 | 0.91 | 0.80 to 0.95 |" in text
     assert "| A passage | Is it \\| so? | What &lt;b>? | 4.2 |" in text
     assert "old" not in text
