@@ -96,7 +96,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     for name in _SIDE_FILES:
         (directory / name).write_bytes((checkpoint / name).read_bytes())
     build(model, ours / Precision.FP32.file)
-    build(model, ours / Precision.INT8.file, int8=True)
+    build(model, ours / Precision.INT8.file, Precision.INT8)
     (ours / "config.json").write_text((directory / "config.json").read_text())
     (directory / "digits.json").write_text(json.dumps(list(Prompter.load(directory).digit_ids)))
     return directory

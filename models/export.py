@@ -20,6 +20,7 @@ import warnings
 from pathlib import Path
 
 from models.checkpoints import locate, side_files, weight_files
+from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
 from models.precision import write_comparison
 from models.prompts import Prompter
@@ -63,7 +64,9 @@ def _write_our_graph(directory: Path, scratch: Path) -> str | None:
     try:
         model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
         build(model, scratch / Precision.FP32.file)
-        build(model, scratch / Precision.INT8.file, int8=True)
+        build(model, scratch / Precision.INT8.file, Precision.INT8)
+        if is_cuda_there():
+            build(model, scratch / Precision.FP16.file, Precision.FP16)
     except NotCovered as uncovered:
         return str(uncovered)
     except Exception as error:  # loaders and model code raise anything

@@ -14,7 +14,7 @@ Inputs, with B rows, S new tokens a row, C the capacity of the cache:
 In int8 the matrices are 8 bits a weight with a scale for each output (DynamicQuantizeMatMul); what they multiply is
 brought to 8 bits on the way, by one scale for all rows of a call. What the last product of a feed-forward multiplies has
 outliers that one scale does not bear, so that product has a scale for every 64 numbers on both sides (MatMulNBits).
-Embedding, norms and attention stay fp32.
+Embedding, norms and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 
 Outputs: ``logits`` [N, vocabulary], and ``present_key.L``, ``present_value.L``, to be bound to the memory of the past.
 """
@@ -30,6 +30,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from transformers import PreTrainedModel
+
+from models.engine.precision import Precision
 
 _SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ROTARY = ("default", "linear", "llama3", "yarn")
@@ -102,9 +104,9 @@ class Shape:
         )
 
 
-def build(model: PreTrainedModel, file: Path, *, int8: bool = False) -> None:
-    """Write the graph of ``model``, in fp32 or int8. Raises NotCovered for another shape; nothing is written then."""
-    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())), int8)
+def build(model: PreTrainedModel, file: Path, precision: Precision = Precision.FP32) -> None:
+    """Write the graph of ``model``. Raises NotCovered for another shape; nothing is written then."""
+    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())), precision)
     graph = builder.build(*_angles(model))
     proto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)], ir_version=10
@@ -151,7 +153,7 @@ class _Weights:
 class _Builder:
     shape: Shape
     weights: _Weights
-    int8: bool
+    precision: Precision
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
     named: int = 0
@@ -219,7 +221,7 @@ class _Builder:
         if "lm_head.bias" in self.weights.tensors:
             raise NotCovered("a bias on the head")
         weight = embedding if own is None or np.array_equal(own, embedding) else own
-        if self.int8:
+        if self.precision is Precision.INT8:
             self.product("head", weight, x, "logits")
         else:
             self.add("Gemm", [x, "embedding" if weight is embedding else self.constant("head", weight)], ["logits"], transB=1)
@@ -227,7 +229,11 @@ class _Builder:
     def linear(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
         """The product with the parts' weights side by side, and their biases where they have them."""
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        product = self.blockwise_product(name, weight, x) if self.int8 and outliers else self.product(name, weight, x)
+        product = (
+            self.blockwise_product(name, weight, x)
+            if self.precision is Precision.INT8 and outliers
+            else self.product(name, weight, x)
+        )
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -239,7 +245,7 @@ class _Builder:
     def product(self, name: str, weight: Array, x: str, output: str | None = None) -> str:
         """The product with the transpose of a weight [outputs, inputs]."""
         outputs = [output] if output else None
-        if not self.int8:
+        if self.precision is not Precision.INT8:
             return self.add("MatMul", [x, self.constant(f"{name}.weight", np.ascontiguousarray(weight.T))], outputs)
         scales = np.abs(weight).max(axis=1) / 127
         scales[scales == 0] = 1
@@ -302,7 +308,10 @@ class _Builder:
         return {"axis": -1, "epsilon": self.shape.epsilon, "stash_type": 1}
 
     def constant(self, name: str, value: Array | np.float32) -> str:
-        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        array = np.asarray(value)
+        if self.precision is Precision.FP16 and array.dtype == np.float32:
+            array = array.astype(np.float16)
+        self.initializers.append(numpy_helper.from_array(array, name))
         return name
 
     def fresh(self) -> str:
@@ -316,6 +325,11 @@ class _Builder:
         self.nodes.append(helper.make_node(operator, list(inputs), list(outputs), domain=domain, **attributes))
         return outputs[0]
 
+    @property
+    def number(self) -> int:
+        """Type of logits, keys and values."""
+        return int(TensorProto.FLOAT16 if self.precision is Precision.FP16 else TensorProto.FLOAT)
+
     def inputs(self) -> Iterable[onnx.ValueInfoProto]:
         yield helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "new"])
         yield helper.make_tensor_value_info("seqlens_k", TensorProto.INT32, ["batch"])
@@ -325,11 +339,11 @@ class _Builder:
 
     def outputs(self) -> Iterable[onnx.ValueInfoProto]:
         vocabulary = self.weights.need("model.embed_tokens.weight").shape[0]
-        yield helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["wanted", vocabulary])
+        yield helper.make_tensor_value_info("logits", self.number, ["wanted", vocabulary])
         yield from self.caches("present")
 
     def caches(self, when: str) -> Iterable[onnx.ValueInfoProto]:
         form = ["batch", self.shape.key_value_heads, "capacity", self.shape.head_size]
         for layer in range(self.shape.layers):
             for what in ("key", "value"):
-                yield helper.make_tensor_value_info(f"{when}_{what}.{layer}", TensorProto.FLOAT, form)
+                yield helper.make_tensor_value_info(f"{when}_{what}.{layer}", self.number, form)

@@ -46,6 +46,7 @@ class ServedModel:
         device: str = "auto",
         threads: int | None = None,
         precision: str = "auto",
+        memory_gb: float | None = None,
         system: str = "",
         budget: Budget | None = None,
     ) -> "ServedModel":
@@ -60,7 +61,7 @@ class ServedModel:
         differing = sorted(task for task, template in manifest.templates.items() if current.get(task) != template)
         if differing:
             raise ModelError(f"release {manifest.id} was trained on other templates for {', '.join(differing)}: train a new one")
-        engine = Engine.load(directory, device=device, threads=threads, precision=precision, budget=budget)
+        engine = Engine.load(directory, device=device, threads=threads, precision=precision, memory_gb=memory_gb, budget=budget)
         try:
             await reproduce(directory, engine, prompter)
         except BaseException:

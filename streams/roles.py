@@ -47,6 +47,7 @@ async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStac
         device=settings.device,
         threads=settings.threads,
         precision=settings.precision,
+        memory_gb=settings.device_memory_gb,
         system=settings.system_prompt,
         budget=budget,
     )

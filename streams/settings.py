@@ -166,6 +166,8 @@ class Settings(BaseSettings):
     """Of the engine; all cores where not given."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
     """Of the model on a CPU; ``auto`` is int8 where the export found that quality holds."""
+    device_memory_gb: float | None = Field(default=None, gt=0)
+    """Most of a GPU's memory that a model takes, so that a fine-tuner may share the card."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Serve Prometheus metrics here, and /live and /ready."""
     kafka: KafkaSettings = KafkaSettings()

@@ -16,12 +16,15 @@ _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _ERROR, _FATAL, _WARNING = 3, 4, 2  # onnxruntime's log severities
 
 
-def open_session(file: Path, device: str, threads: int | None) -> tuple[onnxruntime.InferenceSession, str]:
+def open_session(
+    file: Path, device: str, threads: int | None, memory_gb: float | None = None
+) -> tuple[onnxruntime.InferenceSession, str]:
     """A session for an ONNX file and its device, ``cpu`` or ``cuda``.
 
     ``auto`` is CUDA where a session on it really works, else the CPU. ``threads`` defaults to the CPUs that this process
-    may use. Raises ModelError where the file is missing or broken, or where ``cuda`` was asked for and does not work;
-    ValueError for another device or fewer than 1 thread.
+    may use. ``memory_gb`` bounds what is taken of a GPU's memory, so that a fine-tuner may share it. Raises ModelError
+    where the file is missing or broken, or where ``cuda`` was asked for and does not work; ValueError for another device
+    or fewer than 1 thread.
     """
     if device not in DEVICES:
         raise ValueError(f"device is {device!r}: it must be one of {', '.join(DEVICES)}")
@@ -30,7 +33,7 @@ def open_session(file: Path, device: str, threads: int | None) -> tuple[onnxrunt
     options = _options(threads)
     problem = "not tried"
     if device != "cpu":
-        session, problem = _open_on_cuda(file, options)
+        session, problem = _open_on_cuda(file, options, memory_gb)
         if session is not None:
             return session, "cuda"
     session = _open_on_cpu(file, options)  # also tells a broken file from a device that does not work
@@ -67,7 +70,9 @@ def _open_on_cpu(file: Path, options: onnxruntime.SessionOptions) -> onnxruntime
         raise ModelError(f"{file} cannot be loaded as an ONNX model: {error}; export it again") from error
 
 
-def _open_on_cuda(file: Path, options: onnxruntime.SessionOptions) -> tuple[onnxruntime.InferenceSession | None, str]:
+def _open_on_cuda(
+    file: Path, options: onnxruntime.SessionOptions, memory_gb: float | None
+) -> tuple[onnxruntime.InferenceSession | None, str]:
     """A session on CUDA, or why there is none. Nothing is printed: a machine without a GPU is not a fault."""
     if _CUDA not in onnxruntime.get_available_providers():
         return None, "this onnxruntime is built without CUDA (onnxruntime-gpu has it)"
@@ -78,7 +83,8 @@ def _open_on_cuda(file: Path, options: onnxruntime.SessionOptions) -> tuple[onnx
         # The CUDA libraries may have come from packages; the loader tells what it misses on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
-        session = onnxruntime.InferenceSession(file, options, providers=[_CUDA, _CPU], enable_fallback=0)
+        limit = {} if memory_gb is None else {"gpu_mem_limit": int(memory_gb * 1e9), "arena_extend_strategy": "kSameAsRequested"}
+        session = onnxruntime.InferenceSession(file, options, providers=[(_CUDA, limit), _CPU], enable_fallback=0)
     except Exception as error:  # whatever it is, the CPU is tried next, and judges the file
         return None, str(error)
     finally:

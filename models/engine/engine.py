@@ -96,20 +96,22 @@ class Engine:
         device: str = "auto",
         threads: int | None = None,
         precision: str = "auto",
+        memory_gb: float | None = None,
         limits: EngineLimits | None = None,
         budget: Budget | None = None,
     ) -> "Engine":
         """An engine for the graph and the ``config.json`` of a directory: ours where it is there, else the plain one.
 
         ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this
-        process may use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; a GPU is given fp32, and
-        so is the plain graph. Raises ModelError where the model, the device or the precision is not usable.
+        process may use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; a GPU is given fp16 or
+        fp32, and at most ``memory_gb`` of its memory. Raises ModelError where the model, the device or the precision is not
+        usable.
         """
         limits = limits or EngineLimits()
         own = (directory / DECODER_FILE).is_file()
         on_cuda = device != "cpu" and is_cuda_there()
-        chosen = served_precision(directory, precision) if own and not on_cuda else Precision.FP32
-        open_core = partial(_open, directory, chosen if own else None, threads, limits)
+        chosen = served_precision(directory, precision, on_cuda=on_cuda) if own else Precision.FP32
+        open_core = partial(_open, directory, chosen if own else None, threads, limits, memory_gb)
         core = open_core(device)
         return cls(core, limits.requests, precision=chosen, reopen=lambda: open_core(core.device), budget=budget)
 
@@ -289,10 +291,17 @@ class Engine:
             self._inbox.release()
 
 
-def _open(directory: Path, precision: Precision | None, threads: int | None, limits: EngineLimits, device: str) -> Core:
+def _open(
+    directory: Path,
+    precision: Precision | None,
+    threads: int | None,
+    limits: EngineLimits,
+    memory_gb: float | None,
+    device: str,
+) -> Core:
     """Our own core, or the one for the plain graph where there is no precision to choose."""
     if precision is None:
-        return Batches(OnnxSession.load(directory, device=device, threads=threads), limits)
+        return Batches(OnnxSession.load(directory, device=device, threads=threads, memory_gb=memory_gb), limits)
     active, held = limits.generation_rows + 1, limits.held_rows
-    session = SlotSession.load(directory, precision.file, device=device, threads=threads, rows=active + held)
+    session = SlotSession.load(directory, precision.file, device=device, threads=threads, rows=active + held, memory_gb=memory_gb)
     return Continuous(session, active, Prefixes(range(active, active + held)), limits.chunk_tokens)

@@ -4,7 +4,7 @@ import json
 from enum import StrEnum
 from pathlib import Path
 
-from models.engine.slots import DECODER_FILE, INT8_FILE
+from models.engine.slots import DECODER_FILE, FP16_FILE, INT8_FILE
 from schemas.errors import ModelError
 
 COMPARISON = "precision.json"
@@ -16,18 +16,24 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     INT8 = "int8"
+    FP16 = "fp16"
+    """On a GPU alone; written where the export found one."""
 
     @property
     def file(self) -> str:
         """Name of the graph."""
-        return INT8_FILE if self is Precision.INT8 else DECODER_FILE
+        return {Precision.FP32: DECODER_FILE, Precision.INT8: INT8_FILE, Precision.FP16: FP16_FILE}[self]
 
 
-def served_precision(directory: Path, asked: str) -> Precision:
+def served_precision(directory: Path, asked: str, *, on_cuda: bool) -> Precision:
     """What to serve of a directory that has our graph. ``asked`` is ``auto``, ``fp32`` or ``int8``.
 
-    ``auto`` is what the export chose. Raises ModelError where int8 is asked for and was not written.
+    ``auto`` is what the export chose; on a GPU fp16 where that was written, else fp32. Raises ModelError where int8 is
+    asked for and was not written.
     """
+    if on_cuda:
+        half = asked != "fp32" and (directory / FP16_FILE).is_file()
+        return Precision.FP16 if half else Precision.FP32
     if asked == "auto":
         return chosen_precision(directory)
     precision = Precision(asked)

@@ -110,11 +110,11 @@ class OnnxSession:
         self.most_tokens = 2**31 if one_position else max(1, _LOGITS_BYTES // (4 * self.vocabulary))
 
     @classmethod
-    def load(cls, directory: Path, *, device: str, threads: int | None) -> "OnnxSession":
+    def load(cls, directory: Path, *, device: str, threads: int | None, memory_gb: float | None = None) -> "OnnxSession":
         """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
         context_window = context_window_of(directory / "config.json")
         file = directory / MODEL_FILE
-        session, device = open_session(file, device, threads)
+        session, device = open_session(file, device, threads, memory_gb)
         return cls(session, device, context_window, file)
 
     def score(self, prompts: _Prompts) -> Logits:

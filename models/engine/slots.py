@@ -21,6 +21,7 @@ from schemas.errors import EngineError
 
 DECODER_FILE = "decoder.onnx"
 INT8_FILE = "decoder.int8.onnx"
+FP16_FILE = "decoder.fp16.onnx"
 _FIRST_CAPACITY = 2048
 _TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -56,10 +57,12 @@ class SlotSession:
         self._grow(min(_FIRST_CAPACITY, context_window) if device == "cpu" else context_window)
 
     @classmethod
-    def load(cls, directory: Path, file: str, *, device: str, threads: int | None, rows: int) -> "SlotSession":
+    def load(
+        cls, directory: Path, file: str, *, device: str, threads: int | None, rows: int, memory_gb: float | None = None
+    ) -> "SlotSession":
         """Open a graph and the ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
         window = context_window_of(directory / "config.json")
-        session, device = open_session(directory / file, device, threads)
+        session, device = open_session(directory / file, device, threads, memory_gb)
         return cls(session, device, window, rows)
 
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:

@@ -4,15 +4,19 @@ import asyncio
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 from models.engine import COMPARISON, Engine, Precision, chosen_precision
+from models.engine.precision import served_precision
 from models.export import export
 from models.facts import ModelFacts
+from models.graph import build
 from models.precision import Comparison
 from models.release import Origin, read_manifest, reproduce, verify, write_manifest
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
+from tests.unit.test_graph import make_model
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,17 @@ def test_a_model_that_int8_changes_is_served_in_fp32(tmp_path: Path) -> None:
     assert not (release / "decoder.int8.onnx").exists()
     with pytest.raises(ModelError, match=r"no decoder.int8.onnx: it cannot be served in int8"):
         Engine.load(release, device="cpu", precision="int8")
+
+
+def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
+    assert served_precision(tmp_path, "auto", on_cuda=True) is Precision.FP32
+    build(make_model("qwen3"), tmp_path / "decoder.fp16.onnx", Precision.FP16)
+    assert served_precision(tmp_path, "auto", on_cuda=True) is Precision.FP16
+    assert served_precision(tmp_path, "fp32", on_cuda=True) is Precision.FP32
+    graph = onnx.load(tmp_path / "decoder.fp16.onnx").graph
+    numbers = {node.type.tensor_type.elem_type for node in (*graph.input, *graph.output)}
+    assert onnx.TensorProto.FLOAT16 in numbers
+    assert onnx.TensorProto.FLOAT not in numbers | {weight.data_type for weight in graph.initializer}
 
 
 def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
