@@ -119,8 +119,8 @@ class _Run:
         }
         missing = [document for document in islice(demo_documents(), limit) if document.id not in held]
         report = feed(self.client, missing)
-        self.progress.note(f"fed {report.documents:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} were there already")
-        return report.documents + len(held)
+        self.progress.note(f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} were there already")
+        return report.written + len(held)
 
     def until_idle(self, supervisor: Supervisor, reader: FlowReader) -> None:
         """Wait until everything is answered for, in two readings that agree: one alone can fall between two commits."""

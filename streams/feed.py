@@ -1,17 +1,18 @@
-"""Feeding documents: read, encode, send, and return when the broker has acknowledged everything."""
+"""Feeding documents and human seeds: encode, send, and return when the broker has acknowledged everything."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, SourceError, WireError
-from schemas.records import Document
+from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
-from streams.topics import DOCUMENTS
+from streams.topics import CURATED, DOCUMENTS, Topic
 
+R = TypeVar("R", Document, Example)
 _LONGEST_ERROR_LIST = 20
 _UNSENT_BYTES = 32 * 1024 * 1024
 
@@ -20,10 +21,10 @@ _UNSENT_BYTES = 32 * 1024 * 1024
 class FeedReport:
     """What became of the input."""
 
-    documents: int = 0
+    written: int = 0
     """Acknowledged by the broker."""
     bytes: int = 0
-    """Of text, in UTF-8."""
+    """Of them, as written."""
     errors: list[str] = field(default_factory=list)
     """What could not be read, the first few."""
     failed: int = 0
@@ -38,8 +39,16 @@ class FeedReport:
 
 def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError]) -> FeedReport:
     """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does not take them."""
+    return _write(client, DOCUMENTS, documents, lambda document: document.source)
+
+
+def seed(client: Mapping[str, Any], seeds: Iterable[Example | SourceError]) -> FeedReport:
+    """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does not take them."""
+    return _write(client, CURATED, seeds, lambda example: example.id)
+
+
+def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | SourceError], name: Callable[[R], str]) -> FeedReport:
     report = FeedReport()
-    headers = headers_for(Document)
     failures: list[Exception] = []
     unsent = 0
     try:
@@ -49,17 +58,18 @@ def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError])
             f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
         ) from error
     try:
-        for document in documents:
-            if isinstance(document, SourceError):
-                report.refuse(str(document))
+        for record in records:
+            if isinstance(record, SourceError):
+                report.refuse(str(record))
                 continue
             try:
-                value = encode(document)
+                value = encode(record)
             except WireError as error:
-                report.refuse(f"{document.source}: {error}")
+                report.refuse(f"{name(record)}: {error}")
                 continue
-            producer.send(DOCUMENTS.name, value, document.id.encode(), headers=headers).add_errback(failures.append)
-            report.documents += 1
+            sent = producer.send(topic.name, value, record.id.encode(), headers=headers_for(type(record)))
+            sent.add_errback(failures.append)
+            report.written += 1
             report.bytes += len(value)
             unsent += len(value)
             if unsent >= _UNSENT_BYTES:  # the client's own buffer has no bound
@@ -69,9 +79,9 @@ def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError])
                 break
         producer.flush()
     except KafkaError as error:
-        raise BrokerError(f"the broker did not take the documents: {error}") from error
+        raise BrokerError(f"the broker did not take what was written to {topic.name}: {error}") from error
     finally:
         producer.close()
     if failures:
-        raise BrokerError(f"the broker refused {len(failures)} documents, the first because: {failures[0]}. Feed them again")
+        raise BrokerError(f"the broker refused {len(failures)} records, the first because: {failures[0]}. Feed them again")
     return report

@@ -10,7 +10,7 @@ import re
 from itertools import groupby
 
 from agents.curation.refusal import Refusal
-from agents.curation.words import words
+from models.rouge import words
 from models.templates import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance.LCSseq import similarity as longest_common_subsequence
 
-from agents.curation.words import words
+from models.rouge import NEAR, rouge_l, words
 from schemas.errors import SettingsError
 
 # A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by length.
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
 class NoveltyIndex:
     """Texts by id, and the nearest of them to a query. It owns its postings; not safe to share between threads."""
 
-    def __init__(self, threshold: float = 0.7) -> None:
+    def __init__(self, threshold: float = NEAR) -> None:
         """``threshold`` in (0, 1] is the ROUGE-L F1 from which texts are near. Raises SettingsError for another."""
         if not 0 < threshold <= 1:
             raise SettingsError(f"the novelty threshold is {threshold}: it is a ROUGE-L F1, above 0 and at most 1")
@@ -131,11 +131,6 @@ class NoveltyIndex:
         if plan.single_end > plan.start:
             twice.update(posting for posting in seen if posting < plan.single_end)
         return twice
-
-
-def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
-    """ROUGE-L F1 of two lists of words, 0 to 1; 0 where either is empty."""
-    return 2 * longest_common_subsequence(a, b) / (len(a) + len(b)) if a and b else 0.0
 
 
 def _spelling(found: Iterable[str]) -> str:

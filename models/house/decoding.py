@@ -7,12 +7,9 @@ import argparse
 import asyncio
 import itertools
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from rapidfuzz.distance import LCSseq
 
 from models.catalogue import default_cache, prepare
 from models.checkpoints import HOUSE
@@ -20,6 +17,7 @@ from models.engine import Sampling
 from models.house.data import Passages, read_pairs
 from models.house.settings import Recipe
 from models.house.writing import Written, write
+from models.rouge import rouge_l, words
 
 _GREEDY = [Sampling(repetition_penalty=penalty, max_tokens=64) for penalty in (1.0, 1.1, 1.2, 1.4)]
 _SAMPLED = [
@@ -47,18 +45,11 @@ class Outcome:
         return self.rouge * self.fit * self.distinct
 
 
-def rouge_l(one: str, other: str) -> float:
-    """ROUGE-L F1 of two texts by words, 0 to 1."""
-    first, second = (re.findall(r"\w+", text.lower()) for text in (one, other))
-    total = len(first) + len(second)
-    return 2 * LCSseq.similarity(first, second) / total if total else 0.0
-
-
 def outcome(of_pairs: Sequence[Written], of_documentation: Sequence[Written]) -> Outcome:
     """The figures of one way of decoding."""
     texts = [each.instruction.casefold() for each in of_documentation]
     return Outcome(
-        rouge=sum(rouge_l(each.instruction, each.pair.instruction) for each in of_pairs) / len(of_pairs),
+        rouge=sum(rouge_l(words(each.instruction), words(each.pair.instruction)) for each in of_pairs) / len(of_pairs),
         fit=sum(each.well_formed and not each.repeats for each in of_documentation) / len(texts),
         distinct=len(set(texts)) / len(texts),
         rating=sum(each.rating for each in of_documentation) / len(texts),

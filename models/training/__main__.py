@@ -1,6 +1,6 @@
 """Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl --output DIR``.
 
-Standard output is JSON lines: ``started`` (examples, seeds, sequences), ``step`` (step, steps, loss), ``evaluated``
+Standard output is JSON lines: ``started`` (examples, seeds, leaked, sequences), ``step`` (step, steps, loss), ``evaluated``
 (model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics, counts). A failure
 exits with 1, and the last line of standard error is ``{"event": "failed", "error": ...}``.
 """

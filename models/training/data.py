@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import extractOne
 
 from models.grades import Grader, Pair
 from models.prompts import Prompter
+from models.rouge import NEAR, words
 from models.seeds import split
 from models.sequences import SequenceMaker, TrainingSequence
 from models.templates import AUGMENTED_TAG, SEED_TAG
@@ -34,6 +37,8 @@ class TrainingSet:
     """Human; measured on, never trained on."""
     augmented: tuple[Example, ...]
     """The loop's."""
+    leaked: int = 0
+    """Examples left out, because they are near to one that is measured on."""
 
 
 def read_examples(file: Path) -> list[Example]:
@@ -48,24 +53,39 @@ def read_examples(file: Path) -> list[Example]:
 def divide(examples: Iterable[Example], held_out_share: float) -> TrainingSet:
     """Seeds for training, seeds for measuring, and the loop's examples, each id once, in the order of the ids.
 
-    An example of the loop whose instruction or response is that of a held-out seed is dropped: it would make the
-    measure a lie. Raises TrainingError where too few seeds are left on either side.
+    An example whose instruction is near to that of a held-out seed (ROUGE-L), or whose response is that of one, is left
+    out and counted: it would make the measure a lie. Raises TrainingError where too few seeds are left on either side.
     """
     by_id = {example.id: example for example in examples}
     ordered = [by_id[id] for id in sorted(by_id)]
-    seeds, held_out = split((e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share)
+    every_seed, held_out = split((e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share)
+    every_augmented = [e for e in ordered if e.origin is ExampleOrigin.AUGMENTED]
+    leaks = _LeakCheck(held_out)
+    seeds, augmented = ([e for e in examples if not leaks.leaks(e)] for examples in (every_seed, every_augmented))
     if len(held_out) < 2 or len(seeds) < 2:
         raise TrainingError(
             f"{len(seeds)} human seeds to train on and {len(held_out)} held out are too few: "
             "at least 2 of each are needed; add seeds"
         )
-    secret = {_fold(text) for example in held_out for text in (example.instruction, example.response)}
-    augmented = [
-        example
-        for example in ordered
-        if example.origin is ExampleOrigin.AUGMENTED and secret.isdisjoint((_fold(example.instruction), _fold(example.response)))
-    ]
-    return TrainingSet(tuple(seeds), tuple(held_out), tuple(augmented))
+    leaked = len(every_seed) + len(every_augmented) - len(seeds) - len(augmented)
+    return TrainingSet(tuple(seeds), tuple(held_out), tuple(augmented), leaked)
+
+
+class _LeakCheck:
+    """Finds examples that give away what is measured on."""
+
+    def __init__(self, held_out: Sequence[Example]) -> None:
+        self._responses = {_fold(example.response) for example in held_out}
+        self._instructions = [words(example.instruction) for example in held_out]
+
+    def leaks(self, example: Example) -> bool:
+        """Whether an example is near to a held-out one."""
+        if _fold(example.response) in self._responses:
+            return True
+        # Indel's similarity of two lists is their ROUGE-L F1; with a cutoff most are told apart by their lengths.
+        asked = words(example.instruction)
+        found = extractOne(asked, self._instructions, scorer=Indel.normalized_similarity, score_cutoff=NEAR)
+        return found is not None
 
 
 def sequences(data: TrainingSet, prompter: Prompter, settings: TrainingSettings, context: int) -> list[TrainingSequence]:

@@ -73,7 +73,8 @@ def _train(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, lineag
     model = _load(inputs.base)
     context = int(getattr(model.config, "max_position_embeddings", None) or settings.longest)
     chosen = sequences(data, prompter, settings, context)
-    emit({"event": "started", "examples": len(data.augmented), "seeds": len(data.seeds), "sequences": len(chosen)})
+    counts = {"examples": len(data.augmented), "seeds": len(data.seeds), "leaked": data.leaked}
+    emit({"event": "started", **counts, "sequences": len(chosen)})
 
     held_out = [Pair.of(example) for example in data.held_out]
     parent_metrics = evaluate(_load(inputs.parent), Prompter.load(inputs.parent), held_out)
@@ -99,7 +100,7 @@ def _train(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, lineag
         run=lineage.run,
         metrics=metrics,
         parent_metrics=parent_metrics,
-        counts={"examples": len(data.augmented), "seeds": len(data.seeds), "held_out": len(data.held_out), "steps": steps},
+        counts={**counts, "held_out": len(data.held_out), "steps": steps},
     )
     asyncio.run(write_manifest(exported, origin))
     release = inputs.releases / origin.id

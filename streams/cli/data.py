@@ -1,14 +1,17 @@
-"""Commands that move data: ``feed``, ``tail``, ``export``, ``segment``, ``preview``."""
+"""Commands that move data: ``feed``, ``seed``, ``tail``, ``export``, ``segment``, ``preview``."""
 
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from models.seeds.formats import Turns
+from models.seeds.formats import read_pairs as read_seed_file
 from schemas.errors import SourceError
 from schemas.records import Document, Example, Rejection, Segment
 from streams.cli.options import (
@@ -30,6 +33,7 @@ from streams.curated import follow, snapshot
 from streams.exports import Shape, row, write_jsonl, write_parquet
 from streams.feed import FeedReport
 from streams.feed import feed as feed_documents
+from streams.feed import seed as write_seeds
 from streams.preview import Verdict, cut_documents, preview_documents
 from streams.sources import discover, read
 
@@ -38,7 +42,7 @@ _HEARTBEAT_SECONDS = 5.0
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (feed, tail, export, segment, preview):
+    for command in (feed, seed, tail, export, segment, preview):
         app.command()(command)
 
 
@@ -67,8 +71,32 @@ def feed(
     with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
         client = settings.kafka.client()
         report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
-    _print_report(report, as_json)
-    if report.failed or not report.documents:
+    _print_report(report, "documents", as_json)
+    if report.failed or not report.written:
+        raise typer.Exit(1)
+
+
+def seed(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines of Dolly, Alpaca, Self-Instruct or Open-Assistant; also .gz.")],
+    turns: Annotated[Turns, typer.Option(help="Of conversations: the first exchange, or all.")] = Turns.FIRST,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    as_json: Json = False,
+) -> None:
+    """Put human pairs on the training topic, as seeds. Exit code 1 where a line is none.
+
+    The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each id. Seeding the same twice
+    changes nothing.
+
+    Example: `backstream seed dolly.jsonl oasst.jsonl.gz --turns all`
+    """
+    pairs = chain.from_iterable(read_seed_file(file, turns) for file in files)
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        report = write_seeds(settings.kafka.client(), pairs)
+    _print_report(report, "seeds", as_json)
+    if report.failed or not report.written:
         raise typer.Exit(1)
 
 
@@ -180,18 +208,16 @@ def _with_heartbeat(documents: Iterable[Document | SourceError]) -> Iterator[Doc
             say(f"{number:,} documents read")
 
 
-def _print_report(report: FeedReport, as_json: bool) -> None:
+def _print_report(report: FeedReport, what: str, as_json: bool) -> None:
     if as_json:
-        print(
-            json.dumps({"documents": report.documents, "bytes": report.bytes, "failed": report.failed, "errors": report.errors})
-        )
+        print(json.dumps({what: report.written, "bytes": report.bytes, "failed": report.failed, "errors": report.errors}))
         return
     for error in report.errors:
         say(error)
     if report.failed > len(report.errors):
         say(f"and {report.failed - len(report.errors):,} more")
     refused = f", {report.failed:,} could not be read" if report.failed else ""
-    print(f"{report.documents:,} documents ({report.bytes / 1e6:,.1f} MB) acknowledged by the broker{refused}")
+    print(f"{report.written:,} {what} ({report.bytes / 1e6:,.1f} MB) acknowledged by the broker{refused}")
 
 
 def _writer_for(output: Path) -> Callable[[Iterable[Example], Path, Shape], int]:

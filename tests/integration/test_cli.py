@@ -60,6 +60,18 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     tailed = run("tail", "-n", "1", "--from-beginning", *broker)
     assert json.loads(tailed.stdout)["response"]
 
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"instruction": "Name a bird.", "input": "", "output": "A wren."}\n{"text": "no pair"}\n')
+    for _ in range(2):
+        seeded = run("seed", str(pairs), "--json", *broker)
+        report = json.loads(seeded.stdout)
+        assert (seeded.returncode, report["seeds"], report["failed"]) == (1, 1, 1)
+    assert run("export", "-o", str(tmp_path / "seeded.jsonl"), *broker).returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "seeded.jsonl").read_text().splitlines()]
+    assert [row["instruction"] for row in rows if row["origin"] == "seed"] == ["Name a bird."]
+    assert len(rows) == kept + 1
+    assert run("audit", *broker).returncode == 0
+
 
 def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
     (tmp_path / "notes.txt").write_text(passage(5))

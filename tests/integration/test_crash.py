@@ -32,7 +32,7 @@ def account_of(settings):
 @pytest.mark.parametrize("seed", [11])
 def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
     count = 60
-    assert feed(settings.kafka.client(), documents(count)).documents == count
+    assert feed(settings.kafka.client(), documents(count)).written == count
     chance = random.Random(seed)
     for _ in range(3):
         worker = start_worker()

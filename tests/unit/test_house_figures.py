@@ -11,7 +11,6 @@ from models.engine import Precision
 from models.grades import Pair
 from models.graph import build
 from models.house.card import render
-from models.house.decoding import rouge_l
 from models.house.evaluate import auc, interval, rating_figures, recovery_figures, response_figures
 from models.house.recovery import Recovery
 from models.house.writing import Written
@@ -103,12 +102,6 @@ def test_every_figure_has_an_interval_around_it(served: tuple[GraphReader, Promp
 def test_what_is_written_is_judged_by_its_form(text: str, well_formed: bool, repeats: bool) -> None:
     written = Written(_PAIRS[0], text, 3.0)
     assert (written.well_formed, written.repeats) == (well_formed, repeats)
-
-
-def test_rouge_l_is_the_f1_of_the_longest_common_subsequence() -> None:
-    assert rouge_l("What is a lake?", "what is a LAKE") == 1.0
-    assert rouge_l("a b c d", "a c x y") == pytest.approx(0.5)
-    assert rouge_l("", "") == 0.0
 
 
 def test_the_card_keeps_what_stands_around_its_figures(tmp_path: Path) -> None:

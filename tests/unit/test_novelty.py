@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.curation.novelty import Near, NoveltyIndex, rouge_l
-from agents.curation.words import words
+from agents.curation.novelty import Near, NoveltyIndex
+from models.rouge import rouge_l, words
 from schemas.errors import SettingsError
 
 # Few words, so that texts share many of them, repeat them and tie.

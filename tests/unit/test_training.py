@@ -26,7 +26,8 @@ from tests.unit.checkpoints import make_checkpoint, make_tokenizer
 
 
 def _example(number: int, origin: ExampleOrigin = ExampleOrigin.SEED) -> Example:
-    instruction, response = f"What is number {number} good for?", f"Number {number} is good for counting up to {number}."
+    # No two are near to each other: the fourth and fifth word are the number's own.
+    instruction, response = f"What does n{number} m{number}?", f"Number {number} is good for counting up to {number}."
     return Example(id=seed_id(instruction, None, response), instruction=instruction, response=response, origin=origin)
 
 
@@ -72,6 +73,17 @@ def test_held_out_seeds_are_never_trained_on(prompter: Prompter) -> None:
         assert target not in secret
         for seed in data.held_out:
             assert prompter.decode(list(sequence.ids)).find(seed.response) < 0
+
+
+def test_what_comes_near_to_a_held_out_seed_is_left_out_and_counted() -> None:
+    held_out = split(_SEEDS)[1][0]
+    near = held_out.model_copy(update={"id": "f" * 32, "instruction": f"Please: {held_out.instruction}", "response": "Another."})
+    same = _AUGMENTED[0].model_copy(update={"response": f"{held_out.response}\n"})
+    assert share_of(near.id) >= 0.2  # it would be trained on
+    before = divide([*_SEEDS, *_AUGMENTED[1:]], 0.2)
+    after = divide([*_SEEDS, *_AUGMENTED[1:], near, same], 0.2)
+    assert after.leaked == before.leaked + 2
+    assert (after.seeds, after.augmented, after.held_out) == (before.seeds, before.augmented, before.held_out)
 
 
 def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) -> None:
