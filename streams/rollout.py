@@ -1,5 +1,6 @@
 """Which release a worker serves, and when it changes to another."""
 
+import contextlib
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,9 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.release import read_manifest, verify
 from schemas.errors import BackstreamError, ModelError, WireError
-from schemas.records import Release, ReleaseStatus
-from schemas.wire import decode, header_map
-from streams.releases import in_service, read_releases
+from schemas.records import Release
+from streams.releases import fold, in_service, read_releases
 from streams.topics import RELEASES
 
 log = logging.getLogger(__name__)
@@ -42,27 +42,25 @@ def choose(client: Mapping[str, Any], base: Path, refused: Collection[str] = ())
     return Choice(directory, release.id)
 
 
-async def wait_for_another(client: Mapping[str, Any], base: str, considered: str | None) -> Release:
-    """Return when a release of ``base`` other than the one considered is announced to be in service."""
+async def wait_for_another(client: Mapping[str, Any], base: str, considered: str | None) -> None:
+    """Return when another release than the one considered is in service for ``base``, or, where it was taken out, none."""
     consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = consumer.partitions_for_topic(RELEASES.name) or {0}
-        consumer.assign([TopicPartition(RELEASES.name, partition) for partition in partitions])
-        newest: Release | None = None
+        places = [TopicPartition(RELEASES.name, partition) for partition in partitions]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: dict[str, Release] = {}
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
-                    newest = _serving(record, base) or newest
-            if newest is not None and newest.id != considered:
-                return newest
+                    with contextlib.suppress(WireError):  # another version's
+                        fold(found, record.key, record.value, record.headers)
+            # What is read on the way to the end is history: only after it the order of announcements is known.
+            if all([await consumer.position(place) >= ends[place] for place in places]):
+                serving = in_service(found.values(), base)
+                if (serving.id if serving else None) != considered:
+                    return
     finally:
         await consumer.stop()
-
-
-def _serving(record: Any, base: str) -> Release | None:
-    try:
-        release = decode(Release, record.value, header_map(record.headers))
-    except WireError:  # a tombstone, or another version's
-        return None
-    return release if release.base == base and release.status is ReleaseStatus.IN_SERVICE else None

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from schemas.errors import SettingsError
+from models.catalogue import default_cache, prepare
+from models.release import read_manifest
 from schemas.records import Release
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, connected, settings_from
-from streams.releases import read_releases
+from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, connected, say, settings_from
+from streams.releases import find, in_service, read_releases, roll_back
+from streams.releases import promote as put_into_service
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -21,7 +23,7 @@ def list_releases(
     broker: Broker = None,
     as_json: Json = False,
 ) -> None:
-    """List releases, oldest first.
+    """List releases, the last announced one last; of those in service that one serves.
 
     Example: `backstream releases list`
     """
@@ -46,10 +48,66 @@ def show(
 
     Example: `backstream releases show r-1a2b3c4d`
     """
-    release = next((r for r in _read(config, assignments, state_dir, broker) if r.id == id), None)
-    if release is None:
-        raise SettingsError(f"no release {id}; `backstream releases list` shows them")
+    release = find(_read(config, assignments, state_dir, broker), id)
     print(json.dumps(release.model_dump(mode="json"), indent=2) if as_json else describe_release(release))
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(help="Id of a release.")],
+    other: Annotated[str, typer.Argument(help="Id of another.")],
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+) -> None:
+    """Show the held-out figures of two releases side by side. They are of the same pairs only where the seeds were the same.
+
+    Example: `backstream releases compare r-1a2b3c4d r-5e6f7a8b`
+    """
+    releases = _read(config, assignments, state_dir, broker)
+    first, second = find(releases, one), find(releases, other)
+    print(f"{'held-out figure':22} {first.id:>14} {second.id:>14}")
+    for name in sorted(first.metrics.keys() & second.metrics.keys()):
+        print(f"{name:22} {first.metrics[name]:>14.3f} {second.metrics[name]:>14.3f}")
+
+
+@app.command()
+def promote(
+    id: Annotated[str, typer.Argument(help="Id of a release.")],
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+) -> None:
+    """Put a release into service, whatever its figures; every worker changes to it within seconds.
+
+    Example: `backstream releases promote r-1a2b3c4d`
+    """
+    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+        release = put_into_service(settings.kafka.client(), id)
+    print(f"{release.id} is in service for {release.base}")
+
+
+@app.command()
+def rollback(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    state_dir: StateDir = None,
+    broker: Broker = None,
+    model: Model = None,
+) -> None:
+    """Take the release in service out of it; the one before it serves again, or the base.
+
+    Example: `backstream releases rollback`
+    """
+    settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
+    base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
+    with connected(settings) as settings:
+        client = settings.kafka.client()
+        taken_out = roll_back(client, base)
+        serving = in_service(read_releases(client), base)
+    print(f"{taken_out.id} is out of service; {serving.id if serving else base} serves")
 
 
 def describe_release(release: Release) -> str:
