@@ -41,7 +41,7 @@ async def _work(passages: int, max_tokens: int) -> list[Passage]:
     async def one(segment: Segment) -> Passage:
         prompt = prompter.backward(segment.text)
         made = await engine.generate(
-            prompt, Sampling(max_tokens=max_tokens, repetition_penalty=1.1), prompter.instruction_stop_ids
+            prompt, Sampling(max_tokens=max_tokens, repetition_penalty=1.3), prompter.instruction_stop_ids
         )
         instruction = prompter.instruction(made.ids, made.stop)
         return Passage(prompt, max(1, len(made.ids)), prompter.rating(instruction, segment.text))

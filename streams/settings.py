@@ -105,7 +105,7 @@ class GenerationSettings(BaseModel):
     temperature: float = Field(default=0.0, ge=0, le=2)
     top_p: float = Field(default=0.9, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
-    repetition_penalty: float = Field(default=1.1, ge=1, le=2)
+    repetition_penalty: float = Field(default=1.3, ge=1, le=2)
     max_tokens: int = Field(default=64, ge=1, le=4096)
     samples: int = Field(default=1, ge=1, le=64)
     """Instructions written for each segment; more than one wants a temperature."""

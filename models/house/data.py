@@ -38,6 +38,7 @@ class Passages:
 
     training: list[Pair]
     held_out: list[Pair]
+    """Shuffled, so that a few from either end are of many documents."""
 
     @classmethod
     def read(cls, file: Path, held_out: float) -> "Passages":
@@ -51,6 +52,7 @@ class Passages:
             pair = Pair(heading if headings[heading] < _COMMON_HEADING else "", row["text"])
             chosen = hashlib.sha256(row["source"].encode()).digest()[0] < 256 * held_out
             (kept_back if chosen else training).append(pair)
+        random.Random(0).shuffle(kept_back)
         return cls(training, kept_back)
 
 

@@ -6,7 +6,6 @@ Prints a table, best first. The rows are held out, and others than those of the 
 import argparse
 import asyncio
 import itertools
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from models.house.settings import Recipe
 from models.house.writing import Written, write
 from models.rouge import rouge_l, words
 
-_GREEDY = [Sampling(repetition_penalty=penalty, max_tokens=64) for penalty in (1.0, 1.1, 1.2, 1.4)]
+_GREEDY = [Sampling(repetition_penalty=penalty, max_tokens=64) for penalty in (1.0, 1.1, 1.2, 1.3, 1.4)]
 _SAMPLED = [
     Sampling(temperature, top_p, repetition_penalty=penalty, max_tokens=64)
-    for temperature, top_p, penalty in itertools.product((0.3, 0.5, 0.7), (0.8, 0.9), (1.0, 1.2))
+    for temperature, top_p, penalty in itertools.product((0.3, 0.5), (0.8, 0.9), (1.0, 1.2, 1.3))
 ]
 
 
@@ -67,8 +66,7 @@ def main() -> None:
     release = prepare(arguments.model, default_cache())
     held_out = read_pairs(arguments.data)[-recipe.held_out :]
     pairs = [pair for pair in held_out if 80 <= len(pair.response) <= 2500 and not pair.context][-arguments.rows :]
-    passages = Passages.read(arguments.documentation, recipe.held_out_passages).held_out
-    chosen = random.Random(1).sample(passages, min(arguments.rows, len(passages)))
+    chosen = Passages.read(arguments.documentation, recipe.held_out_passages).held_out[-arguments.rows :]
     found = []
     for sampling in (*_GREEDY, *_SAMPLED):
         of_pairs = asyncio.run(write(release, pairs, sampling))

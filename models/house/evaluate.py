@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=500, help="held-out passages of documentation")
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--top-p", type=float, default=0.9)
-    parser.add_argument("--repetition-penalty", type=float, default=1.1)
+    parser.add_argument("--repetition-penalty", type=float, default=1.3)
     parser.add_argument("--card", type=Path, help="write figures and samples into this card")
     arguments = parser.parse_args()
     recipe = Recipe()
@@ -121,8 +121,7 @@ def main() -> None:
     release = prepare(name, default_cache(), progress=print)
     held_out = read_pairs(arguments.data)[-recipe.held_out :]
     pairs = [pair for pair in held_out if 80 <= len(pair.response) <= 2500 and not pair.context][: arguments.rows]
-    passages = Passages.read(arguments.documentation, recipe.held_out_passages).held_out
-    chosen = random.Random(0).sample(passages, min(arguments.passages, len(passages)))
+    chosen = Passages.read(arguments.documentation, recipe.held_out_passages).held_out[: arguments.passages]
     sampling = Sampling(arguments.temperature, arguments.top_p, repetition_penalty=arguments.repetition_penalty, max_tokens=64)
     figures: dict[str, dict[str, Figure]] = {}
     samples: tuple[list[Written], list[Written]] = ([], [])
