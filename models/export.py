@@ -24,7 +24,7 @@ from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
 from models.precision import write_comparison
 from models.prompts import Prompter
-from schemas.errors import BackstreamError, ModelError
+from schemas.errors import BackstreamError, ModelError, NotCovered
 
 _TASK = "text-generation-with-past"
 
@@ -58,7 +58,7 @@ def _write_our_graph(directory: Path, scratch: Path) -> str | None:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
-    from models.graph import NotCovered, build
+    from models.graph import build
 
     set_verbosity_error()
     try:

@@ -32,6 +32,7 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import PreTrainedModel
 
 from models.engine.precision import Precision
+from schemas.errors import NotCovered
 
 _SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ROTARY = ("default", "linear", "llama3", "yarn")
@@ -44,10 +45,6 @@ _MICROSOFT = "com.microsoft"
 _OPSET = 20
 
 Array = NDArray[Any]
-
-
-class NotCovered(Exception):
-    """The model is of a shape that this file does not build; says which part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
     ├── WireError            bytes on a topic are not a record that this version reads
     ├── SourceError          a file or stream given to ``feed`` cannot be read
     ├── ModelError           a checkpoint, an export or a release is not usable
-    │   └── PromptTooLong    a prompt does not fit the model's context window
+    │   ├── PromptTooLong    a prompt does not fit the model's context window
+    │   └── NotCovered       our own graph is not for a model of this shape
     ├── EngineError          the engine failed while requests were in flight; they may be tried again
     └── TrainingError        a fine-tuning run failed
 
@@ -41,6 +42,10 @@ class ModelError(BackstreamError):
 
 class PromptTooLong(ModelError):
     """A prompt does not fit the model's context window."""
+
+
+class NotCovered(ModelError):
+    """Our own graph is not for a model of this shape; says which part."""
 
 
 class EngineError(BackstreamError):

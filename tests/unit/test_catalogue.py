@@ -71,7 +71,7 @@ async def test_the_engine_writes_what_transformers_writes(checkpoint: Path, rele
     prompt = prompter.backward("Rain falls when the air holds more water than it can carry.")
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     expected = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12)[0, len(prompt) :].tolist()
-    engine = Engine.load(release, device="cpu", threads=1)
+    engine = Engine.load(release, device="cpu", threads=1, precision="fp32")
     try:
         generated = await engine.generate(prompt, Sampling(max_tokens=12), prompter.stop_ids)
     finally:

@@ -38,7 +38,7 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.slow
 async def test_it_writes_and_rates_as_transformers_does(release: tuple[Path, Path]) -> None:
     checkpoint, directory = release
-    served = await ServedModel.load(directory, device="cpu", threads=1)
+    served = await ServedModel.load(directory, device="cpu", threads=1, precision="fp32")
     try:
         prompter = served.prompter
         assert prompter.family is (Family.CHAT if prompter.chat else Family.PLAIN)

@@ -15,7 +15,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from models.engine import Engine, EngineLimits, Sampling
-from models.graph import NotCovered, build
+from models.graph import build
+from schemas.errors import NotCovered
 
 VOCABULARY = 96
 _LLAMA3 = {

@@ -13,7 +13,7 @@ from models.export import export
 from models.facts import ModelFacts
 from models.graph import build
 from models.precision import Comparison
-from models.release import Origin, read_manifest, reproduce, verify, write_manifest
+from models.release import Origin, reproduce, verify, write_manifest
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model
@@ -64,7 +64,6 @@ async def test_each_precision_reproduces_the_golden_answers(house: Path, precisi
         await reproduce(house, engine, Prompter.load(house))
     finally:
         engine.close()
-    assert read_manifest(house).golden_precision is Precision.INT8
 
 
 @pytest.mark.slow
