@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chain import stream_state, through
 from bench.process import Tally
-from schemas.records import Candidate, Document, Record, Segment
+from schemas.records import Candidate, Document, Segment
 from streams.demo import demo_documents
 from streams.metrics import Metrics
 from streams.roles import load_models
 from streams.settings import Settings
-from streams.stage import Agent
 from streams.topology import agent_makers
 from streams.worker import Worker
 
@@ -48,7 +46,7 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
-    """The model without Kafka: every instruction is written, then every candidate rated, as many at once as in a stage.
+    """The model without Kafka: each instruction is rated as soon as it is written, as many passages at once as in a stage.
 
     Cutting the documents is not in the time. The agents lay out the prompts, so that they are the stream's own.
     """
@@ -59,19 +57,13 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
         chosen = documents(count)
         for document in chosen:
             segments |= {s.id: s for s in await agents["segmenter"].handle(document) if isinstance(s, Segment)}
+        places = asyncio.Semaphore(settings.generation.in_flight)
+
+        async def carry(segment: Segment) -> int:
+            async with places:
+                written = [one for one in await agents["backward"].handle(segment) if isinstance(one, Candidate)]
+                return sum([len(await agents["scorer"].handle(candidate)) for candidate in written])
+
         started = time.perf_counter()
-        written = await _all(agents["backward"], list(segments.values()), settings.generation.in_flight)
-        candidates = [one for one in written if isinstance(one, Candidate)]
-        rated = await _all(agents["scorer"], candidates, settings.generation.in_flight)
-        return Pass(len(chosen), len(segments), len(rated), 0, time.perf_counter() - started)
-
-
-async def _all(agent: Agent, records: Sequence[Record], at_once: int) -> list[object]:
-    """What an agent makes of records, so many of them at once."""
-    places = asyncio.Semaphore(at_once)
-
-    async def handle(record: Record) -> Sequence[object]:
-        async with places:
-            return await agent.handle(record)
-
-    return [outcome for outcomes in await asyncio.gather(*map(handle, records)) for outcome in outcomes]
+        rated = sum(await asyncio.gather(*map(carry, segments.values())))
+        return Pass(len(chosen), len(segments), rated, 0, time.perf_counter() - started)
