@@ -74,6 +74,8 @@ def write_larger(directory: Path) -> Path:
         head_dim=64,
         max_position_embeddings=1536,
         tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=1,
     )
     source = directory / "source"
     Qwen3ForCausalLM(config).save_pretrained(source)
