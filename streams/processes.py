@@ -81,6 +81,8 @@ async def _serve(
     measures = Metrics()
     client = settings.kafka.client()
     base_id = read_manifest(base).id
+    # Stages without a model, or with a pinned one, have no reason to stop for a release.
+    follows = any(spec.role is not None and settings.pinned(spec.role) is None for spec in stages)
     with serve_metrics(settings.metrics_port, measures, lambda: current is not None and current.ready) as port:
         refused: set[str] = set()
         while not stopping.is_set():
@@ -91,7 +93,7 @@ async def _serve(
             async def announce(worker: Worker = current) -> None:
                 on_event({"event": "ready", "release": worker.release, "metrics_port": port})
 
-            watch = asyncio.create_task(_stop_for_another(client, base_id, choice.considered, current))
+            watch = [asyncio.create_task(_stop_for_another(client, base_id, choice.considered, current))] if follows else []
             try:
                 await current.run(announce)
             except ModelError as error:
@@ -100,8 +102,9 @@ async def _serve(
                 refused.add(serving)  # the release before it stays in service: here, the base
                 on_event({"event": "failed", "error": f"release {serving} is refused: {error}"})
             finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
+                for task in watch:
+                    task.cancel()
+                await asyncio.gather(*watch, return_exceptions=True)
 
 
 async def _stop_for_another(client: Mapping[str, Any], base: str, considered: str | None, worker: Worker) -> None:

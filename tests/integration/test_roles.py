@@ -1,10 +1,15 @@
 """A model of its own for one role: the other role, and the provenance of both, stay what they are."""
 
+import queue
+
+import pytest
+
 from models.catalogue import default_cache, prepare
 from models.release import read_manifest
-from schemas.records import Scored
+from schemas.records import Release, Scored
 from schemas.wire import decode, header_map
 from streams.feed import feed
+from streams.releases import announce
 from streams.replay import replay
 from streams.sources import discover, read
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
@@ -28,3 +33,26 @@ def test_a_model_that_only_rates(settings, house, tmp_path):
     scored = decode(Scored, message.value, header_map(message.headers))
     assert scored.candidate.provenance.release == read_manifest(house).id
     assert scored.rating.release.startswith("judge-")
+
+
+def test_a_release_restarts_the_workers_that_would_serve_it_and_no_others(settings, house, start_worker, tmp_path):
+    judge = str(make_checkpoint(tmp_path / "judge", context=4096))
+    prepare(judge, default_cache())
+    pinned = WorkerProcess(settings.model_copy(update={"backward": judge, "forward": judge}), house)
+    following = start_worker()
+    try:
+        for worker in (pinned, following):
+            worker.wait_until_ready()
+        base = read_manifest(house).id
+        announce(
+            settings.kafka.client(),
+            Release(
+                id="r-1", parent=base, base=base, status="in_service", location="/nowhere", created_at=1.0, examples=1, seeds=1
+            ),
+        )
+        # The release is not there, so the base serves on; but only who follows releases had to look.
+        assert following.wait_until_ready(60)["event"] == "ready"
+        with pytest.raises(queue.Empty):
+            pinned.wait_until_ready(1)
+    finally:
+        pinned.kill()
