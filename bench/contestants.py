@@ -52,24 +52,28 @@ def backstream(precision: str) -> Contestant:
     """Our own engine, on our own graph."""
 
     def load(model: Path, threads: int) -> Carry:
-        from models.engine import Engine, Sampling
+        from models.engine import Engine
 
         engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision=precision)
         digits = json.loads((model / "digits.json").read_text())
 
-        async def carry(work: Sequence[Passage]) -> None:
-            places = asyncio.Semaphore(IN_FLIGHT)
-
-            async def one(passage: Passage) -> None:
-                async with places:
-                    await engine.generate(passage.prompt, Sampling(max_tokens=passage.tokens), ())
-                    await engine.rate(passage.rating, digits)
-
-            await asyncio.gather(*map(one, work))
-
-        return lambda work: asyncio.run(carry(work))
+        return lambda work: asyncio.run(write_and_rate(engine, work, digits, IN_FLIGHT))
 
     return load
+
+
+async def write_and_rate(engine: Any, work: Sequence[Passage], digits: Sequence[int], in_flight: int) -> None:
+    """The work through our own engine, so many passages at once."""
+    from models.engine import Sampling
+
+    places = asyncio.Semaphore(in_flight)
+
+    async def one(passage: Passage) -> None:
+        async with places:
+            await engine.generate(passage.prompt, Sampling(max_tokens=passage.tokens), ())
+            await engine.rate(passage.rating, digits)
+
+    await asyncio.gather(*map(one, work))
 
 
 def transformers(model: Path, threads: int) -> Carry:

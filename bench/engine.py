@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from bench import workload
-from bench.contestants import CONTESTANTS, Passage
-from bench.report import Row, describe_machine, machine, table
+from bench.contestants import CONTESTANTS, Passage, write_and_rate
+from bench.report import Row, machine, publish
 from models.engine import Engine, EngineLimits, Sampling
 
 _PROJECT = Path(__file__).parents[1]
@@ -126,17 +126,10 @@ def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> I
 
 async def _rate(model: Path, work: Sequence[Passage], in_flight: int, digits: Sequence[int], threads: int) -> float:
     engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision="int8")
-    places = asyncio.Semaphore(in_flight)
-
-    async def one(passage: Passage) -> None:
-        async with places:
-            await engine.generate(passage.prompt, Sampling(max_tokens=passage.tokens), ())
-            await engine.rate(passage.rating, digits)
-
     try:
-        await one(work[0])
+        await write_and_rate(engine, work[:1], digits, 1)
         started = time.perf_counter()
-        await asyncio.gather(*map(one, work))
+        await write_and_rate(engine, work, digits, in_flight)
         return len(work) / (time.perf_counter() - started)
     finally:
         engine.close()
@@ -198,11 +191,7 @@ def main() -> int:
             rows += grown
             if options.plot:
                 plot(grown, options.plot)
-    print(f"{describe_machine(found)}\nRounds: {options.rounds}.\n{table(rows)}\n")
-    result = json.dumps({**found, "rounds": options.rounds, "rows": [row.as_json() for row in rows]})
-    print(result)
-    if options.output:
-        options.output.write_text(result + "\n", encoding="utf-8")
+    publish(found, options.rounds, rows, options.output)
     return 0
 
 

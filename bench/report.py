@@ -1,9 +1,11 @@
 """What was measured, as one readable table and as JSON."""
 
+import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -68,6 +70,15 @@ def table(rows: Iterable[Row]) -> str:
         verdict = f"{row.target}: {'met' if row.met else 'MISSED'}" if row.target else ""
         lines.append(f"  {row.label:<62}{_number(row.median):>9}   {spread:<19} {verdict}".rstrip())
     return "\n".join(lines)
+
+
+def publish(found: dict[str, Any], rounds: int, rows: Sequence[Row], output: Path | None) -> None:
+    """Print the table, then everything as one line of JSON, which is written to ``output`` too."""
+    print(f"{describe_machine(found)}\nRounds: {rounds}.\n{table(rows)}\n")
+    result = json.dumps({**found, "rounds": rounds, "rows": [row.as_json() for row in rows]})
+    print(result)
+    if output:
+        output.write_text(result + "\n", encoding="utf-8")
 
 
 def _number(value: float) -> str:

@@ -5,7 +5,6 @@ compared; each measurement has a process of its own.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from kafka.admin import KafkaAdminClient
 
 from bench import chain, hop, model
 from bench.process import Cost, in_fresh_process
-from bench.report import Row, describe_machine, machine, table
+from bench.report import Row, machine, publish
 from models.catalogue import default_cache, prepare
 from schemas.errors import BackstreamError
 from schemas.records import Document
@@ -188,11 +187,7 @@ def main() -> int:
     except BackstreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{describe_machine(found)}\nRounds: {options.rounds}.\n{table(rows)}\n")
-    result = json.dumps({**found, "rounds": options.rounds, "rows": [row.as_json() for row in rows]})
-    print(result)
-    if options.output:
-        options.output.write_text(result + "\n", encoding="utf-8")
+    publish(found, options.rounds, rows, options.output)
     return 0
 
 

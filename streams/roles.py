@@ -32,7 +32,8 @@ async def load_models(
         try:
             directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
             if directory not in by_directory:
-                by_directory[directory] = await _load(settings, directory, loaded, budget)
+                by_directory[directory] = await load_model(settings, directory, budget)
+                loaded.callback(by_directory[directory].close)
         except ModelError as error:
             if pinned is None:
                 raise
@@ -41,7 +42,8 @@ async def load_models(
     return models
 
 
-async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStack, budget: Budget) -> ServedModel:
+async def load_model(settings: Settings, directory: Path, budget: Budget | None = None) -> ServedModel:
+    """The release in a directory, as the settings want it served. Raises ModelError where it cannot be loaded."""
     model = await ServedModel.load(
         directory,
         device=settings.device,
@@ -51,7 +53,6 @@ async def _load(settings: Settings, directory: Path, loaded: contextlib.ExitStac
         system=settings.system_prompt,
         budget=budget,
     )
-    loaded.callback(model.close)
     _tell_of_a_narrow_window(model, settings)
     return model
 

@@ -20,26 +20,11 @@ class Batches:
 
     def __init__(self, runner: Runner[Any], limits: EngineLimits | None = None) -> None:
         limits = limits or EngineLimits()
-        self._runner = runner
+        self.model = runner
         self._limits = replace(limits, call_tokens=min(limits.call_tokens, runner.most_tokens))
         self._scheduler: Scheduler[AnyRequest] = Scheduler(self._limits)
         self._running: dict[AnyRequest, None] = {}
         self.counts = Counts()
-
-    @property
-    def device(self) -> str:
-        """``cpu`` or ``cuda``."""
-        return self._runner.device
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of a prompt and its continuation together."""
-        return self._runner.context_window
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids."""
-        return self._runner.vocabulary
 
     def __len__(self) -> int:
         return len(self._scheduler)
@@ -49,11 +34,11 @@ class Batches:
         self._scheduler.add(requests)
 
     def drop(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
-        """Forget the waiting requests that are unwanted; returns them. Running ones end without an answer."""
-        return self._scheduler.drop(unwanted)
+        """Forget the waiting requests that are unwanted; returns them, and those that ended without an answer."""
+        return self._scheduler.drop(unwanted) + self.abandon()
 
     def abandon(self) -> list[AnyRequest]:
-        """Forget the batch that was running; returns its requests without an answer."""
+        """Forget the batch that ran; returns its requests without an answer."""
         lost = list(self._running)
         self._running.clear()
         return lost
@@ -74,11 +59,11 @@ class Batches:
         ratings = [request for request in batch.requests if isinstance(request, RatingRequest)]
         if ratings:
             self.counts.calls += 1
-            logits = self._runner.score([request.prompt for request in ratings])
+            logits = self.model.score([request.prompt for request in ratings])
             for request, row in zip(ratings, logits, strict=True):
                 yield request, digit_probabilities(row, request.digit_ids)
         generations = [request for request in batch.requests if isinstance(request, GenerationRequest)]
         if generations:
-            for ended in Decoding(self._runner, generations, self._limits.call_tokens).run():
+            for ended in Decoding(self.model, generations, self._limits.call_tokens).run():
                 self.counts.calls += ended is None
                 yield ended

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.engine.core import Answered, Counts
+from models.engine.core import Answered, Counts, Model
 from models.engine.prefixes import Prefixes, Tokens
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.sampling import Logits, Sampler, digit_probabilities
@@ -24,20 +24,8 @@ _RATINGS_IN_A_ROW = 8
 """Ratings that may be taken one after the other while a generation of their priority waits."""
 
 
-class Rows(Protocol):
+class Rows(Model, Protocol):
     """What the schedule needs of ``SlotSession``; the meaning is told there."""
-
-    @property
-    def device(self) -> str:
-        """``cpu`` or ``cuda``."""
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of a prompt and its continuation together."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids."""
 
     @property
     def copies(self) -> bool:
@@ -73,7 +61,7 @@ class _Sequence:
 class Continuous:
     """A Core over rows."""
 
-    session: Rows
+    model: Rows
     active: int
     """Rows for requests; the first of the session's. One is never given to a generation, so that no rating waits for one."""
     prefixes: Prefixes
@@ -90,21 +78,6 @@ class Continuous:
 
     def __post_init__(self) -> None:
         self._rows = [None] * self.active
-
-    @property
-    def device(self) -> str:
-        """``cpu`` or ``cuda``."""
-        return self.session.device
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of a prompt and its continuation together."""
-        return self.session.context_window
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids."""
-        return self.session.vocabulary
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values())) + sum(row is not None for row in self._rows)
@@ -156,7 +129,7 @@ class Continuous:
             end = min(len(sequence.tokens), sequence.length + max(1, budget))
             part = sequence.tokens[sequence.length : end]
             try:
-                logits = self.session.read(row, part, sequence.length)
+                logits = self.model.read(row, part, sequence.length)
             except EngineError as error:
                 self._free(row)
                 yield sequence.request, error
@@ -192,13 +165,13 @@ class Continuous:
         return heapq.heappop(generations)[2] if may_generate else None
 
     def _reuse(self, row: int, sequence: _Sequence) -> None:
-        if not self.session.copies:
+        if not self.model.copies:
             return
         running = [(other, held.held) for other, held in enumerate(self._rows) if held is not None]
         found = self.prefixes.longest(np.array(sequence.tokens, np.int32), running)
         if found is not None:
             source, length = found
-            self.session.copy(source, row, length)
+            self.model.copy(source, row, length)
             sequence.length = sequence.reused = length
             self.counts.reused_tokens += length
 
@@ -211,7 +184,7 @@ class Continuous:
         tokens = [sequence.tokens[-1] if sequence is not None else 0 for sequence in rows]
         lengths = [sequence.length if sequence is not None else 0 for sequence in rows]
         try:
-            logits = self.session.step(tokens, lengths)
+            logits = self.model.step(tokens, lengths)
         except EngineError as error:
             for row in ready:
                 failed = self._rows[row]
@@ -245,10 +218,10 @@ class Continuous:
 
     def _finish(self, row: int, sequence: _Sequence) -> None:
         """Set aside what another prompt may begin with, and free the row."""
-        if self.session.copies and sequence.reused < sequence.length // 2:
+        if self.model.copies and sequence.reused < sequence.length // 2:
             kept = self.prefixes.hold(sequence.held)
             if kept is not None:
-                self.session.copy(row, kept, sequence.length)
+                self.model.copy(row, kept, sequence.length)
         self._free(row)
 
     def _free(self, row: int) -> None:
@@ -258,7 +231,7 @@ class Continuous:
 
     def _close_gaps(self) -> None:
         """Move the last sequences into gaps before them, so that no step computes rows that are free."""
-        if not self.session.copies:
+        if not self.model.copies:
             return
         while True:
             taken = [row for row, sequence in enumerate(self._rows) if sequence is not None]
@@ -267,7 +240,7 @@ class Continuous:
             source, gap = taken[-1], self._rows.index(None)
             moved = self._rows[source]
             assert moved is not None
-            self.session.copy(source, gap, moved.length)
+            self.model.copy(source, gap, moved.length)
             self._rows[gap], self._rows[source] = moved, None
             if self._reading == source:
                 self._reading = gap

@@ -22,10 +22,8 @@ class Counts:
     """Prompt tokens whose keys and values were there already."""
 
 
-class Core(Protocol):
-    """Requests, waiting and running. All methods belong to the engine's thread."""
-
-    counts: Counts
+class Model(Protocol):
+    """What a loaded model tells of itself, whatever graph it runs."""
 
     @property
     def device(self) -> str:
@@ -38,6 +36,16 @@ class Core(Protocol):
     @property
     def vocabulary(self) -> int:
         """Number of token ids."""
+
+
+class Core(Protocol):
+    """Requests, waiting and running. All methods belong to the engine's thread."""
+
+    counts: Counts
+
+    @property
+    def model(self) -> Model:
+        """What it computes with."""
 
     def __len__(self) -> int:
         """Requests that want another turn."""

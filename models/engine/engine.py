@@ -113,17 +113,17 @@ class Engine:
         chosen = served_precision(directory, precision, on_cuda=on_cuda) if own else Precision.FP32
         open_core = partial(_open, directory, chosen if own else None, threads, limits, memory_gb)
         core = open_core(device)
-        return cls(core, limits.requests, precision=chosen, reopen=lambda: open_core(core.device), budget=budget)
+        return cls(core, limits.requests, precision=chosen, reopen=lambda: open_core(core.model.device), budget=budget)
 
     @property
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
-        return self._core.device
+        return self._core.model.device
 
     @property
     def context_window(self) -> int:
         """Most tokens of a prompt and its continuation together."""
-        return self._core.context_window
+        return self._core.model.context_window
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
@@ -179,8 +179,9 @@ class Engine:
     def _known(self, ids: Sequence[int], name: str) -> tuple[int, ...]:
         """The ids, all of the vocabulary: another one would fail the whole batch."""
         known = tuple(int(id) for id in ids)
-        if known and not 0 <= min(known) <= max(known) < self._core.vocabulary:
-            raise ValueError(f"{name} has an id outside of 0 to {self._core.vocabulary - 1}: another model's tokenizer?")
+        vocabulary = self._core.model.vocabulary
+        if known and not 0 <= min(known) <= max(known) < vocabulary:
+            raise ValueError(f"{name} has an id outside of 0 to {vocabulary - 1}: another model's tokenizer?")
         return known
 
     def _live(self) -> None:
@@ -216,19 +217,25 @@ class Engine:
     def _admit(self, arrived: Sequence[AnyRequest]) -> None:
         self._unanswered.update(arrived)
         self._core.add(arrived)
+        self._drop_abandoned()
+
+    def _drop_abandoned(self) -> None:
         for request in self._core.drop(lambda request: request.abandoned):
             self._forget(request)
 
     def _turn(self) -> None:
         """Have the core work, and answer what it answered. A failure is that of what was running, and no other's."""
         self._since = time.perf_counter()
+        fault: Exception | None = None
         try:
             for answered in self._steps():
                 if answered:
                     self._settle(*answered)
+                    fault = answered[1] if isinstance(answered[1], EngineError) else fault
                 elif self._inbox.closed:
                     return
         except Exception as error:  # a fault of what was running must not end the thread
+            fault = error
             expected = isinstance(error, EngineError)
             reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
             lost = self._core.abandon()
@@ -236,13 +243,13 @@ class Engine:
                 _log.error("%d requests failed: %s", len(lost), error, exc_info=not expected)
             for request in lost:
                 self._settle(request, EngineError(reason))
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                raise
         finally:
             self._note()
-        for request in self._core.drop(lambda request: request.abandoned):
-            self._forget(request)
+        self._drop_abandoned()
+        if fault is not None:
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                raise fault
 
     def _steps(self) -> Iterator[Answered | None]:
         """The core's turn, computing only while it has the budget."""

@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.engine.core import Model
 from models.engine.device import open_session
 from models.engine.sampling import Logits
 from schemas.errors import EngineError, ModelError
@@ -31,24 +32,12 @@ _LOGITS_BYTES = 512 * 2**20
 """Most memory for the logits of a prompt batch: the plain graph gives them for all positions."""
 
 
-class Runner(Protocol[C]):
+class Runner(Model, Protocol[C]):
     """Computes for the engine. ``C`` is the cache of a batch in decoding; rows keep their order.
 
     All methods are called from one thread. Logits are float32 [rows, vocabulary]. Raises EngineError where the
     computation fails; the batch is lost then, the runner is not.
     """
-
-    @property
-    def device(self) -> str:
-        """``cpu`` or ``cuda``."""
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of a prompt and its continuation together."""
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids."""
 
     @property
     def most_tokens(self) -> int:

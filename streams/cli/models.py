@@ -12,10 +12,10 @@ import typer
 
 from models.catalogue import cached, default_cache, prepare
 from models.facts import ModelFacts
-from models.serving import ServedModel
 from models.trial import Trial, try_model
 from schemas.errors import SettingsError
 from streams.cli.options import Assignments, ConfigFile, Device, Json, say, settings_from
+from streams.roles import load_model
 from streams.topology import sampling_of
 
 app = typer.Typer(no_args_is_help=True, help="Export models, look at them, try them.")
@@ -85,13 +85,7 @@ def try_(
     passage = _read(text)
 
     async def run() -> Trial:
-        served = await ServedModel.load(
-            prepared,
-            device=settings.device,
-            threads=settings.threads,
-            precision=settings.precision,
-            system=settings.system_prompt,
-        )
+        served = await load_model(settings, prepared)
         try:
             return await try_model(served, passage, sampling_of(settings))
         finally:

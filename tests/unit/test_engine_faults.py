@@ -4,12 +4,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 
 from models.engine import Engine, EngineLimits, Sampling
 from models.engine.batches import Batches
+from models.engine.core import Answered
 from models.engine.sampling import Logits
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, open_tiny
@@ -197,6 +198,33 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
         engine.close()
     assert len(runners[0].calls) == 3
     assert runners[1].calls
+
+
+async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: TinyModel) -> None:
+    class Failing(Batches):
+        def turn(self) -> Iterator[Answered | None]:
+            for request in self._scheduler.drop(lambda request: True):
+                yield request, EngineError("out of memory")
+
+    engine = Engine(Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    try:
+        for _ in range(3):
+            with pytest.raises(EngineError, match="out of memory"):
+                await engine.rate([1], DIGITS)
+        assert len((await engine.rate([1], DIGITS)).probabilities) == 5
+    finally:
+        engine.close()
+
+
+async def test_a_generation_cancelled_while_it_runs_gives_its_place_back(make: Make) -> None:
+    engine, runner = make(requests=1)
+    runner.gate.clear()
+    gone = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=50), ()))
+    await asyncio.to_thread(runner.called.acquire)
+    gone.cancel()
+    await settled()
+    runner.gate.set()
+    assert len((await asyncio.wait_for(engine.rate([1], DIGITS), 10)).probabilities) == 5
 
 
 async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(tiny_model: TinyModel) -> None:
