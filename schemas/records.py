@@ -131,6 +131,9 @@ class Rating(BaseModel):
     release: str
     template: str
     reason: str | None = None
+    term: int = Field(default=0, ge=0)
+    """Which taking of service the rating was given under: one more than the offset of its announcement on ``releases``, 0 for
+    a model that was never announced. Of two ratings of an example, the one of the later term counts."""
 
 
 class Scored(Record):
@@ -166,6 +169,22 @@ class Example(Record):
     origin: ExampleOrigin
     rating: Rating | None = None
     provenance: Provenance = Provenance()
+
+
+class HumanRating(Record):
+    """What a person thinks of a pair, on the scorer's own scale. The pair is repeated, so that the rating outlives its topic."""
+
+    name: ClassVar[str] = "human_rating"
+
+    id: Id
+    """The example's."""
+    instruction: NonEmpty
+    context: str | None = None
+    response: NonEmpty
+    score: int = Field(ge=1, le=5)
+    rater: str = ""
+    at: float = 0.0
+    """Seconds since the epoch."""
 
 
 class Rejection(Record):
@@ -214,5 +233,5 @@ class Release(Record):
     seeds: int = 0
 
 
-RECORDS: tuple[type[Record], ...] = (Document, Segment, Candidate, Scored, Example, Rejection, Release)
+RECORDS: tuple[type[Record], ...] = (Document, Segment, Candidate, Scored, Example, HumanRating, Rejection, Release)
 """Every record type, in flow order."""

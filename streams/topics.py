@@ -7,7 +7,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.errors import BrokerError, SettingsError
-from schemas.records import Candidate, Document, Example, Record, Rejection, Release, Scored, Segment
+from schemas.records import Candidate, Document, Example, HumanRating, Record, Rejection, Release, Scored, Segment
 from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000
@@ -43,11 +43,12 @@ CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365)
 # Novelty is judged within a partition, and one curator outruns a hundred GPUs.
 SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
+RATINGS = Topic("ratings", HumanRating, 1, cleanup="compact")
 REJECTED = Topic("rejected", Rejection, 1, retention_days=365)
 DEAD_LETTERS = Topic("dead-letters", None, 1, retention_days=365)
 RELEASES = Topic("releases", Release, 1, cleanup="compact")
 
-TOPICS = (DOCUMENTS, SEGMENTS, CANDIDATES, SCORED, CURATED, REJECTED, DEAD_LETTERS, RELEASES)
+TOPICS = (DOCUMENTS, SEGMENTS, CANDIDATES, SCORED, CURATED, RATINGS, REJECTED, DEAD_LETTERS, RELEASES)
 """Every topic, in flow order."""
 
 
