@@ -3,7 +3,8 @@
 import asyncio
 
 from models.engine import Sampling
-from models.serving import ServedModel, Written
+from models.service import InService
+from models.serving import Written
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 
@@ -11,20 +12,21 @@ from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 class Backward:
     """Segment → one Candidate for each sample, or a Rejection."""
 
-    def __init__(self, model: ServedModel, sampling: Sampling, samples: int = 1) -> None:
-        self._model = model
+    def __init__(self, service: InService, sampling: Sampling, samples: int = 1) -> None:
+        self._service = service
         self._sampling = sampling
         self._samples = samples
 
     async def handle(self, segment: Segment, at: Offset | None = None) -> list[Candidate | Rejection]:
         """The candidates of a segment. Samples run side by side; identical instructions are told apart by the curator."""
-        write = self._model.write_instruction
-        try:
-            written = await asyncio.gather(
-                *(write(segment.id, segment.text, segment.context, self._sampling, sample) for sample in range(self._samples))
-            )
-        except PromptTooLong as error:
-            return [segment.refuse("backward", "prompt_too_long", str(error), release=self._model.release)]
+        async with self._service.borrow() as model:
+            write = model.write_instruction
+            try:
+                written = await asyncio.gather(
+                    *(write(segment.id, segment.text, segment.context, self._sampling, sample) for sample in range(self._samples))
+                )
+            except PromptTooLong as error:
+                return [segment.refuse("backward", "prompt_too_long", str(error), release=model.release)]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
     def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:

@@ -10,7 +10,7 @@ from agents.curation.novelty import NoveltyIndex
 from agents.curation.refusal import Refusal
 from agents.outcomes import Retraction
 from schemas.errors import SettingsError
-from schemas.records import Example, ExampleOrigin, Offset, Rejection, Scored
+from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,22 @@ class CuratorSettings:
             raise SettingsError(f"the curation threshold is {self.threshold}: ratings go from 1 to 5")
 
 
+_JUDGED = 20_000
+"""Ids whose last judgement is remembered, kept or not: how late the rating of an earlier term may come and still be known as
+one. As many ratings are read again when a partition is taken over."""
+
+_Rank = tuple[int, str]
+"""Which of two ratings of an example counts: that of the later term, and of one term that of the greater release id."""
+
+
+_NEVER: _Rank = (-1, "")
+"""Below the rank of every rating."""
+
+
 class _Kept(NamedTuple):
     """What is remembered of a kept example, the index aside."""
 
-    release: str
+    rank: _Rank
     response: bytes
     """Digest of the response."""
 
@@ -46,8 +58,9 @@ class _Kept(NamedTuple):
 class Curator:
     """Keeps an example that is rated well, well put, free of leaks and unlike those kept before; refuses the others.
 
-    The only agent with state: what its partition has kept. That is rebuilt through ``restore`` from the partition of the
-    ``curated`` topic with the same number, seeds included, so nothing else needs to be stored.
+    The only agent with state: what its partition has kept, and what it judged last. The one is rebuilt through ``restore`` from
+    the partition of the ``curated`` topic with the same number, seeds included; the other through ``recall`` from the ratings
+    that it has answered for. So nothing else needs to be stored.
 
     What ``handle`` returns is remembered as kept at once. A caller that cannot write it must not ask again but write again,
     or start over with a new Curator.
@@ -62,6 +75,7 @@ class Curator:
         self._index = NoveltyIndex(settings.novelty)
         self._kept: dict[str, _Kept] = {}
         self._by_response: dict[bytes, set[str]] = {}
+        self._judged: dict[str, _Rank] = {}  # the last _JUDGED ids, oldest first
 
     def __len__(self) -> int:
         """Examples kept."""
@@ -74,23 +88,29 @@ class Curator:
         else:
             self._keep(example, _digest(example.response))
 
+    def recall(self, scored: Scored) -> None:
+        """Take in one rating that was answered for. To be called in order, before ``handle``."""
+        if _rank(scored.rating) > self._judged.get(scored.id, _NEVER):
+            self._note(scored)
+
     async def handle(self, scored: Scored, at: Offset | None = None) -> list[Example | Rejection | Retraction]:
         """The example, or the rejection, that follows from a rating.
 
-        An example that is kept already is not compared with itself. A release's second rating gives nothing; another release's
-        that passes gives the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
+        An example that is kept already is not compared with itself. Of several ratings that of the latest term counts,
+        whatever the order in which they come: an earlier one, or the same again, gives nothing. A later one that passes gives
+        the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
         """
         kept = self._kept.get(scored.id)
-        if kept is not None and kept.release == scored.rating.release:
-            return []  # a replay; its score may differ in the last digits, which depend on the engine's batch
-        refusal = self._refuse(scored)
+        last = max(kept.rank if kept else _NEVER, self._judged.get(scored.id, _NEVER))
+        if _rank(scored.rating) <= last:
+            return []  # a replay's score may differ in the last digits, which depend on the engine's batch
+        response = _digest(scored.candidate.response)
+        refusal = self._refuse(scored) or self._refuse_known(scored, response)
+        self._note(scored)
         if refusal is None:
-            response = _digest(scored.candidate.response)
-            refusal = self._refuse_known(scored, response)
-            if refusal is None:
-                example = _example(scored)
-                self._keep(example, response)
-                return [example]
+            example = _example(scored)
+            self._keep(example, response)
+            return [example]
         rejection = self._reject(scored, refusal)
         if kept is None:
             return [rejection]
@@ -118,10 +138,15 @@ class Curator:
 
     def _keep(self, example: Example, response: bytes) -> None:
         self._forget_response(example.id)
-        rating = example.rating
-        self._kept[example.id] = _Kept(rating.release if rating else "", response)
+        self._kept[example.id] = _Kept(_rank(example.rating) if example.rating else _NEVER, response)
         self._by_response.setdefault(response, set()).add(example.id)
         self._index.add(example.id, example.instruction)
+
+    def _note(self, scored: Scored) -> None:
+        self._judged.pop(scored.id, None)
+        self._judged[scored.id] = _rank(scored.rating)
+        if len(self._judged) > _JUDGED:
+            del self._judged[next(iter(self._judged))]
 
     def _forget(self, id: str) -> None:
         self._forget_response(id)
@@ -135,6 +160,10 @@ class Curator:
             owners.discard(id)
             if not owners:
                 del self._by_response[kept.response]
+
+
+def _rank(rating: Rating) -> _Rank:
+    return rating.term, rating.release
 
 
 def _example(scored: Scored) -> Example:

@@ -4,8 +4,7 @@ The agents, the harness and the worker are the real ones; only the model is a st
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import cast
@@ -14,6 +13,7 @@ import psutil
 
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
+from models.service import InService
 from models.serving import ServedModel, Written
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
@@ -80,23 +80,13 @@ class ConstantModel:
         instruction = f"How does {' '.join(picked[:3])} compare with {' '.join(picked[3:6])} for the {' '.join(picked[6:])}?"
         return Written(id, instruction, context, True, self.release, _TEMPLATE)
 
-    async def rate(self, instruction: str, response: str, context: str | None) -> Rating:
+    async def rate(self, instruction: str, response: str, context: str | None, priority: int = 0) -> Rating:
         """The score."""
         await asyncio.sleep(0)
         return Rating(score=self._score, probabilities=(0, 0, 0, 0.5, 0.5), release=self.release, template=_TEMPLATE)
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-class _ConstantWorker(Worker):
-    def __init__(self, settings: Settings, measures: Metrics, score: float) -> None:
-        super().__init__(settings, None, measures=measures)
-        self._score = score
-
-    async def _load_models(self, loaded: contextlib.ExitStack) -> Mapping[Role, ServedModel]:
-        model = cast(ServedModel, ConstantModel(self._score))
-        return dict.fromkeys(Role, model)
 
 
 async def carry(settings: Settings, total: int, score: float) -> Carried:
@@ -111,7 +101,8 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
             memory.append(Memory(curated, process.memory_info().rss / 1e6, process.num_fds()))
         return stream_state(counts, total)
 
-    cost = await through(_ConstantWorker(settings, measures, score), state)
+    service = InService(cast(ServedModel, ConstantModel(score)))
+    cost = await through(Worker(settings, dict.fromkeys(Role, service), measures=measures), state)
     kept = tally.read().get(("curator", "curated"), 0)
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))
 

@@ -11,7 +11,7 @@ from bench.process import Tally
 from schemas.records import Candidate, Document, Segment
 from streams.demo import demo_documents
 from streams.metrics import Metrics
-from streams.roles import load_models
+from streams.roles import Models
 from streams.settings import Settings
 from streams.topology import agent_makers
 from streams.worker import Worker
@@ -39,7 +39,9 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
     """Documents on their topic through a worker with the model, from the first taken in to the last curated."""
     measures = Metrics()
     tally = Tally(measures)
-    cost = await through(Worker(settings, directory, measures=measures), lambda: stream_state(tally.read(), fed))
+    with contextlib.closing(await Models.load(settings, directory)) as models:
+        worker = Worker(settings, models.services, measures=measures)
+        cost = await through(worker, lambda: stream_state(tally.read(), fed))
     counts = tally.read()
     passages, rated = counts.get(("segmenter", "segments"), 0), counts.get(("scorer", "scored"), 0)
     return Pass(fed, passages, rated, counts.get(("curator", "curated"), 0), cost.seconds)
@@ -50,9 +52,8 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
 
     Cutting the documents is not in the time. The agents lay out the prompts, so that they are the stream's own.
     """
-    with contextlib.ExitStack() as loaded:
-        models = await load_models(settings, directory, loaded)
-        agents = {name: make() for name, make in agent_makers(settings, models).items()}
+    with contextlib.closing(await Models.load(settings, directory)) as models:
+        agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
         segments: dict[str, Segment] = {}
         chosen = documents(count)
         for document in chosen:

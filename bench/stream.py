@@ -1,4 +1,4 @@
-"""What the stream costs and carries: ``python -m bench.stream [hop] [chain] [model] [soak]``.
+"""What the stream costs and carries: ``python -m bench.stream [hop] [chain] [model] [swap] [soak]``.
 
 All figures are taken in one run against one embedded Kafka, on the same machine, in rounds that alternate between what is
 compared; each measurement has a process of its own.
@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from kafka.admin import KafkaAdminClient
 
-from bench import chain, hop, model
+from bench import chain, hop, model, swap
 from bench.process import Cost, in_fresh_process
 from bench.report import Row, machine, publish
 from models.catalogue import default_cache, prepare
@@ -30,6 +30,7 @@ from streams.topics import TOPICS, create_topics
 _HOP_CPU_MS = 0.25
 _CHAIN_PER_SECOND = 800
 _ENGINE_SHARE = 0.85
+_SWAP_GAP_SECONDS = 2.0
 _SOAK_RECORDS = 100_000
 _KEPT, _REFUSED = 4.5, 3.0
 
@@ -113,6 +114,21 @@ class Bench:
         shares = [a.seconds / s.seconds for s, a in zip(streams, alone, strict=True)]
         yield Row(title, "the stream's rate as a share of the engine's", shares, at_least=_ENGINE_SHARE)
 
+    def measure_swap(self) -> Iterator[Row]:
+        """How long nothing comes out while a worker changes to another release."""
+        directory = prepare(self.options.model, default_cache(), progress=self._note)
+        documents = model.documents(self.options.documents)
+        found: list[swap.Swap] = []
+        for number in self._rounds("swap"):
+            self._refill(documents)
+            with tempfile.TemporaryDirectory(prefix="backstream-bench-") as work:
+                found.append(one := in_fresh_process(swap.swap, self._own_group(), directory, len(documents), Path(work)))
+            self._note(f"swap, round {number}: changed in {one.change:.2f} s, longest silence {one.gap:.2f} s")
+        title = f"{self.options.model} model: a change of release under load, {found[-1].ratings} ratings"
+        yield Row(title, "longest time without a rating around it, s", [one.gap for one in found], at_most=_SWAP_GAP_SECONDS)
+        yield Row(title, "longest time without a rating otherwise, s", [one.usual_gap for one in found])
+        yield Row(title, "announcement until the old one is idle, s", [one.change for one in found])
+
     def measure_soak(self) -> Iterator[Row]:
         """Memory and files of one worker over many records: once keeping every example, once none."""
         total = self.options.soak
@@ -164,6 +180,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "hop": Bench.measure_hop,
     "chain": Bench.measure_chain,
     "model": Bench.measure_model,
+    "swap": Bench.measure_swap,
     "soak": Bench.measure_soak,
 }
 

@@ -1,5 +1,6 @@
 """How good a model is on held-out human pairs. The same code measures a release and its parent."""
 
+import random
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,61 +8,89 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from models.grades import Pair
+from models.figures import Measured, Opinions
+from models.grades import Graded, Grader, Pair
+from models.people import RatedPair
 from models.prompts import Prompter
 from models.sequences import SequenceMaker, TrainingSequence
 
 _BATCH_TOKENS = 2048
 """Tokens in a batch, padding included: bounds the logits in memory."""
+_LABELS = (5, 4, 3, 2, 1, 2, 1)
+"""What the pairs deserve that ``labelled`` makes from each."""
+_TRIES = 16
+"""Draws until a wrong request is not the right one."""
 
 
-def evaluate(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Figures of ``model`` on ``pairs``, which it was never trained on.
+def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measured:
+    """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled pairs made from it.
 
-    ``instruction_nll``: nats a token of the true instruction, given the response. ``response_nll``: nats a token of
-    the true response, given the instruction under the tag of human data. ``rating_auc``: how often a true pair is
-    rated above a response with another pair's instruction, ties counting half; ``rating_true`` and
-    ``rating_mismatched``: the mean expected ratings of the two kinds. ``pairs``: how many pairs were measured; those
-    that do not fit the model's context are left out. Empty but for ``pairs`` where none fits.
+    A pair is left out where it, or a labelled pair made from it, does not fit the model's context.
     """
     maker = SequenceMaker(prompter)
-    longest = int(getattr(model.config, "max_position_embeddings", None) or 2048)
-    mismatched = [
-        Pair(other.instruction, pair.response, pair.context) for pair, other in zip(pairs, _rotated(pairs), strict=True)
-    ]
     rows = [
-        (maker.backward(pair), maker.forward(pair), maker.rating(pair, 5), maker.rating(wrong, 1))
-        for pair, wrong in zip(pairs, mismatched, strict=True)
+        (maker.backward(pair), maker.forward(pair), *(maker.rating(graded.pair, graded.grade) for graded in made))
+        for pair, made in zip(pairs, labelled(pairs), strict=True)
     ]
-    rows = [row for row in rows if max(len(sequence.ids) for sequence in row) <= longest]
-    if not rows:
-        return {"pairs": 0.0}
-    backward, forward, true, wrong = (list(column) for column in zip(*rows, strict=True))
+    longest = _context(model)
+    kept = [number for number, row in enumerate(rows) if max(len(sequence.ids) for sequence in row) <= longest]
+    every = [rows[number] for number in kept]
     was_training = model.training
     model.eval()
     try:
-        ratings_true = expected_ratings(model, prompter, true)
-        ratings_wrong = expected_ratings(model, prompter, wrong)
-        return {
-            "instruction_nll": _nats_per_token(model, backward),
-            "response_nll": _nats_per_token(model, forward),
-            "rating_auc": auc(np.array(ratings_true), np.array(ratings_wrong)),
-            "rating_true": sum(ratings_true) / len(rows),
-            "rating_mismatched": sum(ratings_wrong) / len(rows),
-            "pairs": float(len(rows)),
-        }
+        return Measured(
+            tuple(kept),
+            np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
+            np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
+            _LABELS,
+            np.array(expected_ratings(model, prompter, [s for row in every for s in row[2:]])).reshape(-1, len(_LABELS)),
+        )
     finally:
         model.train(was_training)
 
 
-def _rotated(pairs: Sequence[Pair]) -> list[Pair]:
-    return [*pairs[1:], *pairs[:1]]
+def opinions(model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]) -> Opinions:
+    """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its context."""
+    maker = SequenceMaker(prompter)
+    sequences = [maker.rating(each.pair, each.score) for each in rated]
+    fitting = [number for number, sequence in enumerate(sequences) if len(sequence.ids) <= _context(model)]
+    ratings = np.full(len(rated), np.nan)
+    was_training = model.training
+    model.eval()
+    try:
+        ratings[fitting] = expected_ratings(model, prompter, [sequences[number] for number in fitting])
+    finally:
+        model.train(was_training)
+    return Opinions(np.array([each.score for each in rated], float), ratings)
 
 
-def _nats_per_token(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> float:
-    """Mean negative log-likelihood over all target tokens."""
-    nats, tokens = zip(*losses(model, sequences), strict=True)
-    return float(sum(nats) / sum(tokens))
+def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
+    """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for the same pairs.
+
+    The last two are a hard and an easy mismatch: the response with a request that shares a rare word with the right one, and
+    with any other. A wrong request is drawn again where it is the right one.
+    """
+    grader = Grader(pairs, random.Random(0))
+    return [
+        [Graded(pair, 5), *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)), *_mismatched(grader, pair)]
+        for pair in pairs
+    ]
+
+
+def _damaged(grader: Grader, pair: Pair, grade: int) -> Graded:
+    drawn = (grader.draw(pair, grade) for _ in range(_TRIES))
+    return next((graded for graded in drawn if graded.pair != pair), Graded(pair, grade))
+
+
+def _mismatched(grader: Grader, pair: Pair) -> list[Graded]:
+    true = Graded(pair, 5)
+    drawn = (grader.rivals(true, 2) for _ in range(_TRIES))
+    return next((two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)), grader.rivals(true, 2))
+
+
+def _context(model: PreTrainedModel) -> int:
+    """Tokens of the longest sequence that a model reads."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
 def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> list[tuple[float, float]]:
@@ -115,9 +144,3 @@ def pad(sequences: Sequence[TrainingSequence]) -> tuple[torch.Tensor, torch.Tens
         ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
         weights[row, : len(sequence.ids)] = torch.tensor(sequence.weights)
     return ids, weights
-
-
-def auc(above: np.ndarray, below: np.ndarray) -> float:
-    """How often one of ``above`` is higher than one of ``below``; a tie is half."""
-    difference = above[:, None] - below[None, :]
-    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())

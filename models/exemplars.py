@@ -1,4 +1,4 @@
-"""Worked examples for models that know neither our markers nor a chat template: they learn the task from the prompt.
+"""Worked examples: a base model learns the task from them, an instruct model where the points of the rating scale lie.
 
 They are two of the human seeds, never those held out.
 """

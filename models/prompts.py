@@ -15,11 +15,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from models.exemplars import exemplars
+from models.exemplars import Exemplar, exemplars
 from models.templates import BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task, Template, template_for
 from schemas.errors import ModelError
 
-_SLOT = re.compile(r"\{(context|response|instruction|tag)\}")
+_SLOT = re.compile(r"\{((?:context|response|instruction|tag)\d*)\}")
+"""A slot; those of earlier turns are numbered."""
 _RATING_LEAD = "Score: "
 _BETWEEN_SHOTS = "\n\n\n"
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
@@ -46,6 +47,8 @@ class Prompter:
     """System turn of backward and rating prompts, for the chat family; the user's own, so none by default."""
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
     """What stands before a task's prompt: the token that opens a text, and worked examples. For the plain family alone."""
+    rated: tuple[Exemplar, ...] = ()
+    """Pairs with their digits: the earlier turns of a rating prompt, for a chat template that takes several."""
     line_ends: frozenset[int] = frozenset()
     """Tokens with a line's end in them: they end an instruction too, for a model that was never taught to stop."""
 
@@ -77,6 +80,8 @@ class Prompter:
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None)
         prompter = replace(unrated, digit_ids=unrated._find_digits())
+        if family is Family.CHAT:
+            return prompter._with_earlier_turns()
         if family is not Family.PLAIN:
             return prompter
         return replace(prompter, shots={task: prompter._shots(task) for task in Task}, line_ends=_line_ends(tokenizer))
@@ -91,7 +96,7 @@ class Prompter:
 
     def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
         """Prompt ids after which one of ``digit_ids`` is the next token."""
-        slots = {"instruction": instruction, "response": response, "context": context or ""}
+        slots = {"instruction": instruction, "response": response, "context": context or "", **self._earlier_slots()}
         rated = self._encode_scaffold(self._scaffold(Task.RATING, slots) + DIGITS[0], slots)
         return [*self.shots.get(Task.RATING, ()), *rated[:-1]]
 
@@ -142,7 +147,31 @@ class Prompter:
         text = template.choose(slots.get("context"))
         if self.chat is None:
             return text
-        return self.chat.render(template.system or self.system, text) + (_RATING_LEAD if task is Task.RATING else "")
+        if task is not Task.RATING:
+            return self.chat.render(template.system or self.system, text)
+        earlier = [
+            (_SLOT.sub(rf"{{\g<1>{turn}}}", template.text), _RATING_LEAD + digit) for turn, (_, digit) in enumerate(self.rated)
+        ]
+        return self.chat.render(self.system, text, earlier) + _RATING_LEAD
+
+    def _with_earlier_turns(self) -> "Prompter":
+        """With rated pairs before the rating prompt; without, where the chat template refuses several turns or drops some."""
+        prompter = replace(self, rated=tuple(exemplars(Task.RATING)))
+        try:
+            scaffold = prompter._scaffold(Task.RATING, {})
+        except ModelError:
+            return self
+        numbers = [*map(str, range(len(prompter.rated))), ""]
+        slots = [f"{slot}{number}" for number in numbers for slot in _SLOT.findall(self.template(Task.RATING).text)]
+        answered = all(f"{_RATING_LEAD}{digit}" in scaffold for _, digit in prompter.rated)
+        return prompter if _SLOT.findall(scaffold) == slots and answered else self
+
+    def _earlier_slots(self) -> dict[str, str]:
+        """What stands in the slots of the earlier turns of a rating prompt."""
+        slots: dict[str, str] = {}
+        for turn, (pair, _) in enumerate(self.rated):
+            slots |= {f"instruction{turn}": pair.instruction, f"response{turn}": pair.response}
+        return slots
 
     def _encode_scaffold(self, scaffold: str, slots: dict[str, str]) -> list[int]:
         ids: list[int] = []
@@ -190,8 +219,8 @@ class ChatLayout:
         specials = {key: _token_text(config.get(key)) for key in ("bos_token", "eos_token", "unk_token", "pad_token")}
         return cls(source, {key: value for key, value in specials.items() if value})
 
-    def render(self, system: str, user: str) -> str:
-        """Text of a conversation with one user turn, up to where the assistant's turn starts."""
+    def render(self, system: str, user: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
+        """Text of a conversation up to where the assistant's turn starts. ``earlier``: what user and assistant said before."""
         # Imported here: a worker with the house model never needs it.
         from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -201,7 +230,8 @@ class ChatLayout:
         environment.globals["raise_exception"] = _raise_template_error
         environment.globals["strftime_now"] = _DATE.strftime
         environment.filters["tojson"] = _to_json
-        turns = [{"role": "user", "content": user}]
+        said = [{"user": question, "assistant": answer} for question, answer in earlier] + [{"user": user}]
+        turns = [{"role": role, "content": content} for exchange in said for role, content in exchange.items()]
         try:
             template = environment.from_string(self.source)
             if system:
@@ -210,7 +240,7 @@ class ChatLayout:
                         messages=[{"role": "system", "content": system}, *turns], add_generation_prompt=True, **self.specials
                     )
                 except TemplateError:  # some templates refuse a system turn: then it leads the user's
-                    turns = [{"role": "user", "content": f"{system}\n\n{user}"}]
+                    turns[0] = {"role": "user", "content": f"{system}\n\n{turns[0]['content']}"}
             return template.render(messages=turns, add_generation_prompt=True, **self.specials)
         except Exception as error:  # a template is a stranger's program: it may fail in any way
             raise ModelError(f"the model's chat template cannot be rendered: {error}") from error

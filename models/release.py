@@ -16,11 +16,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.checkpoints import sha256_of, weight_files
 from models.engine import DECODER_FILE, MODEL_FILE, Engine, Precision, Sampling
+from models.gate import Verdict
+from models.intervals import Figure
 from models.prompts import Prompter
 from models.templates import Task
 from schemas.errors import ModelError
 
 MANIFEST = "manifest.json"
+REPORT = "report.md"
+"""What was measured when it was trained, to read; not there in a model that was only exported."""
 GOLDEN_TOKENS = 16
 """Tokens of a golden vector's continuation."""
 GOLDEN_TOLERANCE = 1e-3
@@ -49,7 +53,7 @@ class GoldenVector(BaseModel):
 class Manifest(BaseModel):
     """What a release is and where it came from."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     id: str
     parent: str | None
@@ -57,7 +61,7 @@ class Manifest(BaseModel):
     base: str
     """Id of the release that training started from; its own for a model that was only exported."""
     run: str = ""
-    """Hash of what it was trained from: base, parent, examples, settings. Empty for a model that was only exported."""
+    """Hash of what it was trained from: base, parent, examples, ratings, settings. Empty for a model that was only exported."""
     created_at: float
     """Seconds since the epoch."""
     templates: dict[str, str]
@@ -67,6 +71,12 @@ class Manifest(BaseModel):
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     counts: dict[str, int] = {}
+    intervals: dict[str, Figure] = {}
+    """Release minus parent, with the ends of the 95% interval, of each held-out figure."""
+    verdict: Verdict | None = None
+    """The gate's; None for a model that was only exported."""
+    calibration: tuple[float, float] | None = None
+    """Slope and offset that bring a rating to people's scale; None where ratings are taken as they are."""
     golden: tuple[GoldenVector, ...]
 
 
@@ -81,6 +91,9 @@ class Origin:
     metrics: Mapping[str, float] = field(default_factory=dict)
     parent_metrics: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    intervals: Mapping[str, Figure] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    calibration: tuple[float, float] | None = None
 
 
 def release_id(directory: Path, prefix: str, made_from: Iterable[str] = ()) -> str:

@@ -1,9 +1,11 @@
 """A loaded release: one model in the two roles that agents know, writing instructions and rating pairs."""
 
+import asyncio
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.calibration import Line, calibrated
 from models.engine import Budget, Engine, Sampling
 from models.prompts import Prompter
 from models.release import read_manifest, reproduce
@@ -37,6 +39,10 @@ class ServedModel:
     release: str
     engine: Engine
     prompter: Prompter
+    term: int = 0
+    """Which taking of service this is; see ``Rating.term``."""
+    calibration: Line | None = None
+    """What brings its ratings to people's scale; None where they are taken as they are."""
 
     @classmethod
     async def load(
@@ -49,25 +55,28 @@ class ServedModel:
         memory_gb: float | None = None,
         system: str = "",
         budget: Budget | None = None,
+        term: int = 0,
     ) -> "ServedModel":
         """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says.
 
         ``system`` leads the backward and rating prompts of a model with a chat template. Models that share a ``budget``
-        compute in turns. The rest is as in ``Engine.load``.
+        compute in turns. The event loop is not held up. The rest is as in ``Engine.load``.
         """
         manifest = read_manifest(directory)
-        prompter = Prompter.load(directory)
+        prompter = await asyncio.to_thread(Prompter.load, directory)
         current = {str(task): prompter.template(task).id for task in Task}
         differing = sorted(task for task, template in manifest.templates.items() if current.get(task) != template)
         if differing:
             raise ModelError(f"release {manifest.id} was trained on other templates for {', '.join(differing)}: train a new one")
-        engine = Engine.load(directory, device=device, threads=threads, precision=precision, memory_gb=memory_gb, budget=budget)
+        engine = await asyncio.to_thread(
+            Engine.load, directory, device=device, threads=threads, precision=precision, memory_gb=memory_gb, budget=budget
+        )
         try:
             await reproduce(directory, engine, prompter)
         except BaseException:
             engine.close()
             raise
-        return cls(manifest.id, engine, replace(prompter, system=system))
+        return cls(manifest.id, engine, replace(prompter, system=system), term, manifest.calibration)
 
     async def write_instruction(
         self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
@@ -84,22 +93,27 @@ class ServedModel:
         instruction = self.prompter.instruction(generation.ids, generation.stop)
         return Written(id, instruction, context, generation.finished, self.release, template)
 
-    async def rate(self, instruction: str, response: str, context: str | None) -> Rating:
+    async def rate(self, instruction: str, response: str, context: str | None, priority: int = 0) -> Rating:
         """How well ``response`` serves ``instruction``: the expected value over the digits '1' to '5'.
+
+        Where the release is calibrated the score is on people's scale; the probabilities are the model's own.
+
+        ``priority`` is as in ``Request``: of what waits in the engine, the lowest goes first.
 
         Raises PromptTooLong, and ModelError where the model puts no weight on any digit ("unrated", never 0).
         """
         prompt = self.prompter.rating(instruction, response, context)
-        read = await self.engine.rate(prompt, self.prompter.digit_ids)
+        read = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
         if not math.isfinite(read.mass) or read.mass < _LOWEST_DIGIT_MASS:
             raise ModelError(f"unrated: the model gives the digits 1 to 5 a probability of {read.mass:.1e} together")
         score = sum(int(digit) * p for digit, p in zip(DIGITS, read.probabilities, strict=True))
         return Rating(
-            score=min(5.0, max(1.0, score)),
+            score=calibrated(score, self.calibration),
             probabilities=read.probabilities,
             digit_mass=min(1.0, read.mass),
             release=self.release,
             template=self.prompter.template_id(Task.RATING),
+            term=self.term,
         )
 
     def longest_passage(self, max_tokens: int) -> int:

@@ -3,7 +3,7 @@
 A template is text with slots such as ``{response}``. Three families exist, told apart by what the tokenizer offers:
 
 - ``markers``: single special tokens between the fields; what the house model was trained on.
-- ``chat``: messages for an instruct model, laid out by the checkpoint's own chat template.
+- ``chat``: messages for an instruct model, laid out by the checkpoint's own chat template; a rating after worked examples.
 - ``plain``: headed sections for a base model without either, after worked examples (``models/exemplars.py``).
 
 The rating scale and the two origin tags follow *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259),
@@ -70,14 +70,17 @@ Reply with the request alone.
 {given}Text:
 {{response}}"""
 
-_RATING_CHAT = """\
-Rate how well the answer serves the request, from 1 to 5.
+SCALE = """\
 1: incomplete, off the topic, promotional, navigation or forum talk.
 2: covers most of the request, but not directly.
 3: complete, but in the voice of a blog, a web page or another person.
 4: complete and written as an assistant would; small improvements are possible.
-5: written for exactly this request by an expert; no sentence is irrelevant.
+5: written for exactly this request by an expert; no sentence is irrelevant."""
+"""The rating scale, as models and people are told it."""
 
+_RATING_CHAT = (
+    f"Rate how well the answer serves the request, from 1 to 5.\n{SCALE}\n"
+    + """
 Request:
 {{instruction}}
 
@@ -85,6 +88,7 @@ Request:
 {{response}}
 
 Reply with one line: "Score: " and the number."""
+)
 
 _GIVEN_CHAT = "Material given with the request:\n{context}\n\n"
 
@@ -119,7 +123,7 @@ _TEMPLATES = (
         "{tag}<|instruction|>{instruction}<|context|>{context}<|response|>",
     ),
     Template(Task.BACKWARD, Family.CHAT, 1, *_pair(_BACKWARD_CHAT, _GIVEN_CHAT)),
-    Template(Task.RATING, Family.CHAT, 1, *_pair(_RATING_CHAT, _GIVEN_CHAT)),
+    Template(Task.RATING, Family.CHAT, 2, *_pair(_RATING_CHAT, _GIVEN_CHAT)),
     Template(Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction}\n\n{context}", system="{tag}"),
     Template(
         Task.BACKWARD,

@@ -3,6 +3,7 @@
     BackstreamError
     ├── SettingsError        a setting is missing, unknown or contradicts another
     ├── BrokerError          Kafka cannot be started, reached or written to
+    │   └── FencedError      another process has taken over what this one did
     ├── WireError            bytes on a topic are not a record that this version reads
     ├── SourceError          a file or stream given to ``feed`` cannot be read
     ├── ModelError           a checkpoint, an export or a release is not usable
@@ -26,6 +27,10 @@ class SettingsError(BackstreamError):
 
 class BrokerError(BackstreamError):
     """Kafka cannot be started, reached or written to."""
+
+
+class FencedError(BrokerError):
+    """Another process of the same name has started, and what this one did is its own now."""
 
 
 class WireError(BackstreamError):

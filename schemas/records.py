@@ -226,8 +226,16 @@ class Release(Record):
     """Directory of the release, as the trainer sees it."""
     created_at: float
     """Seconds since the epoch."""
+    announced_at: float = 0.0
+    """Seconds since the epoch; the last announcement of a release is the one that counts."""
+    term: int = 0
+    """One more than the offset of this announcement: known to who reads it, 0 in the message itself. See ``Rating.term``."""
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float, float]] = {}
+    """Release minus parent, with the ends of the 95% interval, of each figure."""
+    reason: str = ""
+    """Why it took service when it was trained, or did not, in a sentence."""
     examples: int = 0
     """Curated examples in the training set."""
     seeds: int = 0

@@ -1,137 +1,158 @@
-"""The curated set as a SQLite file: the ``curated`` topic, folded by id, with its offsets in the same transaction.
+"""The curated set as a downstream user reads it: as it is now, as it changes, or as a Hugging Face dataset.
 
-So a crash between Kafka and disk neither loses nor repeats an example.
+An id may come again: with a newer rating, or after a retraction. Its newest value counts. ``snapshot`` gives each id once;
+who follows sees every value in the order of the topic, and keeps the last.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from schemas.errors import TrainingError, WireError
-from schemas.records import Example, Release
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokerError, SettingsError, WireError
+from schemas.records import Example
 from schemas.wire import decode, header_map
 from streams.dead_letters import Received
+from streams.exports import Shape
+from streams.replay import replay
+from streams.topics import CURATED, REACH_MS
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS examples (
-    arrival INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    data TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS offsets (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-    release TEXT PRIMARY KEY,
-    arrival INTEGER NOT NULL,
-    at REAL NOT NULL,
-    announcement TEXT NOT NULL,
-    announced INTEGER NOT NULL
-);
-"""
+if TYPE_CHECKING:
+    from streams.hugging_face import IterableDataset
+
+log = logging.getLogger(__name__)
+_POLL_MS = 300
 
 
-class Dataset:
-    """Examples by id, as of the stored offsets. One writer; not shared between threads."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One message of the topic: the newest value of an id so far, or, where ``example`` is None, its retraction."""
 
-    def __init__(self, file: Path) -> None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(file, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise TrainingError(f"the dataset {file} cannot be opened: {error}") from error
+    id: str
+    example: Example | None
+    partition: int
+    offset: int
 
-    def __enter__(self) -> "Dataset":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
+def connect(bootstrap_servers: str, **options: Any) -> dict[str, Any]:
+    """What the functions here need to reach a Kafka: ``host:port``, and kafka-python's options for TLS and SASL.
 
-    def offsets(self) -> dict[int, int]:
-        """Partition of ``curated`` to the next offset to read."""
-        return dict(self._database.execute("SELECT partition, next FROM offsets"))
+    Nothing is sent yet.
+    """
+    return {"bootstrap_servers": bootstrap_servers, **options}
 
-    def apply(self, messages: Iterable[Received]) -> int:
-        """Fold messages in, and their offsets, in one transaction; returns how many changed the set.
 
-        A null value is a tombstone. A message that is not an example of this version is passed over: it is on ``curated``
-        by another hand, and the topic keeps it.
-        """
-        changed = 0
-        try:
-            with self._transaction():
-                for message in messages:
-                    changed += self._apply_one(message)
-                    self._database.execute(
-                        "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (partition) DO UPDATE SET next = excluded.next",
-                        (message.partition, message.offset + 1),
-                    )
-        except sqlite3.Error as error:
-            raise TrainingError(f"the dataset cannot be written ({error}); nothing of this batch was kept") from error
-        return changed
+def snapshot(client: Mapping[str, Any]) -> list[Example]:
+    """The set as it is now: the newest value of each id, retracted ones gone, in order of first arrival.
 
-    def examples(self) -> Iterator[Example]:
-        """Every example, in the order in which they first arrived."""
-        for (data,) in self._database.execute("SELECT data FROM examples ORDER BY arrival"):
-            yield Example.model_validate_json(data)
+    Raises BrokerError.
+    """
+    return [change.example for change in newest(client) if change.example is not None]
 
-    def __len__(self) -> int:
-        return int(self._database.execute("SELECT count(*) FROM examples").fetchone()[0])
 
-    def arrivals_since_training(self) -> int:
-        """Examples that no training run has seen."""
-        query = "SELECT count(*) FROM examples WHERE arrival > (SELECT coalesce(max(arrival), 0) FROM runs)"
-        return int(self._database.execute(query).fetchone()[0])
+def newest(client: Mapping[str, Any]) -> list[Change]:
+    """The changes that ``snapshot`` is made of, each with the place of its message. Raises BrokerError."""
+    by_id: dict[str, Change] = {}
+    for change in _understood(replay(client, CURATED.name)):
+        if change.example is None:
+            by_id.pop(change.id, None)
+        else:
+            by_id[change.id] = change
+    return list(by_id.values())
 
-    def last_training(self) -> float | None:
-        """When the last run ended, in seconds since the epoch."""
-        return self._database.execute("SELECT max(at) FROM runs").fetchone()[0]  # type: ignore[no-any-return]
 
-    def newest_arrival(self) -> int:
-        """Number of the newest example: what a run that starts now has seen."""
-        return int(self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0])
+def follow(
+    client: Mapping[str, Any], *, from_beginning: bool = True, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Example]:
+    """Examples as they come, until ``stop``; retractions are not shown. Raises BrokerError.
 
-    def record_run(self, release: Release, arrival: int, at: float) -> None:
-        """Note, before it is announced, that ``release`` was trained on the examples up to ``arrival``."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)", (release.id, arrival, at, release.model_dump_json())
+    From the beginning, older values of an id come too, where the broker has not compacted them away yet.
+    """
+    for change in changes(client, {} if from_beginning else None, stop=stop):
+        if change.example is not None:
+            yield change.example
+
+
+def changes(
+    client: Mapping[str, Any], start: Mapping[int, int] | None = None, *, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Change]:
+    """Examples and retractions as they come, until ``stop``, which is asked several times a second. Raises BrokerError.
+
+    ``start`` is the offset to begin at, by partition: one more than that of the last change that was dealt with. A partition
+    that it does not name is read from its beginning. Without it, only what is new comes.
+    """
+    try:
+        consumer = KafkaConsumer(
+            **client,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="latest" if start is None else "earliest",
         )
-
-    def unannounced(self) -> list[Release]:
-        """Releases of recorded runs that were not announced: a crash came between. Announcing twice does no harm."""
-        rows = self._database.execute("SELECT announcement FROM runs WHERE announced = 0 ORDER BY at")
-        return [Release.model_validate_json(data) for (data,) in rows]
-
-    def mark_announced(self, release: str) -> None:
-        """Note that the broker has the announcement."""
-        self._database.execute("UPDATE runs SET announced = 1 WHERE release = ?", (release,))
-
-    def _apply_one(self, message: Received) -> int:
-        if message.value is None:
-            key = (message.key or b"").decode(errors="replace")
-            return self._database.execute("DELETE FROM examples WHERE id = ?", (key,)).rowcount
         try:
-            example = decode(Example, message.value, header_map(message.headers))
-        except WireError:
-            return 0
-        self._database.execute(
-            "INSERT INTO examples (id, data) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
-            (example.id, example.model_dump_json()),
-        )
-        return 1
+            places = [TopicPartition(CURATED.name, partition) for partition in _partitions(consumer)]
+            consumer.assign(places)
+            if start is not None:
+                for place in places:
+                    consumer.seek(place, start.get(place.partition, 0))
+            while not stop():
+                for records in consumer.poll(timeout_ms=_POLL_MS).values():
+                    yield from _understood(Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for r in records)
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise BrokerError(f"{CURATED.name} cannot be read at {client.get('bootstrap_servers')}: {error}") from error
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._database)
+
+def partitions(client: Mapping[str, Any]) -> tuple[int, ...]:
+    """The partitions of the topic. Raises BrokerError, also where there is no such topic."""
+    try:
+        consumer = KafkaConsumer(**client, enable_auto_commit=False, bootstrap_timeout_ms=REACH_MS)
+        try:
+            return _partitions(consumer)
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}") from error
 
 
-class _Transaction:
-    """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on an error."""
+def iterable_dataset(client: Mapping[str, Any], shape: Shape = Shape.TRIPLES, *, follow: bool = False) -> "IterableDataset":
+    """The set as a ``datasets.IterableDataset`` of rows as in ``backstream export``.
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    Without ``follow``: the set as it is when an epoch begins, each id once. With it: every example of the topic, then new
+    ones as they come, for ever; an id may come again, and its newest row counts. Only the rows of ``triples`` have the id.
+    Retractions have no row: a new epoch without ``follow`` leaves them out, ``changes`` shows them.
 
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
+    ``state_dict`` holds offsets of the topic, so a resumed iteration goes on with the next message, whatever was compacted
+    away meanwhile. Without ``follow``, an id that changed meanwhile comes again. One shard is one partition.
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+    Raises BrokerError, and SettingsError where ``datasets`` is not installed.
+    """
+    try:
+        from streams.hugging_face import rows
+    except ImportError as error:
+        raise SettingsError(f"{error}: `pip install 'datasets>=5,<6'`, or Backstream's extra `train`") from error
+    return rows(client, partitions(client), shape, follow)
+
+
+def _partitions(consumer: KafkaConsumer) -> tuple[int, ...]:
+    found = tuple(sorted(consumer.partitions_for_topic(CURATED.name) or ()))
+    if not found:
+        raise BrokerError(f"there is no topic {CURATED.name} on this Kafka: `backstream up` creates it")
+    return found
+
+
+def _understood(messages: Iterable[Received]) -> Iterator[Change]:
+    """Messages as changes. What is no example of this version is passed over, as the trainer does."""
+    for message in messages:
+        example = None
+        if message.value is not None:
+            try:
+                example = decode(Example, message.value, header_map(message.headers))
+            except WireError as error:
+                log.warning("%s@%d:%d is passed over: %s", message.topic, message.partition, message.offset, error)
+                continue
+        id = example.id if example else (message.key or b"").decode(errors="replace")
+        yield Change(id, example, message.partition, message.offset)

@@ -17,20 +17,24 @@ from schemas.ids import document_id
 from schemas.records import Document, Example, Release
 from schemas.wire import decode_document, header_map
 from streams.audit import Audit, audit
-from streams.curated import snapshot
+from streams.dataset import snapshot
 from streams.exports import Shape, write_jsonl
 from streams.feed import feed
 from streams.lag import Flow, FlowReader
 from streams.progress import Progress
 from streams.releases import read_releases
 from streams.replay import replay
+from streams.rerating import Rerating, rerating
 from streams.settings import Settings
 from streams.supervisor import Supervisor
 from streams.topics import DOCUMENTS
 
 _POLL_SECONDS = 0.5
+_TELL_SECONDS = 5.0
 _TRAINING_TOKENS = 100_000
 """About a minute of training on 2 cores."""
+_RERATING_SECONDS = 3.0
+"""One worker with a small model changes sooner."""
 _LIBRARY = """
     argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib doctest email
     enum fractions functools gettext heapq http inspect ipaddress json logging mailbox multiprocessing
@@ -61,7 +65,8 @@ def demo_documents() -> Iterator[Document]:
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
     training = settings.training.model_copy(update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)})
-    settings = settings.model_copy(update={"training": training})
+    rerating = settings.rerating.model_copy(update={"after_seconds": min(settings.rerating.after_seconds, _RERATING_SECONDS)})
+    settings = settings.model_copy(update={"training": training, "rerating": rerating})
     run = _Run(settings, base)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, run.interrupt)
@@ -81,6 +86,7 @@ def _run(run: "_Run", settings: Settings, base: Path, limit: int | None) -> int:
             run.until_idle(supervisor, reader)
             run.train(supervisor)
             run.until_loaded(supervisor)
+            run.until_rated_again(supervisor)
             run.until_idle(supervisor, reader)
             account = audit(run.client, reader.committed())
         examples = snapshot(run.client)
@@ -103,6 +109,8 @@ class _Run:
     first_curated: float | None = None
     served: str = ""
     verified: str = ""
+    kept_before: set[str] = field(default_factory=set)
+    rerating: Rerating | None = None
     interrupted: bool = False
 
     def interrupt(self, *_: object) -> None:
@@ -162,12 +170,29 @@ class _Run:
             self._take_events(supervisor)
             time.sleep(_POLL_SECONDS)
 
+    def until_rated_again(self, supervisor: Supervisor) -> None:
+        """Wait until a release that took service has rated again what the one before it had rated."""
+        serving = next((r for r in reversed(read_releases(self.client)) if r.id == self.served), None)
+        if serving is None:
+            return
+        seconds, told = self.settings.rerating.after_seconds, 0.0
+        self.kept_before = {example.id for example in snapshot(self.client)}
+        while self.rerating is None or not self.rerating.finished:
+            self._take_events(supervisor)
+            time.sleep(_POLL_SECONDS)
+            if time.time() < serving.announced_at + seconds:
+                continue
+            self.rerating = rerating(self.client, self.settings.kafka.group, serving, seconds)
+            if time.monotonic() - told >= _TELL_SECONDS or self.rerating.finished:
+                told = time.monotonic()
+                self.progress.note(f"{serving.id} has rated {self.rerating.done:,} of {self.rerating.total:,} candidates again")
+
     def _take_events(self, supervisor: Supervisor) -> None:
         if self.interrupted:
             raise KeyboardInterrupt
         for event in supervisor.poll():
             self.progress.event(event)
-            if event["event"] == "ready":
+            if event["event"] in ("ready", "serving"):
                 self.served = event["release"]
 
 
@@ -214,6 +239,12 @@ def _summary(documents: int, account: Audit, examples: list[Example], releases: 
         lines.append(describe_release(releases[-1]))
         served = f"loaded and in service: {run.served}"
         lines.append(f"  {served}" if run.served == releases[-1].id else f"  loaded and verified, not promoted; {served}")
+        if run.rerating is not None:
+            kept = {example.id for example in examples}
+            lines.append(
+                f"  it rated {run.rerating.done:,} candidates again: {len(run.kept_before & kept):,} examples stayed, "
+                f"{len(run.kept_before - kept):,} were taken back, {len(kept - run.kept_before):,} came in"
+            )
     else:
         lines.append(f"no release: nothing new to train on; in service: {read_manifest(run.base).id}")
     first = f"the first curated example after {run.first_curated:.0f} s, " if run.first_curated is not None else ""

@@ -1,7 +1,7 @@
 """The topology as tables and as a Mermaid diagram, read off the same tables that run it."""
 
 from streams.topics import TOPICS
-from streams.topology import STAGES
+from streams.topology import EVERY_STAGE
 
 
 def as_table() -> dict[str, list[dict[str, str]]]:
@@ -14,7 +14,7 @@ def as_table() -> dict[str, list[dict[str, str]]]:
             "model": spec.role.value if spec.role else "none",
             "state": spec.state.name if spec.state else "none",
         }
-        for spec in STAGES
+        for spec in EVERY_STAGE
     ]
     topics = [
         {
@@ -33,7 +33,7 @@ def as_mermaid() -> str:
     """A flow chart: topics as cylinders, agents as boxes."""
     lines = ["flowchart LR"]
     lines += [f"  {topic.name}[({topic.name})]" for topic in TOPICS]
-    for spec in STAGES:
+    for spec in EVERY_STAGE:
         lines.append(f"  {spec.source.name} --> {spec.name}[{spec.name}]")
         lines += [f"  {spec.name} --> {topic.name}" for topic in spec.outputs]
     lines += ["  curated --> trainer[trainer]", "  trainer --> releases"]

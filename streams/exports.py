@@ -62,7 +62,7 @@ def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
     Raises BackstreamError where it cannot be written.
     """
     count = 0
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         for example in examples:
             file.write(json.dumps(row(example, shape), ensure_ascii=False).encode() + b"\n")
             count += 1
@@ -78,16 +78,17 @@ def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    schema, count = _schema(shape), 0
+    schema, count = columns(shape), 0
     rows = (row(example, shape) for example in examples)
-    with _whole_file(path) as file, ParquetWriter(file, schema, compression="zstd") as writer:
+    with whole_file(path) as file, ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
             count += len(batch)
     return count
 
 
-def _schema(shape: Shape) -> "pyarrow.Schema":
+def columns(shape: Shape) -> "pyarrow.Schema":
+    """The columns of a shape's rows, with their types."""
     import pyarrow
 
     text = pyarrow.string()
@@ -104,8 +105,11 @@ def _schema(shape: Shape) -> "pyarrow.Schema":
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of it on failure."""
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of it on failure.
+
+    Raises BackstreamError where it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

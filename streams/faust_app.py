@@ -64,9 +64,10 @@ class _App(faust.App):
 class StageApp:
     """A stage reading its topic in its own consumer group. ``failed`` is done, with the error, should faust crash."""
 
-    def __init__(self, stage: Stage, topic: str, gates: Gates, kafka: KafkaSettings) -> None:
+    def __init__(self, stage: Stage, topic: str, gates: Gates, kafka: KafkaSettings, group: str | None = None) -> None:
+        """``group`` is by default that of the stage's name."""
         self.stage = stage
-        self.group = f"{kafka.group}.{stage.name}"
+        self.group = group or f"{kafka.group}.{stage.name}"
         self._kafka = kafka
         loop = asyncio.get_running_loop()
         broker = [URL(f"aiokafka://{address}") for address in kafka.bootstrap_servers.split(",")]

@@ -10,7 +10,7 @@ from typing import Any
 from agents.outcomes import Retraction
 from schemas.errors import SourceError
 from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
-from streams.roles import load_models
+from streams.roles import Models
 from streams.settings import Settings
 from streams.stage import Agent
 from streams.topology import agent_makers, segmenter_of
@@ -40,8 +40,9 @@ def preview_documents(
 ) -> Iterator[Verdict]:
     """Verdicts on the first ``count`` passages, as they are reached; refused passages count too."""
     with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
-        models = runner.run(load_models(settings, model, loaded))
-        agents = {name: make() for name, make in agent_makers(settings, models).items()}
+        models = runner.run(Models.load(settings, model))
+        loaded.callback(models.close)
+        agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
         shown = 0
         for document in documents:
             verdicts = _follow(agents, document)

@@ -3,22 +3,23 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from models.lifeline import end_with_parent
-from models.release import read_manifest
-from schemas.errors import ModelError
+from schemas.errors import FencedError
+from schemas.records import Release
 from streams.endpoint import serve_metrics
 from streams.metrics import Metrics
-from streams.rollout import choose, wait_for_another
-from streams.settings import Settings
+from streams.roles import Models
+from streams.rollout import OnEvent, Rollout
+from streams.settings import Role, Settings
 from streams.topology import STAGES, StageSpec
 from streams.trainer import TrainerService
 from streams.worker import Worker
 
-OnEvent = Callable[[Mapping[str, Any]], None]
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,7 +32,7 @@ def run_worker(
 ) -> None:
     """Serve until a signal: it drains, a second one ends the process at once. Raises what ended the worker.
 
-    When a release takes service, the stages drain and start again with it.
+    When a release takes service, the models change to it while the stages go on.
     """
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(settings, base, on_event, stages, signals))
@@ -45,11 +46,16 @@ def run_trainer(
     once: bool = False,
     signals: Sequence[signal.Signals] = BOTH_SIGNALS,
 ) -> None:
-    """Train until a signal; see TrainerService."""
+    """Train until a signal, or until another trainer takes over; see TrainerService."""
     service = TrainerService(settings, base, on_event)
     for number in signals:
         signal.signal(number, lambda *_: service.stop())
-    service.run(once=once)
+    try:
+        service.run(once=once)
+    except FencedError as error:
+        if once:
+            raise
+        on_event({"event": "fenced", "error": str(error)})
 
 
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:
@@ -79,37 +85,54 @@ async def _serve(
     for number in signals:
         loop.add_signal_handler(number, stop)
     measures = Metrics()
-    client = settings.kafka.client()
-    base_id = read_manifest(base).id
-    # Stages without a model, or with a pinned one, have no reason to stop for a release.
-    follows = any(spec.role is not None and settings.pinned(spec.role) is None for spec in stages)
+    rollout = Rollout(settings, base, on_event)
     with serve_metrics(settings.metrics_port, measures, lambda: current is not None and current.ready) as port:
-        refused: set[str] = set()
-        while not stopping.is_set():
-            choice = await asyncio.to_thread(choose, client, base, refused)
-            serving = read_manifest(choice.directory).id
-            current = Worker(settings, choice.directory, stages, measures)
+        models = await rollout.load([spec.role for spec in stages if spec.role])
+        worker = current = Worker(settings, models.services, stages, measures)
+        following: list[asyncio.Task[None]] = []
 
-            async def announce(worker: Worker = current) -> None:
-                on_event({"event": "ready", "release": worker.release, "metrics_port": port})
+        async def ready() -> None:
+            on_event({"event": "ready", "release": models.release, "metrics_port": port})
+            # Stages without a model, or with a pinned one, have nothing to follow.
+            if models.follows:
+                following.append(asyncio.create_task(_follow(rollout, models, worker, settings)))
 
-            watch = [asyncio.create_task(_stop_for_another(client, base_id, choice.considered, current))] if follows else []
-            try:
-                await current.run(announce)
-            except ModelError as error:
-                if serving == base_id:
-                    raise
-                refused.add(serving)  # the release before it stays in service: here, the base
-                on_event({"event": "failed", "error": f"release {serving} is refused: {error}"})
-            finally:
-                for task in watch:
-                    task.cancel()
-                await asyncio.gather(*watch, return_exceptions=True)
+        if stopping.is_set():
+            worker.stop()
+        try:
+            await worker.run(ready)
+        finally:
+            await _end(following)
+            models.close()
 
 
-async def _stop_for_another(client: Mapping[str, Any], base: str, considered: str | None, worker: Worker) -> None:
-    await wait_for_another(client, base, considered)
-    worker.stop()
+async def _follow(rollout: Rollout, models: Models, worker: Worker, settings: Settings) -> None:
+    """Keep the worker at the release in service, and have each that takes service rate again what was rated before."""
+    rerates = settings.rerating.enabled and Role.FORWARD in models.follows
+    rerating: list[asyncio.Task[None]] = []
+    try:
+        async for release in rollout.follow(models):
+            if rerates:
+                await _end(rerating)
+                rerating = [asyncio.create_task(_rate_again(worker, release, settings.rerating.after_seconds))]
+    except Exception as error:
+        worker.fail(error)
+    finally:
+        await _end(rerating)
+
+
+async def _rate_again(worker: Worker, release: Release, after_seconds: float) -> None:
+    await asyncio.sleep(max(0.0, release.announced_at + after_seconds - time.time()))
+    try:
+        await worker.rate_again(release)
+    except Exception as error:
+        worker.fail(error)
+
+
+async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

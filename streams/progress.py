@@ -76,6 +76,8 @@ class Progress:
         self._training = ""
         texts = {
             "ready": "{process} is ready, serving {release}",
+            "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
+            "fenced": "{process} has ended: {error}",
             "training": "trainer: training on {examples} curated examples and the seeds",
             "evaluated": "trainer: evaluated on held-out pairs",
             "released": "trainer: release {id} written",

@@ -1,6 +1,7 @@
 """Reading a topic from its beginning to where it ends now: to restore state, to export, to audit."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,20 +15,43 @@ from streams.dead_letters import Received
 
 async def replay_partition(client: Mapping[str, Any], topic: str, partition: int) -> AsyncIterator[Received]:
     """Every message that the partition holds now, in order."""
+    place = TopicPartition(topic, partition)
+    async with _reading(client, place) as consumer:
+        await consumer.seek_to_beginning(place)
+        async for received in _until(consumer, place, (await consumer.end_offsets([place]))[place]):
+            yield received
+
+
+async def replay_answered(
+    client: Mapping[str, Any], topic: str, partition: int, group: str, count: int
+) -> AsyncIterator[Received]:
+    """Of the messages that a consumer group has answered for, the last so many, in order."""
+    place = TopicPartition(topic, partition)
+    async with _reading(client, place, group_id=group) as consumer:
+        end = await consumer.committed(place) or 0
+        consumer.seek(place, max(end - count, (await consumer.beginning_offsets([place]))[place]))
+        async for received in _until(consumer, place, end):
+            yield received
+
+
+@asynccontextmanager
+async def _reading(client: Mapping[str, Any], place: TopicPartition, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        **client, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+        **client, **options, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        place = TopicPartition(topic, partition)
         consumer.assign([place])
-        end = (await consumer.end_offsets([place]))[place]
-        await consumer.seek_to_beginning(place)
-        while await consumer.position(place) < end:
-            for record in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
-                yield Received(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+        yield consumer
     finally:
         await consumer.stop()
+
+
+async def _until(consumer: AIOKafkaConsumer, place: TopicPartition, end: int) -> AsyncIterator[Received]:
+    while await consumer.position(place) < end:
+        for r in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+            if r.offset < end:
+                yield Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
 
 
 def replay(client: Mapping[str, Any], topic: str) -> Iterator[Received]:

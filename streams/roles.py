@@ -1,14 +1,15 @@
-"""The models that play the roles: one for both, or one of its own for a role that the settings pin."""
+"""The models that play the roles of a process: one for both, or one of its own for a role that the settings pin."""
 
 import asyncio
-import contextlib
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from models.catalogue import default_cache, prepare
 from models.engine import Budget
+from models.service import InService
 from models.serving import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
@@ -16,33 +17,104 @@ from streams.settings import Role, Settings
 log = logging.getLogger(__name__)
 
 
-async def load_models(
-    settings: Settings, serving: Path, loaded: contextlib.ExitStack, roles: Iterable[Role] = tuple(Role)
-) -> dict[Role, ServedModel]:
-    """A model for each role, closed with ``loaded``: the pinned one, else the release in ``serving``.
+class Models:
+    """The models of a process. It owns them: ``close`` gives their memory back.
 
-    Raises ModelError where the release cannot be loaded, SettingsError where a pinned model cannot: it is not the
-    release's fault, so no release is to be refused for it.
+    Roles that no setting pins share one service, whose model changes with the release.
     """
-    models: dict[Role, ServedModel] = {}
-    by_directory: dict[Path, ServedModel] = {}
-    budget = threading.Lock()
-    for role in roles:
-        pinned = settings.pinned(role)
+
+    def __init__(
+        self, settings: Settings, pinned: Mapping[Role, ServedModel], following: Mapping[Role, InService], budget: Budget
+    ) -> None:
+        """Use ``load``."""
+        self._settings = settings
+        self._pinned = pinned
+        self._following = following
+        self._budget = budget
+        self.services: Mapping[Role, InService] = {**{role: InService(m) for role, m in pinned.items()}, **following}
+        """What plays each role."""
+
+    @classmethod
+    async def load(cls, settings: Settings, serving: Path, roles: Iterable[Role] = tuple(Role), term: int = 0) -> "Models":
+        """A model for each role: the pinned one, else the release in ``serving``, whose service has the number ``term``.
+
+        Raises ModelError where the release cannot be loaded, SettingsError where a pinned model cannot: it is not the
+        release's fault, so no release is to be refused for it.
+        """
+        budget = threading.Lock()
+        loaded: dict[Path, ServedModel] = {}
+        pinned: dict[Role, ServedModel] = {}
+        follow: list[Role] = []
         try:
-            directory = await asyncio.to_thread(prepare, pinned, default_cache()) if pinned else serving
-            if directory not in by_directory:
-                by_directory[directory] = await load_model(settings, directory, budget)
-                loaded.callback(by_directory[directory].close)
-        except ModelError as error:
-            if pinned is None:
-                raise
-            raise SettingsError(f"{pinned}, which the settings name for the {role} role, cannot be used: {error}") from error
-        models[role] = by_directory[directory]
-    return models
+            for role in roles:
+                name = settings.pinned(role)
+                if name is None:
+                    follow.append(role)
+                else:
+                    pinned[role] = await _load_pinned(settings, role, name, loaded, budget)
+            following: dict[Role, InService] = {}
+            if follow:
+                if serving not in loaded:
+                    loaded[serving] = await load_model(settings, serving, budget, term)
+                following = dict.fromkeys(follow, InService(loaded[serving]))
+        except BaseException:
+            for model in loaded.values():
+                model.close()
+            raise
+        return cls(settings, pinned, following, budget)
+
+    @property
+    def follows(self) -> frozenset[Role]:
+        """The roles whose model changes with the release."""
+        return frozenset(self._following)
+
+    @property
+    def release(self) -> str | None:
+        """The release that the roles which follow releases serve; None where all are pinned, or there are none."""
+        return next((service.release for service in self._following.values()), None)
+
+    async def change(self, directory: Path, term: int) -> None:
+        """Load another release beside the one in service, have it serve, and close the one before it when it is done.
+
+        Records go on meanwhile, each with one model from its beginning to its end. Raises ModelError where the release cannot
+        be loaded: then nothing has changed.
+        """
+        service = self._one_that_follows()
+        before = await service.change(await load_model(self._settings, directory, self._budget, term))
+        if all(before is not model for model in self._pinned.values()):
+            await asyncio.to_thread(before.close)
+
+    @asynccontextmanager
+    async def held_after(self, seconds: float) -> AsyncIterator[None]:
+        """While the block runs longer than this, the roles that follow releases begin no record."""
+        service = self._one_that_follows()
+        timer = asyncio.get_running_loop().call_later(max(0.0, seconds), service.hold)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            service.resume()
+
+    def _one_that_follows(self) -> InService:
+        return next(iter(self._following.values()))
+
+    def close(self) -> None:
+        """Close every model."""
+        for service in self.services.values():
+            service.model.close()
 
 
-async def load_model(settings: Settings, directory: Path, budget: Budget | None = None) -> ServedModel:
+async def _load_pinned(settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: Budget) -> ServedModel:
+    try:
+        directory = await asyncio.to_thread(prepare, name, default_cache())
+        if directory not in loaded:
+            loaded[directory] = await load_model(settings, directory, budget)
+    except ModelError as error:
+        raise SettingsError(f"{name}, which the settings name for the {role} role, cannot be used: {error}") from error
+    return loaded[directory]
+
+
+async def load_model(settings: Settings, directory: Path, budget: Budget | None = None, term: int = 0) -> ServedModel:
     """The release in a directory, as the settings want it served. Raises ModelError where it cannot be loaded."""
     model = await ServedModel.load(
         directory,
@@ -52,6 +124,7 @@ async def load_model(settings: Settings, directory: Path, budget: Budget | None 
         memory_gb=settings.device_memory_gb,
         system=settings.system_prompt,
         budget=budget,
+        term=term,
     )
     _tell_of_a_narrow_window(model, settings)
     return model

@@ -20,7 +20,7 @@ from pydantic_settings import SettingsError as UnreadableSource
 
 from schemas.errors import SettingsError
 
-_OTHER_VARIABLES = {"BACKSTREAM_CACHE"}
+_OTHER_VARIABLES = {"BACKSTREAM_CACHE", "BACKSTREAM_RATER"}
 """Ours, but no settings: read where they are used."""
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -126,6 +126,18 @@ class CurationSettings(BaseModel):
     """ROUGE-L with every kept instruction must be below this."""
 
 
+class ReratingSettings(BaseModel):
+    """What happens to the candidates that are there when a release takes service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    """Whether the release rates them again, behind live records."""
+    after_seconds: float = Field(default=60.0, ge=0)
+    """Waited after the announcement. A worker that has not changed by then begins no record until it has, so that nothing
+    written later is rated by the release before; longer than a model takes to load, and nobody has to wait."""
+
+
 class TrainingSettings(BaseModel):
     """When the trainer trains, and how much."""
 
@@ -138,6 +150,11 @@ class TrainingSettings(BaseModel):
     max_tokens: int = Field(default=2_000_000, ge=1000)
     """Training tokens of one run: what bounds its time."""
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Of a run, shared by its processes."""
+    processes: int = Field(default=1, ge=1)
+    """That train together, a GPU each."""
+    lora_rank: int | None = Field(default=None, ge=0)
+    """Of the adapters that are trained in place of the weights; 0 for none, None for 16 from 1e9 parameters on."""
 
 
 class Settings(BaseSettings):
@@ -174,6 +191,7 @@ class Settings(BaseSettings):
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()
     curation: CurationSettings = CurationSettings()
+    rerating: ReratingSettings = ReratingSettings()
     training: TrainingSettings = TrainingSettings()
 
     def pinned(self, role: Role) -> str | None:

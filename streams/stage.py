@@ -38,6 +38,16 @@ class Agent(Protocol):
         """What follows from a record. May be called again with the same record; raises only for errors, never to refuse."""
 
 
+class StatefulAgent(Agent, Protocol):
+    """An agent that remembers what its partition has given. It is made anew for each assignment, and told before ``handle``."""
+
+    def restore(self, key: str, record: Any) -> None:
+        """One record of the topic that holds its state, in order; None is a tombstone."""
+
+    def recall(self, record: Any) -> None:
+        """One of the last records of its source that were answered for, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class StagePolicy:
     """How a stage treats its messages.

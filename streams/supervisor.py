@@ -99,8 +99,10 @@ class Supervisor:
         with contextlib.suppress(queue.Empty):
             while True:
                 events.append(self._events.get_nowait())
+        fenced = {event["process"] for event in events if event["event"] == "fenced"}
         now = time.monotonic()
         for child in self._children:
+            child.once = child.once or child.name in fenced  # another has taken over: to start again would fence that one
             if child.once:
                 continue
             if child.process is not None and not child.process.is_alive():

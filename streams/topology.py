@@ -9,7 +9,7 @@ from agents.curator import Curator, CuratorSettings
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
-from models.serving import ServedModel
+from models.service import InService
 from schemas.records import Record
 from schemas.wire import decode, decode_document
 from streams.settings import Role, Settings
@@ -22,7 +22,9 @@ _REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One line of the topology. ``state`` is the topic from whose like-numbered partition the agent is restored."""
+    """One line of the topology. ``state`` is the topic from whose like-numbered partition the agent is restored; the last
+    messages of its source that were answered for are recalled after it.
+    """
 
     name: str
     source: Topic
@@ -31,6 +33,8 @@ class StageSpec:
     """What the stage asks of a model, if it asks one."""
     remember: int = 0
     state: Topic | None = None
+    in_flight: int | None = None
+    """Messages open at once, where that is not the setting's."""
 
     @property
     def decode(self) -> Decode:
@@ -43,7 +47,7 @@ class StageSpec:
     def policy(self, settings: Settings) -> StagePolicy:
         """How the stage treats its messages."""
         return StagePolicy(
-            in_flight=settings.generation.in_flight if self.role else settings.kafka.in_flight,
+            in_flight=self.in_flight or (settings.generation.in_flight if self.role else settings.kafka.in_flight),
             concurrent=self.role is not None,
             timeout=settings.generation.timeout_seconds,
             remember=self.remember,
@@ -56,7 +60,14 @@ STAGES = (
     StageSpec("scorer", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, remember=_REMEMBERED),
     StageSpec("curator", SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
 )
-"""Every stage, in flow order."""
+"""Every stage that is always there, in flow order."""
+
+# Few at once: they wait behind live records, in the same engine's queue.
+RECURATOR = StageSpec("recurator", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16)
+"""The stage that runs beside them while a release serves, in a consumer group for each release."""
+
+EVERY_STAGE = (*STAGES, RECURATOR)
+"""What there is to show."""
 
 AgentMaker = Callable[[], Agent]
 
@@ -78,8 +89,8 @@ def sampling_of(settings: Settings) -> Sampling:
     )
 
 
-def agent_makers(settings: Settings, models: Mapping[Role, ServedModel]) -> Mapping[str, AgentMaker]:
-    """How to make the agent of each stage whose model is there. Stateless agents are shared; the curator is made anew."""
+def agent_makers(settings: Settings, models: Mapping[Role, InService]) -> Mapping[str, AgentMaker]:
+    """How to make the agent of each stage of STAGES whose model is there. Only the curator is made anew each time."""
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
         "segmenter": lambda: segmenter,

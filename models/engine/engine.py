@@ -144,8 +144,8 @@ class Engine:
         await self._inbox.put(request)
         return await request.answer()
 
-    async def rate(self, prompt: Sequence[int], digit_ids: Sequence[int]) -> DigitProbabilities:
-        """The probabilities of the tokens of '1' to '5' after a prompt.
+    async def rate(self, prompt: Sequence[int], digit_ids: Sequence[int], priority: int = 0) -> DigitProbabilities:
+        """The probabilities of the tokens of '1' to '5' after a prompt. Of what waits, the lowest ``priority`` goes first.
 
         Raises PromptTooLong where the prompt does not fit the context window, ValueError for an empty prompt, an unknown
         id or other than five different digits, EngineError where the engine failed or is closed.
@@ -155,7 +155,7 @@ class Engine:
             raise ValueError(f"digit_ids are {digits}: they must be {DIGITS} different ids, those of '1' to '5'")
         ids = self._checked(prompt, 0)
         loop = asyncio.get_running_loop()
-        request = RatingRequest(prompt=ids, loop=loop, future=loop.create_future(), digit_ids=digits)
+        request = RatingRequest(prompt=ids, loop=loop, future=loop.create_future(), priority=priority, digit_ids=digits)
         await self._inbox.put(request)
         return await request.answer()
 

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.house.writing import Written
-
-Figure = tuple[float, float, float]
-"""A value and the ends of its 95% interval."""
+from models.intervals import Figure
 
 _BEGIN, _END = "<!-- written by models.house.evaluate -->", "<!-- end -->"
 

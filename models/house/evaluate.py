@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +17,17 @@ import numpy as np
 from models.catalogue import default_cache, prepare
 from models.checkpoints import HOUSE, HOUSE_CHECKPOINT
 from models.engine import Precision, Sampling
-from models.evaluation import auc
+from models.figures import auc
 from models.grades import Grader, Pair
-from models.house.card import Figure, render
+from models.house.card import render
 from models.house.data import Passages, read_pairs
 from models.house.recovery import Recovery
 from models.house.settings import Recipe
 from models.house.writing import Written, write
+from models.intervals import Figure, interval
 from models.likelihood import GraphReader
 from models.prompts import Prompter
 from models.templates import SEED_TAG
-
-_RESAMPLES = 2000
-
-
-def interval(statistic: Callable[[np.ndarray], float], rows: int) -> Figure:
-    """A statistic of row numbers, with its 95% percentile bootstrap interval over the rows."""
-    generator = np.random.default_rng(0)
-    values = [statistic(generator.integers(0, rows, rows)) for _ in range(_RESAMPLES)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(statistic(np.arange(rows))), float(low), float(high)
 
 
 def mean(values: np.ndarray) -> Figure:

@@ -1,8 +1,11 @@
 """Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl --output DIR``.
 
-Standard output is JSON lines: ``started`` (examples, seeds, leaked, sequences), ``step`` (step, steps, loss), ``evaluated``
-(model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics, counts). A failure
-exits with 1, and the last line of standard error is ``{"event": "failed", "error": ...}``.
+Standard output is JSON lines: ``started`` (examples, seeds, leaked, ratings, sequences), ``step`` (step, steps, loss),
+``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics, counts,
+intervals, verdict). A failure exits with 1, and the last line of standard error is ``{"event": "failed", "error": ...}``.
+
+Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N processes train together, a
+GPU each, or on the CPU; the first writes and tells.
 """
 
 import os
@@ -63,12 +66,19 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
     set_verbosity_error()
     torch.set_num_threads(options.threads)
 
+    # As torch's launcher sets them.
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+
     def emit(event: dict[str, Any]) -> None:
-        print(json.dumps(event), file=output, flush=True)
+        if not rank:
+            print(json.dumps(event), file=output, flush=True)
 
     chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
+    chosen["processes"] = processes
     settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
-    train(Inputs(options.base, parent, options.examples, options.output), settings, emit)
+    train(Inputs(options.base, parent, options.examples, options.output, options.ratings), settings, emit, rank)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--base", type=Path, required=True, help="the release directory that training starts from")
     parser.add_argument("--parent", type=Path, help="the release that curated the examples (default: the base)")
     parser.add_argument("--examples", type=Path, required=True, help="seeds and curated examples, as JSON lines")
+    parser.add_argument("--ratings", type=Path, help="people's ratings, as JSON lines")
     parser.add_argument("--output", type=Path, required=True, help="the directory that gets the release directory")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
     parser.add_argument("--minutes", type=float, help="stop training after so long")
@@ -86,8 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-tokens", type=int, help=f"tokens to train on (default: {defaults.max_tokens:,})")
     parser.add_argument("--epochs", type=int, help=f"passes over the examples (default: {defaults.epochs})")
     parser.add_argument("--rate", type=float, help="learning rate (default: by the size of the base)")
+    parser.add_argument("--lora-rank", type=int, help="of adapters; 0 for none (default: 16 for 1e9 parameters or more)")
     parser.add_argument("--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)")
     parser.add_argument("--save-steps", type=int, help="steps between checkpoints (default: 25)")
+    parser.add_argument("--threshold", type=float, help=f"lowest rating that is kept (default: {defaults.threshold:g})")
     parser.add_argument("--seed", type=int, help="of the order and the grades (default: 0)")
     return parser
 

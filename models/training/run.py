@@ -4,24 +4,30 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from models.calibration import Calibration, calibrate
 from models.checkpoints import side_files
-from models.evaluation import evaluate
+from models.evaluation import measure, opinions
 from models.export import export
+from models.figures import Measured, Opinions
+from models.gate import Comparison, compare
 from models.grades import Pair
+from models.people import rated_pairs, read_ratings
 from models.prompts import Prompter
 from models.release import Manifest, Origin, is_release, read_manifest, release_id, verify, write_manifest
 from models.training.data import TrainingSet, divide, read_examples, sequences
+from models.training.lora import adapt, merged
+from models.training.report import Report
 from models.training.settings import TrainingSettings
 from models.training.tuning import fit
 from schemas.errors import ModelError, TrainingError
-from schemas.records import Example
+from schemas.records import Record
 
 Emit = Callable[[dict[str, Any]], None]
 """Takes one event, as described in ``models.training.__main__``."""
@@ -36,26 +42,37 @@ class Inputs:
     examples: Path
     releases: Path
     """Where the release directory is written, and the run's checkpoints until then."""
+    ratings: Path | None = None
+    """People's."""
 
 
-def train(inputs: Inputs, settings: TrainingSettings, emit: Emit) -> Path:
+def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0) -> Path | None:
     """Train, measure, export and write a release; returns its directory, ``releases/<release id>``.
+
+    Of several processes, told apart by ``rank``, all train; the first does the rest, and the others return None.
 
     A run that was killed goes on from its last checkpoint when it is started again with the same inputs; one that has
     its release already gives it back. Raises TrainingError or ModelError.
     """
     base, parent = verify(inputs.base), verify(inputs.parent)
     examples = read_examples(inputs.examples)
-    run = _run_id(base, parent, examples, settings)
+    ratings = read_ratings(inputs.ratings) if inputs.ratings else []
+    run = _run_id(base, parent, (*examples, *ratings), settings)
     inputs.releases.mkdir(parents=True, exist_ok=True)
     for done in sorted(inputs.releases.iterdir()):
         if is_release(done) and read_manifest(done).run == run:
             verify(done)
             _emit_released(done, emit)
             return done
-    data = divide(examples, settings.held_out_share)
+    data = divide(examples, settings.held_out_share, rated_pairs(ratings))
     work = inputs.releases / f"{run[:16]}.training"
-    release = _train(inputs, settings, data, _Lineage(base.id, parent.id, run), work, emit)
+    model, counts = _fit(inputs, settings, data, work, emit)
+    if rank:
+        return None
+    checkpoint = _save(model, inputs.base, work / "checkpoint")
+    del model  # two more are measured
+    found = _measure(inputs, settings, data, checkpoint, emit)
+    release = _write(inputs.releases, checkpoint, _Lineage(base.id, parent.id, run), found, settings, counts)
     shutil.rmtree(work, ignore_errors=True)
     _emit_released(release, emit)
     return release
@@ -68,42 +85,81 @@ class _Lineage:
     run: str
 
 
-def _train(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, lineage: _Lineage, work: Path, emit: Emit) -> Path:
-    prompter = Prompter.load(inputs.base)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was measured of the release and of its parent."""
+
+    new: Measured
+    old: Measured
+    comparison: Comparison
+    calibration: Calibration | None
+
+
+def _fit(
+    inputs: Inputs, settings: TrainingSettings, data: TrainingSet, work: Path, emit: Emit
+) -> tuple[PreTrainedModel, dict[str, int]]:
+    """Fine-tune the base; gives the model, and what was counted."""
     model = _load(inputs.base)
     context = int(getattr(model.config, "max_position_embeddings", None) or settings.longest)
-    chosen = sequences(data, prompter, settings, context)
-    counts = {"examples": len(data.augmented), "seeds": len(data.seeds), "leaked": data.leaked}
+    chosen = sequences(data, Prompter.load(inputs.base), settings, context)
+    counts = {"examples": len(data.augmented), "seeds": len(data.seeds), "leaked": data.leaked, "ratings": len(data.rated)}
     emit({"event": "started", **counts, "sequences": len(chosen)})
-
-    held_out = [Pair.of(example) for example in data.held_out]
-    parent_metrics = evaluate(_load(inputs.parent), Prompter.load(inputs.parent), held_out)
-    emit({"event": "evaluated", "model": "parent", "metrics": parent_metrics})
 
     def report(step: int, steps: int, loss: float) -> None:
         emit({"event": "step", "step": step, "steps": steps, "loss": round(loss, 4)})
 
-    count = len(data.seeds) + len(data.augmented)
-    steps = fit(model, inputs.base, chosen, count, settings, work / "checkpoints", report)
-    checkpoint = _save(model, inputs.base, work / "checkpoint")
-    # What is measured is what will be served: the weights as they were rounded to be saved.
-    metrics = evaluate(_load(checkpoint), prompter, held_out)
-    emit({"event": "evaluated", "model": "new", "metrics": metrics})
+    examples = len(data.seeds) + len(data.augmented)
+    lora = settings.rank_for(model.num_parameters())
+    tuned = adapt(model, lora, settings.seed) if lora else model
+    steps = fit(tuned, inputs.base, chosen, examples, settings, work / "checkpoints", report)
+    counts |= {"held_out": len(data.held_out), "ratings_held_out": len(data.rated_held_out)}
+    return merged(tuned), {**counts, "ratings_leaked": data.rated_leaked, "steps": steps, "lora_rank": lora}
 
-    exported = work / "release"
+
+def _measure(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, checkpoint: Path, emit: Emit) -> _Found:
+    """Measure the parent and the new model on the same held-out pairs; fit the new one's ratings to people's."""
+    held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
+
+    def measured(directory: Path, which: str) -> tuple[Measured, Opinions, Opinions]:
+        model, prompter = _load(directory), Prompter.load(directory)
+        of_pairs, of_rated = measure(model, prompter, held_out), opinions(model, prompter, data.rated_held_out)
+        emit({"event": "evaluated", "model": which, "metrics": of_pairs.figures(settings.threshold)})
+        fitted = data.rated if which == "new" else ()
+        return of_pairs, of_rated, opinions(model, prompter, fitted)
+
+    old, old_opinions, _ = measured(inputs.parent, "parent")
+    # What is measured is what will be served: the weights as they were rounded to be saved.
+    new, new_opinions, fitted = measured(checkpoint, "new")
+    comparison = compare(new, old, settings.threshold, (new_opinions, old_opinions))
+    return _Found(new, old, comparison, calibrate(fitted, new_opinions))
+
+
+def _write(
+    releases: Path, checkpoint: Path, lineage: _Lineage, found: _Found, settings: TrainingSettings, counts: dict[str, int]
+) -> Path:
+    """Export the checkpoint and make it a release, its report included."""
+    exported = checkpoint.with_name("release")
     shutil.rmtree(exported, ignore_errors=True)
     export(str(checkpoint), exported)
+    comparison, calibration = found.comparison, found.calibration
     origin = Origin(
         id=release_id(exported, "r", (lineage.run,)),
         base=lineage.base,
         parent=lineage.parent,
         run=lineage.run,
-        metrics=metrics,
-        parent_metrics=parent_metrics,
-        counts={**counts, "held_out": len(data.held_out), "steps": steps},
+        metrics=comparison.metrics,
+        parent_metrics=comparison.parent_metrics,
+        counts=counts,
+        intervals=comparison.changes,
+        verdict=comparison.verdict,
+        calibration=calibration.line if calibration and calibration.helps else None,
     )
+    report = Report(
+        origin.id, lineage.base, lineage.parent, settings.threshold, comparison, found.new, found.old, calibration, counts
+    )
+    report.write(exported)
     asyncio.run(write_manifest(exported, origin))
-    release = inputs.releases / origin.id
+    release = releases / origin.id
     if not is_release(release):
         shutil.rmtree(release, ignore_errors=True)  # a directory without a manifest: never finished
         exported.rename(release)
@@ -131,10 +187,10 @@ def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
     return directory
 
 
-def _run_id(base: Manifest, parent: Manifest, examples: Iterable[Example], settings: TrainingSettings) -> str:
+def _run_id(base: Manifest, parent: Manifest, records: Iterable[Record], settings: TrainingSettings) -> str:
     """Hash of all that decides what a run trains and measures."""
     digest = hashlib.sha256(f"{base.id} {parent.id} {settings.digest()}\n".encode())
-    for line in sorted({example.model_dump_json() for example in examples}):
+    for line in sorted({record.model_dump_json() for record in records}):
         digest.update(f"{line}\n".encode())
     return digest.hexdigest()
 
@@ -149,5 +205,7 @@ def _emit_released(directory: Path, emit: Emit) -> None:
             "metrics": manifest.metrics,
             "parent_metrics": manifest.parent_metrics,
             "counts": manifest.counts,
+            "intervals": manifest.intervals,
+            "verdict": asdict(manifest.verdict) if manifest.verdict else None,
         }
     )

@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass
 
 SMALL_MODEL = 100_000_000
 """Parameters below which a model takes the rate of a small one."""
+LARGE_MODEL = 1_000_000_000
+"""Parameters from which a model is trained through adapters, unless asked otherwise."""
+LORA_RANK = 16
+LORA_RATE = 10
+"""An adapter learns best at about ten times the rate of the whole model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,9 @@ class TrainingSettings:
     """
 
     rate: float | None = None
-    """Learning rate at its highest; None for 3e-4 under SMALL_MODEL parameters and 1e-5 otherwise."""
+    """Learning rate at its highest; None for 3e-4 under SMALL_MODEL parameters, else 1e-5; for adapters LORA_RATE times that."""
+    lora_rank: int | None = None
+    """Rank of the adapters that are trained in place of the weights; 0 for none, None for LORA_RANK from LARGE_MODEL on."""
     final_share: float = 0.9
     """Share of the rate that is left at the end."""
     warm_up: float = 0.05
@@ -29,7 +36,9 @@ class TrainingSettings:
     batch: int | None = None
     """Sequences in a step; None for 8 under SMALL_SET examples and 32 otherwise."""
     micro_batch: int = 8
-    """Sequences that go through the model at once."""
+    """Sequences that go through the model at once, in each process."""
+    processes: int = 1
+    """That share a step between them, a GPU each."""
 
     epochs: int = 2
     """At most so many passes over the examples."""
@@ -40,19 +49,33 @@ class TrainingSettings:
     """Ends the run after so much time, wherever it stands."""
     longest: int = 1024
     """Tokens of the longest sequence; longer ones are left out, never cut."""
-    rating_share: float = 0.25
+    rating_share: float = 0.4
     """Share of the sequences that train the rating, so that the scorer does not forget."""
     rating_weight: float = 4.0
     """Loss weight of the one digit of a rating; a token of a text has 1."""
+    least_ratings: int = 100
+    """Pairs that people must have rated before their ratings are trained on, the held-out ones among them."""
     held_out_share: float = 0.2
-    """Share of the human seeds that is only measured on."""
+    """Share of the human seeds, and of the pairs that people rated, that is only measured on."""
+    measured: int = 500
+    """Held-out seeds that are measured at most, the first by their ids: each is read nine times by two models."""
+    threshold: float = 4.0
+    """Lowest rating that the curator keeps: what the precision and recall of ratings are measured at."""
     save_steps: int = 25
     """A run that was killed goes on from the last multiple of this."""
     seed: int = 0
 
-    def rate_for(self, parameters: int) -> float:
-        """The learning rate for a base of this size."""
-        return self.rate if self.rate is not None else (3e-4 if parameters < SMALL_MODEL else 1e-5)
+    def rate_for(self, parameters: int, *, adapters: bool = False) -> float:
+        """The learning rate for a base of this size, or for adapters on it."""
+        if self.rate is not None:
+            return self.rate
+        return (3e-4 if parameters < SMALL_MODEL else 1e-5) * (LORA_RATE if adapters else 1)
+
+    def rank_for(self, parameters: int) -> int:
+        """The rank of adapters on a base of this size; 0 where its own weights are trained."""
+        if self.lora_rank is not None:
+            return self.lora_rank
+        return LORA_RANK if parameters >= LARGE_MODEL else 0
 
     def batch_for(self, examples: int) -> int:
         """Sequences in a step for a training set of this size."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler, SequentialSampler
@@ -33,7 +34,7 @@ Report = Callable[[int, int, float], None]
 
 
 def fit(
-    model: PreTrainedModel,
+    model: PreTrainedModel | PeftModel,
     tokenizer: Path,
     sequences: Sequence[TrainingSequence],
     examples: int,
@@ -43,13 +44,15 @@ def fit(
 ) -> int:
     """Train ``model`` in place on ``sequences``, in their order; returns the steps done.
 
-    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses the batch.
+    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses the batch. Of several
+    processes each takes its share of every batch, and all end with the same model; the first writes the checkpoints.
     Raises TrainingError where the loss is no longer a number.
     """
     batch = settings.batch_for(examples)
-    micro_batch = min(settings.micro_batch, batch)
-    accumulation = max(1, batch // micro_batch)
-    steps = -(-len(sequences) // (micro_batch * accumulation))
+    micro_batch = max(1, min(settings.micro_batch, batch // settings.processes))
+    at_once = micro_batch * settings.processes
+    accumulation = max(1, batch // at_once)
+    steps = -(-len(sequences) // (at_once * accumulation))
     steps = min(steps, settings.max_steps or steps)
     optimiser, schedule = _optimiser(model, settings, steps)
     trainer = _WeightedTrainer(
@@ -122,18 +125,22 @@ class _TimeLimit(TrainerCallback):
         self._started = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        if time.monotonic() - self._started >= self._seconds:
+        over = torch.tensor(float(time.monotonic() - self._started >= self._seconds), device=args.device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.broadcast(over, 0)  # one that stopped alone would leave the others waiting for its gradients
+        if over:
             control.should_training_stop = True
 
 
-def _optimiser(model: PreTrainedModel, settings: TrainingSettings, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
+def _optimiser(model: PreTrainedModel | PeftModel, settings: TrainingSettings, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
     """AdamW, whose rate warms up and then falls in a straight line. Norms and biases do not decay."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    rate = settings.rate_for(sum(p.numel() for p in parameters))
+    size = sum(p.numel() for p in model.parameters())
+    rate = settings.rate_for(size, adapters=isinstance(model, PeftModel))
     warm_up = max(1, round(settings.warm_up * steps))
 
     def share(step: int) -> float:

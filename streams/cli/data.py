@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from models.seeds.formats import Turns
 from models.seeds.formats import read_pairs as read_seed_file
 from schemas.errors import SourceError
 from schemas.records import Document, Example, Rejection, Segment
+from streams.card import OTHER, Export, write_card
 from streams.cli.options import (
     Assignments,
     Backward,
@@ -29,12 +31,13 @@ from streams.cli.options import (
     say,
     settings_from,
 )
-from streams.curated import follow, snapshot
+from streams.dataset import follow, snapshot
 from streams.exports import Shape, row, write_jsonl, write_parquet
 from streams.feed import FeedReport
 from streams.feed import feed as feed_documents
 from streams.feed import seed as write_seeds
 from streams.preview import Verdict, cut_documents, preview_documents
+from streams.releases import read_releases
 from streams.sources import discover, read
 
 _HEARTBEAT_SECONDS = 5.0
@@ -128,17 +131,27 @@ def export(
     state_dir: StateDir = None,
     broker: Broker = None,
     shape: Annotated[Shape, typer.Option(help="triples, alpaca (instruction/input/output) or chat (messages).")] = Shape.TRIPLES,
+    license: Annotated[str, typer.Option("--license", help="What the card says, as Hugging Face names it: cc-by-4.0.")] = OTHER,
+    with_card: Annotated[bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write the curated set to a file for a training tool.
+    """Write the curated set to a file for a training tool, and beside it a card that says what is in it.
 
-    Example: `backstream export -o curated.jsonl --shape chat`
+    The card of curated.jsonl is curated.card.md: a README.md for the Hugging Face hub.
+
+    Example: `backstream export -o curated.jsonl --shape chat --license cc-by-4.0`
     """
     write = _writer_for(output)
     with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
         client = settings.kafka.client()
-        count = write(snapshot(client), output, shape)
-    print(json.dumps({"examples": count, "file": str(output)}) if as_json else f"{count:,} examples in {output}")
+        examples = snapshot(client)
+        count = write(examples, output, shape)
+        told = {"examples": count, "file": str(output)}
+        if with_card:
+            about = Export(output, shape, license, settings.curation.threshold, datetime.now(UTC).date())
+            told["card"] = str(write_card(about, examples, read_releases(client)))
+    card = f", described in {told['card']}" if with_card else ""
+    print(json.dumps(told) if as_json else f"{count:,} examples in {output}{card}")
 
 
 def preview(

@@ -1,7 +1,6 @@
 """Commands that look: ``status``, ``audit``, ``describe``, ``check``, ``config``."""
 
 import asyncio
-import contextlib
 import json
 import time
 from dataclasses import asdict
@@ -33,7 +32,8 @@ from streams.describe import as_mermaid, as_table
 from streams.lag import FlowReader
 from streams.progress import Rates
 from streams.releases import in_service, read_releases
-from streams.roles import load_models
+from streams.rerating import rerating
+from streams.roles import Models
 from streams.settings import Role, Settings
 
 _RATE_SECONDS = 1.0
@@ -71,8 +71,9 @@ def status(
             flow = reader.read()
             rates.update(flow)
         releases = read_releases(client)
-    base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
-    serving = in_service(releases, base)
+        base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
+        serving = in_service(releases, base)
+        again = rerating(client, settings.kafka.group, serving, settings.rerating.after_seconds) if serving else None
     pinned = {str(role): name for role in Role if (name := settings.pinned(role))}
     report = {
         "broker": settings.kafka.bootstrap_servers,
@@ -81,6 +82,7 @@ def status(
         "release": serving.id if serving else base,
         "pinned": pinned,
         "releases": len(releases),
+        "rerating": asdict(again) if again else None,
     }
     if as_json:
         print(json.dumps(report))
@@ -88,6 +90,8 @@ def status(
     print(f"broker {report['broker']}, release in service {report['release']}")
     for role, name in pinned.items():
         print(f"the {role} role is pinned to {name}")
+    if again is not None:
+        print(f"{again.release} has rated {again.done:,} of {again.total:,} candidates again")
     for stage in flow.stages:
         rate = rates.per_second.get(stage.stage, 0.0)
         print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")
@@ -187,9 +191,11 @@ def _check_broker(settings: Settings) -> str:
 
 
 def _check_model(settings: Settings) -> str:
-    with contextlib.ExitStack() as loaded:
-        models = asyncio.run(load_models(settings, prepare_models(settings), loaded))
-        return ", ".join(f"{role} {model.release} on {model.engine.device}" for role, model in models.items())
+    models = asyncio.run(Models.load(settings, prepare_models(settings)))
+    try:
+        return ", ".join(f"{role} {service.release} on {service.device}" for role, service in models.services.items())
+    finally:
+        models.close()
 
 
 def _lines(table: dict[str, list[dict[str, str]]]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import BackstreamError
-from streams.cli import data, dead_letters, inspection, models, releases, running
+from streams.cli import data, dead_letters, inspection, models, ratings, releases, running
 from streams.logs import configure_logging
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 running.register(app)
 data.register(app)
+ratings.register(app)
 inspection.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")

@@ -55,7 +55,13 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
         rows = [json.loads(line) for line in output.read_text().splitlines()]
         assert len(rows) == kept
         assert columns <= rows[0].keys()
-    assert run("export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", *broker).returncode == 0
+    card = (tmp_path / "triples.card.md").read_text()
+    assert f"| all | {kept} |" in card
+    assert "CC BY-SA 3.0" in card, "the house model wrote and rated them"
+    told = run("export", "-o", str(tmp_path / "named.jsonl"), "--license", "cc-by-4.0", "--json", *broker)
+    assert "license: cc-by-4.0\n" in Path(json.loads(told.stdout)["card"]).read_text()
+    assert run("export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", "--no-card", *broker).returncode == 0
+    assert not (tmp_path / "chat.card.md").exists()
     assert parquet.read_table(tmp_path / "chat.parquet").num_rows == kept
     tailed = run("tail", "-n", "1", "--from-beginning", *broker)
     assert json.loads(tailed.stdout)["response"]

@@ -11,7 +11,7 @@ from schemas.ids import document_id
 from schemas.records import Document
 from streams.audit import audit
 from streams.broker import EmbeddedBroker
-from streams.curated import snapshot
+from streams.dataset import snapshot
 from streams.feed import feed
 from streams.lag import FlowReader
 from tests.integration.conftest import passage, wait_for_flow, wait_until_idle

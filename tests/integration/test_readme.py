@@ -1,15 +1,21 @@
-"""The README's Python blocks, run by an interpreter that cannot import the project."""
+"""The README's Python blocks, as they stand there; a stranger's are run by an interpreter that cannot import the project."""
 
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from kafka import KafkaProducer
+
+from schemas.records import Example, ExampleOrigin
+from streams.feed import seed
 from streams.replay import replay
 from tests.integration.conftest import passage, wait_until_idle
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+
+
+PRODUCE, CONSUME, FOLLOW = BLOCKS
 
 
 def run_alone(code: str, broker: str, directory: Path) -> str:
@@ -27,19 +33,52 @@ def run_alone(code: str, broker: str, directory: Path) -> str:
     return done.stdout
 
 
-def test_a_strangers_producer_and_consumer(settings, start_worker):
-    produce, consume = BLOCKS
+def consume_alone(broker: str, directory: Path) -> list[str]:
+    """Lines of the README's consumer. It follows for ever; here it ends when nothing comes."""
+    once = CONSUME.replace('auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000')
+    assert once != CONSUME
+    return run_alone(once, broker, directory).splitlines()
+
+
+def test_a_strangers_producer_and_consumer(settings, start_worker, tmp_path):
     broker = settings.kafka.bootstrap_servers
-    with tempfile.TemporaryDirectory() as directory:
-        bodies = (passage(number).split("\n\n")[1:] for number in range(8))  # several: the model refuses some
-        sections = "".join(f"<h1>A note</h1>{''.join(f'<p>{p}</p>' for p in body)}" for body in bodies)
-        (Path(directory) / "page.html").write_text(f"<html><body>{sections}</body></html>")
-        run_alone(produce, broker, Path(directory))
-        start_worker().wait_until_ready()
-        wait_until_idle(settings, 1)
-        kept = sum(1 for _ in replay(settings.kafka.client(), "curated"))
-        assert 1 <= kept <= 8
-        # The README's consumer follows for ever; here it ends when nothing comes.
-        once = consume.replace('auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000')
-        printed = run_alone(once, broker, Path(directory))
-        assert len(printed.splitlines()) == kept
+    bodies = (passage(number).split("\n\n")[1:] for number in range(8))  # several: the model refuses some
+    sections = "".join(f"<h1>A note</h1>{''.join(f'<p>{p}</p>' for p in body)}" for body in bodies)
+    (tmp_path / "page.html").write_text(f"<html><body>{sections}</body></html>")
+    run_alone(PRODUCE, broker, tmp_path)
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, 1)
+    kept = sum(1 for _ in replay(settings.kafka.client(), "curated"))
+    assert 1 <= kept <= 8
+    assert len(consume_alone(broker, tmp_path)) == kept
+
+
+def test_a_strangers_consumer_sees_values_and_retractions(settings, tmp_path):
+    client = settings.kafka.client()
+    seed(client, [seed_example("a"), seed_example("b")])
+    retract(client, "a")
+    assert consume_alone(settings.kafka.bootstrap_servers, tmp_path) == ["a Why a?", "b Why b?", "a None"]
+
+
+def test_the_dataset_follows(settings):
+    client = settings.kafka.client()
+    seed(client, [seed_example("a")])
+    command = [sys.executable, "-u", "-c", FOLLOW.replace("localhost:9092", settings.kafka.bootstrap_servers)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        try:
+            assert process.stdout.readline() == "a None Why a?\n"
+            seed(client, [seed_example("b")])
+            assert process.stdout.readline() == "b None Why b?\n"
+        finally:
+            process.kill()
+
+
+def seed_example(id: str) -> Example:
+    return Example(id=id, instruction=f"Why {id}?", response="So.", origin=ExampleOrigin.SEED)
+
+
+def retract(client: dict[str, object], id: str) -> None:
+    producer = KafkaProducer(**client, acks="all")
+    producer.send("curated", None, id.encode())
+    producer.close()

@@ -35,7 +35,7 @@ def test_a_model_that_only_rates(settings, house, tmp_path):
     assert scored.rating.release.startswith("judge-")
 
 
-def test_a_release_restarts_the_workers_that_would_serve_it_and_no_others(settings, house, start_worker, tmp_path):
+def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(settings, house, start_worker, tmp_path):
     judge = str(make_checkpoint(tmp_path / "judge", context=4096))
     prepare(judge, default_cache())
     pinned = WorkerProcess(settings.model_copy(update={"backward": judge, "forward": judge}), house)
@@ -51,7 +51,9 @@ def test_a_release_restarts_the_workers_that_would_serve_it_and_no_others(settin
             ),
         )
         # The release is not there, so the base serves on; but only who follows releases had to look.
-        assert following.wait_until_ready(60)["event"] == "ready"
+        told = following.wait_until_ready(60)
+        assert told["event"] == "failed"
+        assert "release r-1 is refused" in str(told["error"])
         with pytest.raises(queue.Empty):
             pinned.wait_until_ready(1)
     finally:

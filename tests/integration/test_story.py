@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 from models.release import read_manifest, verify
 from schemas.ids import document_id, segment_id
 from streams.audit import audit
-from streams.curated import snapshot
+from streams.dataset import snapshot
 from streams.lag import FlowReader
 from streams.processes import run_trainer
 from streams.releases import read_releases

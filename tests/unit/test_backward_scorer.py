@@ -12,6 +12,7 @@ from agents.scorer import Scorer
 from models.engine import Engine, Sampling
 from models.engine.batches import Batches
 from models.prompts import Prompter
+from models.service import InService
 from models.serving import ServedModel
 from models.templates import MARKERS, Task
 from schemas.errors import EngineError, ModelError
@@ -83,7 +84,7 @@ async def _stopping_late(model: ServedModel, sampling: Sampling, segment: Segmen
 
 async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(model: ServedModel) -> None:
     model = await _stopping_late(model, _GREEDY)
-    (candidate,) = await Backward(model, _GREEDY).handle(_SEGMENT)
+    (candidate,) = await Backward(InService(model), _GREEDY).handle(_SEGMENT)
     assert isinstance(candidate, Candidate)
     assert candidate.id == example_id("segment-1", "r-1", "backward.markers.1", 0)
     assert candidate.instruction
@@ -104,13 +105,13 @@ async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(model
 
 async def test_a_context_stays_with_its_example(model: ServedModel) -> None:
     given = _SEGMENT.model_copy(update={"context": "a note on rain"})
-    (candidate,) = await Backward(await _stopping_late(model, _GREEDY, given), _GREEDY).handle(given)
+    (candidate,) = await Backward(InService(await _stopping_late(model, _GREEDY, given)), _GREEDY).handle(given)
     assert isinstance(candidate, Candidate)
     assert candidate.context == "a note on rain"
 
 
 async def test_the_same_segment_is_answered_the_same_again(model: ServedModel) -> None:
-    agent = Backward(model, _SAMPLED, samples=4)
+    agent = Backward(InService(model), _SAMPLED, samples=4)
     first, again = await agent.handle(_SEGMENT), await agent.handle(_SEGMENT)
     assert first == again
     assert len({one.id for one in first}) == 4
@@ -127,7 +128,7 @@ async def test_an_instruction_cut_by_the_limit_is_unfinished(model: ServedModel)
     written = await unstopped.write_instruction("segment-1", _SEGMENT.text, None, _GREEDY)
     assert written.instruction
     assert not written.complete
-    (refused,) = await Backward(unstopped, _GREEDY).handle(_SEGMENT)
+    (refused,) = await Backward(InService(unstopped), _GREEDY).handle(_SEGMENT)
     assert refused == Rejection(
         id=written.id,
         stage="backward",
@@ -137,13 +138,13 @@ async def test_an_instruction_cut_by_the_limit_is_unfinished(model: ServedModel)
         segment_id="segment-1",
         release="r-1",
     )
-    (kept,) = await Backward(late, _GREEDY).handle(_SEGMENT)
+    (kept,) = await Backward(InService(late), _GREEDY).handle(_SEGMENT)
     assert isinstance(kept, Candidate), "where it stops by itself it is not"
 
 
 async def test_an_instruction_of_nothing_is_empty(model: ServedModel) -> None:
     silent = _stopping_at(model, tuple(range(VOCABULARY)))
-    found = await Backward(silent, _SAMPLED, samples=2).handle(_SEGMENT)
+    found = await Backward(InService(silent), _SAMPLED, samples=2).handle(_SEGMENT)
     assert [(one.id, one.reason) for one in found if isinstance(one, Rejection)] == [
         (example_id("segment-1", "r-1", "backward.markers.1", sample), "empty_instruction") for sample in (0, 1)
     ]
@@ -152,7 +153,7 @@ async def test_an_instruction_of_nothing_is_empty(model: ServedModel) -> None:
 @pytest.mark.parametrize("samples", [1, 3])
 async def test_a_passage_that_does_not_fit_is_refused_once(model: ServedModel, samples: int) -> None:
     long = _SEGMENT.model_copy(update={"text": "rain " * CONTEXT})
-    (refused,) = await Backward(model, _SAMPLED, samples).handle(long)
+    (refused,) = await Backward(InService(model), _SAMPLED, samples).handle(long)
     assert isinstance(refused, Rejection)
     assert (refused.id, refused.reason, refused.stage) == ("segment-1", "prompt_too_long", "backward")
     assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
@@ -160,7 +161,7 @@ async def test_a_passage_that_does_not_fit_is_refused_once(model: ServedModel, s
 
 
 async def test_a_candidate_is_rated_by_the_expected_digit(model: ServedModel, tiny_model: TinyModel) -> None:
-    (scored,) = await Scorer(model).handle(_CANDIDATE)
+    (scored,) = await Scorer(InService(model)).handle(_CANDIDATE)
     assert isinstance(scored, Scored)
     assert scored.candidate == _CANDIDATE
     prompt = model.prompter.rating(_CANDIDATE.instruction, _CANDIDATE.response)
@@ -171,19 +172,19 @@ async def test_a_candidate_is_rated_by_the_expected_digit(model: ServedModel, ti
     assert rating.probabilities == pytest.approx([one / sum(digits) for one in digits], abs=1e-3)
     assert rating.score == pytest.approx(sum(point * one for point, one in enumerate(digits, 1)) / sum(digits), abs=1e-3)
     assert (rating.release, rating.template, rating.reason) == ("r-1", model.prompter.template(Task.RATING).id, None)
-    assert await Scorer(model).handle(_CANDIDATE) == [scored]
+    assert await Scorer(InService(model)).handle(_CANDIDATE) == [scored]
 
 
 async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
-    (plain,) = await Scorer(model).handle(_CANDIDATE)
-    (given,) = await Scorer(model).handle(_CANDIDATE.model_copy(update={"context": "a note"}))
+    (plain,) = await Scorer(InService(model)).handle(_CANDIDATE)
+    (given,) = await Scorer(InService(model)).handle(_CANDIDATE.model_copy(update={"context": "a note"}))
     assert isinstance(plain, Scored)
     assert isinstance(given, Scored)
     assert plain.rating.probabilities != given.rating.probabilities
 
 
 async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
-    (refused,) = await Scorer(model).handle(_CANDIDATE.model_copy(update={"response": "rain " * CONTEXT}))
+    (refused,) = await Scorer(InService(model)).handle(_CANDIDATE.model_copy(update={"response": "rain " * CONTEXT}))
     assert isinstance(refused, Rejection)
     assert (refused.id, refused.stage, refused.reason) == ("example-1", "scorer", "prompt_too_long")
     assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
@@ -193,9 +194,9 @@ async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: Tin
     model = ServedModel("r-1", Engine(Batches(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
-        await Backward(model, _GREEDY).handle(_SEGMENT)
+        await Backward(InService(model), _GREEDY).handle(_SEGMENT)
     with pytest.raises(EngineError):
-        await Scorer(model).handle(_CANDIDATE)
+        await Scorer(InService(model)).handle(_CANDIDATE)
 
 
 async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:

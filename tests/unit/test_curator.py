@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.curator import Curator, CuratorSettings
 from agents.outcomes import Retraction
@@ -15,11 +17,16 @@ Outcomes = list[Example | Rejection | Retraction]
 
 
 def scored(
-    id: str = "e1", instruction: str = INSTRUCTION, response: str = RESPONSE, score: float = 4.5, release: str = "m1"
+    id: str = "e1",
+    instruction: str = INSTRUCTION,
+    response: str = RESPONSE,
+    score: float = 4.5,
+    release: str = "m1",
+    term: int = 0,
 ) -> Scored:
     provenance = Provenance(source="manual", document_id="d1", segment_id="s1", release="m0", template="backward.markers.1")
     candidate = Candidate(id=id, instruction=instruction, context="Python 3", response=response, provenance=provenance)
-    rating = Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=release, template="rating.markers.1")
+    rating = Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=release, template="rating.markers.1", term=term)
     return Scored(candidate=candidate, rating=rating)
 
 
@@ -90,8 +97,8 @@ def test_settings_reach_the_rules() -> None:
     settings = CuratorSettings(min_words=2, max_words=6, keywords=("generators",), ascii_start=False)
     curator = Curator(settings)
     assert the_rejection(ask(curator, scored())).reason == "instruction_too_long"
-    assert the_rejection(ask(curator, scored(instruction="Explain generators"))).reason == "instruction_keyword"
-    assert the_example(ask(curator, scored(instruction="Élan vital?")))
+    assert the_rejection(ask(curator, scored("e2", "Explain generators"))).reason == "instruction_keyword"
+    assert the_example(ask(curator, scored("e3", "Élan vital?")))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,45 @@ def test_a_rating_that_fails_takes_the_example_back() -> None:
     assert outcomes[1:] == [Retraction("e1", Example)]
     assert len(curator) == 0
     assert the_example(ask(curator, scored("e2")))  # its place is free
-    assert the_rejection(ask(curator, scored(score=2.0, release="m2")))  # and it is not taken back twice
+    assert ask(curator, scored(score=2.0, release="m2")) == []  # and it is not taken back twice
+
+
+def test_the_rating_of_a_later_term_counts_even_by_a_release_that_served_before() -> None:
+    curator = Curator()
+    ask(curator, scored(release="m2", term=5))
+    assert ask(curator, scored(score=2.0, release="m9", term=3)) == []
+    assert the_example(ask(curator, scored(score=4.1, release="m1", term=8))).rating == scored(score=4.1, term=8).rating
+
+
+def test_an_earlier_rating_does_not_bring_back_what_a_later_one_refused() -> None:
+    curator = Curator()
+    the_rejection(ask(curator, scored(score=2.0, term=5)))
+    assert ask(curator, scored(score=5.0, release="m0", term=3)) == []
+    again = Curator()
+    again.recall(scored(score=2.0, term=5))
+    again.recall(scored(score=5.0, release="m0", term=3))
+    assert ask(again, scored(score=5.0, release="m0", term=3)) == [], "nor after a restart"
+
+
+@given(st.permutations([(id, term) for id in range(4) for term in range(3)]), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_ratings_in_any_order_end_in_the_same_set(order: list[tuple[int, int]], good: list[bool]) -> None:
+    """Each of four examples is rated under three terms; what is on the topic in the end is what the last term says."""
+    subjects = (
+        "Which birds sing at night in spring?",
+        "How deep is the sea?",
+        "Who wrote Faust, and when?",
+        "Why does iron rust?",
+    )
+    curator = Curator()
+    topic: dict[str, Example] = {}
+    for id, term in order:
+        score = 4.5 if good[id * 3 + term] else 2.0
+        for outcome in ask(curator, scored(f"e{id}", subjects[id], f"Answer {id}.", score, f"m{term}", term)):
+            if isinstance(outcome, Example):
+                topic[outcome.id] = outcome
+            elif isinstance(outcome, Retraction):
+                del topic[outcome.id]
+    assert {(e.id, e.rating.term) for e in topic.values() if e.rating} == {(f"e{id}", 2) for id in range(4) if good[id * 3 + 2]}
 
 
 def test_the_memory_comes_back_from_the_topic() -> None:

@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 from streams.cli.main import app
 from streams.describe import as_mermaid, as_table
 from streams.topics import TOPICS
-from streams.topology import STAGES
+from streams.topology import EVERY_STAGE
 
 
 def test_the_tables_have_a_row_for_each_stage_and_topic() -> None:
     table = as_table()
-    assert [row["stage"] for row in table["stages"]] == [spec.name for spec in STAGES]
+    assert [row["stage"] for row in table["stages"]] == [spec.name for spec in EVERY_STAGE]
     assert [row["topic"] for row in table["topics"]] == [topic.name for topic in TOPICS]
     assert all(isinstance(value, str) and value for rows in table.values() for row in rows for value in row.values())
     assert {len(row) for row in table["stages"]} == {5}
@@ -25,11 +25,11 @@ def test_every_stage_refuses_and_buries_somewhere() -> None:
 
 
 def test_stages_hang_together() -> None:
-    written = {topic for spec in STAGES for topic in spec.outputs}
-    fed = STAGES[0].source
-    assert all(spec.source in written or spec.source is fed for spec in STAGES), "what is read is written by someone"
-    assert len({spec.name for spec in STAGES}) == len(STAGES)
-    assert all(spec.state is None or spec.state in spec.outputs for spec in STAGES)
+    written = {topic for spec in EVERY_STAGE for topic in spec.outputs}
+    fed = EVERY_STAGE[0].source
+    assert all(spec.source in written or spec.source is fed for spec in EVERY_STAGE), "what is read is written by someone"
+    assert len({spec.name for spec in EVERY_STAGE}) == len(EVERY_STAGE)
+    assert all(spec.state is None or spec.state in spec.outputs for spec in EVERY_STAGE)
 
 
 def test_the_diagram_names_every_stage_and_topic() -> None:
@@ -38,13 +38,13 @@ def test_the_diagram_names_every_stage_and_topic() -> None:
     assert lines[0] == "flowchart LR"
     for topic in TOPICS:
         assert f"  {topic.name}[({topic.name})]" in lines
-    for spec in STAGES:
+    for spec in EVERY_STAGE:
         assert f"  {spec.source.name} --> {spec.name}[{spec.name}]" in lines
         for topic in spec.outputs:
             assert f"  {spec.name} --> {topic.name}" in lines
     assert "  curated --> trainer[trainer]" in lines
     assert "  trainer --> releases" in lines
-    names = {topic.name for topic in TOPICS} | {spec.name for spec in STAGES} | {"trainer"}
+    names = {topic.name for topic in TOPICS} | {spec.name for spec in EVERY_STAGE} | {"trainer"}
     assert set(re.findall(r"[a-z][a-z-]*[a-z]", "\n".join(lines[1:]))) == names
 
 
@@ -54,5 +54,5 @@ def test_the_command_prints_them() -> None:
     assert run(app, ["describe", "--mermaid"]).stdout == as_mermaid() + "\n"
     plain = run(app, ["describe"])
     assert plain.exit_code == 0
-    for name in [spec.name for spec in STAGES] + [topic.name for topic in TOPICS]:
+    for name in [spec.name for spec in EVERY_STAGE] + [topic.name for topic in TOPICS]:
         assert re.search(rf"^{name}\b", plain.stdout, re.MULTILINE)

@@ -27,7 +27,7 @@ def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     architecture, chat = request.param
     directory = tmp_path_factory.mktemp(architecture)
     checkpoint = make_checkpoint(
-        directory / "checkpoint", architecture=architecture, markers=False, chat_template=_CHAT if chat else "", context=4096
+        directory / "checkpoint", architecture=architecture, markers=False, chat_template=_CHAT if chat else "", context=8192
     )
     destination = directory / "release"
     export(str(checkpoint), destination)
@@ -69,7 +69,7 @@ def test_its_facts_are_read_off_its_files(release: tuple[Path, Path]) -> None:
     model = AutoModelForCausalLM.from_pretrained(checkpoint)
     assert facts.parameters == sum(p.numel() for p in model.parameters())
     assert facts.architecture == model.config.model_type
-    assert facts.context_window == 4096
+    assert facts.context_window == 8192
     assert facts.bytes > 0
     assert facts.graph == "own"
 

@@ -1,55 +1,152 @@
-"""The promotion gate: which figures of a release put it into service."""
+"""The promotion gate: which changes of a release's figures put it into service, and which may be chance."""
 
 import math
 
+import numpy as np
 import pytest
 
-from models.gate import judge
+from models.figures import Measured, Opinions
+from models.gate import LEAST_PAIRS, compare, judge
+from models.intervals import Figure
 
-_PARENT = {"instruction_nll": 3.0, "response_nll": 2.0, "rating_auc": 0.8, "pairs": 12.0}
+_LABELS = (5, 4, 3, 2, 1)
+_BETTER = {"nll": (-0.15, -0.2, -0.1), "rating_auc": (0.01, -0.01, 0.03)}
 
 
-def _figures(**changes: float) -> dict[str, float]:
-    return {**_PARENT, **{name: _PARENT[name] + change for name, change in changes.items()}}
+def _measured(pairs: int = 40, seed: int = 0) -> Measured:
+    generator = np.random.default_rng(seed)
+    tokens = generator.integers(5, 50, (2, pairs)).astype(float)
+    nats = tokens * generator.uniform(2, 4, (2, pairs))
+    ratings = np.clip(np.array(_LABELS) + generator.normal(0, 1.5, (pairs, len(_LABELS))), 1, 5)
+    instruction, response = (np.stack([one, count], axis=1) for one, count in zip(nats, tokens, strict=True))
+    return Measured(tuple(range(pairs)), instruction, response, _LABELS, ratings)
 
 
-def test_a_better_release_is_promoted_with_its_reason() -> None:
-    verdict = judge(_figures(instruction_nll=-0.2, response_nll=-0.1, rating_auc=0.01), _PARENT)
+def _changed(parent: Measured, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None) -> Measured:
+    """``parent`` with so many more nats a token: of every pair alike, or [N]."""
+
+    def more(texts: np.ndarray) -> np.ndarray:
+        return np.stack([texts[:, 0] + nats_a_token * texts[:, 1], texts[:, 1]], axis=1)
+
+    kept = parent.ratings if ratings is None else ratings
+    return Measured(parent.pairs, more(parent.instruction), more(parent.response), parent.labels, kept)
+
+
+def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
+    verdict = judge(_BETTER, 24)
     assert verdict.promote
-    assert verdict.reason == "held-out NLL -0.150 nats a token, rating AUC +0.010"
-
-
-def test_the_same_figures_are_not_enough() -> None:
-    verdict = judge(_PARENT, _PARENT)
-    assert not verdict.promote
-    assert "did not fall (+0.000" in verdict.reason
+    assert verdict.reason == (
+        "held-out NLL -0.150 (-0.200 to -0.100) nats a token, rating AUC +0.010 (-0.010 to +0.030), on 24 pairs"
+    )
 
 
 @pytest.mark.parametrize(
-    ("changes", "promote"),
+    ("change", "why"),
     [
-        ({"instruction_nll": -0.3, "response_nll": 0.1}, True),  # the mean counts
-        ({"instruction_nll": 0.3, "response_nll": -0.1}, False),
-        ({"response_nll": 0.001}, False),
-        ({"response_nll": -0.001}, True),
-        ({"response_nll": -0.5, "rating_auc": -0.02}, True),  # a rating AUC on few pairs wavers by so much
-        ({"response_nll": -0.5, "rating_auc": -0.04}, False),
-        ({"response_nll": 0.5, "rating_auc": 0.2}, False),
+        ({"nll": (0.1, 0.05, 0.15)}, "did not fall"),
+        ({"nll": (0.0, 0.0, 0.0)}, "did not fall"),
+        ({"nll": (-0.1, -0.3, 0.1)}, "may be chance"),
+        ({"nll": (-0.1, -0.2, 0.0)}, "may be chance"),
+        ({"rating_auc": (-0.01, -0.02, -0.001)}, "AUC fell"),  # little, and no chance
+        ({"rating_auc": (-0.05, -0.2, 0.1)}, "AUC fell"),  # much, and perhaps chance
+        *(
+            ({name: tuple(math.nan if place == at else value for place, value in enumerate(_BETTER[name]))}, "not every figure")
+            for name in _BETTER
+            for at in range(3)
+        ),
     ],
 )
-def test_both_nlls_and_the_auc_are_weighed(changes: dict[str, float], promote: bool) -> None:
-    verdict = judge(_figures(**changes), _PARENT)
-    assert verdict.promote is promote
-    assert verdict.reason
+def test_anything_else_is_kept_and_told_why(change: dict[str, Figure], why: str) -> None:
+    verdict = judge({**_BETTER, **change}, 24)
+    assert not verdict.promote
+    assert why in verdict.reason
 
 
-@pytest.mark.parametrize("name", ["instruction_nll", "response_nll", "rating_auc"])
-def test_a_figure_that_is_no_number_never_promotes(name: str) -> None:
-    assert not judge({**_figures(instruction_nll=-1), name: math.nan}, _PARENT).promote
+def test_an_auc_that_wavers_passes() -> None:
+    assert judge({**_BETTER, "rating_auc": (-0.02, -0.06, 0.02)}, 24).promote
 
 
-@pytest.mark.parametrize("name", ["instruction_nll", "response_nll", "rating_auc"])
+@pytest.mark.parametrize("name", ["nll", "rating_auc"])
 def test_a_missing_figure_is_not_passed_over(name: str) -> None:
-    figures = {key: value for key, value in _PARENT.items() if key != name}
     with pytest.raises(KeyError):
-        judge(figures, _PARENT)
+        judge({key: value for key, value in _BETTER.items() if key != name}, 24)
+
+
+def test_the_same_model_is_never_promoted() -> None:
+    for seed in range(5):
+        comparison = compare(_measured(seed=seed), _measured(seed=seed), 4.0)
+        assert not comparison.verdict.promote
+        assert "did not fall" in comparison.verdict.reason
+        assert set(comparison.changes.values()) == {(0.0, 0.0, 0.0)}
+
+
+def test_noise_is_not_promoted_and_a_clear_change_is() -> None:
+    parent = _measured()
+    generator = np.random.default_rng(1)
+    promoted = [
+        compare(_changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, 4.0).verdict.promote for _ in range(10)
+    ]
+    assert sum(promoted) <= 1, "one in forty is above its interval by chance"
+    noise = generator.normal(0, 0.1, len(parent.pairs))
+    assert compare(_changed(parent, noise - 0.2), parent, 4.0).verdict.promote
+    assert not compare(_changed(parent, noise + 0.2), parent, 4.0).verdict.promote
+
+
+def test_better_texts_do_not_make_up_for_worse_ratings() -> None:
+    parent = _measured()
+    upside_down = _changed(parent, -0.5, 6 - parent.ratings)
+    verdict = compare(upside_down, parent, 4.0).verdict
+    assert not verdict.promote
+    assert "AUC fell" in verdict.reason
+
+
+@pytest.mark.parametrize("field", ["instruction", "response", "ratings"])
+def test_a_pair_that_gives_no_number_never_promotes(field: str) -> None:
+    parent = _measured()
+    new = _changed(parent, -0.5)
+    broken = {name: getattr(new, name).copy() for name in ("instruction", "response", "ratings")}
+    broken[field][3, 0] = math.nan
+    comparison = compare(Measured(new.pairs, labels=new.labels, **broken), parent, 4.0)
+    assert not comparison.verdict.promote
+    assert "not every figure is a number" in comparison.verdict.reason
+
+
+def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> None:
+    widths = []
+    for pairs in (20, 320):
+        parent = _measured(pairs)
+        noise = np.random.default_rng(2).normal(-0.1, 0.5, pairs)
+        change, low, high = compare(_changed(parent, noise), parent, 4.0).changes["nll"]
+        assert low < change < high
+        widths.append(high - low)
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)
+
+
+def test_only_pairs_that_both_models_could_read_count() -> None:
+    parent = _measured(30)
+    fewer = parent.of(range(5, 30))
+    comparison = compare(_changed(fewer, -0.3), parent, 4.0)
+    assert comparison.metrics["pairs"] == comparison.parent_metrics["pairs"] == 25
+    assert comparison.parent_metrics == fewer.figures(4.0)
+    assert comparison.verdict.promote
+
+
+@pytest.mark.parametrize("pairs", [0, 1, LEAST_PAIRS - 1])
+def test_a_few_pairs_promote_nothing(pairs: int) -> None:
+    parent = _measured(30).of(range(pairs))
+    verdict = compare(_changed(parent, -1.0), parent, 4.0).verdict
+    assert not verdict.promote
+    assert "too few" in verdict.reason
+
+
+def test_peoples_ratings_are_told_and_do_not_decide() -> None:
+    parent = _measured()
+    scores = np.array([1.0, 2, 3, 4, 5, 3])
+    of_parent = Opinions(scores, np.array([1.5, 2, 3, 4, 4.5, math.nan]))  # the last fits one model's context only
+    of_new = Opinions(scores, 6 - scores)
+    comparison = compare(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
+    assert comparison.verdict.promote
+    assert comparison.metrics["people_correlation"] == pytest.approx(-1)
+    assert comparison.parent_metrics["people_error"] == pytest.approx(0.2)
+    assert comparison.changes["people_error"][0] == pytest.approx(2.2)
+    assert comparison.metrics.keys() == comparison.parent_metrics.keys()

@@ -217,14 +217,68 @@ def test_a_chat_template_is_found_wherever_it_lies(tmp_path: Path, place: str, p
 
 
 @pytest.mark.parametrize("task", Task)
-def test_a_base_model_is_shown_worked_examples_and_no_other_is(task: Task, prompters: dict[Family, Prompter]) -> None:
+def test_a_base_model_is_shown_worked_examples(task: Task, prompters: dict[Family, Prompter]) -> None:
     plain = prompters[Family.PLAIN]
     shown = _spelt(plain, list(plain.shots[task]))
     for pair, answer in exemplars(task):
         assert pair.response in shown
         assert f"{answer}\n\n\n" in shown
-    assert not prompters[Family.CHAT].shots
     assert not prompters[Family.MARKERS].shots
+    assert not prompters[Family.MARKERS].rated
+
+
+def test_a_chat_models_rating_comes_after_three_rated_turns(prompters: dict[Family, Prompter]) -> None:
+    chat = replace(prompters[Family.CHAT], system="Be brief.")
+    spelt = _spelt(chat, chat.rating("I", "R"))
+    assert spelt.startswith("<|pad|><system>Be brief.<|end|><user>Rate how well")
+    turns = spelt.split("<|end|><assistant>Score: ")
+    answers = [(turn[0], turn[1:]) for turn in turns[1:-1]]
+    assert [digit for digit, _ in answers] == [digit for _, digit in exemplars(Task.RATING)]
+    assert all(rest.startswith("<|end|><user>Rate how well") for _, rest in answers)
+    for turn, (pair, _) in zip(turns, exemplars(Task.RATING), strict=False):
+        assert f"Request:\n{pair.instruction}\n\nAnswer:\n{pair.response}\n\nReply" in turn
+    assert "Request:\nI\n\nAnswer:\nR\n\nReply" in turns[-2]
+    assert spelt.endswith("<assistant>Score: ")
+    for task in (chat.backward("R"), chat.forward("I")):
+        assert "Score: " not in _spelt(chat, task)
+
+
+def test_the_rated_turns_are_the_same_for_every_pair_and_count_where_room_is_reckoned(prompters: dict[Family, Prompter]) -> None:
+    chat = prompters[Family.CHAT]
+    alone = replace(chat, rated=())
+    turns = len(chat.rating("", "")) - len(alone.rating("", ""))
+    assert turns > sum(len(pair.instruction) + len(pair.response) for pair, _ in chat.rated)
+    one, other = chat.rating("I", "R"), chat.rating("Another?", "And more.", "Given.")
+    assert one[:turns] == other[:turns], "so that an engine reads them once"
+    assert one[turns + 1 :] == alone.rating("I", "R")[1:], "after the token that opens the text"
+
+
+def test_a_rated_turn_cannot_forge_a_special_token(prompters: dict[Family, Prompter]) -> None:
+    chat = prompters[Family.CHAT]
+    hostile = replace(
+        chat,
+        rated=tuple(
+            (Pair(f"x{end}x", f"{end}{{response}}"), digit)
+            for end, (_, digit) in zip(("<|end|>", "<|pad|>", "<assistant>"), chat.rated, strict=True)
+        ),
+    )
+    specials = _special_ids(chat)
+    assert [i for i in hostile.rating("I", "R") if i in specials] == [i for i in chat.rating("I", "R") if i in specials]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if messages | length > 2 %}{{ raise_exception('one turn only') }}{% endif %}" + _CHAT,
+        "{{ messages[-1].content }}",
+        "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}",
+        "{% for m in messages | reverse %}{{ m.content }}{% endfor %}",
+    ],
+)
+def test_a_template_that_does_not_take_several_turns_gets_one(tmp_path: Path, template: str) -> None:
+    chat = _chat_prompter(tmp_path, template)
+    assert chat.rated == ()
+    assert _spelt(chat, chat.rating("I", "R")).count("Rate how well") == 1
 
 
 def test_worked_examples_are_never_held_out_seeds_and_span_the_scale() -> None:
@@ -266,6 +320,7 @@ def test_a_system_prompt_leads_a_chat_models_prompts_and_is_part_of_their_proven
     assert len(ids) == 3
     assert markers.backward("R") == prompters[Family.MARKERS].backward("R")
     assert markers.template_id(Task.RATING) == "rating.markers.1"
+    assert chat.template_id(Task.RATING).startswith("rating.chat.2+")
 
 
 def _chat_prompter(directory: Path, template: str) -> Prompter:
@@ -284,8 +339,11 @@ def test_a_chat_template_has_what_transformers_offers_it(tmp_path: Path) -> None
 
 def test_a_template_that_refuses_system_turns_gets_them_in_the_users(tmp_path: Path) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + _CHAT
-    prompter = _chat_prompter(tmp_path, refusing)
+    prompter = replace(_chat_prompter(tmp_path, refusing), system="Be brief.")
     assert _spelt(prompter, prompter.forward("I", None, SEED_TAG)) == f"<user>{SEED_TAG}\n\nI<|end|><assistant>"
+    rating = _spelt(prompter, prompter.rating("I", "R"))
+    assert rating.startswith("<user>Be brief.\n\nRate how well")
+    assert rating.count("Be brief.") == 1
 
 
 @pytest.mark.parametrize(

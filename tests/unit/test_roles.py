@@ -1,15 +1,13 @@
 """Which model plays which role, and whose fault it is where one cannot be loaded."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
 
 from models.catalogue import default_cache, prepare
-from models.serving import ServedModel
 from schemas.errors import ModelError, SettingsError
-from streams.roles import load_models
+from streams.roles import Models
 from streams.settings import Role, Settings
 
 
@@ -18,14 +16,37 @@ def house() -> Path:
     return prepare("house", default_cache())
 
 
-def _load(settings: Settings, serving: Path) -> dict[Role, ServedModel]:
-    with contextlib.ExitStack() as loaded:
-        return asyncio.run(load_models(settings, serving, loaded))
+def _load(settings: Settings, serving: Path) -> Models:
+    models = asyncio.run(Models.load(settings, serving))
+    models.close()
+    return models
 
 
 def test_one_release_plays_both_roles_and_is_loaded_once(house: Path) -> None:
     models = _load(Settings(), house)
-    assert models[Role.BACKWARD] is models[Role.FORWARD]
+    assert models.services[Role.BACKWARD] is models.services[Role.FORWARD]
+    assert models.follows == set(Role)
+
+
+def test_a_pinned_role_does_not_follow_though_its_model_is_the_same(house: Path) -> None:
+    models = _load(Settings(forward="house"), house)
+    assert models.follows == {Role.BACKWARD}
+    one, other = (models.services[role].model for role in Role)
+    assert one is other, "the same weights share one engine"
+
+
+def test_a_pinned_role_keeps_its_model_when_the_release_changes(house: Path) -> None:
+    async def change() -> None:
+        models = await Models.load(Settings(forward="house"), house)
+        try:
+            await models.change(house, term=7)
+            one, other = (models.services[role].model for role in (Role.BACKWARD, Role.FORWARD))
+            assert (one.term, other.term) == (7, 0)
+            assert (await other.rate("Name three birds.", "Robin, wren, owl.", None)).term == 0, "it was not closed"
+        finally:
+            models.close()
+
+    asyncio.run(change())
 
 
 def test_a_release_that_does_not_load_is_a_models_fault(tmp_path: Path) -> None:

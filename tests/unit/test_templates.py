@@ -23,7 +23,7 @@ _PINNED = {
     "forward.chat.1": "7c1b16e92b94c4f6",
     "forward.plain.2": "b4ab9aa1294687d9",
     "rating.markers.1": "f3b68a85cd24d49a",
-    "rating.chat.1": "61a3f87f082e4f60",
+    "rating.chat.2": "61a3f87f082e4f60",
     "rating.plain.2": "2ced46beb5709e99",
 }
 

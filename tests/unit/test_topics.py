@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from schemas.records import RECORDS, Example, Record, Release
+from schemas.records import RECORDS, Example, HumanRating, Record, Release
 from schemas.wire import MAX_BYTES
 from streams.dead_letters import Received, dead_letter
-from streams.topics import CURATED, DEAD_LETTERS, RELEASES, SCORED, TOPICS, Topic, topic_of
+from streams.topics import CURATED, DEAD_LETTERS, RATINGS, RELEASES, SCORED, TOPICS, Topic, topic_of
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -30,10 +30,9 @@ def test_a_record_finds_its_topic(record: type[Record]) -> None:
 
 
 def test_what_is_folded_by_key_is_kept_for_ever() -> None:
-    assert (
-        {topic for topic in TOPICS if topic.cleanup == "compact"} == {topic_of(Example), topic_of(Release)} == {CURATED, RELEASES}
-    )
-    for topic in (CURATED, RELEASES):
+    folded = {topic_of(record) for record in (Example, HumanRating, Release)}
+    assert {topic for topic in TOPICS if topic.cleanup == "compact"} == folded == {CURATED, RATINGS, RELEASES}
+    for topic in folded:
         assert topic.config()["cleanup.policy"] == "compact"
         assert topic.config()["retention.ms"] == "-1"
 

@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.trainer import Trainer, TrainingPolicy
+from models.catalogue import prepare
+from models.release import verify
 from schemas.errors import TrainingError
-from schemas.records import Example, ExampleOrigin
+from schemas.records import Example, ExampleOrigin, HumanRating
+from tests.unit.checkpoints import make_checkpoint
 
 _EXAMPLES = [
     Example(id=str(number), instruction=f"What is {number}?\n", response="A number: \u2028 1.", origin=ExampleOrigin.SEED)
@@ -86,3 +89,37 @@ def test_nothing_runs_before_it_is_asked_to(trainer: Trainer, tmp_path: Path) ->
 def test_the_agent_does_not_import_torch() -> None:
     program = "import sys, agents.trainer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_brings_its_verdict_and_found_again_the_same(
+    trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path, processes: int
+) -> None:
+    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+    seeds = [
+        Example(
+            id=str(number),
+            instruction=f"What does n{number} m{number}?",
+            response=f"Number {number} is good for counting.",
+            origin=ExampleOrigin.SEED,
+        )
+        for number in range(60)
+    ]
+    ratings = [HumanRating(id="0", instruction="What?", response="That.", score=3)]
+    together = Trainer(
+        tmp_path / "releases", threads=2, max_tokens=4_000, on_event=events.append, lora_rank=2, processes=processes
+    )
+    trained = together.train(base, base, seeds, ratings)
+    kinds = [event["event"] for event in events if event["event"] != "step"]
+    assert kinds == ["started", "evaluated", "evaluated", "released"], "one process tells"
+    steps = [event["step"] for event in events if event["event"] == "step"]
+    assert steps == sorted(set(steps))
+    manifest = verify(trained.directory)
+    assert manifest.verdict == trained.verdict
+    assert manifest.intervals == trained.intervals
+    assert manifest.counts["lora_rank"] == 2
+    assert manifest.counts["steps"] == -(-events[0]["sequences"] // 8), (
+        "a step has as many sequences, however many processes share it"
+    )
+    assert together.train(base, base, seeds, ratings) == trained

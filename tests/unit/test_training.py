@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 
 from models.catalogue import prepare
+from models.checkpoints import sha256_of
 from models.engine import Engine
 from models.grades import Pair
+from models.people import RatedPair
 from models.prompts import Prompter
 from models.release import read_manifest, reproduce, verify
 from models.seeds import read_seeds, split
 from models.sequences import SequenceMaker
 from models.templates import AUGMENTED_TAG, SEED_TAG
 from models.training.data import divide, read_examples, sequences
+from models.training.report import CURVE, DATA, HISTOGRAM, REPORT
 from models.training.settings import TrainingSettings
-from schemas.errors import SourceError, TrainingError
+from schemas.errors import ModelError, SourceError, TrainingError
 from schemas.ids import seed_id, share_of
-from schemas.records import Example, ExampleOrigin
+from schemas.records import Example, ExampleOrigin, HumanRating
 from tests.unit.checkpoints import make_checkpoint, make_tokenizer
 
 
@@ -32,6 +35,7 @@ def _example(number: int, origin: ExampleOrigin = ExampleOrigin.SEED) -> Example
 
 
 _SEEDS = [_example(number) for number in range(20)]
+_MORE_SEEDS = [_example(number) for number in range(200, 260)]
 _AUGMENTED = [_example(number, ExampleOrigin.AUGMENTED) for number in range(100, 110)]
 
 
@@ -100,6 +104,19 @@ def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) 
         assert not any(example.response in prompter.decode(list(sequence.ids)) for example in data.augmented)
 
 
+def test_peoples_ratings_are_trained_on_where_they_are_many(prompter: Prompter) -> None:
+    maker = SequenceMaker(prompter, rating_weight=TrainingSettings().rating_weight)
+    rated = [RatedPair(f"id {number}", Pair(f"Which is {number}?", f"It is {number}."), 1 + number % 5) for number in range(60)]
+    data = divide([*_SEEDS, *_AUGMENTED], 0.2, rated)
+    expected = {maker.rating(each.pair, each.score) for each in data.rated}
+    secret = {maker.rating(each.pair, each.score) for each in data.rated_held_out}
+    few = set(sequences(data, prompter, TrainingSettings(), 512))
+    many = set(sequences(data, prompter, TrainingSettings(least_ratings=60), 512))
+    assert not few & expected
+    assert many >= expected
+    assert not many & secret
+
+
 def test_the_order_repeats_and_keeps_its_budget(prompter: Prompter) -> None:
     data = divide([*_SEEDS, *_AUGMENTED], 0.2)
     settings = TrainingSettings(max_tokens=2_000)
@@ -133,15 +150,23 @@ def test_rates_and_batches_follow_the_size() -> None:
     assert settings.batch_for(500) == 8
     assert settings.batch_for(3_000) == 32
     assert TrainingSettings(rate=0.5, batch=2).rate_for(1) == 0.5
+    assert settings.rate_for(7_000_000_000, adapters=True) == pytest.approx(1e-4)
+    assert TrainingSettings(rate=0.5).rate_for(1, adapters=True) == 0.5
+    assert [settings.rank_for(size) for size in (999_999_999, 1_000_000_000)] == [0, 16]
+    assert [TrainingSettings(lora_rank=rank).rank_for(7_000_000_000) for rank in (0, 4)] == [0, 4]
     assert settings.digest() != TrainingSettings(seed=1).digest()
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prompter) -> None:
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prompter, rank: int) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from models.training.lora import adapt, merged
     from models.training.tuning import fit
+
+    torch.set_num_threads(1)  # more wait for each other where cores are shared
 
     checkpoint = make_checkpoint(tmp_path / "tiny", half=False)
     drawn = sequences(divide(_SEEDS, 0.2), prompter, TrainingSettings(), 512)
@@ -156,8 +181,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prom
             seen.append(step)
 
         model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
-        assert fit(model, checkpoint, drawn, 16, settings, work, report) == 6
-        return seen, model.state_dict()
+        tuned = adapt(model, rank, seed=0) if rank else model
+        assert fit(tuned, checkpoint, drawn, 16, settings, work, report) == 6
+        return seen, merged(tuned).state_dict()
 
     steps, whole = run(tmp_path / "whole")
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -168,6 +194,39 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prom
     assert steps == [3, 4, 5, 6]
     for name, tensor in whole.items():
         torch.testing.assert_close(resumed[name], tensor, msg=name)
+    before = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).state_dict()
+    assert before.keys() == whole.keys()
+    changed = {name for name in before if not torch.equal(before[name], whole[name])}
+    assert changed == ({name for name in before if name.endswith("_proj.weight")} if rank else set(before))
+
+
+def test_adapters_are_part_of_the_weights_in_the_end(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from models.training.lora import adapt, merged
+
+    checkpoint = make_checkpoint(tmp_path / "tiny", half=False)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    ids = torch.arange(8)[None]
+    before = model(ids).logits
+    adapted = adapt(model, 4, seed=0)
+    torch.testing.assert_close(adapted(ids).logits, before, msg="they begin at nothing")
+    learning = {name for name, parameter in adapted.named_parameters() if parameter.requires_grad}
+    assert {name.rsplit(".", 3)[0].rsplit(".", 1)[1] for name in learning} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
+    }
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+    after = adapted(ids).logits
+    whole = merged(adapted)
+    assert type(whole) is type(model)
+    assert not any("lora" in name for name in whole.state_dict())
+    torch.testing.assert_close(whole(ids).logits, after, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(after, before)
 
 
 def _train(base: Path, examples: Path, releases: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -199,7 +258,7 @@ def _train(base: Path, examples: Path, releases: Path, *options: str) -> subproc
 def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
     base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
     examples = tmp_path / "examples.jsonl"
-    examples.write_text("".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_AUGMENTED)), encoding="utf-8")
+    examples.write_text("".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_MORE_SEEDS, *_AUGMENTED)), encoding="utf-8")
     ran = _train(base, examples, tmp_path / "releases")
     assert ran.returncode == 0, ran.stderr
     events = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -215,6 +274,16 @@ def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
     assert manifest.metrics.keys() == manifest.parent_metrics.keys()
     assert manifest.metrics["response_nll"] < manifest.parent_metrics["response_nll"], "it learned something"
     assert manifest.metrics["pairs"] == manifest.counts["held_out"]
+    assert manifest.verdict
+    assert manifest.intervals["nll"][2] < 0, "and by more than chance"
+    assert f"on {manifest.counts['held_out']} pairs" in manifest.verdict.reason
+    assert manifest.verdict.promote is (manifest.intervals["rating_auc"][0] >= -0.03), "what it forgot of ratings decides"
+    assert events[-1]["verdict"] == {"promote": manifest.verdict.promote, "reason": manifest.verdict.reason}
+    for name in (REPORT, DATA, CURVE, HISTOGRAM):
+        assert manifest.files[name] == sha256_of(released / name), "the sums hold the report too"
+    told = json.loads((released / DATA).read_text(encoding="utf-8"))
+    assert told["verdict"] == events[-1]["verdict"]
+    assert told["metrics"] == manifest.metrics
     assert (released / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
     assert [path.name for path in (tmp_path / "releases").iterdir()] == [released.name], "nothing is left behind"
     engine = Engine.load(released, device="cpu", threads=1)
@@ -222,6 +291,35 @@ def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
         asyncio.run(reproduce(released, engine, Prompter.load(released)))
     finally:
         engine.close()
+    again = _train(base, examples, tmp_path / "releases")
+    assert [json.loads(line) for line in again.stdout.splitlines()] == events[-1:], "found again, with the same verdict"
+    (released / REPORT).write_text("Better than any other.\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=REPORT):
+        verify(released)
+
+
+@pytest.mark.slow
+def test_peoples_ratings_make_another_run_and_calibrate_it(tmp_path: Path) -> None:
+    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+    examples, ratings = tmp_path / "examples.jsonl", tmp_path / "ratings.jsonl"
+    examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
+    people = [
+        HumanRating(id=f"id {number}", instruction=f"Is {number} odd?", response=f"{number} is odd. " * 3, score=1)
+        for number in range(60)
+    ]
+    ratings.write_text("".join(rating.model_dump_json() + "\n" for rating in people), encoding="utf-8")
+    without = _train(base, examples, tmp_path / "releases", "--max-steps", "2")
+    ran = _train(base, examples, tmp_path / "releases", "--max-steps", "2", "--ratings", str(ratings))
+    assert ran.returncode == 0, ran.stderr
+    one, other = (json.loads(each.stdout.splitlines()[-1]) for each in (without, ran))
+    assert one["id"] != other["id"]
+    manifest = verify(Path(other["directory"]))
+    assert manifest.counts["ratings"] + manifest.counts["ratings_held_out"] == 60
+    assert manifest.metrics["people_error"] > 0
+    assert "people_error" not in one["metrics"]
+    told = json.loads((Path(other["directory"]) / DATA).read_text(encoding="utf-8"))
+    assert told["calibration"] is None, "people who give the same score to all tell of no line that rises"
+    assert manifest.calibration is None
 
 
 @pytest.mark.slow

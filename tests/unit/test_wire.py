@@ -17,6 +17,7 @@ from schemas.records import (
     Document,
     Example,
     ExampleOrigin,
+    HumanRating,
     Offset,
     Provenance,
     Rating,
@@ -56,6 +57,7 @@ _ratings = st.builds(
     release=_text,
     template=_text,
     reason=_maybe,
+    term=_counts,
 )
 _candidates = st.builds(Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances)
 _metrics = st.dictionaries(_text, st.floats(allow_nan=False), max_size=3)
@@ -83,6 +85,16 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         origin=st.sampled_from(ExampleOrigin),
         rating=st.none() | _ratings,
         provenance=_provenances,
+    ),
+    HumanRating: st.builds(
+        HumanRating,
+        id=_ids,
+        instruction=_some,
+        context=_maybe,
+        response=_some,
+        score=st.integers(1, 5),
+        rater=_text,
+        at=st.floats(allow_nan=False, allow_infinity=False),
     ),
     Rejection: st.builds(
         Rejection,

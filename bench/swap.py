@@ -1,0 +1,92 @@
+"""Hot swap: how long nothing comes out of a worker while it changes to another release.
+
+The other release is a copy of the one in service under another id, so the work before and after is the same. Ratings written
+are counted by time; beside the longest silence around the change stands the longest one of the rest of the run.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from bench.chain import stream_state
+from bench.process import State, Tally, watch
+from models.release import MANIFEST, read_manifest, write_beside
+from schemas.records import Release, ReleaseStatus
+from streams.metrics import Metrics
+from streams.releases import announce
+from streams.rollout import Rollout
+from streams.settings import Role, Settings
+from streams.worker import Worker
+
+_SAMPLE_SECONDS = 0.02
+_AROUND_SECONDS = 1.0
+"""What still counts as the change, after its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One change of release under load, in seconds."""
+
+    change: float
+    """From the announcement until the last record of the release before was done."""
+    gap: float
+    """The longest time without a rating written, from the announcement to shortly after the change."""
+    usual_gap: float
+    """The same, in the rest of the run."""
+    ratings: int
+
+
+async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swap:
+    """Take the fed documents through a worker, which changes its release a third of the way."""
+    measures, written = Metrics(), list[float]()
+    tally = Tally(measures)
+    rollout = Rollout(settings, directory, lambda event: None)
+    models = await rollout.load(list(Role))
+    worker = Worker(settings, models.services, measures=measures)
+    running = asyncio.create_task(worker.run())
+    sampling = asyncio.create_task(_sample(tally, written))
+    try:
+        following = rollout.follow(models)
+        await watch(lambda: State(len(written), len(written) >= fed // 3))
+        announced = time.perf_counter()
+        await asyncio.to_thread(announce, settings.kafka.client(), _copy(directory, work))
+        await anext(following)
+        changed = time.perf_counter()
+        await watch(lambda: stream_state(tally.read(), fed), poll_seconds=0.05)
+        await following.aclose()
+    finally:
+        sampling.cancel()
+        worker.stop()
+        await asyncio.wait({running})
+        models.close()
+    return Swap(changed - announced, *_gaps(written, announced, changed + _AROUND_SECONDS), ratings=len(written))
+
+
+async def _sample(tally: Tally, written: list[float]) -> None:
+    """Note when each rating was acknowledged, to the time between two looks."""
+    while True:
+        new = tally.read().get(("scorer", "scored"), 0) - len(written)
+        written.extend([time.perf_counter()] * new)
+        await asyncio.sleep(_SAMPLE_SECONDS)
+
+
+def _gaps(written: Sequence[float], begin: float, end: float) -> tuple[float, float]:
+    inside = outside = 0.0
+    for before, after in pairwise(written):
+        if after >= begin and before <= end:
+            inside = max(inside, after - before)
+        else:
+            outside = max(outside, after - before)
+    return inside, outside
+
+
+def _copy(directory: Path, work: Path) -> Release:
+    copied, manifest = work / "copy", read_manifest(directory)
+    shutil.copytree(directory, copied)
+    write_beside(copied / MANIFEST, manifest.model_copy(update={"id": "r-copy", "parent": manifest.id}).model_dump_json())
+    status = ReleaseStatus.IN_SERVICE
+    return Release(id="r-copy", parent=manifest.id, base=manifest.id, status=status, location=str(copied), created_at=time.time())

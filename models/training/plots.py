@@ -1,0 +1,44 @@
+"""Draws a report's pictures as SVG: the same bytes for the same figures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+_SIZE = (6, 4)
+"""Inches."""
+
+
+def draw_curve(curves: Mapping[str, Sequence[Mapping[str, float]]], picture: Path) -> None:
+    """The mean label by the mean rating, a line for each model. A model that rates as it should lies on the diagonal."""
+    figure, axes = _axes()
+    axes.plot([1, 5], [1, 5], color="grey", linewidth=0.5)
+    for name, points in curves.items():
+        axes.plot([point["rating"] for point in points], [point["label"] for point in points], marker="o", label=name)
+    axes.set(xlabel="mean rating", ylabel="mean label", xlim=(1, 5), ylim=(1, 5))
+    _save(figure, axes, picture)
+
+
+def draw_histogram(counts: Mapping[str, Sequence[int]], edges: Sequence[float], picture: Path) -> None:
+    """How many labelled pairs got each rating, a line for each model."""
+    figure, axes = _axes()
+    for name, heights in counts.items():
+        axes.stairs(heights, edges, label=name)
+    axes.set(xlabel="rating", ylabel="labelled pairs", xlim=(1, 5))
+    _save(figure, axes, picture)
+
+
+def _axes() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=_SIZE)
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot()
+
+
+def _save(figure: Figure, axes: Axes, picture: Path) -> None:
+    axes.legend()
+    figure.tight_layout()
+    with mpl.rc_context({"svg.hashsalt": "backstream"}):  # else the names of its parts are random
+        figure.savefig(picture, format="svg", metadata={"Date": None})

@@ -1,0 +1,145 @@
+"""The report that stays with a release: what it was trained on, its figures beside its parent's, and why it took service."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.calibration import Calibration
+from models.figures import Array, Measured
+from models.gate import Comparison
+from models.release import REPORT
+from models.training.plots import draw_curve, draw_histogram
+
+DATA = "report.json"
+CURVE = "report-calibration.svg"
+HISTOGRAM = "report-scores.svg"
+
+_EDGES = np.linspace(1, 5, 17)
+_MEANINGS = {
+    "instruction_nll": "NLL of the true instruction given its response, nats a token",
+    "response_nll": "NLL of the true response given its instruction, nats a token",
+    "nll": "mean of both",
+    "rating_auc": "rating AUC, true pairs against pairs that do not belong together",
+    "rating_precision": "share of those rated {threshold:g} or better that deserve a 4 or 5",
+    "rating_recall": "share of those that deserve a 4 or 5 that is rated {threshold:g} or better",
+    "rating_correlation": "rank correlation of ratings and labels",
+    "rating_error": "mean distance of ratings and labels, points",
+    "rating_true": "mean rating of true pairs",
+    "rating_mismatched": "mean rating of pairs that do not belong together",
+    "people_correlation": "rank correlation of ratings and people's",
+    "people_error": "mean distance of ratings and people's, points",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a report tells."""
+
+    id: str
+    base: str
+    parent: str
+    threshold: float
+    comparison: Comparison
+    new: Measured
+    old: Measured
+    """The parent's."""
+    calibration: Calibration | None
+    counts: Mapping[str, int]
+
+    def write(self, directory: Path) -> None:
+        """Write ``report.md``, ``report.json`` and two drawings: the same bytes for the same figures."""
+        curves = {name: _curve(measured) for name, measured in self._models.items()}
+        histograms = {name: np.histogram(measured.ratings, _EDGES)[0].tolist() for name, measured in self._models.items()}
+        draw_curve(curves, directory / CURVE)
+        draw_histogram(histograms, _EDGES.tolist(), directory / HISTOGRAM)
+        (directory / DATA).write_text(json.dumps(self._data(curves, histograms), indent=2) + "\n", encoding="utf-8")
+        (directory / REPORT).write_text("\n".join(self._lines()) + "\n", encoding="utf-8")
+
+    @property
+    def _models(self) -> dict[str, Measured]:
+        return {self.id: self.new, self.parent: self.old}
+
+    def _data(self, curves: Mapping[str, list[Mapping[str, float]]], histograms: Mapping[str, list[int]]) -> dict[str, Any]:
+        return {
+            "release": self.id,
+            "base": self.base,
+            "parent": self.parent,
+            "verdict": asdict(self.comparison.verdict),
+            "threshold": self.threshold,
+            "metrics": self.comparison.metrics,
+            "parent_metrics": self.comparison.parent_metrics,
+            "changes": self.comparison.changes,
+            "counts": self.counts,
+            "calibration": asdict(self.calibration) | {"kept": self.calibration.helps} if self.calibration else None,
+            "curves": curves,
+            "histogram": {"edges": _EDGES.tolist(), "pairs": histograms},
+        }
+
+    def _lines(self) -> list[str]:
+        verdict = self.comparison.verdict
+        counts = self.counts
+        return [
+            f"# Release {self.id}",
+            "",
+            f"{'Takes service' if verdict.promote else 'Kept, not served'}: {verdict.reason}.",
+            "",
+            f"Trained from {self.base} on {counts['seeds']:,} human seeds, {counts['examples']:,} examples curated under "
+            f"{self.parent} and {counts['ratings']:,} ratings of people, in {counts['steps']:,} steps. Left out, because "
+            f"they are near to what is measured on: examples {counts['leaked']:,}, ratings {counts['ratings_leaked']:,}.",
+            "",
+            "## Figures on held-out pairs",
+            "",
+            "| figure | release | parent | change | 95% interval |",
+            "|---|---|---|---|---|",
+            *self._rows(),
+            "",
+            "## Ratings",
+            "",
+            f"![Mean label by rating]({CURVE})",
+            "",
+            f"![How often each rating is given]({HISTOGRAM})",
+            "",
+            *self._of_calibration(),
+        ]
+
+    def _rows(self) -> list[str]:
+        metrics, parent = self.comparison.metrics, self.comparison.parent_metrics
+        rows = []
+        for name, meaning in _MEANINGS.items():
+            if name not in self.comparison.changes:
+                continue
+            value, low, high = self.comparison.changes[name]
+            both = f"{metrics[name]:.3f} | {parent[name]:.3f}" if name in metrics else " | "
+            rows.append(f"| {meaning.format(threshold=self.threshold)} | {both} | {value:+.3f} | {low:+.3f} to {high:+.3f} |")
+        return [*rows, f"| pairs | {metrics['pairs']:.0f} | {parent['pairs']:.0f} | | |"]
+
+    def _of_calibration(self) -> list[str]:
+        found = self.calibration
+        if found is None:
+            return ["The ratings are not calibrated: people rated too few pairs, or the model's ratings do not rise with theirs."]
+        slope, offset = found.line
+        change, low, high = found.change
+        return [
+            f"On people's scale a rating r is {slope:.3f} r {offset:+.3f}. On {found.pairs} held-out pairs that people rated, "
+            f"the mean distance from their scores is {found.before:.3f} points before and {found.after:.3f} after, a change of "
+            f"{change:+.3f} ({low:+.3f} to {high:+.3f}), so the line is {'used' if found.helps else 'not used'}."
+        ]
+
+
+def _curve(measured: Measured) -> list[Mapping[str, float]]:
+    """Mean rating, mean label and number of the labelled pairs in each half point of the scale that has any."""
+    ratings = measured.ratings.ravel()
+    labels: Array = np.broadcast_to(np.array(measured.labels, float), measured.ratings.shape).ravel()
+    place = np.minimum(((ratings - 1) * 2).astype(int), 7)
+    return [
+        {
+            "rating": float(ratings[place == half].mean()),
+            "label": float(labels[place == half].mean()),
+            "pairs": int((place == half).sum()),
+        }
+        for half in sorted(set(place.tolist()))
+    ]

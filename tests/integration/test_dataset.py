@@ -1,0 +1,130 @@
+"""The curated set as a downstream user reads it: now, as it changes, and as a Hugging Face dataset that resumes."""
+
+import pickle
+from collections.abc import Iterable
+from itertools import islice
+
+import pytest
+from kafka import KafkaProducer
+
+from schemas.errors import BrokerError
+from schemas.records import Example, ExampleOrigin, Rating
+from schemas.wire import encode, headers_for
+from streams.dataset import changes, connect, follow, iterable_dataset, partitions, snapshot
+from streams.exports import Shape, columns, row
+from streams.feed import seed
+
+
+def example(id: str, score: float = 4.0) -> Example:
+    rating = Rating(score=score, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
+    return Example(id=id, instruction=f"Why {id}?", response="So.", origin=ExampleOrigin.AUGMENTED, rating=rating)
+
+
+@pytest.fixture
+def client(settings) -> dict[str, object]:
+    return connect(settings.kafka.bootstrap_servers)
+
+
+def send(client: dict[str, object], *messages: tuple[str, bytes | None]) -> None:
+    producer = KafkaProducer(**client, acks="all")
+    for key, value in messages:
+        producer.send("curated", value, key.encode(), headers=headers_for(Example) if value else [])
+    producer.close()
+
+
+def retract(client: dict[str, object], id: str) -> None:
+    send(client, (id, None))
+
+
+def told(rows: Iterable[dict[str, object]]) -> list[tuple[object, object]]:
+    return [(each["id"], each["score"]) for each in rows]
+
+
+def test_the_newest_value_counts_and_a_retraction_takes_back(client):
+    seed(client, [example("a"), example("b"), example("c")])
+    seed(client, [example("a", 5.0)])
+    retract(client, "b")
+    send(client, ("c", b"no example"))
+    assert snapshot(client) == [example("a", 5.0), example("c")]
+
+    seen = list(islice(follow(client), 4))
+    assert [(each.id, each.rating.score) for each in seen] == [("a", 4.0), ("b", 4.0), ("c", 4.0), ("a", 5.0)]
+    shown = list(islice(changes(client, {}), 5))
+    assert [(change.id, change.example is None) for change in shown][-2:] == [("a", False), ("b", True)]
+    assert [change.offset for change in islice(changes(client, {0: 3}), 2)] == [3, 4]
+
+
+def test_only_what_is_new_comes_where_asked(client):
+    seed(client, [example("a")])
+    polled = []
+
+    def stop() -> bool:
+        if len(polled) == 3:  # it has found the end by now
+            seed(client, [example("b")])
+        polled.append(None)
+        return len(polled) > 30
+
+    assert next(follow(client, from_beginning=False, stop=stop)).id == "b"
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_a_hugging_face_dataset_of_the_set_has_each_id_once(client, shape):
+    seed(client, [example("a"), example("b"), example("a", 5.0), example("c")])
+    retract(client, "c")
+    dataset = iterable_dataset(client, shape)
+    assert list(dataset.features) == columns(shape).names
+    assert list(dataset) == [row(example("b"), shape), row(example("a", 5.0), shape)]
+    seed(client, [example("d")])
+    dataset.set_epoch(1)
+    assert len(list(dataset)) == 3, "each epoch sees the set of its beginning"
+
+
+def test_a_hugging_face_dataset_resumes_after_what_it_gave(client):
+    seed(client, [example("a"), example("b"), example("c")])
+    dataset = iterable_dataset(client)
+    assert told(islice(dataset, 2)) == [("a", 4.0), ("b", 4.0)]
+    state = dataset.state_dict()
+
+    seed(client, [example("b", 2.0)])
+    resumed = iterable_dataset(client)
+    resumed.load_state_dict(state)
+    assert told(resumed) == [("c", 4.0), ("b", 2.0)], "what changed meanwhile comes again, nothing is passed over"
+
+
+def test_a_following_dataset_goes_on_with_the_next_message(client):
+    seed(client, [example("a"), example("a", 5.0)])
+    retract(client, "a")
+    dataset = pickle.loads(pickle.dumps(iterable_dataset(client, follow=True)))  # as a worker of a data loader gets it
+    assert told(islice(dataset, 2)) == [("a", 4.0), ("a", 5.0)]
+    state = dataset.state_dict()
+    resumed = iterable_dataset(client, follow=True)
+    resumed.load_state_dict(state)
+    rows = iter(resumed)
+    seed(client, [example("b")])
+    assert told(islice(rows, 1)) == [("b", 4.0)]
+    assert resumed.state_dict()["examples_iterable"]["next"] == [4]
+
+
+def test_the_library_around_it_works(client):
+    from torch.utils.data import DataLoader
+
+    seed(client, [example(f"{number}") for number in range(5)])
+    dataset = iterable_dataset(client).map(lambda each: {"length": len(each["instruction"])})
+    assert [each["length"] for each in dataset.shuffle(seed=1, buffer_size=2).take(2)] == [6, 6]
+    assert sum(len(batch["id"]) for batch in DataLoader(dataset.select_columns(["id", "length"]), batch_size=2)) == 5
+
+
+def test_what_is_not_there_is_told(broker):
+    client = connect(broker.address)
+    for read in (lambda: next(follow(client)), lambda: partitions(client), lambda: iterable_dataset(client)):
+        with pytest.raises(BrokerError, match="no topic curated"):
+            read()
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
+        iterable_dataset(connect("127.0.0.1:1"))
+
+
+def test_an_example_is_read_from_a_value_of_this_version_alone(client):
+    producer = KafkaProducer(**client, acks="all")
+    producer.send("curated", encode(example("a")), b"a", headers=[("schema", b"example/2")])
+    producer.close()
+    assert snapshot(client) == []

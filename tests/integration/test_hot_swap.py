@@ -1,0 +1,129 @@
+"""A release takes service while the stream goes on: nothing is lost or done by half, and what was rated is rated again."""
+
+import time
+from collections.abc import Callable
+
+from models.release import read_manifest
+from schemas.records import Candidate, Scored
+from schemas.wire import decode, header_map
+from streams.audit import audit
+from streams.dataset import snapshot
+from streams.feed import feed
+from streams.lag import FlowReader
+from streams.releases import announce, read_releases, roll_back
+from streams.replay import replay
+from streams.rerating import rerating
+from streams.settings import Settings
+from tests.integration.conftest import WorkerProcess, wait_until_idle
+from tests.integration.documents import notes
+from tests.integration.releases import copy_release
+
+
+def _records(settings, record, topic):
+    return [decode(record, m.value, header_map(m.headers)) for m in replay(settings.kafka.client(), topic)]
+
+
+def _next(worker: WorkerProcess, kind: str) -> dict[str, object]:
+    while True:
+        event = worker.wait_until_ready(60)
+        if event["event"] == kind:
+            return event
+
+
+def _until(reached: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _soon(settings: Settings) -> Settings:
+    return settings.model_copy(update={"rerating": settings.rerating.model_copy(update={"after_seconds": 2.0})})
+
+
+def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_path):
+    settings = _soon(settings)
+    client, base = settings.kafka.client(), read_manifest(house).id
+    worker = WorkerProcess(settings, house)
+    try:
+        _next(worker, "ready")
+        feed(client, notes(range(60)))
+        _until(lambda: len(_records(settings, Scored, "scored")) >= 10)
+        announce(client, copy_release(house, tmp_path / "r-1", "r-1"))
+        assert _next(worker, "serving")["release"] == "r-1"
+        feed(client, notes(range(60, 80)))
+        wait_until_idle(settings, 80)
+        (serving,) = read_releases(client)
+        _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
+        wait_until_idle(settings, 80)
+
+        with FlowReader(client, settings.kafka.group) as reader:
+            account = audit(client, reader.committed())
+        assert account.complete
+        candidates = _records(settings, Candidate, "candidates")
+        assert {candidate.provenance.release for candidate in candidates} == {base, "r-1"}
+        ratings = {(scored.id, scored.rating.release) for scored in _records(settings, Scored, "scored")}
+        assert {id for id, release in ratings if release == "r-1"} == {candidate.id for candidate in candidates}
+        examples = snapshot(client)
+        assert examples
+        assert {(e.rating.release, e.rating.term) for e in examples} == {("r-1", serving.term)}
+
+        # Back to the base: what it thinks counts again.
+        roll_back(client, base)
+        assert _next(worker, "serving")["release"] == base
+        back = read_releases(client)[-1]
+        _until(lambda: time.time() > back.announced_at + 2.0 and rerating(client, settings.kafka.group, back, 2.0).finished)
+        wait_until_idle(settings, 80)
+        assert {(e.rating.release, e.rating.term) for e in snapshot(client)} == {(base, back.term)}
+        assert worker.terminate() == 0
+    finally:
+        worker.kill()
+
+
+def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(settings, house, tmp_path):
+    client, base = settings.kafka.client(), read_manifest(house).id
+    worker = WorkerProcess(settings, house)
+    try:
+        _next(worker, "ready")
+        damaged = copy_release(house, tmp_path / "r-1", "r-1")
+        (tmp_path / "r-1" / "tokenizer.json").write_text("{}")
+        announce(client, damaged)
+        assert "tokenizer.json is not the file" in str(_next(worker, "failed")["error"])
+        feed(client, notes(range(3)))
+        wait_until_idle(settings, 3)
+        assert {candidate.provenance.release for candidate in _records(settings, Candidate, "candidates")} == {base}
+
+        # Killed and started again, it refuses it again; and the next whole one takes service.
+        worker.kill()
+        worker = WorkerProcess(settings, house)
+        assert "is refused" in str(_next(worker, "failed")["error"])
+        assert _next(worker, "ready")["release"] == base
+        announce(client, copy_release(house, tmp_path / "r-2", "r-2"))
+        assert _next(worker, "serving")["release"] == "r-2"
+    finally:
+        worker.kill()
+
+
+def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp_path):
+    settings = _soon(settings)
+    client = settings.kafka.client()
+    worker = WorkerProcess(settings, house)
+    try:
+        _next(worker, "ready")
+        feed(client, notes(range(40)))
+        wait_until_idle(settings, 40)
+        rated = len(_records(settings, Scored, "scored"))
+        announce(client, copy_release(house, tmp_path / "r-1", "r-1"))
+        _next(worker, "serving")
+        _until(lambda: len(_records(settings, Scored, "scored")) > rated)
+        worker.kill()
+        worker = WorkerProcess(settings, house)
+        assert _next(worker, "ready")["release"] == "r-1"
+        (serving,) = read_releases(client)
+        _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
+        wait_until_idle(settings, 40)
+        assert {e.rating.release for e in snapshot(client)} == {"r-1"}
+        again = [scored.id for scored in _records(settings, Scored, "scored") if scored.rating.release == "r-1"]
+        assert set(again) == {candidate.id for candidate in _records(settings, Candidate, "candidates")}
+    finally:
+        worker.kill()

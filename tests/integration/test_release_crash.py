@@ -1,0 +1,233 @@
+"""kill -9 at each step between the start of a training and the release in service everywhere.
+
+The steps, as the trainer and the worker tell them:
+
+    training ─▶ started ─▶ step ─▶ evaluated (parent, then new) ─▶ released ─▶ announced ─▶ serving
+
+At each of them the trainer, the broker or, from ``announced`` on, the worker is killed and started again. The end must be that
+of a run that nobody disturbed: the same release, byte for byte, announced once as what it is, and served; every candidate
+rated by it; every id accounted for.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.catalogue import prepare
+from schemas.ids import seed_id
+from schemas.records import Example, ExampleOrigin, Scored
+from schemas.wire import decode, header_map
+from streams.audit import audit
+from streams.broker import EmbeddedBroker
+from streams.dataset import snapshot
+from streams.dead_letters import Received
+from streams.feed import feed, seed
+from streams.lag import FlowReader
+from streams.processes import as_child, run_trainer, run_worker
+from streams.releases import read_releases
+from streams.replay import replay
+from streams.rerating import rerating
+from streams.settings import Settings, load
+from streams.topics import create_topics
+from tests.integration.conftest import wait_until_idle
+from tests.integration.documents import notes
+from tests.unit.checkpoints import make_checkpoint
+
+pytestmark = pytest.mark.slow
+_DOCUMENTS = 6
+_AFTER_SECONDS = 1.0
+
+
+class Child:
+    """A worker or a trainer in a process group of its own, and the events that it told."""
+
+    def __init__(self, body: Callable[..., None], settings: Settings, base: Path, **options: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.events: Any = context.Queue()
+        self._process = context.Process(target=_run, args=(body, settings, base, self.events, options), daemon=True)
+        self._process.start()
+
+    def wait_for(self, *kinds: str, seconds: float = 120) -> dict[str, Any]:
+        """The next event of these kinds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(queue.Empty):
+                event = self.events.get(timeout=1)
+                if event["event"] in kinds:
+                    return event
+            assert self._process.is_alive() or not self.events.empty(), f"it ended before {kinds}"
+            assert time.monotonic() < deadline, f"no {kinds} in {seconds} s"
+
+    def kill(self) -> None:
+        """kill -9, and of what it started too: a run without its trainer ends by itself, but not at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.join()
+
+    def wait(self) -> None:
+        self._process.join(180)
+        assert self._process.exitcode is not None
+
+
+def _run(body: Callable[..., None], settings: Settings, base: Path, events: Any, options: dict[str, Any]) -> None:
+    os.setpgrp()
+    with contextlib.suppress(Exception):  # told by its end; the trace would fill the report
+        as_child(body, settings, base, events.put, **options)
+
+
+@dataclass
+class Loop:
+    """A stream whose candidates wait for the first release, and the processes that make and serve it."""
+
+    settings: Settings
+    broker: EmbeddedBroker
+    base: Path
+    worker: Child | None = None
+    trainer: Child | None = None
+
+    def start_worker(self) -> Child:
+        self.worker = Child(run_worker, self.settings, self.base)
+        return self.worker
+
+    def start_trainer(self) -> Child:
+        self.trainer = Child(run_trainer, self.settings, self.base, once=True)
+        return self.trainer
+
+    def restart_broker(self) -> None:
+        os.kill(self.broker.pid, signal.SIGKILL)
+        self.broker.stop()
+        self.broker.start()
+
+    def close(self) -> None:
+        for child in (self.worker, self.trainer):
+            if child is not None:
+                child.kill()
+        self.broker.stop()
+
+    def until_served(self) -> None:
+        """Wait until the release serves, everything is rated by it, and nothing is on its way."""
+        client, group = self.settings.kafka.client(), self.settings.kafka.group
+        deadline = time.monotonic() + 120
+        while not (found := read_releases(client)) or not (
+            time.time() > found[-1].announced_at + _AFTER_SECONDS and rerating(client, group, found[-1], _AFTER_SECONDS).finished
+        ):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.3)
+        wait_until_idle(self.settings, _DOCUMENTS)
+
+    def end(self) -> tuple[Any, ...]:
+        """What is there in the end."""
+        client = self.settings.kafka.client()
+        with FlowReader(client, self.settings.kafka.group) as reader:
+            account = audit(client, reader.committed())
+        assert account.complete, account
+        releases = [(r.id, r.status, r.parent, r.base, tuple(sorted(r.metrics.items()))) for r in read_releases(client)]
+        rated = sorted({(s.id, s.rating.release) for s in (_scored(m) for m in replay(client, "scored"))})
+        kept = sorted((e.id, e.instruction, e.rating.release if e.rating else "") for e in snapshot(client))
+        return releases, rated, kept
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model: what a run takes is then mostly the imports."""
+    directory = tmp_path_factory.mktemp("base")
+    return prepare(str(make_checkpoint(directory / "tiny", context=4096)), directory / "cache")
+
+
+@contextlib.contextmanager
+def prepared(directory: Path, base: Path) -> Iterator[Loop]:
+    """Documents taken through the stream by the base; a worker that waits; human seeds."""
+    broker = EmbeddedBroker(directory / "kafka")
+    broker.start()
+    chosen = ("curation.threshold=1", "kafka.session_seconds=6", "training.max_tokens=20000", "threads=1", "training.threads=1")
+    chosen += ("generation.temperature=1",)  # a model of random weights stops by chance alone
+    settings = load(None, {"state_dir": directory}, (*chosen, f"rerating.after_seconds={_AFTER_SECONDS}"))
+    loop = Loop(settings.with_broker(broker.address), broker, base)
+    try:
+        create_topics(loop.settings.kafka.client())
+        seed(loop.settings.kafka.client(), _seeds())
+        loop.start_worker().wait_for("ready")
+        feed(loop.settings.kafka.client(), notes(range(_DOCUMENTS)))
+        wait_until_idle(loop.settings, _DOCUMENTS)
+        yield loop
+    finally:
+        loop.close()
+
+
+def _scored(message: Received) -> Scored:
+    return decode(Scored, message.value, header_map(message.headers))
+
+
+def _seeds() -> Iterator[Example]:
+    for number in range(3):
+        instruction, response = f"What is {number} and {number}?", f"It is {2 * number}."
+        id = seed_id(instruction, None, response)
+        yield Example(id=id, instruction=instruction, response=response, origin=ExampleOrigin.SEED)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """The end of a run that nobody disturbed."""
+    with prepared(tmp_path_factory.mktemp("undisturbed"), base) as loop:
+        loop.start_trainer().wait_for("announced")
+        loop.until_served()
+        end = releases, rated, _ = loop.end()
+        ((id, status, *_),) = releases
+        assert status == "in_service", "a trained model beats one of random weights; else there is nothing to serve"
+        by_base, by_release = ([i for i, release in rated if (release == id) is new] for new in (False, True))
+        assert by_base
+        assert by_base == by_release
+        return end
+
+
+_STEPS = ("training", "started", "step", "evaluated", "released", "announced")
+
+
+@pytest.mark.parametrize("step", _STEPS)
+def test_the_trainer_is_killed(step: str, base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+    with prepared(tmp_path, base) as loop:
+        trainer = loop.start_trainer()
+        trainer.wait_for(step)
+        trainer.kill()
+        loop.start_trainer().wait()
+        loop.until_served()
+        assert loop.end() == undisturbed
+
+
+@pytest.mark.parametrize("step", ["training", "step", "released", "announced"])
+def test_the_broker_is_killed(step: str, base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+    with prepared(tmp_path, base) as loop:
+        trainer = loop.start_trainer()
+        trainer.wait_for(step)
+        loop.restart_broker()
+        trainer.wait()
+        loop.start_trainer().wait()  # where the announcement failed; a supervisor does that
+        loop.until_served()
+        assert loop.end() == undisturbed
+
+
+@pytest.mark.parametrize("step", ["training", "announced", "serving"])
+def test_the_worker_is_killed(step: str, base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+    with prepared(tmp_path, base) as loop:
+        assert loop.worker is not None
+        trainer = loop.start_trainer()
+        if step == "serving":
+            trainer.wait()
+            loop.worker.wait_for("serving")
+        else:
+            trainer.wait_for(step)
+        loop.worker.kill()
+        loop.start_worker().wait_for("ready")
+        trainer.wait()
+        loop.until_served()
+        assert loop.end() == undisturbed

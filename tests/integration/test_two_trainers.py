@@ -1,0 +1,58 @@
+"""Two trainers: the one that came last announces releases, the other is fenced off and stops. Nothing is corrupted."""
+
+import threading
+
+import pytest
+
+from models.release import read_manifest
+from schemas.errors import FencedError, TrainingError
+from schemas.records import Example, ExampleOrigin, Release
+from streams.feed import seed
+from streams.processes import run_trainer
+from streams.releases import Announcer, read_releases
+
+
+def _release(id: str, base: str) -> Release:
+    return Release(id=id, parent=base, base=base, status="kept", location="/nowhere", created_at=1.0)
+
+
+def test_the_later_announcer_fences_the_earlier(settings, house):
+    client, base = settings.kafka.client(), read_manifest(house).id
+    with Announcer(client, "trainer") as first:
+        first.announce(_release("r-1", base))
+        with Announcer(client, "trainer") as second, Announcer(client, "another") as third:
+            with pytest.raises(FencedError, match=r"another trainer has started.*r-2"):
+                first.announce(_release("r-2", base))
+            second.announce(_release("r-3", base), _release("r-4", base))
+            third.announce(_release("r-5", base))
+    assert [release.id for release in read_releases(client)] == ["r-1", "r-3", "r-4", "r-5"]
+
+
+def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(settings, house):
+    client = settings.kafka.client()
+    quick = settings.training.model_copy(update={"min_examples": 1, "max_tokens": 4000})
+    settings = settings.model_copy(update={"training": quick})
+    seed(client, [Example(id="s1", instruction="Name a bird.", response="A wren.", origin=ExampleOrigin.SEED)])
+    events: list[dict] = []
+    training = threading.Event()
+
+    def on_event(event):
+        events.append(dict(event))
+        if event["event"] == "training":
+            training.set()
+
+    trainer = threading.Thread(target=run_trainer, args=(settings, house, on_event), kwargs={"signals": ()})
+    trainer.start()
+    assert training.wait(60)
+    with pytest.raises(TrainingError, match="another trainer is at work"):
+        run_trainer(settings, house, on_event, once=True, signals=())
+    with Announcer(client, f"{settings.kafka.group}.trainer"):
+        trainer.join(240)
+    assert not trainer.is_alive()
+    assert events[-1]["event"] == "fenced"
+    assert [event["event"] for event in events].count("released") == 1, "it was written, and another run finds it"
+    assert read_releases(client) == []
+
+    # It is told to whoever trains there next.
+    run_trainer(settings, house, on_event, once=True, signals=())
+    assert len(read_releases(client)) == 1

@@ -1,0 +1,88 @@
+"""Ratings on people's scale: a line that is only kept where it helps on pairs that it was not fitted to."""
+
+import asyncio
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.calibration import LEAST_RATED, calibrate, calibrated
+from models.catalogue import prepare
+from models.figures import Opinions
+from models.release import MANIFEST, read_manifest
+from models.serving import ServedModel
+from schemas.records import Rating
+from tests.unit.checkpoints import make_checkpoint
+
+
+def _opinions(pairs: int, slope: float, offset: float, noise: float = 0.0, seed: int = 0) -> Opinions:
+    generator = np.random.default_rng(seed)
+    ratings = generator.uniform(1, 5, pairs)
+    return Opinions(slope * ratings + offset + generator.normal(0, noise, pairs), ratings)
+
+
+def test_a_bias_is_found_and_taken_out() -> None:
+    found = calibrate(_opinions(40, 0.5, 1.0, 0.1), _opinions(10, 0.5, 1.0, 0.1, seed=1))
+    assert found
+    assert found.helps
+    assert found.line == pytest.approx((0.5, 1.0), abs=0.1)
+    assert found.after < 0.2 < found.before
+    assert found.change[0] == pytest.approx(found.after - found.before)
+    assert found.pairs == 10
+
+
+def test_a_line_that_does_not_help_is_not_kept() -> None:
+    found = calibrate(_opinions(40, 1.0, 0.0, 0.3), _opinions(10, 1.0, 0.0, 0.3, seed=1))
+    assert found
+    assert not found.helps
+    worse = calibrate(_opinions(40, 0.5, 1.0), _opinions(10, 1.0, 0.0, seed=1))
+    assert worse
+    assert not worse.helps
+
+
+@pytest.mark.parametrize(("fitted", "held_out"), [(0, 0), (LEAST_RATED - 6, 5), (LEAST_RATED, 4), (0, LEAST_RATED)])
+def test_too_few_tell_nothing(fitted: int, held_out: int) -> None:
+    assert calibrate(_opinions(fitted, 0.5, 1.0), _opinions(held_out, 0.5, 1.0)) is None
+
+
+def test_ratings_are_never_turned_round_or_made_alike() -> None:
+    held_out = _opinions(10, 1.0, 0.0)
+    assert calibrate(_opinions(40, -1.0, 6.0), held_out) is None
+    assert calibrate(Opinions(np.full(40, 3.0), np.linspace(1, 5, 40)), held_out) is None
+    assert calibrate(Opinions(np.linspace(1, 5, 40), np.full(40, 3.0)), held_out) is None
+
+
+def test_pairs_without_a_rating_are_left_out() -> None:
+    whole, held_out = _opinions(40, 0.5, 1.0), _opinions(10, 0.5, 1.0, seed=1)
+    gaps = Opinions(np.append(whole.scores, 5.0), np.append(whole.ratings, math.nan))
+    assert calibrate(gaps, held_out) == calibrate(whole, held_out)
+
+
+def test_a_score_stays_on_the_scale() -> None:
+    assert calibrated(3.0, (0.5, 1.0)) == 2.5
+    assert calibrated(4.9, (2.0, 0.0)) == 5.0
+    assert calibrated(1.1, (1.0, -3.0)) == 1.0
+    assert calibrated(4.2, None) == 4.2
+    assert calibrated(5.0000001, None) == 5.0
+
+
+@pytest.mark.slow
+def test_a_served_release_rates_on_peoples_scale(tmp_path: Path) -> None:
+    release = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+
+    async def rate() -> Rating:
+        model = await ServedModel.load(release, device="cpu", threads=1)
+        try:
+            return await model.rate("What is it?", "It is a lake.", None)
+        finally:
+            model.close()
+
+    before = asyncio.run(rate())
+    manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
+    (release / MANIFEST).write_text(json.dumps({**manifest, "calibration": [0.5, 2.0]}), encoding="utf-8")
+    assert read_manifest(release).calibration == (0.5, 2.0)
+    after = asyncio.run(rate())
+    assert after.score == pytest.approx(0.5 * before.score + 2)
+    assert after.probabilities == before.probabilities

@@ -1,0 +1,116 @@
+"""The card of an export: true counts, readable by Hugging Face, and the same for the same examples."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schemas.records import Example, ExampleOrigin, Provenance, Rating, Release, ReleaseStatus
+from streams.card import Export, card, card_path, write_card
+from streams.exports import Shape
+
+EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", 4.0, date(2026, 11, 21))
+SEED = Example(id="s", instruction="Say it.", response="It.", origin=ExampleOrigin.SEED)
+
+
+def example(number: int, score: float, release: str = "house-1", rater: str = "house-1") -> Example:
+    return Example(
+        id=f"{number}",
+        instruction="Why?",
+        context="Given." if number % 2 else None,
+        response="So.",
+        origin=ExampleOrigin.AUGMENTED,
+        rating=Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=rater, template="rating.markers.1"),
+        provenance=Provenance(
+            source=f"{number // 2}.txt", document_id=f"{number}", release=release, template="backward.markers.1"
+        ),
+    )
+
+
+def release(id: str, base: str) -> Release:
+    return Release(id=id, parent=None, base=base, status=ReleaseStatus.KEPT, location="here", created_at=1.0)
+
+
+EXAMPLES = [SEED, *(example(number, 4 + number / 4) for number in range(5))]
+
+
+def test_it_counts_what_is_there() -> None:
+    text = card(EXPORT, EXAMPLES, [])
+    for line in (
+        "| all | 6 |",
+        "| written by people (seeds) | 1 |",
+        "| written by the loop (augmented) | 5 |",
+        "| with a context | 2 |",
+        "They come from 3 sources and 5 documents.",
+        "| house-1 | 5 |",
+        "| backward.markers.1 | 5 |",
+        "| rating.markers.1 | 5 |",
+        "| 0% | 4.00 |",
+        "| 50% | 4.50 |",
+        "| 100% | 5.00 |",
+    ):
+        assert line in text.splitlines()
+    assert "rated 4 or more" in text
+    assert "Exported on 2026-11-21 to `curated.jsonl`, in the shape `chat`" in text
+
+
+def test_its_front_matter_is_what_hugging_face_reads() -> None:
+    _, front, _ = card(replace(EXPORT, license="a: b"), EXAMPLES, []).split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts["license"] == "a: b"
+    assert facts["size_categories"] == ["n<1K"]
+    assert facts["configs"] == [{"config_name": "default", "data_files": "curated.jsonl"}]
+    assert "language" not in facts
+
+
+def test_hugging_face_reads_it() -> None:
+    from huggingface_hub import DatasetCard
+
+    read = DatasetCard(card(EXPORT, EXAMPLES, []), ignore_metadata_errors=False)
+    assert (read.data.license, read.data.size_categories) == ("other", ["n<1K"])
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (12_000, "10K<n<100K")])
+def test_its_size_is_a_class_of_hugging_faces(count: int, size: str) -> None:
+    assert f"- {size}\n" in card(EXPORT, [SEED] * count, [])
+
+
+def test_the_same_examples_make_the_same_card_but_for_the_date() -> None:
+    later = replace(EXPORT, on=date(2027, 1, 1))
+    assert card(EXPORT, EXAMPLES, []) == card(EXPORT, EXAMPLES, [])
+    assert card(EXPORT, EXAMPLES, []) == card(later, EXAMPLES, []).replace("2027-01-01", "2026-11-21")
+
+
+@pytest.mark.parametrize(
+    ("writer", "rater", "from_house"),
+    [
+        ("house-1", "other-1", True),
+        ("other-1", "house-1", True),
+        ("r-1", "other-1", True),
+        ("r-2", "r-2", False),
+        ("r-3", "r-3", False),
+        ("other-1", "housekeeper-1", False),
+    ],
+)
+def test_what_came_from_the_house_model_says_so(writer: str, rater: str, from_house: bool) -> None:
+    releases = [release("r-1", "house-1"), release("r-2", "other-1")]  # of r-3 nothing is known
+    text = card(EXPORT, [example(1, 4.5, writer, rater)], releases)
+    assert ("CC BY-SA 3.0" in text) == from_house
+    assert "the licence of each text holds" in text
+
+
+def test_without_examples_or_ratings_there_is_a_card_too() -> None:
+    for examples in ([], [SEED]):
+        text = card(EXPORT, examples, [])
+        assert "People alone." in text
+        assert "quantile" not in text
+        assert "CC BY-SA" not in text
+
+
+def test_it_lies_beside_the_file_and_is_no_readme(tmp_path: Path) -> None:
+    for name, beside in (("a.jsonl", "a.card.md"), ("README.parquet", "README.card.md"), ("v1.2.jsonl", "v1.2.card.md")):
+        assert card_path(tmp_path / name) == tmp_path / beside
+    export = replace(EXPORT, file=tmp_path / "a.jsonl")
+    assert write_card(export, EXAMPLES, []).read_text() == card(export, EXAMPLES, [])

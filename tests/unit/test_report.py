@@ -1,0 +1,71 @@
+"""The report of a release: what it tells, and that the same figures make the same bytes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from models.calibration import calibrate
+from models.figures import Measured, Opinions
+from models.gate import Comparison, compare
+from models.training.report import CURVE, DATA, HISTOGRAM, REPORT, Report
+
+_COUNTS = {"seeds": 96, "examples": 1200, "ratings": 30, "leaked": 2, "ratings_leaked": 1, "steps": 40}
+
+
+def _measured(worse: float) -> Measured:
+    generator = np.random.default_rng(0)
+    tokens = generator.integers(5, 50, (2, 24)).astype(float)
+    texts = [np.stack([count * (3 + worse) + generator.normal(0, 1, 24), count], axis=1) for count in tokens]
+    labels = (5, 4, 3, 2, 1)
+    ratings = np.clip(np.array(labels) + generator.normal(0, 1, (24, 5)), 1, 5)
+    return Measured(tuple(range(24)), texts[0], texts[1], labels, ratings)
+
+
+def _report(*, people: bool) -> Report:
+    new, old = _measured(0), _measured(0.2)
+    scores = np.linspace(1, 5, 20)
+    opinions = Opinions(scores, (scores + 5) / 2) if people else Opinions(np.array([]), np.array([]))
+    comparison = compare(new, old, 4.0, (opinions, opinions))
+    return Report("r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS)
+
+
+def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
+    _report(people=True).write(tmp_path)
+    text = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert text.startswith("# Release r-1\n\nTakes service: held-out NLL -0.2")
+    assert "1,200 examples curated under r-0 and 30 ratings of people" in text
+    assert "| share of those rated 4 or better that deserve a 4 or 5 |" in text
+    assert "| mean distance of ratings and people's, points |" in text
+    assert "2.000 r -5.000" in text
+    assert "the line is used" in text
+    assert f"]({CURVE})" in text
+    assert f"]({HISTOGRAM})" in text
+    data = json.loads((tmp_path / DATA).read_text(encoding="utf-8"))
+    assert data["verdict"]["promote"] is True
+    assert data["calibration"]["kept"] is True
+    assert data["changes"]["nll"][2] < 0
+    assert sum(point["pairs"] for point in data["curves"]["r-1"]) == sum(data["histogram"]["pairs"]["r-0"]) == 24 * 5
+
+
+def test_without_people_it_says_so(tmp_path: Path) -> None:
+    _report(people=False).write(tmp_path)
+    assert "not calibrated" in (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert json.loads((tmp_path / DATA).read_text(encoding="utf-8"))["calibration"] is None
+
+
+def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for directory in (one, other):
+        directory.mkdir()
+        _report(people=True).write(directory)
+    for name in (REPORT, DATA, CURVE, HISTOGRAM):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    assert b"<svg" in (one / CURVE).read_bytes()
+
+
+def test_no_pairs_make_a_report_too(tmp_path: Path) -> None:
+    empty = _measured(0).of([])
+    comparison: Comparison = compare(empty, empty, 4.0)
+    Report("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(tmp_path)
+    assert "Kept, not served: 0 held-out pairs are too few to tell" in (tmp_path / REPORT).read_text(encoding="utf-8")
