@@ -4,6 +4,10 @@ The topic has one partition and is compacted, so the announcements keep their or
 be in service the last announced one is. To promote is to announce again; to roll back is to announce the one in service as
 kept and the one before it again. The base is announced too where it takes over from a release. The offset of an announcement
 so tells which of two releases served later, whatever was compacted meanwhile (``Release.term``).
+
+Announcements are transactional for the fencing alone, and are read without regard to it (``ISOLATION``): a lone broker that is
+killed right after a commit may never write the transaction's marker (seen with Kafka 4.3.1), and readers of committed messages
+would wait for ever. What is there without its marker was announced, or its writer will announce it again.
 """
 
 import time
@@ -20,15 +24,16 @@ from streams.dead_letters import Received
 from streams.replay import replay
 from streams.topics import RELEASES
 
+ISOLATION = "read_uncommitted"
 _SECONDS = 60
 _TIMEOUT_MS = 15_000
-"""Of a transaction whose producer was killed: so long readers of the topic wait."""
+"""Of a transaction whose producer was killed."""
 
 
 def read_releases(client: Mapping[str, Any]) -> list[Release]:
     """Every release, in the order of their last announcements, which are what counts."""
     found: dict[str, Release] = {}
-    for received in replay(client, RELEASES.name):
+    for received in replay(client, RELEASES.name, ISOLATION):
         fold(found, received)
     return list(found.values())
 
@@ -64,7 +69,8 @@ def roll_back(client: Mapping[str, Any], base: str) -> tuple[Release, Release]:
     if serving is None or serving.id == base:
         raise SettingsError(f"{base} itself is in service: there is nothing to roll back")
     before = in_service([release for release in releases if release.id != serving.id], base) or _base(base)
-    announce(client, serving.model_copy(update={"status": ReleaseStatus.KEPT}), before)
+    # In this order: where only the first arrives, the right one serves.
+    announce(client, before, serving.model_copy(update={"status": ReleaseStatus.KEPT}))
     return serving, before
 
 
@@ -77,7 +83,7 @@ def find(releases: Iterable[Release], id: str) -> Release:
 
 
 def announce(client: Mapping[str, Any], *releases: Release) -> None:
-    """Write releases to the topic, all or none, and wait for the broker. Raises BrokerError."""
+    """Write releases to the topic, in this order, and wait for the broker. Raises BrokerError."""
     with Announcer(client, "backstream.releases") as announcer:
         announcer.announce(*releases)
 
@@ -104,7 +110,7 @@ class Announcer:
         self._producer.close(timeout=_SECONDS)
 
     def announce(self, *releases: Release) -> None:
-        """Write releases, all or none, in this order. Raises FencedError where another of the same name has started."""
+        """Write releases, in this order. Raises FencedError where another of the same name has started."""
         names = ", ".join(release.id for release in releases)
         try:
             self._producer.begin_transaction()

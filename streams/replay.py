@@ -54,13 +54,13 @@ async def _until(consumer: AIOKafkaConsumer, place: TopicPartition, end: int) ->
                 yield Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
 
 
-def replay(client: Mapping[str, Any], topic: str) -> Iterator[Received]:
+def replay(client: Mapping[str, Any], topic: str, isolation: str = "read_committed") -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka cannot be read."""
     try:
         consumer = KafkaConsumer(
             **client,
             enable_auto_commit=False,
-            isolation_level="read_committed",
+            isolation_level=isolation,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )

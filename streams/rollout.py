@@ -15,7 +15,7 @@ from models.release import read_manifest, verify
 from schemas.errors import ModelError, WireError
 from schemas.records import Release
 from streams.dead_letters import Received
-from streams.releases import fold, in_service, read_releases
+from streams.releases import ISOLATION, fold, in_service, read_releases
 from streams.roles import Models
 from streams.settings import Role, Settings
 from streams.topics import RELEASES
@@ -103,9 +103,7 @@ class Rollout:
 
 async def announced(client: Mapping[str, Any], base: str) -> AsyncIterator[Release]:
     """What is in service for ``base``: now, if anything was ever announced, and each time that it changes."""
-    consumer = AIOKafkaConsumer(
-        **client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed"
-    )
+    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level=ISOLATION)
     await consumer.start()
     try:
         places = [TopicPartition(RELEASES.name, partition) for partition in consumer.partitions_for_topic(RELEASES.name) or {0}]
