@@ -1,7 +1,10 @@
 """Logging, the same in every process of ours."""
 
 import logging
+import threading
 import warnings
+
+log = logging.getLogger(__name__)
 
 
 def configure_logging(level: int = logging.WARNING) -> None:
@@ -13,3 +16,11 @@ def configure_logging(level: int = logging.WARNING) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for noisy in ("aiokafka", "kafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if level > logging.INFO else level)
+    threading.excepthook = _tell
+
+
+def _tell(ended: threading.ExceptHookArgs) -> None:
+    """One line for a thread that an error ended: a dying broker ends the clients' so, and our own error tells why."""
+    name = ended.thread.name if ended.thread else "a thread"
+    error = (ended.exc_type, ended.exc_value, ended.exc_traceback) if ended.exc_value else None
+    log.info("%s ended on %r", name, ended.exc_value, exc_info=error)

@@ -10,7 +10,7 @@ from streams.audit import audit
 from streams.dataset import snapshot
 from streams.feed import feed
 from streams.lag import FlowReader
-from streams.releases import announce, read_releases, roll_back
+from streams.releases import announce, in_service, read_releases, roll_back
 from streams.replay import replay
 from streams.rerating import rerating
 from streams.settings import Settings
@@ -71,7 +71,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         # Back to the base: what it thinks counts again.
         roll_back(client, base)
         assert _next(worker, "serving")["release"] == base
-        back = read_releases(client)[-1]
+        back = in_service(read_releases(client), base)
         _until(lambda: time.time() > back.announced_at + 2.0 and rerating(client, settings.kafka.group, back, 2.0).finished)
         wait_until_idle(settings, 80)
         assert {(e.rating.release, e.rating.term) for e in snapshot(client)} == {(base, back.term)}
