@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.lifeline import end_with_parent
-from schemas.errors import FencedError
+from schemas.errors import BrokerError, FencedError
 from schemas.records import Release
 from streams.endpoint import serve_metrics
 from streams.metrics import Metrics
@@ -20,6 +21,8 @@ from streams.topology import STAGES, StageSpec
 from streams.trainer import TrainerService
 from streams.worker import Worker
 
+log = logging.getLogger(__name__)
+_RETRY_SECONDS = 2.0
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -108,7 +111,7 @@ async def _serve(
 
 async def _follow(rollout: Rollout, models: Models, worker: Worker, settings: Settings) -> None:
     """Keep the worker at the release in service, and have each that takes service rate again what was rated before."""
-    rerates = settings.rerating.enabled and Role.FORWARD in models.follows
+    rerates = settings.rates_again and Role.FORWARD in models.follows  # a worker may have no stage that rates
     rerating: list[asyncio.Task[None]] = []
     try:
         async for release in rollout.follow(models):
@@ -123,10 +126,17 @@ async def _follow(rollout: Rollout, models: Models, worker: Worker, settings: Se
 
 async def _rate_again(worker: Worker, release: Release, after_seconds: float) -> None:
     await asyncio.sleep(max(0.0, release.announced_at + after_seconds - time.time()))
-    try:
-        await worker.rate_again(release)
-    except Exception as error:
-        worker.fail(error)
+    while True:
+        try:
+            await worker.rate_again(release)
+        except BrokerError as error:  # the stages outlive a broker that is away for a while, and so does this
+            log.warning("%s; trying again", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+        except Exception as error:
+            worker.fail(error)
+            return
+        else:
+            return
 
 
 async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:

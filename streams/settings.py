@@ -199,6 +199,11 @@ class Settings(BaseSettings):
         return self.backward if role is Role.BACKWARD else self.forward
 
     @property
+    def rates_again(self) -> bool:
+        """Whether a release that takes service rates again what was rated before."""
+        return self.rerating.enabled and self.pinned(Role.FORWARD) is None
+
+    @property
     def given_broker(self) -> str | None:
         """Address of a Kafka of the user's own; None where the embedded one is to serve."""
         return self.broker or self.kafka.bootstrap_servers or None

@@ -22,7 +22,7 @@ from streams.dead_letters import Received
 from streams.ratings import read_ratings
 from streams.releases import Announcer, in_service, read_releases
 from streams.rerating import rerating
-from streams.settings import Role, Settings
+from streams.settings import Settings
 from streams.topics import CURATED
 
 log = logging.getLogger(__name__)
@@ -151,16 +151,12 @@ class TrainerService:
     def _serving(self) -> Release | None:
         return in_service(read_releases(self._settings.kafka.client()), self._base_id)
 
-    def _rates_again(self) -> bool:
-        """Whether what is kept is rated by the release in service, sooner or later."""
-        return self._settings.rerating.enabled and self._settings.pinned(Role.FORWARD) is None
-
     def _term(self, serving: Release | None) -> int:
         """The term of the ratings that count."""
-        return serving.term if serving and self._rates_again() else 0
+        return serving.term if serving and self._settings.rates_again else 0
 
     def _rated_again(self, serving: Release | None) -> bool:
-        if serving is None or not self._rates_again():
+        if serving is None or not self._settings.rates_again:
             return True
         seconds, kafka = self._settings.rerating.after_seconds, self._settings.kafka
         if time.time() < serving.announced_at + seconds:

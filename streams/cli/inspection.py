@@ -73,7 +73,9 @@ def status(
         releases = read_releases(client)
         base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
         serving = in_service(releases, base)
-        again = rerating(client, settings.kafka.group, serving, settings.rerating.after_seconds) if serving else None
+        again = None
+        if serving is not None and settings.rates_again:
+            again = rerating(client, settings.kafka.group, serving, settings.rerating.after_seconds)
     pinned = {str(role): name for role in Role if (name := settings.pinned(role))}
     report = {
         "broker": settings.kafka.bootstrap_servers,

@@ -76,6 +76,8 @@ def make_checkpoint(
             bos_token_id=end,
             eos_token_id=end,
             pad_token_id=tokenizer.token_to_id(_PAD),
+            # Mistral's default is shorter than some contexts, and our graph has no window.
+            **({"sliding_window": None} if architecture == "mistral" else {}),
         )
     )
     model.to(dtype=torch.float16 if half else torch.float32).save_pretrained(directory)
