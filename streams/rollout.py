@@ -47,6 +47,8 @@ class Rollout:
         self._base_id = read_manifest(base).id
         self._on_event = on_event
         self._current = Serving(base, None)
+        self._considered = 0
+        """Term of the newest announcement that was looked at, served or refused: only another is a reason to look again."""
 
     async def load(self, roles: list[Role]) -> Models:
         """The models for what is in service now; the base's where that cannot be used here.
@@ -56,13 +58,14 @@ class Rollout:
         if any(self._settings.pinned(role) is None for role in roles):
             releases = await asyncio.to_thread(read_releases, self._client)
             self._current = self._find(in_service(releases, self._base_id))
+            self._considered = self._current.term
         if self._current.directory != self._base:
             try:
                 await asyncio.to_thread(verify, self._current.directory)
                 return await Models.load(self._settings, self._current.directory, roles, self._current.term)
             except ModelError as error:
-                self._refuse(error)
-                self._current = Serving(self._base, self._current.release)
+                self._refuse(self._current.release, error)
+                self._current = Serving(self._base, None)
         return await Models.load(self._settings, self._base, roles, self._current.term)
 
     async def follow(self, models: Models) -> AsyncIterator[Release]:
@@ -73,20 +76,19 @@ class Rollout:
         if self._current.release is not None:
             yield self._current.release
         async for release in announced(self._client, self._base_id):
-            if release.term == self._current.term:
+            if release.term == self._considered:
                 continue
             started = time.monotonic()
-            wanted = self._find(release)
-            before, self._current = self._current, wanted
+            self._considered, wanted = release.term, self._find(release)
             try:
                 # Whatever is written from then on is rated by this release alone: streams/rerating.py relies on it.
                 async with models.held_after(release.announced_at + self._settings.rerating.after_seconds - time.time()):
                     await asyncio.to_thread(verify, wanted.directory)
                     await models.change(wanted.directory, wanted.term)
             except ModelError as error:
-                self._refuse(error)
-                self._current = Serving(before.directory, release)
+                self._refuse(release, error)
                 continue
+            self._current = wanted
             self._on_event({"event": "serving", "release": release.id, "seconds": round(time.monotonic() - started, 2)})
             yield release
 
@@ -94,11 +96,10 @@ class Rollout:
         is_base = release is None or release.id == self._base_id
         return Serving(self._base if is_base else Path(release.location), release)  # type: ignore[union-attr]
 
-    def _refuse(self, error: ModelError) -> None:
-        assert self._current.release is not None
-        id = self._current.release.id
-        log.error("release %s is in service, but cannot be used here: %s", id, error)
-        self._on_event({"event": "failed", "error": f"release {id} is refused: {error}"})
+    def _refuse(self, release: Release | None, error: ModelError) -> None:
+        assert release is not None, "only a base has no announcement, and nobody refuses that"
+        log.error("release %s is in service, but cannot be used here: %s", release.id, error)
+        self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})
 
 
 async def announced(client: Mapping[str, Any], base: str) -> AsyncIterator[Release]:

@@ -81,6 +81,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
 
 
 def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(settings, house, tmp_path):
+    settings = _soon(settings)
     client, base = settings.kafka.client(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
     try:
@@ -98,6 +99,10 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(set
         worker = WorkerProcess(settings, house)
         assert "is refused" in str(_next(worker, "failed")["error"])
         assert _next(worker, "ready")["release"] == base
+        time.sleep(4)  # past the time at which a release would begin to rate again
+        scored = _records(settings, Scored, "scored")
+        assert len(scored) == len({one.id for one in scored}), "the base rates nothing again in the name of what it refused"
+        assert {one.rating.term for one in scored} == {0}
         announce(client, copy_release(house, tmp_path / "r-2", "r-2"))
         assert _next(worker, "serving")["release"] == "r-2"
     finally:
