@@ -53,7 +53,7 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
         following = rollout.follow(models)
         await watch(lambda: State(len(written), len(written) >= fed // 3))
         announced = time.perf_counter()
-        await asyncio.to_thread(announce, settings.kafka.client(), _copy(directory, work))
+        await asyncio.to_thread(announce, settings.kafka.client(), copy_release(directory, work / "copy", "r-copy"))
         await anext(following)
         changed = time.perf_counter()
         await watch(lambda: stream_state(tally.read(), fed), poll_seconds=0.05)
@@ -84,9 +84,16 @@ def _gaps(written: Sequence[float], begin: float, end: float) -> tuple[float, fl
     return inside, outside
 
 
-def _copy(directory: Path, work: Path) -> Release:
-    copied, manifest = work / "copy", read_manifest(directory)
-    shutil.copytree(directory, copied)
-    write_beside(copied / MANIFEST, manifest.model_copy(update={"id": "r-copy", "parent": manifest.id}).model_dump_json())
-    status = ReleaseStatus.IN_SERVICE
-    return Release(id="r-copy", parent=manifest.id, base=manifest.id, status=status, location=str(copied), created_at=time.time())
+def copy_release(source: Path, directory: Path, id: str) -> Release:
+    """A second release to change to, the same weights under another id: whole, and ready to be announced."""
+    shutil.copytree(source, directory)
+    manifest = read_manifest(source)
+    write_beside(directory / MANIFEST, manifest.model_copy(update={"id": id, "parent": manifest.id}).model_dump_json())
+    return Release(
+        id=id,
+        parent=manifest.id,
+        base=manifest.id,
+        status=ReleaseStatus.IN_SERVICE,
+        location=str(directory),
+        created_at=manifest.created_at,
+    )

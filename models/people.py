@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from models.grades import Pair
-from schemas.errors import TrainingError
+from models.jsonl import read_records
 from schemas.records import HumanRating
 
 
@@ -23,11 +21,7 @@ class RatedPair:
 
 def read_ratings(file: Path) -> list[HumanRating]:
     """Ratings as JSON lines. Raises TrainingError naming the line that is none."""
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
-    return [_read(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return read_records(file, HumanRating, "a rating")
 
 
 def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
@@ -37,12 +31,3 @@ def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
         RatedPair(id, Pair(found.instruction, found.response, found.context or ""), found.score)
         for id, found in sorted(newest.items())
     ]
-
-
-def _read(line: bytes, where: str) -> HumanRating:
-    try:
-        return HumanRating.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "it"
-        raise TrainingError(f"{where} is not a rating: {field}: {first['msg']}") from error

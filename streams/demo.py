@@ -108,7 +108,6 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     first_curated: float | None = None
     served: str = ""
-    verified: str = ""
     kept_before: set[str] = field(default_factory=set)
     rerating: Rerating | None = None
     interrupted: bool = False
@@ -164,7 +163,6 @@ class _Run:
         if newest.status != "in_service":
             served = asyncio.run(ServedModel.load(Path(newest.location), device=self.settings.device))
             served.close()
-            self.verified = newest.id
             return
         while self.served != newest.id:
             self._take_events(supervisor)

@@ -13,7 +13,7 @@ from transformers import Qwen3ForCausalLM
 from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split
 from bench.loop.steps import Note
-from models.house.train import Optimisers, batch_loss, build_model, train_tokenizer
+from models.house.train import Optimisers, build_model, train_step, train_tokenizer
 from models.prompts import Prompter
 from models.sequences import SequenceMaker, TrainingSequence, batches
 
@@ -55,15 +55,11 @@ def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> di
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.tokens < settings.base_tokens:
         batch = next(stream)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = batch_loss(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimisers.step(progress.tokens / settings.base_tokens, settings.base_cooling)
+        loss = train_step(recipe, model, optimisers, batch, progress.tokens / settings.base_tokens, settings.base_cooling)
         progress.tokens += sum(len(sequence.ids) for sequence in batch)
         progress.batches += 1
         progress.seconds = time.monotonic() - started
-        progress.loss = loss.item() if progress.loss is None else 0.98 * progress.loss + 0.02 * loss.item()
+        progress.loss = loss if progress.loss is None else 0.98 * progress.loss + 0.02 * loss
         if progress.batches % _LOGGED == 0:
             log.append([progress.tokens, round(progress.loss, 4)])
             note(f"{progress.tokens:,} of {settings.base_tokens:,} tokens, loss {progress.loss:.2f}")

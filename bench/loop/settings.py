@@ -38,7 +38,7 @@ class LoopSettings:
     width: int = 320
     feed_forward: int = 864
     heads: int = 5
-    base_tokens: int = 6_000_000
+    base_tokens: int = 9_000_000
     base_cooling: float = 0.4
     """Share of the training, at its end, over which the rates fall to zero."""
     base_documentation: float = 0.5

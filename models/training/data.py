@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import extractOne
 
 from models.grades import Grader, Pair
+from models.jsonl import read_records
 from models.people import RatedPair
 from models.prompts import Prompter
 from models.rouge import NEAR, words
@@ -54,11 +54,7 @@ class TrainingSet:
 
 def read_examples(file: Path) -> list[Example]:
     """Examples as JSON lines. Raises TrainingError naming the line that is not one."""
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
-    return [_read_example(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return read_records(file, Example, "an example")
 
 
 def divide(examples: Iterable[Example], held_out_share: float, rated: Iterable[RatedPair] = ()) -> TrainingSet:
@@ -170,15 +166,6 @@ def _by_length(drawn: Sequence[TrainingSequence], batch: int, generator: random.
     short = batches.pop() if batches and len(batches[-1]) < batch else []
     generator.shuffle(batches)
     return [sequence for members in (*batches, short) for sequence in members]
-
-
-def _read_example(line: bytes, where: str) -> Example:
-    try:
-        return Example.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "it"
-        raise TrainingError(f"{where} is not an example: {field}: {first['msg']}") from error
 
 
 def _fold(text: str) -> str:

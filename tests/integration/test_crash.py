@@ -7,20 +7,13 @@ import time
 
 import pytest
 
-from schemas.ids import document_id
-from schemas.records import Document
 from streams.audit import audit
 from streams.broker import EmbeddedBroker
 from streams.dataset import snapshot
 from streams.feed import feed
 from streams.lag import FlowReader
-from tests.integration.conftest import passage, wait_for_flow, wait_until_idle
-
-
-def documents(count: int, start: int = 0):
-    for number in range(start, start + count):
-        text = passage(number)
-        yield Document(id=document_id(f"note {number}", text), source=f"note {number}", text=text)
+from tests.integration.conftest import wait_for_flow, wait_until_idle
+from tests.integration.documents import notes
 
 
 def account_of(settings):
@@ -32,7 +25,7 @@ def account_of(settings):
 @pytest.mark.parametrize("seed", [11])
 def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
     count = 60
-    assert feed(settings.kafka.client(), documents(count)).written == count
+    assert feed(settings.kafka.client(), notes(range(count))).written == count
     chance = random.Random(seed)
     for _ in range(3):
         worker = start_worker()
@@ -53,16 +46,16 @@ def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
 
 def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
     client = settings.kafka.client()
-    feed(client, documents(12))
+    feed(client, notes(range(12)))
     first = start_worker()
     first.wait_until_ready()
     wait_until_idle(settings, 12)
     before = {example.id: example for example in snapshot(client)}
-    feed(client, documents(12))
+    feed(client, notes(range(12)))
     wait_until_idle(settings, 24)
     assert first.terminate() == 0
     # A worker that has forgotten what it did processes them anew and arrives at the same.
-    feed(client, documents(12))
+    feed(client, notes(range(12)))
     start_worker().wait_until_ready()
     wait_until_idle(settings, 36)
     assert {example.id: example for example in snapshot(client)} == before
@@ -70,7 +63,7 @@ def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
 
 
 def test_sigterm_drains_and_commits(settings, start_worker):
-    feed(settings.kafka.client(), documents(40))
+    feed(settings.kafka.client(), notes(range(40)))
     worker = start_worker()
     worker.wait_until_ready()
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 3)
@@ -85,7 +78,7 @@ def test_sigterm_drains_and_commits(settings, start_worker):
 
 def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings, start_worker):
     count = 30
-    feed(settings.kafka.client(), documents(count))
+    feed(settings.kafka.client(), notes(range(count)))
     zombie = start_worker()
     zombie.wait_until_ready()
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 2)
@@ -106,7 +99,7 @@ def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
 
     settings = load().with_broker(broker.address)
     create_topics(settings.kafka.client())
-    feed(settings.kafka.client(), documents(5))
+    feed(settings.kafka.client(), notes(range(5)))
     os.kill(broker.pid, signal.SIGKILL)
     broker.stop()
     with EmbeddedBroker(directory) as again:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from bench.swap import copy_release
 from models.release import read_manifest
 from schemas.records import Candidate, Scored
 from schemas.wire import decode, header_map
@@ -16,7 +17,6 @@ from streams.rerating import rerating
 from streams.settings import Settings
 from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
-from tests.integration.releases import copy_release
 
 
 def _records(settings, record, topic):

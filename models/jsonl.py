@@ -1,0 +1,29 @@
+"""Records as JSON lines, as the trainer's process is given them."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from schemas.errors import TrainingError
+from schemas.records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def read_records(file: Path, kind: type[R], called: str) -> list[R]:
+    """The records of a file, blank lines left out. Raises TrainingError naming the line that is not what it is ``called``."""
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
+    return [_read(line, kind, f"{file}:{number} is not {called}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _read(line: bytes, kind: type[R], fault: str) -> R:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "it"
+        raise TrainingError(f"{fault}: {field}: {first['msg']}") from error
