@@ -23,18 +23,18 @@ def write_work(file: Path, passages: int, max_tokens: int = 64) -> list[Passage]
 
     How many tokens it writes for each is kept as well, so that every engine has exactly the same to do.
     """
-    work = asyncio.run(_work(passages, max_tokens))
+    release = prepare("house", default_cache())  # not within an event loop: it may have to export
+    work = asyncio.run(_work(release, passages, max_tokens))
     file.write_text(json.dumps([asdict(passage) for passage in work]), encoding="utf-8")
     return work
 
 
-async def _work(passages: int, max_tokens: int) -> list[Passage]:
+async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
     segmenter = Segmenter()
     segments: list[Segment] = []
     for document in documents(1000):
         segments += [made for made in await segmenter.handle(document) if isinstance(made, Segment)]
     chosen = [segments[index * len(segments) // passages] for index in range(min(passages, len(segments)))]
-    release = prepare("house", default_cache())
     prompter = Prompter.load(release)
     engine = Engine.load(release, device="cpu", precision="fp32")
 
@@ -90,6 +90,8 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     from transformers import AutoModelForCausalLM
 
     from models.graph import build
+    from models.precision import calibration_prompts
+    from models.smoothing import smooth
 
     ours = directory / "backstream"
     ours.mkdir(parents=True, exist_ok=True)
@@ -98,6 +100,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     for name in _SIDE_FILES:
         (directory / name).write_bytes((checkpoint / name).read_bytes())
     build(model, ours / Precision.FP32.file)
+    smooth(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
     build(model, ours / Precision.INT8.file, Precision.INT8)
     (ours / "config.json").write_text((directory / "config.json").read_text())
     (directory / "digits.json").write_text(json.dumps(list(Prompter.load(directory).digit_ids)))

@@ -22,11 +22,13 @@ from pathlib import Path
 from models.checkpoints import locate, side_files, weight_files
 from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
-from models.precision import write_comparison
+from models.precision import calibration_prompts, choose_int8
 from models.prompts import Prompter
 from schemas.errors import BackstreamError, ModelError, NotCovered
 
 _TASK = "text-generation-with-past"
+_INT8_WAYS = ("smoothed", "blocks")
+"""Directories of the int8 graphs, the fastest first."""
 
 
 def export(source: str, destination: Path) -> None:
@@ -37,38 +39,48 @@ def export(source: str, destination: Path) -> None:
     directory = locate(source)
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
-        if problem := _write_our_graph(directory, Path(scratch)):
+        problem = _write_our_graphs(directory, Path(scratch))
+        if problem:
             print(f"{source} is served by the plain graph, which is slower: our own does not cover {problem}", file=sys.stderr)
             _write_plain_graph(directory, Path(scratch))
         # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and tokenizer.
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
-    for file in (*side_files(directory), *weight_files(directory)):
-        _bring(file, destination / file.name)
-    _complete_config(directory, destination)
-    if (destination / Precision.INT8.file).is_file():
-        found = write_comparison(destination, Prompter.load(destination))
-        print(f"{source} is served in {found.chosen} on CPUs: {found}", file=sys.stderr)
+        for file in (*side_files(directory), *weight_files(directory)):
+            _bring(file, destination / file.name)
+        _complete_config(directory, destination)
+        if not problem:
+            ways = [Path(scratch, way) for way in _INT8_WAYS]
+            found = choose_int8(destination, ways, Prompter.load(destination))
+            print(f"{source} is served in {found.chosen} on CPUs: {found}", file=sys.stderr)
 
 
-def _write_our_graph(directory: Path, scratch: Path) -> str | None:
-    """Write ``decoder.onnx``; where ``models.graph`` does not cover the model, what it lacks."""
+def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
+    """Write ``decoder.onnx``, and each int8 graph in a directory. Returns what ``models.graph`` does not cover; None if all."""
     # Imported here, because it takes seconds: a wrong name is refused at once.
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
     from models.graph import build
+    from models.smoothing import smooth
 
     set_verbosity_error()
+    smoothed, blocks = (scratch / way for way in _INT8_WAYS)
     try:
-        model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True).eval()
         build(model, scratch / Precision.FP32.file)
-        build(model, scratch / Precision.INT8.file, Precision.INT8)
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
+        for way in (smoothed, blocks):
+            way.mkdir()
+        build(model, blocks / Precision.INT8.file, Precision.INT8, blocks=True)
+        smooth(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
+        build(model, smoothed / Precision.INT8.file, Precision.INT8)
     except NotCovered as uncovered:
         return str(uncovered)
+    except BackstreamError:
+        raise
     except Exception as error:  # loaders and model code raise anything
         raise ModelError(f"{directory} cannot be loaded as a causal language model: {_first_line(error)}") from error
     return None

@@ -13,7 +13,8 @@ Inputs, with B rows, S new tokens a row, C the capacity of the cache:
 
 In int8 the matrices are 8 bits a weight with a scale for each output (DynamicQuantizeMatMul); what they multiply is
 brought to 8 bits on the way, by one scale for all rows of a call. What the last product of a feed-forward multiplies has
-outliers that one scale does not bear, so that product has a scale for every 64 numbers on both sides (MatMulNBits).
+outliers that one scale does not bear: either they were moved into the weights before (``models/smoothing.py``), or, with
+``blocks``, that product has a scale for every 64 numbers on both sides (MatMulNBits), which is slower.
 Embedding, norms and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 
 Outputs: ``logits`` [N, vocabulary], and ``present_key.L``, ``present_value.L``, to be bound to the memory of the past.
@@ -101,9 +102,9 @@ class Shape:
         )
 
 
-def build(model: PreTrainedModel, file: Path, precision: Precision = Precision.FP32) -> None:
-    """Write the graph of ``model``. Raises NotCovered for another shape; nothing is written then."""
-    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())), precision)
+def build(model: PreTrainedModel, file: Path, precision: Precision = Precision.FP32, *, blocks: bool = False) -> None:
+    """Write the graph of ``model``; ``blocks`` is for int8. Raises NotCovered for another shape; nothing is written then."""
+    builder = _Builder(Shape.of(model), _Weights(dict(model.state_dict())), precision, blocks)
     graph = builder.build(*_angles(model))
     proto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)], ir_version=10
@@ -151,6 +152,7 @@ class _Builder:
     shape: Shape
     weights: _Weights
     precision: Precision
+    blocks: bool
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
     named: int = 0
@@ -205,9 +207,8 @@ class _Builder:
         return self.linear(f"{name}.o", [f"{name}.o_proj"], attended)
 
     def feed_forward(self, name: str, x: str) -> str:
-        joined = self.linear(f"{name}.gate_up", [f"{name}.gate_proj", f"{name}.up_proj"], x)
-        size = self.weights.need(f"{name}.gate_proj.weight").shape[0]
-        gate, up = self.split(joined, np.array([size, size], np.int64))
+        # Two products: to split a joined one again takes longer than to bring their input to 8 bits twice.
+        gate, up = (self.linear(f"{name}.{which}", [f"{name}.{which}_proj"], x) for which in ("gate", "up"))
         attributes: dict[str, Any] = {"alpha": 1.0} if self.shape.activation == "QuickGelu" else {}  # with alpha 1 it is SiLU
         active = self.add(self.shape.activation, [gate], domain=_MICROSOFT, **attributes)
         return self.linear(f"{name}.down", [f"{name}.down_proj"], self.add("Mul", [active, up]), outliers=True)
@@ -226,11 +227,8 @@ class _Builder:
     def linear(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
         """The product with the parts' weights side by side, and their biases where they have them."""
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        product = (
-            self.blockwise_product(name, weight, x)
-            if self.precision is Precision.INT8 and outliers
-            else self.product(name, weight, x)
-        )
+        in_blocks = outliers and self.blocks and self.precision is Precision.INT8
+        product = (self.blockwise_product if in_blocks else self.product)(name, weight, x)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:

@@ -18,7 +18,7 @@ class GraphReader:
 
     def __init__(self, directory: Path, precision: Precision, threads: int | None = None) -> None:
         """Open one of a directory's own graphs on the CPU. Raises ModelError where that is not possible."""
-        self._session = SlotSession.load(directory, precision.file, device="cpu", threads=threads, rows=1)
+        self._session = SlotSession.load(directory / precision.file, device="cpu", threads=threads, rows=1)
 
     @property
     def context_window(self) -> int:

@@ -1,10 +1,12 @@
 """Compares a release's int8 graph with its fp32 graph, on human pairs, and chooses which one is served on a CPU.
 
 The pairs are the shipped seeds (``models/seeds``). Int8 is chosen where, beside fp32, the negative log-likelihood of the
-instructions rises little, the ratings stay where they were, and so do the tokens that greedy decoding takes.
+instructions rises little, the ratings stay where they were, and so do the tokens that greedy decoding takes. There are two ways
+to int8: the one that computes faster is tried first, the one that stays closer where the first does not hold.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,13 +72,26 @@ def compare(directory: Path, prompter: Prompter, threads: int | None = None) -> 
     )
 
 
-def write_comparison(directory: Path, prompter: Prompter) -> Comparison:
-    """Compare, and keep the result with the release. Where int8 is not chosen, its graph goes."""
-    found = compare(directory, prompter)
-    (directory / COMPARISON).write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    if found.chosen is Precision.FP32:
+def calibration_prompts(prompter: Prompter, context: int) -> list[list[int]]:
+    """What the model is shown where its int8 graph is fitted to what it computes; other pairs than those that judge it."""
+    prompts = (_rating_prompt(prompter, pair) for pair in read_seeds()[_PAIRS : 2 * _PAIRS])
+    return [prompt for prompt in prompts if len(prompt) <= context]
+
+
+def choose_int8(directory: Path, candidates: Iterable[Path], prompter: Prompter) -> Comparison:
+    """Move the first int8 graph whose quality holds into a release, and keep the comparison with it.
+
+    ``candidates`` are directories with an int8 graph each; there is at least one. Raises as ``compare`` does.
+    """
+    for candidate in candidates:
+        for file in sorted(candidate.iterdir()):
+            file.replace(directory / file.name)
+        found = compare(directory, prompter)
+        if found.chosen is Precision.INT8:
+            break
         for file in directory.glob(f"{Precision.INT8.file}*"):
             file.unlink()
+    (directory / COMPARISON).write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
     return found
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,7 +40,7 @@ class Models:
         Raises ModelError where the release cannot be loaded, SettingsError where a pinned model cannot: it is not the
         release's fault, so no release is to be refused for it.
         """
-        budget = threading.Lock()
+        budget = Budget(settings.threads)
         loaded: dict[Path, ServedModel] = {}
         pinned: dict[Role, ServedModel] = {}
         follow: list[Role] = []

@@ -1,12 +1,15 @@
 """The generation engine: ``await engine.generate(...)``, ``await engine.rate(...)``.
 
-Reading order: ``engine`` owns the thread; ``inbox`` and ``requests`` lead in and out. It runs a ``core``. Ours is
+Reading order: an ``engine`` has one ``lane`` or several, each a thread that runs a ``core``; ``opening`` makes them,
+``routing`` chooses between them, ``budget`` bounds their threads, ``inbox`` and ``requests`` lead in and out. Our core is
 ``continuous``, which decides at each step what is read and decoded in the rows of ``slots``, with ``prefixes`` that earlier
 requests left; ``sampling`` chooses tokens, and ``precision`` the graph. Graphs that are not ours are run in whole
 ``batches``: ``scheduler``, ``decoding``, ``session``.
 """
 
-from models.engine.engine import Budget, Engine, EngineStats
+from models.engine.budget import Budget
+from models.engine.engine import Engine
+from models.engine.lane import EngineStats
 from models.engine.precision import COMPARISON, Precision, chosen_precision
 from models.engine.requests import Generation
 from models.engine.sampling import DigitProbabilities, Sampling

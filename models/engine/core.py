@@ -1,4 +1,4 @@
-"""What the engine's thread runs: a schedule over a session. ``Continuous`` is ours, ``Batches`` serves other graphs."""
+"""What a lane's thread runs: a schedule over a session. ``Continuous`` is ours, ``Batches`` serves other graphs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Model(Protocol):
 
 
 class Core(Protocol):
-    """Requests, waiting and running. All methods belong to the engine's thread."""
+    """Requests, waiting and running. All methods belong to the lane's thread."""
 
     counts: Counts
 

@@ -47,9 +47,13 @@ def is_cuda_there() -> bool:
     return _CUDA in onnxruntime.get_available_providers() and _has_driver()
 
 
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _options(threads: int | None) -> onnxruntime.SessionOptions:
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = usable_cpus() if threads is None else threads
     if threads < 1:
         raise ValueError(f"threads is {threads}: it must be 1 or more")
     options = onnxruntime.SessionOptions()

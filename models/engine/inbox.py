@@ -1,4 +1,4 @@
-"""The bounded queue between event loops, which must not block, and the engine thread, which may."""
+"""The bounded queue between event loops, which must not block, and the thread of a lane, which may."""
 
 import asyncio
 import threading

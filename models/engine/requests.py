@@ -1,4 +1,4 @@
-"""A call on its way from the caller's event loop to the engine thread and back."""
+"""A call on its way from the caller's event loop to a lane's thread and back."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -7,7 +7,7 @@ but for at most one batch of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -34,10 +34,19 @@ class EngineLimits:
     """Generations in a batch. Their prompts may take several calls; they decode together."""
     held_rows: int = 32
     """Rows set aside for what later prompts may begin with."""
-    chunk_tokens: int = 256
+    chunk_tokens: int = 192
     """Prompt tokens that are read between two steps of the generations that run."""
     generation_tokens: int = 16384
     """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
+
+    def divided(self, lanes: int) -> "EngineLimits":
+        """What each of so many lanes has. Fewer rows than these would leave it little to choose from."""
+        return replace(
+            self,
+            requests=-(-self.requests // lanes),
+            generation_rows=max(min(4, self.generation_rows), self.generation_rows // lanes),
+            held_rows=max(min(4, self.held_rows), self.held_rows // lanes),
+        )
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -57,13 +57,15 @@ class SlotSession:
         self._grow(min(_FIRST_CAPACITY, context_window) if device == "cpu" else context_window)
 
     @classmethod
-    def load(
-        cls, directory: Path, file: str, *, device: str, threads: int | None, rows: int, memory_gb: float | None = None
-    ) -> "SlotSession":
-        """Open a graph and the ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
-        window = context_window_of(directory / "config.json")
-        session, device = open_session(directory / file, device, threads, memory_gb)
+    def load(cls, file: Path, *, device: str, threads: int | None, rows: int, memory_gb: float | None = None) -> "SlotSession":
+        """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or unusable."""
+        window = context_window_of(file.with_name("config.json"))
+        session, device = open_session(file, device, threads, memory_gb)
         return cls(session, device, window, rows)
+
+    def another(self) -> "SlotSession":
+        """As many rows again over the same weights, for another thread: a session may compute in several at once."""
+        return SlotSession(self._session, self.device, self.context_window, self.rows)
 
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a row that holds ``past`` of them; logits after the last, float32 [vocabulary].

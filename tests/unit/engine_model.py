@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 
@@ -13,12 +14,20 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from models.engine import Engine
+from models.engine.core import Core
+from models.engine.lane import Lane
 from models.engine.sampling import Logits
 from models.engine.session import OnnxSession, PaddedCache
 from schemas.errors import EngineError
 
 VOCABULARY = 64
 CONTEXT = 96
+
+
+def engine_of(core: Core, requests: int = 1024, **options: Any) -> Engine:
+    """An engine with one lane, which runs ``core``."""
+    return Engine([Lane(core, requests, **options)])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from agents.backward import Backward
 from agents.scorer import Scorer
-from models.engine import Engine, Sampling
+from models.engine import Sampling
 from models.engine.batches import Batches
 from models.prompts import Prompter
 from models.service import InService
@@ -19,7 +19,7 @@ from schemas.errors import EngineError, ModelError
 from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment
 from tests.unit.checkpoints import make_tokenizer
-from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, open_tiny
+from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, engine_of, open_tiny
 
 pytest_plugins = ("tests.unit.engine_model",)
 
@@ -61,7 +61,7 @@ def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
 
 @pytest.fixture(scope="module")
 def model(tiny_model: TinyModel, prompter: Prompter) -> Iterator[ServedModel]:
-    engine = Engine(Batches(open_tiny(tiny_model)))
+    engine = engine_of(Batches(open_tiny(tiny_model)))
     yield ServedModel("r-1", engine, prompter)
     engine.close()
 
@@ -191,7 +191,7 @@ async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
 
 
 async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: TinyModel, prompter: Prompter) -> None:
-    model = ServedModel("r-1", Engine(Batches(open_tiny(tiny_model))), prompter)
+    model = ServedModel("r-1", engine_of(Batches(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
         await Backward(InService(model), _GREEDY).handle(_SEGMENT)

@@ -9,7 +9,7 @@ import pytest
 from models.engine import Engine, EngineLimits, Generation, Sampling
 from models.engine.batches import Batches
 from schemas.errors import PromptTooLong
-from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, open_tiny
+from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, engine_of, open_tiny
 
 pytest_plugins = ("tests.unit.engine_model",)
 
@@ -132,7 +132,7 @@ async def test_stats_count_what_was_answered(engine: Engine) -> None:
 async def test_what_is_queued_runs_together_and_finished_rows_leave(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
     runner.gate.clear()
-    engine = Engine(Batches(runner))
+    engine = engine_of(Batches(runner))
     first = asyncio.create_task(engine.rate([1], DIGITS))
     await asyncio.to_thread(runner.called.acquire)
     waiting = [asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=length), ())) for length in (2, 4, 4, 4)]

@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 
-from models.engine import Engine, EngineLimits, Sampling
+from models.engine import Budget, Engine, EngineLimits, Sampling
 from models.engine.batches import Batches
 from models.engine.core import Answered
 from models.engine.sampling import Logits
 from schemas.errors import EngineError
-from tests.unit.engine_model import CuedRunner, TinyModel, open_tiny
+from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 
 pytest_plugins = ("tests.unit.engine_model",)
 
@@ -28,7 +27,7 @@ async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
 
     def make(**limits: int) -> tuple[Engine, CuedRunner]:
         runner = CuedRunner(open_tiny(tiny_model))
-        made.append((Engine(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)), runner))
+        made.append((engine_of(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)), runner))
         return made[-1]
 
     yield make
@@ -168,7 +167,7 @@ async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
 
 def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
-    engine = Engine(Batches(runner), requests=1)
+    engine = engine_of(Batches(runner), requests=1)
     loop = asyncio.new_event_loop()
     runner.gate.clear()
     lost = [loop.create_task(engine.rate([1], DIGITS)) for _ in range(2)]
@@ -188,7 +187,7 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
     runners = [CuedRunner(open_tiny(tiny_model)) for _ in range(2)]
     runners[0].failures += [EngineError("out of memory")] * 9
     opened = iter(runners)
-    engine = Engine(Batches(next(opened)), reopen=lambda: Batches(next(opened)))
+    engine = engine_of(Batches(next(opened)), reopen=lambda: Batches(next(opened)))
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -206,7 +205,7 @@ async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: Ti
             for request in self._scheduler.drop(lambda request: True):
                 yield request, EngineError("out of memory")
 
-    engine = Engine(Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    engine = engine_of(Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -232,7 +231,7 @@ async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_mod
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")
 
-    engine = Engine(Broken(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    engine = engine_of(Broken(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
     try:
         with pytest.raises(EngineError, match=r"started again, so try again: a bug"):
             await engine.rate([1], DIGITS)
@@ -248,7 +247,7 @@ async def test_where_the_model_cannot_be_opened_anew_every_request_fails(tiny_mo
     def reopen() -> Batches:
         raise EngineError("no memory for 3 rows")
 
-    engine = Engine(Batches(runner), reopen=reopen)
+    engine = engine_of(Batches(runner), reopen=reopen)
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -261,7 +260,7 @@ async def test_where_the_model_cannot_be_opened_anew_every_request_fails(tiny_mo
 
 async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None:
     computing, most = 0, 0
-    lock = threading.Lock()
+    budget = Budget(1)
 
     class Watched(CuedRunner):
         def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
@@ -274,7 +273,7 @@ async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None
             finally:
                 computing -= 1
 
-    engines = [Engine(Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=lock) for _ in range(2)]
+    engines = [engine_of(Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=budget) for _ in range(2)]
     try:
         await asyncio.gather(*(engine.rate([1, 2], DIGITS) for engine in engines for _ in range(10)))
     finally:

@@ -2,18 +2,26 @@
 
 import asyncio
 import json
+import os
+import shutil
 from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 
 import onnx
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from models.engine import COMPARISON, Engine, Precision, chosen_precision
 from models.engine.precision import served_precision
 from models.export import export
 from models.facts import ModelFacts
 from models.graph import build
-from models.precision import Comparison
+from models.precision import Comparison, choose_int8
+from models.prompts import Prompter
 from models.release import Origin, reproduce, verify, write_manifest
+from models.smoothing import _largest_inputs, smooth
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model
@@ -48,6 +56,8 @@ def test_the_house_model_is_served_in_int8(house: Path) -> None:
     assert found["pairs"] == 40
     assert found["rating_agreement"] > 0.9
     assert found["chosen"] == "int8"
+    # In the faster of the two ways.
+    assert "MatMulNBits" not in {node.op_type for node in onnx.load(house / "decoder.int8.onnx").graph.node}
     assert ModelFacts.read(house).precision == "int8"
     assert (house / "decoder.int8.onnx").stat().st_size < 0.5 * (house / "decoder.onnx").stat().st_size
     assert COMPARISON in verify(house).files
@@ -56,8 +66,6 @@ def test_the_house_model_is_served_in_int8(house: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["auto", "int8", "fp32"])
 async def test_each_precision_reproduces_the_golden_answers(house: Path, precision: str) -> None:
-    from models.prompts import Prompter
-
     engine = Engine.load(house, device="cpu", threads=2, precision=precision)
     try:
         assert engine.precision == ("int8" if precision == "auto" else precision)
@@ -92,3 +100,42 @@ def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / COMPARISON).write_text("{}")
     with pytest.raises(ModelError, match="does not tell which precision"):
         chosen_precision(tmp_path)
+
+
+def largest_distance(one: PreTrainedModel, other: PreTrainedModel) -> float:
+    ids = torch.arange(60)[None]
+    with torch.no_grad():
+        return float((one(ids).logits - other(ids).logits).abs().max())
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma", "qwen3"])
+def test_smoothing_moves_outliers_and_changes_no_result(kind: str) -> None:
+    biases = {"mlp_bias": True} if kind == "llama" else {}
+    model, same = make_model(kind, **biases), make_model(kind, **biases)
+    prompts = [list(range(40)), list(range(30, 90))]
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[7] *= 500
+        same.load_state_dict(model.state_dict())
+    before = _largest_inputs(same, prompts)
+    smooth(model, prompts)
+    assert largest_distance(model, same) < 1e-2 * float(same(torch.arange(60)[None]).logits.abs().max())
+    after = _largest_inputs(model, prompts)
+    assert before[1].max() / before[1].median() > 100
+    assert after[1].max() / after[1].median() < 20
+
+
+@pytest.mark.slow
+def test_where_the_faster_int8_does_not_hold_the_closer_one_is_tried(house: Path, tmp_path: Path) -> None:
+    release, faster, closer = tmp_path / "release", tmp_path / "faster", tmp_path / "closer"
+    shutil.copytree(house, release)
+    for way in (faster, closer):
+        way.mkdir()
+    (release / "decoder.int8.onnx").rename(closer / "decoder.int8.onnx")
+    broken = AutoModelForCausalLM.from_pretrained(release, dtype=torch.float32)
+    with torch.no_grad():
+        broken.model.layers[0].mlp.down_proj.weight.neg_()
+    build(broken, faster / "decoder.int8.onnx", Precision.INT8)
+    whole = (closer / "decoder.int8.onnx").read_bytes()
+    assert choose_int8(release, [faster, closer], Prompter.load(release)).chosen is Precision.INT8
+    assert (release / "decoder.int8.onnx").read_bytes() == whole
+    assert chosen_precision(release) is Precision.INT8
