@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.chain import stream_state, through
 from bench.process import Tally
+from schemas.ids import document_id
 from schemas.records import Candidate, Document, Segment
 from streams.demo import demo_documents
 from streams.metrics import Metrics
@@ -29,10 +30,15 @@ class Pass:
 
 
 def documents(count: int) -> list[Document]:
-    """So many of the demo's documents, taken evenly from all of them."""
+    """So many of the demo's documents, taken evenly from all of them; where they do not suffice, again under other names."""
     every = list(demo_documents())
-    count = min(count, len(every))
-    return [every[index * len(every) // count] for index in range(count)]
+    times = -(-count // len(every))
+    return [_renamed(every[index * len(every) * times // count % len(every)], index) for index in range(count)]
+
+
+def _renamed(document: Document, number: int) -> Document:
+    source = f"{document.source}#{number}"
+    return document.model_copy(update={"id": document_id(source, document.text), "source": source})
 
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from agents.segmenter import Segmenter
 from bench.contestants import Passage
-from bench.model import documents
 from models.catalogue import default_cache, prepare
 from models.checkpoints import HOUSE_CHECKPOINT
 from models.engine import Engine, Precision, Sampling
 from models.prompts import Prompter
 from schemas.records import Segment
+from streams.demo import demo_documents
 
 _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -32,7 +32,7 @@ def write_work(file: Path, passages: int, max_tokens: int = 64) -> list[Passage]
 async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
     segmenter = Segmenter()
     segments: list[Segment] = []
-    for document in documents(1000):
+    for document in demo_documents():
         segments += [made for made in await segmenter.handle(document) if isinstance(made, Segment)]
     chosen = [segments[index * len(segments) // passages] for index in range(min(passages, len(segments)))]
     prompter = Prompter.load(release)

@@ -38,8 +38,9 @@ def tune(
 
     model = load(base)
     # The trainer computes in fp32 on a CPU. Here as in the house model's own training: weights and optimiser in fp32,
-    # products in bf16, which is near twice as fast where the CPU has them.
-    with torch.autocast("cpu", torch.bfloat16):
+    # products in bf16, which is near twice as fast where the CPU has them. Autocast's cache of what it has cast lives as long
+    # as its block: with it, every step would compute with the weights of the first.
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         steps = fit(model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", report)
     checkpoint = work / "checkpoint"
     shutil.rmtree(checkpoint, ignore_errors=True)

@@ -18,13 +18,14 @@ from bench.loop import stages
 from bench.loop.base import pretrain
 from bench.loop.experiment import Arm, best_share, nearest
 from bench.loop.intervals import Auc, Draws, Figure, Ratio
-from bench.loop.measure import measure
+from bench.loop.measure import measure, validate
 from bench.loop.plan import expected, kind
 from bench.loop.report import Header, write_report
 from bench.loop.settings import TINY, LoopSettings
 from bench.loop.splits import Split, split, texts_that_quote
 from bench.loop.steps import Results, Steps
 from bench.loop.tune import release_of, tune
+from models.grades import Pair
 from models.house.data import read_pairs
 from models.rouge import NEAR, rouge_l, words
 from schemas.errors import SettingsError, SourceError
@@ -173,6 +174,13 @@ def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path:
     assert (tmp_path / "twice" / "checkpoint" / "model.safetensors").is_file()
     assert twice["log"][-1][0] == once["log"][-1][0]
     assert twice["loss"] == pytest.approx(once["loss"], abs=0.05)
+
+
+def test_every_step_learns_from_the_weights_of_the_one_before(divided: Split, tmp_path: Path) -> None:
+    base, pairs = make_checkpoint(tmp_path / "base"), [Pair.of(seed) for seed in divided.seeds]
+    tune(base, divided.seeds, (), _SETTINGS.training(60_000, 0, 3e-3), tmp_path / "m0", lambda detail: None)
+    before, after = (validate(checkpoint, pairs) for checkpoint in (base, tmp_path / "m0" / "checkpoint"))
+    assert after < 0.6 * before
 
 
 def test_one_model_from_the_base_to_its_figures(divided: Split, tmp_path: Path) -> None:
