@@ -183,7 +183,8 @@ def _quality_table(rows: Sequence[Kept]) -> Iterator[str]:
     for row in rows:
         gain = row.gains["rouge"]
         cells = [_cell(row.figures[name]) if row.count else "–" for name in COLUMNS]
-        gained, verdict = (_cell(gain, sign="+"), gain.verdict(lower_is_better=False)) if 0 < row.share < 1 else ("–", "")
+        told = 0 < row.share < 1 and np.isfinite(gain.value)  # under some training seed there may be nothing to tell of
+        gained, verdict = (_cell(gain, sign="+"), gain.verdict(lower_is_better=False)) if told else ("–", "")
         yield f"| {row.label} | {row.count:.0f} | {row.share:.0%} | {' | '.join(cells)} | {gained} | {verdict} |"
 
 
@@ -288,6 +289,8 @@ def _name(arm: Arm) -> str:
 
 
 def _cell(found: Figure, sign: str = "") -> str:
+    if not np.isfinite(found.value):
+        return "–"
     return f"{found.value:{sign}.3f} ({found.low:{sign}.3f} to {found.high:{sign}.3f})"
 
 
