@@ -100,10 +100,11 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     for name in _SIDE_FILES:
         (directory / name).write_bytes((checkpoint / name).read_bytes())
     build(model, ours / Precision.FP32.file)
-    smooth(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
+    prompter = Prompter.load(directory)
+    smooth(model, calibration_prompts(prompter, model.config.max_position_embeddings))
     build(model, ours / Precision.INT8.file, Precision.INT8)
     (ours / "config.json").write_text((directory / "config.json").read_text())
-    (directory / "digits.json").write_text(json.dumps(list(Prompter.load(directory).digit_ids)))
+    (directory / "digits.json").write_text(json.dumps(list(prompter.digit_ids)))
     return directory
 
 

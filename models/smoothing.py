@@ -17,7 +17,7 @@ _LEAST = 1e-5
 
 def smooth(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> None:
     """Change the weights in place; ``prompts`` show how large their inputs become. For the shapes of ``models/graph.py``."""
-    for layer, largest in zip(model.model.layers, _largest_inputs(model, prompts), strict=True):
+    for layer, largest in zip(model.model.layers, largest_inputs(model, prompts), strict=True):
         up, down = layer.mlp.up_proj, layer.mlp.down_proj
         with torch.no_grad():
             weights = down.weight.abs().amax(dim=0)
@@ -29,7 +29,7 @@ def smooth(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> None:
             down.weight *= scales
 
 
-def _largest_inputs(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> list[Tensor]:
+def largest_inputs(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> list[Tensor]:
     """For each layer, [feed-forward size]: the largest absolute values that its last product multiplies."""
     products = [layer.mlp.down_proj for layer in model.model.layers]
     found = {product: torch.zeros(product.in_features) for product in products}

@@ -40,7 +40,8 @@ def plain_lane(directory: Path, device: str, means: Means) -> Lane:
         session = OnnxSession.load(directory, device=device, threads=means.threads, memory_gb=means.memory_gb)
         return Batches(session, means.limits)
 
-    return _lane(core := open_core(device), partial(open_core, core.model.device), means)
+    core = open_core(device)
+    return _lane(core, partial(open_core, core.model.device), means)
 
 
 def own_lanes(file: Path, device: str, means: Means) -> list[Lane]:
@@ -62,7 +63,7 @@ def own_lanes(file: Path, device: str, means: Means) -> list[Lane]:
 
 def lanes_of(file: Path, threads: int) -> int:
     """How many lanes a model has on a CPU: one a thread, as far as its weights are small enough."""
-    size = file.stat().st_size if file.is_file() else 0
+    size = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))  # large weights lie in a file beside the graph
     return max(1, min(threads, int(_READ_BYTES // max(1, size))))
 
 

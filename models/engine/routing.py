@@ -32,8 +32,6 @@ class Router:
         A lane that has read most of its beginning saves reading it again; but one that has nothing to do takes it from
         one that is at work, so that a template which all prompts share does not keep them all in one lane.
         """
-        if len(self._lanes) == 1:
-            return 0
         blocks = list(_blocks(prompt))
         with self._lock:
             shared = [_known(lane, blocks) for lane in self._lanes]
@@ -53,7 +51,7 @@ class Router:
     def done(self, lane: int, prompt: Sequence[int]) -> None:
         """Say that a prompt does not wait any more."""
         with self._lock:
-            self._lanes[lane].waiting -= len(prompt) if len(self._lanes) > 1 else 0
+            self._lanes[lane].waiting -= len(prompt)
 
 
 def _blocks(prompt: Sequence[int]) -> Iterator[int]:

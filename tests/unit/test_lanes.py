@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine import Budget, Engine, EngineLimits, Generation, Sampling
+from models.engine.batches import Batches
 from models.engine.core import Core
 from models.engine.lane import Lane
 from models.engine.opening import lanes_of
@@ -81,6 +82,14 @@ def test_small_models_have_a_lane_a_thread_and_large_ones_fewer(tmp_path: Path, 
     assert lanes_of(file, threads) == lanes
 
 
+def test_weights_beside_the_graph_count(tmp_path: Path) -> None:
+    file = tmp_path / "decoder.onnx"
+    for name, size in (("decoder.onnx", 1_000), ("decoder.onnx.data", 3_000_000_000)):
+        with (tmp_path / name).open("wb") as sparse:
+            sparse.truncate(size)
+    assert lanes_of(file, 16) == 1
+
+
 def test_what_is_held_is_divided_between_lanes() -> None:
     two = EngineLimits(requests=1001, generation_rows=16, held_rows=32).divided(2)
     assert (two.requests, two.generation_rows, two.held_rows, two.chunk_tokens) == (501, 8, 16, 192)
@@ -114,8 +123,6 @@ async def test_lanes_give_the_tokens_of_transformers(tmp_path: Path, threads: in
 
 
 async def test_a_fault_in_one_lane_does_not_reach_another(tiny_model: TinyModel) -> None:
-    from models.engine.batches import Batches
-
     class Broken(Batches):
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")

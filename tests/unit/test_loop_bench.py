@@ -178,9 +178,10 @@ def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path:
 
 def test_every_step_learns_from_the_weights_of_the_one_before(divided: Split, tmp_path: Path) -> None:
     base, pairs = make_checkpoint(tmp_path / "base"), [Pair.of(seed) for seed in divided.seeds]
-    tune(base, divided.seeds, (), _SETTINGS.training(60_000, 0, 3e-3), tmp_path / "m0", lambda detail: None)
+    trained = tune(base, divided.seeds, (), _SETTINGS.training(60_000, 0, 3e-3), tmp_path / "m0", lambda detail: None)
     before, after = (validate(checkpoint, pairs) for checkpoint in (base, tmp_path / "m0" / "checkpoint"))
     assert after < 0.6 * before
+    assert trained["loss"] < 0.6 * before, "the loss was not that of the weights that were learnt"
 
 
 def test_one_model_from_the_base_to_its_figures(divided: Split, tmp_path: Path) -> None:
