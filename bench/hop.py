@@ -184,4 +184,4 @@ async def _watch_task(work: Any, tick: Tick, first: int, total: int) -> Cost:
 
 def _producer(kafka: KafkaSettings) -> AIOKafkaProducer:
     """As ``streams/writer.py`` sets it."""
-    return AIOKafkaProducer(**kafka.client(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=128 * 1024)
+    return AIOKafkaProducer(**kafka.client(), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024)

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import itertools
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chain import stream_state, through
 from bench.process import Tally
-from schemas.ids import document_id
 from schemas.records import Candidate, Document, Segment
-from streams.demo import demo_documents
+from streams.demo import demo_documents, library_documents
 from streams.metrics import Metrics
 from streams.roles import Models
 from streams.settings import Settings
@@ -29,16 +30,12 @@ class Pass:
     seconds: float
 
 
-def documents(count: int) -> list[Document]:
-    """So many of the demo's documents, taken evenly from all of them; where they do not suffice, again under other names."""
-    every = list(demo_documents())
-    times = -(-count // len(every))
-    return [_renamed(every[index * len(every) * times // count % len(every)], index) for index in range(count)]
-
-
-def _renamed(document: Document, number: int) -> Document:
-    source = f"{document.source}#{number}"
-    return document.model_copy(update={"id": document_id(source, document.text), "source": source})
+def documents(count: int | None = None) -> list[Document]:
+    """What the demo reads and the rest of the standard library, or so many of it taken evenly."""
+    read = itertools.chain(demo_documents(), library_documents(sorted(sys.stdlib_module_names)))
+    every = list({document.id: document for document in read}.values())
+    count = min(count or len(every), len(every))
+    return [every[index * len(every) // count] for index in range(count)]
 
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:

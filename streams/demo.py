@@ -5,7 +5,7 @@ import asyncio
 import signal
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -46,14 +46,19 @@ _LIBRARY = """
 
 
 def demo_documents() -> Iterator[Document]:
-    """CPython's reference topics, and the docstrings of its standard library, a document each."""
+    """CPython's reference topics, and the docstrings of a part of its standard library, a document each."""
     from pydoc_data.topics import topics
 
     for name, text in sorted(topics.items()):
         source = f"pydoc_data.topics/{name}"
         yield Document(id=document_id(source, text), source=source, text=text, title=name)
+    yield from library_documents(_LIBRARY)
+
+
+def library_documents(names: Iterable[str]) -> Iterator[Document]:
+    """The docstrings of modules and packages of the standard library, a document for each file that has any."""
     root = Path(sysconfig.get_paths()["stdlib"])
-    for name in _LIBRARY:
+    for name in names:
         files = [root / f"{name}.py"] if (root / f"{name}.py").exists() else sorted((root / name).rglob("*.py"))
         for file in files:
             text = _docstrings(file)

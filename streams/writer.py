@@ -15,6 +15,9 @@ from schemas.records import Record
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.topics import topic_of
 
+_LINGER_MS = 20
+"""What collects messages into one request: far less than a model takes for one, and the broker works half as much."""
+
 HeaderPairs = Sequence[tuple[str, bytes]]
 
 
@@ -61,7 +64,7 @@ class KafkaWriter:
             **self._client,
             acks="all",
             enable_idempotence=True,
-            linger_ms=5,
+            linger_ms=_LINGER_MS,
             max_batch_size=128 * 1024,
             max_request_size=2 * MAX_BYTES,
         )
