@@ -12,9 +12,11 @@ from typing import TypeVar
 from models.grades import Grader, Pair
 from models.house.contrast import contrast
 from models.house.settings import Recipe
+from models.house.shorten import shorten
 from models.prompts import Prompter
 from models.sequences import SequenceMaker, TrainingSequence, batches
 from models.templates import BOTH_TAGS, SEED_TAG
+from schemas.errors import TrainingError
 
 T = TypeVar("T")
 
@@ -69,6 +71,8 @@ def sequences(
     answers = [pair for pair in pairs if len(pair.response) >= _SHORTEST_RESPONSE]
     # A context that answers a question is a passage in the voice of an encyclopaedia: closest to the stream's documents.
     answers += [Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000]
+    # A question over a passage is answered by it. Other headings teach the model to write headings (DECISIONS.md).
+    answers += [pair for pair in passages if pair.instruction.endswith("?")]
     backward, forward, reading = (_shuffled(each, generator) for each in (answers, pairs, passages))
     while True:
         draw = generator.random()
@@ -80,7 +84,10 @@ def sequences(
             graded = grader.draw(next(backward), generator.choice(recipe.grades))
             sequence = contrast(maker, [graded, *grader.rivals(graded, recipe.rivals)])
         else:
-            sequence = maker.backward(next(backward))
+            answered = next(backward)
+            if generator.random() < phase.shortened:
+                answered = shorten(answered, generator)
+            sequence = maker.backward(answered)
         if len(sequence.ids) <= recipe.longest:
             yield sequence
 
@@ -93,5 +100,7 @@ def training_batches(
 
 
 def _shuffled(items: Sequence[T], generator: random.Random) -> Iterator[T]:
+    if not items:
+        raise TrainingError("the data have nothing for one of the roles: pairs, responses of 60 characters, or passages")
     while True:
         yield from generator.sample(items, len(items))

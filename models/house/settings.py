@@ -16,6 +16,10 @@ class Phase:
     """Share that are a response with several instructions and the rating of each. What is left is response → instruction."""
     decay: float
     """Share of the phase, at its end, over which the rates fall to zero in a straight line."""
+    dropout: float = 0.0
+    """Of what is embedded, and of what each layer adds."""
+    shortened: float = 0.0
+    """Share of response → instruction sequences whose response lacks some sentences (``models/house/shorten.py``)."""
 
 
 PAIRS = Phase(tokens=3_000_000, passages=0.0, forward=0.4, rated=0.1, decay=0.01)
@@ -29,6 +33,12 @@ ROLES = Phase(tokens=5_500_000, passages=0.05, forward=0.2, rated=0.35, decay=0.
 
 COOLING = Phase(tokens=5_000_000, passages=0.03, forward=0.2, rated=0.35, decay=1.0)
 """The same, the rates falling to zero: where most of the figures are won."""
+
+AGAIN = Phase(tokens=4_500_000, passages=0.04, forward=0.15, rated=0.25, decay=0.01, dropout=0.1, shortened=0.5)
+"""The full rate again, more than half of it response → instruction. The pairs were read often by now: none the same again."""
+
+SECOND_COOLING = Phase(tokens=3_200_000, passages=0.04, forward=0.15, rated=0.3, decay=1.0, dropout=0.1, shortened=0.5)
+"""To zero for the second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class Recipe:
     """As many as heads: with one for all, a head that finds words again took several times as long to appear."""
     context: int = 1536
 
-    phases: tuple[Phase, ...] = (PAIRS, READING, ROLES, COOLING)
+    phases: tuple[Phase, ...] = (PAIRS, READING, ROLES, COOLING, AGAIN, SECOND_COOLING)
     batch_tokens: int = 2500
     """Padding included. Small batches mattered more than anything else in the budget of a CPU."""
     longest: int = 640

@@ -94,6 +94,16 @@ def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
     return model
 
 
+def add_dropout(model: Qwen3ForCausalLM) -> torch.nn.Dropout:
+    """Dropout of what is embedded and of what each layer adds, which transformers' decoders lack; returned to set its share."""
+    dropout = torch.nn.Dropout(0.0)
+    layers = model.model.layers
+    added = [part for layer in layers for part in (layer.self_attn.o_proj, layer.mlp.down_proj)]
+    for part in (model.model.embed_tokens, *added):
+        part.register_forward_hook(lambda module, _, output: dropout(output) if module.training else output)
+    return dropout
+
+
 class Optimisers:
     """Muon and AdamW behind one rate: warm up, hold, then fall to zero in a straight line."""
 
@@ -171,12 +181,13 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
         train_tokenizer(recipe, [*_texts(pairs), *_texts(passages)[::_THIN]], checkpoint)
     prompter = Prompter.load(checkpoint)
     model = build_model(recipe, prompter)
-    optimisers = Optimisers(recipe, model)
+    dropout, optimisers = add_dropout(model), Optimisers(recipe, model)
     progress = Progress()
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
+        torch.set_rng_state(state["random"])
         progress = Progress(**state["progress"])
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {len(pairs):,} pairs, {len(passages):,} passages, {progress}")
@@ -184,6 +195,7 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.phase < len(recipe.phases):
         phase = recipe.phases[progress.phase]
+        dropout.p = phase.dropout
         stream = training_batches(recipe, progress.phase, prompter, pairs, passages)
         for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
             next(stream)
@@ -214,7 +226,8 @@ def _log(file: Path, line: dict[str, Any]) -> None:
 
 def _save_state(file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: Progress) -> None:
     beside = file.with_suffix(".new")
-    torch.save({"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress)}, beside)
+    parts = {"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress)}
+    torch.save({**parts, "random": torch.get_rng_state()}, beside)
     beside.replace(file)
 
 

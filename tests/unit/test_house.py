@@ -14,6 +14,7 @@ from models.grades import Grader, Pair
 from models.house.contrast import ContrastSequence
 from models.house.data import Passages, read_pairs, sequences
 from models.house.settings import Phase, Recipe
+from models.house.shorten import shorten
 from models.prompts import Prompter
 from tests.unit.checkpoints import make_tokenizer
 
@@ -113,3 +114,22 @@ def test_grades_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
+
+
+def test_a_shortened_response_lacks_sentences_but_never_all() -> None:
+    text = "One is first. Two is second!\nThree is a line\n\nFour? Five."
+    found = {shorten(Pair("Count.", text, "given"), random.Random(seed)) for seed in range(300)}
+    assert {(pair.instruction, pair.context) for pair in found} == {("Count.", "given")}
+    responses = {pair.response for pair in found}
+    assert {text, "One is first.", "Four? Five.", "One is first. Three is a line\n\nFour? Five."} <= responses
+    assert "" not in responses
+    assert shorten(Pair("What?", "A word"), random.Random(1)).response == "A word"
+
+
+def test_a_question_over_a_passage_is_an_instruction_and_another_heading_is_not(prompter: Prompter) -> None:
+    backward = Phase(tokens=1, passages=0.0, forward=0.0, rated=0.0, decay=1.0)
+    documentation = [Pair("How do I join?", "You ask the secretary. " * 4), Pair("Joining", "One may join. " * 6)]
+    read = itertools.islice(sequences(Recipe(phases=(backward,)), 0, prompter, _PAIRS, documentation), 60)
+    texts = {prompter.tokenizer.decode(list(sequence.ids), skip_special_tokens=False) for sequence in read}
+    assert any("How do I join?" in text for text in texts)
+    assert not any("One may join." in text for text in texts)
