@@ -31,7 +31,11 @@ def data(tmp_path: Path) -> tuple[Path, Path]:
     """A file of pairs and one of passages."""
     pairs, passages = tmp_path / "pairs.jsonl", tmp_path / "passages.jsonl"
     rows = [
-        {"instruction": f"What is thing {n} for?", "context": "", "response": f"Thing {n} is for work. It is old. It is {n}. " * 2}
+        {
+            "instruction": f"What is thing {n} for?",
+            "context": "",
+            "response": f"Thing {n} is for work. It is old. It is {n}. " * 2,
+        }
         for n in range(40)
     ]
     texts = [{"source": f"doc/{n}", "headings": [f"Part {n}"], "text": f"Part {n} says this. And that, too."} for n in range(9)]
