@@ -218,7 +218,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=_count, default=3, help="times that each measurement is taken (default: %(default)s)")
     parser.add_argument("--records", type=_count, default=20_000, help="records of a hop (default: %(default)s)")
     parser.add_argument("--chain-records", type=_count, default=8_000, help="documents of a chain (default: %(default)s)")
-    parser.add_argument("--documents", type=_count, default=300, help="documents for the model (default: %(default)s)")
+    parser.add_argument("--documents", type=_count, help="documents for the model (default: all there are)")
     parser.add_argument("--model", default="house", help="house, a directory or a Hugging Face id (default: %(default)s)")
     parser.add_argument("--soak", type=_count, metavar="N", help=f"take N records through a worker, twice ({_SOAK_RECORDS:,})")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here too")
