@@ -24,7 +24,7 @@ from streams.settings import KafkaSettings, Settings
 from streams.stage import Agent, Stage
 from streams.topics import DOCUMENTS, SEGMENTS
 from streams.topology import STAGES, StageSpec
-from streams.writer import KafkaWriter
+from streams.writer import DELIVERY, KafkaWriter
 
 _POLL_RECORDS = 500
 
@@ -183,5 +183,4 @@ async def _watch_task(work: Any, tick: Tick, first: int, total: int) -> Cost:
 
 
 def _producer(kafka: KafkaSettings) -> AIOKafkaProducer:
-    """As ``streams/writer.py`` sets it."""
-    return AIOKafkaProducer(**kafka.client(), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024)
+    return AIOKafkaProducer(**kafka.client(), **DELIVERY)

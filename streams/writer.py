@@ -15,10 +15,15 @@ from schemas.records import Record
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.topics import topic_of
 
-_LINGER_MS = 20
-"""What collects messages into one request: far less than a model takes for one, and the broker works half as much."""
-
 HeaderPairs = Sequence[tuple[str, bytes]]
+
+DELIVERY: Mapping[str, Any] = {
+    "acks": "all",
+    "enable_idempotence": True,
+    "linger_ms": 20,  # far less than a model takes for one message; collected, they cost the broker less
+    "max_batch_size": 128 * 1024,
+}
+"""How a producer of the stream delivers."""
 
 
 class Message(NamedTuple):
@@ -60,14 +65,7 @@ class KafkaWriter:
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> "KafkaWriter":
-        self._producer = AIOKafkaProducer(
-            **self._client,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=_LINGER_MS,
-            max_batch_size=128 * 1024,
-            max_request_size=2 * MAX_BYTES,
-        )
+        self._producer = AIOKafkaProducer(**self._client, **DELIVERY, max_request_size=2 * MAX_BYTES)
         try:
             await self._producer.start()
         except KafkaError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import Qwen3ForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from models.house import train as training
 from models.house.settings import Phase, Recipe
@@ -51,7 +51,7 @@ class _Killed(Exception):
 def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(
     tmp_path: Path, data: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = training.train(_RECIPE, *data, _made(tmp_path / "undisturbed"))
+    undisturbed = _weights(training.train(_RECIPE, *data, tmp_path / "undisturbed"))
     steps, step = 0, training.train_step
 
     def step_until_killed(*arguments: object) -> float:
@@ -62,19 +62,19 @@ def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(
         return step(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "train_step", step_until_killed)
-    work = _made(tmp_path / "interrupted")
+    work = tmp_path / "interrupted"
     for _ in range(2):
         with pytest.raises(_Killed):
             training.train(_RECIPE, *data, work)
-    interrupted = training.train(_RECIPE, *data, work)
-    assert _weights(interrupted).keys() == _weights(undisturbed).keys()
-    assert all(torch.equal(_weights(interrupted)[name], weight) for name, weight in _weights(undisturbed).items())
+    interrupted = _weights(training.train(_RECIPE, *data, work))
+    assert interrupted.keys() == undisturbed.keys()
+    assert all(torch.equal(interrupted[name], weight) for name, weight in undisturbed.items())
 
 
 def test_dropout_acts_in_training_alone_and_is_off_in_phases_without() -> None:
     torch.manual_seed(0)
     model = Qwen3ForCausalLM(
-        Qwen3ForCausalLM.config_class(
+        Qwen3Config(
             vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1
         )
     )
@@ -90,11 +90,6 @@ def test_dropout_acts_in_training_alone_and_is_off_in_phases_without() -> None:
     assert not twice()
     model.eval()
     assert twice()
-
-
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory
 
 
 def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
