@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from schemas.records import Example
 
 _WORD = re.compile(r"[a-z]{4,}")
+_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
+_RARE = 100
+"""A word that at most one instruction in so many has can be a subject; a commoner one ("what", "list") is part of asking."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 _OPENINGS = (
@@ -86,8 +89,9 @@ class Grader:
         return Graded(self._random.choice(self._damage[grade])(pair), grade)
 
     def rivals(self, graded: Graded, count: int) -> list[Graded]:
-        """Wrong requests for a graded pair's response: neighbours (at best 2) and strangers (1) in turn."""
-        makers = ((self._neighbour, min(2, graded.grade)), (self._stranger, 1))
+        """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers (at best 2) in turn."""
+        at_best = min(2, graded.grade)
+        makers = ((self._neighbour, at_best), (self._stranger, 1), (self._borrower, at_best))
         return [Graded(make(graded.pair), grade) for make, grade in itertools.islice(itertools.cycle(makers), count)]
 
     def neighbour(self, pair: Pair) -> str:
@@ -100,6 +104,15 @@ class Grader:
             if others:
                 return self._pairs[self._random.choice(others)].instruction
         return self._random.choice(self._pairs).instruction
+
+    def borrower(self, pair: Pair) -> str:
+        """A stranger's request with words of this response where its own subject stood: what a weak model asks of a passage."""
+        words = [word for word in _LONG_WORD.findall(pair.response) if self._is_rare(word.lower())]
+
+        def borrowed(match: re.Match[str]) -> str:
+            return self._random.choice(words) if words and self._is_rare(match[0].lower()) else match[0]
+
+        return _LONG_WORD.sub(borrowed, self._random.choice(self._pairs).instruction)
 
     def _with_closing(self, pair: Pair) -> Pair:
         return _respond(pair, f"{pair.response} {self._random.choice(_CLOSINGS)}")
@@ -123,6 +136,12 @@ class Grader:
 
     def _stranger(self, pair: Pair) -> Pair:
         return Pair(self._random.choice(self._pairs).instruction, pair.response, pair.context)
+
+    def _borrower(self, pair: Pair) -> Pair:
+        return Pair(self.borrower(pair), pair.response, pair.context)
+
+    def _is_rare(self, word: str) -> bool:
+        return len(self._by_word.get(word, ())) * _RARE <= len(self._pairs)
 
     def _navigation(self, pair: Pair) -> Pair:
         return _respond(pair, " ".join(self._random.sample(_NAVIGATION, 3)))

@@ -17,6 +17,7 @@ _MEANINGS = {
     "response_nll": "NLL of the true response given its instruction, nats a token",
     "auc_random": "rating AUC, true pairs against random mismatches",
     "auc_hard": "rating AUC, true pairs against requests that share a rare word",
+    "auc_borrowed": "rating AUC, true pairs against other requests with words of the response put into them",
     **{f"mean_rating_of_grade_{grade}": f"mean rating of grade {grade}" for grade in (5, 4, 3, 2, 1)},
     "distinct": "instructions for documentation that are distinct",
     "well_formed": "that end in a full stop or a question mark",

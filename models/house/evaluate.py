@@ -62,7 +62,7 @@ def response_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pai
 
 
 def rating_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
-    """Rating AUC against random and hard mismatches, and the mean rating of each grade."""
+    """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each grade."""
     grader = Grader(pairs, random.Random(0))
 
     def rate(some: Sequence[Pair]) -> np.ndarray:
@@ -72,10 +72,11 @@ def rating_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
     true = rate(pairs)
     strangers = [*pairs[1:], pairs[0]]
     random_ones = rate([Pair(other.instruction, pair.response) for pair, other in zip(pairs, strangers, strict=True)])
-    hard = rate([Pair(grader.neighbour(pair), pair.response) for pair in pairs])
+    hard, borrowed = (rate([Pair(make(pair), pair.response) for pair in pairs]) for make in (grader.neighbour, grader.borrower))
     figures = {
         "auc_random": interval(lambda rows: auc(true[rows], random_ones[rows]), len(pairs)),
         "auc_hard": interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
+        "auc_borrowed": interval(lambda rows: auc(true[rows], borrowed[rows]), len(pairs)),
     }
     for grade in (5, 4, 3, 2, 1):
         figures[f"mean_rating_of_grade_{grade}"] = mean(rate([grader.draw(pair, grade).pair for pair in pairs]))

@@ -37,8 +37,8 @@ COOLING = Phase(tokens=5_000_000, passages=0.03, forward=0.2, rated=0.35, decay=
 AGAIN = Phase(tokens=4_500_000, passages=0.04, forward=0.15, rated=0.25, decay=0.01, dropout=0.1, shortened=0.5)
 """The full rate again, more than half of it response → instruction. The pairs were read often by now: none the same again."""
 
-SECOND_COOLING = Phase(tokens=3_200_000, passages=0.04, forward=0.15, rated=0.3, decay=1.0, dropout=0.1, shortened=0.5)
-"""To zero for the second time."""
+COOLING_AGAIN = Phase(tokens=3_200_000, passages=0.04, forward=0.15, rated=0.3, decay=1.0, dropout=0.1, shortened=0.5)
+"""To zero once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Recipe:
     """As many as heads: with one for all, a head that finds words again took several times as long to appear."""
     context: int = 1536
 
-    phases: tuple[Phase, ...] = (PAIRS, READING, ROLES, COOLING, AGAIN, SECOND_COOLING)
+    phases: tuple[Phase, ...] = (PAIRS, READING, ROLES, COOLING, AGAIN, COOLING_AGAIN, AGAIN, COOLING_AGAIN)
     batch_tokens: int = 2500
     """Padding included. Small batches mattered more than anything else in the budget of a CPU."""
     longest: int = 640

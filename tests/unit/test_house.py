@@ -97,6 +97,24 @@ def test_the_best_grade_is_the_pair_itself() -> None:
     assert Grader(_PAIRS, random.Random(0)).draw(_PAIRS[0], 5).pair == _PAIRS[0]
 
 
+def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_words() -> None:
+    subjects = [
+        f"{first}{second}ing"
+        for first in "bdfgklmnprst"
+        for second in ("all", "ell", "ill", "oll", "ull", "ash", "esh", "ish", "osh")
+    ]
+    grader = Grader([Pair(f"Which is the {subject}?", "x") for subject in subjects], random.Random(0))
+    pair = Pair("Which is the river?", "Granite comes from Norway", "given")
+    neighbour, stranger, borrower = grader.rivals(grader.draw(pair, 5), 3)
+    assert [rival.grade for rival in (neighbour, stranger, borrower)] == [2, 1, 2]
+    assert {(rival.pair.response, rival.pair.context) for rival in (neighbour, stranger, borrower)} == {(pair.response, "given")}
+    borrowed = {grader.rivals(grader.draw(pair, 5), 3)[2].pair.instruction for _ in range(50)}
+    assert borrowed == {f"Which is the {word}?" for word in ("Granite", "comes", "from", "Norway")}
+    assert grader.rivals(grader.draw(pair, 1), 3)[2].grade == 1, "no rival is better than the pair"
+    without = grader.rivals(grader.draw(Pair("Which?", "1, 2, 3"), 5), 3)[2].pair.instruction
+    assert without.removeprefix("Which is the ").removesuffix("?") in subjects, "there is nothing to borrow"
+
+
 def test_grades_are_the_same_in_every_process() -> None:
     program = (
         "import random; from models.grades import Grader, Pair; "
