@@ -1,16 +1,16 @@
 """The segmenter: a document in, its passages out, each the text under one heading."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from agents.passages.filters import Limits, Refusal, refuse
+from agents.passages.filters import TOO_SHORT, Limits, Refusal, refuse
 from agents.passages.html import read_html
 from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section
-from schemas.ids import segment_id
+from schemas.ids import refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 
 STAGE = "segmenter"
@@ -41,8 +41,9 @@ class Segmenter:
     async def handle(self, document: Document, at: Offset | None = None) -> list[Segment | Rejection]:
         """Every passage of ``document`` as a Segment or a Rejection, in order; never an empty list.
 
-        A passage that occurs twice in the document is given once. A document without any passage is itself rejected,
-        with the reason ``no_passage``. ``at`` is where the document lies on its topic.
+        A passage that occurs twice in the document is given once. Those that are too short have one rejection together,
+        at the end. A document without any passage is itself rejected, with the reason ``no_passage``. ``at`` is where the
+        document lies on its topic.
         """
         if len(document.text) < _LARGE:
             return self._cut(document, at)
@@ -50,11 +51,16 @@ class Segmenter:
 
     def _cut(self, document: Document, at: Offset | None) -> list[Segment | Rejection]:
         outcomes: dict[str, Segment | Rejection] = {}
+        short: set[str] = set()
         for position, (headings, text) in enumerate(self._passages(document)):
+            refusal = refuse(text, headings, self._limits)
+            if refusal and refusal.reason == TOO_SHORT:
+                short.add(text)
+                continue
             id = segment_id(text, document.context)
             if id in outcomes:
                 continue
-            if refusal := refuse(text, headings, self._limits):
+            if refusal:
                 outcomes[id] = _reject(id, refusal, document)
             else:
                 outcomes[id] = Segment(
@@ -67,6 +73,9 @@ class Segmenter:
                     text=text,
                     context=document.context,
                 )
+        if short:
+            together = self._reject_short(short, document)
+            outcomes[together.id] = together
         if not outcomes:
             nothing = Rejection(
                 id=document.id,
@@ -77,6 +86,18 @@ class Segmenter:
             )
             return [nothing]
         return list(outcomes.values())
+
+    def _reject_short(self, texts: Collection[str], document: Document) -> Rejection:
+        least, most, wanted = min(map(len, texts)), max(map(len, texts)), self._limits.min_characters
+        found = f"{len(texts):,} passages of {least:,} to {most:,}" if len(texts) > 1 else f"a passage of {most:,}"
+        return Rejection(
+            id=refused_parts_id(document.id, TOO_SHORT),
+            stage=STAGE,
+            reason=TOO_SHORT,
+            detail=f"{found} characters; at least {wanted:,} are wanted",
+            count=len(texts),
+            document_id=document.id,
+        )
 
     def _passages(self, document: Document) -> Iterator[tuple[tuple[str, ...], str]]:
         """The headings and the text of every passage, in order."""

@@ -16,6 +16,11 @@ def segment_id(text: str, context: str | None = None) -> str:
     return _digest("segment", " ".join(text.split()), " ".join((context or "").split()))
 
 
+def refused_parts_id(document_id: str, reason: str) -> str:
+    """Id of the passages of a document that one rejection stands for."""
+    return _digest("refused", document_id, reason)
+
+
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
     """Id of an example: the segment or request, the generator's release and template, and which sample it was."""
     return _digest("example", parent_id, release, template, str(sample))

@@ -193,11 +193,13 @@ class Rejection(Record):
     name: ClassVar[str] = "rejection"
 
     id: Id
-    """Id of what was refused: a document, a segment or an example."""
+    """Id of what was refused: a document, a segment, an example, or some passages of a document together."""
     stage: str
     reason: str
     """A short code to count by, such as ``too_short``."""
     detail: str = ""
+    count: int = Field(default=1, ge=1)
+    """How many it stands for: the passages of a document that are too short share a rejection."""
     document_id: str = ""
     segment_id: str = ""
     release: str = ""

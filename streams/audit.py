@@ -134,7 +134,7 @@ def _read_ledger(client: Mapping[str, Any]) -> _Ledger:
         ids.add(rejection.document_id if rejection.stage == "segmenter" else rejection.segment_id)
         if (rejection.stage, rejection.id, rejection.reason) not in seen:
             seen.add((rejection.stage, rejection.id, rejection.reason))
-            ledger.reasons[rejection.stage, rejection.reason] += 1
+            ledger.reasons[rejection.stage, rejection.reason] += rejection.count
     for received in replay(client, DEAD_LETTERS.name):
         told = dict(received.headers)
         ledger.dead.add((told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET])))

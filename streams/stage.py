@@ -229,7 +229,7 @@ class Stage:
         if isinstance(outcome, Retraction):
             return Message(topic_of(outcome.record_type).name, outcome.id.encode(), None)
         if type(outcome) is Rejection:
-            self._measures.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc()
+            self._measures.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc(outcome.count)
         return self._encode(outcome)
 
     async def _deliver(self, flight: _Flight, messages: Sequence[Message]) -> None:

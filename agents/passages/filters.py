@@ -38,6 +38,10 @@ _LOOK_BACK = 16
 """A sentence is compared with so many before it: at most 64 * 16 pairs a passage."""
 
 
+TOO_SHORT = "too_short"
+"""By far the commonest reason: every heading with a line or two under it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a passage may be."""
@@ -63,7 +67,7 @@ def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | No
         return refusal
     length = len(text)
     if length < limits.min_characters:
-        return Refusal("too_short", f"{length:,} characters; at least {limits.min_characters:,} are wanted")
+        return Refusal(TOO_SHORT, f"{length:,} characters; at least {limits.min_characters:,} are wanted")
     if length > limits.max_characters:
         return Refusal("too_long", f"a block of {length:,} characters; at most {limits.max_characters:,} are wanted")
     letters = letter_share(text)

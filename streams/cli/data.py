@@ -194,7 +194,7 @@ def segment(sources: Sources, format: Format = None, config: ConfigFile = None, 
                 seen.add(outcome.id)
                 print(outcome.model_dump_json(exclude_none=True))
         elif isinstance(outcome, Rejection):
-            refused[outcome.reason] += 1
+            refused[outcome.reason] += outcome.count
         else:
             refused["unreadable"] += 1
             say(str(outcome))

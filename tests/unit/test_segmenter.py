@@ -14,7 +14,7 @@ from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section
 from agents.segmenter import Segmenter, SegmenterSettings
-from schemas.ids import document_id, segment_id
+from schemas.ids import document_id, refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 
 LIMITS = Limits(min_characters=600, max_characters=3000, max_repetition=0.3)
@@ -299,13 +299,26 @@ class TestSegmenter:
         assert [segment.position for segment in found] == [0, 2]
 
     async def test_a_refused_passage_names_itself_and_its_document(self) -> None:
-        given = document("too little")
+        symbols = "| 12 | 0.5 | --- | {} |\n" * 40
+        given = document(symbols)
         [found] = await Segmenter().handle(given)
         assert isinstance(found, Rejection)
-        id = segment_id("too little")
+        id = segment_id(symbols)
         assert (found.id, found.segment_id, found.document_id) == (id, id, given.id)
-        assert (found.stage, found.reason) == ("segmenter", "too_short")
-        assert "10 characters" in found.detail
+        assert (found.stage, found.reason, found.count) == ("segmenter", "not_prose", 1)
+        assert "0% of the characters are letters" in found.detail
+
+    async def test_passages_that_are_too_short_share_a_rejection(self) -> None:
+        given = document(f"# A\n\ntoo little\n\n# B\n\n{prose(700)}\n\n# C\n\nas little\n\n# D\n\ntoo little", "text/markdown")
+        segment, found = await Segmenter().handle(given)
+        assert isinstance(segment, Segment)
+        assert isinstance(found, Rejection)
+        assert (found.id, found.segment_id, found.document_id) == (refused_parts_id(given.id, "too_short"), "", given.id)
+        assert (found.stage, found.reason, found.count) == ("segmenter", "too_short", 2)
+        assert found.detail == "2 passages of 9 to 10 characters; at least 600 are wanted"
+        [alone] = await Segmenter().handle(document("too little"))
+        assert isinstance(alone, Rejection)
+        assert (alone.count, alone.detail) == (1, "a passage of 10 characters; at least 600 are wanted")
 
     @pytest.mark.parametrize(
         ("text", "media_type"),
