@@ -109,10 +109,10 @@ class GenerationSettings(BaseModel):
     max_tokens: int = Field(default=64, ge=1, le=4096)
     samples: int = Field(default=1, ge=1, le=64)
     """Instructions written for each segment; more than one wants a temperature."""
-    in_flight: int = Field(default=64, ge=1)
+    in_flight: int = Field(default=128, ge=1)
     """Requests that a model stage has open at once."""
-    timeout_seconds: float = Field(default=300.0, gt=0)
-    """Of one attempt of a model stage, waiting in the engine's queue included."""
+    timeout_seconds: float = Field(default=1800.0, gt=0)
+    """Of one attempt of a model stage, waiting in the engine's queue behind all that are open included."""
 
 
 class CurationSettings(BaseModel):

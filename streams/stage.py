@@ -63,7 +63,7 @@ class StagePolicy:
     backoff: float = 0.25
     """Seconds before the second attempt; doubled for each further one."""
     timeout: float = 90.0
-    """Seconds that one attempt may take, where ``concurrent``."""
+    """Seconds that one attempt may take, waiting behind the others in flight included, where ``concurrent``."""
     remember: int = 0
     """How many ids, answered for by this process, are known as duplicates when they come again."""
 

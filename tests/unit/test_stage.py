@@ -219,7 +219,7 @@ async def test_a_dead_id_is_processed_when_it_is_replayed():
 async def test_retractions_become_tombstones_and_rejections_are_counted():
     class Refusing:
         async def handle(self, document, at=None):
-            return [Retraction("gone"), Rejection(id=document.id, stage="test", reason="dull")]
+            return [Retraction("gone"), Rejection(id=document.id, stage="test", reason="dull", count=3)]
 
     measures = Metrics()
 
@@ -232,7 +232,7 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
     await settle(stage)
     assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == ("curated", b"gone", None)
     assert writer.written[1].topic == "rejected"
-    assert measures.registry.get_sample_value("backstream_rejections_total", {"stage": "test", "reason": "dull"}) == 1
+    assert measures.registry.get_sample_value("backstream_rejections_total", {"stage": "test", "reason": "dull"}) == 3
 
 
 async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
