@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from schemas.records import Example
 
-_WORD = re.compile(r"[a-z]{4,}")
-_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
+_WORD = re.compile(r"[A-Za-z]{4,}")
 _RARE = 100
 """A word that at most one instruction in so many has can be a subject; a commoner one ("what", "list") is part of asking."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -107,12 +106,12 @@ class Grader:
 
     def borrower(self, pair: Pair) -> str:
         """A stranger's request with words of this response where its own subject stood: what a weak model asks of a passage."""
-        words = [word for word in _LONG_WORD.findall(pair.response) if self._is_rare(word.lower())]
+        words = [word for word in _WORD.findall(pair.response) if self._is_rare(word.lower())]
 
         def borrowed(match: re.Match[str]) -> str:
             return self._random.choice(words) if words and self._is_rare(match[0].lower()) else match[0]
 
-        return _LONG_WORD.sub(borrowed, self._random.choice(self._pairs).instruction)
+        return _WORD.sub(borrowed, self._random.choice(self._pairs).instruction)
 
     def _with_closing(self, pair: Pair) -> Pair:
         return _respond(pair, f"{pair.response} {self._random.choice(_CLOSINGS)}")
