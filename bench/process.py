@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from schemas.errors import BackstreamError
 from streams import metrics as names
+from streams.event_loop import fast_event_loop
 from streams.logs import configure_logging
 from streams.metrics import Metrics
 
@@ -19,17 +20,15 @@ _STALLED_SECONDS = 60.0
 
 
 def in_fresh_process(body: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs) -> T:
-    """What a coroutine function returns, run on uvloop's loop in a new process. Raises what it raises."""
+    """What a coroutine function returns, run in a new process on the event loop of a worker. Raises what it raises."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_run, body, arguments, options).result()
 
 
 def _run(body: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], options: dict[str, Any]) -> T:
-    import uvloop  # as the worker does
-
     configure_logging()
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # faust's consumer thread makes a loop by the policy
-    return asyncio.run(body(*arguments, **options))
+    with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
+        return runner.run(body(*arguments, **options))
 
 
 @dataclass(frozen=True, slots=True)

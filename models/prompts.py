@@ -4,10 +4,11 @@ Both training and inference call this file, so a model is asked exactly what it 
 with special tokens switched off: a document that contains ``<|score|>`` or ``</s>`` is text, never an instruction.
 """
 
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,8 @@ _BETWEEN_SHOTS = "\n\n\n"
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _DATE = date(2024, 7, 26)
 """What a chat template that asks is told: a prompt must not differ from one day to the next, or a replay would too."""
+_REMEMBERED = 1024
+"""Texts whose ids are kept: a passage is read for its instruction, and soon again for its rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ class Prompter:
     """Pairs with their digits: the earlier turns of a rating prompt, for a chat template that takes several."""
     line_ends: frozenset[int] = frozenset()
     """Tokens with a line's end in them: they end an instruction too, for a model that was never taught to stop."""
+    _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
+    """Ids of a text from outside."""
+
+    def __post_init__(self) -> None:
+        def encode(text: str) -> Sequence[int]:
+            return tuple(self.literal.encode(text, add_special_tokens=False).ids)
+
+        object.__setattr__(self, "_encode_text", functools.lru_cache(_REMEMBERED)(encode))
 
     @classmethod
     def load(cls, directory: Path) -> "Prompter":
@@ -181,9 +192,6 @@ class Prompter:
             elif piece:
                 ids += self.tokenizer.encode(piece, add_special_tokens=False).ids
         return ids
-
-    def _encode_text(self, text: str) -> list[int]:
-        return self.literal.encode(text, add_special_tokens=False).ids
 
     def _find_digits(self) -> tuple[int, ...]:
         scaffold = self._scaffold(Task.RATING, {})

@@ -1,7 +1,6 @@
 """The bodies of the long-running processes: a worker and a trainer. ``up`` supervises them; commands of their own run one."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -13,6 +12,7 @@ from models.lifeline import end_with_parent
 from schemas.errors import BrokerError, FencedError
 from schemas.records import Release
 from streams.endpoint import serve_metrics
+from streams.event_loop import fast_event_loop
 from streams.metrics import Metrics
 from streams.roles import Models
 from streams.rollout import OnEvent, Rollout
@@ -37,7 +37,7 @@ def run_worker(
 
     When a release takes service, the models change to it while the stages go on.
     """
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+    with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
         runner.run(_serve(settings, base, on_event, stages, signals))
 
 
@@ -143,14 +143,3 @@ async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's loop, which halves the cost of a hop; asyncio's own where it is not to be had (Windows)."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        # faust's consumer threads make loops of their own, by the policy.
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        return uvloop.new_event_loop
-    return None
