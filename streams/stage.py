@@ -65,7 +65,7 @@ class StagePolicy:
     timeout: float = 90.0
     """Seconds that one attempt may take, waiting behind the others in flight included, where ``concurrent``."""
     remember: int = 0
-    """How many ids, answered for by this process, are known as duplicates when they come again."""
+    """How many ids, answered for by this process, are known as duplicates when they come again; 0: none, nor those in flight."""
 
 
 Decode = Callable[[bytes | None, Headers, bytes | None], Any]
@@ -84,6 +84,8 @@ class _Flight:
     waiting: int = 0
     """Messages that the broker has not acknowledged."""
     outcome: str = "processed"
+    ended: asyncio.Event | None = None
+    """What others with the same id wait for."""
 
 
 class Stage:
@@ -114,6 +116,7 @@ class Stage:
         self._agents: dict[int, Agent] = {}
         self._places = asyncio.Semaphore(policy.in_flight)
         self._seen: dict[str, None] = {}
+        self._open: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._flying = 0
         self._idle = asyncio.Event()
@@ -188,7 +191,7 @@ class Stage:
         try:
             record = self._decode(received.value, header_map(received.headers), received.key)
             flight.id = record.id
-            if flight.id in self._seen:
+            if await self._is_duplicate(flight):
                 flight.outcome = "duplicate"
                 messages: list[Message] = []
             else:
@@ -196,6 +199,19 @@ class Stage:
         except Exception as error:  # whatever an agent or a record can do wrong, the partition goes on
             messages = self._give_up(flight, error)
         await self._deliver(flight, messages)
+
+    async def _is_duplicate(self, flight: _Flight) -> bool:
+        """Whether the id was answered for; while another flight is at it, wait for what comes of that.
+
+        A passage often comes several times at once, from pages that quote each other.
+        """
+        while (other := self._open.get(flight.id)) is not None:
+            await other.wait()
+        if flight.id in self._seen:
+            return True
+        if self._policy.concurrent and self._policy.remember:
+            flight.ended = self._open[flight.id] = asyncio.Event()
+        return False
 
     def _give_up(self, flight: _Flight, error: Exception) -> list[Message]:
         received = flight.received
@@ -288,6 +304,9 @@ class Stage:
         flight.gate.leave(flight.ticket)
         if self._policy.remember and flight.outcome == "processed":
             self._remember(flight.id)
+        if flight.ended is not None:
+            del self._open[flight.id]
+            flight.ended.set()
         self._outcomes[flight.outcome].inc()
         self._seconds.observe(time.monotonic() - flight.started)
         self._flying -= 1

@@ -198,6 +198,40 @@ async def test_an_id_answered_for_is_not_paid_for_twice():
     assert gates.committable() == {GATE: 3}
 
 
+async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twice():
+    agent = Upper()
+    stage, writer, gates = make(agent, MemoryWriter(at_once=False), policy=StagePolicy(concurrent=True, remember=10))
+    await push(stage, received(0), received(1), received(2, "other"), received(3))
+    await asyncio.sleep(0)
+    assert (agent.calls, stage.in_flight) == (2, 4)
+    writer.acknowledge(1)
+    await asyncio.sleep(0)
+    assert gates.committable() == {}, "those that wait for the first are not answered for before it is"
+    writer.acknowledge(0)
+    await settle(stage)
+    assert agent.calls == 2
+    assert gates.committable() == {GATE: 4}
+    assert stage._open == {}
+
+
+async def test_where_the_first_of_an_id_dies_the_next_is_tried():
+    class Once(Upper):
+        async def handle(self, document, at=None):
+            self.calls += 1
+            await asyncio.sleep(0)
+            if self.calls == 1:
+                raise EngineError("broken")
+            return [segment(document, document.text.upper(), at)]
+
+    agent = Once()
+    stage, writer, gates = make(agent, policy=StagePolicy(concurrent=True, remember=10, attempts=1))
+    await push(stage, received(0), received(1), received(2))
+    await settle(stage)
+    assert agent.calls == 2
+    assert [m.topic for m in writer.written] == ["dead-letters", "segments"]
+    assert gates.committable() == {GATE: 3}
+
+
 async def test_a_dead_id_is_processed_when_it_is_replayed():
     class Mended(Upper):
         broken = True
