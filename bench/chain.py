@@ -117,10 +117,10 @@ def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
     return State(sum(counts.get((spec.name, "in"), 0) for spec in STAGES), complete)
 
 
-async def through(worker: Worker, state: Callable[[], State]) -> Cost:
-    """Run a worker until the stream is complete. Raises what ends the worker before."""
+async def through(worker: Worker, state: Callable[[], State], poll_seconds: float = 0.05) -> Cost:
+    """Run a worker until the stream is complete, which is looked for so often. Raises what ends the worker before."""
     running = asyncio.create_task(worker.run())
-    watching = asyncio.create_task(watch(state, poll_seconds=0.05))
+    watching = asyncio.create_task(watch(state, poll_seconds=poll_seconds))
     try:
         await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():

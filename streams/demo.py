@@ -55,9 +55,12 @@ def demo_documents() -> Iterator[Document]:
     yield from library_documents(_LIBRARY)
 
 
-def library_documents(names: Iterable[str]) -> Iterator[Document]:
-    """The docstrings of modules and packages of the standard library, a document for each file that has any."""
-    root = Path(sysconfig.get_paths()["stdlib"])
+def library_documents(names: Iterable[str], path: str = "stdlib") -> Iterator[Document]:
+    """The docstrings of modules and packages, a document for each file that has any.
+
+    They are those of the standard library, or of what is installed where ``path`` is ``purelib``.
+    """
+    root = Path(sysconfig.get_paths()[path])
     for name in names:
         files = [root / f"{name}.py"] if (root / f"{name}.py").exists() else sorted((root / name).rglob("*.py"))
         for file in files:

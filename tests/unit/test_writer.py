@@ -11,7 +11,7 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 
 from streams.writer import Producer, Together
 
-_LINGER_MS = 60_000
+_LINGER = 60.0
 _FIRST, _SECOND, _OTHER_BROKER = (TopicPartition("segments", partition) for partition in (0, 1, 2))
 
 
@@ -24,11 +24,16 @@ class _Cluster:
 
 @pytest.fixture
 async def accumulator() -> Together:
-    return Together(_Cluster(), 1 << 20, 0, 120.0, linger_ms=_LINGER_MS)
+    return Together(_Cluster(), 1 << 20, 0, 120.0, linger_ms=1000 * _LINGER)
 
 
 async def _add(accumulator: MessageAccumulator, partition: TopicPartition) -> "asyncio.Future[Any]":
     return await accumulator.add_message(partition, b"key", b"value", timeout=1.0)
+
+
+def _drain(accumulator: MessageAccumulator) -> dict[int, set[TopicPartition]]:
+    requests, _ = accumulator.drain_by_nodes(ignore_nodes=())
+    return {node: set(batches) for node, batches in requests.items()}
 
 
 def _age(accumulator: MessageAccumulator, partition: TopicPartition, seconds: float) -> None:
@@ -38,41 +43,55 @@ def _age(accumulator: MessageAccumulator, partition: TopicPartition, seconds: fl
 def test_the_version_is_the_one_that_was_read() -> None:
     assert version("aiokafka") == "0.14.0"
     assert list(inspect.signature(MessageAccumulator._append_batch).parameters) == ["self", "builder", "tp"]
-    assert {name for name, value in vars(Together).items() if inspect.isfunction(value)} == {"_append_batch"}
+    assert list(inspect.signature(MessageAccumulator.drain_by_nodes).parameters) == ["self", "ignore_nodes", "muted_partitions"]
+    ours = {name for name, value in vars(Together).items() if inspect.isfunction(value)}
+    assert ours == {"_append_batch", "drain_by_nodes"}
 
 
-async def test_a_batch_leaves_with_the_one_that_has_waited_longest(accumulator: Together) -> None:
+async def test_after_a_silence_a_record_leaves_at_once_and_the_next_ones_together(accumulator: Together) -> None:
     await _add(accumulator, _FIRST)
-    _age(accumulator, _FIRST, 1.0)
+    assert _drain(accumulator) == {0: {_FIRST}}
+    await _add(accumulator, _FIRST)
     await _add(accumulator, _SECOND)
     await _add(accumulator, _OTHER_BROKER)
-    assert accumulator.drain_by_nodes(ignore_nodes=()) == ({}, False), "nothing is due"
     for partition in (_FIRST, _SECOND, _OTHER_BROKER):
-        _age(accumulator, partition, _LINGER_MS / 1000 - 0.5)
-    requests, _ = accumulator.drain_by_nodes(ignore_nodes=())
-    assert {node: set(batches) for node, batches in requests.items()} == {0: {_FIRST, _SECOND}, 1: {_OTHER_BROKER}}
+        _age(accumulator, partition, _LINGER - 1)
+    assert _drain(accumulator) == {}, "nothing is due for another second"
+    for partition in (_FIRST, _SECOND, _OTHER_BROKER):
+        _age(accumulator, partition, 1)
+    assert _drain(accumulator) == {0: {_FIRST, _SECOND}, 1: {_OTHER_BROKER}}
+    await _add(accumulator, _FIRST)
+    assert _drain(accumulator) == {}, "a linger after that"
+
+
+async def test_batches_are_due_when_the_first_of_them_is(accumulator: Together) -> None:
+    await _add(accumulator, _FIRST)
+    assert _drain(accumulator)
+    accumulator._sent -= _LINGER / 2
+    await _add(accumulator, _FIRST)
+    await asyncio.sleep(0.01)
+    await _add(accumulator, _SECOND)
+    first, second = (accumulator._batches[partition][0] for partition in (_FIRST, _SECOND))
+    assert first._ctime == second._ctime == accumulator._sent
 
 
 async def test_aiokafkas_own_has_each_partition_wait_for_itself() -> None:
     # Should this fail one day, ``Together`` may go.
-    stock = MessageAccumulator(_Cluster(), 1 << 20, 0, 120.0, linger_ms=_LINGER_MS)
+    stock = MessageAccumulator(_Cluster(), 1 << 20, 0, 120.0, linger_ms=1000 * _LINGER)
     await _add(stock, _FIRST)
     _age(stock, _FIRST, 1.0)
     await _add(stock, _SECOND)
     for partition in (_FIRST, _SECOND):
-        _age(stock, partition, _LINGER_MS / 1000 - 0.5)
-    requests, _ = stock.drain_by_nodes(ignore_nodes=())
-    assert {node: set(batches) for node, batches in requests.items()} == {0: {_FIRST}}
+        _age(stock, partition, _LINGER - 0.5)
+    assert _drain(stock) == {0: {_FIRST}}
 
 
-async def test_a_batch_that_is_tried_again_does_not_age_the_others(accumulator: Together) -> None:
+async def test_waiting_takes_no_more_than_the_linger_from_the_time_to_deliver(accumulator: Together) -> None:
     await _add(accumulator, _FIRST)
-    _age(accumulator, _FIRST, 110.0)
-    await _add(accumulator, _SECOND)
-    assert accumulator._batches[_FIRST][0].remaining_linger() is None
-    assert accumulator._batches[_SECOND][0].remaining_linger() is None, "it goes with the other, at once"
-    _age(accumulator, _SECOND, 50.0)
-    assert not accumulator._batches[_SECOND][0].expired(), "110 s in all, of 120"
+    _age(accumulator, _FIRST, 120.0 - _LINGER - 1)
+    assert not accumulator._batches[_FIRST][0].expired()
+    _age(accumulator, _FIRST, 2)
+    assert accumulator._batches[_FIRST][0].expired()
 
 
 async def test_the_producer_sends_together() -> None:
