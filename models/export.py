@@ -22,6 +22,7 @@ from pathlib import Path
 from models.checkpoints import locate, side_files, weight_files
 from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
+from models.engine.shortlist import SHORTLIST_FILE
 from models.precision import calibration_prompts, choose_int8
 from models.prompts import Prompter
 from schemas.errors import BackstreamError, ModelError, NotCovered
@@ -63,6 +64,7 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     from transformers.utils.logging import set_verbosity_error
 
     from models.graph import build
+    from models.shortlist import build as build_shortlist
     from models.smoothing import smooth
 
     set_verbosity_error()
@@ -72,6 +74,7 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
         build(model, scratch / Precision.FP32.file)
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
+            build_shortlist(scratch / SHORTLIST_FILE)
         for way in (smoothed, blocks):
             way.mkdir()
         build(model, blocks / Precision.INT8.file, Precision.INT8, blocks=True)

@@ -34,8 +34,8 @@ class Rows(Model, Protocol):
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a row; logits after the last."""
 
-    def step(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        """Append a token to each of the first rows; logits after each."""
+    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
+        """Append a token to each of the first rows; the token that each sampler chooses then."""
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Have a row begin as another does."""
@@ -183,8 +183,11 @@ class Continuous:
         rows = self._rows[: ready[-1] + 1]
         tokens = [sequence.tokens[-1] if sequence is not None else 0 for sequence in rows]
         lengths = [sequence.length if sequence is not None else 0 for sequence in rows]
+        samplers = [
+            sequence.sampler if row != self._reading and sequence is not None else None for row, sequence in enumerate(rows)
+        ]
         try:
-            logits = self.model.step(tokens, lengths)
+            chosen = self.model.step(tokens, lengths, samplers)
         except EngineError as error:
             for row in ready:
                 failed = self._rows[row]
@@ -197,7 +200,7 @@ class Continuous:
             sequence = self._rows[row]
             assert sequence is not None
             sequence.length += 1
-            yield from self._take(row, sequence, logits[row])
+            yield from self._append(row, sequence, chosen[row])
 
     def _take(self, row: int, sequence: _Sequence, logits: Logits) -> Iterator[Answered]:
         """Use the logits after a sequence: answer a rating, or choose the next token of a generation."""
@@ -207,7 +210,12 @@ class Continuous:
             yield request, digit_probabilities(logits, request.digit_ids)
             return
         assert sequence.sampler is not None
-        token = sequence.sampler.choose(logits)
+        yield from self._append(row, sequence, sequence.sampler.choose(logits))
+
+    def _append(self, row: int, sequence: _Sequence, token: int) -> Iterator[Answered]:
+        """Add a token to a generation, which may be at its end with it."""
+        request = sequence.request
+        assert isinstance(request, GenerationRequest)
         stopped = token in request.stop_ids
         if not stopped:
             sequence.tokens.append(token)

@@ -1,7 +1,7 @@
 """From logits to tokens and ratings: numpy only, no model, no clock, no shared random numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,37 +59,65 @@ class DigitProbabilities:
     """The probability that the five digits have together among all tokens."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """The tokens that are likeliest after penalty and temperature."""
+
+    ids: NDArray[np.int64]
+    """[tokens], the likeliest first."""
+    scores: NDArray[np.float32]
+    """[tokens]; logits after penalty and temperature."""
+    log_sum: float
+    """Logarithm of the sum of the exponentials of such scores, over the whole vocabulary."""
+    vocabulary: int
+
+
 class Sampler:
     """Chooses the tokens of one generation. Its random numbers depend on the seed and the step alone."""
 
     def __init__(self, sampling: Sampling) -> None:
-        self._sampling = sampling
+        self.sampling = sampling
         self._seen: set[int] = set()
         self._random = np.random.Generator(np.random.Philox(key=sampling.seed))
 
     def choose(self, logits: Logits) -> int:
         """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless greedy."""
-        scores = self._penalised(logits)
-        token = int(scores.argmax()) if self._sampling.temperature == 0 else self._draw(scores)
-        self._seen.add(token)
-        return token
+        scores = self._lowered(logits)
+        if self.sampling.temperature == 0:
+            return self._chosen(int(scores.argmax()))
+        return self._draw(*_candidates(scores.astype(np.float64) / self.sampling.temperature, self.sampling))
 
-    def _penalised(self, logits: Logits) -> Logits:
-        penalty = self._sampling.repetition_penalty
-        if penalty == 1.0 or not self._seen:
+    def choose_among(self, shortlist: Shortlist) -> int | None:
+        """The same token from what is likeliest, or None, and nothing drawn, where that is not enough to tell."""
+        if self.sampling.temperature == 0:
+            return self._chosen(int(shortlist.ids[0]))
+        found = _shortlisted(shortlist, self.sampling)
+        return None if found is None else self._draw(*found)
+
+    @property
+    def penalised(self) -> Collection[int]:
+        """The ids whose logits are lowered."""
+        return () if self.sampling.repetition_penalty == 1.0 else self._seen
+
+    def _lowered(self, logits: Logits) -> Logits:
+        penalty = self.sampling.repetition_penalty
+        if not self.penalised:
             return logits
         scores = logits.copy()
         seen = np.fromiter(self._seen, np.int64, len(self._seen))
         scores[seen] = np.where(scores[seen] > 0, scores[seen] / penalty, scores[seen] * penalty)
         return scores
 
-    def _draw(self, scores: Logits) -> int:
-        ids, probabilities = _candidates(scores.astype(np.float64) / self._sampling.temperature, self._sampling)
+    def _draw(self, ids: NDArray[np.int64], probabilities: NDArray[np.float64]) -> int:
         # Summed in the order of ids, not of probabilities: two nearly equal tokens that change places between batches
         # then move the sums by nearly nothing.
         sums = np.cumsum(probabilities)
         index = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
-        return int(ids[min(index, len(ids) - 1)])
+        return self._chosen(int(ids[min(index, len(ids) - 1)]))
+
+    def _chosen(self, token: int) -> int:
+        self._seen.add(token)
+        return token
 
 
 def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbabilities:
@@ -115,6 +143,26 @@ def _candidates(scores: NDArray[np.float64], sampling: Sampling) -> tuple[NDArra
         kept = np.sort(order[before < sampling.top_p])
         ids, probabilities = ids[kept], probabilities[kept]
     return ids, probabilities
+
+
+def _shortlisted(shortlist: Shortlist, sampling: Sampling) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    """The same from a shortlist; None where there may be candidates that are not on it."""
+    ids, scores, listed = shortlist.ids, shortlist.scores.astype(np.float64), len(shortlist.ids)
+    limited = 0 < sampling.top_k < shortlist.vocabulary
+    if limited and sampling.top_k > listed:
+        return None
+    if limited:
+        ids, scores = ids[: sampling.top_k], scores[: sampling.top_k]
+        probabilities = np.exp(scores - scores[0])
+        probabilities /= probabilities.sum()
+    else:
+        probabilities = np.exp(scores - shortlist.log_sum)
+    kept = np.cumsum(probabilities) - probabilities < sampling.top_p if sampling.top_p < 1 else np.ones(len(ids), bool)
+    if not limited and kept.all() and listed < shortlist.vocabulary:
+        return None
+    ids, probabilities = ids[kept], probabilities[kept]
+    ascending = np.argsort(ids)
+    return ids[ascending], probabilities[ascending]
 
 
 def _log_sum(scores: NDArray[np.float64]) -> float:

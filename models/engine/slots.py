@@ -15,8 +15,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.engine.device import open_session
-from models.engine.sampling import Logits
+from models.engine.sampling import Logits, Sampler
 from models.engine.session import context_window_of
+from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from schemas.errors import EngineError
 
 DECODER_FILE = "decoder.onnx"
@@ -38,8 +39,17 @@ class _Tensor:
 class SlotSession:
     """The rows, and the computations over them. All methods belong to one thread."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, device: str, context_window: int, rows: int) -> None:
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        device: str,
+        context_window: int,
+        rows: int,
+        shortlister: Shortlister | None = None,
+    ) -> None:
+        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host."""
         self._session = session
+        self._shortlister = shortlister
         self.device = device
         self.context_window = context_window
         self.rows = rows
@@ -61,11 +71,13 @@ class SlotSession:
         """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or unusable."""
         window = context_window_of(file.with_name("config.json"))
         session, device = open_session(file, device, threads, memory_gb)
-        return cls(session, device, window, rows)
+        sifting = file.with_name(SHORTLIST_FILE)
+        sifts = device != "cpu" and file.name == FP16_FILE and sifting.is_file()
+        return cls(session, device, window, rows, Shortlister.load(sifting, device, memory_gb) if sifts else None)
 
     def another(self) -> "SlotSession":
         """As many rows again over the same weights, for another thread: a session may compute in several at once."""
-        return SlotSession(self._session, self.device, self.context_window, self.rows)
+        return SlotSession(self._session, self.device, self.context_window, self.rows, self._shortlister)
 
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a row that holds ``past`` of them; logits after the last, float32 [vocabulary].
@@ -83,15 +95,18 @@ class SlotSession:
         ids = np.array(tokens, np.int64)[None]
         return self._run(row, row + 1, ids, [past + len(tokens)], wanted)
 
-    def step(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
-        """Append one token to each of the first rows, which hold ``lengths``; logits, float32 [rows, vocabulary].
+    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
+        """Append one token to each of the first rows, which hold ``lengths``; the next of each, 0 where it has no sampler.
 
         Raises EngineError where the computation fails.
         """
         totals = [length + 1 for length in lengths]
         self._reach(range(len(tokens)), totals)
         ids = np.array(tokens, np.int64)[:, None]
-        return self._run(0, len(tokens), ids, totals, range(len(tokens)))
+        if self._shortlister is not None:
+            return self._shortlister.choose(self._compute(0, len(tokens), ids, totals, range(len(tokens)), self.device), samplers)
+        logits = self._run(0, len(tokens), ids, totals, range(len(tokens)))
+        return [0 if sampler is None else sampler.choose(row) for sampler, row in zip(samplers, logits, strict=True)]
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Have a row begin with the first ``length`` tokens of another."""
@@ -106,20 +121,25 @@ class SlotSession:
         return self.device == "cpu"
 
     def _run(self, first: int, last: int, ids: NDArray[np.int64], totals: Sequence[int], wanted: Sequence[int]) -> Logits:
+        logits = self._compute(first, last, ids, totals, wanted, "cpu").numpy().astype(np.float32, copy=False)
+        if not np.isfinite(logits.max(axis=-1)).all():
+            raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
+        return logits
+
+    def _compute(
+        self, first: int, last: int, ids: NDArray[np.int64], totals: Sequence[int], wanted: Sequence[int], to: str
+    ) -> onnxruntime.OrtValue:
         binding = self._binding(first, last)
         try:
             binding.bind_cpu_input("input_ids", ids)
             binding.bind_cpu_input("seqlens_k", np.array(totals, np.int32) - 1)
             binding.bind_cpu_input("total_sequence_length", np.array(max(totals), np.int32))
             binding.bind_cpu_input("rows", np.array(wanted, np.int64))
-            binding.bind_output("logits", "cpu")  # anew: the last call's is of its size
+            binding.bind_output("logits", to)  # anew: the last call's is of its size
             self._session.run_with_iobinding(binding)
-            logits = binding.get_outputs()[0].numpy().astype(np.float32, copy=False)
+            return binding.get_outputs()[0]
         except Exception as error:  # the library has a dozen classes and no common base but this
             raise EngineError(f"onnxruntime failed on {ids.shape[0]} x {ids.shape[1]} tokens: {error}") from error
-        if not np.isfinite(logits.max(axis=-1)).all():
-            raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
-        return logits
 
     def _binding(self, first: int, last: int) -> onnxruntime.IOBinding:
         """A binding of the rows' memory, made once: it is the larger part of a call's overhead."""

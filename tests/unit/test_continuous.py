@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.engine.continuous import Continuous
 from models.engine.prefixes import Prefixes
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
-from models.engine.sampling import Logits, Sampling
+from models.engine.sampling import Logits, Sampler, Sampling
 from schemas.errors import EngineError
 
 VOCABULARY = 16
@@ -53,15 +53,13 @@ class RememberedRows:
         self.held[row][past:] = tokens
         return self._logits(self.held[row])
 
-    def step(self, tokens: Sequence[int], lengths: Sequence[int]) -> Logits:
+    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
         self.calls.append(("step", len(tokens)))
         if self.fails("step", tokens):
             raise EngineError("out of memory")
-        rows = []
         for row, (token, length) in enumerate(zip(tokens, lengths, strict=True)):
             self.held[row][length:] = [token]
-            rows.append(self._logits(self.held[row]))
-        return np.stack(rows)
+        return [0 if sampler is None else sampler.choose(self._logits(self.held[row])) for row, sampler in enumerate(samplers)]
 
     def copy(self, source: int, target: int, length: int) -> None:
         assert len(self.held[source]) >= length
