@@ -1,44 +1,28 @@
 """Continuous batching: which prompt is read and which rows decode, decided anew at every step.
 
 Iteration-level scheduling as in Orca (OSDI 2022): a row that ends is free for the next request at the next step. A prompt
-is read in chunks between the steps of the others, so that a long one does not make them wait. A rating is a prompt that
-is only read. Requests are taken by priority; of the same priority ratings go first, because the row of the passage that
-they are about is still held then; of the same kind the oldest does.
+is read in chunks, in the calls that decode the others (Sarathi, OSDI 2024), so that a long one does not make them wait and
+the weights are read once for both. A rating is a prompt that is only read. Requests are taken by priority; of the same
+priority ratings go first, because the row of the passage that they are about is still held then; of the same kind the
+oldest does.
 """
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
-from models.engine.core import Answered, Counts, Model
+from models.engine.core import Answered, Counts
 from models.engine.prefixes import Prefixes, Tokens
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
-from models.engine.sampling import Logits, Sampler, digit_probabilities
+from models.engine.rows import Decoding, Reading, Rows
+from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
 from models.engine.scheduler import Kind
 from schemas.errors import EngineError
 
 _RATINGS_IN_A_ROW = 8
 """Ratings that may be taken one after the other while a generation of their priority waits."""
-
-
-class Rows(Model, Protocol):
-    """What the schedule needs of ``SlotSession``; the meaning is told there."""
-
-    @property
-    def copies(self) -> bool:
-        """Whether rows can be copied."""
-
-    def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
-        """Append tokens to a row; logits after the last."""
-
-    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
-        """Append a token to each of the first rows; the token that each sampler chooses then."""
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Have a row begin as another does."""
 
 
 @dataclass(eq=False, slots=True)
@@ -47,7 +31,9 @@ class _Sequence:
 
     request: AnyRequest
     tokens: list[int]
-    sampler: Sampler | None
+    sampler: Sampler
+    """Of a generation."""
+    row: int
     length: int = 0
     generated: int = 0
     reused: int = 0
@@ -72,15 +58,13 @@ class Continuous:
     """Heaps of priority, serial number and request."""
     _serial: int = 0
     _ratings_in_a_row: int = 0
-    _rows: list[_Sequence | None] = field(default_factory=list)
-    _reading: int | None = None
-    """The row whose prompt is being read."""
-
-    def __post_init__(self) -> None:
-        self._rows = [None] * self.active
+    _decoding: list[_Sequence] = field(default_factory=list)
+    """Those that decode, in the first rows: each in the row of its place here."""
+    _reading: _Sequence | None = None
+    """The one whose prompt is being read, in a row behind those."""
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values())) + sum(row is not None for row in self._rows)
+        return sum(map(len, self._waiting.values())) + len(self._running())
 
     def add(self, requests: Sequence[AnyRequest]) -> None:
         """Take in requests, oldest first."""
@@ -96,67 +80,59 @@ class Continuous:
                 dropped += gone
                 waiting[:] = [entry for entry in waiting if entry[2] not in gone]
                 heapq.heapify(waiting)
-        for row, sequence in enumerate(self._rows):
-            if sequence is not None and unwanted(sequence.request):
+        for sequence in self._running():
+            if unwanted(sequence.request):
                 dropped.append(sequence.request)
-                self._free(row)
+                self._free(sequence)
         return dropped
 
     def abandon(self) -> list[AnyRequest]:
         """Forget what was running, and what rows hold; returns its requests without an answer."""
-        lost = [sequence.request for sequence in self._rows if sequence is not None]
-        self._rows = [None] * self.active
+        lost = [sequence.request for sequence in self._running()]
+        self._decoding.clear()
         self._reading = None
         self.prefixes.forget()
         return lost
 
     def turn(self) -> Iterator[Answered | None]:
-        """Read a chunk of prompts, then decode a token in every row that is ready; yields what that answered."""
-        yield from self._read()
-        yield None
-        self._close_gaps()
-        yield from self._decode()
+        """Read a chunk of prompts and decode a token in every row that is ready; yields what that answered.
 
-    def _decoding(self) -> list[int]:
-        return [row for row, sequence in enumerate(self._rows) if sequence is not None and row != self._reading]
+        The last call of a turn does both. The ones before it read what is short: a chunk may hold several prompts.
+        """
+        budget, more = self.chunk, True
+        while more:
+            part = self._next_part(budget)
+            budget -= len(part.tokens) if part else 0
+            more = part is not None and part.ends and budget > 0 and self._has_more_to_read()
+            yield from self._advance(part, [] if more else [*self._decoding])
+            yield None
 
-    def _read(self) -> Iterator[Answered]:
-        # Where nothing decodes, nothing waits for the step, and prompts are read until something does.
-        budget = self.chunk
-        while budget > 0 and (row := self._next_to_read()) is not None:
-            sequence = self._rows[row]
-            assert sequence is not None
-            end = min(len(sequence.tokens), sequence.length + max(1, budget))
-            part = sequence.tokens[sequence.length : end]
-            try:
-                logits = self.model.read(row, part, sequence.length)
-            except EngineError as error:
-                self._free(row)
-                yield sequence.request, error
-                continue
-            self.counts.calls += 1
-            self.counts.read_tokens += len(part)
-            budget -= len(part)
-            sequence.length = end
-            if end == len(sequence.tokens):
-                self._reading = None
-                yield from self._take(row, sequence, logits)
+    def _running(self) -> list[_Sequence]:
+        return [*self._decoding, *([self._reading] if self._reading else [])]
 
-    def _next_to_read(self) -> int | None:
-        """The row of the prompt that is being read, else of the next request where there is a free row."""
-        if self._reading is None and None in self._rows and (request := self._next_request()) is not None:
-            row = self._rows.index(None)
-            sampler = Sampler(request.sampling) if isinstance(request, GenerationRequest) else None
-            sequence = _Sequence(request, list(request.prompt), sampler)
-            self._reuse(row, sequence)
-            self._rows[row] = sequence
-            self._reading = row
-        return self._reading
+    def _next_part(self, budget: int) -> Reading | None:
+        """What to read next: of the prompt that is being read, else of the next request where there is a free row."""
+        if self._reading is None and len(self._decoding) < self.active and (request := self._next_request()) is not None:
+            sampling = request.sampling if isinstance(request, GenerationRequest) else Sampling()
+            self._reading = _Sequence(request, list(request.prompt), Sampler(sampling), row=len(self._decoding))
+            self._reuse(self._reading)
+        if self._reading is None:
+            return None
+        tokens, length = self._reading.tokens, self._reading.length
+        end = min(len(tokens), length + budget)
+        return Reading(self._reading.row, tokens[length:end], length, ends=end == len(tokens))
+
+    def _has_more_to_read(self) -> bool:
+        """Whether another request can be begun once the prompt that is being read has ended."""
+        return bool(self._waiting[Kind.RATING]) or self._may_generate()
+
+    def _may_generate(self) -> bool:
+        reading = self._reading is not None and isinstance(self._reading.request, GenerationRequest)
+        return bool(self._waiting[Kind.GENERATION]) and len(self._decoding) + reading < max(1, self.active - 1)
 
     def _next_request(self) -> AnyRequest | None:
         ratings, generations = self._waiting[Kind.RATING], self._waiting[Kind.GENERATION]
-        generating = sum(sequence is not None and sequence.sampler is not None for sequence in self._rows)
-        may_generate = bool(generations) and generating < max(1, self.active - 1)
+        may_generate = self._may_generate()
         passed_over = may_generate and bool(ratings) and generations[0][0] < ratings[0][0]
         if ratings and not passed_over and not (may_generate and self._ratings_in_a_row >= _RATINGS_IN_A_ROW):
             self._ratings_in_a_row += 1
@@ -164,55 +140,55 @@ class Continuous:
         self._ratings_in_a_row = 0
         return heapq.heappop(generations)[2] if may_generate else None
 
-    def _reuse(self, row: int, sequence: _Sequence) -> None:
-        if not self.model.copies:
-            return
-        running = [(other, held.held) for other, held in enumerate(self._rows) if held is not None]
+    def _reuse(self, sequence: _Sequence) -> None:
+        running = [(other.row, other.held) for other in self._decoding]
         found = self.prefixes.longest(np.array(sequence.tokens, np.int32), running)
         if found is not None:
             source, length = found
-            self.model.copy(source, row, length)
+            self.model.copy(source, sequence.row, length)
             sequence.length = sequence.reused = length
             self.counts.reused_tokens += length
 
-    def _decode(self) -> Iterator[Answered]:
-        ready = self._decoding()
-        if not ready:
+    def _advance(self, part: Reading | None, decoding: Sequence[_Sequence]) -> Iterator[Answered]:
+        """One call of the model. One that fails is made again in halves, so that what one of them did does not fail the other."""
+        if part is None and not decoding:
             return
-        # A row within that is free or being read gets a token that its own next one will overwrite.
-        rows = self._rows[: ready[-1] + 1]
-        tokens = [sequence.tokens[-1] if sequence is not None else 0 for sequence in rows]
-        lengths = [sequence.length if sequence is not None else 0 for sequence in rows]
-        samplers = [
-            sequence.sampler if row != self._reading and sequence is not None else None for row, sequence in enumerate(rows)
-        ]
         try:
-            chosen = self.model.step(tokens, lengths, samplers)
+            logits, chosen = self.model.advance(part, [Decoding(each.tokens[-1], each.length, each.sampler) for each in decoding])
         except EngineError as error:
-            for row in ready:
-                failed = self._rows[row]
-                assert failed is not None
-                self._free(row)
+            if part is not None and decoding:
+                yield from self._advance(None, decoding)
+                yield from self._advance(part, [])
+                return
+            for failed in decoding or self._running()[-1:]:
+                self._free(failed)
                 yield failed.request, error
             return
         self.counts.calls += 1
-        for row in ready:
-            sequence = self._rows[row]
-            assert sequence is not None
+        for sequence in decoding:  # all of them first: one that ends has the last one moved
             sequence.length += 1
-            yield from self._append(row, sequence, chosen[row])
+        for sequence, token in zip(decoding, chosen, strict=True):
+            yield from self._append(sequence, token)
+        if part is not None:
+            yield from self._have_read(part, logits)
 
-    def _take(self, row: int, sequence: _Sequence, logits: Logits) -> Iterator[Answered]:
-        """Use the logits after a sequence: answer a rating, or choose the next token of a generation."""
-        request = sequence.request
-        if isinstance(request, RatingRequest):
-            self._finish(row, sequence)
-            yield request, digit_probabilities(logits, request.digit_ids)
+    def _have_read(self, part: Reading, logits: Logits | None) -> Iterator[Answered]:
+        sequence = self._reading
+        assert sequence is not None
+        self.counts.read_tokens += len(part.tokens)
+        sequence.length += len(part.tokens)
+        if logits is None:
             return
-        assert sequence.sampler is not None
-        yield from self._append(row, sequence, sequence.sampler.choose(logits))
+        if isinstance(sequence.request, RatingRequest):
+            self._finish(sequence)
+            yield sequence.request, digit_probabilities(logits, sequence.request.digit_ids)
+            return
+        self._reading = None
+        self._move(sequence, len(self._decoding))
+        self._decoding.append(sequence)
+        yield from self._append(sequence, sequence.sampler.choose(logits))
 
-    def _append(self, row: int, sequence: _Sequence, token: int) -> Iterator[Answered]:
+    def _append(self, sequence: _Sequence, token: int) -> Iterator[Answered]:
         """Add a token to a generation, which may be at its end with it."""
         request = sequence.request
         assert isinstance(request, GenerationRequest)
@@ -221,34 +197,28 @@ class Continuous:
             sequence.tokens.append(token)
             sequence.generated += 1
         if stopped or sequence.generated >= request.sampling.max_tokens:
-            self._finish(row, sequence)
+            self._finish(sequence)
             yield request, Generation(tuple(sequence.tokens[len(request.prompt) :]), token if stopped else None)
 
-    def _finish(self, row: int, sequence: _Sequence) -> None:
+    def _finish(self, sequence: _Sequence) -> None:
         """Set aside what another prompt may begin with, and free the row."""
-        if self.model.copies and sequence.reused < sequence.length // 2:
+        if sequence.reused < sequence.length // 2:
             kept = self.prefixes.hold(sequence.held)
             if kept is not None:
-                self.model.copy(row, kept, sequence.length)
-        self._free(row)
+                self.model.copy(sequence.row, kept, sequence.length)
+        self._free(sequence)
 
-    def _free(self, row: int) -> None:
-        self._rows[row] = None
-        if self._reading == row:
+    def _free(self, sequence: _Sequence) -> None:
+        """Free its row. The last of those that decode moves into a gap, so that no call computes rows that are free."""
+        if sequence is self._reading:
             self._reading = None
-
-    def _close_gaps(self) -> None:
-        """Move the last sequences into gaps before them, so that no step computes rows that are free."""
-        if not self.model.copies:
             return
-        while True:
-            taken = [row for row, sequence in enumerate(self._rows) if sequence is not None]
-            if not taken or None not in self._rows[: taken[-1]]:
-                return
-            source, gap = taken[-1], self._rows.index(None)
-            moved = self._rows[source]
-            assert moved is not None
-            self.model.copy(source, gap, moved.length)
-            self._rows[gap], self._rows[source] = moved, None
-            if self._reading == source:
-                self._reading = gap
+        last = self._decoding.pop()
+        if last is not sequence:
+            self._decoding[sequence.row] = last
+            self._move(last, sequence.row)
+
+    def _move(self, sequence: _Sequence, row: int) -> None:
+        if row != sequence.row:
+            self.model.copy(sequence.row, row, sequence.length)
+            sequence.row = row

@@ -1,7 +1,7 @@
 """Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/graph.py``).
 
 Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no copy. Rows may differ
-in length. Decoding runs over the first rows together; a prompt is read into one row, in chunks of any size.
+in length. One call reads a part of any size into one row, and decodes a token in each of the first rows.
 """
 
 import mmap
@@ -15,10 +15,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.engine.device import open_session
-from models.engine.sampling import Logits, Sampler
+from models.engine.rows import Decoding, Reading
+from models.engine.sampling import Logits
 from models.engine.session import context_window_of
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
-from schemas.errors import EngineError
+from schemas.errors import EngineError, ModelError
 
 DECODER_FILE = "decoder.onnx"
 INT8_FILE = "decoder.int8.onnx"
@@ -37,7 +38,11 @@ class _Tensor:
 
 
 class SlotSession:
-    """The rows, and the computations over them. All methods belong to one thread."""
+    """The rows, and the computations over them: ``Rows``. All methods belong to one thread.
+
+    There is one row more than is told of. It stands in where nothing is read, and where nothing decodes: the graph's
+    attention over rows that decode does not bear to have none.
+    """
 
     def __init__(
         self,
@@ -47,7 +52,10 @@ class SlotSession:
         rows: int,
         shortlister: Shortlister | None = None,
     ) -> None:
-        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host."""
+        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host.
+
+        Raises ModelError where the graph is that of an earlier version.
+        """
         self._session = session
         self._shortlister = shortlister
         self.device = device
@@ -55,14 +63,16 @@ class SlotSession:
         self.rows = rows
         inputs = {node.name: node for node in session.get_inputs()}
         self.vocabulary = int({node.name: node for node in session.get_outputs()}["logits"].shape[-1])
+        if "parts" not in inputs:
+            raise ModelError("the graph was exported by an earlier version: export the model again")
         self._names = [name.removeprefix("past_") for name in inputs if name.startswith("past_")]
         form = inputs[f"past_{self._names[0]}"]
         self._heads, self._size, self._type = int(form.shape[1]), int(form.shape[3]), _TYPES[form.type]
         self._capacity = 0
-        self._reached = [0] * rows
+        self._reached = [0] * (rows + 1)
         """The most tokens that each row has held: what a larger memory has to take over."""
         self._tensors: list[_Tensor] = []
-        self._bindings: dict[tuple[int, int], onnxruntime.IOBinding] = {}
+        self._bindings: dict[tuple[int, tuple[int, int]], onnxruntime.IOBinding] = {}
         # A device's rows are not copied into larger ones, so they have their last size from the start.
         self._grow(min(_FIRST_CAPACITY, context_window) if device == "cpu" else context_window)
 
@@ -84,77 +94,90 @@ class SlotSession:
 
         Raises EngineError where the computation fails.
         """
-        return self._read(row, tokens, past, [len(tokens) - 1])[0]
+        return self._host(self._compute(Reading(row, tokens, past), [len(tokens) - 1], [], "cpu"))[0]
 
     def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
         """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises EngineError."""
-        return self._read(0, tokens, past, range(len(tokens)))
+        return self._host(self._compute(Reading(0, tokens, past), range(len(tokens)), [], "cpu"))[: len(tokens)]
 
-    def _read(self, row: int, tokens: Sequence[int], past: int, wanted: Sequence[int]) -> Logits:
-        self._reach([row], [past + len(tokens)])
-        ids = np.array(tokens, np.int64)[None]
-        return self._run(row, row + 1, ids, [past + len(tokens)], wanted)
-
-    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
-        """Append one token to each of the first rows, which hold ``lengths``; the next of each, 0 where it has no sampler.
-
-        Raises EngineError where the computation fails.
-        """
-        totals = [length + 1 for length in lengths]
-        self._reach(range(len(tokens)), totals)
-        ids = np.array(tokens, np.int64)[:, None]
-        if self._shortlister is not None:
-            return self._shortlister.choose(self._compute(0, len(tokens), ids, totals, range(len(tokens)), self.device), samplers)
-        logits = self._run(0, len(tokens), ids, totals, range(len(tokens)))
-        return [0 if sampler is None else sampler.choose(row) for sampler, row in zip(samplers, logits, strict=True)]
+    def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
+        """See Rows."""
+        ends = reading is not None and reading.ends
+        wanted = [len(reading.tokens) - 1] if reading is not None and ends else []
+        if self._shortlister is not None and not ends:
+            logits = self._compute(reading, wanted, decoding, self.device)
+            return None, self._shortlister.choose(logits, [each.sampler for each in decoding] or [None])[: len(decoding)]
+        rows = self._host(self._compute(reading, wanted, decoding, "cpu"))
+        chosen = [each.sampler.choose(row) for each, row in zip(decoding, rows[len(wanted) :], strict=False)]
+        return (rows[0] if ends else None), chosen
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Have a row begin with the first ``length`` tokens of another."""
-        for tensor in self._tensors:
-            array = self._array(tensor)
-            array[target, :, :length] = array[source, :, :length]
+        """See Rows. On a device the whole row is copied: its memory is faster than a call that would spare a part."""
+        if self.device == "cpu":
+            for tensor in self._tensors:
+                assert isinstance(tensor.owner, np.ndarray)
+                tensor.owner[target, :, :length] = tensor.owner[source, :, :length]
+        else:
+            onnxruntime.copy_tensors(self._row(source), self._row(target))
         self._reached[target] = max(self._reached[target], length)
 
-    @property
-    def copies(self) -> bool:
-        """Whether ``copy`` works here: on the CPU."""
-        return self.device == "cpu"
+    def _row(self, row: int) -> list[onnxruntime.OrtValue]:
+        """A row's part of each tensor, in place."""
+        binding = self._session.io_binding()
+        for tensor in self._tensors:
+            binding.bind_output(f"read_{tensor.name}", *self._place(tensor, row, row + 1))
+        return binding.get_outputs()
 
-    def _run(self, first: int, last: int, ids: NDArray[np.int64], totals: Sequence[int], wanted: Sequence[int]) -> Logits:
-        logits = self._compute(first, last, ids, totals, wanted, "cpu").numpy().astype(np.float32, copy=False)
+    def _host(self, value: onnxruntime.OrtValue) -> Logits:
+        logits = value.numpy().astype(np.float32, copy=False)
         if not np.isfinite(logits.max(axis=-1)).all():
             raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
         return logits
 
     def _compute(
-        self, first: int, last: int, ids: NDArray[np.int64], totals: Sequence[int], wanted: Sequence[int], to: str
+        self, reading: Reading | None, wanted: Sequence[int], decoding: Sequence[Decoding], to: str
     ) -> onnxruntime.OrtValue:
-        binding = self._binding(first, last)
+        """Logits of what is wanted of the reading, then of each row that decodes, or of the one that stands in."""
+        spare = self.rows
+        read = reading or Reading(spare, (), 0)
+        lengths = [each.length for each in decoding]
+        self._reach([read.row, *range(len(decoding))], [read.past + len(read.tokens), *(length + 1 for length in lengths)])
+        totals = np.array(lengths or [0], np.int32)
+        tokens = [*read.tokens, *([each.token for each in decoding] or [0])]
+        binding = self._binding(read.row, (0, len(decoding)) if decoding else (spare, spare + 1))
         try:
-            binding.bind_cpu_input("input_ids", ids)
-            binding.bind_cpu_input("seqlens_k", np.array(totals, np.int32) - 1)
-            binding.bind_cpu_input("total_sequence_length", np.array(max(totals), np.int32))
-            binding.bind_cpu_input("rows", np.array(wanted, np.int64))
+            binding.bind_cpu_input("input_ids", np.array(tokens, np.int64))
+            binding.bind_cpu_input("parts", np.array([len(read.tokens), len(totals)], np.int64))
+            binding.bind_cpu_input("past", np.array([read.past], np.int64))
+            binding.bind_cpu_input("wanted", np.array(wanted, np.int64))
+            binding.bind_cpu_input("seqlens_k", totals)
+            binding.bind_cpu_input("total_sequence_length", np.array(totals.max() + 1, np.int32))
             binding.bind_output("logits", to)  # anew: the last call's is of its size
             self._session.run_with_iobinding(binding)
-            return binding.get_outputs()[0]
+            return binding.get_outputs()[-1]
         except Exception as error:  # the library has a dozen classes and no common base but this
-            raise EngineError(f"onnxruntime failed on {ids.shape[0]} x {ids.shape[1]} tokens: {error}") from error
+            raise EngineError(
+                f"onnxruntime failed on {len(read.tokens)} tokens of a prompt and {len(decoding)} rows: {error}"
+            ) from error
 
-    def _binding(self, first: int, last: int) -> onnxruntime.IOBinding:
+    def _binding(self, row: int, decoding: tuple[int, int]) -> onnxruntime.IOBinding:
         """A binding of the rows' memory, made once: it is the larger part of a call's overhead."""
-        found = self._bindings.get((first, last))
+        found = self._bindings.get((row, decoding))
         if found is None:
             found = self._session.io_binding()
-            found.bind_output("logits", "cpu")
-            form = (last - first, self._heads, self._capacity, self._size)
-            offset = first * self._heads * self._capacity * self._size * np.dtype(self._type).itemsize
             for tensor in self._tensors:
-                place = (self.device, 0, self._type, form, tensor.address + offset)
-                found.bind_input(f"past_{tensor.name}", *place)
-                found.bind_output(f"present_{tensor.name}", *place)
-            self._bindings[first, last] = found
+                for past, present, rows in (("past", "present", decoding), ("reading", "read", (row, row + 1))):
+                    place = self._place(tensor, *rows)
+                    found.bind_input(f"{past}_{tensor.name}", *place)
+                    found.bind_output(f"{present}_{tensor.name}", *place)
+            self._bindings[row, decoding] = found
         return found
+
+    def _place(self, tensor: _Tensor, first: int, last: int) -> tuple[Any, ...]:
+        """Where some rows of a tensor lie: device, its number, type, shape and address."""
+        form = (last - first, self._heads, self._capacity, self._size)
+        offset = first * self._heads * self._capacity * self._size * np.dtype(self._type).itemsize
+        return (self.device, 0, self._type, form, tensor.address + offset)
 
     def _reach(self, rows: Sequence[int], totals: Sequence[int]) -> None:
         """Make sure that rows can hold so many tokens."""
@@ -165,25 +188,20 @@ class SlotSession:
 
     def _grow(self, capacity: int) -> None:
         """Room for longer sequences in every row. On the CPU memory is only taken as it is written to."""
-        form = (self.rows, self._heads, capacity, self._size)
+        form = (self.rows + 1, self._heads, capacity, self._size)
         before = {tensor.name: tensor for tensor in self._tensors}
         try:
             if self.device == "cpu":
                 self._tensors = [_on_cpu(name, form, self._type) for name in self._names]
                 for tensor in self._tensors if before else ():
                     for row, length in enumerate(self._reached):
-                        self._array(tensor)[row, :, :length] = self._array(before[tensor.name])[row, :, :length]
+                        tensor.owner[row, :, :length] = before[tensor.name].owner[row, :, :length]  # type: ignore[index]
             else:
                 self._tensors = [_on_device(name, form, self._type, self.device) for name in self._names]
         except (MemoryError, OSError, RuntimeError) as error:
             raise EngineError(f"no memory for {self.rows} rows of {capacity:,} tokens: {error}") from error
         self._capacity = capacity
         self._bindings.clear()
-
-    def _array(self, tensor: _Tensor) -> NDArray[Any]:
-        if not isinstance(tensor.owner, np.ndarray):
-            raise EngineError(f"rows cannot be copied on {self.device}")
-        return tensor.owner
 
 
 def _on_cpu(name: str, form: tuple[int, ...], type_: type[np.floating[Any]]) -> _Tensor:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from models.engine.continuous import Continuous
 from models.engine.prefixes import Prefixes
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
-from models.engine.sampling import Logits, Sampler, Sampling
+from models.engine.rows import Decoding, Reading
+from models.engine.sampling import Logits, Sampling
 from schemas.errors import EngineError
 
 VOCABULARY = 16
@@ -33,33 +34,38 @@ class RememberedRows:
     """Rows that hold token ids, and fail when told."""
 
     count: int
-    copies: bool = True
     device: str = "cpu"
     context_window: int = 4096
     vocabulary: int = VOCABULARY
     held: list[list[int]] = field(init=False)
     calls: list[tuple[str, int]] = field(default_factory=list)
-    """``read`` or ``step``, and how many tokens."""
+    """``read`` or ``step``, and how many tokens. A call that does both is told as both."""
     fails: Callable[[str, Sequence[int]], bool] = lambda what, tokens: False
 
     def __post_init__(self) -> None:
         self.held = [[] for _ in range(self.count)]
 
-    def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
-        self.calls.append(("read", len(tokens)))
-        if self.fails("read", tokens):
-            raise EngineError("out of memory")
-        assert len(self.held[row]) >= past, "a row is read on from where it does not reach"
-        self.held[row][past:] = tokens
-        return self._logits(self.held[row])
+    def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
+        assert reading is not None or decoding, "a call for nothing"
+        if reading is not None:
+            assert reading.row >= len(decoding), "a row is read that decodes"
+            assert len(self.held[reading.row]) >= reading.past, "a row is read on from where it does not reach"
+            self._call("read", reading.tokens)
+        if decoding:
+            self._call("step", [each.token for each in decoding])
+        logits = None
+        if reading is not None:
+            self.held[reading.row][reading.past :] = reading.tokens
+            logits = self._logits(self.held[reading.row]) if reading.ends else None
+        for row, each in enumerate(decoding):
+            assert len(self.held[row]) >= each.length
+            self.held[row][each.length :] = [each.token]
+        return logits, [each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decoding)]
 
-    def step(self, tokens: Sequence[int], lengths: Sequence[int], samplers: Sequence[Sampler | None]) -> list[int]:
-        self.calls.append(("step", len(tokens)))
-        if self.fails("step", tokens):
+    def _call(self, what: str, tokens: Sequence[int]) -> None:
+        self.calls.append((what, len(tokens)))
+        if self.fails(what, tokens):
             raise EngineError("out of memory")
-        for row, (token, length) in enumerate(zip(tokens, lengths, strict=True)):
-            self.held[row][length:] = [token]
-        return [0 if sampler is None else sampler.choose(self._logits(self.held[row])) for row, sampler in enumerate(samplers)]
 
     def copy(self, source: int, target: int, length: int) -> None:
         assert len(self.held[source]) >= length
@@ -227,7 +233,7 @@ def test_a_step_that_fails_spares_what_still_waits(requests: Requests) -> None:
     schedule = core(rows, 2, chunk=2)
     first, second = requests.generation([1], 5), requests.generation([2, 2, 2], 5)
     schedule.add([first])
-    answers = dict(run(schedule, 1))
+    answers = dict(run(schedule, 2))
     broken[0] = False
     schedule.add([second])
     answers |= dict(run(schedule))
@@ -259,11 +265,19 @@ def test_after_a_fault_of_another_kind_nothing_held_is_trusted(requests: Request
     assert dict(run(schedule))[again].ids == greedy(prompt, 2)
 
 
-def test_rows_that_cannot_be_copied_are_read_anew(requests: Requests) -> None:
-    schedule = core(RememberedRows(3, copies=False), 3)
-    asked = [requests.generation([n % 3] * 20, 2 + n) for n in range(6)]
-    schedule.add(asked)
-    answers = dict(run(schedule))
-    for request in asked:
-        assert answers[request].ids == greedy(request.prompt, request.sampling.max_tokens)
-    assert schedule.counts.reused_tokens == 0
+@pytest.mark.parametrize("guilty", ["read", "step"])
+def test_of_a_call_that_does_both_only_the_guilty_half_fails(requests: Requests, guilty: str) -> None:
+    broken = [False]
+    rows = RememberedRows(3, fails=lambda what, tokens: broken[0] and what == guilty)
+    schedule = core(rows, 3, chunk=4)
+    decodes, reads = requests.generation([1, 2], 8), requests.generation([3] * 9, 8)
+    schedule.add([decodes])
+    run(schedule, 2)
+    schedule.add([reads])
+    broken[0] = True
+    answers = dict(run(schedule, 1))
+    broken[0] = False
+    answers |= dict(run(schedule))
+    failed, spared = (reads, decodes) if guilty == "read" else (decodes, reads)
+    assert isinstance(answers[failed], EngineError)
+    assert answers[spared].ids == greedy(spared.prompt, 8)
