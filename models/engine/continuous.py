@@ -88,11 +88,11 @@ class Continuous:
 
     def abandon(self) -> list[AnyRequest]:
         """Forget what was running, and what rows hold; returns its requests without an answer."""
-        lost = [sequence.request for sequence in self._running()]
-        self._decoding.clear()
-        self._reading = None
+        lost = self._running()
+        for sequence in reversed(lost):
+            self._free(sequence)
         self.prefixes.forget()
-        return lost
+        return [sequence.request for sequence in lost]
 
     def turn(self) -> Iterator[Answered | None]:
         """Read a chunk of prompts and decode a token in every row that is ready; yields what that answered.
@@ -145,7 +145,10 @@ class Continuous:
         found = self.prefixes.longest(np.array(sequence.tokens, np.int32), running)
         if found is not None:
             source, length = found
-            self.model.copy(source, sequence.row, length)
+            if isinstance(sequence.request, RatingRequest) and self.prefixes.lend(source, length):
+                sequence.row = source  # it never decodes, so it need not lie among the first rows
+            else:
+                self.model.copy(source, sequence.row, length)
             sequence.length = sequence.reused = length
             self.counts.reused_tokens += length
 
@@ -167,10 +170,10 @@ class Continuous:
         self.counts.calls += 1
         for sequence in decoding:  # all of them first: one that ends has the last one moved
             sequence.length += 1
+        if part is not None:  # before others end: it lies right behind them, and moves once where one leaves a gap
+            yield from self._have_read(part, logits)
         for sequence, token in zip(decoding, chosen, strict=True):
             yield from self._append(sequence, token)
-        if part is not None:
-            yield from self._have_read(part, logits)
 
     def _have_read(self, part: Reading, logits: Logits | None) -> Iterator[Answered]:
         sequence = self._reading
@@ -202,7 +205,7 @@ class Continuous:
 
     def _finish(self, sequence: _Sequence) -> None:
         """Set aside what another prompt may begin with, and free the row."""
-        if sequence.reused < sequence.length // 2:
+        if sequence.row < self.active and sequence.reused < sequence.length // 2:
             kept = self.prefixes.hold(sequence.held)
             if kept is not None:
                 self.model.copy(sequence.row, kept, sequence.length)
@@ -212,6 +215,8 @@ class Continuous:
         """Free its row. The last of those that decode moves into a gap, so that no call computes rows that are free."""
         if sequence is self._reading:
             self._reading = None
+            if sequence.row >= self.active:
+                self.prefixes.give_back(sequence.row, sequence.held)
             return
         last = self._decoding.pop()
         if last is not sequence:

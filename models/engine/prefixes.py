@@ -43,6 +43,18 @@ class Prefixes:
             self._held.move_to_end(best, last=most < len(self._held[best]) // 2)
         return best, most
 
+    def lend(self, row: int, length: int) -> bool:
+        """Give a row away for a sequence that goes on from ``length`` tokens of it; False where others may want more of it."""
+        if row not in self._held or length < len(self._held[row]) // 2:
+            return False
+        del self._held[row]
+        return True
+
+    def give_back(self, row: int, tokens: Tokens) -> None:
+        """Hold what a lent row holds now. It has served, and is the next to be given up."""
+        self._held[row] = tokens
+        self._held.move_to_end(row, last=False)
+
     def hold(self, tokens: Tokens) -> int | None:
         """The row to copy a sequence into, which it takes over; None where there are no rows, or one holds it already."""
         if not self._held or any(common(tokens, held) == len(tokens) for held in self._held.values()):

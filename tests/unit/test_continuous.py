@@ -40,6 +40,8 @@ class RememberedRows:
     held: list[list[int]] = field(init=False)
     calls: list[tuple[str, int]] = field(default_factory=list)
     """``read`` or ``step``, and how many tokens. A call that does both is told as both."""
+    copied: int = 0
+    """Tokens that were copied between rows."""
     fails: Callable[[str, Sequence[int]], bool] = lambda what, tokens: False
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class RememberedRows:
 
     def copy(self, source: int, target: int, length: int) -> None:
         assert len(self.held[source]) >= length
+        self.copied += length
         self.held[target] = self.held[source][:length]
 
     def _logits(self, tokens: Sequence[int]) -> Logits:
@@ -185,9 +188,11 @@ def test_what_two_prompts_share_is_read_once(requests: Requests) -> None:
     schedule.add([run_one])
     ((_, written),) = run(schedule)
     rows.calls.clear()
+    rows.copied = 0
     schedule.add([requests.rating([*passage, 3, *written.ids, 9])])
     run(schedule)
     assert sum(tokens for _, tokens in rows.calls) <= 2
+    assert not rows.copied, "a rating is read where its passage is held"
     assert schedule.counts.reused_tokens >= 61
 
 
@@ -248,6 +253,33 @@ def test_what_nobody_waits_for_is_dropped_where_it_runs(requests: Requests) -> N
     run(schedule, 3)
     assert set(schedule.drop(lambda request: request in (gone, waiting))) == {gone, waiting}
     assert [request for request, _ in run(schedule)] == [stays]
+
+
+def test_a_row_that_was_lent_comes_back_whatever_happens(requests: Requests) -> None:
+    passage = [n % VOCABULARY for n in range(40)]
+    broken = [False]
+    rows = RememberedRows(3, fails=lambda what, tokens: broken[0])
+    schedule = core(rows, 2)
+    schedule.add([requests.generation(passage, 2)])
+    run(schedule)
+    long = requests.rating([*passage, *[5] * 30])
+    schedule.add([long])
+    list(schedule.turn())
+    schedule.drop(lambda request: request is long)  # while it is read in the row that is held
+    broken[0] = True
+    schedule.add([failing := requests.rating([*passage, 6])])
+    assert isinstance(dict(run(schedule))[failing], EngineError)
+    broken[0] = False
+    lost = requests.rating([*passage, *[7] * 30])
+    schedule.add([lost])
+    list(schedule.turn())
+    assert schedule.abandon() == [lost]
+    schedule.add([again := requests.generation(passage, 2)])
+    assert dict(run(schedule))[again].ids == greedy(passage, 2)
+    rows.copied = 0
+    schedule.add([requests.rating([*passage, 8])])
+    run(schedule)
+    assert not rows.copied, "the one held row is lent again"
 
 
 def test_after_a_fault_of_another_kind_nothing_held_is_trusted(requests: Requests) -> None:
