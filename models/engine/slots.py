@@ -52,10 +52,7 @@ class SlotSession:
         rows: int,
         shortlister: Shortlister | None = None,
     ) -> None:
-        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host.
-
-        Raises ModelError where the graph is that of an earlier version.
-        """
+        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host."""
         self._session = session
         self._shortlister = shortlister
         self.device = device
@@ -63,8 +60,6 @@ class SlotSession:
         self.rows = rows
         inputs = {node.name: node for node in session.get_inputs()}
         self.vocabulary = int({node.name: node for node in session.get_outputs()}["logits"].shape[-1])
-        if "parts" not in inputs:
-            raise ModelError("the graph was exported by an earlier version: export the model again")
         self._names = [name.removeprefix("past_") for name in inputs if name.startswith("past_")]
         form = inputs[f"past_{self._names[0]}"]
         self._heads, self._size, self._type = int(form.shape[1]), int(form.shape[3]), _TYPES[form.type]
@@ -81,6 +76,10 @@ class SlotSession:
         """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or unusable."""
         window = context_window_of(file.with_name("config.json"))
         session, device = open_session(file, device, threads, memory_gb)
+        if "parts" not in {node.name for node in session.get_inputs()}:
+            raise ModelError(
+                f"{file} was exported by an earlier version: export the model again, or have the trainer make another release"
+            )
         sifting = file.with_name(SHORTLIST_FILE)
         sifts = device != "cpu" and file.name == FP16_FILE and sifting.is_file()
         return cls(session, device, window, rows, Shortlister.load(sifting, device, memory_gb) if sifts else None)

@@ -10,13 +10,19 @@ from typing import Any
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from models.engine import Engine, EngineLimits, Sampling
+from models.engine.rows import Decoding, Reading
+from models.engine.sampling import Sampler
+from models.engine.slots import SlotSession
 from models.graph import build
-from schemas.errors import NotCovered
+from schemas.errors import ModelError, NotCovered
 
 VOCABULARY = 96
 _LLAMA3 = {
@@ -160,3 +166,39 @@ def test_what_is_not_covered_is_named(tmp_path: Path, kind: str, changes: dict[s
     with pytest.raises(NotCovered, match=part):
         build(make_model(kind, **changes), tmp_path / "decoder.onnx")
     assert not (tmp_path / "decoder.onnx").exists()
+
+
+def test_a_part_beside_rows_that_decode_is_as_if_alone(served: tuple[PreTrainedModel, Path]) -> None:
+    model, directory = served
+    slots = SlotSession.load(directory / "decoder.onnx", device="cpu", threads=1, rows=4)
+    longer, other, read = prompts(90)[-1][:40], [7, 8, 9], prompts(90)[-2][:30]
+    slots.read(0, longer, 0)
+    slots.read(1, other, 0)
+    nothing, _ = slots.advance(Reading(3, read[:20], 0, ends=False), [Decoding(5, len(longer), Sampler(Sampling()))])
+    assert nothing is None
+    decoding = [Decoding(6, len(longer) + 1, Sampler(Sampling())), Decoding(9, len(other), Sampler(Sampling()))]
+    logits, chosen = slots.advance(Reading(3, read[20:], 20), decoding)
+    with torch.no_grad():
+        after = [model(torch.tensor([ids])).logits[0, -1].numpy() for ids in (read, [*longer, 5, 6], [*other, 9])]
+    np.testing.assert_allclose(logits, after[0], atol=2e-3, rtol=1e-3)
+    assert chosen == [int(each.argmax()) for each in after[1:]]
+
+
+def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
+    slots = SlotSession.load(write(make_model("llama"), tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=4)
+    slots.read(1, [5, 6, 7], 0)
+    onnxruntime.copy_tensors(slots._row(1), slots._row(3))
+    np.testing.assert_array_equal(slots.read(3, [8], 3), slots.read(1, [8], 3))
+
+
+def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+    file = write(make_model("llama"), tmp_path / "model") / "decoder.onnx"
+    earlier = onnx.load(file)
+    for node in earlier.graph.node:
+        renamed = ["sizes" if name == "parts" else name for name in node.input]
+        del node.input[:]
+        node.input.extend(renamed)
+    next(node for node in earlier.graph.input if node.name == "parts").name = "sizes"
+    onnx.save(earlier, file)
+    with pytest.raises(ModelError, match=r"decoder\.onnx was exported by an earlier version"):
+        SlotSession.load(file, device="cpu", threads=1, rows=1)
