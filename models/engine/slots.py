@@ -25,6 +25,8 @@ DECODER_FILE = "decoder.onnx"
 INT8_FILE = "decoder.int8.onnx"
 FP16_FILE = "decoder.fp16.onnx"
 _FIRST_CAPACITY = 2048
+_PART = 512
+"""Tokens that are read in one call where no schedule cuts a prompt."""
 _TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -93,11 +95,16 @@ class SlotSession:
 
         Raises EngineError where the computation fails.
         """
-        return self._host(self._compute(Reading(row, tokens, past), [len(tokens) - 1], [], "cpu"))[0]
+        last = len(tokens) - 1
+        for part in _parts(row, tokens, past):
+            wanted = [last - (part.past - past)] if part.ends else []
+            logits = self._host(self._compute(part, wanted, [], "cpu"))
+        return logits[0]
 
     def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
         """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises EngineError."""
-        return self._host(self._compute(Reading(0, tokens, past), range(len(tokens)), [], "cpu"))[: len(tokens)]
+        computed = (self._compute(part, range(len(part.tokens)), [], "cpu") for part in _parts(0, tokens, past))
+        return np.concatenate([self._host(logits)[:-1] for logits in computed])  # the last is of the row that stands in
 
     def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
         """See Rows."""
@@ -111,14 +118,18 @@ class SlotSession:
         return (rows[0] if ends else None), chosen
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """See Rows. On a device the whole row is copied: its memory is faster than a call that would spare a part."""
+        """See Rows. On a device the whole row is copied, by way of the host: onnxruntime knows no shorter one."""
         if self.device == "cpu":
             for tensor in self._tensors:
                 assert isinstance(tensor.owner, np.ndarray)
                 tensor.owner[target, :, :length] = tensor.owner[source, :, :length]
         else:
-            onnxruntime.copy_tensors(self._row(source), self._row(target))
+            self._copy_whole(source, target)
         self._reached[target] = max(self._reached[target], length)
+
+    def _copy_whole(self, source: int, target: int) -> None:
+        for of_source, of_target in zip(self._row(source), self._row(target), strict=True):
+            of_target.update_inplace(of_source.numpy())
 
     def _row(self, row: int) -> list[onnxruntime.OrtValue]:
         """A row's part of each tensor, in place."""
@@ -201,6 +212,12 @@ class SlotSession:
             raise EngineError(f"no memory for {self.rows} rows of {capacity:,} tokens: {error}") from error
         self._capacity = capacity
         self._bindings.clear()
+
+
+def _parts(row: int, tokens: Sequence[int], past: int) -> list[Reading]:
+    """A prompt that no schedule cuts: what a part attends to is a matrix of its tokens by all before."""
+    starts = range(0, len(tokens), _PART)
+    return [Reading(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts]
 
 
 def _on_cpu(name: str, form: tuple[int, ...], type_: type[np.floating[Any]]) -> _Tensor:

@@ -12,7 +12,6 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede 
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
@@ -171,7 +170,7 @@ def test_what_is_not_covered_is_named(tmp_path: Path, kind: str, changes: dict[s
 def test_a_part_beside_rows_that_decode_is_as_if_alone(served: tuple[PreTrainedModel, Path]) -> None:
     model, directory = served
     slots = SlotSession.load(directory / "decoder.onnx", device="cpu", threads=1, rows=4)
-    longer, other, read = prompts(90)[-1][:40], [7, 8, 9], prompts(90)[-2][:30]
+    longer, other, read = [n * 7 % VOCABULARY for n in range(40)], [7, 8, 9], [n * 5 % VOCABULARY for n in range(30)]
     slots.read(0, longer, 0)
     slots.read(1, other, 0)
     nothing, _ = slots.advance(Reading(3, read[:20], 0, ends=False), [Decoding(5, len(longer), Sampler(Sampling()))])
@@ -187,7 +186,7 @@ def test_a_part_beside_rows_that_decode_is_as_if_alone(served: tuple[PreTrainedM
 def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
     slots = SlotSession.load(write(make_model("llama"), tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=4)
     slots.read(1, [5, 6, 7], 0)
-    onnxruntime.copy_tensors(slots._row(1), slots._row(3))
+    slots._copy_whole(1, 3)
     np.testing.assert_array_equal(slots.read(3, [8], 3), slots.read(1, [8], 3))
 
 
@@ -202,3 +201,15 @@ def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
     onnx.save(earlier, file)
     with pytest.raises(ModelError, match=r"decoder\.onnx was exported by an earlier version"):
         SlotSession.load(file, device="cpu", threads=1, rows=1)
+
+
+def test_a_prompt_of_several_parts_has_the_logits_of_one(tmp_path: Path) -> None:
+    model = make_model("qwen3", max_position_embeddings=2048)
+    slots = SlotSession.load(write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=1)
+    tokens = [n * 11 % VOCABULARY for n in range(1100)]
+    with torch.no_grad():
+        expected = model(torch.tensor([tokens])).logits[0].numpy()
+    every = slots.read_all(tokens)
+    assert every.shape == expected.shape
+    np.testing.assert_allclose(every, expected, atol=5e-3, rtol=1e-2)
+    np.testing.assert_allclose(slots.read(0, tokens, 0), every[-1], atol=1e-3)
