@@ -18,6 +18,11 @@ class Reading:
     ends: bool = True
     """Whether the prompt ends with it: then the logits after its last token are wanted."""
 
+    @property
+    def wanted(self) -> list[int]:
+        """Which of the tokens want logits."""
+        return [len(self.tokens) - 1] if self.ends else []
+
 
 class Decoding(NamedTuple):
     """One token, to be appended to a row that holds ``length`` of them. ``sampler`` chooses the one after it."""

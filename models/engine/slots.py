@@ -95,10 +95,8 @@ class SlotSession:
 
         Raises EngineError where the computation fails.
         """
-        last = len(tokens) - 1
         for part in _parts(row, tokens, past):
-            wanted = [last - (part.past - past)] if part.ends else []
-            logits = self._host(self._compute(part, wanted, [], "cpu"))
+            logits = self._host(self._compute(part, part.wanted, [], "cpu"))
         return logits[0]
 
     def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
@@ -108,14 +106,13 @@ class SlotSession:
 
     def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
         """See Rows."""
-        ends = reading is not None and reading.ends
-        wanted = [len(reading.tokens) - 1] if reading is not None and ends else []
-        if self._shortlister is not None and not ends:
+        wanted = reading.wanted if reading is not None else []
+        if self._shortlister is not None and not wanted:
             logits = self._compute(reading, wanted, decoding, self.device)
             return None, self._shortlister.choose(logits, [each.sampler for each in decoding] or [None])[: len(decoding)]
         rows = self._host(self._compute(reading, wanted, decoding, "cpu"))
         chosen = [each.sampler.choose(row) for each, row in zip(decoding, rows[len(wanted) :], strict=False)]
-        return (rows[0] if ends else None), chosen
+        return (rows[0] if wanted else None), chosen
 
     def copy(self, source: int, target: int, length: int) -> None:
         """See Rows. On a device the whole row is copied, by way of the host: onnxruntime knows no shorter one."""
