@@ -19,7 +19,7 @@ from models.checkpoints import HOUSE, checkpoint_digest, locate, sha256_of
 from models.release import MANIFEST, Origin, is_release, read_manifest, release_id, verify, write_beside, write_manifest
 from schemas.errors import ModelError
 
-EXPORT_VERSION = 9
+EXPORT_VERSION = 10
 """Part of every cache key: raised when the export or the golden vectors change, so that old exports are left alone."""
 
 Progress = Callable[[str], None]

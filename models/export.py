@@ -64,6 +64,7 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     from transformers.utils.logging import set_verbosity_error
 
     from models.graph import build
+    from models.levelling import level
     from models.shortlist import build as build_shortlist
     from models.smoothing import smooth
 
@@ -77,9 +78,11 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
             build_shortlist(scratch / SHORTLIST_FILE)
         for way in (smoothed, blocks):
             way.mkdir()
-        build(model, blocks / Precision.INT8.file, Precision.INT8, blocks=True)
-        smooth(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
-        build(model, smoothed / Precision.INT8.file, Precision.INT8)
+        prompts = calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings)
+        spans = level(model, prompts)
+        build(model, blocks / Precision.INT8.file, Precision.INT8, spans=spans, blocks=True)
+        smooth(model, prompts)
+        build(model, smoothed / Precision.INT8.file, Precision.INT8, spans=spans)
     except NotCovered as uncovered:
         return str(uncovered)
     except BackstreamError:

@@ -22,7 +22,8 @@ In int8 the matrices are 8 bits a weight with a scale for each output (DynamicQu
 brought to 8 bits on the way, by one scale for all rows of a call. What the last product of a feed-forward multiplies has
 outliers that one scale does not bear: either they were moved into the weights before (``models/smoothing.py``), or, with
 ``blocks``, that product has a scale for every 64 numbers on both sides (MatMulNBits), which is slower.
-Embedding, norms and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
+Keys and values are kept in 8 bits (``models/attention.py``). Embedding, norms and shares stay fp32. In fp16 everything is
+fp16; norms compute in fp32.
 
 Outputs: ``logits`` [W + B, vocabulary]; ``read_key.L``, ``read_value.L``, ``present_key.L``, ``present_value.L``, to be bound
 to the memory of what was read and past.
@@ -39,75 +40,29 @@ import torch
 from onnx import TensorProto, helper
 from transformers import PreTrainedModel
 
+from models.attention import Attention, Queries
 from models.engine.precision import Precision
-from models.nodes import MICROSOFT, Array, Nodes
+from models.levelling import Spans
+from models.nodes import MICROSOFT, Array
+from models.shape import Shape
 from schemas.errors import NotCovered
 
-_SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
-_ROTARY = ("default", "linear", "llama3", "yarn")
-"""Kinds of rotary embedding whose angles do not depend on the length of the text."""
-_HEAD_MULTIPLE = 16
-"""What onnxruntime's attention asks of a head's size where it applies the rotary embedding."""
 _OPSET = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a decoder of the covered families is made of."""
+def build(
+    model: PreTrainedModel,
+    file: Path,
+    precision: Precision = Precision.FP32,
+    *,
+    spans: Spans | None = None,
+    blocks: bool = False,
+) -> None:
+    """Write the graph of ``model``. Raises NotCovered for another shape; nothing is written then.
 
-    layers: int
-    hidden: int
-    heads: int
-    key_value_heads: int
-    head_size: int
-    epsilon: float
-    activation: str
-    """Operator of the feed-forward's gate."""
-    norm_offset: float
-    """What is added to a norm's weight: 1 for Gemma."""
-    embedding_scale: float
-    scale: float
-    """Of the attention's products."""
-
-    @classmethod
-    def of(cls, model: PreTrainedModel) -> "Shape":
-        """The shape of a model. Raises NotCovered."""
-        config = model.config
-        if config.model_type not in _SHAPES:
-            raise NotCovered(f"model type {config.model_type}")
-        rotary = getattr(model.model.rotary_emb, "rope_type", "default")
-        if rotary not in _ROTARY:
-            raise NotCovered(f"rotary embedding of kind {rotary}")
-        if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
-            raise NotCovered("layers with a sliding window")
-        window = getattr(config, "sliding_window", None)
-        if window is not None and getattr(config, "use_sliding_window", True) and window < config.max_position_embeddings:
-            raise NotCovered(f"a sliding window of {window:,} tokens")
-        gemma = config.model_type == "gemma"
-        act = getattr(config, "hidden_activation", None) or config.hidden_act
-        activations = {"silu": "QuickGelu", "gelu_pytorch_tanh": "FastGelu", "gelu": "FastGelu" if gemma else "Gelu"}
-        if act not in activations:
-            raise NotCovered(f"activation {act}")
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        if head_size % _HEAD_MULTIPLE:
-            raise NotCovered(f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}")
-        return cls(
-            layers=config.num_hidden_layers,
-            hidden=config.hidden_size,
-            heads=config.num_attention_heads,
-            key_value_heads=config.num_key_value_heads,
-            head_size=head_size,
-            epsilon=config.rms_norm_eps,
-            activation=activations[act],
-            norm_offset=1.0 if gemma else 0.0,
-            embedding_scale=config.hidden_size**0.5 if gemma else 1.0,
-            scale=head_size**-0.5,
-        )
-
-
-def build(model: PreTrainedModel, file: Path, precision: Precision = Precision.FP32, *, blocks: bool = False) -> None:
-    """Write the graph of ``model``; ``blocks`` is for int8. Raises NotCovered for another shape; nothing is written then."""
-    builder = _Builder(precision, Shape.of(model), _Weights(dict(model.state_dict())), blocks)
+    In int8 keys and values are kept in 8 bits where their ``spans`` are given (``models/levelling.py``); ``blocks`` see above.
+    """
+    builder = _Builder(precision, Shape.of(model), spans, _Weights(dict(model.state_dict())), blocks)
     graph = builder.build(*_angles(model))
     proto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)], ir_version=10
@@ -150,21 +105,8 @@ class _Weights:
             raise NotCovered(f"weight {unused[0]}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Queries:
-    """Names of what is known of some tokens of the prompt: where they stand, what they may see, and how many beside B."""
-
-    positions: str
-    """[1, tokens]."""
-    mask: str
-    """[heads that share keys * tokens, past and new ones]: 0, or minus infinity for what comes later."""
-    parts: str
-    """[2]."""
-
-
 @dataclass(slots=True)
-class _Builder(Nodes):
-    shape: Shape
+class _Builder(Attention):
     weights: _Weights
     blocks: bool
 
@@ -184,43 +126,20 @@ class _Builder(Nodes):
             last = layer + 1 == shape.layers
             attended = self.last_attention(layer, normed, every, wanted) if last else self.attention(layer, normed, every)
             x = self.only_wanted(x) if last else x
-            normed, x = self.skip_norm(x, attended, self.norm(f"{name}.post_attention_layernorm"))
+            normed, x = self.add_and_norm(x, attended, self.norm(f"{name}.post_attention_layernorm"))
             fed = self.feed_forward(f"{name}.mlp", normed)
-            normed, x = self.skip_norm(x, fed, self.norm("model.norm" if last else f"model.layers.{layer + 1}.input_layernorm"))
+            following = "model.norm" if last else f"model.layers.{layer + 1}.input_layernorm"
+            normed, x = self.add_and_norm(x, fed, self.norm(following))
         self.head(normed)
         self.weights.refuse_unused()
         return helper.make_graph(self.nodes, "decoder", list(self.inputs()), list(self.outputs()), [*self.initializers.values()])
-
-    def queries(self) -> tuple[_Queries, _Queries]:
-        """All tokens of the prompt, and the wanted ones."""
-        first, second, third = (self.integers(number) for number in range(3))
-        start, one = self.scalar(0), self.scalar(1)
-        end = self.add("Add", ["past", self.add("Slice", ["parts", first, second])], ["end"])
-        positions = self.add("Range", [self.reshape("past", ()), self.reshape(end, ()), one])
-        keys = self.add("Range", [start, self.reshape(end, ()), one])
-        seen = self.add("LessOrEqual", [keys, self.add("Unsqueeze", [positions, second])])
-        values = (self.constant(name, np.float32(value)) for name, value in (("seen", 0), ("unseen", -np.inf)))
-        mask = self.add("Where", [seen, *values])
-        positions = self.add("Unsqueeze", [positions, first])
-        count = self.add("Concat", [self.add("Shape", ["wanted"]), self.add("Slice", ["parts", second, third])], axis=0)
-        return (
-            _Queries(positions, self.for_each_head(mask), "parts"),
-            _Queries(
-                self.add("Gather", [positions, "wanted"], axis=1), self.for_each_head(self.add("Gather", [mask, "wanted"])), count
-            ),
-        )
-
-    def for_each_head(self, mask: str) -> str:
-        """A mask below itself once more for each further head that shares the same keys."""
-        sharing = self.shape.heads // self.shape.key_value_heads
-        return self.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
 
     def only_wanted(self, x: str) -> str:
         """[R + B, ...] to [W + B, ...]."""
         read, decoded = self.parted(x, "parts")
         return self.add("Concat", [self.add("Gather", [read, "wanted"]), decoded], axis=0)
 
-    def attention(self, layer: int, x: str, every: _Queries) -> str:
+    def attention(self, layer: int, x: str, every: Queries) -> str:
         """[R + B, hidden]: what every token gathers."""
         shape, name = self.shape, f"model.layers.{layer}.self_attn"
         joined = self.linear(f"{name}.qkv", [f"{name}.{which}_proj" for which in "qkv"], x)
@@ -228,7 +147,7 @@ class _Builder(Nodes):
         query, key, value = self.split(joined, sizes)
         return self.attend(layer, query, key, value, every, every)
 
-    def last_attention(self, layer: int, x: str, every: _Queries, wanted: _Queries) -> str:
+    def last_attention(self, layer: int, x: str, every: Queries, wanted: Queries) -> str:
         """[W + B, hidden]: what the wanted tokens gather, and those that decode."""
         shape, name = self.shape, f"model.layers.{layer}.self_attn"
         query = self.linear(f"{name}.q", [f"{name}.q_proj"], self.only_wanted(x))
@@ -236,67 +155,14 @@ class _Builder(Nodes):
         key, value = self.split(joined, np.array([shape.key_value_heads] * 2, np.int64) * shape.head_size)
         return self.attend(layer, query, key, value, every, wanted)
 
-    def attend(self, layer: int, query: str, key: str, value: str, every: _Queries, asking: _Queries) -> str:
+    def attend(self, layer: int, query: str, key: str, value: str, every: Queries, asking: Queries) -> str:
         """Queries [.. + B, heads * size] over the keys and values of their own rows, which [R + B, ...] are appended to."""
         shape, name = self.shape, f"model.layers.{layer}.self_attn"
         if (q_norm := self.weights.get(f"{name}.q_norm.weight")) is not None:
             query = self.head_norm(query, f"{name}.q_norm", q_norm, shape.heads)
             key = self.head_norm(key, f"{name}.k_norm", self.weights.need(f"{name}.k_norm.weight"), shape.key_value_heads)
-        (read_query, query), (read_key, key), (read_value, value) = (
-            self.parted(query, asking.parts),
-            self.parted(key, every.parts),
-            self.parted(value, every.parts),
-        )
-        decoded = self.attend_in_rows(layer, query, key, value)
-        keys = self.appended("key", layer, self.rotated(self.by_head(read_key, shape.key_value_heads), every))
-        values = self.appended("value", layer, self.by_head(read_value, shape.key_value_heads))
-        read = self.attend_in_prompt(self.rotated(self.by_head(read_query, shape.heads), asking), keys, values, asking)
-        return self.linear(f"{name}.o", [f"{name}.o_proj"], self.add("Concat", [read, decoded], axis=0))
-
-    def attend_in_rows(self, layer: int, query: str, key: str, value: str) -> str:
-        shape = self.shape
-        new = [
-            self.reshape(each, (-1, 1, heads * shape.head_size))
-            for each, heads in ((query, shape.heads), (key, shape.key_value_heads), (value, shape.key_value_heads))
-        ]
-        attended = self.add(
-            "GroupQueryAttention",
-            [*new, f"past_key.{layer}", f"past_value.{layer}", "seqlens_k", "total_sequence_length", "cos", "sin"],
-            [f"attended.{layer}", f"present_key.{layer}", f"present_value.{layer}"],
-            domain=MICROSOFT,
-            num_heads=shape.heads,
-            kv_num_heads=shape.key_value_heads,
-            scale=shape.scale,
-            do_rotary=1,
-        )
-        return self.reshape(attended, (-1, shape.heads * shape.head_size))
-
-    def attend_in_prompt(self, query: str, keys: str, values: str, asking: _Queries) -> str:
-        shape = self.shape
-        # Heads that share keys are one product with them.
-        query = self.reshape(query, (1, shape.key_value_heads, -1, shape.head_size))
-        scores = self.add("FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=shape.scale)
-        shares = self.add("Softmax", [self.add("Add", [scores, asking.mask])], axis=-1)
-        attended = self.reshape(self.add("MatMul", [shares, values]), (1, shape.heads, -1, shape.head_size))
-        return self.reshape(self.add("Transpose", [attended], perm=[0, 2, 1, 3]), (-1, shape.heads * shape.head_size))
-
-    def by_head(self, x: str, heads: int) -> str:
-        """[tokens, heads * size] to [1, heads, tokens, size]."""
-        return self.add("Transpose", [self.reshape(x, (1, -1, heads, self.shape.head_size))], perm=[0, 2, 1, 3])
-
-    def rotated(self, x: str, where: _Queries) -> str:
-        return self.add("RotaryEmbedding", [x, where.positions, "cos", "sin"], domain=MICROSOFT)
-
-    def appended(self, what: str, layer: int, new: str) -> str:
-        """All that the prompt's row holds then."""
-        row = self.add("TensorScatter", [f"reading_{what}.{layer}", new, "past"], [f"read_{what}.{layer}"])
-        return self.add("Slice", [row, self.integers(0), "end", self.integers(2)])
-
-    def parted(self, x: str, parts: str) -> tuple[str, str]:
-        """What belongs to the prompt, and what to the rows that decode."""
-        read, decoded = self.fresh(), self.fresh()
-        self.add("Split", [x, parts], [read, decoded], axis=0)
-        return read, decoded
+        attended = self.attended(layer, query, key, value, every, asking)
+        return self.linear(f"{name}.o", [f"{name}.o_proj"], attended)
 
     def feed_forward(self, name: str, x: str) -> str:
         # Two products: to split a joined one again takes longer than to bring their input to 8 bits twice.
@@ -337,17 +203,10 @@ class _Builder(Nodes):
         )
         return self.reshape(normed, (-1, heads * size))
 
-    def skip_norm(self, x: str, added: str, weight: str) -> tuple[str, str]:
-        """The sum, normed and as it is."""
-        normed, total = self.fresh(), self.fresh()
-        self.add(
-            "SkipSimplifiedLayerNormalization",
-            [x, added, weight],
-            [normed, "", "", total],
-            domain=MICROSOFT,
-            epsilon=self.shape.epsilon,
-        )
-        return normed, total
+    def add_and_norm(self, x: str, added: str, weight: str) -> tuple[str, str]:
+        """The sum, normed and as it is. As one node, SkipSimplifiedLayerNormalization, it takes a CPU three times as long."""
+        total = self.add("Add", [x, added])
+        return self.add("SimplifiedLayerNormalization", [total, weight], **self.normal), total
 
     def norm(self, name: str) -> str:
         return self.constant(name, self.weights.need(f"{name}.weight") + np.float32(self.shape.norm_offset))
@@ -376,4 +235,4 @@ class _Builder(Nodes):
         form = [rows, self.shape.key_value_heads, "capacity", self.shape.head_size]
         for layer in range(self.shape.layers):
             for what in ("key", "value"):
-                yield helper.make_tensor_value_info(f"{when}_{what}.{layer}", self.number, form)
+                yield helper.make_tensor_value_info(f"{when}_{what}.{layer}", self.kept, form)

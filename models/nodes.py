@@ -40,7 +40,7 @@ class Nodes:
         self.named += 1
         return f"value.{self.named}"
 
-    def constant(self, name: str, value: Array | np.float32) -> str:
+    def constant(self, name: str, value: Array | np.generic) -> str:
         """A constant, in half precision where the graph is."""
         array = np.asarray(value)
         if self.precision is Precision.FP16 and array.dtype == np.float32:
@@ -101,5 +101,5 @@ class Nodes:
 
     @property
     def number(self) -> int:
-        """Type of logits, keys and values."""
+        """Type of logits, and of keys and values but in int8."""
         return int(TensorProto.FLOAT16 if self.precision is Precision.FP16 else TensorProto.FLOAT)

@@ -4,24 +4,24 @@ SmoothQuant (Xiao et al. 2023, arXiv 2211.10438), for the last product of each f
 with a row of the matrix before, so dividing that row by a number and multiplying the input's weights by it changes nothing.
 """
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
+
+from models.ranges import Prompts, largest
 
 _STRENGTH = 0.8
 """Of an outlier, what goes into the weights: 0 nothing, 1 all. 0.5 to 0.9 pass for the house model; 0.8 keeps most tokens."""
 _LEAST = 1e-5
 
 
-def smooth(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> None:
+def smooth(model: PreTrainedModel, prompts: Prompts) -> None:
     """Change the weights in place; ``prompts`` show how large their inputs become. For the shapes of ``models/graph.py``."""
-    for layer, largest in zip(model.model.layers, largest_inputs(model, prompts), strict=True):
+    for layer, inputs in zip(model.model.layers, largest_inputs(model, prompts), strict=True):
         up, down = layer.mlp.up_proj, layer.mlp.down_proj
         with torch.no_grad():
             weights = down.weight.abs().amax(dim=0)
-            scales = largest.clamp(min=_LEAST) ** _STRENGTH / weights.clamp(min=_LEAST) ** (1 - _STRENGTH)
+            scales = inputs.clamp(min=_LEAST) ** _STRENGTH / weights.clamp(min=_LEAST) ** (1 - _STRENGTH)
             scales /= scales.log().mean().exp()
             up.weight /= scales[:, None]
             if up.bias is not None:
@@ -29,20 +29,8 @@ def smooth(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> None:
             down.weight *= scales
 
 
-def largest_inputs(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> list[Tensor]:
+def largest_inputs(model: PreTrainedModel, prompts: Prompts) -> list[Tensor]:
     """For each layer, [feed-forward size]: the largest absolute values that its last product multiplies."""
     products = [layer.mlp.down_proj for layer in model.model.layers]
-    found = {product: torch.zeros(product.in_features) for product in products}
-
-    def note(product: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        found[product] = torch.maximum(found[product], inputs[0].abs().flatten(0, -2).amax(dim=0))
-
-    hooks = [product.register_forward_pre_hook(note) for product in products]
-    try:
-        with torch.no_grad():
-            for prompt in prompts:
-                model.model(torch.tensor([prompt]), use_cache=False)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(found.values())
+    found = largest(model, prompts, {product: lambda inputs, _: inputs[0].abs() for product in products})
+    return [found[product] for product in products]

@@ -27,7 +27,8 @@ FP16_FILE = "decoder.fp16.onnx"
 _FIRST_CAPACITY = 2048
 _PART = 512
 """Tokens that are read in one call where no schedule cuts a prompt."""
-_TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_Number = type[np.floating[Any]] | type[np.int8]
+_TYPES: dict[str, _Number] = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int8)": np.int8}
 
 
 @dataclass(slots=True)
@@ -217,7 +218,7 @@ def _parts(row: int, tokens: Sequence[int], past: int) -> list[Reading]:
     return [Reading(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts]
 
 
-def _on_cpu(name: str, form: tuple[int, ...], type_: type[np.floating[Any]]) -> _Tensor:
+def _on_cpu(name: str, form: tuple[int, ...], type_: _Number) -> _Tensor:
     # Not numpy's memory: it asks for huge pages, and a row of a few tokens would take 2 MB in each of its heads.
     memory = mmap.mmap(-1, int(np.prod(form)) * np.dtype(type_).itemsize)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
@@ -226,6 +227,6 @@ def _on_cpu(name: str, form: tuple[int, ...], type_: type[np.floating[Any]]) -> 
     return _Tensor(name, array, array.ctypes.data)
 
 
-def _on_device(name: str, form: tuple[int, ...], type_: type[np.floating[Any]], device: str) -> _Tensor:
+def _on_device(name: str, form: tuple[int, ...], type_: _Number, device: str) -> _Tensor:
     value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(form, type_, device, 0)
     return _Tensor(name, value, value.data_ptr())

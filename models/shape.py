@@ -1,0 +1,67 @@
+"""What the graph of our own must know of a decoder, and which decoders it covers."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from schemas.errors import NotCovered
+
+_SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
+_ROTARY = ("default", "linear", "llama3", "yarn")
+"""Kinds of rotary embedding whose angles do not depend on the length of the text."""
+_HEAD_MULTIPLE = 16
+"""What onnxruntime's attention asks of a head's size where it applies the rotary embedding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a decoder of the covered families is made of."""
+
+    layers: int
+    hidden: int
+    heads: int
+    key_value_heads: int
+    head_size: int
+    epsilon: float
+    activation: str
+    """Operator of the feed-forward's gate."""
+    norm_offset: float
+    """What is added to a norm's weight: 1 for Gemma."""
+    embedding_scale: float
+    scale: float
+    """Of the attention's products."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "Shape":
+        """The shape of a model. Raises NotCovered."""
+        config = model.config
+        if config.model_type not in _SHAPES:
+            raise NotCovered(f"model type {config.model_type}")
+        rotary = getattr(model.model.rotary_emb, "rope_type", "default")
+        if rotary not in _ROTARY:
+            raise NotCovered(f"rotary embedding of kind {rotary}")
+        if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
+            raise NotCovered("layers with a sliding window")
+        window = getattr(config, "sliding_window", None)
+        if window is not None and getattr(config, "use_sliding_window", True) and window < config.max_position_embeddings:
+            raise NotCovered(f"a sliding window of {window:,} tokens")
+        gemma = config.model_type == "gemma"
+        act = getattr(config, "hidden_activation", None) or config.hidden_act
+        activations = {"silu": "QuickGelu", "gelu_pytorch_tanh": "FastGelu", "gelu": "FastGelu" if gemma else "Gelu"}
+        if act not in activations:
+            raise NotCovered(f"activation {act}")
+        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        if head_size % _HEAD_MULTIPLE:
+            raise NotCovered(f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}")
+        return cls(
+            layers=config.num_hidden_layers,
+            hidden=config.hidden_size,
+            heads=config.num_attention_heads,
+            key_value_heads=config.num_key_value_heads,
+            head_size=head_size,
+            epsilon=config.rms_norm_eps,
+            activation=activations[act],
+            norm_offset=1.0 if gemma else 0.0,
+            embedding_scale=config.hidden_size**0.5 if gemma else 1.0,
+            scale=head_size**-0.5,
+        )

@@ -1,0 +1,105 @@
+"""Keys and values in 8 bits: levelling them changes no result, and neither does keeping them so, as far as 8 bits allow."""
+
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from models.engine.precision import Precision
+from models.engine.rows import Decoding, Reading
+from models.engine.sampling import Logits, Sampler, Sampling
+from models.engine.slots import SlotSession
+from models.graph import build
+from models.levelling import Spans, level
+from tests.unit.test_graph import VARIANTS, make_model
+
+PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]
+TEXT = [(7 * number * number) % 96 for number in range(50)]
+
+
+def with_outliers(variant: str) -> PreTrainedModel:
+    """A model in which some channels of keys and values are far larger than the others."""
+    kind, changes = VARIANTS[variant]
+    model = make_model(kind, **changes)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            attention = layer.self_attn
+            if hasattr(attention, "k_norm"):
+                attention.k_norm.weight[5] *= 30
+            else:
+                attention.k_proj.weight[5] *= 30
+            attention.v_proj.weight[3] *= 30
+    return model
+
+
+def logits(model: PreTrainedModel) -> Logits:
+    with torch.no_grad():
+        return model(torch.tensor([TEXT])).logits[0].numpy()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_levelling_changes_no_result_and_levels(variant: str) -> None:
+    model = with_outliers(variant)
+    before = logits(model)
+    spans = level(model, PROMPTS)
+    assert np.abs(logits(model) - before).max() < 1e-3 * np.abs(before).max()
+    again = level(model, PROMPTS)  # there is nothing left to level, and the largest stays as large as it was
+    assert again.keys == pytest.approx(spans.keys, rel=1e-3)
+    assert again.values == pytest.approx(spans.values, rel=1e-3)
+    for layer in model.model.layers:
+        products = [layer.self_attn.v_proj]
+        if not hasattr(layer.self_attn, "k_norm"):
+            products.append(layer.self_attn.k_proj)
+        for product in products:
+            rows = product.weight.detach().abs().amax(dim=1)
+            assert rows.max() / rows.median() < 8  # 30 times as large before
+
+
+def opened(model: PreTrainedModel, directory: Path, spans: Spans | None) -> SlotSession:
+    directory.mkdir()
+    build(model, directory / Precision.INT8.file, Precision.INT8, spans=spans)
+    (directory / "config.json").write_text(json.dumps({"max_position_embeddings": model.config.max_position_embeddings}))
+    return SlotSession.load(directory / Precision.INT8.file, device="cpu", threads=1, rows=3)
+
+
+class Recorder(Sampler):
+    """Keeps the logits that it is asked to choose from."""
+
+    def __init__(self) -> None:
+        super().__init__(Sampling())
+        self.kept: list[Logits] = []
+
+    def choose(self, logits: Logits) -> int:
+        self.kept.append(logits)
+        return super().choose(logits)
+
+
+def results(session: SlotSession) -> list[Logits]:
+    """Read in two parts, the second beside a row that decodes; then decode in both rows."""
+    session.read(0, TEXT[:30], 0)
+    session.advance(Reading(1, TEXT[:20], 0, ends=False), [])
+    recorder = Recorder()
+    read, _ = session.advance(Reading(1, TEXT[20:40], 20, ends=True), [Decoding(TEXT[30], 30, recorder)])
+    session.advance(None, [Decoding(TEXT[31], 31, recorder), Decoding(TEXT[40], 40, recorder)])
+    assert read is not None
+    return [read, *recorder.kept]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_keys_and_values_in_8_bits_give_nearly_the_same_logits(variant: str, tmp_path: Path) -> None:
+    kind, changes = VARIANTS[variant]
+    model = make_model(kind, **{"initializer_range": 0.1, **changes})
+    spans = level(model, PROMPTS)
+    exact, rounded = opened(model, tmp_path / "exact", None), opened(model, tmp_path / "rounded", spans)
+    for wanted, found in zip(results(exact), results(rounded), strict=True):
+        assert np.corrcoef(wanted, found)[0, 1] > 0.998
+    kept = {node.type.tensor_type.elem_type for node in onnx.load(tmp_path / "rounded" / Precision.INT8.file).graph.input}
+    assert onnx.TensorProto.INT8 in kept
+    assert onnx.TensorProto.FLOAT not in kept
