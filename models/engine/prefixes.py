@@ -16,7 +16,8 @@ def common(one: Tokens, other: Tokens) -> int:
     """How many tokens two sequences have in common at their beginning."""
     length = min(len(one), len(other))
     different = one[:length] != other[:length]
-    return int(different.argmax()) if different.any() else length
+    first = int(different.argmax()) if length else 0
+    return first if length and different[first] else length
 
 
 class Prefixes:

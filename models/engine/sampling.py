@@ -78,7 +78,8 @@ class Sampler:
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
         self._seen: set[int] = set()
-        self._random = np.random.Generator(np.random.Philox(key=sampling.seed))
+        # Made where it is needed: it takes longer than a rating's whole arithmetic.
+        self._random = np.random.Generator(np.random.Philox(key=sampling.seed)) if sampling.temperature else None
 
     def choose(self, logits: Logits) -> int:
         """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless greedy."""
@@ -111,6 +112,7 @@ class Sampler:
     def _draw(self, ids: NDArray[np.int64], probabilities: NDArray[np.float64]) -> int:
         # Summed in the order of ids, not of probabilities: two nearly equal tokens that change places between batches
         # then move the sums by nearly nothing.
+        assert self._random is not None, "greedy draws nothing"
         sums = np.cumsum(probabilities)
         index = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
         return self._chosen(int(ids[min(index, len(ids) - 1)]))

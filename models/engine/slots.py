@@ -62,7 +62,8 @@ class SlotSession:
         self.context_window = context_window
         self.rows = rows
         inputs = {node.name: node for node in session.get_inputs()}
-        self.vocabulary = int({node.name: node for node in session.get_outputs()}["logits"].shape[-1])
+        logits = {node.name: node for node in session.get_outputs()}["logits"]
+        self.vocabulary, self._logits_type = int(logits.shape[-1]), _TYPES[logits.type]
         self._names = [name.removeprefix("past_") for name in inputs if name.startswith("past_")]
         form = inputs[f"past_{self._names[0]}"]
         self._heads, self._size, self._type = int(form.shape[1]), int(form.shape[3]), _TYPES[form.type]
@@ -154,15 +155,17 @@ class SlotSession:
         tokens = [*read.tokens, *([each.token for each in decoding] or [0])]
         binding = self._binding(read.row, (0, len(decoding)) if decoding else (spare, spare + 1))
         try:
+            form = (len(wanted) + len(totals), self.vocabulary)
+            logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type(form, self._logits_type, to, 0)
             binding.bind_cpu_input("input_ids", np.array(tokens, np.int64))
             binding.bind_cpu_input("parts", np.array([len(read.tokens), len(totals)], np.int64))
             binding.bind_cpu_input("past", np.array([read.past], np.int64))
             binding.bind_cpu_input("wanted", np.array(wanted, np.int64))
             binding.bind_cpu_input("seqlens_k", totals)
             binding.bind_cpu_input("total_sequence_length", np.array(totals.max() + 1, np.int32))
-            binding.bind_output("logits", to)  # anew: the last call's is of its size
+            binding.bind_ortvalue_output("logits", logits)
             self._session.run_with_iobinding(binding)
-            return binding.get_outputs()[-1]
+            return logits
         except Exception as error:  # the library has a dozen classes and no common base but this
             raise EngineError(
                 f"onnxruntime failed on {len(read.tokens)} tokens of a prompt and {len(decoding)} rows: {error}"
