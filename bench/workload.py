@@ -92,6 +92,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     from models.graph import build
     from models.levelling import level
     from models.precision import calibration_prompts
+    from models.ranges import measure
     from models.smoothing import smooth
 
     ours = directory / "backstream"
@@ -102,9 +103,9 @@ def _write(directory: Path, checkpoint: Path) -> Path:
         (directory / name).write_bytes((checkpoint / name).read_bytes())
     build(model, ours / Precision.FP32.file)
     prompter = Prompter.load(directory)
-    prompts = calibration_prompts(prompter, model.config.max_position_embeddings)
-    spans = level(model, prompts)
-    smooth(model, prompts)
+    ranges = measure(model, calibration_prompts(prompter, model.config.max_position_embeddings))
+    spans = level(model, ranges)
+    smooth(model, ranges)
     build(model, ours / Precision.INT8.file, Precision.INT8, spans=spans)
     (ours / "config.json").write_text((directory / "config.json").read_text())
     (directory / "digits.json").write_text(json.dumps(list(prompter.digit_ids)))

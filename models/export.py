@@ -65,6 +65,7 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
 
     from models.graph import build
     from models.levelling import level
+    from models.ranges import measure
     from models.shortlist import build as build_shortlist
     from models.smoothing import smooth
 
@@ -78,10 +79,10 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
             build_shortlist(scratch / SHORTLIST_FILE)
         for way in (smoothed, blocks):
             way.mkdir()
-        prompts = calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings)
-        spans = level(model, prompts)
+        ranges = measure(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
+        spans = level(model, ranges)
         build(model, blocks / Precision.INT8.file, Precision.INT8, spans=spans, blocks=True)
-        smooth(model, prompts)
+        smooth(model, ranges)
         build(model, smoothed / Precision.INT8.file, Precision.INT8, spans=spans)
     except NotCovered as uncovered:
         return str(uncovered)

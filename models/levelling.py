@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from models.ranges import Prompts, largest
+from models.ranges import Ranges
 
 _LEAST = 1e-5
 
@@ -25,30 +25,14 @@ class Spans:
     values: tuple[float, ...]
 
 
-def level(model: PreTrainedModel, prompts: Prompts) -> Spans:
-    """Change the weights in place; ``prompts`` show how large keys and values become. For the shapes of ``models/graph.py``."""
-    config = model.config
-    heads = config.num_key_value_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    sharing = config.num_attention_heads // heads
-    attentions = [layer.self_attn for layer in model.model.layers]
-    keys = [getattr(attention, "k_norm", attention.k_proj) for attention in attentions]
-    values = [attention.v_proj for attention in attentions]
-    found = largest(
-        model,
-        prompts,
-        {
-            **dict.fromkeys(keys, lambda _, output: output[0].reshape(-1, heads, 2, size // 2).norm(dim=2)),
-            **dict.fromkeys(values, lambda _, output: output[0].reshape(-1, heads, size).abs()),
-        },
-    )
-    turned = float(getattr(model.model.rotary_emb, "attention_scaling", 1.0))
-    spans = Spans(tuple(float(found[each].max()) * turned for each in keys), tuple(float(found[each].max()) for each in values))
+def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
+    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/shape.py``."""
+    sharing = model.config.num_attention_heads // model.config.num_key_value_heads
     with torch.no_grad():
-        for attention, key, value in zip(attentions, keys, values, strict=True):
-            _level_keys(attention, _even(found[key]), sharing)
-            _level_values(attention, _even(found[value]), sharing)
-    return spans
+        for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
+            _level_keys(layer.self_attn, _even(keys), sharing)
+            _level_values(layer.self_attn, _even(values), sharing)
+    return Spans(*(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values)))
 
 
 def _even(sizes: Tensor) -> Tensor:

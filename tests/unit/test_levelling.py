@@ -18,6 +18,7 @@ from models.engine.sampling import Logits, Sampler, Sampling
 from models.engine.slots import SlotSession
 from models.graph import build
 from models.levelling import Spans, level
+from models.ranges import measure
 from tests.unit.test_graph import VARIANTS, make_model
 
 PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]
@@ -48,18 +49,14 @@ def logits(model: PreTrainedModel) -> Logits:
 def test_levelling_changes_no_result_and_levels(variant: str) -> None:
     model = with_outliers(variant)
     before = logits(model)
-    spans = level(model, PROMPTS)
+    spans = level(model, measure(model, PROMPTS))
     assert np.abs(logits(model) - before).max() < 1e-3 * np.abs(before).max()
-    again = level(model, PROMPTS)  # there is nothing left to level, and the largest stays as large as it was
-    assert again.keys == pytest.approx(spans.keys, rel=1e-3)
-    assert again.values == pytest.approx(spans.values, rel=1e-3)
-    for layer in model.model.layers:
-        products = [layer.self_attn.v_proj]
-        if not hasattr(layer.self_attn, "k_norm"):
-            products.append(layer.self_attn.k_proj)
-        for product in products:
-            rows = product.weight.detach().abs().amax(dim=1)
-            assert rows.max() / rows.median() < 8  # 30 times as large before
+    after = measure(model, PROMPTS)
+    heads_share = hasattr(model.model.layers[0].self_attn, "k_norm")
+    for number in range(len(model.model.layers)):
+        keys = after.keys[number].amax(dim=0) if heads_share else after.keys[number]
+        assert keys.numpy() == pytest.approx(spans.keys[number], rel=1e-3)  # all of them as large as the largest was
+        assert after.values[number].numpy() == pytest.approx(spans.values[number], rel=1e-3)
 
 
 def opened(model: PreTrainedModel, directory: Path, spans: Spans | None) -> SlotSession:
@@ -96,7 +93,7 @@ def results(session: SlotSession) -> list[Logits]:
 def test_keys_and_values_in_8_bits_give_nearly_the_same_logits(variant: str, tmp_path: Path) -> None:
     kind, changes = VARIANTS[variant]
     model = make_model(kind, **{"initializer_range": 0.1, **changes})
-    spans = level(model, PROMPTS)
+    spans = level(model, measure(model, PROMPTS))
     exact, rounded = opened(model, tmp_path / "exact", None), opened(model, tmp_path / "rounded", spans)
     for wanted, found in zip(results(exact), results(rounded), strict=True):
         assert np.corrcoef(wanted, found)[0, 1] > 0.998

@@ -20,8 +20,9 @@ from models.facts import ModelFacts
 from models.graph import build
 from models.precision import Comparison, choose_int8
 from models.prompts import Prompter
+from models.ranges import measure
 from models.release import Origin, reproduce, verify, write_manifest
-from models.smoothing import largest_inputs, smooth
+from models.smoothing import smooth
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model
@@ -116,12 +117,12 @@ def test_smoothing_moves_outliers_and_changes_no_result(kind: str) -> None:
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[7] *= 500
         same.load_state_dict(model.state_dict())
-    before = largest_inputs(same, prompts)
-    smooth(model, prompts)
+    before = measure(same, prompts)
+    smooth(model, before)
     assert largest_distance(model, same) < 1e-2 * float(same(torch.arange(60)[None]).logits.abs().max())
-    after = largest_inputs(model, prompts)
-    assert before[1].max() / before[1].median() > 100
-    assert after[1].max() / after[1].median() < 20
+    after = measure(model, prompts)
+    assert before.inputs[1].max() / before.inputs[1].median() > 100
+    assert after.inputs[1].max() / after.inputs[1].median() < 20
 
 
 @pytest.mark.slow
