@@ -89,11 +89,8 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from models.graph import build
-    from models.levelling import level
+    from models.graph import build, level, measure, smooth
     from models.precision import calibration_prompts
-    from models.ranges import measure
-    from models.smoothing import smooth
 
     ours = directory / "backstream"
     ours.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``. DESTINATION gets
 the graph, the configuration, the tokenizer, and the safetensors weights, from which training starts. The graph is our
-own (``models/graph.py``), ``decoder.onnx`` in fp32 and ``decoder.int8.onnx`` where quality holds (``models/precision.py``),
+own (``models/graph/``), ``decoder.onnx`` in fp32 and ``decoder.int8.onnx`` where quality holds (``models/precision.py``),
 or, for an architecture that it does not cover, optimum's ``model.onnx``. Weights that would pass 2 GB lie beside the graph.
 """
 
@@ -63,11 +63,8 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
-    from models.graph import build
-    from models.levelling import level
-    from models.ranges import measure
-    from models.shortlist import build as build_shortlist
-    from models.smoothing import smooth
+    from models.graph import build, level, measure, smooth
+    from models.graph.shortlist import build as build_shortlist
 
     set_verbosity_error()
     smoothed, blocks = (scratch / way for way in _INT8_WAYS)

@@ -8,7 +8,7 @@ from datasets import DatasetInfo, Features
 from datasets import IterableDataset as IterableDataset
 from datasets.iterable_dataset import _BaseExamplesIterable
 
-from streams.dataset import Change, changes, newest
+from streams.changes import Change, changes, newest
 from streams.exports import Shape, columns, row
 
 

@@ -1,4 +1,4 @@
-"""Whole batches over the plain graph: what serves the architectures that ``models/graph.py`` does not build.
+"""Whole batches over the plain graph: what serves the architectures that ``models/graph/decoder.py`` does not build.
 
 The scheduler puts requests of like length together; a batch runs to its end before the next begins.
 """

@@ -1,4 +1,4 @@
-"""Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/graph.py``).
+"""Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/graph/decoder.py``).
 
 Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no copy. Rows may differ
 in length. One call reads a part of any size into one row, and decodes a token in each of the first rows.

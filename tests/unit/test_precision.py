@@ -17,12 +17,10 @@ from models.engine import COMPARISON, Engine, Precision, chosen_precision
 from models.engine.precision import served_precision
 from models.export import export
 from models.facts import ModelFacts
-from models.graph import build
+from models.graph import build, measure, smooth
 from models.precision import Comparison, choose_int8
 from models.prompts import Prompter
-from models.ranges import measure
 from models.release import Origin, reproduce, verify, write_manifest
-from models.smoothing import smooth
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model

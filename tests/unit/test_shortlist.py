@@ -17,7 +17,7 @@ from models.engine.sampling import Sampler, Shortlist
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from models.engine.slots import FP16_FILE, SlotSession
 from models.export import export
-from models.shortlist import build
+from models.graph.shortlist import build
 from schemas.errors import EngineError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model, prompts, write

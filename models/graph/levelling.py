@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from models.ranges import Ranges
+from models.graph.ranges import Ranges
 
 _LEAST = 1e-5
 
@@ -26,7 +26,7 @@ class Spans:
 
 
 def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
-    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/shape.py``."""
+    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/graph/shape.py``."""
     sharing = model.config.num_attention_heads // model.config.num_key_value_heads
     with torch.no_grad():
         for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from models.levelling import Spans
-from models.nodes import MICROSOFT, Nodes
-from models.shape import Shape
+from models.graph.levelling import Spans
+from models.graph.nodes import MICROSOFT, Nodes
+from models.graph.shape import Shape
 
 _LARGEST = 127
 """Of 8 bits with a sign."""
@@ -33,7 +33,7 @@ class Queries:
 
 @dataclass(slots=True)
 class Attention(Nodes):
-    """Keys and values lie in rows; see ``models/graph.py`` for the inputs and outputs that they are."""
+    """Keys and values lie in rows; see ``models/graph/decoder.py`` for the inputs and outputs that they are."""
 
     shape: Shape
     spans: Spans | None

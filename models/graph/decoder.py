@@ -20,9 +20,9 @@ many tokens. The last layer asks only for what is wanted; of the other tokens ke
 
 In int8 the matrices are 8 bits a weight with a scale for each output (DynamicQuantizeMatMul); what they multiply is
 brought to 8 bits on the way, by one scale for all rows of a call. What the last product of a feed-forward multiplies has
-outliers that one scale does not bear: either they were moved into the weights before (``models/smoothing.py``), or, with
+outliers that one scale does not bear: either they were moved into the weights before (``models/graph/smoothing.py``), or, with
 ``blocks``, that product has a scale for every 64 numbers on both sides (MatMulNBits), which is slower.
-Keys and values are kept in 8 bits (``models/attention.py``). Embedding, norms and shares stay fp32. In fp16 everything is
+Keys and values are kept in 8 bits (``models/graph/attention.py``). Embedding, norms and shares stay fp32. In fp16 everything is
 fp16; norms compute in fp32.
 
 Outputs: ``logits`` [W + B, vocabulary]; ``read_key.L``, ``read_value.L``, ``present_key.L``, ``present_value.L``, to be bound
@@ -40,11 +40,11 @@ import torch
 from onnx import TensorProto, helper
 from transformers import PreTrainedModel
 
-from models.attention import Attention, Queries
 from models.engine.precision import Precision
-from models.levelling import Spans
-from models.nodes import MICROSOFT, Array
-from models.shape import Shape
+from models.graph.attention import Attention, Queries
+from models.graph.levelling import Spans
+from models.graph.nodes import MICROSOFT, Array
+from models.graph.shape import Shape
 from schemas.errors import NotCovered
 
 _OPSET = 24
@@ -60,7 +60,7 @@ def build(
 ) -> None:
     """Write the graph of ``model``. Raises NotCovered for another shape; nothing is written then.
 
-    In int8 keys and values are kept in 8 bits where their ``spans`` are given (``models/levelling.py``); ``blocks`` see above.
+    In int8 keys and values are kept in 8 bits where their ``spans`` are given (see ``level``); ``blocks`` see above.
     """
     builder = _Builder(precision, Shape.of(model), spans, _Weights(dict(model.state_dict())), blocks)
     graph = builder.build(*_angles(model))

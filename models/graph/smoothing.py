@@ -7,7 +7,7 @@ with a row of the matrix before, so dividing that row by a number and multiplyin
 import torch
 from transformers import PreTrainedModel
 
-from models.ranges import Ranges
+from models.graph.ranges import Ranges
 
 _STRENGTH = 0.8
 """Of an outlier, what goes into the weights: 0 nothing, 1 all. 0.5 to 0.9 pass for the house model; 0.8 keeps most tokens."""
@@ -15,7 +15,7 @@ _LEAST = 1e-5
 
 
 def smooth(model: PreTrainedModel, ranges: Ranges) -> None:
-    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/shape.py``."""
+    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/graph/shape.py``."""
     for layer, largest in zip(model.model.layers, ranges.inputs, strict=True):
         up, down = layer.mlp.up_proj, layer.mlp.down_proj
         with torch.no_grad():

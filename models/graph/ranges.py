@@ -24,7 +24,7 @@ class Ranges:
 
 
 def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Ranges:
-    """The ranges of a model of one of the shapes of ``models/shape.py``, over all tokens of the prompts."""
+    """The ranges of a model of one of the shapes of ``models/graph/shape.py``, over all tokens of the prompts."""
     config = model.config
     heads = config.num_key_value_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
