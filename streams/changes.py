@@ -52,6 +52,7 @@ def changes(
         consumer = KafkaConsumer(
             **client,
             enable_auto_commit=False,
+            bootstrap_timeout_ms=REACH_MS,
             isolation_level="read_committed",
             auto_offset_reset="latest" if start is None else "earliest",
         )

@@ -119,8 +119,10 @@ def test_what_is_not_there_is_told(broker):
     for read in (lambda: next(follow(client)), lambda: partitions(client), lambda: iterable_dataset(client)):
         with pytest.raises(BrokerError, match="no topic curated"):
             read()
-    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
-        iterable_dataset(connect("127.0.0.1:1"))
+    nowhere = connect("127.0.0.1:1")
+    for read in (lambda: next(changes(nowhere)), lambda: iterable_dataset(nowhere)):
+        with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
+            read()
 
 
 def test_an_example_is_read_from_a_value_of_this_version_alone(client):
