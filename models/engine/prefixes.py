@@ -15,9 +15,11 @@ _SHORTEST = 8
 def common(one: Tokens, other: Tokens) -> int:
     """How many tokens two sequences have in common at their beginning."""
     length = min(len(one), len(other))
+    if not length:
+        return 0
     different = one[:length] != other[:length]
-    first = int(different.argmax()) if length else 0
-    return first if length and different[first] else length
+    first = int(different.argmax())
+    return first if different[first] else length
 
 
 class Prefixes:

@@ -60,7 +60,7 @@ class Attention(Nodes):
 
     def for_each_head(self, mask: str) -> str:
         """A mask below itself once more for each further head that shares the same keys."""
-        sharing = self.shape.heads // self.shape.key_value_heads
+        sharing = self.shape.sharing
         return self.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
 
     def attended(self, layer: int, query: str, key: str, value: str, every: Queries, asking: Queries) -> str:

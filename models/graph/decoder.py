@@ -63,7 +63,7 @@ def build(
     In int8 keys and values are kept in 8 bits where their ``spans`` are given (see ``level``); ``blocks`` see above.
     """
     builder = _Builder(precision, Shape.of(model), spans, _Weights(dict(model.state_dict())), blocks)
-    graph = builder.build(*_angles(model))
+    graph = builder.build(*_angles(model, builder.shape))
     proto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)], ir_version=10
     )
@@ -71,13 +71,11 @@ def build(
     onnx.save_model(proto, file, save_as_external_data=large, location=f"{file.name}.data" if large else None)
 
 
-def _angles(model: PreTrainedModel) -> tuple[Array, Array]:
+def _angles(model: PreTrainedModel, shape: Shape) -> tuple[Array, Array]:
     """Cosines and sines [context, rotary size / 2]."""
-    rotary = model.model.rotary_emb
     positions = torch.arange(model.config.max_position_embeddings, dtype=torch.float32)
-    angles = torch.outer(positions, rotary.inv_freq.float().cpu())
-    scaling = float(getattr(rotary, "attention_scaling", 1.0))
-    return (angles.cos() * scaling).numpy(), (angles.sin() * scaling).numpy()
+    angles = torch.outer(positions, model.model.rotary_emb.inv_freq.float().cpu())
+    return (angles.cos() * shape.rotary_scale).numpy(), (angles.sin() * shape.rotary_scale).numpy()
 
 
 @dataclass(slots=True)
@@ -120,7 +118,7 @@ class _Builder(Attention):
         x = self.add("Gather", ["embedding", "input_ids"])
         if shape.embedding_scale != 1.0:
             x = self.add("Mul", [x, self.constant("embedding_scale", np.float32(shape.embedding_scale))])
-        normed = self.add("SimplifiedLayerNormalization", [x, self.norm("model.layers.0.input_layernorm")], **self.normal)
+        normed = self.normed(x, self.norm("model.layers.0.input_layernorm"))
         for layer in range(shape.layers):
             name = f"model.layers.{layer}"
             last = layer + 1 == shape.layers
@@ -198,22 +196,19 @@ class _Builder(Attention):
     def head_norm(self, x: str, name: str, weight: Array, heads: int) -> str:
         size = self.shape.head_size
         by_head = self.reshape(x, (-1, heads, size))
-        normed = self.add(
-            "SimplifiedLayerNormalization", [by_head, self.constant(name, weight + self.shape.norm_offset)], **self.normal
-        )
+        normed = self.normed(by_head, self.constant(name, weight + self.shape.norm_offset))
         return self.reshape(normed, (-1, heads * size))
 
     def add_and_norm(self, x: str, added: str, weight: str) -> tuple[str, str]:
         """The sum, normed and as it is. As one node, SkipSimplifiedLayerNormalization, it takes a CPU three times as long."""
         total = self.add("Add", [x, added])
-        return self.add("SimplifiedLayerNormalization", [total, weight], **self.normal), total
+        return self.normed(total, weight), total
 
     def norm(self, name: str) -> str:
         return self.constant(name, self.weights.need(f"{name}.weight") + np.float32(self.shape.norm_offset))
 
-    @property
-    def normal(self) -> dict[str, Any]:
-        return {"axis": -1, "epsilon": self.shape.epsilon, "stash_type": 1}
+    def normed(self, x: str, weight: str) -> str:
+        return self.add("SimplifiedLayerNormalization", [x, weight], axis=-1, epsilon=self.shape.epsilon, stash_type=1)
 
     def inputs(self) -> Iterable[onnx.ValueInfoProto]:
         yield helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["tokens"])

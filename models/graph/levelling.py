@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from models.graph.ranges import Ranges
+from models.graph.shape import Shape
 
 _LEAST = 1e-5
 
@@ -26,8 +27,8 @@ class Spans:
 
 
 def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
-    """Change the weights in place; ``ranges`` are the model's. For the shapes of ``models/graph/shape.py``."""
-    sharing = model.config.num_attention_heads // model.config.num_key_value_heads
+    """Change the weights in place; ``ranges`` are the model's. Raises NotCovered."""
+    sharing = Shape.of(model).sharing
     with torch.no_grad():
         for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
             _level_keys(layer.self_attn, _even(keys), sharing)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from models.graph.shape import Shape
+
 _Measure = Callable[[Tensor, Tensor], Tensor]
 """From a module's input and output, of one prompt, to sizes [tokens, ...]."""
 
@@ -24,17 +26,15 @@ class Ranges:
 
 
 def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Ranges:
-    """The ranges of a model of one of the shapes of ``models/graph/shape.py``, over all tokens of the prompts."""
-    config = model.config
-    heads = config.num_key_value_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    scaling = float(getattr(model.model.rotary_emb, "attention_scaling", 1.0))
+    """The ranges of a model over all tokens of the prompts. Raises NotCovered."""
+    shape = Shape.of(model)
+    heads, size = shape.key_value_heads, shape.head_size
     layers = model.model.layers
     keys = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj) for layer in layers]
     values = [layer.self_attn.v_proj for layer in layers]
     products = [layer.mlp.down_proj for layer in layers]
     measures: dict[nn.Module, _Measure] = {
-        **dict.fromkeys(keys, lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * scaling),
+        **dict.fromkeys(keys, lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * shape.rotary_scale),
         **dict.fromkeys(values, lambda _, values: values.reshape(-1, heads, size).abs()),
         **dict.fromkeys(products, lambda inputs, _: inputs.abs()),
     }

@@ -18,7 +18,6 @@ class Shape:
     """What a decoder of the covered families is made of."""
 
     layers: int
-    hidden: int
     heads: int
     key_value_heads: int
     head_size: int
@@ -30,6 +29,13 @@ class Shape:
     embedding_scale: float
     scale: float
     """Of the attention's products."""
+    rotary_scale: float
+    """Of what the rotary embedding turns."""
+
+    @property
+    def sharing(self) -> int:
+        """How many heads share the same keys and values."""
+        return self.heads // self.key_value_heads
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "Shape":
@@ -55,7 +61,6 @@ class Shape:
             raise NotCovered(f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}")
         return cls(
             layers=config.num_hidden_layers,
-            hidden=config.hidden_size,
             heads=config.num_attention_heads,
             key_value_heads=config.num_key_value_heads,
             head_size=head_size,
@@ -64,4 +69,5 @@ class Shape:
             norm_offset=1.0 if gemma else 0.0,
             embedding_scale=config.hidden_size**0.5 if gemma else 1.0,
             scale=head_size**-0.5,
+            rotary_scale=float(getattr(model.model.rotary_emb, "attention_scaling", 1.0)),
         )
