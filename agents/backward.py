@@ -3,8 +3,8 @@
 import asyncio
 
 from models.engine import Sampling
-from models.service import InService
-from models.serving import Written
+from models.serving.in_service import InService
+from models.serving.served_model import Written
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 

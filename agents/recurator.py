@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from agents.scorer import Scorer
-from models.service import InService
+from models.serving.in_service import InService
 from schemas.records import Candidate, Offset, Rejection, Scored
 
 _PRIORITY = 1

@@ -1,6 +1,6 @@
 """The scorer agent: rates every candidate 1 to 5 (Mt in arXiv 2308.06259)."""
 
-from models.service import InService
+from models.serving.in_service import InService
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Rejection, Scored
 

@@ -13,14 +13,14 @@ import psutil
 
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
-from models.service import InService
-from models.serving import ServedModel, Written
+from models.serving.in_service import InService
+from models.serving.served_model import ServedModel, Written
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
-from streams.metrics import Metrics
 from streams.settings import Role, Settings
-from streams.topology import STAGES
-from streams.worker import Worker
+from streams.stages.metrics import Metrics
+from streams.stages.topology import STAGES
+from streams.worker.worker import Worker
 
 _TEMPLATE = "constant/1"
 _MARKS = (0.1, 0.5, 1.0)

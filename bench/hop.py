@@ -17,14 +17,14 @@ from yarl import URL
 from bench.process import Cost, State, Tally, watch
 from schemas.errors import BackstreamError
 from schemas.records import Document, Offset, Segment
-from streams.faust_app import StageApp
-from streams.gate import Gates
-from streams.metrics import Metrics
+from streams.kafka.topics import DOCUMENTS, SEGMENTS
+from streams.kafka.writer import DELIVERY, KafkaWriter
 from streams.settings import KafkaSettings, Settings
-from streams.stage import Agent, Stage
-from streams.topics import DOCUMENTS, SEGMENTS
-from streams.topology import STAGES, StageSpec
-from streams.writer import DELIVERY, KafkaWriter
+from streams.stages.faust_app import StageApp
+from streams.stages.metrics import Metrics
+from streams.stages.offsets import Gates
+from streams.stages.stage import Agent, Stage
+from streams.stages.topology import STAGES, StageSpec
 
 _POLL_RECORDS = 500
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from bench.chain import stream_state, through
 from bench.process import Tally
 from schemas.records import Candidate, Document, Segment
-from streams.demo import demo_documents, library_documents
-from streams.metrics import Metrics
-from streams.roles import Models
+from streams.run.demo import demo_documents, library_documents
 from streams.settings import Settings
-from streams.topology import agent_makers
-from streams.worker import Worker
+from streams.stages.metrics import Metrics
+from streams.stages.topology import agent_makers
+from streams.worker.models import Models
+from streams.worker.worker import Worker
 
 _PACKAGES = ("networkx", "numpy")
 """Installed with any of our environments, and well documented: the standard library alone is over in 20 seconds."""

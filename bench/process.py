@@ -9,10 +9,10 @@ from multiprocessing import get_context
 from typing import Any, ParamSpec, TypeVar
 
 from schemas.errors import BackstreamError
-from streams import metrics as names
-from streams.event_loop import fast_event_loop
 from streams.logs import configure_logging
-from streams.metrics import Metrics
+from streams.run.event_loop import fast_event_loop
+from streams.stages import metrics as names
+from streams.stages.metrics import Metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,13 +19,13 @@ from kafka.admin import KafkaAdminClient
 from bench import chain, hop, model, swap
 from bench.process import Cost, in_fresh_process
 from bench.report import Row, machine, publish
-from models.catalogue import default_cache, prepare
+from models.releases.catalogue import default_cache, prepare
 from schemas.errors import BackstreamError
 from schemas.records import Document
-from streams.broker import EmbeddedBroker
-from streams.feed import feed
+from streams.data.feed import feed
+from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.topics import TOPICS, create_topics
 from streams.settings import Settings, load
-from streams.topics import TOPICS, create_topics
 
 _HOP_CPU_MS = 0.25
 _CHAIN_PER_SECOND = 800

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from bench.chain import stream_state
 from bench.process import State, Tally, watch
-from models.release import MANIFEST, read_manifest, write_beside
+from models.releases.release import MANIFEST, read_manifest, write_beside
 from schemas.records import Release, ReleaseStatus
-from streams.metrics import Metrics
-from streams.releases import announce
-from streams.rollout import Rollout
+from streams.releases.announcements import announce
 from streams.settings import Role, Settings
-from streams.worker import Worker
+from streams.stages.metrics import Metrics
+from streams.worker.rollout import Rollout
+from streams.worker.worker import Worker
 
 _SAMPLE_SECONDS = 0.02
 _AROUND_SECONDS = 1.0

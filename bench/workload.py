@@ -8,12 +8,12 @@ from pathlib import Path
 
 from agents.segmenter import Segmenter
 from bench.contestants import Passage
-from models.catalogue import default_cache, prepare
-from models.checkpoints import HOUSE_CHECKPOINT
 from models.engine import Engine, Precision, Sampling
-from models.prompts import Prompter
+from models.prompts.layout import Prompter
+from models.releases.catalogue import default_cache, prepare
+from models.releases.checkpoints import HOUSE_CHECKPOINT
 from schemas.records import Segment
-from streams.demo import demo_documents
+from streams.run.demo import demo_documents
 
 _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -89,8 +89,8 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from models.graph import build, level, measure, smooth
-    from models.precision import calibration_prompts
+    from models.export.graph import build, level, measure, smooth
+    from models.export.int8_choice import calibration_prompts
 
     ours = directory / "backstream"
     ours.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from agents.curation.refusal import Refusal
-from models.rouge import words
+from models.evaluation.rouge import words
 from schemas.errors import SettingsError
 
 SOFTWARE_KEYWORDS = ("image", "images", "graph", "graphs", "picture", "pictures", "draw", "plot", "plots", "diagram", "diagrams")

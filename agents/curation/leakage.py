@@ -10,8 +10,8 @@ import re
 from itertools import groupby
 
 from agents.curation.refusal import Refusal
-from models.rouge import words
-from models.templates import AUGMENTED_TAG, SEED_TAG
+from models.evaluation.rouge import words
+from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8
 """Words in a row of the response with which an instruction starts, from which it counts as copied."""

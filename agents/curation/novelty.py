@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance.LCSseq import similarity as longest_common_subsequence
 
-from models.rouge import NEAR, rouge_l, words
+from models.evaluation.rouge import NEAR, rouge_l, words
 from schemas.errors import SettingsError
 
 # A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by length.

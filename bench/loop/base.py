@@ -14,8 +14,8 @@ from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split
 from bench.loop.steps import Note
 from models.house.train import Optimisers, build_model, train_step, train_tokenizer
-from models.prompts import Prompter
-from models.sequences import SequenceMaker, TrainingSequence, batches
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
 
 _THIN = 5
 """Of the documentation, every fifth text teaches the tokenizer, as for the house model."""

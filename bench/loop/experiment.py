@@ -16,9 +16,9 @@ from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split, split
 from bench.loop.steps import Steps
 from bench.loop.tune import release_of, tune
-from models.checkpoints import sha256_of
-from models.grades import Pair
-from models.rouge import rouge_l, words
+from models.evaluation.rouge import rouge_l, words
+from models.releases.checkpoints import sha256_of
+from models.seeds.pairs import Pair
 from schemas.records import Candidate, Example, Scored
 
 _ANYTHING = 1.0

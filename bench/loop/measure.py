@@ -15,14 +15,15 @@ from bench.loop.stages import write
 from bench.loop.steps import Note
 from bench.loop.tune import load
 from models.engine import chosen_precision
-from models.evaluation import expected_ratings, losses
-from models.grades import Grader, Pair
+from models.evaluation.measure import expected_ratings, losses
+from models.evaluation.rouge import rouge_l, words
+from models.export.likelihood import GraphReader
 from models.house.recovery import Recovery
-from models.likelihood import GraphReader
-from models.prompts import Prompter
-from models.rouge import rouge_l, words
-from models.sequences import SequenceMaker, TrainingSequence
-from models.templates import BOTH_TAGS, SEED_TAG
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence
+from models.prompts.templates import BOTH_TAGS, SEED_TAG
+from models.seeds.grades import Grader
+from models.seeds.pairs import Pair
 from schemas.records import Segment
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from agents.curation.novelty import NoveltyIndex
 from bench.loop.settings import LoopSettings
-from models.grades import Pair
+from models.evaluation.rouge import words
 from models.house.data import read_pairs
-from models.rouge import words
 from models.seeds.formats import make_seed
+from models.seeds.pairs import Pair
 from schemas.errors import SourceError
 from schemas.ids import document_id, seed_id, segment_id, share_of
 from schemas.records import Example, Segment

@@ -12,8 +12,8 @@ from agents.curator import Curator, CuratorSettings
 from agents.scorer import Scorer
 from bench.loop.steps import Note
 from models.engine import Sampling
-from models.service import InService
-from models.serving import ServedModel
+from models.serving.in_service import InService
+from models.serving.served_model import ServedModel
 from schemas.errors import ModelError
 from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
 from streams.settings import GenerationSettings

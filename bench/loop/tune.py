@@ -10,10 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from bench.loop.steps import Note
-from models.checkpoints import side_files
-from models.export import export
-from models.prompts import Prompter
-from models.release import Origin, is_release, release_id, write_manifest
+from models.export.export import export
+from models.prompts.layout import Prompter
+from models.releases.checkpoints import side_files
+from models.releases.release import Origin, is_release, release_id, write_manifest
 from models.training.data import TrainingSet, sequences
 from models.training.settings import TrainingSettings
 from models.training.tuning import fit

@@ -8,14 +8,15 @@ requests left; ``sampling`` chooses tokens, and ``precision`` the graph. Graphs 
 """
 
 from models.engine.budget import Budget
+from models.engine.context_window import context_window_of
 from models.engine.engine import Engine
 from models.engine.lane import EngineStats
+from models.engine.limits import EngineLimits
 from models.engine.precision import COMPARISON, Precision, chosen_precision
 from models.engine.requests import Generation
 from models.engine.sampling import DigitProbabilities, Sampling
-from models.engine.scheduler import EngineLimits
-from models.engine.session import MODEL_FILE, context_window_of
 from models.engine.slots import DECODER_FILE
+from models.engine.static.session import MODEL_FILE
 
 __all__ = [
     "COMPARISON",

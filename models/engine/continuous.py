@@ -15,10 +15,9 @@ import numpy as np
 
 from models.engine.core import Answered, Counts
 from models.engine.prefixes import Prefixes, Tokens
-from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
+from models.engine.requests import AnyRequest, Generation, GenerationRequest, Kind, RatingRequest
 from models.engine.rows import Decoding, Reading, Rows
 from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
-from models.engine.scheduler import Kind
 from schemas.errors import EngineError
 
 _RATINGS_IN_A_ROW = 8

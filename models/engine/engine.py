@@ -14,12 +14,12 @@ from typing import Any
 from models.engine.budget import Budget
 from models.engine.device import is_cuda_there, usable_cpus
 from models.engine.lane import EngineStats, Lane
+from models.engine.limits import EngineLimits
 from models.engine.opening import Means, own_lanes, plain_lane
 from models.engine.precision import Precision, served_precision
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.routing import Router
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
-from models.engine.scheduler import EngineLimits
 from models.engine.slots import DECODER_FILE
 from schemas.errors import PromptTooLong
 

@@ -15,8 +15,8 @@ from typing import Any
 from models.engine.budget import Budget
 from models.engine.core import Answered, Core, Model
 from models.engine.inbox import Inbox
+from models.engine.limits import EngineLimits
 from models.engine.requests import AnyRequest, Generation
-from models.engine.scheduler import EngineLimits
 from schemas.errors import EngineError
 
 _CLOSED = "the engine is closed"

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from models.engine.batches import Batches
 from models.engine.budget import Budget
 from models.engine.continuous import Continuous
 from models.engine.core import Core
 from models.engine.device import is_cuda_there
 from models.engine.lane import Lane
+from models.engine.limits import EngineLimits
 from models.engine.prefixes import Prefixes
-from models.engine.scheduler import EngineLimits
-from models.engine.session import OnnxSession
 from models.engine.slots import SlotSession
+from models.engine.static.batches import Batches
+from models.engine.static.session import OnnxSession
 
 _READ_BYTES = 1e9
 """Each lane reads the weights for itself. While all of them together read no more than this in a step, they are no slower than

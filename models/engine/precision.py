@@ -8,7 +8,7 @@ from models.engine.slots import DECODER_FILE, FP16_FILE, INT8_FILE
 from schemas.errors import ModelError
 
 COMPARISON = "precision.json"
-"""What the export measured of int8 beside fp32, and which of them it chose (``models/precision.py``)."""
+"""What the export measured of int8 beside fp32, and which of them it chose (``models/export/int8_choice.py``)."""
 
 
 class Precision(StrEnum):

@@ -4,13 +4,20 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, TypeVar
 
 from models.engine.sampling import DigitProbabilities, Sampling
-from models.engine.scheduler import Kind
 from schemas.errors import EngineError
 
 R = TypeVar("R")
+
+
+class Kind(Enum):
+    """What a request needs: one pass over its prompt, or a pass and a step for each new token."""
+
+    RATING = "rating"
+    GENERATION = "generation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _COUNT = 256
 
 
 class Shortlister:
-    """The next token of each row, from logits that stay where they were computed; by ``models/graph/shortlist.py``."""
+    """The next token of each row, from logits that stay where they were computed; by ``models/export/graph/shortlist.py``."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session

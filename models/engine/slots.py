@@ -1,4 +1,4 @@
-"""Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/graph/decoder.py``).
+"""Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/export/graph/decoder.py``).
 
 Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no copy. Rows may differ
 in length. One call reads a part of any size into one row, and decodes a token in each of the first rows.
@@ -14,10 +14,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.engine.context_window import context_window_of
 from models.engine.device import open_session
 from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Logits
-from models.engine.session import context_window_of
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from schemas.errors import EngineError, ModelError
 

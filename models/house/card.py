@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from models.evaluation.bootstrap import Figure
 from models.house.writing import Written
-from models.intervals import Figure
 
 _BEGIN, _END = "<!-- written by models.house.evaluate -->", "<!-- end -->"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from models.grades import Graded
-from models.sequences import SequenceMaker, TrainingSequence
+from models.prompts.sequences import SequenceMaker, TrainingSequence
+from models.seeds.grades import Graded
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from models.grades import Grader, Pair
 from models.house.contrast import contrast
 from models.house.settings import Recipe
 from models.house.shorten import shorten
-from models.prompts import Prompter
-from models.sequences import SequenceMaker, TrainingSequence, batches
-from models.templates import BOTH_TAGS, SEED_TAG
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
+from models.prompts.templates import BOTH_TAGS, SEED_TAG
+from models.seeds.grades import Grader
+from models.seeds.pairs import Pair
 from schemas.errors import TrainingError
 
 T = TypeVar("T")

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.catalogue import default_cache, prepare
-from models.checkpoints import HOUSE
 from models.engine import Sampling
+from models.evaluation.rouge import rouge_l, words
 from models.house.data import Passages, read_pairs
 from models.house.settings import Recipe
 from models.house.writing import Written, write
-from models.rouge import rouge_l, words
+from models.releases.catalogue import default_cache, prepare
+from models.releases.checkpoints import HOUSE
 
 _GREEDY = [Sampling(repetition_penalty=penalty, max_tokens=64) for penalty in (1.0, 1.1, 1.2, 1.3, 1.4)]
 _SAMPLED = [

@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
-from models.catalogue import default_cache, prepare
-from models.checkpoints import HOUSE, HOUSE_CHECKPOINT
 from models.engine import Precision, Sampling
-from models.figures import auc
-from models.grades import Grader, Pair
+from models.evaluation.bootstrap import Figure, interval
+from models.evaluation.metrics import auc
+from models.export.likelihood import GraphReader
 from models.house.card import render
 from models.house.data import Passages, read_pairs
 from models.house.recovery import Recovery
 from models.house.settings import Recipe
 from models.house.writing import Written, write
-from models.intervals import Figure, interval
-from models.likelihood import GraphReader
-from models.prompts import Prompter
-from models.templates import SEED_TAG
+from models.prompts.layout import Prompter
+from models.prompts.templates import SEED_TAG
+from models.releases.catalogue import default_cache, prepare
+from models.releases.checkpoints import HOUSE, HOUSE_CHECKPOINT
+from models.seeds.grades import Grader
+from models.seeds.pairs import Pair
 
 
 def mean(values: np.ndarray) -> Figure:

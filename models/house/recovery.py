@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.grades import Pair
-from models.likelihood import GraphReader
-from models.prompts import Prompter
+from models.export.likelihood import GraphReader
+from models.prompts.layout import Prompter
+from models.seeds.pairs import Pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Recipe:
     rating_weight: float = 4.0
     """Loss weight of the one digit of a rating."""
     grades: tuple[int, ...] = (5, 5, 5, 5, 5, 4, 3, 2, 1)
-    """Grades from which the first pair of a rated response is drawn; anything but a 5 is damaged (``models/grades.py``)."""
+    """Grades from which the first pair of a rated response is drawn; anything but a 5 is damaged (``models/seeds/grades.py``)."""
     rivals: int = 3
     """Wrong instructions that are rated in the same pass (``models/house/contrast.py``)."""
 

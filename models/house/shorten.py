@@ -3,7 +3,7 @@
 import random
 import re
 
-from models.grades import Pair
+from models.seeds.pairs import Pair
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?]\s+|\n\s*|$)", re.DOTALL)
 """A sentence or a line, with the white space that follows it."""

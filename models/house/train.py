@@ -27,15 +27,15 @@ from tokenizers import models as tokenizer_models
 from torch.nn import functional
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from models.catalogue import default_cache, prepare
-from models.evaluation import pad
-from models.grades import Pair
+from models.evaluation.measure import pad
 from models.house.contrast import ContrastSequence, layout
 from models.house.data import Passages, read_pairs, training_batches
 from models.house.settings import Recipe
-from models.prompts import Prompter
-from models.sequences import TrainingSequence
-from models.templates import MARKERS
+from models.prompts.layout import Prompter
+from models.prompts.sequences import TrainingSequence
+from models.prompts.templates import MARKERS
+from models.releases.catalogue import default_cache, prepare
+from models.seeds.pairs import Pair
 
 _THIN = 5
 """Of the documentation, every fifth text teaches the tokenizer: about as much as there is of the instruction data."""

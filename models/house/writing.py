@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine import Sampling
-from models.grades import Pair
-from models.serving import ServedModel
+from models.seeds.pairs import Pair
+from models.serving.served_model import ServedModel
 from schemas.errors import PromptTooLong
 
 _PHRASE = 4

@@ -27,8 +27,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
 
-from models.lifeline import end_with_parent
-from models.release import read_manifest
+from models.child_process import end_with_parent
+from models.releases.release import read_manifest
 from models.training.settings import TrainingSettings
 from schemas.errors import BackstreamError
 

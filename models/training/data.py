@@ -9,14 +9,15 @@ from pathlib import Path
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import extractOne
 
-from models.grades import Grader, Pair
-from models.jsonl import read_records
-from models.people import RatedPair
-from models.prompts import Prompter
-from models.rouge import NEAR, words
+from models.evaluation.human_ratings import RatedPair
+from models.evaluation.rouge import NEAR, words
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence
+from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 from models.seeds import split
-from models.sequences import SequenceMaker, TrainingSequence
-from models.templates import AUGMENTED_TAG, SEED_TAG
+from models.seeds.grades import Grader
+from models.seeds.jsonl import read_records
+from models.seeds.pairs import Pair
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 from schemas.ids import share_of

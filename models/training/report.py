@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from models.calibration import Calibration
-from models.figures import Array, Measured
-from models.gate import Comparison
-from models.release import REPORT
+from models.evaluation.calibration import Calibration
+from models.evaluation.metrics import Array, Measured
+from models.evaluation.promotion import Comparison
+from models.releases.release import REPORT
 from models.training.plots import draw_curve, draw_histogram
 
 DATA = "report.json"

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from models.calibration import Calibration, calibrate
-from models.checkpoints import side_files
-from models.evaluation import measure, opinions
-from models.export import export
-from models.figures import Measured, Opinions
-from models.gate import Comparison, compare
-from models.grades import Pair
-from models.people import rated_pairs, read_ratings
-from models.prompts import Prompter
-from models.release import Manifest, Origin, is_release, read_manifest, release_id, verify, write_manifest
+from models.evaluation.calibration import Calibration, calibrate
+from models.evaluation.human_ratings import rated_pairs, read_ratings
+from models.evaluation.measure import measure, opinions
+from models.evaluation.metrics import Measured, Opinions
+from models.evaluation.promotion import Comparison, compare
+from models.export.export import export
+from models.prompts.layout import Prompter
+from models.releases.checkpoints import side_files
+from models.releases.release import Manifest, Origin, is_release, read_manifest, release_id, verify, write_manifest
+from models.seeds.pairs import Pair
 from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
 from models.training.report import Report

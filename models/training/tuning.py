@@ -24,8 +24,8 @@ from transformers import (
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from models.evaluation import pad
-from models.sequences import TrainingSequence
+from models.evaluation.measure import pad
+from models.prompts.sequences import TrainingSequence
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 

@@ -15,7 +15,6 @@ from models.seeds.formats import Turns
 from models.seeds.formats import read_pairs as read_seed_file
 from schemas.errors import SourceError
 from schemas.records import Document, Example, Rejection, Segment
-from streams.card import OTHER, Export, write_card
 from streams.cli.options import (
     Assignments,
     Backward,
@@ -31,14 +30,15 @@ from streams.cli.options import (
     say,
     settings_from,
 )
-from streams.dataset import follow, snapshot
-from streams.exports import Shape, row, write_jsonl, write_parquet
-from streams.feed import FeedReport
-from streams.feed import feed as feed_documents
-from streams.feed import seed as write_seeds
-from streams.preview import Verdict, cut_documents, preview_documents
-from streams.releases import read_releases
-from streams.sources import discover, read
+from streams.data.card import OTHER, Export, write_card
+from streams.data.dataset import follow, snapshot
+from streams.data.exports import Shape, row, write_jsonl, write_parquet
+from streams.data.feed import FeedReport
+from streams.data.feed import feed as feed_documents
+from streams.data.feed import seed as write_seeds
+from streams.data.sources import discover, read
+from streams.observe.preview import Verdict, cut_documents, preview_documents
+from streams.releases.announcements import read_releases
 
 _HEARTBEAT_SECONDS = 5.0
 

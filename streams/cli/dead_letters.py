@@ -11,9 +11,10 @@ import typer
 
 from schemas.errors import SettingsError
 from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, connected, settings_from
-from streams.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STACKTRACE, STAGE, TOPIC, Received, replay_all
-from streams.replay import replay
-from streams.topics import DEAD_LETTERS
+from streams.kafka.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STACKTRACE, STAGE, TOPIC, replay_all
+from streams.kafka.messages import Received
+from streams.kafka.replay import replay
+from streams.kafka.topics import DEAD_LETTERS
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Where = Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")]

@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from models.catalogue import default_cache, prepare
-from models.release import read_manifest
+from models.releases.catalogue import default_cache, prepare
+from models.releases.release import read_manifest
 from schemas.errors import BackstreamError
-from streams.audit import audit as audit_topics
-from streams.broker import Jars, running_address
 from streams.cli.options import (
     Assignments,
     Backward,
@@ -28,13 +26,15 @@ from streams.cli.options import (
     say,
     settings_from,
 )
-from streams.describe import as_mermaid, as_table
-from streams.lag import FlowReader
-from streams.progress import Rates
-from streams.releases import in_service, read_releases
-from streams.rerating import rerating
-from streams.roles import Models
+from streams.kafka.broker import Jars, running_address
+from streams.observe.audit import audit as audit_topics
+from streams.observe.describe import as_mermaid, as_table
+from streams.observe.lag import FlowReader
+from streams.observe.progress import Rates
+from streams.releases.announcements import in_service, read_releases
+from streams.releases.rerating import rerating
 from streams.settings import Role, Settings
+from streams.worker.models import Models
 
 _RATE_SECONDS = 1.0
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from models.catalogue import cached, default_cache, prepare
-from models.facts import ModelFacts
-from models.trial import Trial, try_model
+from models.releases.catalogue import cached, default_cache, prepare
+from models.releases.facts import ModelFacts
+from models.serving.trial import Trial, try_model
 from schemas.errors import SettingsError
 from streams.cli.options import Assignments, ConfigFile, Device, Json, say, settings_from
-from streams.roles import load_model
-from streams.topology import sampling_of
+from streams.stages.topology import sampling_of
+from streams.worker.models import load_model
 
 app = typer.Typer(no_args_is_help=True, help="Export models, look at them, try them.")
 

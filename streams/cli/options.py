@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from models.catalogue import default_cache, prepare
-from streams.broker import broker_address
+from models.releases.catalogue import default_cache, prepare
+from streams.kafka.broker import broker_address
+from streams.kafka.topics import create_topics
 from streams.settings import Role, Settings, load
-from streams.topics import create_topics
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML settings file.", show_default=False)]
 Assignments = Annotated[

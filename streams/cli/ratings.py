@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from models.templates import DIGITS, SCALE
+from models.prompts.templates import DIGITS, SCALE
 from schemas.records import HumanRating, Scored
 from streams.cli.options import Assignments, Broker, ConfigFile, StateDir, connected, say, settings_from
-from streams.ratings import Ratings, open_ratings, pairs_to_rate
+from streams.data.ratings import Ratings, open_ratings, pairs_to_rate
 
 _SHOWN_CHARACTERS = 1500
 _KEYS = "1-5 rate · a show all of it · s skip · u take the last one back · q quit"

@@ -1,17 +1,17 @@
 """``backstream releases``: which models were trained, how they compare, and which is in service."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.catalogue import default_cache, prepare
-from models.release import REPORT, read_manifest
+from models.releases.catalogue import default_cache, prepare
+from models.releases.release import read_manifest
 from schemas.records import Release
 from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, connected, say, settings_from
-from streams.releases import find, read_releases, roll_back
-from streams.releases import promote as put_into_service
+from streams.releases.announcements import find, read_releases, roll_back
+from streams.releases.announcements import promote as put_into_service
+from streams.releases.describe import describe_release
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -107,30 +107,6 @@ def rollback(
     with connected(settings) as settings:
         taken_out, serving = roll_back(settings.kafka.client(), base)
     print(f"{taken_out.id} is out of service; {serving.id} serves")
-
-
-def describe_release(release: Release) -> str:
-    """A release in a few lines: its held-out figures beside its parent's, how far chance moves the change, the verdict."""
-    lines = [f"release {release.id} ({release.status}), trained from {release.base} on {release.examples:,} examples"]
-    lines[0] += f" curated under {release.parent} and {release.seeds:,} seeds"
-    lines.append(f"  {'held-out figure':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval")
-    for name, value in sorted(release.metrics.items()):
-        lines.append(f"  {name:22} {value:>9.3f} {release.parent_metrics.get(name, float('nan')):>9.3f}{_change(release, name)}")
-    if "nll" in release.intervals:
-        lines.append(f"  {'nll (mean of both)':22} {'':19}{_change(release, 'nll')}")
-    if release.reason:
-        lines.append(f"  when it was trained: {release.reason}")
-    lines.append(f"  in {release.location}")
-    if (report := Path(release.location) / REPORT).is_file():
-        lines.append(f"  report in {report}")
-    return "\n".join(lines)
-
-
-def _change(release: Release, name: str) -> str:
-    if name not in release.intervals:
-        return ""
-    change, low, high = release.intervals[name]
-    return f" {change:>+9.3f}  {low:+.3f} to {high:+.3f}"
 
 
 def _read(config: ConfigFile, assignments: Assignments, state_dir: StateDir, broker: Broker) -> list[Release]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models.catalogue import default_cache, prepare
+from models.releases.catalogue import default_cache, prepare
 from schemas.errors import SettingsError
 from streams.cli.options import (
     Assignments,
@@ -25,12 +25,12 @@ from streams.cli.options import (
     say,
     settings_from,
 )
-from streams.demo import run_demo
-from streams.lag import FlowReader
-from streams.processes import run_trainer, run_worker
-from streams.progress import Progress
-from streams.supervisor import Supervisor
-from streams.topology import STAGES, StageSpec
+from streams.observe.lag import FlowReader
+from streams.observe.progress import Progress
+from streams.run.demo import run_demo
+from streams.run.processes import run_trainer, run_worker
+from streams.run.supervisor import Supervisor
+from streams.stages.topology import STAGES, StageSpec
 
 _POLL_SECONDS = 0.5
 

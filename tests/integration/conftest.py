@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import default_cache, prepare
-from streams.broker import EmbeddedBroker
-from streams.lag import Flow, FlowReader
-from streams.processes import as_child, run_worker
+from models.releases.catalogue import default_cache, prepare
+from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.topics import create_topics
+from streams.observe.lag import Flow, FlowReader
+from streams.run.processes import as_child, run_worker
 from streams.settings import Settings, load
-from streams.topics import create_topics
 
 PASSAGE = """\
 {title}

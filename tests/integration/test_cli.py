@@ -159,7 +159,7 @@ def test_a_full_disk_under_the_state_directory_is_told(tmp_path):
 
 def test_a_second_up_on_the_same_state_directory_is_refused(broker, tmp_path):
     from schemas.errors import BrokerError
-    from streams.broker import EmbeddedBroker
+    from streams.kafka.broker import EmbeddedBroker
 
     with pytest.raises(BrokerError, match="in use by another"):
         EmbeddedBroker(broker.directory).start()

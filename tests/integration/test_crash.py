@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from streams.audit import audit
-from streams.broker import EmbeddedBroker
-from streams.dataset import snapshot
-from streams.feed import feed
-from streams.lag import FlowReader
+from streams.data.dataset import snapshot
+from streams.data.feed import feed
+from streams.kafka.broker import EmbeddedBroker
+from streams.observe.audit import audit
+from streams.observe.lag import FlowReader
 from tests.integration.conftest import wait_for_flow, wait_until_idle
 from tests.integration.documents import notes
 
@@ -94,8 +94,8 @@ def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
     directory = tmp_path / "kafka"
     broker = EmbeddedBroker(directory)
     broker.start()
+    from streams.kafka.topics import create_topics
     from streams.settings import load
-    from streams.topics import create_topics
 
     settings = load().with_broker(broker.address)
     create_topics(settings.kafka.client())

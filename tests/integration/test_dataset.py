@@ -10,9 +10,9 @@ from kafka import KafkaProducer
 from schemas.errors import BrokerError
 from schemas.records import Example, ExampleOrigin, Rating
 from schemas.wire import encode, headers_for
-from streams.dataset import changes, connect, follow, iterable_dataset, partitions, snapshot
-from streams.exports import Shape, columns, row
-from streams.feed import seed
+from streams.data.dataset import changes, connect, follow, iterable_dataset, partitions, snapshot
+from streams.data.exports import Shape, columns, row
+from streams.data.feed import seed
 
 
 def example(id: str, score: float = 4.0) -> Example:

@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 
 from bench.swap import copy_release
-from models.release import read_manifest
+from models.releases.release import read_manifest
 from schemas.records import Candidate, Scored
 from schemas.wire import decode, header_map
-from streams.audit import audit
-from streams.dataset import snapshot
-from streams.feed import feed
-from streams.lag import FlowReader
-from streams.releases import announce, in_service, read_releases, roll_back
-from streams.replay import replay
-from streams.rerating import rerating
+from streams.data.dataset import snapshot
+from streams.data.feed import feed
+from streams.kafka.replay import replay
+from streams.observe.audit import audit
+from streams.observe.lag import FlowReader
+from streams.releases.announcements import announce, in_service, read_releases, roll_back
+from streams.releases.rerating import rerating
 from streams.settings import Settings
 from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes

@@ -6,10 +6,10 @@ import msgpack
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from streams.audit import audit
 from streams.cli.dead_letters import app as dead_letters
-from streams.lag import FlowReader
-from streams.replay import replay
+from streams.kafka.replay import replay
+from streams.observe.audit import audit
+from streams.observe.lag import FlowReader
 from tests.integration.conftest import passage, wait_until_idle
 
 RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]

@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
-from streams.ratings import open_ratings, pairs_to_rate, read_ratings
+from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
 from tests.integration.test_cli import run
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from kafka import KafkaProducer
 
 from schemas.records import Example, ExampleOrigin
-from streams.feed import seed
-from streams.replay import replay
+from streams.data.feed import seed
+from streams.kafka.replay import replay
 from tests.integration.conftest import passage, wait_until_idle
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)

@@ -23,22 +23,22 @@ from typing import Any
 
 import pytest
 
-from models.catalogue import prepare
+from models.releases.catalogue import prepare
 from schemas.ids import seed_id
 from schemas.records import Example, ExampleOrigin, Release, Scored
 from schemas.wire import decode, header_map
-from streams.audit import audit
-from streams.broker import EmbeddedBroker
-from streams.dataset import snapshot
-from streams.dead_letters import Received
-from streams.feed import feed, seed
-from streams.lag import FlowReader
-from streams.processes import as_child, run_trainer, run_worker
-from streams.releases import Announcer, read_releases
-from streams.replay import replay
-from streams.rerating import rerating
+from streams.data.dataset import snapshot
+from streams.data.feed import feed, seed
+from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.messages import Received
+from streams.kafka.replay import replay
+from streams.kafka.topics import create_topics
+from streams.observe.audit import audit
+from streams.observe.lag import FlowReader
+from streams.releases.announcements import Announcer, read_releases
+from streams.releases.rerating import rerating
+from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load
-from streams.topics import create_topics
 from tests.integration.conftest import wait_until_idle
 from tests.integration.documents import notes
 from tests.unit.checkpoints import make_checkpoint

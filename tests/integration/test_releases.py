@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
-from models.release import read_manifest
+from models.releases.release import read_manifest
 from schemas.errors import SettingsError
 from schemas.records import Release, ReleaseStatus
 from streams.cli.main import app
-from streams.releases import announce, in_service, promote, read_releases, roll_back
-from streams.rollout import announced
+from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back
+from streams.worker.rollout import announced
 
 
 def _release(id: str, base: str, status: ReleaseStatus, created_at: float) -> Release:

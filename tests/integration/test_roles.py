@@ -4,14 +4,14 @@ import queue
 
 import pytest
 
-from models.catalogue import default_cache, prepare
-from models.release import read_manifest
+from models.releases.catalogue import default_cache, prepare
+from models.releases.release import read_manifest
 from schemas.records import Release, Scored
 from schemas.wire import decode, header_map
-from streams.feed import feed
-from streams.releases import announce
-from streams.replay import replay
-from streams.sources import discover, read
+from streams.data.feed import feed
+from streams.data.sources import discover, read
+from streams.kafka.replay import replay
+from streams.releases.announcements import announce
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
 from tests.unit.checkpoints import make_checkpoint
 

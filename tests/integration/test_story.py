@@ -4,13 +4,13 @@ from pathlib import Path
 
 from kafka import KafkaProducer
 
-from models.release import read_manifest, verify
+from models.releases.release import read_manifest, verify
 from schemas.ids import document_id, segment_id
-from streams.audit import audit
-from streams.dataset import snapshot
-from streams.lag import FlowReader
-from streams.processes import run_trainer
-from streams.releases import read_releases
+from streams.data.dataset import snapshot
+from streams.observe.audit import audit
+from streams.observe.lag import FlowReader
+from streams.releases.announcements import read_releases
+from streams.run.processes import run_trainer
 from tests.integration.conftest import passage, wait_until_idle
 
 

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from models.release import read_manifest
+from models.releases.release import read_manifest
 from schemas.errors import FencedError, TrainingError
 from schemas.records import Example, ExampleOrigin, Release
-from streams.feed import seed
-from streams.processes import run_trainer
-from streams.releases import Announcer, read_releases
+from streams.data.feed import seed
+from streams.releases.announcements import Announcer, read_releases
+from streams.run.processes import run_trainer
 
 
 def _release(id: str, base: str) -> Release:

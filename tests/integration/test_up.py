@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from streams.lag import FlowReader
+from streams.observe.lag import FlowReader
 from tests.integration.conftest import passage, wait_until_idle
 
 ROOT = Path(__file__).parents[2]

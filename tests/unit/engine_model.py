@@ -18,7 +18,7 @@ from models.engine import Engine
 from models.engine.core import Core
 from models.engine.lane import Lane
 from models.engine.sampling import Logits
-from models.engine.session import OnnxSession, PaddedCache
+from models.engine.static.session import OnnxSession, PaddedCache
 from schemas.errors import EngineError
 
 VOCABULARY = 64

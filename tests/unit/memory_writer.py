@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka.errors import KafkaTimeoutError
 
-from streams.writer import Message
+from streams.kafka.messages import Message
 
 
 class MemoryWriter:

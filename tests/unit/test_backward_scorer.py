@@ -10,11 +10,11 @@ import pytest
 from agents.backward import Backward
 from agents.scorer import Scorer
 from models.engine import Sampling
-from models.engine.batches import Batches
-from models.prompts import Prompter
-from models.service import InService
-from models.serving import ServedModel
-from models.templates import MARKERS, Task
+from models.engine.static.batches import Batches
+from models.prompts.layout import Prompter
+from models.prompts.templates import MARKERS, Task
+from models.serving.in_service import InService
+from models.serving.served_model import ServedModel
 from schemas.errors import EngineError, ModelError
 from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment

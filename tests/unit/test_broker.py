@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from streams.broker import cluster_id, running_address
+from streams.kafka.broker import cluster_id, running_address
 
 
 @pytest.mark.parametrize("first", range(256))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.calibration import LEAST_RATED, calibrate, calibrated
-from models.catalogue import prepare
-from models.figures import Opinions
-from models.release import MANIFEST, read_manifest
-from models.serving import ServedModel
+from models.evaluation.calibration import LEAST_RATED, calibrate, calibrated
+from models.evaluation.metrics import Opinions
+from models.releases.catalogue import prepare
+from models.releases.release import MANIFEST, read_manifest
+from models.serving.served_model import ServedModel
 from schemas.records import Rating
 from tests.unit.checkpoints import make_checkpoint
 

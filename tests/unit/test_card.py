@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from schemas.records import Example, ExampleOrigin, Provenance, Rating, Release, ReleaseStatus
-from streams.card import Export, card, card_path, write_card
-from streams.exports import Shape
+from streams.data.card import Export, card, card_path, write_card
+from streams.data.exports import Shape
 
 EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", 4.0, date(2026, 11, 21))
 SEED = Example(id="s", instruction="Say it.", response="It.", origin=ExampleOrigin.SEED)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import KnownDigests, default_cache, prepare
-from models.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
 from models.engine import Engine, Sampling
-from models.prompts import Prompter
-from models.release import MANIFEST, read_manifest, reproduce
+from models.prompts.layout import Prompter
+from models.releases.catalogue import KnownDigests, default_cache, prepare
+from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
+from models.releases.release import MANIFEST, read_manifest, reproduce
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 
@@ -156,7 +156,7 @@ def test_a_name_that_is_nothing_is_refused(model: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_hub_model_without_a_network_is_refused(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from models.catalogue import prepare\n"
+        "import sys; from pathlib import Path; from models.releases.catalogue import prepare\n"
         "from schemas.errors import ModelError\n"
         "try: prepare('nobody/nothing', Path(sys.argv[1]))\n"
         "except ModelError as error: print(error)"

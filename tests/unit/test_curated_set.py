@@ -12,8 +12,8 @@ import pytest
 from schemas.errors import TrainingError
 from schemas.records import Example, ExampleOrigin, Rating, Release, ReleaseStatus
 from schemas.wire import JSON, encode, headers_for
-from streams.curated_set import CuratedSet
-from streams.dead_letters import Received
+from streams.kafka.messages import Received
+from streams.trainer.curated_set import CuratedSet
 
 
 def _example(id: str, instruction: str = "Why?", score: float = 4.5) -> Example:
@@ -136,7 +136,7 @@ def test_a_process_that_dies_in_a_batch_leaves_the_last_one(file: Path) -> None:
     with CuratedSet(file) as curated:
         curated.apply([_message(0, "a")])
     program = (
-        "import os, sys; from pathlib import Path; from streams.curated_set import CuratedSet; "
+        "import os, sys; from pathlib import Path; from streams.trainer.curated_set import CuratedSet; "
         "from tests.unit.test_curated_set import _message\n"
         "def dying():\n    yield _message(1, 'b')\n    yield _message(2, 'a', 'Changed?')\n    os._exit(9)\n"
         "CuratedSet(Path(sys.argv[1])).apply(dying())"

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import WireError
-from streams.dead_letters import Received, dead_letter, original_headers, revived
-from streams.topics import DEAD_LETTERS
-from streams.writer import Message
+from streams.kafka.dead_letters import dead_letter, original_headers, revived
+from streams.kafka.messages import Message, Received
+from streams.kafka.topics import DEAD_LETTERS
 
 _HEADERS = [("schema", b"segment/9"), ("trace", b"\xff\x00"), ("trace", b"again")]
 _RECEIVED = Received("segments", 3, 41, b"key", b"\x00\xffvalue", _HEADERS)

@@ -6,9 +6,9 @@ import re
 from typer.testing import CliRunner
 
 from streams.cli.main import app
-from streams.describe import as_mermaid, as_table
-from streams.topics import TOPICS
-from streams.topology import EVERY_STAGE
+from streams.kafka.topics import TOPICS
+from streams.observe.describe import as_mermaid, as_table
+from streams.stages.topology import EVERY_STAGE
 
 
 def test_the_tables_have_a_row_for_each_stage_and_topic() -> None:

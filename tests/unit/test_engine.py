@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from models.engine import Engine, EngineLimits, Generation, Sampling
-from models.engine.batches import Batches
+from models.engine.static.batches import Batches
 from schemas.errors import PromptTooLong
 from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, engine_of, open_tiny
 

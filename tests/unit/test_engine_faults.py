@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import pytest
 
 from models.engine import Budget, Engine, EngineLimits, Sampling
-from models.engine.batches import Batches
 from models.engine.core import Answered
 from models.engine.sampling import Logits
+from models.engine.static.batches import Batches
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from models.engine import Engine
-from models.engine.session import OnnxSession
+from models.engine.static.session import OnnxSession
 from schemas.errors import EngineError, ModelError
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, open_tiny
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from models.evaluation import expected_ratings, labelled, losses, measure, opinions
-from models.gate import compare
-from models.grades import Pair
-from models.people import RatedPair
-from models.prompts import Prompter
-from models.sequences import SequenceMaker
+from models.evaluation.human_ratings import RatedPair
+from models.evaluation.measure import expected_ratings, labelled, losses, measure, opinions
+from models.evaluation.promotion import compare
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker
+from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
 _PAIRS = [

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from schemas.errors import BackstreamError
 from schemas.records import Example, ExampleOrigin, Provenance, Rating
-from streams.exports import Shape, row, write_jsonl, write_parquet
+from streams.data.exports import Shape, row, write_jsonl, write_parquet
 
 RATING = Rating(score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1")
 MADE = Provenance(source="a.txt", document_id="d", segment_id="s", release="r1")

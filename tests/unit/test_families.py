@@ -8,12 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models.engine import Sampling
-from models.export import export
-from models.facts import ModelFacts
-from models.release import Origin, write_manifest
-from models.serving import ServedModel
-from models.templates import Family
-from models.trial import try_model
+from models.export.export import export
+from models.prompts.templates import Family
+from models.releases.facts import ModelFacts
+from models.releases.release import Origin, write_manifest
+from models.serving.served_model import ServedModel
+from models.serving.trial import try_model
 from tests.unit.checkpoints import make_checkpoint
 
 _CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"

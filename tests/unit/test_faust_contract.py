@@ -1,4 +1,4 @@
-"""What ``streams/faust_app.py`` relies on in faust-streaming: an upgrade that changes it is noticed here.
+"""What ``streams/stages/faust_app.py`` relies on in faust-streaming: an upgrade that changes it is noticed here.
 
 The stock consumer can commit past a record that is still in flight: that is why its commits are overridden. Should that
 be mended one day, ``test_the_stock_consumer_commits_past_a_gap`` fails, and the override may be thought over.
@@ -15,9 +15,9 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from intervaltree import IntervalTree
 
-from streams.faust_app import gated_transport
-from streams.gate import Gates
-from streams.stage import Stage
+from streams.stages.faust_app import gated_transport
+from streams.stages.offsets import Gates
+from streams.stages.stage import Stage
 
 _TP = TP("documents", 0)
 _OVERRIDDEN = {

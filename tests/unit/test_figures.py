@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.figures import Measured, Opinions, auc, rank_correlation
+from models.evaluation.metrics import Measured, Opinions, auc, rank_correlation
 
 _RATINGS = np.array([[5.0, 4.2, 2.0, 1.0], [3.0, 4.0, 4.5, 3.0]])
 _MEASURED = Measured(

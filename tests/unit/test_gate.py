@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.gate import Gate, Gates
+from streams.stages.offsets import Gate, Gates
 
 
 def test_nothing_is_committable_before_the_first_record_is_done():

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from models.figures import Measured, Opinions
-from models.gate import LEAST_PAIRS, compare, judge
-from models.intervals import Figure
+from models.evaluation.bootstrap import Figure
+from models.evaluation.metrics import Measured, Opinions
+from models.evaluation.promotion import LEAST_PAIRS, compare, judge
 
 _LABELS = (5, 4, 3, 2, 1)
 _BETTER = {"nll": (-0.15, -0.2, -0.1), "rating_auc": (0.01, -0.01, 0.03)}

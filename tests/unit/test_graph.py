@@ -20,7 +20,7 @@ from models.engine import Engine, EngineLimits, Sampling
 from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Sampler
 from models.engine.slots import SlotSession
-from models.graph import build
+from models.export.graph import build
 from schemas.errors import ModelError, NotCovered
 
 VOCABULARY = 96

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from models.grades import Grader, Pair
 from models.house.contrast import ContrastSequence
 from models.house.data import Passages, read_pairs, sequences
 from models.house.settings import Phase, Recipe
 from models.house.shorten import shorten
-from models.prompts import Prompter
+from models.prompts.layout import Prompter
+from models.seeds.grades import Grader
+from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_tokenizer
 
 _PAIRS = [
@@ -117,7 +118,7 @@ def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_wo
 
 def test_grades_are_the_same_in_every_process() -> None:
     program = (
-        "import random; from models.grades import Grader, Pair; "
+        "import random; from models.seeds.grades import Grader; from models.seeds.pairs import Pair; "
         "pairs = [Pair(f'{one} {two} {one}{two}', 'x') for one in ('alpha', 'beta') for two in ('gamma', 'delta')]; "
         "grader = Grader(pairs, random.Random(1)); print([grader.neighbour(pair) for pair in pairs * 5])"
     )

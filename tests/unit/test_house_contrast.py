@@ -6,10 +6,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from models.grades import Graded, Pair
 from models.house.contrast import contrast, layout
-from models.prompts import Prompter
-from models.sequences import SequenceMaker
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker
+from models.seeds.grades import Graded
+from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
 _RESPONSE = "A lake is a body of water that is surrounded by land."

@@ -8,14 +8,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models.engine import Precision
-from models.grades import Pair
-from models.graph import build
+from models.export.graph import build
+from models.export.likelihood import GraphReader
 from models.house.card import render
 from models.house.evaluate import auc, interval, rating_figures, recovery_figures, response_figures
 from models.house.recovery import Recovery
 from models.house.writing import Written
-from models.likelihood import GraphReader
-from models.prompts import Prompter
+from models.prompts.layout import Prompter
+from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
 _PAIRS = [

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine import Budget, Engine, EngineLimits, Generation, Sampling
-from models.engine.batches import Batches
 from models.engine.core import Core
 from models.engine.lane import Lane
 from models.engine.opening import lanes_of
 from models.engine.routing import Router
+from models.engine.static.batches import Batches
 from schemas.errors import EngineError
 from tests.unit.engine_model import TinyModel, open_tiny
 from tests.unit.test_graph import assert_greedy, make_model, prompts, write

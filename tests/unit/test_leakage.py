@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.curation.leakage import COPIED_START, QUOTED_RUN, copied_run, find_leak
-from models.rouge import words
-from models.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
+from models.evaluation.rouge import words
+from models.prompts.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
 
 PASSAGE = """\
 The yield statement is semantically equivalent to a yield expression. It can be used to omit the parentheses that would

@@ -16,7 +16,7 @@ from models.engine.precision import Precision
 from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Logits, Sampler, Sampling
 from models.engine.slots import SlotSession
-from models.graph import Spans, build, level, measure
+from models.export.graph import Spans, build, level, measure
 from tests.unit.test_graph import VARIANTS, make_model
 
 PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]

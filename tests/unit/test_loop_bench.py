@@ -25,9 +25,9 @@ from bench.loop.settings import TINY, LoopSettings
 from bench.loop.splits import Split, split, texts_that_quote
 from bench.loop.steps import Results, Steps
 from bench.loop.tune import release_of, tune
-from models.grades import Pair
+from models.evaluation.rouge import NEAR, rouge_l, words
 from models.house.data import read_pairs
-from models.rouge import NEAR, rouge_l, words
+from models.seeds.pairs import Pair
 from schemas.errors import SettingsError, SourceError
 from schemas.records import Candidate, Provenance
 from tests.unit.checkpoints import make_checkpoint

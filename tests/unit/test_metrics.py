@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from streams import metrics
-from streams.metrics import METRICS, Kind, MetricDefinition, Metrics, as_markdown
+from streams.stages import metrics
+from streams.stages.metrics import METRICS, Kind, MetricDefinition, Metrics, as_markdown
 
-_DOCUMENT = Path(metrics.__file__).parent.parent / "docs" / "metrics.md"
+_DOCUMENT = Path(metrics.__file__).parents[2] / "docs" / "metrics.md"
 _UNITS = ("_total", "_records", "_seconds", "_bytes")
 
 
@@ -29,7 +29,7 @@ def test_the_list_is_whole_and_names_none_twice() -> None:
 
 def test_the_document_is_the_list() -> None:
     told = _DOCUMENT.read_text(encoding="utf-8")
-    assert told == as_markdown(), "run python -m streams.metrics > docs/metrics.md"
+    assert told == as_markdown(), "run python -m streams.stages.metrics > docs/metrics.md"
     for metric in METRICS:
         assert f"| `{metric.full_name}` | {metric.kind} |" in told
         assert metric.meaning in told

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.curation.novelty import Near, NoveltyIndex
-from models.rouge import rouge_l, words
+from models.evaluation.rouge import rouge_l, words
 from schemas.errors import SettingsError
 
 # Few words, so that texts share many of them, repeat them and tie.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from models.grades import Pair
-from models.people import RatedPair, rated_pairs, read_ratings
+from models.evaluation.human_ratings import RatedPair, rated_pairs, read_ratings
 from models.seeds import split
+from models.seeds.pairs import Pair
 from models.training.data import divide
 from schemas.errors import TrainingError
 from schemas.ids import seed_id, share_of

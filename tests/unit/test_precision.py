@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from models.engine import COMPARISON, Engine, Precision, chosen_precision
 from models.engine.precision import served_precision
-from models.export import export
-from models.facts import ModelFacts
-from models.graph import build, measure, smooth
-from models.precision import Comparison, choose_int8
-from models.prompts import Prompter
-from models.release import Origin, reproduce, verify, write_manifest
+from models.export.export import export
+from models.export.graph import build, measure, smooth
+from models.export.int8_choice import Comparison, choose_int8
+from models.prompts.layout import Prompter
+from models.releases.facts import ModelFacts
+from models.releases.release import Origin, reproduce, verify, write_manifest
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from streams.lag import Flow, StageLag
-from streams.progress import Progress, Rates
+from streams.observe.lag import Flow, StageLag
+from streams.observe.progress import Progress, Rates
 
 
 class Clock:

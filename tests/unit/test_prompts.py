@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
-from models.exemplars import exemplars
-from models.grades import Pair
-from models.prompts import Prompter
+from models.prompts.exemplars import exemplars
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker
+from models.prompts.templates import AUGMENTED_TAG, BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task
 from models.seeds import read_seeds, split
-from models.sequences import SequenceMaker
-from models.templates import AUGMENTED_TAG, BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task
+from models.seeds.pairs import Pair
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_tokenizer
 

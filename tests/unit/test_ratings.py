@@ -11,7 +11,7 @@ import pytest
 
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
 from streams.cli.ratings import ask_about
-from streams.ratings import spread
+from streams.data.ratings import spread
 
 
 def scored(id: str, score: float = 3.25, response: str = "So.", context: str | None = None) -> Scored:

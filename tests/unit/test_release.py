@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoints import sha256_of
-from models.release import MANIFEST, GoldenVector, Manifest, is_release, read_manifest, release_id, verify
-from models.templates import Task
+from models.prompts.templates import Task
+from models.releases.checkpoints import sha256_of
+from models.releases.release import MANIFEST, GoldenVector, Manifest, is_release, read_manifest, release_id, verify
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_tokenizer
 

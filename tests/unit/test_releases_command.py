@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from schemas.records import Release, ReleaseStatus
-from streams.cli.releases import describe_release
+from streams.releases.describe import describe_release
 
 _RELEASE = Release(
     id="r-1",

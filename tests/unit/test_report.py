@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.calibration import calibrate
-from models.figures import Measured, Opinions
-from models.gate import Comparison, compare
+from models.evaluation.calibration import calibrate
+from models.evaluation.metrics import Measured, Opinions
+from models.evaluation.promotion import Comparison, compare
 from models.training.report import CURVE, DATA, HISTOGRAM, REPORT, Report
 
 _COUNTS = {"seeds": 96, "examples": 1200, "ratings": 30, "leaked": 2, "ratings_leaked": 1, "steps": 40}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import default_cache, prepare
+from models.releases.catalogue import default_cache, prepare
 from schemas.errors import ModelError, SettingsError
-from streams.roles import Models
 from streams.settings import Role, Settings
+from streams.worker.models import Models
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine.scheduler import EngineLimits, Kind, Scheduler, calls
+from models.engine.limits import EngineLimits
+from models.engine.requests import Kind
+from models.engine.static.scheduler import Scheduler, calls
 
 RATING, GENERATION = Kind.RATING, Kind.GENERATION
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.grades import Pair
-from models.prompts import Prompter
-from models.sequences import SequenceMaker, TrainingSequence, batches
-from models.templates import AUGMENTED_TAG
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
+from models.prompts.templates import AUGMENTED_TAG
+from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_tokenizer
 
 _PAIRS = (

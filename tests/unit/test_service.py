@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import cast
 
-from models.service import InService
-from models.serving import ServedModel
+from models.serving.in_service import InService
+from models.serving.served_model import ServedModel
 
 
 @dataclass(eq=False)

@@ -16,8 +16,8 @@ from models.engine.prefixes import Prefixes
 from models.engine.sampling import Sampler, Shortlist
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from models.engine.slots import FP16_FILE, SlotSession
-from models.export import export
-from models.graph.shortlist import build
+from models.export.export import export
+from models.export.graph.shortlist import build
 from schemas.errors import EngineError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.test_graph import make_model, prompts, write
@@ -104,7 +104,7 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
 
 
 def test_an_export_beside_a_gpu_has_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.export.is_cuda_there", lambda: True)
+    monkeypatch.setattr("models.export.export.is_cuda_there", lambda: True)
     export(str(make_checkpoint(tmp_path / "checkpoint")), tmp_path / "release")
     assert (tmp_path / "release" / FP16_FILE).is_file()
     shortlister = Shortlister.load(tmp_path / "release" / SHORTLIST_FILE, "cpu", None)

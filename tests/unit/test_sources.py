@@ -18,7 +18,7 @@ from schemas.errors import SourceError
 from schemas.ids import document_id
 from schemas.records import Document
 from schemas.wire import MAX_BYTES, encode
-from streams.sources import Columns, Stdin, discover, read
+from streams.data.sources import Columns, Stdin, discover, read
 
 Files = Callable[[str, bytes], Path]
 

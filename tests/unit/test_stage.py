@@ -9,10 +9,11 @@ from schemas.errors import EngineError
 from schemas.ids import document_id
 from schemas.records import Document, Rejection, Segment
 from schemas.wire import decode, decode_document, encode, header_map, headers_for
-from streams.dead_letters import EXCEPTION, OFFSET, PARTITION, STAGE, TOPIC, Received
-from streams.gate import Gates
-from streams.metrics import Metrics
-from streams.stage import Stage, StagePolicy
+from streams.kafka.dead_letters import EXCEPTION, OFFSET, PARTITION, STAGE, TOPIC
+from streams.kafka.messages import Received
+from streams.stages.metrics import Metrics
+from streams.stages.offsets import Gates
+from streams.stages.stage import Stage, StagePolicy
 from tests.unit.memory_writer import MemoryWriter, timeout
 
 GATE = ("documents", 0)

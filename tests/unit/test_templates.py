@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from models.templates import AUGMENTED_TAG, BOTH_TAGS, MARKERS, SEED_TAG, Family, Task, Template, template_for
+from models.prompts.templates import AUGMENTED_TAG, BOTH_TAGS, MARKERS, SEED_TAG, Family, Task, Template, template_for
 
 _EVERY = [template_for(task, family) for task, family in itertools.product(Task, Family)]
 _SLOT = re.compile(r"\{(\w+)\}")

@@ -6,8 +6,9 @@ import pytest
 
 from schemas.records import RECORDS, Example, HumanRating, Record, Release
 from schemas.wire import MAX_BYTES
-from streams.dead_letters import Received, dead_letter
-from streams.topics import CURATED, DEAD_LETTERS, RATINGS, RELEASES, SCORED, TOPICS, Topic, topic_of
+from streams.kafka.dead_letters import dead_letter
+from streams.kafka.messages import Received
+from streams.kafka.topics import CURATED, DEAD_LETTERS, RATINGS, RELEASES, SCORED, TOPICS, Topic, topic_of
 
 _DAY_MS = 24 * 3600 * 1000
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.trainer import Trainer, TrainingPolicy
-from models.catalogue import prepare
-from models.release import verify
+from models.releases.catalogue import prepare
+from models.releases.release import verify
+from models.training.launch import Trainer, TrainingPolicy
 from schemas.errors import TrainingError
 from schemas.records import Example, ExampleOrigin, HumanRating
 from tests.unit.checkpoints import make_checkpoint

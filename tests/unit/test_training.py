@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from models.catalogue import prepare
-from models.checkpoints import sha256_of
 from models.engine import Engine
-from models.grades import Pair
-from models.people import RatedPair
-from models.prompts import Prompter
-from models.release import read_manifest, reproduce, verify
+from models.evaluation.human_ratings import RatedPair
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker
+from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
+from models.releases.catalogue import prepare
+from models.releases.checkpoints import sha256_of
+from models.releases.release import read_manifest, reproduce, verify
 from models.seeds import read_seeds, split
-from models.sequences import SequenceMaker
-from models.templates import AUGMENTED_TAG, SEED_TAG
+from models.seeds.pairs import Pair
 from models.training.data import divide, read_examples, sequences
 from models.training.report import CURVE, DATA, HISTOGRAM, REPORT
 from models.training.settings import TrainingSettings

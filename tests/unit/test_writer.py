@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
-from streams.writer import Producer, Together
+from streams.kafka.writer import Producer, Together
 
 _LINGER = 60.0
 _FIRST, _SECOND, _OTHER_BROKER = (TopicPartition("segments", partition) for partition in (0, 1, 2))

@@ -1,0 +1,38 @@
+"""How much the engine holds and computes at once."""
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """How much is held and computed at once. Raises ValueError where a limit is below 1."""
+
+    requests: int = 1024
+    """Requests held, waiting or running; further callers wait."""
+    call_tokens: int = 1024
+    """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a CPU more is no faster:
+    scores and activations leave the cache."""
+    rating_rows: int = 32
+    """Ratings in a batch, which is one call."""
+    generation_rows: int = 16
+    """Generations in a batch. Their prompts may take several calls; they decode together."""
+    held_rows: int = 32
+    """Rows set aside for what later prompts may begin with."""
+    chunk_tokens: int = 192
+    """Prompt tokens that are read between two steps of the generations that run."""
+    generation_tokens: int = 16384
+    """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
+
+    def divided(self, lanes: int) -> "EngineLimits":
+        """What each of so many lanes has. Fewer rows than these would leave it little to choose from."""
+        return replace(
+            self,
+            requests=-(-self.requests // lanes),
+            generation_rows=max(min(4, self.generation_rows), self.generation_rows // lanes),
+            held_rows=max(min(4, self.held_rows), self.held_rows // lanes),
+        )
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(f"{field.name} is {getattr(self, field.name)!r}: it must be 1 or more")

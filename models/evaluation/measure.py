@@ -1,0 +1,147 @@
+"""How good a model is on held-out human pairs. The same code measures a release and its parent."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from models.evaluation.human_ratings import RatedPair
+from models.evaluation.metrics import Measured, Opinions
+from models.prompts.layout import Prompter
+from models.prompts.sequences import SequenceMaker, TrainingSequence
+from models.seeds.grades import Graded, Grader
+from models.seeds.pairs import Pair
+
+_BATCH_TOKENS = 2048
+"""Tokens in a batch, padding included: bounds the logits in memory."""
+_LABELS = (5, 4, 3, 2, 1, 2, 1)
+"""What the pairs deserve that ``labelled`` makes from each."""
+_TRIES = 16
+"""Draws until a wrong request is not the right one."""
+
+
+def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measured:
+    """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled pairs made from it.
+
+    A pair is left out where it, or a labelled pair made from it, does not fit the model's context.
+    """
+    maker = SequenceMaker(prompter)
+    rows = [
+        (maker.backward(pair), maker.forward(pair), *(maker.rating(graded.pair, graded.grade) for graded in made))
+        for pair, made in zip(pairs, labelled(pairs), strict=True)
+    ]
+    longest = _context(model)
+    kept = [number for number, row in enumerate(rows) if max(len(sequence.ids) for sequence in row) <= longest]
+    every = [rows[number] for number in kept]
+    was_training = model.training
+    model.eval()
+    try:
+        return Measured(
+            tuple(kept),
+            np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
+            np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
+            _LABELS,
+            np.array(expected_ratings(model, prompter, [s for row in every for s in row[2:]])).reshape(-1, len(_LABELS)),
+        )
+    finally:
+        model.train(was_training)
+
+
+def opinions(model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]) -> Opinions:
+    """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its context."""
+    maker = SequenceMaker(prompter)
+    sequences = [maker.rating(each.pair, each.score) for each in rated]
+    fitting = [number for number, sequence in enumerate(sequences) if len(sequence.ids) <= _context(model)]
+    ratings = np.full(len(rated), np.nan)
+    was_training = model.training
+    model.eval()
+    try:
+        ratings[fitting] = expected_ratings(model, prompter, [sequences[number] for number in fitting])
+    finally:
+        model.train(was_training)
+    return Opinions(np.array([each.score for each in rated], float), ratings)
+
+
+def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
+    """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for the same pairs.
+
+    The last two are a hard and an easy mismatch: the response with a request that shares a rare word with the right one, and
+    with any other. A wrong request is drawn again where it is the right one.
+    """
+    grader = Grader(pairs, random.Random(0))
+    return [
+        [Graded(pair, 5), *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)), *_mismatched(grader, pair)]
+        for pair in pairs
+    ]
+
+
+def _damaged(grader: Grader, pair: Pair, grade: int) -> Graded:
+    drawn = (grader.draw(pair, grade) for _ in range(_TRIES))
+    return next((graded for graded in drawn if graded.pair != pair), Graded(pair, grade))
+
+
+def _mismatched(grader: Grader, pair: Pair) -> list[Graded]:
+    true = Graded(pair, 5)
+    drawn = (grader.rivals(true, 2) for _ in range(_TRIES))
+    return next((two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)), grader.rivals(true, 2))
+
+
+def _context(model: PreTrainedModel) -> int:
+    """Tokens of the longest sequence that a model reads."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 2048)
+
+
+def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> list[tuple[float, float]]:
+    """Weighted nats, and the sum of the weights, of each sequence."""
+    found = [(0.0, 0.0)] * len(sequences)
+    for members, ids, weights, logits in _passes(model, sequences):
+        each = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+        nats = (each.view(len(members), -1) * weights[:, 1:]).sum(1)
+        for member, pair in zip(members, zip(nats.tolist(), weights[:, 1:].sum(1).tolist(), strict=True), strict=True):
+            found[member] = pair
+    return found
+
+
+def expected_ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]) -> list[float]:
+    """The expected rating, 1 to 5, of each sequence that ends in a digit."""
+    digits = torch.tensor(prompter.digit_ids, device=model.device)
+    scale = torch.arange(1.0, 6.0, device=model.device)
+    ratings = [0.0] * len(sequences)
+    for members, _, _, logits in _passes(model, sequences):
+        for row, member in enumerate(members):
+            before = logits[row, len(sequences[member].ids) - 2]
+            ratings[member] = float(before[digits].float().softmax(-1) @ scale)
+    return ratings
+
+
+def _passes(
+    model: PreTrainedModel, sequences: Sequence[TrainingSequence]
+) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Which sequences, their ids [B, T] and weights [B, T], right padded, and logits [B, T, vocabulary]; batch by batch.
+
+    Padding stands on the right, so causal attention needs no mask.
+    """
+    order = sorted(range(len(sequences)), key=lambda index: len(sequences[index].ids))
+    while order:
+        members: list[int] = []
+        while order and (not members or (len(members) + 1) * len(sequences[order[0]].ids) <= _BATCH_TOKENS):
+            members.append(order.pop(0))
+        ids, weights = pad([sequences[member] for member in members])
+        ids, weights = ids.to(model.device), weights.to(model.device)
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits
+        yield members, ids, weights, logits
+
+
+def pad(sequences: Sequence[TrainingSequence]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids (int64) and loss weights (float32), both [B, T], padded on the right with id 0 and weight 0."""
+    length = max(len(sequence.ids) for sequence in sequences)
+    ids = torch.zeros(len(sequences), length, dtype=torch.long)
+    weights = torch.zeros(len(sequences), length)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
+        weights[row, : len(sequence.ids)] = torch.tensor(sequence.weights)
+    return ids, weights

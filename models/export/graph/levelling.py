@@ -1,0 +1,65 @@
+"""Makes the channels of keys equally large, and those of values, so that they can be kept in 8 bits with one scale a layer.
+
+A query multiplies a key channel by channel, and the output's matrix multiplies the values: what divides a key's channel
+multiplies the query's, and what divides a value's multiplies the matrix, so nothing changes (as in SmoothQuant, arXiv
+2211.10438). The rotary embedding turns a key's channels in pairs, the first of a head's first half with the first of its
+second; both of a pair have one divisor, and the pair's length is what they can become.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from models.export.graph.ranges import Ranges
+from models.export.graph.shape import Shape
+
+_LEAST = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """How large keys and values become: for each layer, the largest absolute value of any channel."""
+
+    keys: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
+    """Change the weights in place; ``ranges`` are the model's. Raises NotCovered."""
+    sharing = Shape.of(model).sharing
+    with torch.no_grad():
+        for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
+            _level_keys(layer.self_attn, _even(keys), sharing)
+            _level_values(layer.self_attn, _even(values), sharing)
+    return Spans(*(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values)))
+
+
+def _even(sizes: Tensor) -> Tensor:
+    """What to divide channels by, so that the largest stays as it is and all others become as large."""
+    return sizes.clamp(min=_LEAST) / sizes.max().clamp(min=_LEAST)
+
+
+def _level_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
+    """``pairs`` [key/value heads, head size / 2] divide the keys, and multiply the queries."""
+    if hasattr(attention, "k_norm"):  # one weight for all heads, after the products
+        divisors = pairs.amax(dim=0).repeat(2)
+        attention.k_norm.weight /= divisors  # type: ignore[operator]
+        attention.q_norm.weight *= divisors  # type: ignore[operator]
+    else:
+        divisors = pairs.repeat(1, 2)
+        _multiply_rows(attention.k_proj, 1 / divisors.flatten())  # type: ignore[arg-type]
+        _multiply_rows(attention.q_proj, divisors.repeat_interleave(sharing, dim=0).flatten())  # type: ignore[arg-type]
+
+
+def _level_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
+    """``channels`` [key/value heads, head size] divide the values, and multiply what the output's matrix makes of them."""
+    _multiply_rows(attention.v_proj, 1 / channels.flatten())  # type: ignore[arg-type]
+    attention.o_proj.weight *= channels.repeat_interleave(sharing, dim=0).flatten()  # type: ignore[operator, union-attr]
+
+
+def _multiply_rows(product: nn.Linear, numbers: Tensor) -> None:
+    product.weight *= numbers[:, None]
+    if product.bias is not None:
+        product.bias *= numbers

@@ -1,0 +1,37 @@
+"""Worked examples: a base model learns the task from them, an instruct model where the points of the rating scale lie.
+
+They are two of the human seeds, never those held out.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import cache
+
+from models.prompts.templates import Task
+from models.seeds import read_seeds, split
+from models.seeds.grades import Grader
+from models.seeds.pairs import Pair
+
+_WORKED = (
+    "When should I use a generator instead of building a list in Python?",
+    "How do I convert a temperature from Fahrenheit to Celsius, and is there a quick way to estimate it?",
+)
+_STRANGER = "Suggest names for a small bookshop that also serves coffee."
+
+Exemplar = tuple[Pair, str]
+"""A pair, and the text that the model should have written after its prompt."""
+
+
+@cache
+def exemplars(task: Task) -> Sequence[Exemplar]:
+    """What stands before a task: pairs with their answers. For the rating, the two ends of the scale and its middle."""
+    training, _ = split(read_seeds())
+    by_request = {seed.instruction: Pair.of(seed) for seed in training}
+    one, other = (by_request[request] for request in _WORKED)
+    if task is Task.BACKWARD:
+        return [(one, one.instruction), (other, other.instruction)]
+    if task is Task.FORWARD:
+        return [(one, one.response), (other, other.response)]
+    grader = Grader(list(by_request.values()), random.Random(0))
+    middling = grader.draw(other, 3).pair
+    return [(middling, "3"), (Pair(_STRANGER, one.response), "1"), (one, "5")]

@@ -1,0 +1,136 @@
+"""Graded examples of the five points of the rating scale, made from real pairs.
+
+A true pair is a 5. Worse grades are made by hand-written damage to it, or by pairing a response with another request.
+The scale is the paper's (arXiv 2308.06259, table 19), in our own words in ``models/prompts/templates.py``.
+"""
+
+import itertools
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from models.seeds.pairs import Pair
+
+_WORD = re.compile(r"[A-Za-z]{4,}")
+_RARE = 100
+"""A word that at most one instruction in so many has can be a subject; a commoner one ("what", "list") is part of asking."""
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+_OPENINGS = (
+    "Hi everyone, welcome back to my blog! Today I want to share something with you.",
+    "I have been asked about this a lot in the comments, so here is my take.",
+    "In my opinion, and this is only what I found when I tried it myself:",
+    "Thanks for stopping by! As promised in last week's post, here we go.",
+    "I remember when my brother told me about this for the first time.",
+    "Posted by admin on Monday. Last edited by moderator.",
+)
+_CLOSINGS = (
+    "Let me know what you think in the comments below and do not forget to subscribe!",
+    "Click here to read the rest of the article. Share this on social media.",
+    "Sign up for our newsletter today and get 20% off your first order.",
+    "That is how we do it at our company; call us for a free quote.",
+    "Sorry if this is off topic, I could not find the right thread.",
+)
+_NAVIGATION = (
+    "Home | About us | Contact | Site map | Privacy policy | Terms of use",
+    "Previous topic | Next topic | Up one level | Table of contents | Index",
+    "Login or register to post comments. Forgot your password? Remember me.",
+    "Advertisement. Continue reading below. Skip to main content. Search this site.",
+    "Copyright. All rights reserved. Follow us. Download the app. View cart.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A pair and the grade, 1 to 5, that it deserves."""
+
+    pair: Pair
+    grade: int
+
+
+class Grader:
+    """Draws graded examples. Deterministic for one seed."""
+
+    def __init__(self, pairs: Sequence[Pair], generator: random.Random) -> None:
+        self._pairs = pairs
+        self._random = generator
+        self._by_word: defaultdict[str, list[int]] = defaultdict(list)
+        for index, pair in enumerate(pairs):
+            for word in set(_WORD.findall(pair.instruction.lower())):
+                self._by_word[word].append(index)
+        self._damage: dict[int, Sequence[Callable[[Pair], Pair]]] = {
+            4: (self._with_closing, self._without_last_sentence),
+            3: (self._with_opening, self._with_opening_and_closing),
+            2: (self._cut_short, self._neighbour),
+            1: (self._stranger, self._stranger, self._stranger, self._navigation),
+        }
+
+    def draw(self, pair: Pair, grade: int) -> Graded:
+        """An example of ``grade`` made from ``pair``: the pair itself for 5."""
+        if grade == 5:
+            return Graded(pair, 5)
+        return Graded(self._random.choice(self._damage[grade])(pair), grade)
+
+    def rivals(self, graded: Graded, count: int) -> list[Graded]:
+        """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers (at best 2) in turn."""
+        at_best = min(2, graded.grade)
+        makers = ((self._neighbour, at_best), (self._stranger, 1), (self._borrower, at_best))
+        return [Graded(make(graded.pair), grade) for make, grade in itertools.islice(itertools.cycle(makers), count)]
+
+    def neighbour(self, pair: Pair) -> str:
+        """Another request that shares a rare word with this one: a hard negative. A stranger's where there is none."""
+        found = set(_WORD.findall(pair.instruction.lower()))
+        # The word itself breaks ties: the order of a set differs from one process to the next.
+        words = sorted(found, key=lambda word: (len(self._by_word.get(word, ())), word))
+        for word in words:
+            others = [i for i in self._by_word.get(word, ()) if self._pairs[i].instruction != pair.instruction]
+            if others:
+                return self._pairs[self._random.choice(others)].instruction
+        return self._random.choice(self._pairs).instruction
+
+    def borrower(self, pair: Pair) -> str:
+        """A stranger's request with words of this response where its own subject stood: what a weak model asks of a passage."""
+        words = [word for word in _WORD.findall(pair.response) if self._is_rare(word.lower())]
+
+        def borrowed(match: re.Match[str]) -> str:
+            return self._random.choice(words) if words and self._is_rare(match[0].lower()) else match[0]
+
+        return _WORD.sub(borrowed, self._random.choice(self._pairs).instruction)
+
+    def _with_closing(self, pair: Pair) -> Pair:
+        return _respond(pair, f"{pair.response} {self._random.choice(_CLOSINGS)}")
+
+    def _without_last_sentence(self, pair: Pair) -> Pair:
+        sentences = _SENTENCE_END.split(pair.response)
+        return _respond(pair, " ".join(sentences[:-1])) if len(sentences) > 2 else self._with_closing(pair)
+
+    def _with_opening(self, pair: Pair) -> Pair:
+        return _respond(pair, f"{self._random.choice(_OPENINGS)} {pair.response}")
+
+    def _with_opening_and_closing(self, pair: Pair) -> Pair:
+        return self._with_opening(self._with_closing(pair))
+
+    def _cut_short(self, pair: Pair) -> Pair:
+        words = pair.response.split(" ")
+        return _respond(pair, " ".join(words[: max(1, int(len(words) * self._random.uniform(0.2, 0.5)))]))
+
+    def _neighbour(self, pair: Pair) -> Pair:
+        return Pair(self.neighbour(pair), pair.response, pair.context)
+
+    def _stranger(self, pair: Pair) -> Pair:
+        return Pair(self._random.choice(self._pairs).instruction, pair.response, pair.context)
+
+    def _borrower(self, pair: Pair) -> Pair:
+        return Pair(self.borrower(pair), pair.response, pair.context)
+
+    def _is_rare(self, word: str) -> bool:
+        return len(self._by_word.get(word, ())) * _RARE <= len(self._pairs)
+
+    def _navigation(self, pair: Pair) -> Pair:
+        return _respond(pair, " ".join(self._random.sample(_NAVIGATION, 3)))
+
+
+def _respond(pair: Pair, response: str) -> Pair:
+    return Pair(pair.instruction, response, pair.context)

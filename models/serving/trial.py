@@ -1,0 +1,44 @@
+"""One passage through a model, to see what it makes of it."""
+
+import time
+from dataclasses import dataclass
+
+from models.engine import Sampling
+from models.serving.served_model import ServedModel
+from schemas.records import Rating
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a model was shown, what it answered, and how fast."""
+
+    backward_prompt: str
+    instruction: str
+    complete: bool
+    """False where the instruction ran into the token limit."""
+    rating_prompt: str
+    rating: Rating
+    prompt_tokens: int
+    """Of both prompts."""
+    generated_tokens: int
+    seconds: float
+    """For both answers, one after the other and alone: a stream has many at once and is faster."""
+
+
+async def try_model(served: ServedModel, text: str, sampling: Sampling) -> Trial:
+    """Write the instruction of ``text``, then rate the pair. Raises PromptTooLong where it does not fit the model."""
+    before, started = served.engine.stats(), time.perf_counter()
+    written = await served.write_instruction("trial", text, None, sampling)
+    rating = await served.rate(written.instruction, text, None)
+    seconds, after = time.perf_counter() - started, served.engine.stats()
+    spell = served.prompter.tokenizer.decode
+    return Trial(
+        backward_prompt=spell(served.prompter.backward(text), skip_special_tokens=False),
+        instruction=written.instruction,
+        complete=written.complete,
+        rating_prompt=spell(served.prompter.rating(written.instruction, text), skip_special_tokens=False),
+        rating=rating,
+        prompt_tokens=after.prompt_tokens - before.prompt_tokens,
+        generated_tokens=after.generated_tokens - before.generated_tokens,
+        seconds=seconds,
+    )

@@ -1,0 +1,134 @@
+"""The card beside an export: what is in the file, who wrote and rated it, and under which licence; as Hugging Face reads it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from models.releases.checkpoints import HOUSE
+from schemas.records import Example, ExampleOrigin, Release
+from streams.data.exports import Shape, whole_file
+
+OTHER = "other"
+"""The licence where none is named."""
+_QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+_TEXTS = """\
+The texts were collected by whoever ran the stream; the licence of each text holds for it, whatever stands above. The sources
+are named in the rows of the shape `triples`."""
+_HOUSE = """\
+Instructions or ratings came from Backstream's house model or from a release that was trained from it. Its card says: its
+instruction data is CC BY-SA 3.0 (databricks-dolly-15k, Databricks, Inc.), and its weights are shared under CC BY-SA 3.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a card is written about."""
+
+    file: Path
+    shape: Shape
+    license: str
+    """As Hugging Face names it, such as ``cc-by-4.0``."""
+    threshold: float
+    """The least rating that the curator keeps, by the settings of the export."""
+    on: date
+
+
+def card_path(file: Path) -> Path:
+    """Where the card of an export goes: ``curated.card.md`` beside ``curated.jsonl``. Never a README, which is the user's."""
+    return file.with_suffix(".card.md")
+
+
+def write_card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> Path:
+    """Write the card; returns where. Raises BackstreamError where it cannot be written."""
+    path = card_path(export.file)
+    with whole_file(path) as file:
+        file.write(card(export, examples, releases).encode())
+    return path
+
+
+def card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> str:
+    """The card in Markdown, YAML in front. The same examples in the same order make the same card on the same day.
+
+    ``releases`` tell which models were trained from the house model.
+    """
+    rated = [example.rating for example in examples if example.rating]
+    origins = Counter(example.origin for example in examples)
+    written = _count(e.provenance.release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED)
+    sources = {example.provenance.source for example in examples} - {""}
+    documents = {example.provenance.document_id for example in examples} - {""}
+    parts = [
+        _front(export, len(examples)),
+        f"# {export.file.stem}",
+        f"Instruction-tuning examples made by Backstream with [instruction backtranslation](https://arxiv.org/abs/2308.06259): "
+        f"the responses are passages of texts, a model wrote the instruction that each answers, and a model rated the pair from "
+        f"1 to 5. Exported on {export.on.isoformat()} to `{export.file.name}`, in the shape `{export.shape}`.",
+        "## Examples",
+        _table(
+            ("", "examples"),
+            [
+                ("all", len(examples)),
+                ("written by people (seeds)", origins[ExampleOrigin.SEED]),
+                ("written by the loop (augmented)", origins[ExampleOrigin.AUGMENTED]),
+                ("with a context", sum(1 for example in examples if example.context)),
+            ],
+        ),
+        f"They come from {len(sources):,} sources and {len(documents):,} documents.",
+        "## Who wrote the instructions",
+        _table(("release", "examples"), written) if written else "People alone.",
+        _table(("template", "examples"), _count(e.provenance.template for e in examples if e.provenance.template)),
+        "## Ratings",
+        f"The curator keeps what is rated {export.threshold:g} or more, by the settings of this export; an earlier setting may "
+        f"have let in lower ones. {len(rated):,} examples are rated; those written by people need no rating.",
+    ]
+    if rated:
+        scores = np.quantile([rating.score for rating in rated], [q / 100 for q in _QUANTILES])
+        parts += [
+            _table(("quantile", "score"), [(f"{q}%", f"{score:.2f}") for q, score in zip(_QUANTILES, scores, strict=True)]),
+            _table(("rated by", "examples"), _count(rating.release for rating in rated)),
+            _table(("template", "examples"), _count(rating.template for rating in rated)),
+        ]
+    parts += ["## Licence", f"`{export.license}`, as whoever exported it says.", _TEXTS]
+    if _from_house({name for name, _ in written} | {rating.release for rating in rated}, releases):
+        parts.append(_HOUSE)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front(export: Export, count: int) -> str:
+    facts = {
+        "license": export.license,
+        "size_categories": [_size(count)],
+        "task_categories": ["text-generation"],
+        "tags": ["backstream", "instruction-backtranslation", "instruction-tuning", "synthetic"],
+        "configs": [{"config_name": "default", "data_files": export.file.name}],
+    }
+    return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
+
+
+def _size(count: int) -> str:
+    """The class of size that Hugging Face gives a number of rows."""
+    above = [10 ** (3 + step) for step in range(len(_SIZES)) if count >= 10 ** (3 + step)]
+    if not above:
+        return f"n<{_SIZES[0]}"
+    step = len(above)
+    return f"{_SIZES[step - 1]}<n<{_SIZES[step]}" if step < len(_SIZES) else f"n>{_SIZES[-1]}"
+
+
+def _count(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Names with how often each occurs, the most frequent first."""
+    return sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+
+
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
+    lines = [f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |" for name, value in rows]
+    return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---:|", *lines]) if lines else ""
+
+
+def _from_house(used: set[str], releases: Iterable[Release]) -> bool:
+    """Whether one of the releases in use is the house model, or was trained from it."""
+    bases = {release.id: release.base for release in releases}
+    return any(bases.get(id, id).startswith(f"{HOUSE}-") for id in used)

@@ -1,0 +1,87 @@
+"""Feeding documents and human seeds: encode, send, and return when the broker has acknowledged everything."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokerError, SourceError, WireError
+from schemas.records import Document, Example
+from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.topics import CURATED, DOCUMENTS, Topic
+
+R = TypeVar("R", Document, Example)
+_LONGEST_ERROR_LIST = 20
+_UNSENT_BYTES = 32 * 1024 * 1024
+
+
+@dataclass
+class FeedReport:
+    """What became of the input."""
+
+    written: int = 0
+    """Acknowledged by the broker."""
+    bytes: int = 0
+    """Of them, as written."""
+    errors: list[str] = field(default_factory=list)
+    """What could not be read, the first few."""
+    failed: int = 0
+    """How many could not be read."""
+
+    def refuse(self, error: str) -> None:
+        """Note an input that could not be read."""
+        self.failed += 1
+        if len(self.errors) < _LONGEST_ERROR_LIST:
+            self.errors.append(error)
+
+
+def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError]) -> FeedReport:
+    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does not take them."""
+    return _write(client, DOCUMENTS, documents, lambda document: document.source)
+
+
+def seed(client: Mapping[str, Any], seeds: Iterable[Example | SourceError]) -> FeedReport:
+    """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does not take them."""
+    return _write(client, CURATED, seeds, lambda example: example.id)
+
+
+def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | SourceError], name: Callable[[R], str]) -> FeedReport:
+    report = FeedReport()
+    failures: list[Exception] = []
+    unsent = 0
+    try:
+        producer = KafkaProducer(**client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES)
+    except KafkaError as error:
+        raise BrokerError(
+            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+        ) from error
+    try:
+        for record in records:
+            if isinstance(record, SourceError):
+                report.refuse(str(record))
+                continue
+            try:
+                value = encode(record)
+            except WireError as error:
+                report.refuse(f"{name(record)}: {error}")
+                continue
+            sent = producer.send(topic.name, value, record.id.encode(), headers=headers_for(type(record)))
+            sent.add_errback(failures.append)
+            report.written += 1
+            report.bytes += len(value)
+            unsent += len(value)
+            if unsent >= _UNSENT_BYTES:  # the client's own buffer has no bound
+                producer.flush()
+                unsent = 0
+            if failures:
+                break
+        producer.flush()
+    except KafkaError as error:
+        raise BrokerError(f"the broker did not take what was written to {topic.name}: {error}") from error
+    finally:
+        producer.close()
+    if failures:
+        raise BrokerError(f"the broker refused {len(failures)} records, the first because: {failures[0]}. Feed them again")
+    return report

@@ -1,0 +1,11 @@
+"""What a user gives to ``feed``, as documents: ``discover`` finds the files, ``read`` reads one of them.
+
+Errors are values: ``read`` gives a SourceError where a file, a line or a row cannot be read, and goes on.
+"""
+
+from streams.data.sources.columns import Columns
+from streams.data.sources.discovery import Stdin, discover
+from streams.data.sources.formats import FORMATS, format_of
+from streams.data.sources.reading import read
+
+__all__ = ["FORMATS", "Columns", "Stdin", "discover", "format_of", "read"]

@@ -1,0 +1,65 @@
+"""Finding the files that a user means."""
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from streams.data.sources.formats import is_known
+
+
+@dataclass(frozen=True, slots=True)
+class Stdin:
+    """Standard input, named ``-`` on the command line."""
+
+    stream: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
+
+    def __str__(self) -> str:
+        return "stdin"
+
+
+def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin]:
+    """The files that ``arguments`` name, each once: files, directories, globs (with ``**``) and ``-``.
+
+    A directory gives its files in sorted order, at every depth, without hidden ones and those of an unknown extension.
+    An argument that names nothing is given as it is, so that ``read`` says what is wrong with it.
+    """
+    seen: set[Path] = set()
+    for argument in arguments:
+        for found in _expand(argument):
+            if isinstance(found, Path):
+                if found in seen:
+                    continue
+                seen.add(found)
+            yield found
+
+
+def _expand(argument: str) -> Iterator[Path | Stdin]:
+    if argument == "-":
+        yield Stdin()
+    elif os.path.lexists(argument) or not glob.has_magic(argument):
+        yield from _walk(Path(argument))
+    else:
+        matches = sorted(glob.glob(argument, recursive=True))
+        # '**' matches folders beside the files in them: each file is reached by one way, and `seen` drops the other.
+        for match in matches or [argument]:
+            yield from _walk(Path(match))
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    empty = True
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            file = Path(folder, name)
+            if not name.startswith(".") and is_known(file):
+                empty = False
+                yield file
+    if empty:
+        yield path

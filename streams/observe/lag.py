@@ -1,0 +1,119 @@
+"""Committed lag: what each stage has yet to answer for, from committed offsets and not from read positions."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError, NotCoordinatorError
+
+from schemas.errors import BrokerError
+from streams.kafka.topics import REACH_MS, TOPICS
+from streams.stages.topology import STAGES, StageSpec
+
+_COORDINATOR_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageLag:
+    """Where a stage stands on its source topic, summed over partitions."""
+
+    stage: str
+    topic: str
+    done: int
+    """Messages before the committed offsets, of those that the topic still holds."""
+    lag: int
+    """Messages that the topic holds and that are not committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The stream at one moment: messages held in each topic, and each stage's lag."""
+
+    messages: Mapping[str, int]
+    stages: Sequence[StageLag]
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything written is answered for."""
+        return all(stage.lag == 0 for stage in self.stages)
+
+
+class FlowReader:
+    """Reads offsets with one admin client. Use as a context manager. Raises BrokerError where Kafka does not answer."""
+
+    def __init__(self, client: Mapping[str, Any], group: str, stages: Sequence[StageSpec] = STAGES) -> None:
+        self._group = group
+        self._stages = stages
+        try:
+            self._admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
+        except KafkaError as error:
+            raise BrokerError(
+                f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+            ) from error
+
+    def __enter__(self) -> "FlowReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._admin.close()
+
+    def read(self) -> Flow:
+        """The stream now. Topics that do not exist yet count as empty."""
+        try:
+            existing = set(self._admin.list_topics())
+            places = [
+                TopicPartition(topic["name"], partition["partition_index"])
+                for topic in self._admin.describe_topics([t.name for t in TOPICS if t.name in existing])
+                for partition in topic["partitions"]
+            ]
+            ends = self._offsets(places, OffsetSpec.LATEST)
+            starts = self._offsets(places, OffsetSpec.EARLIEST)
+            groups = {spec.name: f"{self._group}.{spec.name}" for spec in self._stages}
+            committed = self._group_offsets() if places else {}
+        except KafkaError as error:
+            raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
+        stages = []
+        for spec in self._stages:
+            own = [place for place in places if place.topic == spec.source.name]
+            offsets = committed.get(groups[spec.name], {})
+            lag = done = 0
+            for place in own:
+                found = offsets.get(place)
+                at = max(starts[place], found.offset if found is not None and found.offset >= 0 else 0)
+                done += at - starts[place]
+                lag += ends[place] - at
+            stages.append(StageLag(spec.name, spec.source.name, done, lag))
+        messages = {topic.name: sum(ends[p] - starts[p] for p in places if p.topic == topic.name) for topic in TOPICS}
+        return Flow(messages, stages)
+
+    def committed(self) -> dict[tuple[str, str, int], int]:
+        """(stage, topic, partition) to the committed offset, where there is one."""
+        try:
+            found = self._group_offsets()
+        except KafkaError as error:
+            raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
+        return {
+            (group.removeprefix(f"{self._group}."), place.topic, place.partition): offset.offset
+            for group, offsets in found.items()
+            for place, offset in offsets.items()
+            if offset.offset >= 0
+        }
+
+    def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
+        """Committed offsets by group. A broker that has just started has no coordinator yet."""
+        deadline = time.monotonic() + _COORDINATOR_SECONDS
+        while True:
+            try:
+                return self._admin.list_group_offsets({f"{self._group}.{spec.name}": None for spec in self._stages})
+            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def _offsets(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
+        if not places:
+            return {}
+        return {place: found.offset for place, found in self._admin.list_partition_offsets(dict.fromkeys(places, spec)).items()}

@@ -1,0 +1,102 @@
+"""The real agents in one process, without a broker: what would become of a few passages. Writes nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.outcomes import Retraction
+from schemas.errors import SourceError
+from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
+from streams.settings import Settings
+from streams.stages.stage import Agent
+from streams.stages.topology import agent_makers, segmenter_of
+from streams.worker.models import Models
+
+_NEXT: dict[type[Record], str] = {Document: "segmenter", Segment: "backward", Candidate: "scorer", Scored: "curator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would become of one passage."""
+
+    source: str
+    passage: str
+    instruction: str
+    score: float | None
+    verdict: str
+    """``kept``, ``rejected`` or ``unreadable``."""
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def preview_documents(
+    settings: Settings, model: Path, documents: Iterable[Document | SourceError], count: int
+) -> Iterator[Verdict]:
+    """Verdicts on the first ``count`` passages, as they are reached; refused passages count too."""
+    with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
+        models = runner.run(Models.load(settings, model))
+        loaded.callback(models.close)
+        agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
+        shown = 0
+        for document in documents:
+            verdicts = _follow(agents, document)
+            while shown < count:
+                verdict = runner.run(anext(verdicts, None))  # type: ignore[arg-type]
+                if verdict is None:
+                    break
+                shown += 1
+                yield verdict
+            if shown == count:
+                return
+
+
+def cut_documents(settings: Settings, documents: Iterable[Document | SourceError]) -> Iterator[Segment | Rejection | SourceError]:
+    """Every passage of the documents, as the segmenter would send it on or refuse it."""
+    segmenter = segmenter_of(settings)
+    with asyncio.Runner() as runner:
+        for document in documents:
+            if isinstance(document, SourceError):
+                yield document
+            else:
+                yield from runner.run(segmenter.handle(document))
+
+
+async def _follow(agents: dict[str, Agent], document: Document | SourceError) -> AsyncIterator[Verdict]:
+    if isinstance(document, SourceError):
+        yield Verdict("", "", "", None, "unreadable", str(document))
+        return
+    for passage in await agents["segmenter"].handle(document):
+        if isinstance(passage, Rejection):
+            yield Verdict(document.source, "", "", None, "rejected", _reason(passage))
+            continue
+        assert isinstance(passage, Segment)
+        async for verdict in _judge(agents, passage):
+            yield verdict
+
+
+async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[Verdict]:
+    """Follow every record that a segment leads to, to its end."""
+    instruction, score = "", None
+    waiting: list[Any] = [segment]
+    while waiting:
+        record = waiting.pop(0)
+        if isinstance(record, Candidate):
+            instruction = record.instruction
+        if isinstance(record, Scored):
+            instruction, score = record.candidate.instruction, record.rating.score
+        if isinstance(record, Example):
+            yield Verdict(segment.source, segment.text, record.instruction, score, "kept", "passed every rule")
+        elif isinstance(record, Rejection):
+            yield Verdict(segment.source, segment.text, instruction, score, "rejected", _reason(record))
+        elif not isinstance(record, Retraction):
+            waiting += await agents[_NEXT[type(record)]].handle(record)
+
+
+def _reason(rejection: Rejection) -> str:
+    return f"{rejection.stage}: {rejection.reason}" + (f", {rejection.detail}" if rejection.detail else "")

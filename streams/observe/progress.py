@@ -1,0 +1,106 @@
+"""Live progress: a table on a terminal, a line every few seconds elsewhere. Never a silent minute."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from streams.observe.lag import Flow
+
+_LINE_SECONDS = 5.0
+_SMOOTH_SECONDS = 10.0
+
+
+class Rates:
+    """Messages per second of each stage, smoothed over some ten seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: tuple[float, dict[str, int]] | None = None
+        self.per_second: dict[str, float] = {}
+
+    def update(self, flow: Flow) -> None:
+        """Take in a new reading."""
+        now, done = self._clock(), {stage.stage: stage.done for stage in flow.stages}
+        if self._last is not None and now > self._last[0]:
+            elapsed = now - self._last[0]
+            share = min(1.0, elapsed / _SMOOTH_SECONDS)
+            for name, count in done.items():
+                rate = max(0.0, (count - self._last[1].get(name, 0)) / elapsed)
+                self.per_second[name] = (1 - share) * self.per_second.get(name, rate) + share * rate
+        self._last = (now, done)
+
+
+class Progress:
+    """Shows flow and events. Use as a context manager."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console or Console(stderr=True)
+        self._clock = clock
+        self._rates = Rates(clock)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True) if self._console.is_terminal else None
+        self._printed = float("-inf")
+        self._training = ""
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def note(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True)
+
+    def flow(self, flow: Flow) -> None:
+        """The stream as it stands."""
+        self._rates.update(flow)
+        if self._live:
+            self._live.update(self._table(flow))
+        elif self._clock() - self._printed >= _LINE_SECONDS:
+            self._printed = self._clock()
+            self.note(self._line(flow))
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Something that a process told."""
+        kind, process = event["event"], event.get("process", "")
+        if kind == "step":
+            self._training = f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
+            return
+        self._training = ""
+        texts = {
+            "ready": "{process} is ready, serving {release}",
+            "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
+            "fenced": "{process} has ended: {error}",
+            "training": "trainer: training on {examples} curated examples and the seeds",
+            "evaluated": "trainer: evaluated on held-out pairs",
+            "released": "trainer: release {id} written",
+            "announced": "trainer: release {release} is {status}: {reason}",
+            "failed": "{process} failed: {error}",
+            "died": "{process} ended with code {exit_code}; starting it again",
+        }
+        if kind in texts:
+            self.note(texts[kind].format(**{"process": process, **event}))
+
+    def _line(self, flow: Flow) -> str:
+        rate = self._rates.per_second
+        parts = [f"{s.stage} {s.done:,} done, {s.lag:,} to do, {rate.get(s.stage, 0.0):.1f}/s" for s in flow.stages]
+        parts.append(f"curated {flow.messages.get('curated', 0):,}")
+        return " | ".join([*parts, *([self._training] if self._training else [])])
+
+    def _table(self, flow: Flow) -> Table:
+        table = Table(title=self._training or None, title_justify="left")
+        for heading in ("stage", "reads", "done", "to do", "a second"):
+            table.add_column(heading, justify="left" if heading in ("stage", "reads") else "right")
+        for stage in flow.stages:
+            rate = self._rates.per_second.get(stage.stage, 0.0)
+            table.add_row(stage.stage, stage.topic, f"{stage.done:,}", f"{stage.lag:,}", f"{rate:.1f}")
+        for topic in ("curated", "rejected", "dead-letters"):
+            table.add_row("", topic, f"{flow.messages.get(topic, 0):,}", "", "", style="dim")
+        return table

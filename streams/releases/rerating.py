@@ -1,0 +1,81 @@
+"""Re-rating: which candidates a release that took service has to rate again, and how far it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokerError
+from schemas.records import Release
+from streams.kafka.topics import CANDIDATES
+
+
+@dataclass(frozen=True, slots=True)
+class Rerating:
+    """How far a release is with the candidates that were there when it took service."""
+
+    release: str
+    done: int
+    total: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether all are rated again."""
+        return self.done >= self.total
+
+
+def group_of(prefix: str, release: Release) -> str:
+    """The consumer group of a re-rating: of a release and its term, so that each taking of service has one of its own."""
+    return f"{prefix}.recurator.{release.id}.{release.term}"
+
+
+def boundaries(client: Mapping[str, Any], release: Release, seconds: float) -> dict[int, int]:
+    """Partition of the candidates to the offset up to which they are to be rated again.
+
+    That is what was written until ``seconds`` after the announcement; no worker rates what comes later with the release
+    before (``Models.held_after``). Once that time has passed the answer stays the same, so a worker that starts again goes on
+    where it was; before, it is what there is. Raises BrokerError.
+    """
+    consumer = _consumer(client)
+    try:
+        return _boundaries(consumer, release, seconds)
+    except KafkaError as error:
+        raise _unreadable(error) from error
+    finally:
+        consumer.close()
+
+
+def rerating(client: Mapping[str, Any], prefix: str, release: Release, seconds: float) -> Rerating:
+    """How far the re-rating by ``release`` is, by committed offsets. Raises BrokerError."""
+    consumer = _consumer(client, group_id=group_of(prefix, release))
+    try:
+        until = {TopicPartition(CANDIDATES.name, p): end for p, end in _boundaries(consumer, release, seconds).items()}
+        begins = consumer.beginning_offsets(list(until))
+        total = sum(max(0, end - begins[place]) for place, end in until.items())
+        done = sum(max(0, min(consumer.committed(place) or 0, end) - begins[place]) for place, end in until.items())
+        return Rerating(release.id, done, total)
+    except KafkaError as error:
+        raise _unreadable(error) from error
+    finally:
+        consumer.close()
+
+
+def _consumer(client: Mapping[str, Any], **options: Any) -> KafkaConsumer:
+    try:
+        return KafkaConsumer(**client, **options, enable_auto_commit=False)
+    except KafkaError as error:
+        raise _unreadable(error) from error
+
+
+def _boundaries(consumer: KafkaConsumer, release: Release, seconds: float) -> dict[int, int]:
+    places = [TopicPartition(CANDIDATES.name, partition) for partition in consumer.partitions_for_topic(CANDIDATES.name) or ()]
+    moment = int((release.announced_at + seconds) * 1000)
+    after = consumer.offsets_for_times(dict.fromkeys(places, moment))
+    ends = consumer.end_offsets(places)
+    return {place.partition: after[place].offset if after.get(place) else ends[place] for place in places}
+
+
+def _unreadable(error: KafkaError) -> BrokerError:
+    return BrokerError(f"the offsets of {CANDIDATES.name} cannot be read: {error}")

@@ -1,0 +1,101 @@
+"""Metric names, as one typed list with kind, unit and meaning; docs/metrics.md is made from it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_PREFIX = "backstream_"
+
+
+class Kind(StrEnum):
+    """Prometheus metric types."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """One metric. ``name`` carries its unit, as Prometheus asks; ids are never labels."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name on the metrics page."""
+        return _PREFIX + self.name
+
+
+RECORDS = MetricDefinition(
+    "records_total", Kind.COUNTER, "Records answered for, by outcome: processed, duplicate or dead.", ("stage", "outcome")
+)
+OUTPUTS = MetricDefinition("outputs_total", Kind.COUNTER, "Messages acknowledged by the broker, by topic.", ("stage", "topic"))
+REJECTIONS = MetricDefinition(
+    "rejections_total", Kind.COUNTER, "Records refused on their merits, by reason.", ("stage", "reason")
+)
+RETRIES = MetricDefinition("retries_total", Kind.COUNTER, "Further attempts after an error.", ("stage",))
+IN_FLIGHT = MetricDefinition("in_flight_records", Kind.GAUGE, "Records taken in and not yet answered for.", ("stage",))
+SECONDS = MetricDefinition(
+    "record_seconds", Kind.HISTOGRAM, "Time from taking a record in to the acknowledgement of all it led to.", ("stage",)
+)
+
+METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS)
+"""Every metric."""
+
+_BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
+
+
+def as_markdown() -> str:
+    """The list as the text of docs/metrics.md, which ``python -m streams.stages.metrics`` prints."""
+    lines = [
+        "# Metrics",
+        "",
+        "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from `streams/stages/metrics.py`.",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{metric.full_name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of one process, on a registry of its own."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    _made: dict[str, Counter | Gauge | Histogram] = field(default_factory=dict)
+
+    def counter(self, definition: MetricDefinition, **labels: str) -> Counter:
+        """The counter of these labels."""
+        return self._make(definition, Counter).labels(**labels)  # type: ignore[return-value]
+
+    def gauge(self, definition: MetricDefinition, **labels: str) -> Gauge:
+        """The gauge of these labels."""
+        return self._make(definition, Gauge).labels(**labels)  # type: ignore[return-value]
+
+    def histogram(self, definition: MetricDefinition, **labels: str) -> Histogram:
+        """The histogram of these labels."""
+        return self._make(definition, Histogram).labels(**labels)  # type: ignore[return-value]
+
+    def _make(
+        self, definition: MetricDefinition, kind: type[Counter] | type[Gauge] | type[Histogram]
+    ) -> Counter | Gauge | Histogram:
+        made = self._made.get(definition.name)
+        if made is None:
+            options = {"buckets": _BUCKETS} if kind is Histogram else {}
+            made = kind(definition.full_name, definition.meaning, definition.labels, registry=self.registry, **options)  # type: ignore[arg-type]
+            self._made[definition.name] = made
+        return made
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

@@ -1,0 +1,158 @@
+"""The curated set as a SQLite file: the ``curated`` topic, folded by id, with its offsets in the same transaction.
+
+So a crash between Kafka and disk neither loses nor repeats an example.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from schemas.errors import TrainingError, WireError
+from schemas.records import Example, Release
+from schemas.wire import decode, header_map
+from streams.kafka.messages import Received
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS examples (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    term INTEGER,
+    release TEXT,
+    data TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS offsets (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    release TEXT PRIMARY KEY,
+    arrival INTEGER NOT NULL,
+    at REAL NOT NULL,
+    announcement TEXT NOT NULL,
+    announced INTEGER NOT NULL
+);
+"""
+
+_VERSION = 1
+_FORGET = f"""
+BEGIN; DROP TABLE IF EXISTS examples; DROP TABLE IF EXISTS offsets; PRAGMA user_version = {_VERSION}; COMMIT;
+"""
+"""A file of an earlier version is read again from the topic, which holds everything; what was trained is still known."""
+
+
+class CuratedSet:
+    """Examples by id, as of the stored offsets. One writer; not shared between threads."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(file, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            if self._database.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                self._database.executescript(_FORGET)
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise TrainingError(f"the curated set {file} cannot be opened: {error}") from error
+
+    def __enter__(self) -> "CuratedSet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def offsets(self) -> dict[int, int]:
+        """Partition of ``curated`` to the next offset to read."""
+        return dict(self._database.execute("SELECT partition, next FROM offsets"))
+
+    def apply(self, messages: Iterable[Received]) -> int:
+        """Fold messages in, and their offsets, in one transaction; returns how many changed the set.
+
+        A null value is a tombstone. A message that is not an example of this version is passed over: it is on ``curated``
+        by another hand, and the topic keeps it.
+        """
+        changed = 0
+        try:
+            with self._transaction():
+                for message in messages:
+                    changed += self._apply_one(message)
+                    self._database.execute(
+                        "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (partition) DO UPDATE SET next = excluded.next",
+                        (message.partition, message.offset + 1),
+                    )
+        except sqlite3.Error as error:
+            raise TrainingError(f"the curated set cannot be written ({error}); nothing of this batch was kept") from error
+        return changed
+
+    def examples(self, since_term: int = 0) -> Iterator[Example]:
+        """Human seeds, and the examples rated in a term of at least ``since_term``, in the order of their arrival.
+
+        An example arrives when it is first kept, and again when another release has rated it.
+        """
+        query = "SELECT data FROM examples WHERE term IS NULL OR term >= ? ORDER BY arrival"
+        for (data,) in self._database.execute(query, (since_term,)):
+            yield Example.model_validate_json(data)
+
+    def __len__(self) -> int:
+        return int(self._database.execute("SELECT count(*) FROM examples").fetchone()[0])
+
+    def arrivals_since_training(self, since_term: int = 0) -> int:
+        """Of those, how many no training run has seen, or not as they are rated now."""
+        query = """
+            SELECT count(*) FROM examples WHERE (term IS NULL OR term >= ?)
+            AND arrival > (SELECT coalesce(max(arrival), 0) FROM runs)
+        """
+        return int(self._database.execute(query, (since_term,)).fetchone()[0])
+
+    def last_training(self) -> float | None:
+        """When the last run ended, in seconds since the epoch."""
+        return self._database.execute("SELECT max(at) FROM runs").fetchone()[0]  # type: ignore[no-any-return]
+
+    def newest_arrival(self) -> int:
+        """Number of the newest example: what a run that starts now has seen."""
+        return int(self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0])
+
+    def record_run(self, release: Release, arrival: int, at: float) -> None:
+        """Note, before it is announced, that ``release`` was trained on the examples up to ``arrival``."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)", (release.id, arrival, at, release.model_dump_json())
+        )
+
+    def unannounced(self) -> list[Release]:
+        """Releases of recorded runs that were not announced: a crash came between. Announcing twice does no harm."""
+        rows = self._database.execute("SELECT announcement FROM runs WHERE announced = 0 ORDER BY at")
+        return [Release.model_validate_json(data) for (data,) in rows]
+
+    def mark_announced(self, release: str) -> None:
+        """Note that the broker has the announcement."""
+        self._database.execute("UPDATE runs SET announced = 1 WHERE release = ?", (release,))
+
+    def _apply_one(self, message: Received) -> int:
+        if message.value is None:
+            key = (message.key or b"").decode(errors="replace")
+            return self._database.execute("DELETE FROM examples WHERE id = ?", (key,)).rowcount
+        try:
+            example = decode(Example, message.value, header_map(message.headers))
+        except WireError:
+            return 0
+        rated = (example.rating.term, example.rating.release) if example.rating else (None, None)
+        # Rated by another release, it arrives anew.
+        self._database.execute("DELETE FROM examples WHERE id = ? AND (term IS NOT ? OR release IS NOT ?)", (example.id, *rated))
+        self._database.execute(
+            "INSERT INTO examples (id, term, release, data) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            (example.id, *rated, example.model_dump_json()),
+        )
+        return 1
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on an error."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._database.execute("COMMIT" if kind is None else "ROLLBACK")

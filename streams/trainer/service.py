@@ -1,0 +1,219 @@
+"""The trainer process: follows ``curated`` into the curated set, trains when due, announces the release."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from models.releases.release import read_manifest
+from models.seeds import read_seeds
+from models.training.launch import Trained, Trainer, TrainingPolicy
+from schemas.errors import BackstreamError, BrokerError, TrainingError
+from schemas.records import Release, ReleaseStatus
+from streams.data.ratings import read_ratings
+from streams.kafka.messages import Received
+from streams.kafka.topics import CURATED
+from streams.releases.announcements import Announcer, in_service, read_releases
+from streams.releases.rerating import rerating
+from streams.settings import Settings
+from streams.trainer.curated_set import CuratedSet
+
+log = logging.getLogger(__name__)
+_POLL_MS = 500
+_RETRY_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
+
+
+class TrainerService:
+    """Runs until stopped. The set's file and the releases directory are its own."""
+
+    def __init__(self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]) -> None:
+        self._settings = settings
+        self._base = base
+        self._base_id = read_manifest(base).id
+        self._on_event = on_event
+        self._stop = threading.Event()
+        training = settings.training
+        self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
+        self._trainer = Trainer(
+            settings.releases_dir,
+            threads=training.threads,
+            max_tokens=training.max_tokens,
+            on_event=on_event,
+            lora_rank=training.lora_rank,
+            processes=training.processes,
+            threshold=settings.curation.threshold,
+        )
+
+    def stop(self) -> None:
+        """End soon; a run in progress leaves its checkpoint. Safe in a signal handler."""
+        self._stop.set()
+        self._trainer.stop()
+
+    def run(self, *, once: bool = False) -> None:
+        """Follow and train. ``once``: take in what the topic holds, train on it if any of it is new, and return.
+
+        Raises BrokerError where Kafka is lost for good, FencedError where another trainer of the same group has started,
+        TrainingError where one has this state directory, and with ``once`` where the run failed.
+        """
+        client = self._settings.kafka.client()
+        with ExitStack() as stack:
+            stack.enter_context(_alone_in(self._settings.state_dir))
+            announcer = stack.enter_context(Announcer(client, f"{self._settings.kafka.group}.trainer"))
+            curated = stack.enter_context(CuratedSet(self._settings.state_dir / "dataset.sqlite"))
+            self._run(client, curated, announcer, once)
+
+    def _run(self, client: Mapping[str, Any], curated: CuratedSet, announcer: Announcer, once: bool) -> None:
+        started = time.time()
+        try:
+            consumer = KafkaConsumer(**client, enable_auto_commit=False, isolation_level="read_committed")
+        except KafkaError as error:
+            raise BrokerError(f"no Kafka at {client['bootstrap_servers']}: {error}") from error
+        try:
+            self._assign(consumer, curated)
+            self._announce(curated, announcer)
+            if once:
+                self._run_once(consumer, curated, announcer)
+                return
+            look_at = 0.0
+            while not self._stop.is_set():
+                self._take_in(consumer, curated)
+                if time.time() >= look_at and curated.arrivals_since_training():
+                    waited = time.time() - (curated.last_training() or started)
+                    look_at = time.time() + self._look(curated, announcer, waited)
+        except KafkaError as error:
+            raise BrokerError(f"{CURATED.name} cannot be read: {error}") from error
+        finally:
+            consumer.close()
+
+    def _assign(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
+        """Go on where the curated set stops. Its own offsets count, not a group's: they were stored with the examples."""
+        offsets = curated.offsets()
+        places = [TopicPartition(CURATED.name, partition) for partition in consumer.partitions_for_topic(CURATED.name) or ()]
+        consumer.assign(places)
+        beginnings = consumer.beginning_offsets(places)
+        for place in places:
+            consumer.seek(place, max(offsets.get(place.partition, 0), beginnings[place]))
+
+    def _take_in(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
+        polled = consumer.poll(timeout_ms=_POLL_MS)
+        messages = [
+            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for records in polled.values() for r in records
+        ]
+        if messages:
+            curated.apply(messages)
+
+    def _run_once(self, consumer: KafkaConsumer, curated: CuratedSet, announcer: Announcer) -> None:
+        places = consumer.assignment()
+        ends = consumer.end_offsets(list(places))
+        while not self._stop.is_set() and any(consumer.position(place) < ends[place] for place in places):
+            self._take_in(consumer, curated)
+        if curated.arrivals_since_training() and not self._stop.is_set():
+            self._train(curated, announcer, self._serving())
+
+    def _look(self, curated: CuratedSet, announcer: Announcer, waited: float) -> float:
+        """Train where it is due; returns the seconds until it is worth while to look again.
+
+        Not before the release in service has rated again what was there: the set is not its own until then. A run that fails
+        is tried again later, while the stream goes on.
+        """
+        serving = self._serving()
+        if not self._policy.due(curated.arrivals_since_training(self._term(serving)), waited) or not self._rated_again(serving):
+            return _LOOK_SECONDS
+        try:
+            self._train(curated, announcer, serving)
+        except TrainingError as error:
+            if not self._stop.is_set():
+                log.error("%s", error)
+                self._on_event({"event": "failed", "error": str(error)})
+            return _RETRY_SECONDS
+        return 0.0
+
+    def _train(self, curated: CuratedSet, announcer: Announcer, serving: Release | None) -> None:
+        arrival = curated.newest_arrival()
+        examples = list(curated.examples(self._term(serving)))
+        self._on_event({"event": "training", "examples": len(examples)})
+        ratings = read_ratings(self._settings.kafka.client())
+        trained = self._trainer.train(self._base, self._parent(serving), [*read_seeds(), *examples], ratings)
+        curated.record_run(_announcement(trained), arrival, time.time())
+        self._announce(curated, announcer)
+        self._on_event(
+            {"event": "announced", "release": trained.id, "status": str(_status(trained)), "reason": trained.verdict.reason}
+        )
+
+    def _serving(self) -> Release | None:
+        return in_service(read_releases(self._settings.kafka.client()), self._base_id)
+
+    def _term(self, serving: Release | None) -> int:
+        """The term of the ratings that count."""
+        return serving.term if serving and self._settings.rates_again else 0
+
+    def _rated_again(self, serving: Release | None) -> bool:
+        if serving is None or not self._settings.rates_again:
+            return True
+        seconds, kafka = self._settings.rerating.after_seconds, self._settings.kafka
+        if time.time() < serving.announced_at + seconds:
+            return False
+        return rerating(kafka.client(), kafka.group, serving, seconds).finished
+
+    def _parent(self, serving: Release | None) -> Path:
+        if serving is None or serving.id == self._base_id:
+            return self._base
+        directory = Path(serving.location)
+        try:
+            read_manifest(directory)
+        except BackstreamError as error:
+            log.warning(
+                "release %s in service is not at %s (%s): its parent figures are the base's", serving.id, directory, error
+            )
+            return self._base
+        return directory
+
+    def _announce(self, curated: CuratedSet, announcer: Announcer) -> None:
+        for release in curated.unannounced():
+            announcer.announce(release)
+            curated.mark_announced(release.id)
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Hold the trainer's place in a state directory. It goes with the process. Raises TrainingError where it is taken."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / "trainer.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TrainingError(f"another trainer is at work in {directory}: stop it, or give this one a --state-dir") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _status(trained: Trained) -> ReleaseStatus:
+    return ReleaseStatus.IN_SERVICE if trained.verdict.promote else ReleaseStatus.KEPT
+
+
+def _announcement(trained: Trained) -> Release:
+    manifest = read_manifest(trained.directory)
+    return Release(
+        id=trained.id,
+        parent=manifest.parent,
+        base=manifest.base,
+        status=_status(trained),
+        location=str(trained.directory.absolute()),
+        created_at=manifest.created_at,
+        metrics=dict(trained.metrics),
+        parent_metrics=dict(trained.parent_metrics),
+        intervals=dict(trained.intervals),
+        reason=trained.verdict.reason,
+        examples=manifest.counts.get("examples", 0),
+        seeds=manifest.counts.get("seeds", 0),
+    )
