@@ -17,26 +17,41 @@ class Backward:
         self._sampling = sampling
         self._samples = samples
 
-    async def handle(self, segment: Segment, at: Offset | None = None) -> list[Candidate | Rejection]:
-        """The candidates of a segment. Samples run side by side; identical instructions are told apart by the curator."""
+    async def handle(
+        self, segment: Segment, at: Offset | None = None
+    ) -> list[Candidate | Rejection]:
+        """The candidates of a segment. Samples run side by side; identical instructions are told
+        apart by the curator.
+        """
         async with self._service.borrow() as model:
             write = model.write_instruction
             try:
                 written = await asyncio.gather(
-                    *(write(segment.id, segment.text, segment.context, self._sampling, sample) for sample in range(self._samples))
+                    *(
+                        write(segment.id, segment.text, segment.context, self._sampling, sample)
+                        for sample in range(self._samples)
+                    )
                 )
             except PromptTooLong as error:
-                return [segment.refuse("backward", "prompt_too_long", str(error), release=model.release)]
+                return [
+                    segment.refuse("backward", "prompt_too_long", str(error), release=model.release)
+                ]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
     def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:
         if not written.instruction:
             return segment.refuse(
-                "backward", "empty_instruction", "the model wrote nothing", id=written.id, release=written.release
+                "backward",
+                "empty_instruction",
+                "the model wrote nothing",
+                id=written.id,
+                release=written.release,
             )
         if not written.complete:
             cut = written.instruction[:200]
-            return segment.refuse("backward", "unfinished_instruction", cut, id=written.id, release=written.release)
+            return segment.refuse(
+                "backward", "unfinished_instruction", cut, id=written.id, release=written.release
+            )
         return Candidate(
             id=written.id,
             instruction=written.instruction,

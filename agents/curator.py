@@ -32,15 +32,20 @@ class CuratorSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= 5:
-            raise SettingsError(f"the curation threshold is {self.threshold}: ratings go from 1 to 5")
+            raise SettingsError(
+                f"the curation threshold is {self.threshold}: ratings go from 1 to 5"
+            )
 
 
 _JUDGED = 20_000
-"""Ids whose last judgement is remembered, kept or not: how late the rating of an earlier term may come and still be known as
-one. As many ratings are read again when a partition is taken over."""
+"""Ids whose last judgement is remembered, kept or not: how late the rating of an earlier term may
+come and still be known as one. As many ratings are read again when a partition is taken over.
+"""
 
 _Rank = tuple[int, str]
-"""Which of two ratings of an example counts: that of the later term, and of one term that of the greater release id."""
+"""Which of two ratings of an example counts: that of the later term, and of one term that of the
+greater release id.
+"""
 
 
 _NEVER: _Rank = (-1, "")
@@ -56,14 +61,16 @@ class _Kept(NamedTuple):
 
 
 class Curator:
-    """Keeps an example that is rated well, well put, free of leaks and unlike those kept before; refuses the others.
+    """Keeps an example that is rated well, well put, free of leaks and unlike those kept before;
+    refuses the others.
 
-    The only agent with state: what its partition has kept, and what it judged last. The one is rebuilt through ``restore`` from
-    the partition of the ``curated`` topic with the same number, seeds included; the other through ``recall`` from the ratings
-    that it has answered for. So nothing else needs to be stored.
+    The only agent with state: what its partition has kept, and what it judged last. The one is
+    rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number,
+    seeds included; the other through ``recall`` from the ratings that it has answered for. So
+    nothing else needs to be stored.
 
-    What ``handle`` returns is remembered as kept at once. A caller that cannot write it must not ask again but write again,
-    or start over with a new Curator.
+    What ``handle`` returns is remembered as kept at once. A caller that cannot write it must not
+    ask again but write again, or start over with a new Curator.
     """
 
     stage = "curator"
@@ -71,7 +78,9 @@ class Curator:
     def __init__(self, settings: CuratorSettings | None = None) -> None:
         """Raises SettingsError where the settings contradict."""
         self._settings = settings = settings or CuratorSettings()
-        self._rules = InstructionRules(settings.min_words, settings.max_words, settings.keywords, settings.ascii_start)
+        self._rules = InstructionRules(
+            settings.min_words, settings.max_words, settings.keywords, settings.ascii_start
+        )
         self._index = NoveltyIndex(settings.novelty)
         self._kept: dict[str, _Kept] = {}
         self._by_response: dict[bytes, set[str]] = {}
@@ -82,7 +91,9 @@ class Curator:
         return len(self._kept)
 
     def restore(self, example_id: str, example: Example | None) -> None:
-        """Take in one record of the ``curated`` topic; None is a tombstone. To be called in order, before ``handle``."""
+        """Take in one record of the ``curated`` topic; None is a tombstone. To be called in order,
+        before ``handle``.
+        """
         if example is None:
             self._forget(example_id)
         else:
@@ -93,17 +104,21 @@ class Curator:
         if _rank(scored.rating) > self._judged.get(scored.id, _NEVER):
             self._note(scored)
 
-    async def handle(self, scored: Scored, at: Offset | None = None) -> list[Example | Rejection | Retraction]:
+    async def handle(
+        self, scored: Scored, at: Offset | None = None
+    ) -> list[Example | Rejection | Retraction]:
         """The example, or the rejection, that follows from a rating.
 
-        An example that is kept already is not compared with itself. Of several ratings that of the latest term counts,
-        whatever the order in which they come: an earlier one, or the same again, gives nothing. A later one that passes gives
-        the example anew; one that fails gives the rejection and takes the example back. Raises nothing.
+        An example that is kept already is not compared with itself. Of several ratings that of the
+        latest term counts, whatever the order in which they come: an earlier one, or the same
+        again, gives nothing. A later one that passes gives the example anew; one that fails gives
+        the rejection and takes the example back. Raises nothing.
         """
         kept = self._kept.get(scored.id)
         last = max(kept.rank if kept else _NEVER, self._judged.get(scored.id, _NEVER))
         if _rank(scored.rating) <= last:
-            return []  # a replay's score may differ in the last digits, which depend on the engine's batch
+            # a replay's score may differ in the last digits, which depend on the engine's batch
+            return []
         response = _digest(scored.candidate.response)
         refusal = self._refuse(scored) or self._refuse_known(scored, response)
         self._note(scored)
@@ -121,8 +136,13 @@ class Curator:
         """The first rule that refuses the example by itself, cheap ones before dear ones."""
         candidate = scored.candidate
         if scored.rating.score < self._settings.threshold:
-            return Refusal("below_threshold", f"rated {scored.rating.score:.2f}, at least {self._settings.threshold:g}")
-        return self._rules.refuse(candidate.instruction) or find_leak(candidate.instruction, candidate.response)
+            return Refusal(
+                "below_threshold",
+                f"rated {scored.rating.score:.2f}, at least {self._settings.threshold:g}",
+            )
+        return self._rules.refuse(candidate.instruction) or find_leak(
+            candidate.instruction, candidate.response
+        )
 
     def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:
         """Whether another kept example is too like this one."""
@@ -134,11 +154,15 @@ class Curator:
 
     def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
         rating = scored.rating
-        return scored.candidate.refuse(self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score)
+        return scored.candidate.refuse(
+            self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score
+        )
 
     def _keep(self, example: Example, response: bytes) -> None:
         self._forget_response(example.id)
-        self._kept[example.id] = _Kept(_rank(example.rating) if example.rating else _NEVER, response)
+        self._kept[example.id] = _Kept(
+            _rank(example.rating) if example.rating else _NEVER, response
+        )
         self._by_response.setdefault(response, set()).add(example.id)
         self._index.add(example.id, example.instruction)
 
@@ -181,4 +205,6 @@ def _example(scored: Scored) -> Example:
 
 def _digest(response: str) -> bytes:
     """128 bits that tell responses apart, white space folded as in a segment's id."""
-    return blake2b(" ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(
+        " ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()

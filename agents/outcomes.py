@@ -1,4 +1,6 @@
-"""What an agent returns, apart from records: a retraction, which the stream writes as a tombstone."""
+"""What an agent returns, apart from records: a retraction, which the stream writes as a
+tombstone.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,6 @@
-"""The recurator agent: rates candidates again when a release takes service (M1 in arXiv 2308.06259 rates what M0 rated)."""
+"""The recurator agent: rates candidates again when a release takes service (M1 in arXiv 2308.06259
+rates what M0 rated).
+"""
 
 from collections.abc import Mapping
 
@@ -11,9 +13,11 @@ _PRIORITY = 1
 
 
 class Recurator(Scorer):
-    """Candidate → Scored by the release in service, for candidates that an earlier one rated; nothing for later ones.
+    """Candidate → Scored by the release in service, for candidates that an earlier one rated;
+    nothing for later ones.
 
-    ``until`` is, for each partition of the candidates, the offset from which on the live scorer rates with this release.
+    ``until`` is, for each partition of the candidates, the offset from which on the live scorer
+    rates with this release.
     """
 
     stage = "recurator"
@@ -22,7 +26,9 @@ class Recurator(Scorer):
         super().__init__(service)
         self._until = until
 
-    async def handle(self, candidate: Candidate, at: Offset | None = None) -> list[Scored | Rejection]:
+    async def handle(
+        self, candidate: Candidate, at: Offset | None = None
+    ) -> list[Scored | Rejection]:
         """The candidate with its new rating. Raises as the scorer does."""
         if at is not None and at.offset >= self._until.get(at.partition, 0):
             return []

@@ -35,15 +35,19 @@ class Segmenter:
 
     def __init__(self, settings: SegmenterSettings | None = None) -> None:
         self._settings = settings = settings or SegmenterSettings()
-        self._limits = Limits(settings.min_characters, settings.max_characters, settings.max_repetition)
+        self._limits = Limits(
+            settings.min_characters, settings.max_characters, settings.max_repetition
+        )
         self._markdown = block_parser()
 
-    async def handle(self, document: Document, at: Offset | None = None) -> list[Segment | Rejection]:
+    async def handle(
+        self, document: Document, at: Offset | None = None
+    ) -> list[Segment | Rejection]:
         """Every passage of ``document`` as a Segment or a Rejection, in order; never an empty list.
 
-        A passage that occurs twice in the document is given once. Those that are too short have one rejection together,
-        at the end. A document without any passage is itself rejected, with the reason ``no_passage``. ``at`` is where the
-        document lies on its topic.
+        A passage that occurs twice in the document is given once. Those that are too short have one
+        rejection together, at the end. A document without any passage is itself rejected, with the
+        reason ``no_passage``. ``at`` is where the document lies on its topic.
         """
         if len(document.text) < _LARGE:
             return self._cut(document, at)
@@ -81,15 +85,24 @@ class Segmenter:
                 id=document.id,
                 stage=STAGE,
                 reason="no_passage",
-                detail=f"no readable text in {document.media_type} of {len(document.text):,} characters",
+                detail=f"no readable text in {document.media_type} of {len(document.text):,} "
+                "characters",
                 document_id=document.id,
             )
             return [nothing]
         return list(outcomes.values())
 
     def _reject_short(self, texts: Collection[str], document: Document) -> Rejection:
-        least, most, wanted = min(map(len, texts)), max(map(len, texts)), self._limits.min_characters
-        found = f"{len(texts):,} passages of {least:,} to {most:,}" if len(texts) > 1 else f"a passage of {most:,}"
+        least, most, wanted = (
+            min(map(len, texts)),
+            max(map(len, texts)),
+            self._limits.min_characters,
+        )
+        found = (
+            f"{len(texts):,} passages of {least:,} to {most:,}"
+            if len(texts) > 1
+            else f"a passage of {most:,}"
+        )
         return Rejection(
             id=refused_parts_id(document.id, TOO_SHORT),
             stage=STAGE,

@@ -1,1 +1,3 @@
-"""Yardsticks, each printed by one command: what a record costs, and what the whole stream carries."""
+"""Yardsticks, each printed by one command: what a record costs, and what the whole stream
+carries.
+"""

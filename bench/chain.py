@@ -1,6 +1,8 @@
-"""The chain: segmenter, backward, scorer and curator in one worker, with generation replaced by a constant.
+"""The chain: segmenter, backward, scorer and curator in one worker, with generation replaced by a
+constant.
 
-The agents, the harness and the worker are the real ones; only the model is a stand-in, which answers at once.
+The agents, the harness and the worker are the real ones; only the model is a stand-in, which
+answers at once.
 """
 
 import asyncio
@@ -26,7 +28,9 @@ _TEMPLATE = "constant/1"
 _MARKS = (0.1, 0.5, 1.0)
 _WORD_BITS = 12
 _VOCABULARY = tuple(
-    "".join("bdfgklmnprstvzjw"[part & 15] + "aeio"[part >> 4] for part in (number & 63, number >> 6))
+    "".join(
+        "bdfgklmnprstvzjw"[part & 15] + "aeio"[part >> 4] for part in (number & 63, number >> 6)
+    )
     for number in range(1 << _WORD_BITS)
 )
 """Words of four letters, none of which is English enough to be refused."""
@@ -55,14 +59,18 @@ def documents(count: int) -> Iterator[Document]:
     """Different documents of about 1 kB, each of which the segmenter finds to be one passage."""
     for number in range(count):
         choose = Random(number)
-        sentences = (" ".join(choose.choices(_VOCABULARY, k=12)).capitalize() + "." for _ in range(16))
+        sentences = (
+            " ".join(choose.choices(_VOCABULARY, k=12)).capitalize() + "." for _ in range(16)
+        )
         text = f"{number} {' '.join(sentences)}"
         source = f"bench/{number}"
         yield Document(id=document_id(source, text), source=source, text=text)
 
 
 class ConstantModel:
-    """Stands in for a ServedModel: an instruction unlike all others for each passage, and the same score for each pair."""
+    """Stands in for a ServedModel: an instruction unlike all others for each passage, and the same
+    score for each pair.
+    """
 
     release = "constant"
 
@@ -70,27 +78,47 @@ class ConstantModel:
         self._score = score
 
     async def write_instruction(
-        self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
+        self,
+        parent_id: str,
+        response: str,
+        context: str | None,
+        sampling: Sampling,
+        sample: int = 0,
     ) -> Written:
         """An instruction made of words that the id stands for."""
         await asyncio.sleep(0)  # as an engine does, let others run
         id = example_id(parent_id, self.release, _TEMPLATE, sample)
         number = int(id, 16)
-        picked = [_VOCABULARY[(number >> shift) % len(_VOCABULARY)] for shift in range(0, 9 * _WORD_BITS, _WORD_BITS)]
-        instruction = f"How does {' '.join(picked[:3])} compare with {' '.join(picked[3:6])} for the {' '.join(picked[6:])}?"
+        picked = [
+            _VOCABULARY[(number >> shift) % len(_VOCABULARY)]
+            for shift in range(0, 9 * _WORD_BITS, _WORD_BITS)
+        ]
+        instruction = (
+            f"How does {' '.join(picked[:3])} compare with {' '.join(picked[3:6])} for the "
+            f"{' '.join(picked[6:])}?"
+        )
         return Written(id, instruction, context, True, self.release, _TEMPLATE)
 
-    async def rate(self, instruction: str, response: str, context: str | None, priority: int = 0) -> Rating:
+    async def rate(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> Rating:
         """The score."""
         await asyncio.sleep(0)
-        return Rating(score=self._score, probabilities=(0, 0, 0, 0.5, 0.5), release=self.release, template=_TEMPLATE)
+        return Rating(
+            score=self._score,
+            probabilities=(0, 0, 0, 0.5, 0.5),
+            release=self.release,
+            template=_TEMPLATE,
+        )
 
     def close(self) -> None:
         """Nothing to give back."""
 
 
 async def carry(settings: Settings, total: int, score: float) -> Carried:
-    """Take ``total`` documents, which lie on their topic, through a worker; from the first taken in to the last curated."""
+    """Take ``total`` documents, which lie on their topic, through a worker; from the first taken in
+    to the last curated.
+    """
     measures = Metrics()
     tally, process, memory = Tally(measures), psutil.Process(), list[Memory]()
 
@@ -108,7 +136,9 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
 
 
 def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
-    """How far a stream is: records answered for by all stages; complete once each has answered for all it was given."""
+    """How far a stream is: records answered for by all stages; complete once each has answered for
+    all it was given.
+    """
     given = fed
     complete = True
     for spec in STAGES:
@@ -118,7 +148,9 @@ def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
 
 
 async def through(worker: Worker, state: Callable[[], State], poll_seconds: float = 0.05) -> Cost:
-    """Run a worker until the stream is complete, which is looked for so often. Raises what ends the worker before."""
+    """Run a worker until the stream is complete, which is looked for so often. Raises what ends the
+    worker before.
+    """
     running = asyncio.create_task(worker.run())
     watching = asyncio.create_task(watch(state, poll_seconds=poll_seconds))
     try:

@@ -1,11 +1,14 @@
-"""Engines that carry the same work, each in a process of its own: ``python bench/contestants.py NAME MODEL WORK THREADS``.
+"""Engines that carry the same work, each in a process of its own: ``python bench/contestants.py
+NAME MODEL WORK THREADS``.
 
-MODEL is a checkpoint directory, WORK what ``bench/workload.py`` wrote. The process prints ``ready`` when its model is
-loaded, and for every line on its standard input does all the work once and prints the seconds. This file imports nothing
-of the project but for its own engine, because some peers live in an environment of their own.
+MODEL is a checkpoint directory, WORK what ``bench/workload.py`` wrote. The process prints ``ready``
+when its model is loaded, and for every line on its standard input does all the work once and prints
+the seconds. This file imports nothing of the project but for its own engine, because some peers
+live in an environment of their own.
 
-An engine that schedules by itself is given what a stream gives: so many passages in flight, each rated as soon as its
-instruction is written. transformers and optimum have no scheduler: they get batches of like length, all instructions first.
+An engine that schedules by itself is given what a stream gives: so many passages in flight, each
+rated as soon as its instruction is written. transformers and optimum have no scheduler: they get
+batches of like length, all instructions first.
 """
 
 import asyncio
@@ -30,7 +33,9 @@ _BUDGET = 256
 
 @dataclass(frozen=True)
 class Passage:
-    """Work for an engine: continue ``prompt`` by exactly ``tokens`` tokens, then give the logits after ``rating``."""
+    """Work for an engine: continue ``prompt`` by exactly ``tokens`` tokens, then give the logits
+    after ``rating``.
+    """
 
     prompt: list[int]
     tokens: int
@@ -54,7 +59,9 @@ def backstream(precision: str) -> Contestant:
     def load(model: Path, threads: int) -> Carry:
         from models.engine import Engine
 
-        engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision=precision)
+        engine = Engine.load(
+            model / "backstream", device="cpu", threads=threads, precision=precision
+        )
         digits = json.loads((model / "digits.json").read_text())
 
         return lambda work: asyncio.run(write_and_rate(engine, work, digits, IN_FLIGHT))
@@ -62,7 +69,9 @@ def backstream(precision: str) -> Contestant:
     return load
 
 
-async def write_and_rate(engine: Any, work: Sequence[Passage], digits: Sequence[int], in_flight: int) -> None:
+async def write_and_rate(
+    engine: Any, work: Sequence[Passage], digits: Sequence[int], in_flight: int
+) -> None:
     """The work through our own engine, so many passages at once."""
     from models.engine import Sampling
 
@@ -92,7 +101,9 @@ def optimum(model: Path, threads: int) -> Carry:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return _in_batches(ORTModelForCausalLM.from_pretrained(model, export=True, session_options=options))
+    return _in_batches(
+        ORTModelForCausalLM.from_pretrained(model, export=True, session_options=options)
+    )
 
 
 def openvino(model: Path, threads: int) -> Carry:
@@ -104,23 +115,31 @@ def openvino(model: Path, threads: int) -> Carry:
 
     converted = tempfile.mkdtemp()
     quantized = OVWeightQuantizationConfig(bits=8)
-    OVModelForCausalLM.from_pretrained(model, export=True, quantization_config=quantized).save_pretrained(converted)
+    OVModelForCausalLM.from_pretrained(
+        model, export=True, quantization_config=quantized
+    ).save_pretrained(converted)
     settings = genai.SchedulerConfig()
     settings.max_num_batched_tokens = _BUDGET
     settings.max_num_seqs = _ROWS
     settings.dynamic_split_fuse = True
     settings.enable_prefix_caching = True
     settings.cache_size = 2  # GB: room for every passage
-    pipeline = genai.ContinuousBatchingPipeline(converted, settings, "CPU", {"INFERENCE_NUM_THREADS": threads})
+    pipeline = genai.ContinuousBatchingPipeline(
+        converted, settings, "CPU", {"INFERENCE_NUM_THREADS": threads}
+    )
 
     def add(number: int, ids: Sequence[int], tokens: int) -> Any:
-        config = genai.GenerationConfig(max_new_tokens=tokens, min_new_tokens=tokens, ignore_eos=True)
+        config = genai.GenerationConfig(
+            max_new_tokens=tokens, min_new_tokens=tokens, ignore_eos=True
+        )
         return pipeline.add_request(number, ov.Tensor(np.array([ids], np.int64)), config)
 
     def step() -> None:
         pipeline.step()
 
-    return lambda work: _feed(work, add, step, lambda handle: handle.get_status() != genai.GenerationStatus.RUNNING)
+    return lambda work: _feed(
+        work, add, step, lambda handle: handle.get_status() != genai.GenerationStatus.RUNNING
+    )
 
 
 CONTESTANTS: dict[str, Contestant] = {
@@ -154,28 +173,43 @@ def _feed(
 
 
 def _in_batches(model: Any) -> Carry:
-    """Work through ``generate`` and plain calls, in batches of the size that was fastest on the first piece of it."""
+    """Work through ``generate`` and plain calls, in batches of the size that was fastest on the
+    first piece of it.
+    """
     import torch
 
     def left_padded(prompts: Sequence[Sequence[int]]) -> Any:
         longest = max(map(len, prompts))
         ids = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        mask = torch.tensor(
+            [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        )
         return ids, mask
 
     fastest: list[int] = []
 
     def carry_in(rows: int, part: Sequence[Passage]) -> None:
         with torch.inference_mode():
-            for batch in _batches(part, rows, lambda passage: len(passage.prompt) + 20 * passage.tokens):
+            for batch in _batches(
+                part, rows, lambda passage: len(passage.prompt) + 20 * passage.tokens
+            ):
                 ids, mask = left_padded([passage.prompt for passage in batch])
                 most = max(passage.tokens for passage in batch)
                 model.generate(
-                    input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=most, min_new_tokens=most, pad_token_id=0
+                    input_ids=ids,
+                    attention_mask=mask,
+                    do_sample=False,
+                    max_new_tokens=most,
+                    min_new_tokens=most,
+                    pad_token_id=0,
                 )
             for batch in _batches(part, rows, lambda passage: len(passage.rating)):
                 ids, mask = left_padded([passage.rating for passage in batch])
-                model(input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(-1) - 1).clamp(min=0))
+                model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                )
 
     def carry(work: Sequence[Passage]) -> None:
         if not fastest:
@@ -192,19 +226,25 @@ def _in_batches(model: Any) -> Carry:
     return carry
 
 
-def _batches(work: Sequence[Passage], rows: int, length: Callable[[Passage], int]) -> Iterator[list[Passage]]:
+def _batches(
+    work: Sequence[Passage], rows: int, length: Callable[[Passage], int]
+) -> Iterator[list[Passage]]:
     ordered = sorted(work, key=length)
     for start in range(0, len(ordered), rows):
         yield ordered[start : start + rows]
 
 
 def fresh(work: Sequence[Passage], number: int) -> list[Passage]:
-    """The work with another token near the start of each prompt, so that no engine remembers it from the round before.
+    """The work with another token near the start of each prompt, so that no engine remembers it
+    from the round before.
 
     A rating still begins as its own prompt does.
     """
     mark = [100 + number]
-    return [Passage(p.prompt[:1] + mark + p.prompt[1:], p.tokens, p.rating[:1] + mark + p.rating[1:]) for p in work]
+    return [
+        Passage(p.prompt[:1] + mark + p.prompt[1:], p.tokens, p.rating[:1] + mark + p.rating[1:])
+        for p in work
+    ]
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
-"""The generation engine beside its peers: ``make bench-engine``, or ``python -m bench.engine [peers] [growth]``.
+"""The generation engine beside its peers: ``make bench-engine``, or ``python -m bench.engine
+[peers] [growth]``.
 
-The same weights and the same prompts, those of the stream over real passages. Every engine has a process of its own with
-all the cores; they work one at a time, in rounds that alternate, and the medians are compared.
+The same weights and the same prompts, those of the stream over real passages. Every engine has a
+process of its own with all the cores; they work one at a time, in rounds that alternate, and the
+medians are compared.
 """
 
 import argparse
@@ -35,8 +37,9 @@ _COMPARISONS = (
     ("backstream int8", "OpenVINO GenAI int8", 1.2),
     ("backstream int8", "optimum fp32", 8.0),
 )
-"""How many times as fast ours should be. All but the last are of one precision; that one is what is served by default, beside the
-plain export that it took the place of."""
+"""How many times as fast ours should be. All but the last are of one precision; that one is what is
+served by default, beside the plain export that it took the place of.
+"""
 _IN_FLIGHT = (1, 4, 16, 64)
 _SECTIONS = ("peers", "growth")
 _FEWER = 3
@@ -56,10 +59,22 @@ class Contest:
     def enter(self, name: str) -> bool:
         """Start an engine and have it do the work once; whether that went well."""
         python = str(_PEERS_PYTHON) if name in _OF_THEIR_OWN else sys.executable
-        command = [python, str(_PROJECT / "bench" / "contestants.py"), name, str(self.model), str(self.work), str(self.threads)]
+        command = [
+            python,
+            str(_PROJECT / "bench" / "contestants.py"),
+            name,
+            str(self.model),
+            str(self.work),
+            str(self.threads),
+        ]
         environment = {**os.environ, "PYTHONPATH": str(_PROJECT)}
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._processes[name] = process
         assert process.stdout
@@ -90,7 +105,9 @@ class Contest:
             process.kill()
 
 
-def measure_peers(model: Path, what: str, passages: int, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
+def measure_peers(
+    model: Path, what: str, passages: int, options: argparse.Namespace, scratch: Path
+) -> Iterator[Row]:
     """Passages a second, written and rated, of each engine, and how many times as fast ours is."""
     work = scratch / "work.json"
     made = workload.write_work(work, passages)
@@ -112,12 +129,18 @@ def measure_peers(model: Path, what: str, passages: int, options: argparse.Names
         yield Row(f"{title}; passages/s", name, [len(made) / each for each in found])
     for ours, peer, target in _COMPARISONS:
         if ours in seconds and peer in seconds:
-            ratios = [theirs / own for theirs, own in zip(seconds[peer], seconds[ours], strict=True)]
-            yield Row(f"{what}: how many times as fast", f"{ours} / {peer}", ratios, at_least=target)
+            ratios = [
+                theirs / own for theirs, own in zip(seconds[peer], seconds[ours], strict=True)
+            ]
+            yield Row(
+                f"{what}: how many times as fast", f"{ours} / {peer}", ratios, at_least=target
+            )
 
 
 def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
-    """Throughput by requests in flight, and memory by requests queued, of our engine in the precision that it serves."""
+    """Throughput by requests in flight, and memory by requests queued, of our engine in the
+    precision that it serves.
+    """
     made = workload.write_work(scratch / "work.json", options.passages)
     digits = json.loads((model / "digits.json").read_text())
     rates: dict[int, list[float]] = {count: [] for count in _IN_FLIGHT}
@@ -131,7 +154,9 @@ def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> I
         yield Row("house model, int8: MB more by requests queued", str(count), [grown])
 
 
-async def _rate(model: Path, work: Sequence[Passage], in_flight: int, digits: Sequence[int], threads: int) -> float:
+async def _rate(
+    model: Path, work: Sequence[Passage], in_flight: int, digits: Sequence[int], threads: int
+) -> float:
     engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision="int8")
     try:
         await write_and_rate(engine, work[:1], digits, 1)
@@ -143,13 +168,18 @@ async def _rate(model: Path, work: Sequence[Passage], in_flight: int, digits: Se
 
 
 async def _queue_memory(model: Path, work: Sequence[Passage], count: int, threads: int) -> float:
-    """MB that the process has grown by when so many requests are held, the engine's rows included."""
+    """MB that the process has grown by when so many requests are held, the engine's rows
+    included.
+    """
     before = psutil.Process().memory_info().rss
     limits = EngineLimits(requests=count)
-    engine = Engine.load(model / "backstream", device="cpu", threads=threads, precision="int8", limits=limits)
+    engine = Engine.load(
+        model / "backstream", device="cpu", threads=threads, precision="int8", limits=limits
+    )
     most = before
     requests = [
-        asyncio.create_task(engine.generate(work[n % len(work)].prompt, Sampling(max_tokens=4), ())) for n in range(count)
+        asyncio.create_task(engine.generate(work[n % len(work)].prompt, Sampling(max_tokens=4), ()))
+        for n in range(count)
     ]
     try:
         while not all(request.done() for request in requests):
@@ -193,7 +223,9 @@ def main() -> int:
         if "peers" in options.sections:
             rows += measure_peers(house, "house model", options.passages, options, scratch)
             larger = workload.write_larger(scratch / "larger")
-            rows += measure_peers(larger, "38 M random Qwen3", max(1, options.passages // _FEWER), options, scratch)
+            rows += measure_peers(
+                larger, "38 M random Qwen3", max(1, options.passages // _FEWER), options, scratch
+            )
         if "growth" in options.sections:
             grown = list(measure_growth(house, options, scratch))
             rows += grown
@@ -205,9 +237,17 @@ def main() -> int:
 
 def _parse() -> Any:
     parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[*_SECTIONS, []], metavar="SECTION", help="peers, growth; both if none")
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        choices=[*_SECTIONS, []],
+        metavar="SECTION",
+        help="peers, growth; both if none",
+    )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--passages", type=int, default=120, help="of the house model (default: %(default)s)")
+    parser.add_argument(
+        "--passages", type=int, default=120, help="of the house model (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--plot", type=Path, help="draw the growth into this SVG file")
     parser.add_argument("--output", type=Path, help="write the figures as JSON")

@@ -1,7 +1,9 @@
-"""The hop: what one record costs from topic to topic, in Backstream and in the yardsticks beside it.
+"""The hop: what one record costs from topic to topic, in Backstream and in the yardsticks beside
+it.
 
-Every measurement reads the same documents in a consumer group and a process of its own, and writes to ``segments`` through
-an idempotent producer with acks=all, unless it only reads. The event loop is uvloop's in all of them.
+Every measurement reads the same documents in a consumer group and a process of its own, and writes
+to ``segments`` through an idempotent producer with acks=all, unless it only reads. The event loop
+is uvloop's in all of them.
 """
 
 import asyncio
@@ -37,17 +39,27 @@ class Tick:
 
 
 async def bare_aiokafka(settings: Settings, first: int, total: int) -> Cost:
-    """Read, send, wait for the batch's acknowledgements, commit: the least that delivers every record."""
+    """Read, send, wait for the batch's acknowledgements, commit: the least that delivers every
+    record.
+    """
     kafka, tick = settings.kafka, Tick()
     consumer = AIOKafkaConsumer(
-        DOCUMENTS.name, **kafka.client(), group_id=kafka.group, enable_auto_commit=False, auto_offset_reset="earliest"
+        DOCUMENTS.name,
+        **kafka.client(),
+        group_id=kafka.group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
     async with _producer(kafka) as producer, consumer:
 
         async def copy() -> None:
             while tick.records < total:
                 batches = await consumer.getmany(timeout_ms=1000, max_records=_POLL_RECORDS)
-                sent = [await producer.send(SEGMENTS.name, r.value, r.key) for batch in batches.values() for r in batch]
+                sent = [
+                    await producer.send(SEGMENTS.name, r.value, r.key)
+                    for batch in batches.values()
+                    for r in batch
+                ]
                 await asyncio.gather(*sent)
                 if sent:
                     await consumer.commit()
@@ -68,7 +80,9 @@ async def faust_reading(settings: Settings, first: int, total: int) -> Cost:
 
 
 async def faust_and_producer(settings: Settings, first: int, total: int) -> Cost:
-    """Faust reads; a task for each record sends it with aiokafka's producer and acknowledges it after the broker did."""
+    """Faust reads; a task for each record sends it with aiokafka's producer and acknowledges it
+    after the broker did.
+    """
     tick, places = Tick(), asyncio.Semaphore(settings.kafka.in_flight)
     tasks: set[asyncio.Task[None]] = set()
     async with _producer(settings.kafka) as producer:
@@ -95,7 +109,9 @@ async def backstream_stage(settings: Settings, first: int, total: int) -> Cost:
 
 
 async def backstream_model_stage(settings: Settings, first: int, total: int) -> Cost:
-    """Our harness as the model stages run: a task and a time limit for each record, fewer in flight."""
+    """Our harness as the model stages run: a task and a time limit for each record, fewer in
+    flight.
+    """
     return await _backstream(settings, STAGES[1], first, total)
 
 
@@ -130,7 +146,9 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
         raise BackstreamError(f"the stage failed: {error}") from error
 
     async with KafkaWriter(settings.kafka.client()) as writer:
-        stage = Stage("hop", STAGES[0].decode, agent_of, writer, gates, fail, like.policy(settings), measures)
+        stage = Stage(
+            "hop", STAGES[0].decode, agent_of, writer, gates, fail, like.policy(settings), measures
+        )
         app = StageApp(stage, DOCUMENTS.name, gates, settings.kafka)
         tally = Tally(measures)
 
@@ -145,7 +163,9 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
             await app.stop(10.0)
 
 
-async def _in_faust(kafka: KafkaSettings, read: Callable[[Any], Awaitable[None]], tick: Tick, first: int, total: int) -> Cost:
+async def _in_faust(
+    kafka: KafkaSettings, read: Callable[[Any], Awaitable[None]], tick: Tick, first: int, total: int
+) -> Cost:
     """Run a faust app with the settings of our own, and what it reads with."""
     with tempfile.TemporaryDirectory() as directory:
         app = faust.App(
@@ -166,7 +186,12 @@ async def _in_faust(kafka: KafkaSettings, read: Callable[[Any], Awaitable[None]]
             broker_max_poll_records=_POLL_RECORDS,
             logging_config=None,
         )
-        raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+        raw = {
+            "key_type": bytes,
+            "value_type": bytes,
+            "key_serializer": "raw",
+            "value_serializer": "raw",
+        }
         app.agent(app.topic(DOCUMENTS.name, **raw), name="hop")(read)
         app.finalize()
         await app.start()

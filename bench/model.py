@@ -1,4 +1,6 @@
-"""The stream with a real model on real documents, beside what its engine does alone with the same prompts."""
+"""The stream with a real model on real documents, beside what its engine does alone with the same
+prompts.
+"""
 
 import asyncio
 import contextlib
@@ -19,7 +21,9 @@ from streams.worker.models import Models
 from streams.worker.worker import Worker
 
 _PACKAGES = ("networkx", "numpy")
-"""Installed with any of our environments, and well documented: the standard library alone is over in 20 seconds."""
+"""Installed with any of our environments, and well documented: the standard library alone is over
+in 20 seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,9 @@ class Pass:
 
 
 def documents(count: int | None = None) -> list[Document]:
-    """What the demo reads, the rest of the standard library and some packages, or so many of it taken evenly."""
+    """What the demo reads, the rest of the standard library and some packages, or so many of it
+    taken evenly.
+    """
     standard = library_documents(sorted(sys.stdlib_module_names))
     read = itertools.chain(demo_documents(), standard, library_documents(_PACKAGES, "purelib"))
     every = list({document.id: document for document in read}.values())
@@ -43,7 +49,9 @@ def documents(count: int | None = None) -> list[Document]:
 
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
-    """Documents on their topic through a worker with the model, from the first taken in to the last curated."""
+    """Documents on their topic through a worker with the model, from the first taken in to the last
+    curated.
+    """
     measures = Metrics()
     tally = Tally(measures)
     with contextlib.closing(await Models.load(settings, directory)) as models:
@@ -55,21 +63,31 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
-    """The model without Kafka: each instruction is rated as soon as it is written, as many passages at once as in a stage.
+    """The model without Kafka: each instruction is rated as soon as it is written, as many passages
+    at once as in a stage.
 
-    Cutting the documents is not in the time. The agents lay out the prompts, so that they are the stream's own.
+    Cutting the documents is not in the time. The agents lay out the prompts, so that they are the
+    stream's own.
     """
     with contextlib.closing(await Models.load(settings, directory)) as models:
         agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
         segments: dict[str, Segment] = {}
         chosen = documents(count)
         for document in chosen:
-            segments |= {s.id: s for s in await agents["segmenter"].handle(document) if isinstance(s, Segment)}
+            segments |= {
+                s.id: s
+                for s in await agents["segmenter"].handle(document)
+                if isinstance(s, Segment)
+            }
         places = asyncio.Semaphore(settings.generation.in_flight)
 
         async def carry(segment: Segment) -> int:
             async with places:
-                written = [one for one in await agents["backward"].handle(segment) if isinstance(one, Candidate)]
+                written = [
+                    one
+                    for one in await agents["backward"].handle(segment)
+                    if isinstance(one, Candidate)
+                ]
                 return sum([len(await agents["scorer"].handle(candidate)) for candidate in written])
 
         started = time.perf_counter()

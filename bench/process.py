@@ -1,4 +1,6 @@
-"""Measuring in a process of its own, so that memory and event loops are clean, and reading what the work there has cost."""
+"""Measuring in a process of its own, so that memory and event loops are clean, and reading what the
+work there has cost.
+"""
 
 import asyncio
 import time
@@ -19,13 +21,19 @@ T = TypeVar("T")
 _STALLED_SECONDS = 60.0
 
 
-def in_fresh_process(body: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs) -> T:
-    """What a coroutine function returns, run in a new process on the event loop of a worker. Raises what it raises."""
+def in_fresh_process(
+    body: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs
+) -> T:
+    """What a coroutine function returns, run in a new process on the event loop of a worker. Raises
+    what it raises.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_run, body, arguments, options).result()
 
 
-def _run(body: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], options: dict[str, Any]) -> T:
+def _run(
+    body: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> T:
     configure_logging()
     with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
         return runner.run(body(*arguments, **options))
@@ -41,7 +49,9 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What ``records`` took: seconds by the clock, and CPU seconds of this process with all its threads."""
+    """What ``records`` took: seconds by the clock, and CPU seconds of this process with all its
+    threads.
+    """
 
     records: int
     seconds: float
@@ -59,7 +69,8 @@ class Cost:
 
 
 async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float = 0.02) -> Cost:
-    """Wait until the work is complete; what it cost from the ``first`` record on. Start-up is not counted.
+    """Wait until the work is complete; what it cost from the ``first`` record on. Start-up is not
+    counted.
 
     Raises BackstreamError where nothing happens for a minute.
     """
@@ -74,18 +85,26 @@ async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float 
         elif begun is not None and now.complete:
             return Cost(now.records - begun[0], clock - begun[1], cpu - begun[2])
         if time.monotonic() - moved > _STALLED_SECONDS:
-            raise BackstreamError(f"the measurement stands still at {now.records:,} records: see the messages above")
+            raise BackstreamError(
+                f"the measurement stands still at {now.records:,} records: see the messages above"
+            )
         await asyncio.sleep(poll_seconds)
 
 
 class Tally:
-    """Reads the counts of stages from a worker's metrics, at the cost of a few of them and not of all."""
+    """Reads the counts of stages from a worker's metrics, at the cost of a few of them and not of
+    all.
+    """
 
     def __init__(self, measures: Metrics) -> None:
-        self._view = measures.registry.restricted_registry([names.RECORDS.full_name, names.OUTPUTS.full_name])
+        self._view = measures.registry.restricted_registry(
+            [names.RECORDS.full_name, names.OUTPUTS.full_name]
+        )
 
     def read(self) -> dict[tuple[str, str], int]:
-        """(stage, ``in``) to the records it has answered for, and (stage, topic) to its messages on a topic."""
+        """(stage, ``in``) to the records it has answered for, and (stage, topic) to its messages on
+        a topic.
+        """
         counts: dict[tuple[str, str], int] = {}
         for metric in self._view.collect():
             for sample in metric.samples:

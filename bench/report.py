@@ -23,7 +23,12 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """The row with its median, for a program."""
-        row = {"section": self.section, "label": self.label, "median": self.median, "values": list(self.values)}
+        row = {
+            "section": self.section,
+            "label": self.label,
+            "median": self.median,
+            "values": list(self.values),
+        }
         return row | ({"target": self.target, "met": self.met} if self.target else {})
 
     @property
@@ -41,21 +46,35 @@ class Row:
     @property
     def met(self) -> bool:
         """Whether the median is as wanted."""
-        return (self.at_most is None or self.median <= self.at_most) and (self.at_least is None or self.median >= self.at_least)
+        return (self.at_most is None or self.median <= self.at_most) and (
+            self.at_least is None or self.median >= self.at_least
+        )
 
 
 def machine() -> dict[str, Any]:
-    """Where the figures are from: cores that this process may use, interpreter, and load before anything was started."""
+    """Where the figures are from: cores that this process may use, interpreter, and load before
+    anything was started.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": cores, "python": platform.python_version(), "load_average": [round(load, 2) for load in os.getloadavg()]}
+    return {
+        "cores": cores,
+        "python": platform.python_version(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
 
 
 def describe_machine(found: dict[str, Any]) -> str:
     """The header line."""
     loads = " ".join(f"{load:.2f}" for load in found["load_average"])
-    line = f"{found['cores']} cores, Python {found['python']}, load average before the start {loads}"
+    line = (
+        f"{found['cores']} cores, Python {found['python']}, load average before the start {loads}"
+    )
     busy = found["load_average"][0] > 0.25 * found["cores"]
-    return f"{line}\nOther work was running: the figures are worse than on an idle machine." if busy else line
+    return (
+        f"{line}\nOther work was running: the figures are worse than on an idle machine."
+        if busy
+        else line
+    )
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -66,7 +85,11 @@ def table(rows: Iterable[Row]) -> str:
         if row.section != section:
             section = row.section
             lines += ["", f"{section:<64}{'median':>9}   {'least to most':<19} target"]
-        spread = f"{_number(min(row.values))} to {_number(max(row.values))}" if len(row.values) > 1 else ""
+        spread = (
+            f"{_number(min(row.values))} to {_number(max(row.values))}"
+            if len(row.values) > 1
+            else ""
+        )
         verdict = f"{row.target}: {'met' if row.met else 'MISSED'}" if row.target else ""
         lines.append(f"  {row.label:<62}{_number(row.median):>9}   {spread:<19} {verdict}".rstrip())
     return "\n".join(lines)

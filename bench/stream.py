@@ -1,7 +1,8 @@
-"""What the stream costs and carries: ``python -m bench.stream [hop] [chain] [model] [swap] [soak]``.
+"""What the stream costs and carries: ``python -m bench.stream [hop] [chain] [model] [swap]
+[soak]``.
 
-All figures are taken in one run against one embedded Kafka, on the same machine, in rounds that alternate between what is
-compared; each measurement has a process of its own.
+All figures are taken in one run against one embedded Kafka, on the same machine, in rounds that
+alternate between what is compared; each measurement has a process of its own.
 """
 
 import argparse
@@ -63,15 +64,27 @@ class Bench:
         for number in self._rounds("hop"):
             for name, body in _HOPS.items():
                 costs[name].append(cost := in_fresh_process(body, self._own_group(), warm, total))
-                self._note(f"hop, round {number}: {name}: {cost.cpu_ms:.3f} ms of CPU a record, {cost.per_second:,.0f}/s")
+                self._note(
+                    f"hop, round {number}: {name}: {cost.cpu_ms:.3f} ms of CPU a record, "
+                    f"{cost.per_second:,.0f}/s"
+                )
         cpu = {name: [cost.cpu_ms for cost in found] for name, found in costs.items()}
         title = f"the hop, {self.options.records:,} records of 1 kB: "
         for name, values in cpu.items():
-            yield Row(f"{title}CPU ms a record", name, values, at_most=_HOP_CPU_MS if name in _OURS else None)
+            yield Row(
+                f"{title}CPU ms a record",
+                name,
+                values,
+                at_most=_HOP_CPU_MS if name in _OURS else None,
+            )
         for name in _OURS:
             for other in (_BARE, _FAUST):
                 ratios = [ours / theirs for ours, theirs in zip(cpu[name], cpu[other], strict=True)]
-                yield Row("the hop: CPU, how many times as much", f"{_short(name)} / {_short(other)}", ratios)
+                yield Row(
+                    "the hop: CPU, how many times as much",
+                    f"{_short(name)} / {_short(other)}",
+                    ratios,
+                )
         for name, found in costs.items():
             yield Row("the hop: records/s", name, [cost.per_second for cost in found])
 
@@ -83,13 +96,25 @@ class Bench:
             found.append(carried)
             brokers.append(1000 * broker_seconds / self.options.chain_records)
             cost = carried.cost
-            self._note(f"chain, round {number}: {cost.per_second:,.0f}/s end to end, {cost.cpu_ms:.3f} ms of CPU a record")
+            self._note(
+                f"chain, round {number}: {cost.per_second:,.0f}/s end to end, "
+                f"{cost.cpu_ms:.3f} ms of CPU a record"
+            )
         title = f"the chain, {self.options.chain_records:,} documents of 1 kB, constant model"
-        yield Row(title, "records/s, all four stages", [one.cost.per_second for one in found], at_least=_CHAIN_PER_SECOND)
+        yield Row(
+            title,
+            "records/s, all four stages",
+            [one.cost.per_second for one in found],
+            at_least=_CHAIN_PER_SECOND,
+        )
         yield Row(title, "CPU ms a record, all four stages", [one.cost.cpu_ms for one in found])
         yield Row(title, "CPU ms a record and stage", [one.cost.cpu_ms / 4 for one in found])
         yield Row(title, "CPU ms a record, the broker's", brokers)
-        yield Row(title, "share of examples kept", [one.kept / self.options.chain_records for one in found])
+        yield Row(
+            title,
+            "share of examples kept",
+            [one.kept / self.options.chain_records for one in found],
+        )
 
     def measure_model(self) -> Iterator[Row]:
         """What the stream carries with a model, beside its engine alone."""
@@ -98,21 +123,37 @@ class Bench:
         streams, alone = [], []
         for number in self._rounds("model"):
             self._refill(documents)
-            streams.append(one := in_fresh_process(model.stream, self._own_group(), directory, len(documents)))
-            self._note(f"model, round {number}: the stream: {one.passages / one.seconds:.1f} passages/s")
-            alone.append(one := in_fresh_process(model.engine_alone, self.settings, directory, len(documents)))
-            self._note(f"model, round {number}: the engine alone: {one.passages / one.seconds:.1f} passages/s")
+            streams.append(
+                one := in_fresh_process(model.stream, self._own_group(), directory, len(documents))
+            )
+            self._note(
+                f"model, round {number}: the stream: {one.passages / one.seconds:.1f} passages/s"
+            )
+            alone.append(
+                one := in_fresh_process(
+                    model.engine_alone, self.settings, directory, len(documents)
+                )
+            )
+            self._note(
+                f"model, round {number}: the engine alone: {one.passages / one.seconds:.1f} "
+                "passages/s"
+            )
         one = streams[-1]
         title = (
-            f"{self.options.model} model: {one.documents} documents, {one.passages} passages, {one.rated} rated, {one.kept} kept"
+            f"{self.options.model} model: {one.documents} documents, {one.passages} passages, "
+            f"{one.rated} rated, {one.kept} kept"
         )
         yield Row(title, "stream: documents/s", [one.documents / one.seconds for one in streams])
         yield Row(title, "stream: passages/s", [one.passages / one.seconds for one in streams])
         yield Row(title, "stream: examples rated/s", [one.rated / one.seconds for one in streams])
         yield Row(title, "engine alone: passages/s", [one.passages / one.seconds for one in alone])
-        yield Row(title, "engine alone: examples rated/s", [one.rated / one.seconds for one in alone])
+        yield Row(
+            title, "engine alone: examples rated/s", [one.rated / one.seconds for one in alone]
+        )
         shares = [a.seconds / s.seconds for s, a in zip(streams, alone, strict=True)]
-        yield Row(title, "the stream's rate as a share of the engine's", shares, at_least=_ENGINE_SHARE)
+        yield Row(
+            title, "the stream's rate as a share of the engine's", shares, at_least=_ENGINE_SHARE
+        )
 
     def measure_swap(self) -> Iterator[Row]:
         """How long nothing comes out while a worker changes to another release."""
@@ -122,22 +163,48 @@ class Bench:
         for number in self._rounds("swap"):
             self._refill(documents)
             with tempfile.TemporaryDirectory(prefix="backstream-bench-") as work:
-                found.append(one := in_fresh_process(swap.swap, self._own_group(), directory, len(documents), Path(work)))
-            self._note(f"swap, round {number}: changed in {one.change:.2f} s, longest silence {one.gap:.2f} s")
-        title = f"{self.options.model} model: a change of release under load, {found[-1].ratings} ratings"
-        yield Row(title, "longest time without a rating around it, s", [one.gap for one in found], at_most=_SWAP_GAP_SECONDS)
-        yield Row(title, "longest time without a rating otherwise, s", [one.usual_gap for one in found])
+                found.append(
+                    one := in_fresh_process(
+                        swap.swap, self._own_group(), directory, len(documents), Path(work)
+                    )
+                )
+            self._note(
+                f"swap, round {number}: changed in {one.change:.2f} s, longest silence "
+                f"{one.gap:.2f} s"
+            )
+        title = (
+            f"{self.options.model} model: a change of release under load, {found[-1].ratings} "
+            "ratings"
+        )
+        yield Row(
+            title,
+            "longest time without a rating around it, s",
+            [one.gap for one in found],
+            at_most=_SWAP_GAP_SECONDS,
+        )
+        yield Row(
+            title, "longest time without a rating otherwise, s", [one.usual_gap for one in found]
+        )
         yield Row(title, "announcement until the old one is idle, s", [one.change for one in found])
 
     def measure_soak(self) -> Iterator[Row]:
-        """Memory and files of one worker over many records: once keeping every example, once none."""
+        """Memory and files of one worker over many records: once keeping every example, once
+        none.
+        """
         total = self.options.soak
-        for score, what in ((_REFUSED, "none kept by the curator"), (_KEPT, "all kept by the curator")):
+        for score, what in (
+            (_REFUSED, "none kept by the curator"),
+            (_KEPT, "all kept by the curator"),
+        ):
             carried, _ = self._carry(total, score)
             title = f"soak, {total:,} records: {what}"
             for at in carried.memory:
                 yield Row(title, f"MB resident after {at.records:,}", [at.resident_mb])
-            yield Row(title, "file descriptors, first and last", [carried.memory[0].descriptors, carried.memory[-1].descriptors])
+            yield Row(
+                title,
+                "file descriptors, first and last",
+                [carried.memory[0].descriptors, carried.memory[-1].descriptors],
+            )
             self._note(f"soak: {what}: {carried.cost.per_second:,.0f} records/s")
 
     def _carry(self, total: int, score: float) -> tuple[chain.Carried, float]:
@@ -165,7 +232,9 @@ class Bench:
         """Settings whose consumer groups no measurement had before."""
         self._groups += 1
         return self.settings.model_copy(
-            update={"kafka": self.settings.kafka.model_copy(update={"group": f"bench{self._groups}"})}
+            update={
+                "kafka": self.settings.kafka.model_copy(update={"group": f"bench{self._groups}"})
+            }
         )
 
     def _rounds(self, section: str) -> range:
@@ -191,7 +260,10 @@ def main() -> int:
     found = machine()
     rows: list[Row] = []
     try:
-        with tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory, EmbeddedBroker(Path(directory)) as broker:
+        with (
+            tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory,
+            EmbeddedBroker(Path(directory)) as broker,
+        ):
             bench = Bench(broker, load().with_broker(broker.address), options)
             for section in options.sections:
                 rows += SECTIONS[section](bench)
@@ -199,7 +271,10 @@ def main() -> int:
         print("stopped: nothing was measured to the end", file=sys.stderr)
         return 130
     except BrokenProcessPool:
-        print("a measurement's process ended before it was done: see the messages above", file=sys.stderr)
+        print(
+            "a measurement's process ended before it was done: see the messages above",
+            file=sys.stderr,
+        )
         return 1
     except BackstreamError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -213,20 +288,52 @@ def _short(name: str) -> str:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.stream", description="Measure what the stream costs and carries.")
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"{', '.join(SECTIONS)}; all by default, soak with --soak")
-    parser.add_argument("--rounds", type=_count, default=3, help="times that each measurement is taken (default: %(default)s)")
-    parser.add_argument("--records", type=_count, default=20_000, help="records of a hop (default: %(default)s)")
-    parser.add_argument("--chain-records", type=_count, default=8_000, help="documents of a chain (default: %(default)s)")
-    parser.add_argument("--documents", type=_count, help="documents for the model (default: all there are)")
-    parser.add_argument("--model", default="house", help="house, a directory or a Hugging Face id (default: %(default)s)")
-    parser.add_argument("--soak", type=_count, metavar="N", help=f"take N records through a worker, twice ({_SOAK_RECORDS:,})")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.stream", description="Measure what the stream costs and carries."
+    )
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        metavar="section",
+        help=f"{', '.join(SECTIONS)}; all by default, soak with --soak",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_count,
+        default=3,
+        help="times that each measurement is taken (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--records", type=_count, default=20_000, help="records of a hop (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--chain-records",
+        type=_count,
+        default=8_000,
+        help="documents of a chain (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--documents", type=_count, help="documents for the model (default: all there are)"
+    )
+    parser.add_argument(
+        "--model",
+        default="house",
+        help="house, a directory or a Hugging Face id (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--soak",
+        type=_count,
+        metavar="N",
+        help=f"take N records through a worker, twice ({_SOAK_RECORDS:,})",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here too")
     options = parser.parse_args()
     unknown = [section for section in options.sections if section not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}: choose from {', '.join(SECTIONS)}")
-    options.sections = options.sections or [section for section in SECTIONS if section != "soak" or options.soak]
+    options.sections = options.sections or [
+        section for section in SECTIONS if section != "soak" or options.soak
+    ]
     options.soak = options.soak or _SOAK_RECORDS
     return options
 

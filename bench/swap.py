@@ -1,7 +1,8 @@
 """Hot swap: how long nothing comes out of a worker while it changes to another release.
 
-The other release is a copy of the one in service under another id, so the work before and after is the same. Ratings written
-are counted by time; beside the longest silence around the change stands the longest one of the rest of the run.
+The other release is a copy of the one in service under another id, so the work before and after is
+the same. Ratings written are counted by time; beside the longest silence around the change stands
+the longest one of the rest of the run.
 """
 
 import asyncio
@@ -34,7 +35,9 @@ class Swap:
     change: float
     """From the announcement until the last record of the release before was done."""
     gap: float
-    """The longest time without a rating written, from the announcement to shortly after the change."""
+    """The longest time without a rating written, from the announcement to shortly after the
+    change.
+    """
     usual_gap: float
     """The same, in the rest of the run."""
     ratings: int
@@ -53,7 +56,9 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
         following = rollout.follow(models)
         await watch(lambda: State(len(written), len(written) >= fed // 3))
         announced = time.perf_counter()
-        await asyncio.to_thread(announce, settings.kafka.client(), copy_release(directory, work / "copy", "r-copy"))
+        await asyncio.to_thread(
+            announce, settings.kafka.client(), copy_release(directory, work / "copy", "r-copy")
+        )
         await anext(following)
         changed = time.perf_counter()
         await watch(lambda: stream_state(tally.read(), fed), poll_seconds=0.05)
@@ -63,7 +68,11 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
         worker.stop()
         await asyncio.wait({running})
         models.close()
-    return Swap(changed - announced, *_gaps(written, announced, changed + _AROUND_SECONDS), ratings=len(written))
+    return Swap(
+        changed - announced,
+        *_gaps(written, announced, changed + _AROUND_SECONDS),
+        ratings=len(written),
+    )
 
 
 async def _sample(tally: Tally, written: list[float]) -> None:
@@ -85,10 +94,15 @@ def _gaps(written: Sequence[float], begin: float, end: float) -> tuple[float, fl
 
 
 def copy_release(source: Path, directory: Path, id: str) -> Release:
-    """A second release to change to, the same weights under another id: whole, and ready to be announced."""
+    """A second release to change to, the same weights under another id: whole, and ready to be
+    announced.
+    """
     shutil.copytree(source, directory)
     manifest = read_manifest(source)
-    write_beside(directory / MANIFEST, manifest.model_copy(update={"id": id, "parent": manifest.id}).model_dump_json())
+    write_beside(
+        directory / MANIFEST,
+        manifest.model_copy(update={"id": id, "parent": manifest.id}).model_dump_json(),
+    )
     return Release(
         id=id,
         parent=manifest.id,

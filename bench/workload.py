@@ -1,4 +1,6 @@
-"""Work for engines: the stream's own prompts over the demo's documents, and models of two sizes to do it with."""
+"""Work for engines: the stream's own prompts over the demo's documents, and models of two sizes to
+do it with.
+"""
 
 import asyncio
 import json
@@ -19,9 +21,11 @@ _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def write_work(file: Path, passages: int, max_tokens: int = 64) -> list[Passage]:
-    """Backward prompts over so many passages of the demo's documents, and the ratings of what the house model writes.
+    """Backward prompts over so many passages of the demo's documents, and the ratings of what the
+    house model writes.
 
-    How many tokens it writes for each is kept as well, so that every engine has exactly the same to do.
+    How many tokens it writes for each is kept as well, so that every engine has exactly the same to
+    do.
     """
     release = prepare("house", default_cache())  # not within an event loop: it may have to export
     work = asyncio.run(_work(release, passages, max_tokens))
@@ -34,14 +38,18 @@ async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
     segments: list[Segment] = []
     for document in demo_documents():
         segments += [made for made in await segmenter.handle(document) if isinstance(made, Segment)]
-    chosen = [segments[index * len(segments) // passages] for index in range(min(passages, len(segments)))]
+    chosen = [
+        segments[index * len(segments) // passages] for index in range(min(passages, len(segments)))
+    ]
     prompter = Prompter.load(release)
     engine = Engine.load(release, device="cpu", precision="fp32")
 
     async def one(segment: Segment) -> Passage:
         prompt = prompter.backward(segment.text)
         made = await engine.generate(
-            prompt, Sampling(max_tokens=max_tokens, repetition_penalty=1.3), prompter.instruction_stop_ids
+            prompt,
+            Sampling(max_tokens=max_tokens, repetition_penalty=1.3),
+            prompter.instruction_stop_ids,
         )
         instruction = prompter.instruction(made.ids, made.stop)
         return Passage(prompt, max(1, len(made.ids)), prompter.rating(instruction, segment.text))
@@ -85,7 +93,9 @@ def write_larger(directory: Path) -> Path:
 
 
 def _write(directory: Path, checkpoint: Path) -> Path:
-    """A checkpoint beside our own graphs of it, in both precisions whatever the export would choose."""
+    """A checkpoint beside our own graphs of it, in both precisions whatever the export would
+    choose.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,4 +1,6 @@
-"""Child processes that end with their parent, so that a kill -9 leaves nothing running. On Linux; elsewhere nothing is done."""
+"""Child processes that end with their parent, so that a kill -9 leaves nothing running. On Linux;
+elsewhere nothing is done.
+"""
 
 import ctypes
 import os
@@ -16,10 +18,14 @@ def end_with_parent() -> None:
 
 
 def ending_with(parent: int) -> Callable[[], None] | None:
-    """The same for a program that cannot ask by itself: what is to run between fork and exec. ``parent`` is our process id."""
+    """The same for a program that cannot ask by itself: what is to run between fork and exec.
+    ``parent`` is our process id.
+    """
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: after it only async-signal-safe work is allowed
+    libc = ctypes.CDLL(
+        None
+    )  # loaded before the fork: after it only async-signal-safe work is allowed
 
     def arm() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -12,8 +12,9 @@
     ├── EngineError          the engine failed while requests were in flight; they may be tried again
     └── TrainingError        a fine-tuning run failed
 
-Each message says what happened, to which record or file, and what to do next. Library errors are translated where they
-enter (``raise ... from error``); the command line prints the message of a BackstreamError and no traceback.
+Each message says what happened, to which record or file, and what to do next. Library errors are
+translated where they enter (``raise ... from error``); the command line prints the message of a
+BackstreamError and no traceback.
 """
 
 

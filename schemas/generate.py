@@ -1,4 +1,6 @@
-"""Writes the JSON Schema files: ``python -m schemas.generate``. A test holds them against the code."""
+"""Writes the JSON Schema files: ``python -m schemas.generate``. A test holds them against the
+code.
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +12,10 @@ DIRECTORY = Path(__file__).parent / "json"
 
 def json_schema(record: type[Record]) -> str:
     """The JSON Schema of a record type, as the file's text."""
-    schema = {"$id": f"{record.name}/{record.version}", **record.model_json_schema(mode="serialization")}
+    schema = {
+        "$id": f"{record.name}/{record.version}",
+        **record.model_json_schema(mode="serialization"),
+    }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

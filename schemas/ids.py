@@ -12,7 +12,9 @@ def document_id(source: str, text: str) -> str:
 
 
 def segment_id(text: str, context: str | None = None) -> str:
-    """Id of a passage: its text with white space folded, so that the same passage met twice is one segment."""
+    """Id of a passage: its text with white space folded, so that the same passage met twice is one
+    segment.
+    """
     return _digest("segment", " ".join(text.split()), " ".join((context or "").split()))
 
 
@@ -22,7 +24,9 @@ def refused_parts_id(document_id: str, reason: str) -> str:
 
 
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
-    """Id of an example: the segment or request, the generator's release and template, and which sample it was."""
+    """Id of an example: the segment or request, the generator's release and template, and which
+    sample it was.
+    """
     return _digest("example", parent_id, release, template, str(sample))
 
 
@@ -42,7 +46,9 @@ def share_of(id: str) -> float:
 
 
 def _digest(*parts: str) -> str:
-    """128 bits in hexadecimal. Each part is led by its length, so no two lists of parts run together."""
+    """128 bits in hexadecimal. Each part is led by its length, so no two lists of parts run
+    together.
+    """
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

@@ -1,7 +1,9 @@
-"""The records, in the order in which they flow. Each names what it was made from, back to the document.
+"""The records, in the order in which they flow. Each names what it was made from, back to the
+document.
 
-Evolution: a new field has a default; a type never changes; a field's meaning never changes. Anything else is a new
-version (``Record.version``), and readers of the old one send it to the dead letters rather than guess.
+Evolution: a new field has a default; a type never changes; a field's meaning never changes.
+Anything else is a new version (``Record.version``), and readers of the old one send it to the dead
+letters rather than guess.
 """
 
 from enum import StrEnum
@@ -14,7 +16,9 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Record(BaseModel):
-    """Base of every record: frozen; unknown fields, from a newer writer, are tolerated and dropped."""
+    """Base of every record: frozen; unknown fields, from a newer writer, are tolerated and
+    dropped.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
@@ -34,7 +38,9 @@ class Offset(BaseModel):
 
 
 class Document(Record):
-    """Text as it came in. ``context``, where given, is material that belongs to every passage of it."""
+    """Text as it came in. ``context``, where given, is material that belongs to every passage of
+    it.
+    """
 
     name: ClassVar[str] = "document"
 
@@ -63,7 +69,9 @@ class Segment(Record):
     text: NonEmpty
     context: str | None = None
 
-    def refuse(self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = "") -> "Rejection":
+    def refuse(
+        self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""
+    ) -> "Rejection":
         """A rejection of this segment, or of what ``id`` names and was to be made from it."""
         return Rejection(
             id=id or self.id,
@@ -104,7 +112,15 @@ class Candidate(Record):
     response: NonEmpty
     provenance: Provenance
 
-    def refuse(self, stage: str, reason: str, detail: str = "", *, release: str = "", score: float | None = None) -> "Rejection":
+    def refuse(
+        self,
+        stage: str,
+        reason: str,
+        detail: str = "",
+        *,
+        release: str = "",
+        score: float | None = None,
+    ) -> "Rejection":
         """A rejection of this candidate."""
         return Rejection(
             id=self.id,
@@ -127,13 +143,17 @@ class Rating(BaseModel):
     probabilities: tuple[float, float, float, float, float]
     """Of '1' to '5', renormalised to sum to 1."""
     digit_mass: float = Field(default=1.0, ge=0, le=1.001)
-    """The probability that the model gave to the five digits together: low means that it did not understand the question."""
+    """The probability that the model gave to the five digits together: low means that it did not
+    understand the question.
+    """
     release: str
     template: str
     reason: str | None = None
     term: int = Field(default=0, ge=0)
-    """Which taking of service the rating was given under: one more than the offset of its announcement on ``releases``, 0 for
-    a model that was never announced. Of two ratings of an example, the one of the later term counts."""
+    """Which taking of service the rating was given under: one more than the offset of its
+    announcement on ``releases``, 0 for a model that was never announced. Of two ratings of an
+    example, the one of the later term counts.
+    """
 
 
 class Scored(Record):
@@ -172,7 +192,9 @@ class Example(Record):
 
 
 class HumanRating(Record):
-    """What a person thinks of a pair, on the scorer's own scale. The pair is repeated, so that the rating outlives its topic."""
+    """What a person thinks of a pair, on the scorer's own scale. The pair is repeated, so that the
+    rating outlives its topic.
+    """
 
     name: ClassVar[str] = "human_rating"
 
@@ -193,7 +215,9 @@ class Rejection(Record):
     name: ClassVar[str] = "rejection"
 
     id: Id
-    """Id of what was refused: a document, a segment, an example, or some passages of a document together."""
+    """Id of what was refused: a document, a segment, an example, or some passages of a document
+    together.
+    """
     stage: str
     reason: str
     """A short code to count by, such as ``too_short``."""
@@ -231,7 +255,9 @@ class Release(Record):
     announced_at: float = 0.0
     """Seconds since the epoch; the last announcement of a release is the one that counts."""
     term: int = 0
-    """One more than the offset of this announcement: known to who reads it, 0 in the message itself. See ``Rating.term``."""
+    """One more than the offset of this announcement: known to who reads it, 0 in the message
+    itself. See ``Rating.term``.
+    """
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float, float]] = {}
@@ -243,5 +269,14 @@ class Release(Record):
     seeds: int = 0
 
 
-RECORDS: tuple[type[Record], ...] = (Document, Segment, Candidate, Scored, Example, HumanRating, Rejection, Release)
+RECORDS: tuple[type[Record], ...] = (
+    Document,
+    Segment,
+    Candidate,
+    Scored,
+    Example,
+    HumanRating,
+    Rejection,
+    Release,
+)
 """Every record type, in flow order."""

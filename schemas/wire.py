@@ -1,7 +1,9 @@
-"""Records as bytes: msgpack with limits by default, JSON for those who ask; the type and version in one header.
+"""Records as bytes: msgpack with limits by default, JSON for those who ask; the type and version in
+one header.
 
-Headers of a record that Backstream wrote: ``schema`` = ``segment/1`` and ``content-type`` = ``application/msgpack``.
-The ``documents`` topic also takes plain text, HTML, Markdown and JSON from any producer, told by ``content-type``.
+Headers of a record that Backstream wrote: ``schema`` = ``segment/1`` and ``content-type`` =
+``application/msgpack``. The ``documents`` topic also takes plain text, HTML, Markdown and JSON from
+any producer, told by ``content-type``.
 """
 
 import json
@@ -33,22 +35,32 @@ TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
 
 def headers_for(record: type[Record], content_type: str = MSGPACK) -> list[tuple[str, bytes]]:
     """The headers of a record's message."""
-    return [(SCHEMA, f"{record.name}/{record.version}".encode()), (CONTENT_TYPE, content_type.encode())]
+    return [
+        (SCHEMA, f"{record.name}/{record.version}".encode()),
+        (CONTENT_TYPE, content_type.encode()),
+    ]
 
 
 def encode(record: Record, content_type: str = MSGPACK) -> bytes:
     """A record as msgpack (or JSON). Raises WireError where it is larger than MAX_BYTES."""
     as_json = content_type == JSON
-    data = record.model_dump_json().encode() if as_json else msgpack.packb(record.model_dump(), use_bin_type=True)
+    data = (
+        record.model_dump_json().encode()
+        if as_json
+        else msgpack.packb(record.model_dump(), use_bin_type=True)
+    )
     if len(data) > MAX_BYTES:
-        raise WireError(f"{record.name} of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it")
+        raise WireError(
+            f"{record.name} of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it"
+        )
     return data
 
 
 def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
     """Bytes as a record of ``type_``.
 
-    Raises WireError for null, oversize, truncated or hostile bytes, another record's header, or another version.
+    Raises WireError for null, oversize, truncated or hostile bytes, another record's header, or
+    another version.
     """
     if data is None:
         raise WireError(f"null value where a {type_.name} was expected")
@@ -61,9 +73,10 @@ def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
 def decode_document(data: bytes | None, headers: Headers, key: bytes | None = None) -> Document:
     """Bytes on ``documents`` as a Document, whoever wrote them.
 
-    Text types become a document whose source is the ``source`` header, else the key. JSON is an object with ``text``
-    and any other field of Document. Without a ``content-type``: a record if there is a ``schema`` header, else text.
-    Text is UTF-8 unless the content type names another ``charset``. Raises WireError for anything else.
+    Text types become a document whose source is the ``source`` header, else the key. JSON is an
+    object with ``text`` and any other field of Document. Without a ``content-type``: a record if
+    there is a ``schema`` header, else text. Text is UTF-8 unless the content type names another
+    ``charset``. Raises WireError for anything else.
     """
     content_type = _content_type(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
@@ -71,13 +84,17 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     if data is None:
         raise WireError("null value where a document was expected")
     if len(data) > MAX_BYTES:
-        raise WireError(f"document of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it")
+        raise WireError(
+            f"document of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it"
+        )
     source = _text(headers.get(SOURCE) or key or b"", "source")
     if content_type == JSON:
         _check_schema(Document, headers)
         value = _parse_json(data)
         if not isinstance(value, dict):
-            raise WireError(f"a JSON document must be an object with a text, not {type(value).__name__}")
+            raise WireError(
+                f"a JSON document must be an object with a text, not {type(value).__name__}"
+            )
         value = {"source": source, **value}
         if isinstance(value.get("text"), str) and not value.get("id"):
             value["id"] = document_id(str(value["source"]), value["text"])
@@ -86,11 +103,15 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
         return _validate(Document, _unpack(data))
     media_type = content_type or "text/plain"
     if media_type not in TEXT_TYPES:
-        raise WireError(f"content-type {media_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}")
+        raise WireError(
+            f"content-type {media_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}"
+        )
     text = _text(data, "document", _charset(headers))
     if not text.strip():
         raise WireError("the document is empty")
-    return Document.model_construct(id=document_id(source, text), source=source, text=text, media_type=media_type)
+    return Document.model_construct(
+        id=document_id(source, text), source=source, text=text, media_type=media_type
+    )
 
 
 def header_map(pairs: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None) -> dict[str, bytes]:
@@ -105,7 +126,9 @@ def _check_schema(type_: type[Record], headers: Headers) -> None:
         return
     expected = f"{type_.name}/{type_.version}"
     if found != expected.encode():
-        raise WireError(f"schema {found.decode(errors='replace')!r} where this version reads {expected!r}")
+        raise WireError(
+            f"schema {found.decode(errors='replace')!r} where this version reads {expected!r}"
+        )
 
 
 def _content_type(headers: Headers) -> str | None:
@@ -124,7 +147,12 @@ def _unpack(data: bytes) -> Any:
         raise WireError(f"value of {len(data):,} bytes is over the limit of {MAX_BYTES:,}")
     try:
         return msgpack.unpackb(
-            data, raw=False, strict_map_key=True, max_array_len=_MAX_ITEMS, max_map_len=_MAX_ITEMS, max_ext_len=0
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_ext_len=0,
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         raise WireError(f"not readable as msgpack: {str(error) or type(error).__name__}") from error
@@ -154,4 +182,6 @@ def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
     except UnicodeDecodeError as error:
         raise WireError(f"{what} is not {charset.upper()} at byte {error.start:,}") from error
     except (LookupError, ValueError) as error:
-        raise WireError(f"{what} cannot be read in the charset {charset!r} that it declares: {error}") from error
+        raise WireError(
+            f"{what} cannot be read in the charset {charset!r} that it declares: {error}"
+        ) from error

@@ -1,6 +1,8 @@
-"""Settings: defaults, a YAML file, the environment (``BACKSTREAM_...``) and flags, each beating the one before.
+"""Settings: defaults, a YAML file, the environment (``BACKSTREAM_...``) and flags, each beating the
+one before.
 
-An unknown key is an error that names the nearest known one. ``${NAME}`` in the file stands for an environment variable.
+An unknown key is an error that names the nearest known one. ``${NAME}`` in the file stands for an
+environment variable.
 """
 
 import difflib
@@ -27,7 +29,9 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
 class Role(StrEnum):
-    """What a model is asked for: instructions (backward), or ratings (forward: the model that answers instructions)."""
+    """What a model is asked for: instructions (backward), or ratings (forward: the model that
+    answers instructions).
+    """
 
     BACKWARD = "backward"
     FORWARD = "forward"
@@ -58,27 +62,38 @@ class KafkaSettings(BaseModel):
     rebalance_seconds: float = Field(default=120.0, ge=2)
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS context, where the protocol has one. Raises SettingsError for files that cannot be read."""
+        """The TLS context, where the protocol has one. Raises SettingsError for files that cannot
+        be read.
+        """
         if "SSL" not in self.security_protocol.replace("SASL_SSL", "SSL").split("_"):
             return None
         try:
-            context = ssl.create_default_context(cafile=str(self.ssl_cafile) if self.ssl_cafile else None)
+            context = ssl.create_default_context(
+                cafile=str(self.ssl_cafile) if self.ssl_cafile else None
+            )
             if self.ssl_certfile:
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
         except OSError as error:
-            raise SettingsError(f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}") from error
+            raise SettingsError(
+                f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}"
+            ) from error
         return context
 
     def client(self) -> dict[str, Any]:
         """Arguments that aiokafka's and kafka-python's clients share."""
-        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security_protocol": self.security_protocol}
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+        }
         context = self.ssl_context()
         if context:
             arguments["ssl_context"] = context
         if self.security_protocol.startswith("SASL"):
             arguments["sasl_mechanism"] = self.sasl_mechanism
             arguments["sasl_plain_username"] = self.sasl_username
-            arguments["sasl_plain_password"] = self.sasl_password.get_secret_value() if self.sasl_password else None
+            arguments["sasl_plain_password"] = (
+                self.sasl_password.get_secret_value() if self.sasl_password else None
+            )
         return arguments
 
 
@@ -93,12 +108,17 @@ class SegmentSettings(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> "SegmentSettings":
         if self.min_characters > self.max_characters:
-            raise ValueError(f"min_characters {self.min_characters} is above max_characters {self.max_characters}")
+            raise ValueError(
+                f"min_characters {self.min_characters} is above max_characters "
+                f"{self.max_characters}"
+            )
         return self
 
 
 class GenerationSettings(BaseModel):
-    """How instructions are written. Temperature 0 is greedy; the paper samples at 0.7 with top-p 0.9."""
+    """How instructions are written. Temperature 0 is greedy; the paper samples at 0.7 with top-p
+    0.9.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -112,7 +132,9 @@ class GenerationSettings(BaseModel):
     in_flight: int = Field(default=128, ge=1)
     """Requests that a model stage has open at once."""
     timeout_seconds: float = Field(default=1800.0, gt=0)
-    """Of one attempt of a model stage, waiting in the engine's queue behind all that are open included."""
+    """Of one attempt of a model stage, waiting in the engine's queue behind all that are open
+    included.
+    """
 
 
 class CurationSettings(BaseModel):
@@ -134,8 +156,10 @@ class ReratingSettings(BaseModel):
     enabled: bool = True
     """Whether the release rates them again, behind live records."""
     after_seconds: float = Field(default=60.0, ge=0)
-    """Waited after the announcement. A worker that has not changed by then begins no record until it has, so that nothing
-    written later is rated by the release before; longer than a model takes to load, and nobody has to wait."""
+    """Waited after the announcement. A worker that has not changed by then begins no record until
+    it has, so that nothing written later is rated by the release before; longer than a model takes
+    to load, and nobody has to wait.
+    """
 
 
 class TrainingSettings(BaseModel):
@@ -154,24 +178,34 @@ class TrainingSettings(BaseModel):
     processes: int = Field(default=1, ge=1)
     """That train together, a GPU each."""
     lora_rank: int | None = Field(default=None, ge=0)
-    """Of the adapters that are trained in place of the weights; 0 for none, None for 16 from 1e9 parameters on."""
+    """Of the adapters that are trained in place of the weights; 0 for none, None for 16 from 1e9
+    parameters on.
+    """
 
 
 class Settings(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="BACKSTREAM_", env_nested_delimiter="__", nested_model_default_partial_update=True
+        frozen=True,
+        extra="forbid",
+        env_prefix="BACKSTREAM_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     state_dir: Path = Path("backstream-state")
-    """Topics, logs, releases and the dataset live here; a second start continues where the first stopped."""
+    """Topics, logs, releases and the dataset live here; a second start continues where the first
+    stopped.
+    """
     broker: str | None = None
     """A Kafka of your own; without it, the embedded one."""
     port: int = Field(default=0, ge=0, le=65535)
     """Of the embedded broker; 0 for a free one."""
     model: str = "house"
-    """``house``, a checkpoint or release directory, or a Hugging Face id. The trainer trains it, and its releases replace it."""
+    """``house``, a checkpoint or release directory, or a Hugging Face id. The trainer trains it,
+    and its releases replace it.
+    """
     backward: str | None = None
     """A model that writes the instructions in place of ``model``; no release replaces it."""
     forward: str | None = None
@@ -195,7 +229,9 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
 
     def pinned(self, role: Role) -> str | None:
-        """The model that plays a role whatever release is in service; None where that is ``model`` or its release."""
+        """The model that plays a role whatever release is in service; None where that is ``model``
+        or its release.
+        """
         return self.backward if role is Role.BACKWARD else self.forward
 
     @property
@@ -220,11 +256,18 @@ class Settings(BaseSettings):
 
     def with_broker(self, address: str) -> "Settings":
         """These settings, talking to ``address``."""
-        return self.model_copy(update={"kafka": self.kafka.model_copy(update={"bootstrap_servers": address})})
+        return self.model_copy(
+            update={"kafka": self.kafka.model_copy(update={"bootstrap_servers": address})}
+        )
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None, assignments: tuple[str, ...] = ()) -> Settings:
-    """Settings from a file, the environment, ``key.path=value`` assignments and flags (None means not given).
+def load(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: tuple[str, ...] = (),
+) -> Settings:
+    """Settings from a file, the environment, ``key.path=value`` assignments and flags (None means
+    not given).
 
     Raises SettingsError that names the key and, for an unknown one, the nearest known.
     """
@@ -292,7 +335,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _interpolated(value: Any, file: Path) -> Any:
-    """``value`` with ``${NAME}`` in its strings replaced; after parsing, so that a secret is never read as YAML."""
+    """``value`` with ``${NAME}`` in its strings replaced; after parsing, so that a secret is never
+    read as YAML.
+    """
     if isinstance(value, dict):
         return {key: _interpolated(inner, file) for key, inner in value.items()}
     if isinstance(value, list):
@@ -303,7 +348,9 @@ def _interpolated(value: Any, file: Path) -> Any:
     def variable(match: re.Match[str]) -> str:
         found = os.environ.get(match[1])
         if found is None:
-            raise SettingsError(f"settings file {file} names ${{{match[1]}}}, which is not in the environment")
+            raise SettingsError(
+                f"settings file {file} names ${{{match[1]}}}, which is not in the environment"
+            )
         return found
 
     return re.sub(r"\$\{(\w+)\}", variable, value)
@@ -324,7 +371,9 @@ def _explain(error: ValidationError, file: Path | None) -> str:
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             nearest = difflib.get_close_matches(path, _known_keys(Settings), 1)
-            lines.append(f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
+            lines.append(
+                f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+            )
         else:
             got = "" if "password" in path else f" (got {problem['input']!r})"
             lines.append(f"{path}: {problem['msg']}{got}")

@@ -1,4 +1,6 @@
-"""Which instructions are refused by their look alone, after Self-Instruct (arXiv 2212.10560, section 2.2)."""
+"""Which instructions are refused by their look alone, after Self-Instruct (arXiv 2212.10560,
+section 2.2).
+"""
 
 import re
 import string
@@ -9,11 +11,23 @@ from agents.curation.refusal import Refusal
 from models.evaluation.rouge import words
 from schemas.errors import SettingsError
 
-SOFTWARE_KEYWORDS = ("image", "images", "graph", "graphs", "picture", "pictures", "draw", "plot", "plots", "diagram", "diagrams")
+SOFTWARE_KEYWORDS = (
+    "image",
+    "images",
+    "graph",
+    "graphs",
+    "picture",
+    "pictures",
+    "draw",
+    "plot",
+    "plots",
+    "diagram",
+    "diagrams",
+)
 """The default: what a model that reads and writes text cannot see or make.
 
-Self-Instruct's list also has file, map and go to. In text about software those are subjects (a file object, ``map()``),
-so they are not in this one.
+Self-Instruct's list also has file, map and go to. In text about software those are subjects (a file
+object, ``map()``), so they are not in this one.
 """
 
 SELF_INSTRUCT_KEYWORDS = (
@@ -29,19 +43,26 @@ _PHRASE_TIMES = 3
 
 @dataclass(frozen=True, slots=True)
 class InstructionRules:
-    """The limits. ``keywords`` are refused as whole words, in any case. Raises SettingsError where they contradict."""
+    """The limits. ``keywords`` are refused as whole words, in any case. Raises SettingsError where
+    they contradict.
+    """
 
     min_words: int = 4
     """Fewest words, as white space parts them: Self-Instruct drops three or fewer."""
     max_words: int = 150
     keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
     ascii_start: bool = True
-    """Whether the first character must be ASCII. Switch it off for languages with another script."""
+    """Whether the first character must be ASCII. Switch it off for languages with another
+    script.
+    """
     _keyword: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_words <= self.max_words:
-            raise SettingsError(f"an instruction has from {self.min_words} to {self.max_words} words: nothing would pass")
+            raise SettingsError(
+                f"an instruction has from {self.min_words} to {self.max_words} words: "
+                "nothing would pass"
+            )
         if not all(keyword.strip() for keyword in self.keywords):
             raise SettingsError("one of the instruction keywords is empty: remove it")
         if self.keywords:
@@ -71,7 +92,9 @@ class InstructionRules:
 
 
 def _repeated_phrase(found: list[str]) -> str | None:
-    """The phrase that a model caught in a loop keeps writing, if there is one. Overlapping occurrences count."""
+    """The phrase that a model caught in a loop keeps writing, if there is one. Overlapping
+    occurrences count.
+    """
     if len(found) - len(set(found)) < _PHRASE_TIMES - 1:  # no word occurs often enough
         return None
     counts = Counter(zip(*(found[start:] for start in range(_PHRASE_WORDS)), strict=False))

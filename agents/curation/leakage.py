@@ -1,9 +1,10 @@
 """Whether one side of an example gives away the other, or the prompt that made it shows through.
 
-A model that is trained on such pairs learns to copy. An instruction has to name its subject, often in the response's own
-words, so words in common are no leak. An instruction that asks has a frame of its own before the subject ("What is",
-"Explain"); one that is copied starts within the copied words. On 13,515 pairs of Dolly, written by people, a limit of 8
-words in a row anywhere refuses 2.1%, nearly all of them for a long subject; the limits here refuse under 0.2%.
+A model that is trained on such pairs learns to copy. An instruction has to name its subject, often
+in the response's own words, so words in common are no leak. An instruction that asks has a frame of
+its own before the subject ("What is", "Explain"); one that is copied starts within the copied
+words. On 13,515 pairs of Dolly, written by people, a limit of 8 words in a row anywhere refuses
+2.1%, nearly all of them for a long subject; the limits here refuse under 0.2%.
 """
 
 import re
@@ -14,7 +15,9 @@ from models.evaluation.rouge import words
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8
-"""Words in a row of the response with which an instruction starts, from which it counts as copied."""
+"""Words in a row of the response with which an instruction starts, from which it counts as
+copied.
+"""
 QUOTED_RUN = 16
 """Words in a row of the response, anywhere in the instruction, from which it counts as copied.
 
@@ -37,8 +40,8 @@ _FIRST_WORD = re.compile(r"\w+")
 def find_leak(instruction: str, response: str) -> Refusal | None:
     """The leak in an example, or None.
 
-    Reasons: ``prompt_leak``, ``response_echoes_instruction`` (it starts by repeating it, perhaps after "Question:"),
-    ``instruction_echoes_response`` (copied from it).
+    Reasons: ``prompt_leak``, ``response_echoes_instruction`` (it starts by repeating it, perhaps
+    after "Question:"), ``instruction_echoes_response`` (copied from it).
     """
     marker = _PROMPT.search(instruction)
     if marker:
@@ -48,12 +51,17 @@ def find_leak(instruction: str, response: str) -> Refusal | None:
         return Refusal("response_echoes_instruction", "the response starts with the instruction")
     run = copied_run(asked, response)
     if run:
-        return Refusal("instruction_echoes_response", f"{run} of {len(asked)} words in a row are the response's")
+        return Refusal(
+            "instruction_echoes_response",
+            f"{run} of {len(asked)} words in a row are the response's",
+        )
     return None
 
 
 def copied_run(asked: list[str], response: str) -> int:
-    """Length of the run of words in a row for which an instruction counts as copied from a response; 0 where none does."""
+    """Length of the run of words in a row for which an instruction counts as copied from a
+    response; 0 where none does.
+    """
     if len(asked) < COPIED_START:
         return 0
     if not _may_be_copied(asked, response.lower()):
@@ -69,14 +77,20 @@ def copied_run(asked: list[str], response: str) -> int:
 
 
 def _may_be_copied(asked: list[str], text: str) -> bool:
-    """Whether enough of the words occur in the text at all. Nearly always not, at a tenth of the cost of finding a run."""
+    """Whether enough of the words occur in the text at all. Nearly always not, at a tenth of the
+    cost of finding a run.
+    """
     if all(word in text for word in asked[:COPIED_START]):
         return True
-    return len(asked) >= QUOTED_RUN and _longest_streak([word in text for word in asked]) >= QUOTED_RUN
+    return (
+        len(asked) >= QUOTED_RUN and _longest_streak([word in text for word in asked]) >= QUOTED_RUN
+    )
 
 
 def _run_from(asked: list[str], index: int, known: int, text: str) -> int:
-    """The most words from ``index`` on that occur in a row in ``text``, or ``known`` where there are no more than that."""
+    """The most words from ``index`` on that occur in a row in ``text``, or ``known`` where there
+    are no more than that.
+    """
     while index + known < len(asked) and f" {' '.join(asked[index : index + known + 1])} " in text:
         known += 1
     return known

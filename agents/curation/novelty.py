@@ -1,16 +1,20 @@
-"""Which kept instruction a new one resembles: ROUGE-L through an index that gives what a linear scan would.
+"""Which kept instruction a new one resembles: ROUGE-L through an index that gives what a linear
+scan would.
 
-ROUGE-L F1 of ``m`` and ``n`` words is ``2 * L / (m + n)``, with ``L`` the length of their longest common subsequence.
-Self-Instruct (arXiv 2212.10560) keeps an instruction whose ROUGE-L against every kept one is below 0.7.
+ROUGE-L F1 of ``m`` and ``n`` words is ``2 * L / (m + n)``, with ``L`` the length of their longest
+common subsequence. Self-Instruct (arXiv 2212.10560) keeps an instruction whose ROUGE-L against
+every kept one is below 0.7.
 
-How the index avoids comparing with everything. Take the words of a text as elements, the second "the" apart from the
-first. A subsequence cannot be longer than the number of elements in common, so a kept text of ``n`` words is near only if
-it shares at least ``o`` of the query's ``m`` elements, with ``o`` the smallest number for which ``2 * o / (m + n)`` reaches
-the threshold. Then it misses at most ``m - o``, so it has at least two of *any* ``m - o + 2``: the query takes its rarest.
-(The idea is prefix filtering with a longer prefix: Wang, Li, Feng, "Can we beat the prefix filtering?", SIGMOD 2012.)
-``o`` grows with ``n``, so the commoner a word of the query, the fewer lengths it is looked up for, and stock words such as
-"what is the" are hardly looked up at all. The few texts that are left are compared with rapidfuzz, first as strings that
-spell each word with one character: four times as fast, and if two words fall on one character, only too high.
+How the index avoids comparing with everything. Take the words of a text as elements, the second
+"the" apart from the first. A subsequence cannot be longer than the number of elements in common, so
+a kept text of ``n`` words is near only if it shares at least ``o`` of the query's ``m`` elements,
+with ``o`` the smallest number for which ``2 * o / (m + n)`` reaches the threshold. Then it misses
+at most ``m - o``, so it has at least two of *any* ``m - o + 2``: the query takes its rarest. (The
+idea is prefix filtering with a longer prefix: Wang, Li, Feng, "Can we beat the prefix filtering?",
+SIGMOD 2012.) ``o`` grows with ``n``, so the commoner a word of the query, the fewer lengths it is
+looked up for, and stock words such as "what is the" are hardly looked up at all. The few texts that
+are left are compared with rapidfuzz, first as strings that spell each word with one character: four
+times as fast, and if two words fall on one character, only too high.
 """
 
 from bisect import bisect_left, insort
@@ -24,7 +28,8 @@ from rapidfuzz.distance.LCSseq import similarity as longest_common_subsequence
 from models.evaluation.rouge import NEAR, rouge_l, words
 from schemas.errors import SettingsError
 
-# A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by length.
+# A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by
+# length.
 _SHIFT = 40
 _CHARACTERS = 0x110000
 
@@ -43,12 +48,18 @@ class _Kept(NamedTuple):
 
 
 class NoveltyIndex:
-    """Texts by id, and the nearest of them to a query. It owns its postings; not safe to share between threads."""
+    """Texts by id, and the nearest of them to a query. It owns its postings; not safe to share
+    between threads.
+    """
 
     def __init__(self, threshold: float = NEAR) -> None:
-        """``threshold`` in (0, 1] is the ROUGE-L F1 from which texts are near. Raises SettingsError for another."""
+        """``threshold`` in (0, 1] is the ROUGE-L F1 from which texts are near. Raises SettingsError
+        for another.
+        """
         if not 0 < threshold <= 1:
-            raise SettingsError(f"the novelty threshold is {threshold}: it is a ROUGE-L F1, above 0 and at most 1")
+            raise SettingsError(
+                f"the novelty threshold is {threshold}: it is a ROUGE-L F1, above 0 and at most 1"
+            )
         self.threshold = threshold
         self._postings: dict[str, list[int]] = {}
         """Element to the sorted postings of the texts that have it."""
@@ -94,7 +105,8 @@ class NoveltyIndex:
                 del self._postings[element]
 
     def nearest(self, text: str, besides: str | None = None) -> Near | None:
-        """The text with the highest ROUGE-L F1, if that reaches the threshold; of equals the one with the smallest id.
+        """The text with the highest ROUGE-L F1, if that reaches the threshold; of equals the one
+        with the smallest id.
 
         The text of id ``besides`` is passed over, so that a text is not compared with itself.
         """
@@ -105,11 +117,17 @@ class NoveltyIndex:
         least = self.threshold
         for posting in self._candidates(query):
             id, found, other = self._kept[posting]
-            # The expression of rouge_l, without its call: this line is where a query spends its time.
-            if 2 * longest_common_subsequence(spelling, other) / (length + len(other)) < least or id == besides:
+            # The expression of rouge_l, without its call: this line is where a query spends its
+            # time.
+            if (
+                2 * longest_common_subsequence(spelling, other) / (length + len(other)) < least
+                or id == besides
+            ):
                 continue
             near = Near(id, rouge_l(query, found))
-            if near.rouge_l >= least and (best is None or (-near.rouge_l, near.id) < (-best.rouge_l, best.id)):
+            if near.rouge_l >= least and (
+                best is None or (-near.rouge_l, near.id) < (-best.rouge_l, best.id)
+            ):
                 best = near
                 least = near.rouge_l
         return best
@@ -134,7 +152,9 @@ class NoveltyIndex:
 
 
 def _spelling(found: Iterable[str]) -> str:
-    """A text with one character for each word: the same for the same word within a process, seldom so for two words."""
+    """A text with one character for each word: the same for the same word within a process, seldom
+    so for two words.
+    """
     return "".join([chr(hash(word) % _CHARACTERS) for word in found])
 
 
@@ -144,9 +164,13 @@ class _Plan(NamedTuple):
     start: int
     """Lower bound of a posting: the shortest text that can be near."""
     ends: tuple[int, ...]
-    """Upper bound for each element of the query, rarest first. Elements beyond the last are not looked up."""
+    """Upper bound for each element of the query, rarest first. Elements beyond the last are not
+    looked up.
+    """
     single_end: int
-    """Texts below this bound are so short that one shared element is enough; at 0.7 that is one word against one."""
+    """Texts below this bound are so short that one shared element is enough; at 0.7 that is one
+    word against one.
+    """
 
 
 @lru_cache(maxsize=1024)
@@ -154,7 +178,8 @@ def _plan(m: int, threshold: float) -> _Plan:
     shortest = next(n for n in range(1, m + 1) if 2 * n / (m + n) >= threshold)
     ends = []
     for rank in range(m):
-        # The element of this rank is among the m - o + 2 rarest where o <= m + 1 - rank; o is at most m.
+        # The element of this rank is among the m - o + 2 rarest where o <= m + 1 - rank; o is at
+        # most m.
         longest = _longest(m, min(m, m + 1 - rank), threshold)
         if longest < shortest:
             break
@@ -163,9 +188,11 @@ def _plan(m: int, threshold: float) -> _Plan:
 
 
 def _longest(m: int, shared: int, threshold: float) -> int:
-    """Most words of a text for which ``shared`` elements in common with a query of ``m`` can reach the threshold.
+    """Most words of a text for which ``shared`` elements in common with a query of ``m`` can reach
+    the threshold.
 
-    At least 0. Decided by the very expression that scores, so that rounding cannot come between them.
+    At least 0. Decided by the very expression that scores, so that rounding cannot come between
+    them.
     """
     n = max(0, int(2 * shared / threshold) - m - 1)
     while 2 * shared / (m + n + 1) >= threshold:
@@ -174,7 +201,9 @@ def _longest(m: int, shared: int, threshold: float) -> int:
 
 
 def _elements(found: Iterable[str]) -> list[str]:
-    """The words, each repeat told apart from the one before by a number that no word can contain."""
+    """The words, each repeat told apart from the one before by a number that no word can
+    contain.
+    """
     elements = list(found)
     if len(set(elements)) == len(elements):
         return elements

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why an example is refused. ``reason`` is a short code to count by, ``detail`` is for people."""
+    """Why an example is refused. ``reason`` is a short code to count by, ``detail`` is for
+    people.
+    """
 
     reason: str
     detail: str

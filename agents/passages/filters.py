@@ -1,7 +1,8 @@
 """The filters that a passage must pass, cheapest first.
 
-After the curation of web segments in *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259): headings that
-announce no text, length, repetition between sentences; and a filter of our own against tables of symbols.
+After the curation of web segments in *Self-Alignment with Instruction Backtranslation* (arXiv
+2308.06259): headings that announce no text, length, repetition between sentences; and a filter of
+our own against tables of symbols.
 """
 
 import re
@@ -30,7 +31,9 @@ _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _LONGEST_ACRONYM = 6
 _FEWEST_LETTERS = 0.5
-"""Share of the characters that are letters, below which a passage is a table or a figure made of characters."""
+"""Share of the characters that are letters, below which a passage is a table or a figure made of
+characters.
+"""
 _ALIKE = 0.5
 """Jaccard similarity of two sentences' trigrams from which one repeats the other."""
 _MOST_SENTENCES = 64
@@ -49,7 +52,9 @@ class Limits:
     min_characters: int
     max_characters: int
     max_repetition: float
-    """Largest share, 0 to 1, of a passage's sentences (by trigrams) that may repeat an earlier one."""
+    """Largest share, 0 to 1, of a passage's sentences (by trigrams) that may repeat an earlier
+    one.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ class Refusal:
     """Why a passage is refused."""
 
     reason: str
-    """``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``, ``not_prose`` or ``repetitive``."""
+    """``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``,
+    ``not_prose`` or ``repetitive``.
+    """
     detail: str
 
 
@@ -67,9 +74,14 @@ def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | No
         return refusal
     length = len(text)
     if length < limits.min_characters:
-        return Refusal(TOO_SHORT, f"{length:,} characters; at least {limits.min_characters:,} are wanted")
+        return Refusal(
+            TOO_SHORT, f"{length:,} characters; at least {limits.min_characters:,} are wanted"
+        )
     if length > limits.max_characters:
-        return Refusal("too_long", f"a block of {length:,} characters; at most {limits.max_characters:,} are wanted")
+        return Refusal(
+            "too_long",
+            f"a block of {length:,} characters; at most {limits.max_characters:,} are wanted",
+        )
     letters = letter_share(text)
     if letters < _FEWEST_LETTERS:
         return Refusal("not_prose", f"{letters:.0%} of the characters are letters")
@@ -82,7 +94,10 @@ def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | No
 def letter_share(text: str) -> float:
     """Share of letters among the characters that are not white space, 0 to 1."""
     data = text.encode("ascii", "ignore")
-    letters, seen = len(data.translate(None, _NOT_ASCII_LETTERS)), len(data.translate(None, _WHITE_SPACE))
+    letters, seen = (
+        len(data.translate(None, _NOT_ASCII_LETTERS)),
+        len(data.translate(None, _WHITE_SPACE)),
+    )
     if len(data) < len(text):
         others = "".join(_ASCII.sub("", text).split())
         letters, seen = letters + sum(map(str.isalpha, others)), seen + len(others)
@@ -90,17 +105,22 @@ def letter_share(text: str) -> float:
 
 
 def repetition(text: str, relevant: float) -> float:
-    """Share of a text's sentences, counted by their trigrams of words, that are much like an earlier sentence; 0 to 1.
+    """Share of a text's sentences, counted by their trigrams of words, that are much like an
+    earlier sentence; 0 to 1.
 
-    Two sentences are alike where the Jaccard similarity of their trigrams is at least 0.5. So a sentence that repeats
-    another shares half of its trigrams with it at the least, and a text with few repeated trigrams cannot reach
-    ``relevant``: it is given 0 without looking at pairs. A text that is mostly repeated trigrams is given their share.
+    Two sentences are alike where the Jaccard similarity of their trigrams is at least 0.5. So a
+    sentence that repeats another shares half of its trigrams with it at the least, and a text with
+    few repeated trigrams cannot reach ``relevant``: it is given 0 without looking at pairs. A text
+    that is mostly repeated trigrams is given their share.
     """
     words = text.split()
     total = len(words) - 2
     if total < 1:
         return 0.0
-    repeated = 1 - len(set(zip(words, islice(words, 1, None), islice(words, 2, None), strict=False))) / total
+    repeated = (
+        1
+        - len(set(zip(words, islice(words, 1, None), islice(words, 2, None), strict=False))) / total
+    )
     if repeated < 0.4 * relevant:
         return 0.0
     return max(_repeated_sentences(text), repeated if repeated > _ALIKE else 0.0)

@@ -1,9 +1,10 @@
 """HTML, read as a run of tags in one pass from left to right, with no tree.
 
-A tree is not needed to find the text under each heading, and building one is what a hostile page attacks. Measured with
-lexbor: 100,000 nested ``<div>`` take 14 s, nested ``<ul><li>`` over a minute, and 40 kB of unclosed ``<font>`` 735 MB.
-Here time and memory grow with the length of the page alone, whatever is nested in what; a test holds the text against
-that of a tree on ordinary pages.
+A tree is not needed to find the text under each heading, and building one is what a hostile page
+attacks. Measured with lexbor: 100,000 nested ``<div>`` take 14 s, nested ``<ul><li>`` over a
+minute, and 40 kB of unclosed ``<font>`` 735 MB. Here time and memory grow with the length of the
+page alone, whatever is nested in what; a test holds the text against that of a tree on ordinary
+pages.
 """
 
 import re
@@ -15,8 +16,9 @@ from agents.passages.sections import Section, Trail
 _TAG = re.compile(
     # A comment, also one that is never closed; a doctype or processing instruction.
     r"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*(?:>|\Z)|"
-    # A tag, with quoted values that may contain '>'; then one whose quotes do not pair up. The bounds and the stop at
-    # '<' keep a page of broken tags from being scanned again for each of them.
+    # A tag, with quoted values that may contain '>'; then one whose quotes do not pair up. The
+    # bounds and the stop at '<' keep a page of broken tags from being scanned again for each of
+    # them.
     r"<(/?)([a-zA-Z][^\s/<>]*+)"
     r"(?:[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+){0,100}+>|[^<>]*+>)",
     re.DOTALL,
@@ -28,15 +30,46 @@ _LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 _RAW = ("script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes")
 """Elements whose content is not markup; none is text to read."""
-_SKIPPED = ("nav", "header", "footer", "aside", "form", "noscript", "template", "svg", "select", "button")
+_SKIPPED = (
+    "nav",
+    "header",
+    "footer",
+    "aside",
+    "form",
+    "noscript",
+    "template",
+    "svg",
+    "select",
+    "button",
+)
 """Elements that hold what is around the text."""
 _ENDS = {name: re.compile(rf"</{name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _RAW}
 _EDGES = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _SKIPPED}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_IN_HEADINGS = frozenset(("div", "section", "details", "summary", "figure", "figcaption", "address", "center", "fieldset"))
+_IN_HEADINGS = frozenset(
+    (
+        "div",
+        "section",
+        "details",
+        "summary",
+        "figure",
+        "figcaption",
+        "address",
+        "center",
+        "fieldset",
+    )
+)
 """Blocks that generators put inside a heading; any other ends a heading that was never closed."""
 _PARAGRAPHS = _IN_HEADINGS | {"p", "article", "main", "ul", "ol", "dl", "table", "blockquote", "hr"}
-_LINE_BREAKS = {"br": "\n", "li": "\n- ", "dt": "\n", "dd": "\n", "tr": "\n", "caption": "\n", "option": "\n"}
+_LINE_BREAKS = {
+    "br": "\n",
+    "li": "\n- ",
+    "dt": "\n",
+    "dd": "\n",
+    "tr": "\n",
+    "caption": "\n",
+    "option": "\n",
+}
 _CELLS = frozenset(("td", "th"))
 _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
 """What documentation generators hang on a heading as a link to itself."""
@@ -45,8 +78,8 @@ _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
 def read_html(html: str, title: str | None = None) -> Iterator[Section]:
     """The sections of a page, in order: readable text only, white space folded except in ``<pre>``.
 
-    Navigation, headers, footers, asides and forms are left out; a header inside an article, and a form that is most of
-    the page, are content.
+    Navigation, headers, footers, asides and forms are left out; a header inside an article, and a
+    form that is most of the page, are content.
     """
     return _Reader(html, title).sections()
 
@@ -103,7 +136,9 @@ class _Reader:
                 self._pieces.append(_LINE_BREAKS[name])
         elif name in _CELLS:
             if not closes:
-                self._pieces.append(" | " if self._pieces and not self._pieces[-1].endswith("\n") else "")
+                self._pieces.append(
+                    " | " if self._pieces and not self._pieces[-1].endswith("\n") else ""
+                )
         elif self._level and name in _IN_HEADINGS:
             self._pieces.append(" ")
         elif name == "pre":
@@ -126,7 +161,9 @@ class _Reader:
 
     def _end_heading(self) -> None:
         if self._level:
-            self._trail.enter(self._level, " ".join("".join(self._pieces).split()).rstrip(_ANCHOR_SIGNS))
+            self._trail.enter(
+                self._level, " ".join("".join(self._pieces).split()).rstrip(_ANCHOR_SIGNS)
+            )
             self._pieces = []
             self._level = 0
 
@@ -146,7 +183,9 @@ class _Reader:
                 self._blocks.append(text)
 
     def _after(self, name: str, start: int, position: int) -> int:
-        """Where reading goes on after an element that is left out; ``position`` itself if it turns out to be content."""
+        """Where reading goes on after an element that is left out; ``position`` itself if it turns
+        out to be content.
+        """
         self._pieces.append(" ")
         if name in _ENDS:
             end = _ENDS[name].search(self._html, position)

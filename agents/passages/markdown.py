@@ -1,4 +1,6 @@
-"""Markdown: ATX and setext headings, told from code blocks and quotations by markdown-it-py; the source text is kept."""
+"""Markdown: ATX and setext headings, told from code blocks and quotations by markdown-it-py; the
+source text is kept.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,20 +13,26 @@ from agents.passages.sections import Section, Trail
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _MOST_LINES = 100_000
-"""Lines from which a text is read as plain text: the parser takes up to 60 microseconds for each."""
+"""Lines from which a text is read as plain text: the parser takes up to 60 microseconds for
+each.
+"""
 _LONGEST_HEADING = 1000
 """Characters of a heading's source that are looked at."""
 
 
 def block_parser() -> MarkdownIt:
-    """A parser of block structure alone: what is inside a paragraph is never parsed, so it cannot be slow."""
+    """A parser of block structure alone: what is inside a paragraph is never parsed, so it cannot
+    be slow.
+    """
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 
 
 def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> Iterator[Section]:
-    """The sections of a Markdown text, in order. Blocks of raw HTML are left out; a fenced block is never divided."""
+    """The sections of a Markdown text, in order. Blocks of raw HTML are left out; a fenced block is
+    never divided.
+    """
     text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     # The lines that the parser counts: str.splitlines would also break at form feeds and the like.
     lines = text.split("\n")

@@ -6,10 +6,12 @@ _JOINT = "\n\n"
 
 
 def pack(blocks: list[str], shortest: int, longest: int) -> Iterator[str]:
-    """The text of ``blocks`` as one passage, or, where it is over ``longest`` characters, as several.
+    """The text of ``blocks`` as one passage, or, where it is over ``longest`` characters, as
+    several.
 
-    Passages of a divided section have much the same length. A block that is over ``longest`` by itself comes alone: the
-    caller refuses it. A block that ends in a colon stays with what it announces where that fits.
+    Passages of a divided section have much the same length. A block that is over ``longest`` by
+    itself comes alone: the caller refuses it. A block that ends in a colon stays with what it
+    announces where that fits.
     """
     total = _length(blocks)
     if total <= longest:
@@ -39,7 +41,9 @@ def _runs(blocks: list[str], longest: int, target: float) -> list[list[str]]:
 
 
 def _even(left: list[str], right: list[str], shortest: int, longest: int) -> list[list[str]]:
-    """Two neighbours with their border moved so that both are in bounds, as equal as can be; unchanged if none fits."""
+    """Two neighbours with their border moved so that both are in bounds, as equal as can be;
+    unchanged if none fits.
+    """
     blocks = left + right
     total = _length(blocks)
     if total <= longest:

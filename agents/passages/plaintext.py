@@ -1,7 +1,8 @@
-"""Plain text: headings are single lines underlined with ``===``, ``---``, ``***``, ``~~~``, ``^^^`` or double quotes.
+"""Plain text: headings are single lines underlined with ``===``, ``---``, ``***``, ``~~~``, ``^^^``
+or double quotes.
 
-So write reStructuredText, Python's help topics and many READMEs. As in reStructuredText, the order in which the kinds of
-underline first appear is the order of their levels.
+So write reStructuredText, Python's help topics and many READMEs. As in reStructuredText, the order
+in which the kinds of underline first appear is the order of their levels.
 """
 
 import re
@@ -39,9 +40,11 @@ def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
 
 
 def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None:
-    """Where a heading above the underline at ``underline`` begins, and the heading; None if the line above is none.
+    """Where a heading above the underline at ``underline`` begins, and the heading; None if the
+    line above is none.
 
-    A heading stands alone: a blank line, the start of the text, or an overline of the same kind comes before it.
+    A heading stands alone: a blank line, the start of the text, or an overline of the same kind
+    comes before it.
     """
     end = underline - 1
     if end <= start:
@@ -50,7 +53,11 @@ def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None
     heading = text[begin:end].strip()
     length = text.find("\n", underline)
     length = (len(text) if length < 0 else length) - underline
-    if not heading or not len(heading) - _SLACK <= length <= 2 * len(heading) + _SLACK or _UNDERLINE.match(text, begin, end):
+    if (
+        not heading
+        or not len(heading) - _SLACK <= length <= 2 * len(heading) + _SLACK
+        or _UNDERLINE.match(text, begin, end)
+    ):
         return None
     if begin <= start:
         return begin, heading

@@ -20,7 +20,9 @@ class Trail:
     """The headings in force while a document is read from top to bottom."""
 
     def __init__(self, title: str | None = None) -> None:
-        """``title`` is the document's: a heading that repeats it says nothing new and is left out of the trail."""
+        """``title`` is the document's: a heading that repeats it says nothing new and is left out
+        of the trail.
+        """
         self._title = title
         self._open: list[tuple[int, str]] = []
 

@@ -1,7 +1,9 @@
-"""The loop on real data, from a base to M2 with its controls: ``python -m bench.loop --data dolly.jsonl --documentation FILE``.
+"""The loop on real data, from a base to M2 with its controls: ``python -m bench.loop --data
+dolly.jsonl --documentation FILE``.
 
-The documentation is what ``models/house/documentation.sh`` wrote. Started again after a kill it goes on where it was; at the end
-it writes docs/results.md. A base, 20 trainings and 18 measurements: see ``bench/loop/plan.py`` for the time.
+The documentation is what ``models/house/documentation.sh`` wrote. Started again after a kill it
+goes on where it was; at the end it writes docs/results.md. A base, 20 trainings and 18
+measurements: see ``bench/loop/plan.py`` for the time.
 """
 
 import os
@@ -34,11 +36,31 @@ def main() -> int:
     """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.loop", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
-    parser.add_argument("--documentation", type=Path, required=True, help="what `backstream segment` wrote")
-    parser.add_argument("--work", type=Path, default=Path("work/loop"), help="results and checkpoints (default: work/loop)")
-    parser.add_argument("--docs", type=Path, help="where results.md goes (default: docs; with --tiny, the work directory)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of the trainings (default: all cores)")
-    parser.add_argument("--tiny", action="store_true", help="a minute's run to see that it works; its figures mean nothing")
+    parser.add_argument(
+        "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("work/loop"),
+        help="results and checkpoints (default: work/loop)",
+    )
+    parser.add_argument(
+        "--docs",
+        type=Path,
+        help="where results.md goes (default: docs; with --tiny, the work directory)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count(),
+        help="threads of the trainings (default: all cores)",
+    )
+    parser.add_argument(
+        "--tiny",
+        action="store_true",
+        help="a minute's run to see that it works; its figures mean nothing",
+    )
     options = parser.parse_args()
     settings = TINY if options.tiny else LoopSettings()
     torch.set_num_threads(options.threads)
@@ -59,9 +81,15 @@ def main() -> int:
     except BackstreamError as error:
         print(error, file=sys.stderr)
         return 1
-    command = f"python -m bench.loop --data {inputs.data.name} --documentation {inputs.documentation.name}"
+    command = (
+        f"python -m bench.loop --data {inputs.data.name} --documentation "
+        f"{inputs.documentation.name}"
+    )
     docs = options.docs or (options.work if options.tiny else Path("docs"))
-    header = Header(command + (" --tiny" if options.tiny else ""), f"{found['cores']} cores, Python {found['python']}.")
+    header = Header(
+        command + (" --tiny" if options.tiny else ""),
+        f"{found['cores']} cores, Python {found['python']}.",
+    )
     print("\n".join(table(settings, results.seconds())))
     print(write_report(results, settings, header, docs))
     return 0

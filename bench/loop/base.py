@@ -1,4 +1,6 @@
-"""The model from which every other one starts: the house model's shape, trained on text alone; resumable."""
+"""The model from which every other one starts: the house model's shape, trained on text alone;
+resumable.
+"""
 
 import random
 import time
@@ -33,7 +35,9 @@ class _Progress:
 
 
 def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> dict[str, Any]:
-    """Train, or go on; the checkpoint is ``work/checkpoint``. Gives tokens, parameters, seconds and the log of the loss."""
+    """Train, or go on; the checkpoint is ``work/checkpoint``. Gives tokens, parameters, seconds and
+    the log of the loss.
+    """
     recipe = settings.recipe()
     checkpoint, state_file = work / "checkpoint", work / "state.pt"
     if not (checkpoint / "tokenizer_config.json").exists():
@@ -50,35 +54,56 @@ def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> di
         progress, log = _Progress(**state["progress"]), state["log"]
     model.train()
     stream = batches(_texts(settings, prompter, split), recipe.batch_tokens)
-    for _ in range(progress.batches):  # the stream is seeded: passing over what was read puts it where it was
+    for _ in range(
+        progress.batches
+    ):  # the stream is seeded: passing over what was read puts it where it was
         next(stream)
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.tokens < settings.base_tokens:
         batch = next(stream)
-        loss = train_step(recipe, model, optimisers, batch, progress.tokens / settings.base_tokens, settings.base_cooling)
+        loss = train_step(
+            recipe,
+            model,
+            optimisers,
+            batch,
+            progress.tokens / settings.base_tokens,
+            settings.base_cooling,
+        )
         progress.tokens += sum(len(sequence.ids) for sequence in batch)
         progress.batches += 1
         progress.seconds = time.monotonic() - started
         progress.loss = loss if progress.loss is None else 0.98 * progress.loss + 0.02 * loss
         if progress.batches % _LOGGED == 0:
             log.append([progress.tokens, round(progress.loss, 4)])
-            note(f"{progress.tokens:,} of {settings.base_tokens:,} tokens, loss {progress.loss:.2f}")
+            note(
+                f"{progress.tokens:,} of {settings.base_tokens:,} tokens, loss {progress.loss:.2f}"
+            )
         if time.monotonic() - saved > settings.checkpoint_minutes * 60:
             _save(state_file, model, optimisers, progress, log)
             saved = time.monotonic()
     _save(state_file, model, optimisers, progress, log)
     model.to(dtype=torch.float16).save_pretrained(checkpoint)
     size = sum(parameter.numel() for parameter in model.parameters())
-    return {"tokens": progress.tokens, "parameters": size, "seconds": progress.seconds, "loss": progress.loss, "log": log}
+    return {
+        "tokens": progress.tokens,
+        "parameters": size,
+        "seconds": progress.seconds,
+        "loss": progress.loss,
+        "log": log,
+    }
 
 
 def _texts(settings: LoopSettings, prompter: Prompter, split: Split) -> Iterator[TrainingSequence]:
     """Texts without end, each kind shuffled anew when it is through; the same for the same seed."""
     generator = random.Random(settings.base_seed)
     maker = SequenceMaker(prompter)
-    dolly, passages = (_shuffled(texts, generator) for texts in (split.dolly_texts, split.passage_texts))
+    dolly, passages = (
+        _shuffled(texts, generator) for texts in (split.dolly_texts, split.passage_texts)
+    )
     while True:
-        sequence = maker.text(next(passages if generator.random() < settings.base_documentation else dolly))
+        sequence = maker.text(
+            next(passages if generator.random() < settings.base_documentation else dolly)
+        )
         if len(sequence.ids) <= settings.longest:
             yield sequence
 
@@ -88,8 +113,19 @@ def _shuffled(texts: Sequence[str], generator: random.Random) -> Iterator[str]:
         yield from generator.sample(texts, len(texts))
 
 
-def _save(file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: _Progress, log: list[list[float]]) -> None:
+def _save(
+    file: Path,
+    model: Qwen3ForCausalLM,
+    optimisers: Optimisers,
+    progress: _Progress,
+    log: list[list[float]],
+) -> None:
     beside = file.with_suffix(".new")
-    state = {"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress), "log": log}
+    state = {
+        "model": model.state_dict(),
+        "optimisers": optimisers.state(),
+        "progress": asdict(progress),
+        "log": log,
+    }
     torch.save(state, beside)
     beside.replace(file)

@@ -81,7 +81,9 @@ def figure(measure: Measure, found: Sequence[Measured], resamples: int) -> Figur
     return _draws(measure, found, resamples).figure(statistics)
 
 
-def difference(measure: Measure, ours: Sequence[Measured], theirs: Sequence[Measured], resamples: int) -> Figure:
+def difference(
+    measure: Measure, ours: Sequence[Measured], theirs: Sequence[Measured], resamples: int
+) -> Figure:
     """Ours less theirs, under the same training seeds, on the same pairs."""
     both = ([measure.statistic(each) for each in found] for found in (ours, theirs))
     return _draws(measure, ours, resamples).difference(*both)

@@ -1,4 +1,6 @@
-"""The order of the experiment: one base, then for each training seed the loop and its controls, every step once."""
+"""The order of the experiment: one base, then for each training seed the loop and its controls,
+every step once.
+"""
 
 import asyncio
 import random
@@ -79,13 +81,21 @@ class _Experiment:
     steps: Steps
 
     def chosen_rate(self) -> float:
-        """The learning rate with which the seed-only model is best on validation pairs, with the first training seed."""
+        """The learning rate with which the seed-only model is best on validation pairs, with the
+        first training seed.
+        """
         seed = self.settings.training_seeds[0]
         for rate in self.settings.rates:
             self.train(Arm.M0, seed, rate, ())
 
         def choose() -> dict[str, Any]:
-            found = [[rate, validate(self.run_of(Arm.M0, seed, rate) / "checkpoint", self.split.validation)] for rate in rates]
+            found = [
+                [
+                    rate,
+                    validate(self.run_of(Arm.M0, seed, rate) / "checkpoint", self.split.validation),
+                ]
+                for rate in rates
+            ]
             return {"validation": found, "rate": min(found, key=lambda row: row[1])[0]}
 
         rates = self.settings.rates
@@ -111,21 +121,35 @@ class _Experiment:
         ):
             if self.train(arm, seed, rate, examples):
                 self.measure(arm, seed, rate)
-        self.quality(seed, rate, candidates, first, second, {Arm.M1: kept, Arm.M2: kept_again, Arm.UNCURATED: at_random})
+        self.quality(
+            seed,
+            rate,
+            candidates,
+            first,
+            second,
+            {Arm.M1: kept, Arm.M2: kept_again, Arm.UNCURATED: at_random},
+        )
 
     def run_of(self, arm: Arm, seed: int, rate: float) -> Path:
         return self.work / "runs" / f"{arm}-{seed}-{rate:g}"
 
     def train(self, arm: Arm, seed: int, rate: float, examples: Sequence[Example]) -> bool:
-        """Whether there is a model now: not where the loop's examples are all there is, and there are none."""
+        """Whether there is a model now: not where the loop's examples are all there is, and there
+        are none.
+        """
         human = () if arm is Arm.CURATED_ONLY else self.split.seeds
         if not human and not examples:
-            self.steps.do(f"{arm}-{seed}-{rate:g}.train", lambda: {"skipped": "nothing was curated"})
+            self.steps.do(
+                f"{arm}-{seed}-{rate:g}.train", lambda: {"skipped": "nothing was curated"}
+            )
             return False
         tokens = self.settings.seed_only_tokens if arm is Arm.M0 else self.settings.tokens
         chosen = self.settings.training(tokens, seed, rate)
         base, place = self.work / "base" / "checkpoint", self.run_of(arm, seed, rate)
-        self.steps.do(f"{place.name}.train", lambda: tune(base, human, examples, chosen, place, self.steps.note))
+        self.steps.do(
+            f"{place.name}.train",
+            lambda: tune(base, human, examples, chosen, place, self.steps.note),
+        )
         return True
 
     def measure(self, arm: Arm, seed: int, rate: float) -> None:
@@ -134,7 +158,9 @@ class _Experiment:
         def body() -> dict[str, Any]:
             self.steps.note("export")
             release = release_of(place, "base")
-            return measure(place / "checkpoint", release, self.split, self.settings, self.steps.note)
+            return measure(
+                place / "checkpoint", release, self.split, self.settings, self.steps.note
+            )
 
         self.steps.do(f"{arm}-{seed}.measure", body)
 
@@ -144,34 +170,60 @@ class _Experiment:
         def body() -> dict[str, Any]:
             release = release_of(self.run_of(Arm.M0, seed, rate), "base")
             candidates, refused = asyncio.run(
-                stages.write(release, self.split.unlabelled, self.settings.sampling(), self.steps.note)
+                stages.write(
+                    release, self.split.unlabelled, self.settings.sampling(), self.steps.note
+                )
             )
             return {"candidates": stages.dump(candidates), "refused": refused}
 
-        return [Candidate.model_validate(one) for one in self.steps.do(f"m0-{seed}.candidates", body)["candidates"]]
+        return [
+            Candidate.model_validate(one)
+            for one in self.steps.do(f"m0-{seed}.candidates", body)["candidates"]
+        ]
 
-    def rated(self, arm: Arm, seed: int, rate: float, candidates: Sequence[Candidate]) -> list[Scored]:
+    def rated(
+        self, arm: Arm, seed: int, rate: float, candidates: Sequence[Candidate]
+    ) -> list[Scored]:
         def body() -> dict[str, Any]:
             release = release_of(self.run_of(arm, seed, rate), "base")
             scored, refused = asyncio.run(stages.rate(release, candidates, self.steps.note))
             return {"scored": stages.dump(scored), "refused": refused}
 
-        return [Scored.model_validate(one) for one in self.steps.do(f"{arm}-{seed}.ratings", body)["scored"]]
+        return [
+            Scored.model_validate(one)
+            for one in self.steps.do(f"{arm}-{seed}.ratings", body)["scored"]
+        ]
 
     def curated(self, arm: Arm, seed: int, scored: Sequence[Scored]) -> list[Example]:
-        """What ``arm`` gets beside the seeds: the best share by rating, of which the curator's other rules refuse some."""
-        threshold = best_share(sorted((one.rating.score for one in scored), reverse=True), self.settings.curated_share)
+        """What ``arm`` gets beside the seeds: the best share by rating, of which the curator's
+        other rules refuse some.
+        """
+        threshold = best_share(
+            sorted((one.rating.score for one in scored), reverse=True), self.settings.curated_share
+        )
         return self._kept(f"{arm}-{seed}.set", scored, threshold)
 
     def uncurated(self, seed: int, scored: Sequence[Scored], count: int) -> list[Example]:
         """Candidates at random, in the number of the curated ones, whatever their rating."""
-        return self._kept(f"uncurated-{seed}.set", random.Random(seed).sample(scored, len(scored)), _ANYTHING, count)
+        return self._kept(
+            f"uncurated-{seed}.set",
+            random.Random(seed).sample(scored, len(scored)),
+            _ANYTHING,
+            count,
+        )
 
-    def _kept(self, name: str, scored: Sequence[Scored], threshold: float, count: int | None = None) -> list[Example]:
+    def _kept(
+        self, name: str, scored: Sequence[Scored], threshold: float, count: int | None = None
+    ) -> list[Example]:
         def body() -> dict[str, Any]:
             examples, refused = asyncio.run(stages.curate(scored, self.split.seeds, threshold))
             passing = sum(one.rating.score >= threshold for one in scored)
-            return {"examples": stages.dump(examples[:count]), "refused": refused, "threshold": threshold, "passing": passing}
+            return {
+                "examples": stages.dump(examples[:count]),
+                "refused": refused,
+                "threshold": threshold,
+                "passing": passing,
+            }
 
         return [Example.model_validate(one) for one in self.steps.do(name, body)["examples"]]
 
@@ -184,32 +236,57 @@ class _Experiment:
         second: Sequence[Scored],
         sets: dict[Arm, list[Example]],
     ) -> None:
-        """Every unlabelled response beside its true instruction: what was written, how it was rated, who was trained on it."""
+        """Every unlabelled response beside its true instruction: what was written, how it was
+        rated, who was trained on it.
+        """
 
         def body() -> dict[str, Any]:
             answered = self.split.answered
             release = release_of(self.run_of(Arm.M0, seed, rate), "base")
             self.steps.note("finding instructions")
-            found = recover(release, [Pair(truth, segment.text) for segment, truth in answered], self.settings.choices)
+            found = recover(
+                release,
+                [Pair(truth, segment.text) for segment, truth in answered],
+                self.settings.choices,
+            )
             written = {one.provenance.segment_id: one.instruction for one in candidates}
             ratings = {
                 arm: {one.candidate.provenance.segment_id: one.rating.score for one in scored}
                 for arm, scored in ((Arm.M0, first), (Arm.M1, second))
             }
-            members = {arm: {example.provenance.segment_id for example in examples} for arm, examples in sets.items()}
+            members = {
+                arm: {example.provenance.segment_id for example in examples}
+                for arm, examples in sets.items()
+            }
             texts = [written.get(segment.id, "") for segment, _ in answered]
             truths = [truth for _, truth in answered]
             shown = range(min(self.settings.samples, len(answered)))
             return {
                 "written": [bool(text) for text in texts],
-                "rouge": [rouge_l(words(text), words(truth)) for text, truth in zip(texts, truths, strict=True)],
+                "rouge": [
+                    rouge_l(words(text), words(truth))
+                    for text, truth in zip(texts, truths, strict=True)
+                ],
                 "nearest": nearest(texts, truths, self.settings.choices),
                 "first": found,
-                "rating": {arm: [scores.get(segment.id) for segment, _ in answered] for arm, scores in ratings.items()},
-                "member": {arm: [segment.id in ids for segment, _ in answered] for arm, ids in members.items()},
-                "documentation": {arm: len(ids - self.split.truths.keys()) for arm, ids in members.items()},
+                "rating": {
+                    arm: [scores.get(segment.id) for segment, _ in answered]
+                    for arm, scores in ratings.items()
+                },
+                "member": {
+                    arm: [segment.id in ids for segment, _ in answered]
+                    for arm, ids in members.items()
+                },
+                "documentation": {
+                    arm: len(ids - self.split.truths.keys()) for arm, ids in members.items()
+                },
                 "samples": [
-                    [answered[index][0].text[:300], truths[index], texts[index], ratings[Arm.M0].get(answered[index][0].id)]
+                    [
+                        answered[index][0].text[:300],
+                        truths[index],
+                        texts[index],
+                        ratings[Arm.M0].get(answered[index][0].id),
+                    ]
                     for index in shown
                 ],
             }
@@ -218,16 +295,24 @@ class _Experiment:
 
 
 def best_share(scores: Sequence[float], share: float) -> float:
-    """The threshold that this share of scores, highest first, reaches; all where the share is 1. 5 where there are none."""
+    """The threshold that this share of scores, highest first, reaches; all where the share is 1. 5
+    where there are none.
+    """
     return scores[max(1, round(share * len(scores))) - 1] if scores else 5.0
 
 
 def nearest(texts: Sequence[str], truths: Sequence[str], choices: int) -> list[float]:
-    """1 where a text is nearer (ROUGE-L) to its own truth than to those of ``choices`` - 1 following rows, else 0; ties lose."""
+    """1 where a text is nearer (ROUGE-L) to its own truth than to those of ``choices`` - 1
+    following rows, else 0; ties lose.
+    """
     said, true = [words(text) for text in texts], [words(truth) for truth in truths]
     count = len(true)
     found: list[float] = []
     for index, mine in enumerate(said):
         others = [true[(index + step) % count] for step in range(1, choices)]
-        found.append(float(rouge_l(mine, true[index]) > max(map(partial(rouge_l, mine), others), default=0.0)))
+        found.append(
+            float(
+                rouge_l(mine, true[index]) > max(map(partial(rouge_l, mine), others), default=0.0)
+            )
+        )
     return found

@@ -1,4 +1,6 @@
-"""Figures with 95% intervals, and differences of models on the same pairs under the same training seeds."""
+"""Figures with 95% intervals, and differences of models on the same pairs under the same training
+seeds.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +16,17 @@ class Statistic(Protocol):
     """A figure of pairs, some of which may count several times."""
 
     def of(self, counts: Array) -> Array:
-        """[R]: the figure for each row of ``counts`` [R, pairs], which says how often each pair counts."""
+        """[R]: the figure for each row of ``counts`` [R, pairs], which says how often each pair
+        counts.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The sum of one value of the pairs, divided by the sum of another: nats a token, a mean, the mean of a subset."""
+    """The sum of one value of the pairs, divided by the sum of another: nats a token, a mean, the
+    mean of a subset.
+    """
 
     top: Array
     """[pairs]"""
@@ -55,7 +61,9 @@ class Auc:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A mean over training seeds, its 95% interval over pairs and training seeds, and the value under each."""
+    """A mean over training seeds, its 95% interval over pairs and training seeds, and the value
+    under each.
+    """
 
     value: float
     low: float
@@ -63,7 +71,9 @@ class Figure:
     seeds: tuple[float, ...]
 
     def verdict(self, *, lower_is_better: bool) -> str:
-        """Of a difference: ``better`` or ``worse`` where the interval excludes 0 and all training seeds agree."""
+        """Of a difference: ``better`` or ``worse`` where the interval excludes 0 and all training
+        seeds agree.
+        """
         if not (self.low > 0 or self.high < 0) or len({np.sign(value) for value in self.seeds}) > 1:
             return "not told apart"
         return "better" if (self.value < 0) == lower_is_better else "worse"
@@ -71,7 +81,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Resamples of pairs and of training seeds, drawn once, so that every figure is of the same ones."""
+    """Resamples of pairs and of training seeds, drawn once, so that every figure is of the same
+    ones.
+    """
 
     pairs: Array
     """[R, pairs]: how often each pair was drawn."""
@@ -82,20 +94,26 @@ class Draws:
     def make(cls, pairs: int, seeds: int, resamples: int) -> "Draws":
         """Both drawn with replacement, always the same for the same numbers."""
         generator = np.random.default_rng(0)
-        of_pairs = generator.multinomial(pairs, np.full(pairs, 1 / pairs), resamples).astype(np.float64)
+        of_pairs = generator.multinomial(pairs, np.full(pairs, 1 / pairs), resamples).astype(
+            np.float64
+        )
         of_seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
         return cls(of_pairs, of_seeds)
 
     def figure(self, statistics: Sequence[Statistic]) -> Figure:
         """Of one statistic for each training seed."""
         once = np.ones((1, self.pairs.shape[1]))
-        return self._figure([each.of(once) for each in statistics], [each.of(self.pairs) for each in statistics])
+        return self._figure(
+            [each.of(once) for each in statistics], [each.of(self.pairs) for each in statistics]
+        )
 
     def difference(self, ours: Sequence[Statistic], theirs: Sequence[Statistic]) -> Figure:
         """Ours less theirs, seed by seed and pair by pair."""
         once = np.ones((1, self.pairs.shape[1]))
         values = [a.of(once) - b.of(once) for a, b in zip(ours, theirs, strict=True)]
-        return self._figure(values, [a.of(self.pairs) - b.of(self.pairs) for a, b in zip(ours, theirs, strict=True)])
+        return self._figure(
+            values, [a.of(self.pairs) - b.of(self.pairs) for a, b in zip(ours, theirs, strict=True)]
+        )
 
     def _figure(self, values: Sequence[Array], resampled: Sequence[Array]) -> Figure:
         seeds = tuple(float(value[0]) for value in values)

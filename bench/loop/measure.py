@@ -1,4 +1,6 @@
-"""One model on pairs that it was never trained on, pair by pair, so that models can be compared by pairs."""
+"""One model on pairs that it was never trained on, pair by pair, so that models can be compared by
+pairs.
+"""
 
 import asyncio
 import random
@@ -36,16 +38,22 @@ def nll(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> dict[s
 def validate(checkpoint: Path, pairs: Sequence[Pair]) -> float:
     """Mean of the two NLLs, nats a token, by which the learning rate is chosen."""
     model, maker = load(checkpoint).eval(), SequenceMaker(Prompter.load(checkpoint))
-    both = [nll(model, [maker.backward(pair) for pair in pairs]), nll(model, [maker.forward(pair, SEED_TAG) for pair in pairs])]
+    both = [
+        nll(model, [maker.backward(pair) for pair in pairs]),
+        nll(model, [maker.forward(pair, SEED_TAG) for pair in pairs]),
+    ]
     return float(np.mean([sum(each["nats"]) / sum(each["tokens"]) for each in both]))
 
 
-def measure(checkpoint: Path, release: Path, split: Split, settings: LoopSettings, note: Note) -> dict[str, Any]:
+def measure(
+    checkpoint: Path, release: Path, split: Split, settings: LoopSettings, note: Note
+) -> dict[str, Any]:
     """Figures of a model by pair.
 
-    ``instruction``, ``response`` (under the tag of human data, as the product measures) and ``response_both_tags`` (as the
-    model is asked): nats and tokens. ``rating_true``, ``rating_random``, ``rating_hard``: expected ratings. ``rouge`` and
-    ``first`` on held-out pairs, ``rouge_unlabelled`` and ``first_unlabelled`` on responses that a loop's model has seen.
+    ``instruction``, ``response`` (under the tag of human data, as the product measures) and
+    ``response_both_tags`` (as the model is asked): nats and tokens. ``rating_true``,
+    ``rating_random``, ``rating_hard``: expected ratings. ``rouge`` and ``first`` on held-out pairs,
+    ``rouge_unlabelled`` and ``first_unlabelled`` on responses that a loop's model has seen.
     """
     pairs = split.held_out
     model, prompter = load(checkpoint).eval(), Prompter.load(checkpoint)
@@ -64,7 +72,9 @@ def measure(checkpoint: Path, release: Path, split: Split, settings: LoopSetting
         "rating_hard": [grader.neighbour(pair) for pair in pairs],
     }
     for name, instructions in rivals.items():
-        rated = [Pair(asked, pair.response) for asked, pair in zip(instructions, pairs, strict=True)]
+        rated = [
+            Pair(asked, pair.response) for asked, pair in zip(instructions, pairs, strict=True)
+        ]
         found[name] = expected_ratings(model, prompter, [maker.rating(pair, 5) for pair in rated])
     answered = split.answered[: settings.measured_unlabelled]
     unlabelled = [Pair(truth, segment.text) for segment, truth in answered]
@@ -79,7 +89,8 @@ def measure(checkpoint: Path, release: Path, split: Split, settings: LoopSetting
 
 
 def recover(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
-    """1 for each pair whose instruction gains more from its response than those of its block of ``choices``, else 0.
+    """1 for each pair whose instruction gains more from its response than those of its block of
+    ``choices``, else 0.
 
     What is left of the last block is measured with the pairs before it.
     """
@@ -94,10 +105,18 @@ def recover(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
 
 
 def rouge_of_written(
-    release: Path, segments: Sequence[Segment], truths: Sequence[str], settings: LoopSettings, note: Note
+    release: Path,
+    segments: Sequence[Segment],
+    truths: Sequence[str],
+    settings: LoopSettings,
+    note: Note,
 ) -> list[float]:
-    """ROUGE-L of what the model writes for each segment with what a person wrote; 0 where it writes nothing of use."""
+    """ROUGE-L of what the model writes for each segment with what a person wrote; 0 where it writes
+    nothing of use.
+    """
     written, _ = asyncio.run(write(release, segments, settings.sampling(), note))
     by_segment = {candidate.provenance.segment_id: candidate.instruction for candidate in written}
     pairs = zip(segments, truths, strict=True)
-    return [rouge_l(words(by_segment.get(segment.id, "")), words(truth)) for segment, truth in pairs]
+    return [
+        rouge_l(words(by_segment.get(segment.id, "")), words(truth)) for segment, truth in pairs
+    ]

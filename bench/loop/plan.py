@@ -19,7 +19,9 @@ def expected(settings: LoopSettings) -> dict[str, float]:
     """Seconds of each kind of step, all of them together, on 2 idle cores with AVX512-BF16."""
     seeds = len(settings.training_seeds)
     unlabelled = settings.unlabelled + settings.passages
-    trainings = settings.seed_only_tokens * (seeds + len(settings.rates) - 1) + settings.tokens * seeds * (len(Arm) - 1)
+    trainings = settings.seed_only_tokens * (
+        seeds + len(settings.rates) - 1
+    ) + settings.tokens * seeds * (len(Arm) - 1)
     measured = settings.held_out + settings.measured_unlabelled
     one = (
         _EXPORT_SECONDS

@@ -11,7 +11,8 @@ from bench.loop.quality import Kept
 
 
 def differences(rows: Mapping[str, Mapping[str, tuple[Figure, bool]]], picture: Path) -> None:
-    """Figure → comparison → the difference and whether lower is better. Right of the line the first of the two is better.
+    """Figure → comparison → the difference and whether lower is better. Right of the line the first
+    of the two is better.
 
     Dots are the means over training seeds with their intervals, ticks the values under each.
     """
@@ -25,9 +26,17 @@ def differences(rows: Mapping[str, Mapping[str, tuple[Figure, bool]]], picture: 
     for axes, (name, found) in zip(grid.flat, rows.items(), strict=False):
         for label, (figure, lower_is_better) in found.items():
             sign, at = (-1 if lower_is_better else 1), labels.index(label)
-            axes.plot([sign * figure.low, sign * figure.high], [at, at], color="tab:blue", linewidth=1.5)
+            axes.plot(
+                [sign * figure.low, sign * figure.high], [at, at], color="tab:blue", linewidth=1.5
+            )
             axes.plot([sign * figure.value], [at], "o", color="tab:blue", markersize=5)
-            axes.plot([sign * value for value in figure.seeds], [at] * len(figure.seeds), "|", color="black", markersize=8)
+            axes.plot(
+                [sign * value for value in figure.seeds],
+                [at] * len(figure.seeds),
+                "|",
+                color="black",
+                markersize=8,
+            )
         axes.axvline(0, color="grey", linewidth=0.8)
         axes.set_title(name, fontsize=8)
         axes.tick_params(labelsize=7)
@@ -36,7 +45,9 @@ def differences(rows: Mapping[str, Mapping[str, tuple[Figure, bool]]], picture: 
     _save(canvas, picture)
 
 
-def curation(by_rater: Mapping[str, Sequence[Kept]], column: str, label: str, picture: Path) -> None:
+def curation(
+    by_rater: Mapping[str, Sequence[Kept]], column: str, label: str, picture: Path
+) -> None:
     """What the best shares of the candidates are worth, by the ratings of each rater."""
     canvas = Canvas(figsize=(6, 3.5))
     axes = canvas.subplots()
@@ -46,7 +57,15 @@ def curation(by_rater: Mapping[str, Sequence[Kept]], column: str, label: str, pi
         values = [row.figures[column] for row in shares]
         low = [max(0.0, figure.value - figure.low) for figure in values]
         high = [max(0.0, figure.high - figure.value) for figure in values]
-        axes.errorbar(places, [figure.value for figure in values], [low, high], marker="o", label=rater, capsize=3, linewidth=1)
+        axes.errorbar(
+            places,
+            [figure.value for figure in values],
+            [low, high],
+            marker="o",
+            label=rater,
+            capsize=3,
+            linewidth=1,
+        )
         axes.set_xticks(range(len(shares)), [row.label for row in shares])
     axes.set(ylabel=label, xlabel="candidates, by rating")
     axes.legend(fontsize=8)

@@ -1,4 +1,6 @@
-"""How good the instructions are that a threshold keeps, beside those that people wrote for the same responses."""
+"""How good the instructions are that a threshold keeps, beside those that people wrote for the same
+responses.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,21 +36,31 @@ class Kept:
 
 
 def by_rating(found: Sequence[Quality], rater: str, settings: LoopSettings) -> list[Kept]:
-    """The candidates from each fixed rating on, and the best shares of them, by the ratings of ``rater``."""
+    """The candidates from each fixed rating on, and the best shares of them, by the ratings of
+    ``rater``.
+    """
     rows: list[Kept] = []
     for threshold in settings.thresholds:
-        chosen = [[score is not None and score >= threshold for score in each["rating"][rater]] for each in found]
+        chosen = [
+            [score is not None and score >= threshold for score in each["rating"][rater]]
+            for each in found
+        ]
         rows.append(_kept(f"rated {threshold:g} or more", found, chosen, settings))
     for share in settings.shares:
         label = "all" if share == 1 else f"best {share:.0%}"
-        rows.append(_kept(label, found, [_best(each["rating"][rater], share) for each in found], settings))
+        rows.append(
+            _kept(label, found, [_best(each["rating"][rater], share) for each in found], settings)
+        )
     return rows
 
 
 def trained_on(found: Sequence[Quality], settings: LoopSettings) -> list[Kept]:
     """The sets that models were trained on, and all that was written."""
     labels = {"m1": "curated by M0 (M1's)", "m2": "curated by M1 (M2's)", "uncurated": "at random"}
-    rows = [_kept(label, found, [each["member"][arm] for each in found], settings) for arm, label in labels.items()]
+    rows = [
+        _kept(label, found, [each["member"][arm] for each in found], settings)
+        for arm, label in labels.items()
+    ]
     return [*rows, _kept("all candidates", found, [each["written"] for each in found], settings)]
 
 
@@ -60,7 +72,9 @@ def _best(scores: Sequence[float | None], share: float) -> list[bool]:
     return [score is not None and score >= threshold for score in scores]
 
 
-def _kept(label: str, found: Sequence[Quality], chosen: Sequence[Sequence[bool]], settings: LoopSettings) -> Kept:
+def _kept(
+    label: str, found: Sequence[Quality], chosen: Sequence[Sequence[bool]], settings: LoopSettings
+) -> Kept:
     draws = Draws.make(len(chosen[0]), len(found), settings.resamples)
     figures: dict[str, Figure] = {}
     gains: dict[str, Figure] = {}

@@ -1,4 +1,6 @@
-"""Every choice of the experiment, made beforehand: nothing is tuned on the pairs that are measured on."""
+"""Every choice of the experiment, made beforehand: nothing is tuned on the pairs that are measured
+on.
+"""
 
 import hashlib
 import json
@@ -42,7 +44,9 @@ class LoopSettings:
     base_cooling: float = 0.4
     """Share of the training, at its end, over which the rates fall to zero."""
     base_documentation: float = 0.5
-    """Share of its texts that are passages of documentation; the others are Dolly's contexts and responses."""
+    """Share of its texts that are passages of documentation; the others are Dolly's contexts and
+    responses.
+    """
     base_texts: int | None = None
     """Of each kind, the first so many that may be read; None for all."""
     base_seed: int = 11
@@ -50,20 +54,28 @@ class LoopSettings:
 
     # Fine-tuning: the product's settings, but for what stands here.
     training_seeds: tuple[int, ...] = (0, 1, 2)
-    """Of the order, the grades, and the random subset. Everything from the first model on is done once for each."""
+    """Of the order, the grades, and the random subset. Everything from the first model on is done
+    once for each.
+    """
     rates: tuple[float, ...] = (3e-4, 1e-3, 2e-3)
-    """Learning rates, of which the best for M0 is taken for all: by the mean of both NLLs on validation pairs."""
+    """Learning rates, of which the best for M0 is taken for all: by the mean of both NLLs on
+    validation pairs.
+    """
     seed_only_tokens: int = 300_000
     tokens: int = 450_000
-    """Of every other model: the seed-only control sees its pairs more often, so that it is trained for as long."""
+    """Of every other model: the seed-only control sees its pairs more often, so that it is trained
+    for as long.
+    """
     longest: int = 640
     """Tokens of the longest sequence."""
 
     # Writing, rating, curating.
     temperature: float = GenerationSettings().temperature
     curated_share: float = 0.25
-    """Share of the candidates that the threshold lets pass, before the curator's other rules. By share and not at a fixed
-    rating: the absolute scale of a small model is its own, and sets of one size can be compared."""
+    """Share of the candidates that the threshold lets pass, before the curator's other rules. By
+    share and not at a fixed rating: the absolute scale of a small model is its own, and sets of one
+    size can be compared.
+    """
     thresholds: tuple[float, ...] = (3.0, 3.5, 4.0, 4.5)
     shares: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
     """For the table of quality against threshold."""
@@ -86,16 +98,28 @@ class LoopSettings:
             feed_forward=self.feed_forward,
             heads=self.heads,
             key_value_heads=self.heads,
-            phases=(Phase(self.base_tokens, passages=1.0, forward=0.0, rated=0.0, decay=self.base_cooling),),
+            phases=(
+                Phase(
+                    self.base_tokens, passages=1.0, forward=0.0, rated=0.0, decay=self.base_cooling
+                ),
+            ),
             longest=self.longest,
             seed=self.base_seed,
             checkpoint_minutes=self.checkpoint_minutes,
         )
 
     def training(self, tokens: int, seed: int, rate: float) -> TrainingSettings:
-        """One fine-tuning, ended by its tokens: the passes over the examples are as many as it takes."""
+        """One fine-tuning, ended by its tokens: the passes over the examples are as many as it
+        takes.
+        """
         return TrainingSettings(
-            rate=rate, epochs=100, max_tokens=tokens, longest=self.longest, held_out_share=0.0, save_steps=100, seed=seed
+            rate=rate,
+            epochs=100,
+            max_tokens=tokens,
+            longest=self.longest,
+            held_out_share=0.0,
+            save_steps=100,
+            seed=seed,
         )
 
     def sampling(self) -> Sampling:

@@ -1,4 +1,6 @@
-"""Who reads what: seeds, unlabelled responses, pairs for measuring, texts of the base. Disjoint, by position and by hash."""
+"""Who reads what: seeds, unlabelled responses, pairs for measuring, texts of the base. Disjoint, by
+position and by hash.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -17,12 +19,16 @@ from schemas.ids import document_id, seed_id, segment_id, share_of
 from schemas.records import Example, Segment
 
 DOLLY = "dolly"
-"""Source of a segment that is a response of the instruction data; documentation has the name of its file."""
+"""Source of a segment that is a response of the instruction data; documentation has the name of its
+file.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The data of the experiment. Of no two of its rows are the instructions near to each other, or the responses the same."""
+    """The data of the experiment. Of no two of its rows are the instructions near to each other, or
+    the responses the same.
+    """
 
     seeds: tuple[Example, ...]
     held_out: tuple[Pair, ...]
@@ -39,11 +45,17 @@ class Split:
     @property
     def answered(self) -> list[tuple[Segment, str]]:
         """Unlabelled responses with their true instructions, in order."""
-        return [(segment, self.truths[segment.id]) for segment in self.unlabelled if segment.id in self.truths]
+        return [
+            (segment, self.truths[segment.id])
+            for segment in self.unlabelled
+            if segment.id in self.truths
+        ]
 
 
 def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
-    """Divide a Dolly-format file and the lines of ``backstream segment``. Raises SourceError where there is too little."""
+    """Divide a Dolly-format file and the lines of ``backstream segment``. Raises SourceError where
+    there is too little.
+    """
     rows = read_pairs(data)
     counts: Counter[str] = Counter({"rows": len(rows)})
     earlier, last = _apart(rows, settings.last_rows)
@@ -55,11 +67,19 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
     seeds = choose.some(rest, settings.seeds, "seeds")
 
     passages = _passages(documentation)
-    fitting = [segment for segment in passages if _within(segment.text, settings.passage_characters)]
-    fitting = sorted({segment.id: segment for segment in fitting}.values(), key=lambda segment: share_of(segment.id))
+    fitting = [
+        segment for segment in passages if _within(segment.text, settings.passage_characters)
+    ]
+    fitting = sorted(
+        {segment.id: segment for segment in fitting}.values(),
+        key=lambda segment: share_of(segment.id),
+    )
     chosen = fitting[: settings.passages]
     if len(chosen) < settings.passages:
-        raise SourceError(f"{documentation} has {len(chosen)} passages of a fitting length: {settings.passages} are needed")
+        raise SourceError(
+            f"{documentation} has {len(chosen)} passages of a fitting length: "
+            f"{settings.passages} are needed"
+        )
     answers = {_segment(pair).id: pair for pair in responses}
     unlabelled = sorted([*map(_segment, responses), *chosen], key=lambda segment: segment.id)
 
@@ -72,7 +92,11 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
     for some in (texts, of_passages):
         quoting = texts_that_quote(some, secret)
         counts["texts left out for an instruction in them"] += len(quoting)
-        kept.append(tuple(text for index, text in enumerate(some) if index not in quoting)[: settings.base_texts])
+        kept.append(
+            tuple(text for index, text in enumerate(some) if index not in quoting)[
+                : settings.base_texts
+            ]
+        )
     counts["texts of the base, Dolly"], counts["texts of the base, documentation"] = map(len, kept)
     counts["unlabelled passages"] = len(chosen)
     return Split(
@@ -88,9 +112,11 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
 
 
 def texts_that_quote(texts: Sequence[str], instructions: Iterable[str], start: int = 4) -> set[int]:
-    """Which of the texts hold one of the instructions word for word, upper case and punctuation aside.
+    """Which of the texts hold one of the instructions word for word, upper case and punctuation
+    aside.
 
-    Instructions of fewer than ``start`` words are passed over: such a run of words occurs by chance.
+    Instructions of fewer than ``start`` words are passed over: such a run of words occurs by
+    chance.
     """
     by_start: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
     for instruction in instructions:
@@ -101,14 +127,18 @@ def texts_that_quote(texts: Sequence[str], instructions: Iterable[str], start: i
     for index, text in enumerate(texts):
         said = words(text)
         for at, run in enumerate(zip(*(said[offset:] for offset in range(start)), strict=False)):
-            if run in by_start and any(said[at : at + len(asked)] == asked for asked in by_start[run]):
+            if run in by_start and any(
+                said[at : at + len(asked)] == asked for asked in by_start[run]
+            ):
                 found.add(index)
                 break
     return found
 
 
 class _Chooser:
-    """Takes rows one group after the other, and leaves out what is near to a row that was taken before."""
+    """Takes rows one group after the other, and leaves out what is near to a row that was taken
+    before.
+    """
 
     def __init__(self, settings: LoopSettings, counts: Counter[str]) -> None:
         self._settings = settings
@@ -123,14 +153,20 @@ class _Chooser:
         while len(taken) < count and (row := next(rows, None)) is not None:
             if not self._fits(row):
                 self._counts["rows passed over: a context, or too short or long"] += 1
-            elif _fold(row.response) in self._responses or self._instructions.nearest(row.instruction):
+            elif _fold(row.response) in self._responses or self._instructions.nearest(
+                row.instruction
+            ):
                 self._counts["rows passed over: near to a row that was taken"] += 1
             else:
                 taken.append(row)
                 self._responses.add(_fold(row.response))
-                self._instructions.add(seed_id(row.instruction, None, row.response), row.instruction)
+                self._instructions.add(
+                    seed_id(row.instruction, None, row.response), row.instruction
+                )
         if len(taken) < count:
-            raise SourceError(f"the data has only {len(taken)} rows for the {count} {name}: take more rows")
+            raise SourceError(
+                f"the data has only {len(taken)} rows for the {count} {name}: take more rows"
+            )
         self._counts[name] = len(taken)
         return taken
 
@@ -172,7 +208,9 @@ def _passages(file: Path) -> list[Segment]:
                 )
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{file}:{number} is no line of `backstream segment`: {error!r}") from error
+            raise SourceError(
+                f"{file}:{number} is no line of `backstream segment`: {error!r}"
+            ) from error
     return segments
 
 

@@ -25,14 +25,18 @@ Refused = Counter[str]
 """Reason → how often."""
 
 
-async def write(release: Path, segments: Sequence[Segment], sampling: Sampling, note: Note) -> tuple[list[Candidate], Refused]:
+async def write(
+    release: Path, segments: Sequence[Segment], sampling: Sampling, note: Note
+) -> tuple[list[Candidate], Refused]:
     """A candidate for each segment, in order, but for those that the backward agent refuses."""
     async with _served(release) as model:
         agent = Backward(model, sampling)
         return _parted(await _each(segments, agent.handle, "written", note), Candidate)
 
 
-async def rate(release: Path, candidates: Sequence[Candidate], note: Note) -> tuple[list[Scored], Refused]:
+async def rate(
+    release: Path, candidates: Sequence[Candidate], note: Note
+) -> tuple[list[Scored], Refused]:
     """Every candidate rated, in order, but for those that cannot be."""
     async with _served(release) as model:
         agent = Scorer(model)
@@ -46,8 +50,12 @@ async def rate(release: Path, candidates: Sequence[Candidate], note: Note) -> tu
         return _parted(await _each(candidates, one, "rated", note), Scored)
 
 
-async def curate(scored: Iterable[Scored], seeds: Iterable[Example], threshold: float) -> tuple[list[Example], Refused]:
-    """What a curator that knows the seeds keeps of rated candidates, in their order, and why it refuses the others."""
+async def curate(
+    scored: Iterable[Scored], seeds: Iterable[Example], threshold: float
+) -> tuple[list[Example], Refused]:
+    """What a curator that knows the seeds keeps of rated candidates, in their order, and why it
+    refuses the others.
+    """
     curator = Curator(CuratorSettings(threshold=threshold))
     for seed in seeds:
         curator.restore(seed.id, seed)
@@ -63,7 +71,9 @@ async def _served(release: Path) -> AsyncIterator[InService]:
         model.close()
 
 
-async def _each(items: Sequence[A], handle: Callable[[A], Awaitable[B]], done: str, note: Note) -> list[B]:
+async def _each(
+    items: Sequence[A], handle: Callable[[A], Awaitable[B]], done: str, note: Note
+) -> list[B]:
     """As many at once as a stage of the stream has."""
     places = asyncio.Semaphore(GenerationSettings().in_flight)
     count = 0

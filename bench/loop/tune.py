@@ -1,4 +1,6 @@
-"""One fine-tuning of the base, through the product's own sequences and trainer, and the release that comes of it."""
+"""One fine-tuning of the base, through the product's own sequences and trainer, and the release
+that comes of it.
+"""
 
 import asyncio
 import shutil
@@ -21,9 +23,15 @@ from schemas.records import Example
 
 
 def tune(
-    base: Path, seeds: Sequence[Example], augmented: Sequence[Example], settings: TrainingSettings, work: Path, note: Note
+    base: Path,
+    seeds: Sequence[Example],
+    augmented: Sequence[Example],
+    settings: TrainingSettings,
+    work: Path,
+    note: Note,
 ) -> dict[str, Any]:
-    """Train on human seeds and on the loop's examples; the checkpoint is ``work/checkpoint``. Goes on where it was killed.
+    """Train on human seeds and on the loop's examples; the checkpoint is ``work/checkpoint``. Goes
+    on where it was killed.
 
     Gives what it trained on, the steps and the last loss. Raises TrainingError.
     """
@@ -37,11 +45,14 @@ def tune(
         note(f"step {step:,} of {steps:,}, loss {loss:.2f}")
 
     model = load(base)
-    # The trainer computes in fp32 on a CPU. Here as in the house model's own training: weights and optimiser in fp32,
-    # products in bf16, which is near twice as fast where the CPU has them. Autocast's cache of what it has cast lives as long
-    # as its block: with it, every step would compute with the weights of the first.
+    # The trainer computes in fp32 on a CPU. Here as in the house model's own training: weights and
+    # optimiser in fp32, products in bf16, which is near twice as fast where the CPU has them.
+    # Autocast's cache of what it has cast lives as long as its block: with it, every step would
+    # compute with the weights of the first.
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
-        steps = fit(model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", report)
+        steps = fit(
+            model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", report
+        )
     checkpoint = work / "checkpoint"
     shutil.rmtree(checkpoint, ignore_errors=True)
     model.to(dtype=torch.float16).save_pretrained(checkpoint)
@@ -62,11 +73,15 @@ def tune(
 
 def load(checkpoint: Path) -> PreTrainedModel:
     """A checkpoint in fp32."""
-    return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32, local_files_only=True)
+    return AutoModelForCausalLM.from_pretrained(
+        checkpoint, dtype=torch.float32, local_files_only=True
+    )
 
 
 def release_of(work: Path, base: str) -> Path:
-    """``work/release``: what the engine serves of ``work/checkpoint``; exported once. ``base`` names the base."""
+    """``work/release``: what the engine serves of ``work/checkpoint``; exported once. ``base``
+    names the base.
+    """
     release, partial = work / "release", work / "release.new"
     if not is_release(release):
         shutil.rmtree(partial, ignore_errors=True)

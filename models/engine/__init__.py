@@ -1,9 +1,10 @@
 """The generation engine: ``await engine.generate(...)``, ``await engine.rate(...)``.
 
-Reading order: an ``engine`` has one ``lane`` or several, each a thread that runs a ``core``; ``opening`` makes them,
-``routing`` chooses between them, ``budget`` bounds their threads, ``inbox`` and ``requests`` lead in and out. Our core is
-``continuous``, which decides at each step what is read and decoded in the rows of ``slots``, with ``prefixes`` that earlier
-requests left; ``sampling`` chooses tokens, and ``precision`` the graph. Graphs that are not ours are run in whole
+Reading order: an ``engine`` has one ``lane`` or several, each a thread that runs a ``core``;
+``opening`` makes them, ``routing`` chooses between them, ``budget`` bounds their threads, ``inbox``
+and ``requests`` lead in and out. Our core is ``continuous``, which decides at each step what is
+read and decoded in the rows of ``slots``, with ``prefixes`` that earlier requests left;
+``sampling`` chooses tokens, and ``precision`` the graph. Graphs that are not ours are run in whole
 ``batches``: ``scheduler``, ``decoding``, ``session``.
 """
 

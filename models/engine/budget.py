@@ -9,7 +9,9 @@ from models.engine.device import usable_cpus
 
 
 class Budget:
-    """So many threads may compute at once, whichever engine they belong to. Who has waited longest goes first."""
+    """So many threads may compute at once, whichever engine they belong to. Who has waited longest
+    goes first.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         """``threads`` defaults to the CPUs that this process may use."""
@@ -20,7 +22,9 @@ class Budget:
 
     @contextmanager
     def taken(self, threads: int) -> Iterator[None]:
-        """Wait for so many threads, or for all where there are fewer, and hold them for the block."""
+        """Wait for so many threads, or for all where there are fewer, and hold them for the
+        block.
+        """
         wanted, ticket = min(threads, self._threads), object()
         with self._changed:
             self._waiting.append(ticket)

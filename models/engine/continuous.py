@@ -1,10 +1,11 @@
 """Continuous batching: which prompt is read and which rows decode, decided anew at every step.
 
-Iteration-level scheduling as in Orca (OSDI 2022): a row that ends is free for the next request at the next step. A prompt
-is read in chunks, in the calls that decode the others (Sarathi, OSDI 2024), so that a long one does not make them wait and
-the weights are read once for both. A rating is a prompt that is only read. Requests are taken by priority; of the same
-priority ratings go first, because the row of the passage that they are about is still held then; of the same kind the
-oldest does.
+Iteration-level scheduling as in Orca (OSDI 2022): a row that ends is free for the next request at
+the next step. A prompt is read in chunks, in the calls that decode the others (Sarathi, OSDI 2024),
+so that a long one does not make them wait and the weights are read once for both. A rating is a
+prompt that is only read. Requests are taken by priority; of the same priority ratings go first,
+because the row of the passage that they are about is still held then; of the same kind the oldest
+does.
 """
 
 import heapq
@@ -26,7 +27,9 @@ _RATINGS_IN_A_ROW = 8
 
 @dataclass(eq=False, slots=True)
 class _Sequence:
-    """A request that has a row. ``tokens`` are those of the prompt, then the generated ones; ``length`` lie in the row."""
+    """A request that has a row. ``tokens`` are those of the prompt, then the generated ones;
+    ``length`` lie in the row.
+    """
 
     request: AnyRequest
     tokens: list[int]
@@ -48,12 +51,16 @@ class Continuous:
 
     model: Rows
     active: int
-    """Rows for requests; the first of the session's. One is never given to a generation, so that no rating waits for one."""
+    """Rows for requests; the first of the session's. One is never given to a generation, so that no
+    rating waits for one.
+    """
     prefixes: Prefixes
     chunk: int
     """Prompt tokens that are read between two steps of the rows that decode."""
     counts: Counts = field(default_factory=Counts)
-    _waiting: dict[Kind, list[tuple[int, int, AnyRequest]]] = field(default_factory=lambda: {kind: [] for kind in Kind})
+    _waiting: dict[Kind, list[tuple[int, int, AnyRequest]]] = field(
+        default_factory=lambda: {kind: [] for kind in Kind}
+    )
     """Heaps of priority, serial number and request."""
     _serial: int = 0
     _ratings_in_a_row: int = 0
@@ -94,9 +101,11 @@ class Continuous:
         return [sequence.request for sequence in lost]
 
     def turn(self) -> Iterator[Answered | None]:
-        """Read a chunk of prompts and decode a token in every row that is ready; yields what that answered.
+        """Read a chunk of prompts and decode a token in every row that is ready; yields what that
+        answered.
 
-        The last call of a turn does both. The ones before it read what is short: a chunk may hold several prompts.
+        The last call of a turn does both. The ones before it read what is short: a chunk may hold
+        several prompts.
         """
         budget, more = self.chunk, True
         while more:
@@ -110,10 +119,18 @@ class Continuous:
         return [*self._decoding, *([self._reading] if self._reading else [])]
 
     def _next_part(self, budget: int) -> Reading | None:
-        """What to read next: of the prompt that is being read, else of the next request where there is a free row."""
-        if self._reading is None and len(self._decoding) < self.active and (request := self._next_request()) is not None:
+        """What to read next: of the prompt that is being read, else of the next request where there
+        is a free row.
+        """
+        if (
+            self._reading is None
+            and len(self._decoding) < self.active
+            and (request := self._next_request()) is not None
+        ):
             sampling = request.sampling if isinstance(request, GenerationRequest) else Sampling()
-            self._reading = _Sequence(request, list(request.prompt), Sampler(sampling), row=len(self._decoding))
+            self._reading = _Sequence(
+                request, list(request.prompt), Sampler(sampling), row=len(self._decoding)
+            )
             self._reuse(self._reading)
         if self._reading is None:
             return None
@@ -127,13 +144,19 @@ class Continuous:
 
     def _may_generate(self) -> bool:
         reading = self._reading is not None and isinstance(self._reading.request, GenerationRequest)
-        return bool(self._waiting[Kind.GENERATION]) and len(self._decoding) + reading < max(1, self.active - 1)
+        return bool(self._waiting[Kind.GENERATION]) and len(self._decoding) + reading < max(
+            1, self.active - 1
+        )
 
     def _next_request(self) -> AnyRequest | None:
         ratings, generations = self._waiting[Kind.RATING], self._waiting[Kind.GENERATION]
         may_generate = self._may_generate()
         passed_over = may_generate and bool(ratings) and generations[0][0] < ratings[0][0]
-        if ratings and not passed_over and not (may_generate and self._ratings_in_a_row >= _RATINGS_IN_A_ROW):
+        if (
+            ratings
+            and not passed_over
+            and not (may_generate and self._ratings_in_a_row >= _RATINGS_IN_A_ROW)
+        ):
             self._ratings_in_a_row += 1
             return heapq.heappop(ratings)[2]
         self._ratings_in_a_row = 0
@@ -152,11 +175,15 @@ class Continuous:
             self.counts.reused_tokens += length
 
     def _advance(self, part: Reading | None, decoding: Sequence[_Sequence]) -> Iterator[Answered]:
-        """One call of the model. One that fails is made again in halves, so that what one of them did does not fail the other."""
+        """One call of the model. One that fails is made again in halves, so that what one of them
+        did does not fail the other.
+        """
         if part is None and not decoding:
             return
         try:
-            logits, chosen = self.model.advance(part, [Decoding(each.tokens[-1], each.length, each.sampler) for each in decoding])
+            logits, chosen = self.model.advance(
+                part, [Decoding(each.tokens[-1], each.length, each.sampler) for each in decoding]
+            )
         except EngineError as error:
             if part is not None and decoding:
                 yield from self._advance(None, decoding)
@@ -169,7 +196,9 @@ class Continuous:
         self.counts.calls += 1
         for sequence in decoding:  # all of them first: one that ends has the last one moved
             sequence.length += 1
-        if part is not None:  # before others end: it lies right behind them, and moves once where one leaves a gap
+        if (
+            part is not None
+        ):  # before others end: it lies right behind them, and moves once where one leaves a gap
             yield from self._have_read(part, logits)
         for sequence, token in zip(decoding, chosen, strict=True):
             yield from self._append(sequence, token)
@@ -200,7 +229,12 @@ class Continuous:
             sequence.generated += 1
         if stopped or sequence.generated >= request.sampling.max_tokens:
             self._finish(sequence)
-            yield request, Generation(tuple(sequence.tokens[len(request.prompt) :]), token if stopped else None)
+            yield (
+                request,
+                Generation(
+                    tuple(sequence.tokens[len(request.prompt) :]), token if stopped else None
+                ),
+            )
 
     def _finish(self, sequence: _Sequence) -> None:
         """Set aside what another prompt may begin with, and free the row."""
@@ -211,7 +245,9 @@ class Continuous:
         self._free(sequence)
 
     def _free(self, sequence: _Sequence) -> None:
-        """Free its row. The last of those that decode moves into a gap, so that no call computes rows that are free."""
+        """Free its row. The last of those that decode moves into a gap, so that no call computes
+        rows that are free.
+        """
         if sequence is self._reading:
             self._reading = None
             if sequence.row >= self.active:

@@ -1,4 +1,6 @@
-"""What a lane's thread runs: a schedule over a session. ``Continuous`` is ours, ``Batches`` serves other graphs."""
+"""What a lane's thread runs: a schedule over a session. ``Continuous`` is ours, ``Batches`` serves
+other graphs.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +59,11 @@ class Core(Protocol):
         """Forget requests that are unwanted; returns those that will not be heard of again."""
 
     def abandon(self) -> list[AnyRequest]:
-        """After a turn that raised: forget what was running; returns its requests without an answer."""
+        """After a turn that raised: forget what was running; returns its requests without an
+        answer.
+        """
 
     def turn(self) -> Iterator[Answered | None]:
-        """Some of the work; yields answers as they come, and None where the caller may stop. Raises what a call raises."""
+        """Some of the work; yields answers as they come, and None where the caller may stop. Raises
+        what a call raises.
+        """

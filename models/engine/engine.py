@@ -1,8 +1,9 @@
 """The engine: a model that generates and rates. Callers of any event loop await their answers.
 
-On a CPU a small model is faster in several *lanes* of one thread each than in one of several threads: nothing waits for
-another's half of a product, and what one reads while the other decodes does not compete for the same memory. Lanes share the
-weights; each has rows and a schedule of its own.
+On a CPU a small model is faster in several *lanes* of one thread each than in one of several
+threads: nothing waits for another's half of a product, and what one reads while the other decodes
+does not compete for the same memory. Lanes share the weights; each has rows and a schedule of its
+own.
 """
 
 import asyncio
@@ -25,7 +26,9 @@ from schemas.errors import PromptTooLong
 
 
 class Engine:
-    """Generates and rates with one model. Its methods may be called from any thread and any event loop."""
+    """Generates and rates with one model. Its methods may be called from any thread and any event
+    loop.
+    """
 
     def __init__(self, lanes: Sequence[Lane], *, precision: Precision = Precision.FP32) -> None:
         """Over one lane or several, of the same model. They belong to it from here on."""
@@ -45,19 +48,30 @@ class Engine:
         limits: EngineLimits | None = None,
         budget: Budget | None = None,
     ) -> "Engine":
-        """An engine for the graph and the ``config.json`` of a directory: ours where it is there, else the plain one.
+        """An engine for the graph and the ``config.json`` of a directory: ours where it is there,
+        else the plain one.
 
-        ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this
-        process may use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; a GPU is given fp16 or
-        fp32, and at most ``memory_gb`` of its memory. Engines that share a ``budget`` compute with no more threads than it
-        has. Raises ModelError where the model, the device or the precision is not usable; ValueError for fewer than 1
+        ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to
+        the CPUs that this process may use. ``precision`` is ``auto`` (what the export chose),
+        ``fp32`` or ``int8``; a GPU is given fp16 or fp32, and at most ``memory_gb`` of its memory.
+        Engines that share a ``budget`` compute with no more threads than it has. Raises ModelError
+        where the model, the device or the precision is not usable; ValueError for fewer than 1
         thread.
         """
         own = (directory / DECODER_FILE).is_file()
         on_cuda = device != "cpu" and is_cuda_there()
         chosen = served_precision(directory, precision, on_cuda=on_cuda) if own else Precision.FP32
-        means = Means(usable_cpus() if threads is None else threads, memory_gb, limits or EngineLimits(), budget)
-        lanes = own_lanes(directory / chosen.file, device, means) if own else [plain_lane(directory, device, means)]
+        means = Means(
+            usable_cpus() if threads is None else threads,
+            memory_gb,
+            limits or EngineLimits(),
+            budget,
+        )
+        lanes = (
+            own_lanes(directory / chosen.file, device, means)
+            if own
+            else [plain_lane(directory, device, means)]
+        )
         return cls(lanes, precision=chosen)
 
     @property
@@ -77,38 +91,57 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
-        return EngineStats(*map(sum, zip(*(astuple(lane.stats()) for lane in self._lanes), strict=True)))
+        return EngineStats(
+            *map(sum, zip(*(astuple(lane.stats()) for lane in self._lanes), strict=True))
+        )
 
-    async def generate(self, prompt: Sequence[int], sampling: Sampling, stop_ids: Collection[int]) -> Generation:
+    async def generate(
+        self, prompt: Sequence[int], sampling: Sampling, stop_ids: Collection[int]
+    ) -> Generation:
         """Continue a prompt until one of ``stop_ids`` or ``sampling.max_tokens``.
 
-        The same call gives the same tokens whatever runs beside it, as far as fp32 sums in another order allow.
-        Raises PromptTooLong where prompt and ``max_tokens`` do not fit the context window, ValueError for an empty
-        prompt or an unknown id, EngineError where the engine failed or is closed.
+        The same call gives the same tokens whatever runs beside it, as far as fp32 sums in another
+        order allow. Raises PromptTooLong where prompt and ``max_tokens`` do not fit the context
+        window, ValueError for an empty prompt or an unknown id, EngineError where the engine failed
+        or is closed.
         """
         ids = self._checked(prompt, sampling.max_tokens)
         loop = asyncio.get_running_loop()
         request = GenerationRequest(
-            prompt=ids, loop=loop, future=loop.create_future(), sampling=sampling, stop_ids=frozenset(stop_ids)
+            prompt=ids,
+            loop=loop,
+            future=loop.create_future(),
+            sampling=sampling,
+            stop_ids=frozenset(stop_ids),
         )
         return await self._answer(request)
 
-    async def rate(self, prompt: Sequence[int], digit_ids: Sequence[int], priority: int = 0) -> DigitProbabilities:
-        """The probabilities of the tokens of '1' to '5' after a prompt. Of what waits, the lowest ``priority`` goes first.
+    async def rate(
+        self, prompt: Sequence[int], digit_ids: Sequence[int], priority: int = 0
+    ) -> DigitProbabilities:
+        """The probabilities of the tokens of '1' to '5' after a prompt. Of what waits, the lowest
+        ``priority`` goes first.
 
-        Raises PromptTooLong where the prompt does not fit the context window, ValueError for an empty prompt, an unknown
-        id or other than five different digits, EngineError where the engine failed or is closed.
+        Raises PromptTooLong where the prompt does not fit the context window, ValueError for an
+        empty prompt, an unknown id or other than five different digits, EngineError where the
+        engine failed or is closed.
         """
         digits = self._known(digit_ids, "digit_ids")
         if len(digits) != DIGITS or len(set(digits)) != DIGITS:
-            raise ValueError(f"digit_ids are {digits}: they must be {DIGITS} different ids, those of '1' to '5'")
+            raise ValueError(
+                f"digit_ids are {digits}: they must be {DIGITS} different ids, those of '1' to '5'"
+            )
         ids = self._checked(prompt, 0)
         loop = asyncio.get_running_loop()
-        request = RatingRequest(prompt=ids, loop=loop, future=loop.create_future(), priority=priority, digit_ids=digits)
+        request = RatingRequest(
+            prompt=ids, loop=loop, future=loop.create_future(), priority=priority, digit_ids=digits
+        )
         return await self._answer(request)
 
     def close(self) -> None:
-        """Fail what is in flight with EngineError and end the threads, after at most one call of the model each. Idempotent."""
+        """Fail what is in flight with EngineError and end the threads, after at most one call of
+        the model each. Idempotent.
+        """
         for lane in self._lanes:
             lane.close()
 
@@ -127,7 +160,8 @@ class Engine:
         if len(ids) + new > self.context_window:
             asked = f"{len(ids):,} tokens and {new:,} new ones" if new else f"{len(ids):,} tokens"
             raise PromptTooLong(
-                f"a prompt of {asked} does not fit the model's context window of {self.context_window:,}: shorten the text"
+                f"a prompt of {asked} does not fit the model's context window of "
+                f"{self.context_window:,}: shorten the text"
             )
         return ids
 
@@ -136,5 +170,7 @@ class Engine:
         known = tuple(int(id) for id in ids)
         vocabulary = self._lanes[0].model.vocabulary
         if known and not 0 <= min(known) <= max(known) < vocabulary:
-            raise ValueError(f"{name} has an id outside of 0 to {vocabulary - 1}: another model's tokenizer?")
+            raise ValueError(
+                f"{name} has an id outside of 0 to {vocabulary - 1}: another model's tokenizer?"
+            )
         return known

@@ -1,4 +1,6 @@
-"""The bounded queue between event loops, which must not block, and the thread of a lane, which may."""
+"""The bounded queue between event loops, which must not block, and the thread of a lane, which
+may.
+"""
 
 import asyncio
 import threading
@@ -21,7 +23,9 @@ class _Ticket:
 
 
 class Inbox(Generic[T]):
-    """Admits at most ``capacity`` items that are not yet released; callers of any event loop wait their turn for the rest."""
+    """Admits at most ``capacity`` items that are not yet released; callers of any event loop wait
+    their turn for the rest.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._free = capacity
@@ -56,7 +60,9 @@ class Inbox(Generic[T]):
             self._append(item)
 
     def take(self, *, wait: bool) -> list[T] | None:
-        """Everything that has arrived, oldest first; with ``wait``, at least one item. None once closed."""
+        """Everything that has arrived, oldest first; with ``wait``, at least one item. None once
+        closed.
+        """
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._items or self._closed is not None)
@@ -73,7 +79,9 @@ class Inbox(Generic[T]):
             self._admit()
 
     def close(self, reason: str) -> list[T]:
-        """Admit nothing more and wake everyone. Returns the items that nobody took. The first reason stays."""
+        """Admit nothing more and wake everyone. Returns the items that nobody took. The first
+        reason stays.
+        """
         with self._changed:
             if self._closed is None:
                 self._closed = reason
@@ -97,7 +105,9 @@ class Inbox(Generic[T]):
                 self._free -= 1
 
     def _give_up(self, ticket: _Ticket) -> None:
-        """A caller was cancelled while it waited, or just after it was let in: then its place goes to the next."""
+        """A caller was cancelled while it waited, or just after it was let in: then its place goes
+        to the next.
+        """
         with self._changed:
             if ticket.granted:
                 self._free += 1

@@ -1,8 +1,9 @@
 """A lane: one thread that owns a model's rows and their schedule.
 
-The thread's life is a loop: take in what has arrived, have the core work, answer. A fault of the model fails what was
-running and nothing else. After several in a row, or a fault of another kind, every request of the lane fails and the model
-is opened anew; where that is not possible, every later request fails too. Nothing waits for ever.
+The thread's life is a loop: take in what has arrived, have the core work, answer. A fault of the
+model fails what was running and nothing else. After several in a row, or a fault of another kind,
+every request of the lane fails and the model is opened anew; where that is not possible, every
+later request fails too. Nothing waits for ever.
 """
 
 import logging
@@ -46,7 +47,9 @@ class EngineStats:
 
 
 class Lane:
-    """Answers requests with one core. ``put`` may be called from any event loop, the rest from any thread."""
+    """Answers requests with one core. ``put`` may be called from any event loop, the rest from any
+    thread.
+    """
 
     def __init__(
         self,
@@ -57,10 +60,11 @@ class Lane:
         threads: int = 1,
         budget: Budget | None = None,
     ) -> None:
-        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and callers wait.
+        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and
+        callers wait.
 
-        ``reopen`` makes another core after a fault. The core computes with ``threads``, and only while it has them of
-        ``budget``.
+        ``reopen`` makes another core after a fault. The core computes with ``threads``, and only
+        while it has them of ``budget``.
         """
         self._core = core
         self._reopen = reopen
@@ -68,7 +72,9 @@ class Lane:
         self._budget = budget or Budget(threads)
         self._failures = 0  # turns that failed since the last answer
         self._inbox: Inbox[AnyRequest] = Inbox(requests)
-        self._unanswered: set[AnyRequest] = set()  # taken in and neither answered nor dropped; the thread's own
+        self._unanswered: set[AnyRequest] = (
+            set()
+        )  # taken in and neither answered nor dropped; the thread's own
         self._stats = EngineStats()  # replaced as a whole, by the thread alone
         self._since = 0.0  # until when busy_seconds has counted
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
@@ -88,7 +94,9 @@ class Lane:
         await self._inbox.put(request)
 
     def close(self) -> None:
-        """Fail what is in flight with EngineError and end the thread, after at most one call of the model. Idempotent."""
+        """Fail what is in flight with EngineError and end the thread, after at most one call of the
+        model. Idempotent.
+        """
         for request in self._inbox.close(_CLOSED):
             request.fail(EngineError(_CLOSED))
         self._thread.join()
@@ -111,7 +119,9 @@ class Lane:
             self._fail_all(reason)
 
     def _restart(self, error: Exception) -> None:
-        """Fail what was taken in, and open the model anew. Raises ``error`` where that is not possible."""
+        """Fail what was taken in, and open the model anew. Raises ``error`` where that is not
+        possible.
+        """
         if self._reopen is None:
             raise error
         _log.error("the model is opened anew after a fault of the engine", exc_info=error)
@@ -133,7 +143,9 @@ class Lane:
             self._forget(request)
 
     def _turn(self) -> None:
-        """Have the core work, and answer what it answered. A failure is that of what was running, and no other's."""
+        """Have the core work, and answer what it answered. A failure is that of what was running,
+        and no other's.
+        """
         self._since = time.perf_counter()
         fault: Exception | None = None
         try:
@@ -183,7 +195,8 @@ class Lane:
             self._note(
                 requests=stats.requests + 1,
                 prompt_tokens=stats.prompt_tokens + request.length,
-                generated_tokens=stats.generated_tokens + (len(answer.ids) if isinstance(answer, Generation) else 0),
+                generated_tokens=stats.generated_tokens
+                + (len(answer.ids) if isinstance(answer, Generation) else 0),
             )
             request.resolve(answer)
         self._forget(request)

@@ -10,8 +10,9 @@ class EngineLimits:
     requests: int = 1024
     """Requests held, waiting or running; further callers wait."""
     call_tokens: int = 1024
-    """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a CPU more is no faster:
-    scores and activations leave the cache."""
+    """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a
+    CPU more is no faster: scores and activations leave the cache.
+    """
     rating_rows: int = 32
     """Ratings in a batch, which is one call."""
     generation_rows: int = 16
@@ -24,7 +25,9 @@ class EngineLimits:
     """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
 
     def divided(self, lanes: int) -> "EngineLimits":
-        """What each of so many lanes has. Fewer rows than these would leave it little to choose from."""
+        """What each of so many lanes has. Fewer rows than these would leave it little to choose
+        from.
+        """
         return replace(
             self,
             requests=-(-self.requests // lanes),
@@ -35,4 +38,6 @@ class EngineLimits:
     def __post_init__(self) -> None:
         for field in fields(self):
             if getattr(self, field.name) < 1:
-                raise ValueError(f"{field.name} is {getattr(self, field.name)!r}: it must be 1 or more")
+                raise ValueError(
+                    f"{field.name} is {getattr(self, field.name)!r}: it must be 1 or more"
+                )

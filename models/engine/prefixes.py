@@ -1,4 +1,6 @@
-"""Which rows hold the beginning of a prompt already: another request's template and examples, or the same passage."""
+"""Which rows hold the beginning of a prompt already: another request's template and examples, or
+the same passage.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -26,10 +28,15 @@ class Prefixes:
     """Rows set aside for sequences that are done, the one to give up next standing first."""
 
     def __init__(self, rows: Iterable[int]) -> None:
-        self._held: OrderedDict[int, Tokens] = OrderedDict((row, np.empty(0, np.int32)) for row in rows)
+        self._held: OrderedDict[int, Tokens] = OrderedDict(
+            (row, np.empty(0, np.int32)) for row in rows
+        )
 
-    def longest(self, prompt: Tokens, running: Sequence[tuple[int, Tokens]] = ()) -> tuple[int, int] | None:
-        """The row, held or of ``running``, that shares most with a prompt, and how many tokens; None where too few.
+    def longest(
+        self, prompt: Tokens, running: Sequence[tuple[int, Tokens]] = ()
+    ) -> tuple[int, int] | None:
+        """The row, held or of ``running``, that shares most with a prompt, and how many tokens;
+        None where too few.
 
         At least one token of the prompt is left to be read: its logits are wanted.
         """
@@ -41,13 +48,15 @@ class Prefixes:
         if best is None:
             return None
         if best in self._held:
-            # A row that was continued to its end has served: a rating follows its generation once. One of which only the
-            # beginning was wanted holds what many prompts share.
+            # A row that was continued to its end has served: a rating follows its generation once.
+            # One of which only the beginning was wanted holds what many prompts share.
             self._held.move_to_end(best, last=most < len(self._held[best]) // 2)
         return best, most
 
     def lend(self, row: int, length: int) -> bool:
-        """Give a row away for a sequence that goes on from ``length`` tokens of it; False where others may want more of it."""
+        """Give a row away for a sequence that goes on from ``length`` tokens of it; False where
+        others may want more of it.
+        """
         if row not in self._held or length < len(self._held[row]) // 2:
             return False
         del self._held[row]
@@ -59,8 +68,12 @@ class Prefixes:
         self._held.move_to_end(row, last=False)
 
     def hold(self, tokens: Tokens) -> int | None:
-        """The row to copy a sequence into, which it takes over; None where there are no rows, or one holds it already."""
-        if not self._held or any(common(tokens, held) == len(tokens) for held in self._held.values()):
+        """The row to copy a sequence into, which it takes over; None where there are no rows, or
+        one holds it already.
+        """
+        if not self._held or any(
+            common(tokens, held) == len(tokens) for held in self._held.values()
+        ):
             return None
         row, _ = self._held.popitem(last=False)
         self._held[row] = tokens

@@ -37,7 +37,9 @@ class Generation:
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Request(ABC, Generic[R]):
-    """One call. The future belongs to ``loop``; every other thread goes through ``resolve`` and ``fail``."""
+    """One call. The future belongs to ``loop``; every other thread goes through ``resolve`` and
+    ``fail``.
+    """
 
     prompt: tuple[int, ...]
     loop: asyncio.AbstractEventLoop

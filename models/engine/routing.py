@@ -1,4 +1,6 @@
-"""Which lane a prompt goes to: where its beginning is held, else where least waits. Pure but for a lock."""
+"""Which lane a prompt goes to: where its beginning is held, else where least waits. Pure but for a
+lock.
+"""
 
 import threading
 from collections import OrderedDict
@@ -29,8 +31,9 @@ class Router:
     def take(self, prompt: Sequence[int]) -> int:
         """The lane for a prompt, which from here on waits there until ``done``.
 
-        A lane that has read most of its beginning saves reading it again; but one that has nothing to do takes it from
-        one that is at work, so that a template which all prompts share does not keep them all in one lane.
+        A lane that has read most of its beginning saves reading it again; but one that has nothing
+        to do takes it from one that is at work, so that a template which all prompts share does not
+        keep them all in one lane.
         """
         blocks = list(_blocks(prompt))
         with self._lock:
@@ -55,7 +58,9 @@ class Router:
 
 
 def _blocks(prompt: Sequence[int]) -> Iterator[int]:
-    """A hash for each beginning of a prompt that is a whole number of blocks long, the shortest first."""
+    """A hash for each beginning of a prompt that is a whole number of blocks long, the shortest
+    first.
+    """
     before = 0
     for start in range(0, len(prompt) - _BLOCK + 1, _BLOCK):
         before = hash((before, tuple(prompt[start : start + _BLOCK])))
@@ -63,4 +68,6 @@ def _blocks(prompt: Sequence[int]) -> Iterator[int]:
 
 
 def _known(lane: _Lane, blocks: Sequence[int]) -> int:
-    return next((number for number, block in enumerate(blocks) if block not in lane.seen), len(blocks))
+    return next(
+        (number for number, block in enumerate(blocks) if block not in lane.seen), len(blocks)
+    )

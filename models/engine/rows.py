@@ -25,7 +25,9 @@ class Reading:
 
 
 class Decoding(NamedTuple):
-    """One token, to be appended to a row that holds ``length`` of them. ``sampler`` chooses the one after it."""
+    """One token, to be appended to a row that holds ``length`` of them. ``sampler`` chooses the one
+    after it.
+    """
 
     token: int
     length: int
@@ -35,11 +37,15 @@ class Decoding(NamedTuple):
 class Rows(Model, Protocol):
     """Rows of fixed capacity, numbered from 0. All methods belong to one thread."""
 
-    def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
-        """One call of the model: read into a row, and decode in the first rows, of which that one is none.
+    def advance(
+        self, reading: Reading | None, decoding: Sequence[Decoding]
+    ) -> tuple[Logits | None, list[int]]:
+        """One call of the model: read into a row, and decode in the first rows, of which that one
+        is none.
 
-        Returns the logits after the prompt, float32 [vocabulary], where it ends, and the next token of each row. Raises
-        EngineError where the computation fails: then no sampler has drawn, and the call may be made again.
+        Returns the logits after the prompt, float32 [vocabulary], where it ends, and the next token
+        of each row. Raises EngineError where the computation fails: then no sampler has drawn, and
+        the call may be made again.
         """
 
     def copy(self, source: int, target: int, length: int) -> None:

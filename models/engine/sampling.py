@@ -15,15 +15,19 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the tokens of one generation are chosen. Raises ValueError where a value is out of its range.
+    """How the tokens of one generation are chosen. Raises ValueError where a value is out of its
+    range.
 
-    A penalty acts on what was generated (CTRL, arXiv 1909.05858) and not on the prompt, as it does in transformers: an
-    instruction should take its words from the passage that it asks for. Then, unless greedy: temperature, the ``top_k``
-    most probable, and of these the fewest that hold ``top_p`` of the probability.
+    A penalty acts on what was generated (CTRL, arXiv 1909.05858) and not on the prompt, as it does
+    in transformers: an instruction should take its words from the passage that it asks for. Then,
+    unless greedy: temperature, the ``top_k`` most probable, and of these the fewest that hold
+    ``top_p`` of the probability.
     """
 
     temperature: float = 0.0
-    """0 is greedy: the most probable token, and ``top_p``, ``top_k`` and ``seed`` have no effect."""
+    """0 is greedy: the most probable token, and ``top_p``, ``top_k`` and ``seed`` have no
+    effect.
+    """
     top_p: float = 1.0
     """Share of probability to sample from, over 0 and up to 1."""
     top_k: int = 0
@@ -40,7 +44,11 @@ class Sampling:
             (math.isfinite(self.temperature) and self.temperature >= 0, "temperature", "0 or more"),
             (0 < self.top_p <= 1, "top_p", "over 0 and at most 1"),
             (self.top_k >= 0, "top_k", "0 or more"),
-            (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0, "repetition_penalty", "over 0"),
+            (
+                math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0,
+                "repetition_penalty",
+                "over 0",
+            ),
             (self.max_tokens >= 1, "max_tokens", "1 or more"),
             (0 <= self.seed < 2**64, "seed", "0 to 2**64 - 1"),
         )
@@ -73,23 +81,35 @@ class Shortlist:
 
 
 class Sampler:
-    """Chooses the tokens of one generation. Its random numbers depend on the seed and the step alone."""
+    """Chooses the tokens of one generation. Its random numbers depend on the seed and the step
+    alone.
+    """
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
         self._seen: set[int] = set()
         # Made where it is needed: it takes longer than a rating's whole arithmetic.
-        self._random = np.random.Generator(np.random.Philox(key=sampling.seed)) if sampling.temperature else None
+        self._random = (
+            np.random.Generator(np.random.Philox(key=sampling.seed))
+            if sampling.temperature
+            else None
+        )
 
     def choose(self, logits: Logits) -> int:
-        """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless greedy."""
+        """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless
+        greedy.
+        """
         scores = self._lowered(logits)
         if self.sampling.temperature == 0:
             return self._chosen(int(scores.argmax()))
-        return self._draw(*_candidates(scores.astype(np.float64) / self.sampling.temperature, self.sampling))
+        return self._draw(
+            *_candidates(scores.astype(np.float64) / self.sampling.temperature, self.sampling)
+        )
 
     def choose_among(self, shortlist: Shortlist) -> int | None:
-        """The same token from what is likeliest, or None, and nothing drawn, where that is not enough to tell."""
+        """The same token from what is likeliest, or None, and nothing drawn, where that is not
+        enough to tell.
+        """
         if self.sampling.temperature == 0:
             return self._chosen(int(shortlist.ids[0]))
         found = _shortlisted(shortlist, self.sampling)
@@ -110,8 +130,8 @@ class Sampler:
         return scores
 
     def _draw(self, ids: NDArray[np.int64], probabilities: NDArray[np.float64]) -> int:
-        # Summed in the order of ids, not of probabilities: two nearly equal tokens that change places between batches
-        # then move the sums by nearly nothing.
+        # Summed in the order of ids, not of probabilities: two nearly equal tokens that change
+        # places between batches then move the sums by nearly nothing.
         assert self._random is not None, "greedy draws nothing"
         sums = np.cumsum(probabilities)
         index = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
@@ -123,7 +143,9 @@ class Sampler:
 
 
 def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbabilities:
-    """The probabilities of the five digit tokens, from the logits, float32 [vocabulary], where a digit is due."""
+    """The probabilities of the five digit tokens, from the logits, float32 [vocabulary], where a
+    digit is due.
+    """
     scores = logits.astype(np.float64)
     digits = scores[list(digit_ids)]
     weights = np.exp(digits - digits.max())
@@ -132,7 +154,9 @@ def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbab
     return DigitProbabilities((one, two, three, four, five), min(mass, 1.0))
 
 
-def _candidates(scores: NDArray[np.float64], sampling: Sampling) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _candidates(
+    scores: NDArray[np.float64], sampling: Sampling
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The ids to sample from, ascending, and their probabilities, not renormalised."""
     ids = np.arange(len(scores))
     if 0 < sampling.top_k < len(scores):
@@ -147,7 +171,9 @@ def _candidates(scores: NDArray[np.float64], sampling: Sampling) -> tuple[NDArra
     return ids, probabilities
 
 
-def _shortlisted(shortlist: Shortlist, sampling: Sampling) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+def _shortlisted(
+    shortlist: Shortlist, sampling: Sampling
+) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
     """The same from a shortlist; None where there may be candidates that are not on it."""
     ids, scores, listed = shortlist.ids, shortlist.scores.astype(np.float64), len(shortlist.ids)
     limited = 0 < sampling.top_k < shortlist.vocabulary
@@ -159,7 +185,11 @@ def _shortlisted(shortlist: Shortlist, sampling: Sampling) -> tuple[NDArray[np.i
         probabilities /= probabilities.sum()
     else:
         probabilities = np.exp(scores - shortlist.log_sum)
-    kept = np.cumsum(probabilities) - probabilities < sampling.top_p if sampling.top_p < 1 else np.ones(len(ids), bool)
+    kept = (
+        np.cumsum(probabilities) - probabilities < sampling.top_p
+        if sampling.top_p < 1
+        else np.ones(len(ids), bool)
+    )
     if not limited and kept.all() and listed < shortlist.vocabulary:
         return None
     ids, probabilities = ids[kept], probabilities[kept]

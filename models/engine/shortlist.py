@@ -1,4 +1,6 @@
-"""Choosing tokens on a device: it sifts the logits, and what is left is drawn from on the host, as it always is."""
+"""Choosing tokens on a device: it sifts the logits, and what is left is drawn from on the host, as
+it always is.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +18,9 @@ _COUNT = 256
 
 
 class Shortlister:
-    """The next token of each row, from logits that stay where they were computed; by ``models/export/graph/shortlist.py``."""
+    """The next token of each row, from logits that stay where they were computed; by
+    ``models/export/graph/shortlist.py``.
+    """
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -27,28 +31,45 @@ class Shortlister:
         return cls(open_session(file, device, 1, memory_gb)[0])
 
     def choose(self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]) -> list[int]:
-        """The token that each sampler chooses from its row of ``logits`` [rows, vocabulary]; 0 where there is none.
+        """The token that each sampler chooses from its row of ``logits`` [rows, vocabulary]; 0
+        where there is none.
 
         Raises EngineError where the computation fails, or the logits are not finite.
         """
         shortlists = self._sift(logits, samplers)
-        tokens = [0 if sampler is None else sampler.choose_among(one) for sampler, one in zip(samplers, shortlists, strict=True)]
+        tokens = [
+            0 if sampler is None else sampler.choose_among(one)
+            for sampler, one in zip(samplers, shortlists, strict=True)
+        ]
         if None not in tokens:
             return tokens  # type: ignore[return-value]
-        whole = logits.numpy().astype(np.float32, copy=False)  # seldom: a draw from every token, or from very many
+        whole = logits.numpy().astype(
+            np.float32, copy=False
+        )  # seldom: a draw from every token, or from very many
         return [
             sampler.choose(whole[row]) if token is None and sampler is not None else token or 0
             for row, (token, sampler) in enumerate(zip(tokens, samplers, strict=True))
         ]
 
-    def _sift(self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]) -> list[Shortlist]:
+    def _sift(
+        self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]
+    ) -> list[Shortlist]:
         vocabulary = logits.shape()[1]
         seen = [[] if sampler is None else [*sampler.penalised] for sampler in samplers]
-        # Rows have different numbers of them: an id of the row again, or any id with a penalty of 1, changes nothing.
+        # Rows have different numbers of them: an id of the row again, or any id with a penalty of
+        # 1, changes nothing.
         longest = max(1, *map(len, seen))
-        penalised = np.array([ids + (ids or [0])[:1] * (longest - len(ids)) for ids in seen], np.int64)
-        penalty = [s.sampling.repetition_penalty if s is not None and ids else 1.0 for s, ids in zip(samplers, seen, strict=True)]
-        temperature = [1.0 if s is None or s.sampling.temperature == 0 else s.sampling.temperature for s in samplers]
+        penalised = np.array(
+            [ids + (ids or [0])[:1] * (longest - len(ids)) for ids in seen], np.int64
+        )
+        penalty = [
+            s.sampling.repetition_penalty if s is not None and ids else 1.0
+            for s, ids in zip(samplers, seen, strict=True)
+        ]
+        temperature = [
+            1.0 if s is None or s.sampling.temperature == 0 else s.sampling.temperature
+            for s in samplers
+        ]
         try:
             binding = self._session.io_binding()
             binding.bind_ortvalue_input("logits", logits)
@@ -61,7 +82,15 @@ class Shortlister:
             self._session.run_with_iobinding(binding)
             scores, ids, log_sums = (value.numpy() for value in binding.get_outputs())
         except Exception as error:  # the library has a dozen classes and no common base but this
-            raise EngineError(f"onnxruntime failed to sift the logits of {len(samplers)} rows: {error}") from error
+            raise EngineError(
+                f"onnxruntime failed to sift the logits of {len(samplers)} rows: {error}"
+            ) from error
         if not np.isfinite(log_sums).all():
-            raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
-        return [Shortlist(*row, vocabulary) for row in zip(ids, scores, map(float, log_sums), strict=True)]
+            raise EngineError(
+                "the model's logits are not finite: its weights are broken, or its precision "
+                "is too low"
+            )
+        return [
+            Shortlist(*row, vocabulary)
+            for row in zip(ids, scores, map(float, log_sums), strict=True)
+        ]

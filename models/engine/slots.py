@@ -1,7 +1,9 @@
-"""Rows of keys and values in memory of fixed capacity, over the engine's own graph (``models/export/graph/decoder.py``).
+"""Rows of keys and values in memory of fixed capacity, over the engine's own graph
+(``models/export/graph/decoder.py``).
 
-Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no copy. Rows may differ
-in length. One call reads a part of any size into one row, and decodes a token in each of the first rows.
+Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no
+copy. Rows may differ in length. One call reads a part of any size into one row, and decodes a token
+in each of the first rows.
 """
 
 import mmap
@@ -28,12 +30,18 @@ _FIRST_CAPACITY = 2048
 _PART = 512
 """Tokens that are read in one call where no schedule cuts a prompt."""
 _Number = type[np.floating[Any]] | type[np.int8]
-_TYPES: dict[str, _Number] = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int8)": np.int8}
+_TYPES: dict[str, _Number] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int8)": np.int8,
+}
 
 
 @dataclass(slots=True)
 class _Tensor:
-    """One cache tensor, [rows, heads, capacity, head size]: ``owner`` keeps the memory at ``address``."""
+    """One cache tensor, [rows, heads, capacity, head size]: ``owner`` keeps the memory at
+    ``address``.
+    """
 
     name: str
     owner: NDArray[Any] | onnxruntime.OrtValue
@@ -43,8 +51,8 @@ class _Tensor:
 class SlotSession:
     """The rows, and the computations over them: ``Rows``. All methods belong to one thread.
 
-    There is one row more than is told of. It stands in where nothing is read, and where nothing decodes: the graph's
-    attention over rows that decode does not bear to have none.
+    There is one row more than is told of. It stands in where nothing is read, and where nothing
+    decodes: the graph's attention over rows that decode does not bear to have none.
     """
 
     def __init__(
@@ -55,7 +63,9 @@ class SlotSession:
         rows: int,
         shortlister: Shortlister | None = None,
     ) -> None:
-        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are brought to the host."""
+        """``shortlister`` chooses the tokens of a step where the logits lie; without, they are
+        brought to the host.
+        """
         self._session = session
         self._shortlister = shortlister
         self.device = device
@@ -66,34 +76,61 @@ class SlotSession:
         self.vocabulary, self._logits_type = int(logits.shape[-1]), _TYPES[logits.type]
         self._names = [name.removeprefix("past_") for name in inputs if name.startswith("past_")]
         form = inputs[f"past_{self._names[0]}"]
-        self._heads, self._size, self._type = int(form.shape[1]), int(form.shape[3]), _TYPES[form.type]
+        self._heads, self._size, self._type = (
+            int(form.shape[1]),
+            int(form.shape[3]),
+            _TYPES[form.type],
+        )
         self._capacity = 0
         self._reached = [0] * (rows + 1)
         """The most tokens that each row has held: what a larger memory has to take over."""
         self._tensors: list[_Tensor] = []
         self._bindings: dict[tuple[int, tuple[int, int]], onnxruntime.IOBinding] = {}
-        # A device's rows are not copied into larger ones, so they have their last size from the start.
+        # A device's rows are not copied into larger ones, so they have their last size from the
+        # start.
         self._grow(min(_FIRST_CAPACITY, context_window) if device == "cpu" else context_window)
 
     @classmethod
-    def load(cls, file: Path, *, device: str, threads: int | None, rows: int, memory_gb: float | None = None) -> "SlotSession":
-        """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or unusable."""
+    def load(
+        cls,
+        file: Path,
+        *,
+        device: str,
+        threads: int | None,
+        rows: int,
+        memory_gb: float | None = None,
+    ) -> "SlotSession":
+        """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or
+        unusable.
+        """
         window = context_window_of(file.with_name("config.json"))
         session, device = open_session(file, device, threads, memory_gb)
         if "parts" not in {node.name for node in session.get_inputs()}:
             raise ModelError(
-                f"{file} was exported by an earlier version: export the model again, or have the trainer make another release"
+                f"{file} was exported by an earlier version: export the model again, or have "
+                "the trainer make another release"
             )
         sifting = file.with_name(SHORTLIST_FILE)
         sifts = device != "cpu" and file.name == FP16_FILE and sifting.is_file()
-        return cls(session, device, window, rows, Shortlister.load(sifting, device, memory_gb) if sifts else None)
+        return cls(
+            session,
+            device,
+            window,
+            rows,
+            Shortlister.load(sifting, device, memory_gb) if sifts else None,
+        )
 
     def another(self) -> "SlotSession":
-        """As many rows again over the same weights, for another thread: a session may compute in several at once."""
-        return SlotSession(self._session, self.device, self.context_window, self.rows, self._shortlister)
+        """As many rows again over the same weights, for another thread: a session may compute in
+        several at once.
+        """
+        return SlotSession(
+            self._session, self.device, self.context_window, self.rows, self._shortlister
+        )
 
     def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
-        """Append tokens to a row that holds ``past`` of them; logits after the last, float32 [vocabulary].
+        """Append tokens to a row that holds ``past`` of them; logits after the last, float32
+        [vocabulary].
 
         Raises EngineError where the computation fails.
         """
@@ -102,22 +139,38 @@ class SlotSession:
         return logits[0]
 
     def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
-        """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises EngineError."""
-        computed = (self._compute(part, range(len(part.tokens)), [], "cpu") for part in _parts(0, tokens, past))
-        return np.concatenate([self._host(logits)[:-1] for logits in computed])  # the last is of the row that stands in
+        """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises
+        EngineError.
+        """
+        computed = (
+            self._compute(part, range(len(part.tokens)), [], "cpu")
+            for part in _parts(0, tokens, past)
+        )
+        return np.concatenate(
+            [self._host(logits)[:-1] for logits in computed]
+        )  # the last is of the row that stands in
 
-    def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
+    def advance(
+        self, reading: Reading | None, decoding: Sequence[Decoding]
+    ) -> tuple[Logits | None, list[int]]:
         """See Rows."""
         wanted = reading.wanted if reading is not None else []
         if self._shortlister is not None and not wanted:
             logits = self._compute(reading, wanted, decoding, self.device)
-            return None, self._shortlister.choose(logits, [each.sampler for each in decoding] or [None])[: len(decoding)]
+            return None, self._shortlister.choose(
+                logits, [each.sampler for each in decoding] or [None]
+            )[: len(decoding)]
         rows = self._host(self._compute(reading, wanted, decoding, "cpu"))
-        chosen = [each.sampler.choose(row) for each, row in zip(decoding, rows[len(wanted) :], strict=False)]
+        chosen = [
+            each.sampler.choose(row)
+            for each, row in zip(decoding, rows[len(wanted) :], strict=False)
+        ]
         return (rows[0] if wanted else None), chosen
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """See Rows. On a device the whole row is copied, by way of the host: onnxruntime knows no shorter one."""
+        """See Rows. On a device the whole row is copied, by way of the host: onnxruntime knows no
+        shorter one.
+        """
         if self.device == "cpu":
             for tensor in self._tensors:
                 assert isinstance(tensor.owner, np.ndarray)
@@ -140,23 +193,33 @@ class SlotSession:
     def _host(self, value: onnxruntime.OrtValue) -> Logits:
         logits = value.numpy().astype(np.float32, copy=False)
         if not np.isfinite(logits.max(axis=-1)).all():
-            raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
+            raise EngineError(
+                "the model's logits are not finite: its weights are broken, or its precision "
+                "is too low"
+            )
         return logits
 
     def _compute(
         self, reading: Reading | None, wanted: Sequence[int], decoding: Sequence[Decoding], to: str
     ) -> onnxruntime.OrtValue:
-        """Logits of what is wanted of the reading, then of each row that decodes, or of the one that stands in."""
+        """Logits of what is wanted of the reading, then of each row that decodes, or of the one
+        that stands in.
+        """
         spare = self.rows
         read = reading or Reading(spare, (), 0)
         lengths = [each.length for each in decoding]
-        self._reach([read.row, *range(len(decoding))], [read.past + len(read.tokens), *(length + 1 for length in lengths)])
+        self._reach(
+            [read.row, *range(len(decoding))],
+            [read.past + len(read.tokens), *(length + 1 for length in lengths)],
+        )
         totals = np.array(lengths or [0], np.int32)
         tokens = [*read.tokens, *([each.token for each in decoding] or [0])]
         binding = self._binding(read.row, (0, len(decoding)) if decoding else (spare, spare + 1))
         try:
             form = (len(wanted) + len(totals), self.vocabulary)
-            logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type(form, self._logits_type, to, 0)
+            logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                form, self._logits_type, to, 0
+            )
             binding.bind_cpu_input("input_ids", np.array(tokens, np.int64))
             binding.bind_cpu_input("parts", np.array([len(read.tokens), len(totals)], np.int64))
             binding.bind_cpu_input("past", np.array([read.past], np.int64))
@@ -168,7 +231,8 @@ class SlotSession:
             return logits
         except Exception as error:  # the library has a dozen classes and no common base but this
             raise EngineError(
-                f"onnxruntime failed on {len(read.tokens)} tokens of a prompt and {len(decoding)} rows: {error}"
+                f"onnxruntime failed on {len(read.tokens)} tokens of a prompt and "
+                f"{len(decoding)} rows: {error}"
             ) from error
 
     def _binding(self, row: int, decoding: tuple[int, int]) -> onnxruntime.IOBinding:
@@ -177,7 +241,10 @@ class SlotSession:
         if found is None:
             found = self._session.io_binding()
             for tensor in self._tensors:
-                for past, present, rows in (("past", "present", decoding), ("reading", "read", (row, row + 1))):
+                for past, present, rows in (
+                    ("past", "present", decoding),
+                    ("reading", "read", (row, row + 1)),
+                ):
                     place = self._place(tensor, *rows)
                     found.bind_input(f"{past}_{tensor.name}", *place)
                     found.bind_output(f"{present}_{tensor.name}", *place)
@@ -198,7 +265,9 @@ class SlotSession:
             self._reached[row] = max(self._reached[row], total)
 
     def _grow(self, capacity: int) -> None:
-        """Room for longer sequences in every row. On the CPU memory is only taken as it is written to."""
+        """Room for longer sequences in every row. On the CPU memory is only taken as it is written
+        to.
+        """
         form = (self.rows + 1, self._heads, capacity, self._size)
         before = {tensor.name: tensor for tensor in self._tensors}
         try:
@@ -208,21 +277,30 @@ class SlotSession:
                     for row, length in enumerate(self._reached):
                         tensor.owner[row, :, :length] = before[tensor.name].owner[row, :, :length]  # type: ignore[index]
             else:
-                self._tensors = [_on_device(name, form, self._type, self.device) for name in self._names]
+                self._tensors = [
+                    _on_device(name, form, self._type, self.device) for name in self._names
+                ]
         except (MemoryError, OSError, RuntimeError) as error:
-            raise EngineError(f"no memory for {self.rows} rows of {capacity:,} tokens: {error}") from error
+            raise EngineError(
+                f"no memory for {self.rows} rows of {capacity:,} tokens: {error}"
+            ) from error
         self._capacity = capacity
         self._bindings.clear()
 
 
 def _parts(row: int, tokens: Sequence[int], past: int) -> list[Reading]:
-    """A prompt that no schedule cuts: what a part attends to is a matrix of its tokens by all before."""
+    """A prompt that no schedule cuts: what a part attends to is a matrix of its tokens by all
+    before.
+    """
     starts = range(0, len(tokens), _PART)
-    return [Reading(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts]
+    return [
+        Reading(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts
+    ]
 
 
 def _on_cpu(name: str, form: tuple[int, ...], type_: _Number) -> _Tensor:
-    # Not numpy's memory: it asks for huge pages, and a row of a few tokens would take 2 MB in each of its heads.
+    # Not numpy's memory: it asks for huge pages, and a row of a few tokens would take 2 MB in each
+    # of its heads.
     memory = mmap.mmap(-1, int(np.prod(form)) * np.dtype(type_).itemsize)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         memory.madvise(mmap.MADV_NOHUGEPAGE)

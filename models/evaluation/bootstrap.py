@@ -15,8 +15,11 @@ def interval(statistic: Callable[[np.ndarray], float], rows: int) -> Figure:
     return intervals(lambda drawn: {"": statistic(drawn)}, rows)[""]
 
 
-def intervals(statistics: Callable[[np.ndarray], Mapping[str, float]], rows: int) -> dict[str, Figure]:
-    """The same for statistics of the same rows by name: each resample is drawn once, for all of them together.
+def intervals(
+    statistics: Callable[[np.ndarray], Mapping[str, float]], rows: int
+) -> dict[str, Figure]:
+    """The same for statistics of the same rows by name: each resample is drawn once, for all of
+    them together.
 
     Where a statistic of any resample is not a number, neither is an end of its interval.
     """

@@ -1,4 +1,6 @@
-"""A model's ratings on people's scale: a line through what both say of the same pairs. numpy only."""
+"""A model's ratings on people's scale: a line through what both say of the same pairs. numpy
+only.
+"""
 
 from dataclasses import dataclass
 
@@ -8,9 +10,13 @@ from models.evaluation.bootstrap import Figure, interval
 from models.evaluation.metrics import Opinions
 
 LEAST_RATED = 20
-"""Pairs that people must have rated before a line is fitted at all, the held-out ones among them."""
+"""Pairs that people must have rated before a line is fitted at all, the held-out ones among
+them.
+"""
 _LEAST_EACH = 5
-"""Under so many pairs on either side a line fits anything, or nobody can tell whether it is better."""
+"""Under so many pairs on either side a line fits anything, or nobody can tell whether it is
+better.
+"""
 
 Line = tuple[float, float]
 """Slope and offset: the calibrated score is slope * score + offset, within 1 to 5."""
@@ -18,7 +24,9 @@ Line = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A line, and what it does to the mean distance from people's scores on pairs that it was not fitted to."""
+    """A line, and what it does to the mean distance from people's scores on pairs that it was not
+    fitted to.
+    """
 
     line: Line
     pairs: int
@@ -38,8 +46,8 @@ class Calibration:
 def calibrate(fitted: Opinions, held_out: Opinions) -> Calibration | None:
     """The line of least squares through ``fitted``, measured on ``held_out``.
 
-    None where there are too few pairs to tell, or the line does not rise: it would turn the ratings round, or make all
-    alike. Pairs whose rating is not a number are left out.
+    None where there are too few pairs to tell, or the line does not rise: it would turn the ratings
+    round, or make all alike. Pairs whose rating is not a number are left out.
     """
     fitted, held_out = _finite(fitted), _finite(held_out)
     sizes = len(fitted.scores), len(held_out.scores)
@@ -49,7 +57,9 @@ def calibrate(fitted: Opinions, held_out: Opinions) -> Calibration | None:
     if line is None:
         return None
     before = np.abs(held_out.ratings - held_out.scores)
-    after = np.abs(np.array([calibrated(rating, line) for rating in held_out.ratings]) - held_out.scores)
+    after = np.abs(
+        np.array([calibrated(rating, line) for rating in held_out.ratings]) - held_out.scores
+    )
     change = interval(lambda rows: float((after - before)[rows].mean()), len(before))
     return Calibration(line, len(before), float(before.mean()), float(after.mean()), change)
 
@@ -64,7 +74,11 @@ def _fit(opinions: Opinions) -> Line | None:
     centred = opinions.ratings - opinions.ratings.mean()
     spread = float((centred**2).sum())
     slope = float((centred * opinions.scores).sum()) / spread if spread else 0.0
-    return (slope, float(opinions.scores.mean() - slope * opinions.ratings.mean())) if slope > 0 else None
+    return (
+        (slope, float(opinions.scores.mean() - slope * opinions.ratings.mean()))
+        if slope > 0
+        else None
+    )
 
 
 def _finite(opinions: Opinions) -> Opinions:

@@ -25,8 +25,13 @@ def read_ratings(file: Path) -> list[HumanRating]:
 
 
 def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
-    """Each example that was rated, once, in the order of the ids. The newest rating counts, whoever gave it."""
-    newest = {rating.id: rating for rating in sorted(ratings, key=lambda rating: (rating.at, rating.model_dump_json()))}
+    """Each example that was rated, once, in the order of the ids. The newest rating counts, whoever
+    gave it.
+    """
+    newest = {
+        rating.id: rating
+        for rating in sorted(ratings, key=lambda rating: (rating.at, rating.model_dump_json()))
+    }
     return [
         RatedPair(id, Pair(found.instruction, found.response, found.context or ""), found.score)
         for id, found in sorted(newest.items())

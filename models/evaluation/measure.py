@@ -24,17 +24,26 @@ _TRIES = 16
 
 
 def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measured:
-    """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled pairs made from it.
+    """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled
+    pairs made from it.
 
     A pair is left out where it, or a labelled pair made from it, does not fit the model's context.
     """
     maker = SequenceMaker(prompter)
     rows = [
-        (maker.backward(pair), maker.forward(pair), *(maker.rating(graded.pair, graded.grade) for graded in made))
+        (
+            maker.backward(pair),
+            maker.forward(pair),
+            *(maker.rating(graded.pair, graded.grade) for graded in made),
+        )
         for pair, made in zip(pairs, labelled(pairs), strict=True)
     ]
     longest = _context(model)
-    kept = [number for number, row in enumerate(rows) if max(len(sequence.ids) for sequence in row) <= longest]
+    kept = [
+        number
+        for number, row in enumerate(rows)
+        if max(len(sequence.ids) for sequence in row) <= longest
+    ]
     every = [rows[number] for number in kept]
     was_training = model.training
     model.eval()
@@ -44,36 +53,50 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
             np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
             np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
             _LABELS,
-            np.array(expected_ratings(model, prompter, [s for row in every for s in row[2:]])).reshape(-1, len(_LABELS)),
+            np.array(
+                expected_ratings(model, prompter, [s for row in every for s in row[2:]])
+            ).reshape(-1, len(_LABELS)),
         )
     finally:
         model.train(was_training)
 
 
 def opinions(model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]) -> Opinions:
-    """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its context."""
+    """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its
+    context.
+    """
     maker = SequenceMaker(prompter)
     sequences = [maker.rating(each.pair, each.score) for each in rated]
-    fitting = [number for number, sequence in enumerate(sequences) if len(sequence.ids) <= _context(model)]
+    fitting = [
+        number for number, sequence in enumerate(sequences) if len(sequence.ids) <= _context(model)
+    ]
     ratings = np.full(len(rated), np.nan)
     was_training = model.training
     model.eval()
     try:
-        ratings[fitting] = expected_ratings(model, prompter, [sequences[number] for number in fitting])
+        ratings[fitting] = expected_ratings(
+            model, prompter, [sequences[number] for number in fitting]
+        )
     finally:
         model.train(was_training)
     return Opinions(np.array([each.score for each in rated], float), ratings)
 
 
 def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
-    """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for the same pairs.
+    """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for
+    the same pairs.
 
-    The last two are a hard and an easy mismatch: the response with a request that shares a rare word with the right one, and
-    with any other. A wrong request is drawn again where it is the right one.
+    The last two are a hard and an easy mismatch: the response with a request that shares a rare
+    word with the right one, and with any other. A wrong request is drawn again where it is the
+    right one.
     """
     grader = Grader(pairs, random.Random(0))
     return [
-        [Graded(pair, 5), *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)), *_mismatched(grader, pair)]
+        [
+            Graded(pair, 5),
+            *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)),
+            *_mismatched(grader, pair),
+        ]
         for pair in pairs
     ]
 
@@ -86,7 +109,10 @@ def _damaged(grader: Grader, pair: Pair, grade: int) -> Graded:
 def _mismatched(grader: Grader, pair: Pair) -> list[Graded]:
     true = Graded(pair, 5)
     drawn = (grader.rivals(true, 2) for _ in range(_TRIES))
-    return next((two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)), grader.rivals(true, 2))
+    return next(
+        (two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)),
+        grader.rivals(true, 2),
+    )
 
 
 def _context(model: PreTrainedModel) -> int:
@@ -94,18 +120,26 @@ def _context(model: PreTrainedModel) -> int:
     return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
-def losses(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> list[tuple[float, float]]:
+def losses(
+    model: PreTrainedModel, sequences: Sequence[TrainingSequence]
+) -> list[tuple[float, float]]:
     """Weighted nats, and the sum of the weights, of each sequence."""
     found = [(0.0, 0.0)] * len(sequences)
     for members, ids, weights, logits in _passes(model, sequences):
-        each = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+        each = functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
+        )
         nats = (each.view(len(members), -1) * weights[:, 1:]).sum(1)
-        for member, pair in zip(members, zip(nats.tolist(), weights[:, 1:].sum(1).tolist(), strict=True), strict=True):
+        for member, pair in zip(
+            members, zip(nats.tolist(), weights[:, 1:].sum(1).tolist(), strict=True), strict=True
+        ):
             found[member] = pair
     return found
 
 
-def expected_ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]) -> list[float]:
+def expected_ratings(
+    model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]
+) -> list[float]:
     """The expected rating, 1 to 5, of each sequence that ends in a digit."""
     digits = torch.tensor(prompter.digit_ids, device=model.device)
     scale = torch.arange(1.0, 6.0, device=model.device)
@@ -120,14 +154,17 @@ def expected_ratings(model: PreTrainedModel, prompter: Prompter, sequences: Sequ
 def _passes(
     model: PreTrainedModel, sequences: Sequence[TrainingSequence]
 ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Which sequences, their ids [B, T] and weights [B, T], right padded, and logits [B, T, vocabulary]; batch by batch.
+    """Which sequences, their ids [B, T] and weights [B, T], right padded, and logits [B, T,
+    vocabulary]; batch by batch.
 
     Padding stands on the right, so causal attention needs no mask.
     """
     order = sorted(range(len(sequences)), key=lambda index: len(sequences[index].ids))
     while order:
         members: list[int] = []
-        while order and (not members or (len(members) + 1) * len(sequences[order[0]].ids) <= _BATCH_TOKENS):
+        while order and (
+            not members or (len(members) + 1) * len(sequences[order[0]].ids) <= _BATCH_TOKENS
+        ):
             members.append(order.pop(0))
         ids, weights = pad([sequences[member] for member in members])
         ids, weights = ids.to(model.device), weights.to(model.device)
@@ -137,7 +174,9 @@ def _passes(
 
 
 def pad(sequences: Sequence[TrainingSequence]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids (int64) and loss weights (float32), both [B, T], padded on the right with id 0 and weight 0."""
+    """Ids (int64) and loss weights (float32), both [B, T], padded on the right with id 0 and weight
+    0.
+    """
     length = max(len(sequence.ids) for sequence in sequences)
     ids = torch.zeros(len(sequences), length, dtype=torch.long)
     weights = torch.zeros(len(sequences), length)

@@ -1,4 +1,6 @@
-"""What a model makes of held-out pairs, pair by pair, and the figures that follow from any choice of them. numpy only."""
+"""What a model makes of held-out pairs, pair by pair, and the figures that follow from any choice
+of them. numpy only.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +18,18 @@ _WRONG_LABEL = 2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """N held-out pairs, measured. Each comes with L labelled pairs, of the same labels, that were made from it."""
+    """N held-out pairs, measured. Each comes with L labelled pairs, of the same labels, that were
+    made from it.
+    """
 
     pairs: tuple[int, ...]
     """Which of the pairs that were given: those that fit the model's context."""
     instruction: Array
     """[N, 2]: nats and tokens of the instruction, given the response."""
     response: Array
-    """[N, 2]: nats and tokens of the response, given the instruction under the tag of human data."""
+    """[N, 2]: nats and tokens of the response, given the instruction under the tag of human
+    data.
+    """
     labels: tuple[int, ...]
     """[L]: the grade that each labelled pair deserves; 5 is the pair itself."""
     ratings: Array
@@ -32,17 +38,26 @@ class Measured:
     def of(self, pairs: Sequence[int]) -> "Measured":
         """The same for some of the pairs only, by their numbers. Each must have been measured."""
         rows = [self.pairs.index(pair) for pair in pairs]
-        return Measured(tuple(pairs), self.instruction[rows], self.response[rows], self.labels, self.ratings[rows])
+        return Measured(
+            tuple(pairs),
+            self.instruction[rows],
+            self.response[rows],
+            self.labels,
+            self.ratings[rows],
+        )
 
     def figures(self, threshold: float, rows: Array | None = None) -> dict[str, float]:
-        """Figures over ``rows``, by default all; a row may come more than once. Empty but for ``pairs`` where there is none.
+        """Figures over ``rows``, by default all; a row may come more than once. Empty but for
+        ``pairs`` where there is none.
 
-        ``instruction_nll`` and ``response_nll``: nats a token. ``rating_auc``: how often a true pair (5) is rated above one that
-        does not belong together (1 or 2), ties counting half. ``rating_precision``: the share of those rated ``threshold``
-        or better that deserve a 4 or 5; 0 where none is rated so. ``rating_recall``: the share of those that deserve a 4 or 5
-        that is rated so. ``rating_correlation``: Spearman's rank correlation of rating and label, 0 where either never
-        changes. ``rating_error``: the mean distance of rating and label in points. ``rating_true`` and
-        ``rating_mismatched``: the mean rating of the true pairs, and of those that do not belong together. ``pairs``: N.
+        ``instruction_nll`` and ``response_nll``: nats a token. ``rating_auc``: how often a true
+        pair (5) is rated above one that does not belong together (1 or 2), ties counting half.
+        ``rating_precision``: the share of those rated ``threshold`` or better that deserve a 4 or
+        5; 0 where none is rated so. ``rating_recall``: the share of those that deserve a 4 or 5
+        that is rated so. ``rating_correlation``: Spearman's rank correlation of rating and label, 0
+        where either never changes. ``rating_error``: the mean distance of rating and label in
+        points. ``rating_true`` and ``rating_mismatched``: the mean rating of the true pairs, and of
+        those that do not belong together. ``pairs``: N.
         """
         if not self.pairs:
             return {"pairs": 0.0}
@@ -77,8 +92,8 @@ class Opinions:
     def figures(self, rows: Array | None = None) -> dict[str, float]:
         """Agreement over ``rows``, by default all. Empty where nothing was rated.
 
-        ``people_correlation``: Spearman's rank correlation of rating and score. ``people_error``: their mean distance in
-        points.
+        ``people_correlation``: Spearman's rank correlation of rating and score. ``people_error``:
+        their mean distance in points.
         """
         if not len(self.scores):
             return {}
@@ -91,7 +106,9 @@ class Opinions:
 
 
 def auc(above: np.ndarray, below: np.ndarray) -> float:
-    """How often one of ``above`` is higher than one of ``below``; a tie is half. Neither is empty; NaN where either holds one."""
+    """How often one of ``above`` is higher than one of ``below``; a tie is half. Neither is empty;
+    NaN where either holds one.
+    """
     if np.isnan(above).any() or np.isnan(below).any():
         return float("nan")
     ordered = np.sort(below)
@@ -100,7 +117,9 @@ def auc(above: np.ndarray, below: np.ndarray) -> float:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's: -1 to 1; equal values share their mean rank. 0 where either has only one value."""
+    """Spearman's: -1 to 1; equal values share their mean rank. 0 where either has only one
+    value.
+    """
     ranks = np.stack([_ranks(one), _ranks(other)])
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     spread = float(np.sqrt((centred**2).sum(axis=1)).prod())

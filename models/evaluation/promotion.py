@@ -1,7 +1,8 @@
-"""Whether a trained release takes service: its figures beside its parent's on the same held-out pairs, chance allowed for.
+"""Whether a trained release takes service: its figures beside its parent's on the same held-out
+pairs, chance allowed for.
 
-The pairs are drawn again 2,000 times, each time the same ones for both models and for all figures, which gives a 95%
-interval of every change. docs/releases.md explains the rule.
+The pairs are drawn again 2,000 times, each time the same ones for both models and for all figures,
+which gives a 95% interval of every change. docs/releases.md explains the rule.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,13 @@ from models.evaluation.bootstrap import Figure, intervals
 from models.evaluation.metrics import Measured, Opinions
 
 LEAST_PAIRS = 10
-"""Under so many pairs an interval by resampling is narrower than chance is, so nothing is promoted by it."""
+"""Under so many pairs an interval by resampling is narrower than chance is, so nothing is promoted
+by it.
+"""
 _AUC_TOLERANCE = 0.03
-"""A fall of the rating AUC by more than this never passes, however wide its interval is: few pairs tell little."""
+"""A fall of the rating AUC by more than this never passes, however wide its interval is: few pairs
+tell little.
+"""
 _NLL = ("instruction_nll", "response_nll")
 
 
@@ -36,7 +41,9 @@ class Comparison:
     parent_metrics: Mapping[str, float]
     """The parent's, of the same pairs."""
     changes: Mapping[str, Figure]
-    """Release minus parent, with its 95% interval, of each figure; ``nll`` is the mean of both NLLs."""
+    """Release minus parent, with its 95% interval, of each figure; ``nll`` is the mean of both
+    NLLs.
+    """
     verdict: Verdict
 
 
@@ -48,32 +55,41 @@ def compare(
 ) -> Comparison:
     """Compare a release with its parent on the pairs that were measured with both, and judge it.
 
-    ``threshold`` is the lowest rating that the curator keeps. ``opinions``: the release and the parent beside people, who
-    do not decide.
+    ``threshold`` is the lowest rating that the curator keeps. ``opinions``: the release and the
+    parent beside people, who do not decide.
     """
     both = sorted(set(new.pairs) & set(parent.pairs))
     new, parent = new.of(both), parent.of(both)
     metrics, parent_metrics = new.figures(threshold), parent.figures(threshold)
     changes: dict[str, Figure] = {}
     if both:
-        changes = intervals(lambda rows: _change(new.figures(threshold, rows), parent.figures(threshold, rows)), len(both))
+        changes = intervals(
+            lambda rows: _change(new.figures(threshold, rows), parent.figures(threshold, rows)),
+            len(both),
+        )
     if opinions:
         one, other = _of_both(*opinions)
         metrics |= one.figures()
         parent_metrics |= other.figures()
         if len(one.scores):
-            changes |= intervals(lambda rows: _change(one.figures(rows), other.figures(rows)), len(one.scores))
+            changes |= intervals(
+                lambda rows: _change(one.figures(rows), other.figures(rows)), len(one.scores)
+            )
     return Comparison(metrics, parent_metrics, changes, judge(changes, len(both)))
 
 
 def judge(changes: Mapping[str, Figure], pairs: int) -> Verdict:
-    """Promote where the interval of the NLL's change lies below 0 as a whole, and the rating AUC did not fall.
+    """Promote where the interval of the NLL's change lies below 0 as a whole, and the rating AUC
+    did not fall.
 
-    The AUC fell where its change's interval lies below 0 as a whole, or its change is below -0.03. ``changes`` are as in
-    ``Comparison``, of so many ``pairs``. Nothing that is not a number promotes.
+    The AUC fell where its change's interval lies below 0 as a whole, or its change is below -0.03.
+    ``changes`` are as in ``Comparison``, of so many ``pairs``. Nothing that is not a number
+    promotes.
     """
     if pairs < LEAST_PAIRS:
-        return Verdict(False, f"{pairs} held-out pairs are too few to tell: {LEAST_PAIRS} are needed")
+        return Verdict(
+            False, f"{pairs} held-out pairs are too few to tell: {LEAST_PAIRS} are needed"
+        )
     nll, auc = changes["nll"], changes["rating_auc"]
     figures = f"held-out NLL {_told(nll)} nats a token, rating AUC {_told(auc)}, on {pairs} pairs"
     if not np.isfinite([nll, auc]).all():
@@ -97,7 +113,9 @@ def _change(metrics: Mapping[str, float], parent: Mapping[str, float]) -> dict[s
 def _of_both(new: Opinions, parent: Opinions) -> tuple[Opinions, Opinions]:
     """Of the same rated pairs, those that both models could read."""
     rows = np.isfinite(new.ratings) & np.isfinite(parent.ratings)
-    return Opinions(new.scores[rows], new.ratings[rows]), Opinions(parent.scores[rows], parent.ratings[rows])
+    return Opinions(new.scores[rows], new.ratings[rows]), Opinions(
+        parent.scores[rows], parent.ratings[rows]
+    )
 
 
 def _told(change: Figure) -> str:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from rapidfuzz.distance import LCSseq
 
 NEAR = 0.7
-"""ROUGE-L F1 from which two instructions count as near duplicates, as in Self-Instruct (arXiv 2212.10560)."""
+"""ROUGE-L F1 from which two instructions count as near duplicates, as in Self-Instruct (arXiv
+2212.10560).
+"""
 
 _WORD = re.compile(r"\w+")
 
 
 def words(text: str) -> list[str]:
-    """Lower-cased runs of letters, digits and underscores, in order: ``What is __init__?`` gives what, is, __init__."""
+    """Lower-cased runs of letters, digits and underscores, in order: ``What is __init__?`` gives
+    what, is, __init__.
+    """
     return _WORD.findall(text.lower())
 
 

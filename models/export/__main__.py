@@ -20,7 +20,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{arguments.destination} cannot be written: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"{arguments.destination} cannot be written: {error.strerror or error}", file=sys.stderr
+        )
         return 1
     return 0
 

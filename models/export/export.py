@@ -1,9 +1,11 @@
 """Exports a checkpoint to ONNX: ``python -m models.export SOURCE DESTINATION``.
 
-SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``. DESTINATION gets
-the graph, the configuration, the tokenizer, and the safetensors weights, from which training starts. The graph is our
-own (``models/export/graph/``), ``decoder.onnx`` in fp32 and ``decoder.int8.onnx`` where quality holds (``models/export/int8_choice.py``),
-or, for an architecture that it does not cover, optimum's ``model.onnx``. Weights that would pass 2 GB lie beside the graph.
+SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``.
+DESTINATION gets the graph, the configuration, the tokenizer, and the safetensors weights, from
+which training starts. The graph is our own (``models/export/graph/``), ``decoder.onnx`` in fp32 and
+``decoder.int8.onnx`` where quality holds (``models/export/int8_choice.py``), or, for an
+architecture that it does not cover, optimum's ``model.onnx``. Weights that would pass 2 GB lie
+beside the graph.
 """
 
 import os
@@ -34,16 +36,22 @@ _INT8_WAYS = ("smoothed", "blocks")
 def export(source: str, destination: Path) -> None:
     """Export ``source`` into ``destination``, which is made where it is not there.
 
-    Raises ModelError where the source is not a usable checkpoint or its architecture cannot be exported.
+    Raises ModelError where the source is not a usable checkpoint or its architecture cannot be
+    exported.
     """
     directory = locate(source)
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
         problem = _write_our_graphs(directory, Path(scratch))
         if problem:
-            print(f"{source} is served by the plain graph, which is slower: our own does not cover {problem}", file=sys.stderr)
+            print(
+                f"{source} is served by the plain graph, which is slower: our own does not "
+                f"cover {problem}",
+                file=sys.stderr,
+            )
             _write_plain_graph(directory, Path(scratch))
-        # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and tokenizer.
+        # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and
+        # tokenizer.
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
         for file in (*side_files(directory), *weight_files(directory)):
@@ -56,7 +64,9 @@ def export(source: str, destination: Path) -> None:
 
 
 def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
-    """Write ``decoder.onnx``, and each int8 graph in a directory. Returns what ``models.export.graph`` does not cover; None if all."""
+    """Write ``decoder.onnx``, and each int8 graph in a directory. Returns what
+    ``models.export.graph`` does not cover; None if all.
+    """
     # Imported here, because it takes seconds: a wrong name is refused at once.
     import torch
     from transformers import AutoModelForCausalLM
@@ -68,14 +78,19 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     set_verbosity_error()
     smoothed, blocks = (scratch / way for way in _INT8_WAYS)
     try:
-        model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True).eval()
+        model = AutoModelForCausalLM.from_pretrained(
+            directory, dtype=torch.float32, local_files_only=True
+        ).eval()
         build(model, scratch / Precision.FP32.file)
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
             build_shortlist(scratch / SHORTLIST_FILE)
         for way in (smoothed, blocks):
             way.mkdir()
-        ranges = measure(model, calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings))
+        ranges = measure(
+            model,
+            calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings),
+        )
         spans = level(model, ranges)
         build(model, blocks / Precision.INT8.file, Precision.INT8, spans=spans, blocks=True)
         smooth(model, ranges)
@@ -85,7 +100,9 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     except BackstreamError:
         raise
     except Exception as error:  # loaders and model code raise anything
-        raise ModelError(f"{directory} cannot be loaded as a causal language model: {_first_line(error)}") from error
+        raise ModelError(
+            f"{directory} cannot be loaded as a causal language model: {_first_line(error)}"
+        ) from error
     return None
 
 
@@ -97,8 +114,8 @@ def _write_plain_graph(directory: Path, scratch: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every branch on a shape
         try:
-            # Validation is left to the golden vector and to the tests, which compare the engine with transformers:
-            # the exporter's own only logs, and doubles the memory.
+            # Validation is left to the golden vector and to the tests, which compare the engine
+            # with transformers: the exporter's own only logs, and doubles the memory.
             main_export(
                 str(directory),
                 scratch,
@@ -110,20 +127,29 @@ def _write_plain_graph(directory: Path, scratch: Path) -> None:
                 do_validation=False,
             )
         except Exception as error:  # exporter, tracer and model code raise anything
-            raise ModelError(f"{directory} cannot be exported to ONNX: {_first_line(error)}") from error
+            raise ModelError(
+                f"{directory} cannot be exported to ONNX: {_first_line(error)}"
+            ) from error
     if not (scratch / "model.onnx").is_file():
-        raise ModelError(f"{directory} was exported to {sorted(f.name for f in scratch.iterdir())}, without a model.onnx")
+        raise ModelError(
+            f"{directory} was exported to {sorted(f.name for f in scratch.iterdir())}, "
+            "without a model.onnx"
+        )
 
 
 def _complete_config(directory: Path, destination: Path) -> None:
-    """Write the configuration with the defaults that the original may leave out; the engine reads them."""
+    """Write the configuration with the defaults that the original may leave out; the engine reads
+    them.
+    """
     from transformers import AutoConfig
 
     AutoConfig.from_pretrained(directory, local_files_only=True).save_pretrained(destination)
 
 
 def _bring(file: Path, to: Path) -> None:
-    """Copy a file, or link it where it lies in the hub's cache: such files are symbolic links and never change."""
+    """Copy a file, or link it where it lies in the hub's cache: such files are symbolic links and
+    never change.
+    """
     to.unlink(missing_ok=True)
     if file.is_symlink():
         try:

@@ -1,4 +1,6 @@
-"""What a release's graph thinks of texts: nats of a continuation, expected ratings. Without torch, in either precision."""
+"""What a release's graph thinks of texts: nats of a continuation, expected ratings. Without torch,
+in either precision.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +19,12 @@ class GraphReader:
     """Reads prompts one at a time, through the graph that the engine serves. Owns its session."""
 
     def __init__(self, directory: Path, precision: Precision, threads: int | None = None) -> None:
-        """Open one of a directory's own graphs on the CPU. Raises ModelError where that is not possible."""
-        self._session = SlotSession.load(directory / precision.file, device="cpu", threads=threads, rows=1)
+        """Open one of a directory's own graphs on the CPU. Raises ModelError where that is not
+        possible.
+        """
+        self._session = SlotSession.load(
+            directory / precision.file, device="cpu", threads=threads, rows=1
+        )
 
     @property
     def context_window(self) -> int:
@@ -26,13 +32,17 @@ class GraphReader:
         return self._session.context_window
 
     def nats(self, prompt: Sequence[int], targets: Sequence[Sequence[int]]) -> Nats:
-        """[targets]: negative log-likelihood of each target after the prompt, which is read once."""
+        """[targets]: negative log-likelihood of each target after the prompt, which is read
+        once.
+        """
         after = self._session.read(0, prompt, 0)
         return np.array([self._nats_after(after, len(prompt), target) for target in targets])
 
     def rating(self, prompt: Sequence[int], digit_ids: Sequence[int]) -> float:
         """The expected rating, 1 to 5, where a digit is due."""
-        probabilities = digit_probabilities(self._session.read(0, prompt, 0), digit_ids).probabilities
+        probabilities = digit_probabilities(
+            self._session.read(0, prompt, 0), digit_ids
+        ).probabilities
         return sum(digit * p for digit, p in enumerate(probabilities, start=1))
 
     def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
@@ -45,7 +55,9 @@ class GraphReader:
         return taken
 
     def best(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[int]:
-        """[tokens]: the most probable token in the place of each of ``tokens``, those before it given."""
+        """[tokens]: the most probable token in the place of each of ``tokens``, those before it
+        given.
+        """
         logits = self._session.read_all([*prompt, *tokens[:-1]])
         return [int(token) for token in logits[len(prompt) - 1 :].argmax(axis=1)]
 

@@ -18,7 +18,10 @@ _MEANINGS = {
     "auc_random": "rating AUC, true pairs against random mismatches",
     "auc_hard": "rating AUC, true pairs against requests that share a rare word",
     "auc_borrowed": "rating AUC, true pairs against other requests with words of the response put into them",
-    **{f"mean_rating_of_grade_{grade}": f"mean rating of grade {grade}" for grade in (5, 4, 3, 2, 1)},
+    **{
+        f"mean_rating_of_grade_{grade}": f"mean rating of grade {grade}"
+        for grade in (5, 4, 3, 2, 1)
+    },
     "distinct": "instructions for documentation that are distinct",
     "well_formed": "that end in a full stop or a question mark",
     "without_repetition": "that say no phrase of four words twice",
@@ -32,23 +35,41 @@ def render(
     of_documentation: Sequence[Written],
     of_pairs: Sequence[Written],
 ) -> None:
-    """Replace what stands between the card's markers. ``figures`` are by precision, then by name."""
+    """Replace what stands between the card's markers. ``figures`` are by precision, then by
+    name.
+    """
     before, _, rest = card.read_text(encoding="utf-8").partition(_BEGIN)
     after = rest.partition(_END)[2]
-    lines = ["| figure | " + " | ".join(f"{precision} | 95% interval" for precision in figures) + " |"]
+    lines = [
+        "| figure | " + " | ".join(f"{precision} | 95% interval" for precision in figures) + " |"
+    ]
     lines += ["|---" * (1 + 2 * len(figures)) + "|"]
     for name in next(iter(figures.values())):
-        values = [f"{value:.2f} | {low:.2f} to {high:.2f}" for value, low, high in (found[name] for found in figures.values())]
+        values = [
+            f"{value:.2f} | {low:.2f} to {high:.2f}"
+            for value, low, high in (found[name] for found in figures.values())
+        ]
         lines.append(f"| {_MEANINGS[name]} | {' | '.join(values)} |")
-    lines += ["", "### Twenty held-out passages of documentation, unpicked", "", *_table(of_documentation, "heading")]
-    lines += ["", "### Twenty held-out rows of the instruction data, unpicked", "", *_table(of_pairs, "true instruction")]
+    lines += [
+        "",
+        "### Twenty held-out passages of documentation, unpicked",
+        "",
+        *_table(of_documentation, "heading"),
+    ]
+    lines += [
+        "",
+        "### Twenty held-out rows of the instruction data, unpicked",
+        "",
+        *_table(of_pairs, "true instruction"),
+    ]
     card.write_text("\n".join([before + _BEGIN, *lines, _END + after]), encoding="utf-8")
 
 
 def _table(written: Sequence[Written], truth: str) -> list[str]:
     rows = [f"| text | {truth} | the model writes | rates |", "|---|---|---|---|"]
     return rows + [
-        f"| {_cell(each.pair.response, 90)} | {_cell(each.pair.instruction, 80)} | {_cell(each.instruction, 200)} "
+        f"| {_cell(each.pair.response, 90)} | {_cell(each.pair.instruction, 80)} | "
+        f"{_cell(each.instruction, 200)} "
         f"| {each.rating:.1f} |"
         for each in written
     ]

@@ -1,7 +1,8 @@
 """One response under several instructions, each with its own rating, in one pass.
 
-The response is by far the longest part, so reading it once for a true and three wrong instructions gives four ratings
-for little more than the price of one. The branches share the response's positions and do not see each other.
+The response is by far the longest part, so reading it once for a true and three wrong instructions
+gives four ratings for little more than the price of one. The branches share the response's
+positions and do not see each other.
 """
 
 import itertools
@@ -16,16 +17,20 @@ from models.seeds.grades import Graded
 
 @dataclass(frozen=True, slots=True)
 class ContrastSequence(TrainingSequence):
-    """A shared prompt followed by branches. ``ends[0]`` is where the prompt ends, ``ends[k]`` where branch k does."""
+    """A shared prompt followed by branches. ``ends[0]`` is where the prompt ends, ``ends[k]`` where
+    branch k does.
+    """
 
     ends: tuple[int, ...]
 
 
 def contrast(maker: SequenceMaker, graded: Sequence[Graded]) -> ContrastSequence:
-    """The ratings of pairs that share a response and a context. A 5's instruction is a target too; it must come first.
+    """The ratings of pairs that share a response and a context. A 5's instruction is a target too;
+    it must come first.
 
-    Only the first branch follows the prompt in ``ids``, so only its first token can be predicted from the prompt. Its
-    rating weighs as much as those of all rivals together: a model that has learnt nothing yet should not say 1.
+    Only the first branch follows the prompt in ``ids``, so only its first token can be predicted
+    from the prompt. Its rating weighs as much as those of all rivals together: a model that has
+    learnt nothing yet should not say 1.
     """
     shared = graded[0].pair
     prompt = len(maker.prompter.backward(shared.response, shared.context))
@@ -45,7 +50,9 @@ def contrast(maker: SequenceMaker, graded: Sequence[Graded]) -> ContrastSequence
 
 
 def layout(batch: Sequence[TrainingSequence], length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions, int64 [rows, length], and what each token may see, bool [rows, 1, length, length]."""
+    """Positions, int64 [rows, length], and what each token may see, bool [rows, 1, length,
+    length].
+    """
     positions = torch.arange(length).repeat(len(batch), 1)
     branches = torch.zeros(len(batch), length, dtype=torch.long)
     for row, sequence in enumerate(batch):

@@ -24,7 +24,9 @@ T = TypeVar("T")
 _SHORTEST_RESPONSE = 60
 """Characters below which a response says too little to recover its instruction from."""
 _SEED_TAG_SHARE = 0.7
-"""Share of forward sequences under the tag of human data; the rest stand under both tags, as at inference."""
+"""Share of forward sequences under the tag of human data; the rest stand under both tags, as at
+inference.
+"""
 _COMMON_HEADING = 10
 """A heading that stands over so many passages ("Examples", "Notes") names no subject."""
 
@@ -32,7 +34,10 @@ _COMMON_HEADING = 10
 def read_pairs(file: Path) -> list[Pair]:
     """Rows of a Dolly-format JSONL file as pairs, in file order."""
     rows = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
-    return [Pair(row["instruction"].strip(), row["response"].strip(), row["context"].strip()) for row in rows]
+    return [
+        Pair(row["instruction"].strip(), row["response"].strip(), row["context"].strip())
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,24 @@ class Passages:
 def sequences(
     recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], passages: Sequence[Pair]
 ) -> Iterator[TrainingSequence]:
-    """The sequences of phase ``index`` without end, each epoch shuffled and graded anew; the same for the same seed."""
+    """The sequences of phase ``index`` without end, each epoch shuffled and graded anew; the same
+    for the same seed.
+    """
     phase = recipe.phases[index]
-    # A seed of its own for each phase: with one for all, short phases would read the same beginning of the data again.
+    # A seed of its own for each phase: with one for all, short phases would read the same beginning
+    # of the data again.
     generator = random.Random(recipe.seed + index)
     maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)
     reader = SequenceMaker(prompter, 1.0)
     grader = Grader(pairs, generator)
     answers = [pair for pair in pairs if len(pair.response) >= _SHORTEST_RESPONSE]
-    # A context that answers a question is a passage in the voice of an encyclopaedia: closest to the stream's documents.
-    answers += [Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000]
-    # A question over a passage is answered by it. Other headings teach the model to write headings (DECISIONS.md).
+    # A context that answers a question is a passage in the voice of an encyclopaedia: closest to
+    # the stream's documents.
+    answers += [
+        Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000
+    ]
+    # A question over a passage is answered by it. Other headings teach the model to write headings
+    # (DECISIONS.md).
     answers += [pair for pair in passages if pair.instruction.endswith("?")]
     backward, forward, reading = (_shuffled(each, generator) for each in (answers, pairs, passages))
     while True:
@@ -80,7 +92,9 @@ def sequences(
         if draw < phase.passages:
             sequence = reader.text(next(reading).response)
         elif draw < phase.passages + phase.forward:
-            sequence = maker.forward(next(forward), SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS)
+            sequence = maker.forward(
+                next(forward), SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS
+            )
         elif draw < phase.passages + phase.forward + phase.rated:
             graded = grader.draw(next(backward), generator.choice(recipe.grades))
             sequence = contrast(maker, [graded, *grader.rivals(graded, recipe.rivals)])
@@ -102,6 +116,9 @@ def training_batches(
 
 def _shuffled(items: Sequence[T], generator: random.Random) -> Iterator[T]:
     if not items:
-        raise TrainingError("the data have nothing for one of the roles: pairs, responses of 60 characters, or passages")
+        raise TrainingError(
+            "the data have nothing for one of the roles: pairs, responses of 60 characters, "
+            "or passages"
+        )
     while True:
         yield from generator.sample(items, len(items))

@@ -2,7 +2,8 @@
 
 ``python -m models.house.evaluate --data dolly.jsonl --documentation passages.jsonl``
 
-The rows are the last of the data and the passages are chosen by hash: no phase of the recipe trains on either.
+The rows are the last of the data and the passages are chosen by hash: no phase of the recipe trains
+on either.
 """
 
 import argparse
@@ -36,8 +37,12 @@ def mean(values: np.ndarray) -> Figure:
     return interval(lambda rows: float(values[rows].mean()), len(values))
 
 
-def recovery_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
-    """Instruction NLL with, without and with another response; how often the true instruction is first."""
+def recovery_figures(
+    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+) -> dict[str, Figure]:
+    """Instruction NLL with, without and with another response; how often the true instruction is
+    first.
+    """
     found = Recovery.measure(model, prompter, pairs)
 
     def per_token(nats: np.ndarray) -> Figure:
@@ -53,17 +58,27 @@ def recovery_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pai
     return figures
 
 
-def response_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
+def response_figures(
+    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+) -> dict[str, Figure]:
     """Response NLL given the instruction."""
     targets = [prompter.target(pair.response) for pair in pairs]
     prompts = [prompter.forward(pair.instruction, pair.context, SEED_TAG) for pair in pairs]
-    nats = np.array([model.nats(prompt, [target])[0] for prompt, target in zip(prompts, targets, strict=True)])
+    nats = np.array(
+        [model.nats(prompt, [target])[0] for prompt, target in zip(prompts, targets, strict=True)]
+    )
     tokens = np.array([len(target) for target in targets])
-    return {"response_nll": interval(lambda rows: nats[rows].sum() / tokens[rows].sum(), len(pairs))}
+    return {
+        "response_nll": interval(lambda rows: nats[rows].sum() / tokens[rows].sum(), len(pairs))
+    }
 
 
-def rating_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> dict[str, Figure]:
-    """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each grade."""
+def rating_figures(
+    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+) -> dict[str, Figure]:
+    """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each
+    grade.
+    """
     grader = Grader(pairs, random.Random(0))
 
     def rate(some: Sequence[Pair]) -> np.ndarray:
@@ -72,20 +87,32 @@ def rating_figures(model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
 
     true = rate(pairs)
     strangers = [*pairs[1:], pairs[0]]
-    random_ones = rate([Pair(other.instruction, pair.response) for pair, other in zip(pairs, strangers, strict=True)])
-    hard, borrowed = (rate([Pair(make(pair), pair.response) for pair in pairs]) for make in (grader.neighbour, grader.borrower))
+    random_ones = rate(
+        [
+            Pair(other.instruction, pair.response)
+            for pair, other in zip(pairs, strangers, strict=True)
+        ]
+    )
+    hard, borrowed = (
+        rate([Pair(make(pair), pair.response) for pair in pairs])
+        for make in (grader.neighbour, grader.borrower)
+    )
     figures = {
         "auc_random": interval(lambda rows: auc(true[rows], random_ones[rows]), len(pairs)),
         "auc_hard": interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
         "auc_borrowed": interval(lambda rows: auc(true[rows], borrowed[rows]), len(pairs)),
     }
     for grade in (5, 4, 3, 2, 1):
-        figures[f"mean_rating_of_grade_{grade}"] = mean(rate([grader.draw(pair, grade).pair for pair in pairs]))
+        figures[f"mean_rating_of_grade_{grade}"] = mean(
+            rate([grader.draw(pair, grade).pair for pair in pairs])
+        )
     return figures
 
 
 def writing_figures(written: Sequence[Written]) -> dict[str, Figure]:
-    """Shares of instructions for passages of documentation that are distinct, well-formed and without repetition."""
+    """Shares of instructions for passages of documentation that are distinct, well-formed and
+    without repetition.
+    """
     texts = [each.instruction.casefold() for each in written]
     shares = {
         "well_formed": np.array([each.well_formed for each in written]),
@@ -100,10 +127,14 @@ def writing_figures(written: Sequence[Written]) -> dict[str, Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
-    parser.add_argument("--documentation", type=Path, required=True, help="what `backstream segment` wrote")
+    parser.add_argument(
+        "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
+    )
     parser.add_argument("--checkpoint", type=Path, default=HOUSE_CHECKPOINT)
     parser.add_argument("--rows", type=int, default=200, help="held-out pairs; 100 at the least")
-    parser.add_argument("--passages", type=int, default=500, help="held-out passages of documentation")
+    parser.add_argument(
+        "--passages", type=int, default=500, help="held-out passages of documentation"
+    )
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--top-p", type=float, default=0.9)
     parser.add_argument("--repetition-penalty", type=float, default=1.3)
@@ -113,9 +144,18 @@ def main() -> None:
     name = HOUSE if arguments.checkpoint == HOUSE_CHECKPOINT else str(arguments.checkpoint)
     release = prepare(name, default_cache(), progress=print)
     held_out = read_pairs(arguments.data)[-recipe.held_out :]
-    pairs = [pair for pair in held_out if 80 <= len(pair.response) <= 2500 and not pair.context][: arguments.rows]
-    chosen = Passages.read(arguments.documentation, recipe.held_out_passages).held_out[: arguments.passages]
-    sampling = Sampling(arguments.temperature, arguments.top_p, repetition_penalty=arguments.repetition_penalty, max_tokens=64)
+    pairs = [pair for pair in held_out if 80 <= len(pair.response) <= 2500 and not pair.context][
+        : arguments.rows
+    ]
+    chosen = Passages.read(arguments.documentation, recipe.held_out_passages).held_out[
+        : arguments.passages
+    ]
+    sampling = Sampling(
+        arguments.temperature,
+        arguments.top_p,
+        repetition_penalty=arguments.repetition_penalty,
+        max_tokens=64,
+    )
     figures: dict[str, dict[str, Figure]] = {}
     samples: tuple[list[Written], list[Written]] = ([], [])
     for precision in (Precision.INT8, Precision.FP32):
@@ -127,9 +167,13 @@ def main() -> None:
             **rating_figures(model, prompter, pairs),
             **writing_figures(of_documentation),
         }
-        samples = of_documentation[:20], asyncio.run(write(release, pairs[:20], sampling, precision))
+        samples = (
+            of_documentation[:20],
+            asyncio.run(write(release, pairs[:20], sampling, precision)),
+        )
     rounded = {
-        precision: {name: [round(v, 4) for v in figure] for name, figure in all_.items()} for precision, all_ in figures.items()
+        precision: {name: [round(v, 4) for v in figure] for name, figure in all_.items()}
+        for precision, all_ in figures.items()
     }
     print(json.dumps(rounded, indent=2))
     if arguments.card:

@@ -1,4 +1,6 @@
-"""Draws the loss of a training run: ``python -m models.house.plot work/house/log.jsonl models/house/loss.svg``."""
+"""Draws the loss of a training run: ``python -m models.house.plot work/house/log.jsonl
+models/house/loss.svg``.
+"""
 
 import json
 import sys
@@ -17,7 +19,8 @@ from models.house.settings import Recipe
 def draw(log: Path, picture: Path) -> None:
     """The training loss by tokens, and where the phases begin.
 
-    The loss is a moving mean over a phase's own mix, so it jumps where another begins, and is no held-out figure.
+    The loss is a moving mean over a phase's own mix, so it jumps where another begins, and is no
+    held-out figure.
     """
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     phases = Recipe().phases
@@ -25,7 +28,11 @@ def draw(log: Path, picture: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 4))
     for index in range(len(phases)):
         mine = [row for row in rows if row["phase"] == index]
-        axes.plot([(before[index] + row["tokens"]) / 1e6 for row in mine], [row["loss"] for row in mine], linewidth=1.5)
+        axes.plot(
+            [(before[index] + row["tokens"]) / 1e6 for row in mine],
+            [row["loss"] for row in mine],
+            linewidth=1.5,
+        )
         axes.axvline(before[index] / 1e6, color="grey", linewidth=0.5)
     axes.set(xlabel="million tokens", ylabel="weighted training loss, nats a token", ylim=(2, 7))
     figure.tight_layout()

@@ -1,14 +1,15 @@
 """Trains the house model, from its data to a release directory; resumable, one command.
 
-``python -m models.house.train --data dolly.jsonl --documentation passages.jsonl``, the passages being what
-``models/house/documentation.sh`` wrote.
+``python -m models.house.train --data dolly.jsonl --documentation passages.jsonl``, the passages
+being what ``models/house/documentation.sh`` wrote.
 
 Optimisers: Muon (torch.optim.Muon) on the matrices inside the layers, AdamW on the rest.
 """
 
 import os
 
-# Some virtual machines claim AMX and are killed by it inside Muon's bf16 products; this must precede torch.
+# Some virtual machines claim AMX and are killed by it inside Muon's bf16 products; this must
+# precede torch.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 import argparse
@@ -38,7 +39,9 @@ from models.releases.catalogue import default_cache, prepare
 from models.seeds.pairs import Pair
 
 _THIN = 5
-"""Of the documentation, every fifth text teaches the tokenizer: about as much as there is of the instruction data."""
+"""Of the documentation, every fifth text teaches the tokenizer: about as much as there is of the
+instruction data.
+"""
 _END, _PAD = "<|end|>", "<|pad|>"
 
 
@@ -46,7 +49,10 @@ def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> No
     """Write a byte-level BPE tokenizer whose digits stand alone, so that a rating is one token."""
     tokenizer = Tokenizer(tokenizer_models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -65,11 +71,15 @@ def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> No
         "model_max_length": recipe.context,
         "clean_up_tokenization_spaces": False,
     }
-    (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps(config, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
-    """A Qwen3-shaped decoder with random weights; what a layer adds to its input is nothing at first."""
+    """A Qwen3-shaped decoder with random weights; what a layer adds to its input is nothing at
+    first.
+    """
     torch.manual_seed(recipe.seed)
     end = prompter.stop_ids[0]
     model = Qwen3ForCausalLM(
@@ -95,12 +105,16 @@ def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
 
 
 def add_dropout(model: Qwen3ForCausalLM) -> torch.nn.Dropout:
-    """Dropout of what is embedded and of what each layer adds, which transformers' decoders lack; returned to set its share."""
+    """Dropout of what is embedded and of what each layer adds, which transformers' decoders lack;
+    returned to set its share.
+    """
     dropout = torch.nn.Dropout(0.0)
     layers = model.model.layers
     added = [part for layer in layers for part in (layer.self_attn.o_proj, layer.mlp.down_proj)]
     for part in (model.model.embed_tokens, *added):
-        part.register_forward_hook(lambda module, _, output: dropout(output) if module.training else output)
+        part.register_forward_hook(
+            lambda module, _, output: dropout(output) if module.training else output
+        )
     return dropout
 
 
@@ -119,7 +133,9 @@ class Optimisers:
         self._rates = [recipe.matrix_rate, recipe.vector_rate]
 
     def step(self, done: float, decay: float) -> None:
-        """One update, ``done`` being the finished share of the phase and ``decay`` the share in which the rates fall."""
+        """One update, ``done`` being the finished share of the phase and ``decay`` the share in
+        which the rates fall.
+        """
         factor = min(1.0, done / self._recipe.warm_up + 0.01, (1.0 - done) / decay)
         for optimiser, rate in zip(self._both, self._rates, strict=True):
             for group in optimiser.param_groups:
@@ -136,10 +152,18 @@ class Optimisers:
 
 
 def batch_loss(model: Qwen3ForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
-    """Weighted mean cross-entropy. Padding stands on the right, so a batch without branches needs no mask."""
+    """Weighted mean cross-entropy. Padding stands on the right, so a batch without branches needs
+    no mask.
+    """
     ids, weights = pad(batch)
-    positions, mask = layout(batch, ids.shape[1]) if any(isinstance(s, ContrastSequence) for s in batch) else (None, None)
-    logits = model(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False).logits[:, :-1]
+    positions, mask = (
+        layout(batch, ids.shape[1])
+        if any(isinstance(s, ContrastSequence) for s in batch)
+        else (None, None)
+    )
+    logits = model(
+        input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False
+    ).logits[:, :-1]
     losses = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     flat = weights[:, 1:].flatten()
     return (losses * flat).sum() / flat.sum()
@@ -153,8 +177,12 @@ def train_step(
     done: float,
     decay: float,
 ) -> float:
-    """One update on a batch; returns its loss. ``done`` and ``decay`` are as in ``Optimisers.step``."""
-    with torch.autocast("cpu", torch.bfloat16):  # weights and optimisers stay fp32; 1.8 times as fast on AVX512-BF16
+    """One update on a batch; returns its loss. ``done`` and ``decay`` are as in
+    ``Optimisers.step``.
+    """
+    with torch.autocast(
+        "cpu", torch.bfloat16
+    ):  # weights and optimisers stay fp32; 1.8 times as fast on AVX512-BF16
         loss = batch_loss(model, batch)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -164,7 +192,9 @@ def train_step(
 
 @dataclass
 class Progress:
-    """Where a run stands; saved with each checkpoint. ``tokens`` and ``batches`` are of the phase, ``seconds`` of the run."""
+    """Where a run stands; saved with each checkpoint. ``tokens`` and ``batches`` are of the phase,
+    ``seconds`` of the run.
+    """
 
     phase: int = 0
     tokens: int = 0
@@ -197,12 +227,16 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
         phase = recipe.phases[progress.phase]
         dropout.p = phase.dropout
         stream = training_batches(recipe, progress.phase, prompter, pairs, passages)
-        for _ in range(progress.batches):  # the stream is seeded: passing over what was seen puts it where it was
+        for _ in range(
+            progress.batches
+        ):  # the stream is seeded: passing over what was seen puts it where it was
             next(stream)
         average = None
         while progress.tokens < phase.tokens:
             batch = next(stream)
-            loss = train_step(recipe, model, optimisers, batch, progress.tokens / phase.tokens, phase.decay)
+            loss = train_step(
+                recipe, model, optimisers, batch, progress.tokens / phase.tokens, phase.decay
+            )
             progress.tokens += sum(len(sequence.ids) for sequence in batch)
             progress.batches += 1
             progress.seconds = time.monotonic() - started
@@ -224,22 +258,37 @@ def _log(file: Path, line: dict[str, Any]) -> None:
         log.write(json.dumps(line) + "\n")
 
 
-def _save_state(file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: Progress) -> None:
+def _save_state(
+    file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: Progress
+) -> None:
     beside = file.with_suffix(".new")
-    parts = {"model": model.state_dict(), "optimisers": optimisers.state(), "progress": asdict(progress)}
+    parts = {
+        "model": model.state_dict(),
+        "optimisers": optimisers.state(),
+        "progress": asdict(progress),
+    }
     torch.save({**parts, "random": torch.get_rng_state()}, beside)
     beside.replace(file)
 
 
 def _texts(pairs: Sequence[Pair]) -> list[str]:
-    return list(itertools.chain.from_iterable((p.instruction, p.context, p.response) for p in pairs))
+    return list(
+        itertools.chain.from_iterable((p.instruction, p.context, p.response) for p in pairs)
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
-    parser.add_argument("--documentation", type=Path, required=True, help="what `backstream segment` wrote")
-    parser.add_argument("--work", type=Path, default=Path("work/house"), help="checkpoints and log (default: work/house)")
+    parser.add_argument(
+        "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("work/house"),
+        help="checkpoints and log (default: work/house)",
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

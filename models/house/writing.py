@@ -1,4 +1,6 @@
-"""What the model writes for passages, through the engine that serves it, and how often that is fit to keep."""
+"""What the model writes for passages, through the engine that serves it, and how often that is fit
+to keep.
+"""
 
 import asyncio
 import re
@@ -37,14 +39,18 @@ class Written:
         return len(set(phrases)) < len(phrases)
 
 
-async def write(release: Path, pairs: Sequence[Pair], sampling: Sampling, precision: str = "auto") -> list[Written]:
+async def write(
+    release: Path, pairs: Sequence[Pair], sampling: Sampling, precision: str = "auto"
+) -> list[Written]:
     """An instruction and a rating for each response that fits the context window, in order."""
     served = await ServedModel.load(release, precision=precision)
     try:
 
         async def one(number: int, pair: Pair) -> Written | None:
             try:
-                written = await served.write_instruction(str(number), pair.response, pair.context or None, sampling)
+                written = await served.write_instruction(
+                    str(number), pair.response, pair.context or None, sampling
+                )
                 rating = await served.rate(written.instruction, pair.response, pair.context or None)
             except PromptTooLong:
                 return None

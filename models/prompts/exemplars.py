@@ -1,4 +1,5 @@
-"""Worked examples: a base model learns the task from them, an instruct model where the points of the rating scale lie.
+"""Worked examples: a base model learns the task from them, an instruct model where the points of
+the rating scale lie.
 
 They are two of the human seeds, never those held out.
 """
@@ -14,7 +15,8 @@ from models.seeds.pairs import Pair
 
 _WORKED = (
     "When should I use a generator instead of building a list in Python?",
-    "How do I convert a temperature from Fahrenheit to Celsius, and is there a quick way to estimate it?",
+    "How do I convert a temperature from Fahrenheit to Celsius, and is there a quick way to "
+    "estimate it?",
 )
 _STRANGER = "Suggest names for a small bookshop that also serves coffee."
 
@@ -24,7 +26,9 @@ Exemplar = tuple[Pair, str]
 
 @cache
 def exemplars(task: Task) -> Sequence[Exemplar]:
-    """What stands before a task: pairs with their answers. For the rating, the two ends of the scale and its middle."""
+    """What stands before a task: pairs with their answers. For the rating, the two ends of the
+    scale and its middle.
+    """
     training, _ = split(read_seeds())
     by_request = {seed.instruction: Pair.of(seed) for seed in training}
     one, other = (by_request[request] for request in _WORKED)

@@ -1,7 +1,8 @@
 """Templates laid out as token ids for one tokenizer.
 
-Both training and inference call this file, so a model is asked exactly what it was taught. Text from outside is encoded
-with special tokens switched off: a document that contains ``<|score|>`` or ``</s>`` is text, never an instruction.
+Both training and inference call this file, so a model is asked exactly what it was taught. Text
+from outside is encoded with special tokens switched off: a document that contains ``<|score|>`` or
+``</s>`` is text, never an instruction.
 """
 
 import functools
@@ -17,7 +18,16 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from models.prompts.exemplars import Exemplar, exemplars
-from models.prompts.templates import BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task, Template, template_for
+from models.prompts.templates import (
+    BOTH_TAGS,
+    DIGITS,
+    MARKERS,
+    SEED_TAG,
+    Family,
+    Task,
+    Template,
+    template_for,
+)
 from schemas.errors import ModelError
 
 _SLOT = re.compile(r"\{((?:context|response|instruction|tag)\d*)\}")
@@ -26,16 +36,21 @@ _RATING_LEAD = "Score: "
 _BETWEEN_SHOTS = "\n\n\n"
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _DATE = date(2024, 7, 26)
-"""What a chat template that asks is told: a prompt must not differ from one day to the next, or a replay would too."""
+"""What a chat template that asks is told: a prompt must not differ from one day to the next, or a
+replay would too.
+"""
 _REMEMBERED = 1024
-"""Texts whose ids are kept: a passage is read for its instruction, and soon again for its rating."""
+"""Texts whose ids are kept: a passage is read for its instruction, and soon again for its
+rating.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompter:
     """Lays out the prompts of one checkpoint.
 
-    ``stop_ids`` end a generation; ``digit_ids`` are the tokens of '1' to '5' where a rating is read.
+    ``stop_ids`` end a generation; ``digit_ids`` are the tokens of '1' to '5' where a rating is
+    read.
     """
 
     tokenizer: Tokenizer
@@ -47,13 +62,21 @@ class Prompter:
     digit_ids: tuple[int, ...]
     chat: "ChatLayout | None" = None
     system: str = ""
-    """System turn of backward and rating prompts, for the chat family; the user's own, so none by default."""
+    """System turn of backward and rating prompts, for the chat family; the user's own, so none by
+    default.
+    """
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
-    """What stands before a task's prompt: the token that opens a text, and worked examples. For the plain family alone."""
+    """What stands before a task's prompt: the token that opens a text, and worked examples. For the
+    plain family alone.
+    """
     rated: tuple[Exemplar, ...] = ()
-    """Pairs with their digits: the earlier turns of a rating prompt, for a chat template that takes several."""
+    """Pairs with their digits: the earlier turns of a rating prompt, for a chat template that takes
+    several.
+    """
     line_ends: frozenset[int] = frozenset()
-    """Tokens with a line's end in them: they end an instruction too, for a model that was never taught to stop."""
+    """Tokens with a line's end in them: they end an instruction too, for a model that was never
+    taught to stop.
+    """
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a text from outside."""
 
@@ -71,7 +94,10 @@ class Prompter:
         """
         file = directory / "tokenizer.json"
         if not file.is_file():
-            raise ModelError(f"{directory} has no tokenizer.json: not a model directory, or a tokenizer of the slow kind")
+            raise ModelError(
+                f"{directory} has no tokenizer.json: not a model directory, or a tokenizer "
+                "of the slow kind"
+            )
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises a bare Exception for every malformed file
@@ -89,25 +115,40 @@ class Prompter:
         stop_ids = _stop_ids(tokenizer, config, _read_json(directory / "generation_config.json"))
         if family is Family.MARKERS:  # a marker opens the next field, so it ends this one as well
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
-        unrated = cls(tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None)
+        unrated = cls(
+            tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None
+        )
         prompter = replace(unrated, digit_ids=unrated._find_digits())
         if family is Family.CHAT:
             return prompter._with_earlier_turns()
         if family is not Family.PLAIN:
             return prompter
-        return replace(prompter, shots={task: prompter._shots(task) for task in Task}, line_ends=_line_ends(tokenizer))
+        return replace(
+            prompter,
+            shots={task: prompter._shots(task) for task in Task},
+            line_ends=_line_ends(tokenizer),
+        )
 
     def backward(self, response: str, context: str | None = None) -> list[int]:
         """Prompt ids for the instruction that ``response`` answers."""
         return self._layout(Task.BACKWARD, {"response": response, "context": context or ""})
 
-    def forward(self, instruction: str, context: str | None = None, tag: str = BOTH_TAGS) -> list[int]:
+    def forward(
+        self, instruction: str, context: str | None = None, tag: str = BOTH_TAGS
+    ) -> list[int]:
         """Prompt ids for an answer to ``instruction``; both tags at inference, as in the paper."""
-        return self._layout(Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag})
+        return self._layout(
+            Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag}
+        )
 
     def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
         """Prompt ids after which one of ``digit_ids`` is the next token."""
-        slots = {"instruction": instruction, "response": response, "context": context or "", **self._earlier_slots()}
+        slots = {
+            "instruction": instruction,
+            "response": response,
+            "context": context or "",
+            **self._earlier_slots(),
+        }
         rated = self._encode_scaffold(self._scaffold(Task.RATING, slots) + DIGITS[0], slots)
         return [*self.shots.get(Task.RATING, ()), *rated[:-1]]
 
@@ -121,11 +162,15 @@ class Prompter:
         return self.line_ends.union(self.stop_ids)
 
     def instruction(self, ids: Sequence[int], stop: int | None = None) -> str:
-        """The instruction that was generated: its first line, where a line's end stopped it. ``stop`` is the stop token."""
+        """The instruction that was generated: its first line, where a line's end stopped it.
+        ``stop`` is the stop token.
+        """
         if stop not in self.line_ends:
             return self.decode([*ids])
         assert stop is not None
-        return self.decode([*ids, stop]).split("\n")[0].strip()  # the token may hold the end of the sentence too: "?\n"
+        return (
+            self.decode([*ids, stop]).split("\n")[0].strip()
+        )  # the token may hold the end of the sentence too: "?\n"
 
     def decode(self, ids: list[int]) -> str:
         """Text of generated ids, without special tokens or surrounding space."""
@@ -136,20 +181,32 @@ class Prompter:
         return template_for(task, self.family)
 
     def template_id(self, task: Task) -> str:
-        """Name and version of a task's template, for provenance; a system prompt of the user's own is part of it."""
+        """Name and version of a task's template, for provenance; a system prompt of the user's own
+        is part of it.
+        """
         id = self.template(task).id
         if self.chat is None or not self.system or task is Task.FORWARD:
             return id
         return f"{id}+{hashlib.sha256(self.system.encode()).hexdigest()[:8]}"
 
     def _layout(self, task: Task, slots: dict[str, str]) -> list[int]:
-        return [*self.shots.get(task, ()), *self._encode_scaffold(self._scaffold(task, slots), slots)]
+        return [
+            *self.shots.get(task, ()),
+            *self._encode_scaffold(self._scaffold(task, slots), slots),
+        ]
 
     def _shots(self, task: Task) -> tuple[int, ...]:
         ids = _opening(self.tokenizer)
         for pair, answer in exemplars(task):
-            slots = {"instruction": pair.instruction, "response": pair.response, "context": "", "tag": SEED_TAG}
-            ids += self._encode_scaffold(self._scaffold(task, slots) + answer + _BETWEEN_SHOTS, slots)
+            slots = {
+                "instruction": pair.instruction,
+                "response": pair.response,
+                "context": "",
+                "tag": SEED_TAG,
+            }
+            ids += self._encode_scaffold(
+                self._scaffold(task, slots) + answer + _BETWEEN_SHOTS, slots
+            )
         return tuple(ids)
 
     def _scaffold(self, task: Task, slots: dict[str, str]) -> str:
@@ -161,19 +218,26 @@ class Prompter:
         if task is not Task.RATING:
             return self.chat.render(template.system or self.system, text)
         earlier = [
-            (_SLOT.sub(rf"{{\g<1>{turn}}}", template.text), _RATING_LEAD + digit) for turn, (_, digit) in enumerate(self.rated)
+            (_SLOT.sub(rf"{{\g<1>{turn}}}", template.text), _RATING_LEAD + digit)
+            for turn, (_, digit) in enumerate(self.rated)
         ]
         return self.chat.render(self.system, text, earlier) + _RATING_LEAD
 
     def _with_earlier_turns(self) -> "Prompter":
-        """With rated pairs before the rating prompt; without, where the chat template refuses several turns or drops some."""
+        """With rated pairs before the rating prompt; without, where the chat template refuses
+        several turns or drops some.
+        """
         prompter = replace(self, rated=tuple(exemplars(Task.RATING)))
         try:
             scaffold = prompter._scaffold(Task.RATING, {})
         except ModelError:
             return self
         numbers = [*map(str, range(len(prompter.rated))), ""]
-        slots = [f"{slot}{number}" for number in numbers for slot in _SLOT.findall(self.template(Task.RATING).text)]
+        slots = [
+            f"{slot}{number}"
+            for number in numbers
+            for slot in _SLOT.findall(self.template(Task.RATING).text)
+        ]
         answered = all(f"{_RATING_LEAD}{digit}" in scaffold for _, digit in prompter.rated)
         return prompter if _SLOT.findall(scaffold) == slots and answered else self
 
@@ -196,11 +260,14 @@ class Prompter:
     def _find_digits(self) -> tuple[int, ...]:
         scaffold = self._scaffold(Task.RATING, {})
         tail = _SLOT.split(scaffold)[-1]
-        encoded = [self.tokenizer.encode(tail + digit, add_special_tokens=False).ids for digit in DIGITS]
+        encoded = [
+            self.tokenizer.encode(tail + digit, add_special_tokens=False).ids for digit in DIGITS
+        ]
         digits = tuple(ids[-1] for ids in encoded)
         if len(set(digits)) < len(DIGITS) or len({tuple(ids[:-1]) for ids in encoded}) > 1:
             raise ModelError(
-                "this tokenizer has no single token for each of the digits 1 to 5, so ratings cannot be read: "
+                "this tokenizer has no single token for each of the digits 1 to 5, so "
+                "ratings cannot be read: "
                 "choose another model"
             )
         return digits
@@ -215,39 +282,60 @@ class ChatLayout:
 
     @classmethod
     def from_config(cls, config: dict[str, Any], directory: Path) -> "ChatLayout | None":
-        """Read the chat template from ``tokenizer_config.json`` or ``chat_template.jinja``; None where there is none."""
+        """Read the chat template from ``tokenizer_config.json`` or ``chat_template.jinja``; None
+        where there is none.
+        """
         source = config.get("chat_template")
         if isinstance(source, list):  # several named templates: the default one
-            source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
+            source = next(
+                (entry["template"] for entry in source if entry.get("name") == "default"), None
+            )
         file = directory / "chat_template.jinja"
         if source is None and file.is_file():
             source = file.read_text(encoding="utf-8")
         if not source:
             return None
-        specials = {key: _token_text(config.get(key)) for key in ("bos_token", "eos_token", "unk_token", "pad_token")}
+        specials = {
+            key: _token_text(config.get(key))
+            for key in ("bos_token", "eos_token", "unk_token", "pad_token")
+        }
         return cls(source, {key: value for key, value in specials.items() if value})
 
     def render(self, system: str, user: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
-        """Text of a conversation up to where the assistant's turn starts. ``earlier``: what user and assistant said before."""
+        """Text of a conversation up to where the assistant's turn starts. ``earlier``: what user
+        and assistant said before.
+        """
         # Imported here: a worker with the house model never needs it.
         from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         # What transformers' own environment offers to a chat template.
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _raise_template_error
         environment.globals["strftime_now"] = _DATE.strftime
         environment.filters["tojson"] = _to_json
-        said = [{"user": question, "assistant": answer} for question, answer in earlier] + [{"user": user}]
-        turns = [{"role": role, "content": content} for exchange in said for role, content in exchange.items()]
+        said = [{"user": question, "assistant": answer} for question, answer in earlier] + [
+            {"user": user}
+        ]
+        turns = [
+            {"role": role, "content": content}
+            for exchange in said
+            for role, content in exchange.items()
+        ]
         try:
             template = environment.from_string(self.source)
             if system:
                 try:
                     return template.render(
-                        messages=[{"role": "system", "content": system}, *turns], add_generation_prompt=True, **self.specials
+                        messages=[{"role": "system", "content": system}, *turns],
+                        add_generation_prompt=True,
+                        **self.specials,
                     )
-                except TemplateError:  # some templates refuse a system turn: then it leads the user's
+                except (
+                    TemplateError
+                ):  # some templates refuse a system turn: then it leads the user's
                     turns[0] = {"role": "user", "content": f"{system}\n\n{turns[0]['content']}"}
             return template.render(messages=turns, add_generation_prompt=True, **self.specials)
         except Exception as error:  # a template is a stranger's program: it may fail in any way
@@ -264,14 +352,18 @@ def _raise_template_error(message: str) -> None:
     raise TemplateError(message)
 
 
-def _stop_ids(tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]) -> tuple[int, ...]:
+def _stop_ids(
+    tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]
+) -> tuple[int, ...]:
     eos = _token_text(config.get("eos_token"))
     first = tokenizer.token_to_id(eos) if eos else None
     declared = generation.get("eos_token_id") or []
     declared = [declared] if isinstance(declared, int) else list(declared)
     ids = ([first] if first is not None else []) + [id for id in declared if id != first]
     if not ids:
-        raise ModelError("this tokenizer names no end-of-sequence token, so a generation would never stop")
+        raise ModelError(
+            "this tokenizer names no end-of-sequence token, so a generation would never stop"
+        )
     return tuple(ids)
 
 

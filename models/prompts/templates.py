@@ -1,13 +1,15 @@
 """The prompt templates: one registry, used by training and by inference alike.
 
-A template is text with slots such as ``{response}``. Three families exist, told apart by what the tokenizer offers:
+A template is text with slots such as ``{response}``. Three families exist, told apart by what the
+tokenizer offers:
 
 - ``markers``: single special tokens between the fields; what the house model was trained on.
 - ``chat``: messages for an instruct model, laid out by the checkpoint's own chat template; a rating after worked examples.
 - ``plain``: headed sections for a base model without either, after worked examples (``models/prompts/exemplars.py``).
 
-The rating scale and the two origin tags follow *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259),
-in our own words. A template whose text changes gets a new version: the version is part of every example's id.
+The rating scale and the two origin tags follow *Self-Alignment with Instruction Backtranslation*
+(arXiv 2308.06259), in our own words. A template whose text changes gets a new version: the version
+is part of every example's id.
 """
 
 from dataclasses import dataclass
@@ -43,7 +45,9 @@ DIGITS = ("1", "2", "3", "4", "5")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One prompt. ``text`` is used where the example has no context, ``with_context`` where it has one."""
+    """One prompt. ``text`` is used where the example has no context, ``with_context`` where it has
+    one.
+    """
 
     task: Task
     family: Family
@@ -106,8 +110,8 @@ _TEMPLATES = (
         "<|response|>{response}<|instruction|>",
         "<|context|>{context}<|response|>{response}<|instruction|>",
     ),
-    # The rating prompt continues the backward one, so that a model's surprise at the instruction is at hand when it
-    # writes the digit, and an engine can reuse the passage's keys and values.
+    # The rating prompt continues the backward one, so that a model's surprise at the instruction is
+    # at hand when it writes the digit, and an engine can reuse the passage's keys and values.
     Template(
         Task.RATING,
         Family.MARKERS,
@@ -124,7 +128,9 @@ _TEMPLATES = (
     ),
     Template(Task.BACKWARD, Family.CHAT, 1, *_pair(_BACKWARD_CHAT, _GIVEN_CHAT)),
     Template(Task.RATING, Family.CHAT, 2, *_pair(_RATING_CHAT, _GIVEN_CHAT)),
-    Template(Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction}\n\n{context}", system="{tag}"),
+    Template(
+        Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction}\n\n{context}", system="{tag}"
+    ),
     Template(
         Task.BACKWARD,
         Family.PLAIN,
@@ -137,9 +143,11 @@ _TEMPLATES = (
         Family.PLAIN,
         2,
         "### Request:\n{instruction}\n\n### Answer:\n{response}\n\n"
-        "### How well the answer serves the request, from 1 (not at all) to 5 (perfectly):\nScore: ",
+        "### How well the answer serves the request, from 1 (not at all) to 5 "
+        "(perfectly):\nScore: ",
         "### Request:\n{instruction}\n\n### Given:\n{context}\n\n### Answer:\n{response}\n\n"
-        "### How well the answer serves the request, from 1 (not at all) to 5 (perfectly):\nScore: ",
+        "### How well the answer serves the request, from 1 (not at all) to 5 "
+        "(perfectly):\nScore: ",
     ),
     Template(
         Task.FORWARD,

@@ -1,4 +1,6 @@
-"""Models by name: turns what ``--model`` says into a release directory, exporting it once. No torch in this process."""
+"""Models by name: turns what ``--model`` says into a release directory, exporting it once. No torch
+in this process.
+"""
 
 import asyncio
 import hashlib
@@ -16,11 +18,22 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.releases.checkpoints import HOUSE, checkpoint_digest, locate, sha256_of
-from models.releases.release import MANIFEST, Origin, is_release, read_manifest, release_id, verify, write_beside, write_manifest
+from models.releases.release import (
+    MANIFEST,
+    Origin,
+    is_release,
+    read_manifest,
+    release_id,
+    verify,
+    write_beside,
+    write_manifest,
+)
 from schemas.errors import ModelError
 
 EXPORT_VERSION = 10
-"""Part of every cache key: raised when the export or the golden vectors change, so that old exports are left alone."""
+"""Part of every cache key: raised when the export or the golden vectors change, so that old exports
+are left alone.
+"""
 
 Progress = Callable[[str], None]
 
@@ -28,19 +41,23 @@ _PROJECT = Path(__file__).parents[2]
 
 
 def default_cache() -> Path:
-    """Where exports are kept: BACKSTREAM_CACHE, else ``backstream`` under XDG_CACHE_HOME, else under ``~/.cache``."""
+    """Where exports are kept: BACKSTREAM_CACHE, else ``backstream`` under XDG_CACHE_HOME, else
+    under ``~/.cache``.
+    """
     if given := os.environ.get("BACKSTREAM_CACHE"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "backstream"
 
 
 def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) -> Path:
-    """The release directory of ``house``, a checkpoint directory, a release directory, or a Hugging Face id.
+    """The release directory of ``house``, a checkpoint directory, a release directory, or a Hugging
+    Face id.
 
-    A release is verified and returned as it is. Anything else is exported once into ``cache``, in a process of its
-    own, and found there the next time; of two processes that ask at once, one exports and the other waits. Works
-    offline for all but a hub model that is not in the hub's cache. Blocks: from a running event loop, call it in a
-    thread. ``progress`` gets a line where something takes long.
+    A release is verified and returned as it is. Anything else is exported once into ``cache``, in a
+    process of its own, and found there the next time; of two processes that ask at once, one
+    exports and the other waits. Works offline for all but a hub model that is not in the hub's
+    cache. Blocks: from a running event loop, call it in a thread. ``progress`` gets a line where
+    something takes long.
 
     Raises ModelError where the model is not there, not usable, or not as it was written.
     """
@@ -61,15 +78,20 @@ def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) 
                 progress(f"exported {model} to {release}")
     except OSError as error:
         raise ModelError(
-            f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to another place"
+            f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to "
+            "another place"
         ) from error
     return _verified(release, cache)
 
 
 def cached(cache: Path) -> list[Path]:
     """The release directories in a cache, oldest first."""
-    found = [file.parent for file in cache.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")]
-    return sorted(found, key=lambda directory: (read_manifest(directory).created_at, directory.name))
+    found = [
+        file.parent for file in cache.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")
+    ]
+    return sorted(
+        found, key=lambda directory: (read_manifest(directory).created_at, directory.name)
+    )
 
 
 def _build(checkpoint: Path, release: Path, prefix: str) -> None:
@@ -102,7 +124,11 @@ def _export(checkpoint: Path, destination: Path) -> None:
     )
     if process.returncode:
         lines = deque((line for line in process.stderr.splitlines() if line.strip()), maxlen=1)
-        raise ModelError(lines[0] if lines else f"the export of {checkpoint} ended with status {process.returncode}")
+        raise ModelError(
+            lines[0]
+            if lines
+            else f"the export of {checkpoint} ended with status {process.returncode}"
+        )
 
 
 def _locked(file: Path, progress: Progress) -> FileLock:
@@ -131,7 +157,9 @@ def _key(checkpoint: Path, cache: Path) -> str:
 
 @dataclass(slots=True)
 class KnownDigests:
-    """Sums of a directory's files, remembered in the cache by size and time of change: big files are summed once."""
+    """Sums of a directory's files, remembered in the cache by size and time of change: big files
+    are summed once.
+    """
 
     store: Path
     known: dict[str, list[int | str]]
@@ -140,7 +168,9 @@ class KnownDigests:
     @classmethod
     def of(cls, directory: Path, cache: Path) -> "KnownDigests":
         """What is remembered of a directory; nothing where the memory is missing or unreadable."""
-        name = hashlib.sha256(str(directory.resolve()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        name = hashlib.sha256(
+            str(directory.resolve()).encode("utf-8", "surrogatepass")
+        ).hexdigest()[:32]
         store = cache / "digests" / f"{name}.json"
         try:
             known = json.loads(store.read_text(encoding="utf-8"))
@@ -155,7 +185,11 @@ class KnownDigests:
         except OSError as error:
             raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
         entry = self.known.get(file.name)
-        if isinstance(entry, list) and len(entry) == 3 and entry[:2] == [status.st_size, status.st_mtime_ns]:
+        if (
+            isinstance(entry, list)
+            and len(entry) == 3
+            and entry[:2] == [status.st_size, status.st_mtime_ns]
+        ):
             return str(entry[2])
         digest = sha256_of(file)
         self.known[file.name] = [status.st_size, status.st_mtime_ns, digest]
@@ -163,7 +197,9 @@ class KnownDigests:
         return digest
 
     def save(self) -> None:
-        """Remember. A cache that cannot be written costs time, not correctness, so that is no error."""
+        """Remember. A cache that cannot be written costs time, not correctness, so that is no
+        error.
+        """
         if not self.changed:
             return
         try:
@@ -175,5 +211,9 @@ class KnownDigests:
 
 def _slug(model: str) -> str:
     """A readable name for files and ids: the last part of a path or hub id, in lower case."""
-    name = re.sub(r"[^a-z0-9]+", "-", Path(model).expanduser().resolve().name.lower() if model != HOUSE else HOUSE)
+    name = re.sub(
+        r"[^a-z0-9]+",
+        "-",
+        Path(model).expanduser().resolve().name.lower() if model != HOUSE else HOUSE,
+    )
     return name.strip("-")[:40] or "model"

@@ -44,7 +44,11 @@ class ModelFacts:
             id=manifest.id,
             directory=str(directory),
             architecture=str(read_object(config).get("model_type")),
-            parameters=sum(_parameters(file) for file in weight_files(directory) if file.suffix == ".safetensors"),
+            parameters=sum(
+                _parameters(file)
+                for file in weight_files(directory)
+                if file.suffix == ".safetensors"
+            ),
             bytes=sum(file.stat().st_size for file in directory.glob(f"{_graph(directory)}*")),
             graph="own" if (directory / DECODER_FILE).is_file() else "plain",
             precision=chosen_precision(directory),

@@ -1,4 +1,6 @@
-"""The human seeds that ship with the project, and how they are split into training and held-out examples."""
+"""The human seeds that ship with the project, and how they are split into training and held-out
+examples.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +15,9 @@ HELD_OUT_SHARE = 0.2
 
 
 def read_seeds(file: Path = SEEDS) -> list[Example]:
-    """The pairs of a file in any of the formats of ``models.seeds.formats``. Raises SourceError naming a line that is none."""
+    """The pairs of a file in any of the formats of ``models.seeds.formats``. Raises SourceError
+    naming a line that is none.
+    """
     found = list(read_pairs(file))
     for each in found:
         if isinstance(each, SourceError):
@@ -21,8 +25,12 @@ def read_seeds(file: Path = SEEDS) -> list[Example]:
     return [each for each in found if isinstance(each, Example)]
 
 
-def split(seeds: Iterable[Example], held_out_share: float = HELD_OUT_SHARE) -> tuple[list[Example], list[Example]]:
-    """Training and held-out examples, in order. By the hash of each id, so that an example never changes sides."""
+def split(
+    seeds: Iterable[Example], held_out_share: float = HELD_OUT_SHARE
+) -> tuple[list[Example], list[Example]]:
+    """Training and held-out examples, in order. By the hash of each id, so that an example never
+    changes sides.
+    """
     training: list[Example] = []
     held_out: list[Example] = []
     for seed in seeds:

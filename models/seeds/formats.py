@@ -1,4 +1,5 @@
-"""Human pairs in the formats in which they are published: Dolly, Alpaca, Self-Instruct, Open-Assistant trees.
+"""Human pairs in the formats in which they are published: Dolly, Alpaca, Self-Instruct,
+Open-Assistant trees.
 
 A JSON object a line, plain or gzip; the format is told by the keys of each row.
 """
@@ -18,14 +19,18 @@ _GZIP = b"\x1f\x8b"
 
 
 class Turns(StrEnum):
-    """How much of a conversation is taken: its first exchange, or every one, with what was said before as its context."""
+    """How much of a conversation is taken: its first exchange, or every one, with what was said
+    before as its context.
+    """
 
     FIRST = "first"
     ALL = "all"
 
 
 def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError]:
-    """The pairs of a file, in order, as seeds. What cannot be read comes as an error value: the file, or a line by number."""
+    """The pairs of a file, in order, as seeds. What cannot be read comes as an error value: the
+    file, or a line by number.
+    """
     try:
         packed = file.read_bytes()
         text = (gzip.decompress(packed) if packed.startswith(_GZIP) else packed).decode("utf-8")
@@ -38,7 +43,10 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
         try:
             pairs = list(_pairs(json.loads(line), turns))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            yield SourceError(f"{file}:{number} is not a row of Dolly, Alpaca, Self-Instruct or Open-Assistant: {error!r}")
+            yield SourceError(
+                f"{file}:{number} is not a row of Dolly, Alpaca, Self-Instruct or "
+                f"Open-Assistant: {error!r}"
+            )
             continue
         if not pairs:
             yield SourceError(f"{file}:{number} has no instruction with a response")
@@ -64,7 +72,9 @@ def _pairs(row: Mapping[str, Any], turns: Turns) -> Iterator[Example]:
             yield from _pair(row["instruction"], instance.get("input"), instance["output"])
     else:
         context = row["context"] if "context" in row else row.get("input")
-        yield from _pair(row["instruction"], context, row["response"] if "response" in row else row["output"])
+        yield from _pair(
+            row["instruction"], context, row["response"] if "response" in row else row["output"]
+        )
 
 
 def _pair(instruction: str, context: str | None, response: str) -> Iterator[Example]:
@@ -73,7 +83,9 @@ def _pair(instruction: str, context: str | None, response: str) -> Iterator[Exam
         yield make_seed(asked, given or None, answered)
 
 
-def _conversation(prompt: Mapping[str, Any], before: Sequence[str], turns: Turns) -> Iterator[Example]:
+def _conversation(
+    prompt: Mapping[str, Any], before: Sequence[str], turns: Turns
+) -> Iterator[Example]:
     """A message of the prompter with its best reply, then what follows that reply."""
     replies = [reply for reply in prompt["replies"] if _kept(reply)]
     if not _kept(prompt) or not replies:

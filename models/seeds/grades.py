@@ -1,7 +1,8 @@
 """Graded examples of the five points of the rating scale, made from real pairs.
 
-A true pair is a 5. Worse grades are made by hand-written damage to it, or by pairing a response with another request.
-The scale is the paper's (arXiv 2308.06259, table 19), in our own words in ``models/prompts/templates.py``.
+A true pair is a 5. Worse grades are made by hand-written damage to it, or by pairing a response
+with another request. The scale is the paper's (arXiv 2308.06259, table 19), in our own words in
+``models/prompts/templates.py``.
 """
 
 import itertools
@@ -15,7 +16,9 @@ from models.seeds.pairs import Pair
 
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _RARE = 100
-"""A word that at most one instruction in so many has can be a subject; a commoner one ("what", "list") is part of asking."""
+"""A word that at most one instruction in so many has can be a subject; a commoner one ("what",
+"list") is part of asking.
+"""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 _OPENINGS = (
@@ -74,28 +77,45 @@ class Grader:
         return Graded(self._random.choice(self._damage[grade])(pair), grade)
 
     def rivals(self, graded: Graded, count: int) -> list[Graded]:
-        """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers (at best 2) in turn."""
+        """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers
+        (at best 2) in turn.
+        """
         at_best = min(2, graded.grade)
         makers = ((self._neighbour, at_best), (self._stranger, 1), (self._borrower, at_best))
-        return [Graded(make(graded.pair), grade) for make, grade in itertools.islice(itertools.cycle(makers), count)]
+        return [
+            Graded(make(graded.pair), grade)
+            for make, grade in itertools.islice(itertools.cycle(makers), count)
+        ]
 
     def neighbour(self, pair: Pair) -> str:
-        """Another request that shares a rare word with this one: a hard negative. A stranger's where there is none."""
+        """Another request that shares a rare word with this one: a hard negative. A stranger's
+        where there is none.
+        """
         found = set(_WORD.findall(pair.instruction.lower()))
         # The word itself breaks ties: the order of a set differs from one process to the next.
         words = sorted(found, key=lambda word: (len(self._by_word.get(word, ())), word))
         for word in words:
-            others = [i for i in self._by_word.get(word, ()) if self._pairs[i].instruction != pair.instruction]
+            others = [
+                i
+                for i in self._by_word.get(word, ())
+                if self._pairs[i].instruction != pair.instruction
+            ]
             if others:
                 return self._pairs[self._random.choice(others)].instruction
         return self._random.choice(self._pairs).instruction
 
     def borrower(self, pair: Pair) -> str:
-        """A stranger's request with words of this response where its own subject stood: what a weak model asks of a passage."""
+        """A stranger's request with words of this response where its own subject stood: what a weak
+        model asks of a passage.
+        """
         words = [word for word in _WORD.findall(pair.response) if self._is_rare(word.lower())]
 
         def borrowed(match: re.Match[str]) -> str:
-            return self._random.choice(words) if words and self._is_rare(match[0].lower()) else match[0]
+            return (
+                self._random.choice(words)
+                if words and self._is_rare(match[0].lower())
+                else match[0]
+            )
 
         return _WORD.sub(borrowed, self._random.choice(self._pairs).instruction)
 
@@ -104,7 +124,11 @@ class Grader:
 
     def _without_last_sentence(self, pair: Pair) -> Pair:
         sentences = _SENTENCE_END.split(pair.response)
-        return _respond(pair, " ".join(sentences[:-1])) if len(sentences) > 2 else self._with_closing(pair)
+        return (
+            _respond(pair, " ".join(sentences[:-1]))
+            if len(sentences) > 2
+            else self._with_closing(pair)
+        )
 
     def _with_opening(self, pair: Pair) -> Pair:
         return _respond(pair, f"{self._random.choice(_OPENINGS)} {pair.response}")
@@ -114,7 +138,9 @@ class Grader:
 
     def _cut_short(self, pair: Pair) -> Pair:
         words = pair.response.split(" ")
-        return _respond(pair, " ".join(words[: max(1, int(len(words) * self._random.uniform(0.2, 0.5)))]))
+        return _respond(
+            pair, " ".join(words[: max(1, int(len(words) * self._random.uniform(0.2, 0.5)))])
+        )
 
     def _neighbour(self, pair: Pair) -> Pair:
         return Pair(self.neighbour(pair), pair.response, pair.context)

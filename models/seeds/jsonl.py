@@ -12,12 +12,18 @@ R = TypeVar("R", bound=Record)
 
 
 def read_records(file: Path, kind: type[R], called: str) -> list[R]:
-    """The records of a file, blank lines left out. Raises TrainingError naming the line that is not what it is ``called``."""
+    """The records of a file, blank lines left out. Raises TrainingError naming the line that is not
+    what it is ``called``.
+    """
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
         raise TrainingError(f"{file} cannot be read: {error.strerror or error}") from error
-    return [_read(line, kind, f"{file}:{number} is not {called}") for number, line in enumerate(lines, 1) if line.strip()]
+    return [
+        _read(line, kind, f"{file}:{number} is not {called}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 def _read(line: bytes, kind: type[R], fault: str) -> R:

@@ -1,4 +1,6 @@
-"""The model in service: agents borrow it for one record at a time, so that it can change between two records."""
+"""The model in service: agents borrow it for one record at a time, so that it can change between
+two records.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +10,9 @@ from models.serving.served_model import ServedModel
 
 
 class InService:
-    """Which model serves, and how many records each model is at work on. It does not own the models. On one event loop."""
+    """Which model serves, and how many records each model is at work on. It does not own the
+    models. On one event loop.
+    """
 
     def __init__(self, model: ServedModel) -> None:
         self.model = model
@@ -30,7 +34,9 @@ class InService:
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[ServedModel]:
-        """The model for one record: the same from its beginning to its end, whatever takes service meanwhile."""
+        """The model for one record: the same from its beginning to its end, whatever takes service
+        meanwhile.
+        """
         await self._open.wait()
         model = self.model
         self._borrowed[id(model)] = self._borrowed.get(id(model), 0) + 1
@@ -43,7 +49,9 @@ class InService:
                 self._returned.set()
 
     def hold(self) -> None:
-        """Lend nothing until ``resume``: the model is out of service, and the next one is not there yet."""
+        """Lend nothing until ``resume``: the model is out of service, and the next one is not there
+        yet.
+        """
         self._open.clear()
 
     def resume(self) -> None:
@@ -51,7 +59,9 @@ class InService:
         self._open.set()
 
     async def change(self, model: ServedModel) -> ServedModel:
-        """Have ``model`` serve from the next record on; returns the one before it, once no record is at work with it."""
+        """Have ``model`` serve from the next record on; returns the one before it, once no record
+        is at work with it.
+        """
         before, self.model = self.model, model
         while id(before) in self._borrowed:
             self._returned.clear()

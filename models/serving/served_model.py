@@ -1,4 +1,6 @@
-"""A loaded release: one model in the two roles that agents know, writing instructions and rating pairs."""
+"""A loaded release: one model in the two roles that agents know, writing instructions and rating
+pairs.
+"""
 
 import asyncio
 import math
@@ -14,7 +16,10 @@ from schemas.errors import ModelError
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
 
-_PROSE = "To open a file, call open() with its name. Use it in a with statement, so that it is closed again."
+_PROSE = (
+    "To open a file, call open() with its name. Use it in a with statement, so that it is closed "
+    "again."
+)
 """Tells how many characters a tokenizer puts into a token."""
 _LOWEST_DIGIT_MASS = 1e-6
 """A model that gives the five digits together less than this has not understood the question."""
@@ -22,7 +27,9 @@ _LOWEST_DIGIT_MASS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An instruction that the backward model wrote. ``complete`` is False where it ran into the token limit."""
+    """An instruction that the backward model wrote. ``complete`` is False where it ran into the
+    token limit.
+    """
 
     id: str
     instruction: str
@@ -57,31 +64,52 @@ class ServedModel:
         budget: Budget | None = None,
         term: int = 0,
     ) -> "ServedModel":
-        """Load a release and reproduce its golden vector. Raises ModelError where it is not what its manifest says.
+        """Load a release and reproduce its golden vector. Raises ModelError where it is not what
+        its manifest says.
 
-        ``system`` leads the backward and rating prompts of a model with a chat template. Models that share a ``budget``
-        compute in turns. The event loop is not held up. The rest is as in ``Engine.load``.
+        ``system`` leads the backward and rating prompts of a model with a chat template. Models
+        that share a ``budget`` compute in turns. The event loop is not held up. The rest is as in
+        ``Engine.load``.
         """
         manifest = read_manifest(directory)
         prompter = await asyncio.to_thread(Prompter.load, directory)
         current = {str(task): prompter.template(task).id for task in Task}
-        differing = sorted(task for task, template in manifest.templates.items() if current.get(task) != template)
+        differing = sorted(
+            task for task, template in manifest.templates.items() if current.get(task) != template
+        )
         if differing:
-            raise ModelError(f"release {manifest.id} was trained on other templates for {', '.join(differing)}: train a new one")
+            raise ModelError(
+                f"release {manifest.id} was trained on other templates for "
+                f"{', '.join(differing)}: train a new one"
+            )
         engine = await asyncio.to_thread(
-            Engine.load, directory, device=device, threads=threads, precision=precision, memory_gb=memory_gb, budget=budget
+            Engine.load,
+            directory,
+            device=device,
+            threads=threads,
+            precision=precision,
+            memory_gb=memory_gb,
+            budget=budget,
         )
         try:
             await reproduce(directory, engine, prompter)
         except BaseException:
             engine.close()
             raise
-        return cls(manifest.id, engine, replace(prompter, system=system), term, manifest.calibration)
+        return cls(
+            manifest.id, engine, replace(prompter, system=system), term, manifest.calibration
+        )
 
     async def write_instruction(
-        self, parent_id: str, response: str, context: str | None, sampling: Sampling, sample: int = 0
+        self,
+        parent_id: str,
+        response: str,
+        context: str | None,
+        sampling: Sampling,
+        sample: int = 0,
     ) -> Written:
-        """The instruction that ``response`` answers; seeded by the example's id, so that a replay writes the same.
+        """The instruction that ``response`` answers; seeded by the example's id, so that a replay
+        writes the same.
 
         Raises PromptTooLong where the passage does not fit the context window.
         """
@@ -93,19 +121,27 @@ class ServedModel:
         instruction = self.prompter.instruction(generation.ids, generation.stop)
         return Written(id, instruction, context, generation.finished, self.release, template)
 
-    async def rate(self, instruction: str, response: str, context: str | None, priority: int = 0) -> Rating:
-        """How well ``response`` serves ``instruction``: the expected value over the digits '1' to '5'.
+    async def rate(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> Rating:
+        """How well ``response`` serves ``instruction``: the expected value over the digits '1' to
+        '5'.
 
-        Where the release is calibrated the score is on people's scale; the probabilities are the model's own.
+        Where the release is calibrated the score is on people's scale; the probabilities are the
+        model's own.
 
         ``priority`` is as in ``Request``: of what waits in the engine, the lowest goes first.
 
-        Raises PromptTooLong, and ModelError where the model puts no weight on any digit ("unrated", never 0).
+        Raises PromptTooLong, and ModelError where the model puts no weight on any digit ("unrated",
+        never 0).
         """
         prompt = self.prompter.rating(instruction, response, context)
         read = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
         if not math.isfinite(read.mass) or read.mass < _LOWEST_DIGIT_MASS:
-            raise ModelError(f"unrated: the model gives the digits 1 to 5 a probability of {read.mass:.1e} together")
+            raise ModelError(
+                "unrated: the model gives the digits 1 to 5 a probability of "
+                f"{read.mass:.1e} together"
+            )
         score = sum(int(digit) * p for digit, p in zip(DIGITS, read.probabilities, strict=True))
         return Rating(
             score=calibrated(score, self.calibration),
@@ -117,17 +153,21 @@ class ServedModel:
         )
 
     def longest_passage(self, max_tokens: int) -> int:
-        """Characters of English prose that fit the context window beside the prompt's own words and ``max_tokens`` new ones.
+        """Characters of English prose that fit the context window beside the prompt's own words and
+        ``max_tokens`` new ones.
 
-        An estimate, by what the tokenizer makes of a sample. Raises ModelError where not even a sentence fits.
+        An estimate, by what the tokenizer makes of a sample. Raises ModelError where not even a
+        sentence fits.
         """
         own = max(len(self.prompter.backward("")), len(self.prompter.rating("", "")))
         sample = len(self.prompter.target(_PROSE))
         room = self.engine.context_window - own - max_tokens
         if room < sample:
             raise ModelError(
-                f"{self.release} has a context window of {self.engine.context_window:,} tokens: its prompts take {own:,} and an "
-                f"instruction up to {max_tokens:,}, so no passage fits; choose another model or a lower generation.max_tokens"
+                f"{self.release} has a context window of {self.engine.context_window:,} "
+                f"tokens: its prompts take {own:,} and an "
+                f"instruction up to {max_tokens:,}, so no passage fits; choose another model "
+                "or a lower generation.max_tokens"
             )
         return room * len(_PROSE) // sample
 

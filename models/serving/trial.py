@@ -26,7 +26,9 @@ class Trial:
 
 
 async def try_model(served: ServedModel, text: str, sampling: Sampling) -> Trial:
-    """Write the instruction of ``text``, then rate the pair. Raises PromptTooLong where it does not fit the model."""
+    """Write the instruction of ``text``, then rate the pair. Raises PromptTooLong where it does not
+    fit the model.
+    """
     before, started = served.engine.stats(), time.perf_counter()
     written = await served.write_instruction("trial", text, None, sampling)
     rating = await served.rate(written.instruction, text, None)
@@ -36,7 +38,9 @@ async def try_model(served: ServedModel, text: str, sampling: Sampling) -> Trial
         backward_prompt=spell(served.prompter.backward(text), skip_special_tokens=False),
         instruction=written.instruction,
         complete=written.complete,
-        rating_prompt=spell(served.prompter.rating(written.instruction, text), skip_special_tokens=False),
+        rating_prompt=spell(
+            served.prompter.rating(written.instruction, text), skip_special_tokens=False
+        ),
         rating=rating,
         prompt_tokens=after.prompt_tokens - before.prompt_tokens,
         generated_tokens=after.generated_tokens - before.generated_tokens,

@@ -1,1 +1,3 @@
-"""The fine-tuner: from a base, human seeds and curated examples to a new release, in a process of its own."""
+"""The fine-tuner: from a base, human seeds and curated examples to a new release, in a process of
+its own.
+"""

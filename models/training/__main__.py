@@ -1,17 +1,19 @@
-"""Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl --output DIR``.
+"""Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl
+--output DIR``.
 
-Standard output is JSON lines: ``started`` (examples, seeds, leaked, ratings, sequences), ``step`` (step, steps, loss),
-``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics, counts,
-intervals, verdict). A failure exits with 1, and the last line of standard error is ``{"event": "failed", "error": ...}``.
+Standard output is JSON lines: ``started`` (examples, seeds, leaked, ratings, sequences), ``step``
+(step, steps, loss), ``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id,
+directory, metrics, parent_metrics, counts, intervals, verdict). A failure exits with 1, and the
+last line of standard error is ``{"event": "failed", "error": ...}``.
 
-Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N processes train together, a
-GPU each, or on the CPU; the first writes and tells.
+Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N
+processes train together, a GPU each, or on the CPU; the first writes and tells.
 """
 
 import os
 
-# All of these must precede torch and the hub's client. The first: see models/house/train.py. The base is a directory,
-# so the hub is never asked, and TRL sends no telemetry.
+# All of these must precede torch and the hub's client. The first: see models/house/train.py. The
+# base is a directory, so the hub is never asked, and TRL sends no telemetry.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -47,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or options.output}: {error.strerror or error}")
-    except Exception as error:  # a library's, or a fault of ours: the trace goes first, the last line is the event
+    except (
+        Exception
+    ) as error:  # a library's, or a fault of ours: the trace goes first, the last line is the event
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}")
     return 0
@@ -77,30 +81,65 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
 
     chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
     chosen["processes"] = processes
-    settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
-    train(Inputs(options.base, parent, options.examples, options.output, options.ratings), settings, emit, rank)
+    settings = TrainingSettings(
+        **{name: value for name, value in chosen.items() if value is not None}
+    )
+    train(
+        Inputs(options.base, parent, options.examples, options.output, options.ratings),
+        settings,
+        emit,
+        rank,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     defaults = TrainingSettings()
     parser = argparse.ArgumentParser(
-        prog="python -m models.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m models.training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--base", type=Path, required=True, help="the release directory that training starts from")
-    parser.add_argument("--parent", type=Path, help="the release that curated the examples (default: the base)")
-    parser.add_argument("--examples", type=Path, required=True, help="seeds and curated examples, as JSON lines")
+    parser.add_argument(
+        "--base", type=Path, required=True, help="the release directory that training starts from"
+    )
+    parser.add_argument(
+        "--parent", type=Path, help="the release that curated the examples (default: the base)"
+    )
+    parser.add_argument(
+        "--examples", type=Path, required=True, help="seeds and curated examples, as JSON lines"
+    )
     parser.add_argument("--ratings", type=Path, help="people's ratings, as JSON lines")
-    parser.add_argument("--output", type=Path, required=True, help="the directory that gets the release directory")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the directory that gets the release directory"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)"
+    )
     parser.add_argument("--minutes", type=float, help="stop training after so long")
     parser.add_argument("--max-steps", type=int, help="stop training after so many steps")
-    parser.add_argument("--max-tokens", type=int, help=f"tokens to train on (default: {defaults.max_tokens:,})")
-    parser.add_argument("--epochs", type=int, help=f"passes over the examples (default: {defaults.epochs})")
-    parser.add_argument("--rate", type=float, help="learning rate (default: by the size of the base)")
-    parser.add_argument("--lora-rank", type=int, help="of adapters; 0 for none (default: 16 for 1e9 parameters or more)")
-    parser.add_argument("--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)")
+    parser.add_argument(
+        "--max-tokens", type=int, help=f"tokens to train on (default: {defaults.max_tokens:,})"
+    )
+    parser.add_argument(
+        "--epochs", type=int, help=f"passes over the examples (default: {defaults.epochs})"
+    )
+    parser.add_argument(
+        "--rate", type=float, help="learning rate (default: by the size of the base)"
+    )
+    parser.add_argument(
+        "--lora-rank",
+        type=int,
+        help="of adapters; 0 for none (default: 16 for 1e9 parameters or more)",
+    )
+    parser.add_argument(
+        "--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)"
+    )
     parser.add_argument("--save-steps", type=int, help="steps between checkpoints (default: 25)")
-    parser.add_argument("--threshold", type=float, help=f"lowest rating that is kept (default: {defaults.threshold:g})")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help=f"lowest rating that is kept (default: {defaults.threshold:g})",
+    )
     parser.add_argument("--seed", type=int, help="of the order and the grades (default: 0)")
     return parser
 

@@ -24,8 +24,9 @@ from schemas.ids import share_of
 from schemas.records import Example, ExampleOrigin
 
 _GRADES = (5, 5, 4, 3, 2, 2, 1, 1)
-"""How often each grade is drawn. Most of what a scorer must tell apart is right from wrong; with more of the best grades every
-rating rises."""
+"""How often each grade is drawn. Most of what a scorer must tell apart is right from wrong; with
+more of the best grades every rating rises.
+"""
 _RATINGS_OF_A_SEED = 4
 """In an epoch, at most."""
 _SPACE = re.compile(r"\s+")
@@ -50,7 +51,9 @@ class TrainingSet:
     rated_held_out: tuple[RatedPair, ...] = ()
     """Rated by people; measured on, never trained on."""
     rated_leaked: int = 0
-    """Rated pairs left out, because they are near to a held-out seed or are a held-out rated pair once more."""
+    """Rated pairs left out, because they are near to a held-out seed or are a held-out rated pair
+    once more.
+    """
 
 
 def read_examples(file: Path) -> list[Example]:
@@ -58,20 +61,27 @@ def read_examples(file: Path) -> list[Example]:
     return read_records(file, Example, "an example")
 
 
-def divide(examples: Iterable[Example], held_out_share: float, rated: Iterable[RatedPair] = ()) -> TrainingSet:
-    """Seeds for training, seeds for measuring, and the loop's examples, each id once, in the order of the ids.
+def divide(
+    examples: Iterable[Example], held_out_share: float, rated: Iterable[RatedPair] = ()
+) -> TrainingSet:
+    """Seeds for training, seeds for measuring, and the loop's examples, each id once, in the order
+    of the ids.
 
-    An example whose instruction is near to that of a held-out seed (ROUGE-L), or whose response is that of one, is left
-    out and counted: it would make the measure a lie. ``rated`` pairs are divided by the hash of their ids as seeds are, and
-    left out as examples are. Raises TrainingError where too few seeds are left on either side.
+    An example whose instruction is near to that of a held-out seed (ROUGE-L), or whose response is
+    that of one, is left out and counted: it would make the measure a lie. ``rated`` pairs are
+    divided by the hash of their ids as seeds are, and left out as examples are. Raises
+    TrainingError where too few seeds are left on either side.
     """
     by_id = {example.id: example for example in examples}
     ordered = [by_id[id] for id in sorted(by_id)]
-    every_seed, held_out = split((e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share)
+    every_seed, held_out = split(
+        (e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share
+    )
     every_augmented = [e for e in ordered if e.origin is ExampleOrigin.AUGMENTED]
     leaks = _LeakCheck(held_out)
     seeds, augmented = (
-        [e for e in examples if not leaks.leaks(e.instruction, e.response)] for examples in (every_seed, every_augmented)
+        [e for e in examples if not leaks.leaks(e.instruction, e.response)]
+        for examples in (every_seed, every_augmented)
     )
     if len(held_out) < 2 or len(seeds) < 2:
         raise TrainingError(
@@ -85,13 +95,20 @@ def divide(examples: Iterable[Example], held_out_share: float, rated: Iterable[R
     fitted = [
         each
         for each in every_rated
-        # The same passage under another release has another id, so the same pair may stand on both sides.
+        # The same passage under another release has another id, so the same pair may stand on both
+        # sides.
         if (_fold(each.pair.instruction), _fold(each.pair.response)) not in secret
         and not leaks.leaks(each.pair.instruction, each.pair.response)
     ]
     rated_leaked = sum(share_of(each.id) >= held_out_share for each in every_rated) - len(fitted)
     return TrainingSet(
-        tuple(seeds), tuple(held_out), tuple(augmented), leaked, tuple(fitted), tuple(rated_held_out), rated_leaked
+        tuple(seeds),
+        tuple(held_out),
+        tuple(augmented),
+        leaked,
+        tuple(fitted),
+        tuple(rated_held_out),
+        rated_leaked,
     )
 
 
@@ -106,18 +123,25 @@ class _LeakCheck:
         """Whether a pair is near to a held-out one."""
         if _fold(response) in self._responses:
             return True
-        # Indel's similarity of two lists is their ROUGE-L F1; with a cutoff most are told apart by their lengths.
+        # Indel's similarity of two lists is their ROUGE-L F1; with a cutoff most are told apart by
+        # their lengths.
         asked = words(instruction)
-        found = extractOne(asked, self._instructions, scorer=Indel.normalized_similarity, score_cutoff=NEAR)
+        found = extractOne(
+            asked, self._instructions, scorer=Indel.normalized_similarity, score_cutoff=NEAR
+        )
         return found is not None
 
 
-def sequences(data: TrainingSet, prompter: Prompter, settings: TrainingSettings, context: int) -> list[TrainingSequence]:
-    """The run's sequences, in training order: the same for the same inputs, so that a killed run can go on.
+def sequences(
+    data: TrainingSet, prompter: Prompter, settings: TrainingSettings, context: int
+) -> list[TrainingSequence]:
+    """The run's sequences, in training order: the same for the same inputs, so that a killed run
+    can go on.
 
-    Each epoch has every example forward, under the tag of its origin, and backward, ratings of graded seeds, and people's
-    ratings where they are many; it is shuffled, then sorted by length within pools. ``context`` is the model's window in
-    tokens. Raises TrainingError where nothing fits.
+    Each epoch has every example forward, under the tag of its origin, and backward, ratings of
+    graded seeds, and people's ratings where they are many; it is shuffled, then sorted by length
+    within pools. ``context`` is the model's window in tokens. Raises TrainingError where nothing
+    fits.
     """
     generator = random.Random(settings.seed)
     maker = SequenceMaker(prompter, rating_weight=settings.rating_weight)
@@ -126,7 +150,9 @@ def sequences(data: TrainingSet, prompter: Prompter, settings: TrainingSettings,
     chosen: list[TrainingSequence] = []
     tokens = 0
     for _ in range(settings.epochs):
-        drawn = [s for s in _epoch(data, maker, grader, generator, settings) if len(s.ids) <= longest]
+        drawn = [
+            s for s in _epoch(data, maker, grader, generator, settings) if len(s.ids) <= longest
+        ]
         generator.shuffle(drawn)
         for sequence in drawn:
             if tokens + len(sequence.ids) > settings.max_tokens and chosen:
@@ -134,12 +160,19 @@ def sequences(data: TrainingSet, prompter: Prompter, settings: TrainingSettings,
             chosen.append(sequence)
             tokens += len(sequence.ids)
     if not chosen:
-        raise TrainingError(f"no example is within {longest:,} tokens: raise the longest length or take shorter examples")
+        raise TrainingError(
+            f"no example is within {longest:,} tokens: raise the longest length or take "
+            "shorter examples"
+        )
     return _by_length(chosen, settings.micro_batch, generator)
 
 
 def _epoch(
-    data: TrainingSet, maker: SequenceMaker, grader: Grader, generator: random.Random, settings: TrainingSettings
+    data: TrainingSet,
+    maker: SequenceMaker,
+    grader: Grader,
+    generator: random.Random,
+    settings: TrainingSettings,
 ) -> list[TrainingSequence]:
     drawn: list[TrainingSequence] = []
     for tag, examples in ((SEED_TAG, data.seeds), (AUGMENTED_TAG, data.augmented)):
@@ -158,7 +191,9 @@ def _epoch(
     return drawn
 
 
-def _by_length(drawn: Sequence[TrainingSequence], batch: int, generator: random.Random) -> list[TrainingSequence]:
+def _by_length(
+    drawn: Sequence[TrainingSequence], batch: int, generator: random.Random
+) -> list[TrainingSequence]:
     """Batches of like length, the batches shuffled; the last, short one stays last."""
     batches: list[list[TrainingSequence]] = []
     for start in range(0, len(drawn), batch * _POOL):

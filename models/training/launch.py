@@ -21,19 +21,25 @@ from schemas.records import Example, HumanRating, Record
 
 @dataclass(frozen=True, slots=True)
 class TrainingPolicy:
-    """When a run starts: enough new examples, or long enough since the last with any new example at all."""
+    """When a run starts: enough new examples, or long enough since the last with any new example at
+    all.
+    """
 
     min_examples: int = 200
     max_seconds: float = 6 * 3600.0
 
     def due(self, new_examples: int, seconds_since_last: float) -> bool:
         """Whether to train now."""
-        return new_examples >= self.min_examples or (new_examples > 0 and seconds_since_last >= self.max_seconds)
+        return new_examples >= self.min_examples or (
+            new_examples > 0 and seconds_since_last >= self.max_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished run: the release, its held-out figures and its parent's, how far chance moves their changes, the verdict."""
+    """A finished run: the release, its held-out figures and its parent's, how far chance moves
+    their changes, the verdict.
+    """
 
     id: str
     directory: Path
@@ -42,11 +48,15 @@ class Trained:
     intervals: Mapping[str, Figure]
     """Release minus parent, with the ends of the 95% interval, of each figure."""
     verdict: Verdict
-    """Made where each pair was measured, and kept in the manifest: a run that is found again has the same."""
+    """Made where each pair was measured, and kept in the manifest: a run that is found again has
+    the same.
+    """
 
 
 class Trainer:
-    """Runs ``python -m models.training``. Training needs torch, which its process takes with it when it ends."""
+    """Runs ``python -m models.training``. Training needs torch, which its process takes with it
+    when it ends.
+    """
 
     def __init__(
         self,
@@ -59,7 +69,9 @@ class Trainer:
         processes: int = 1,
         threshold: float = 4.0,
     ) -> None:
-        """``threads`` are shared by the ``processes``. The rest is as in ``models.training.settings``."""
+        """``threads`` are shared by the ``processes``. The rest is as in
+        ``models.training.settings``.
+        """
         self._releases = releases
         self._threads = threads
         self._max_tokens = max_tokens
@@ -69,19 +81,46 @@ class Trainer:
         self._threshold = threshold
         self._process: subprocess.Popen[str] | None = None
 
-    def train(self, base: Path, parent: Path, examples: Iterable[Example], ratings: Iterable[HumanRating] = ()) -> Trained:
-        """Fine-tune from ``base`` on ``examples``. Blocks. Started again with the same input it goes on from its checkpoint.
+    def train(
+        self,
+        base: Path,
+        parent: Path,
+        examples: Iterable[Example],
+        ratings: Iterable[HumanRating] = (),
+    ) -> Trained:
+        """Fine-tune from ``base`` on ``examples``. Blocks. Started again with the same input it
+        goes on from its checkpoint.
 
-        ``ratings`` are people's: the release's own are calibrated to them. Raises TrainingError with the process's own words
-        where it fails.
+        ``ratings`` are people's: the release's own are calibrated to them. Raises TrainingError
+        with the process's own words where it fails.
         """
         self._releases.mkdir(parents=True, exist_ok=True)
         file, rated = self._releases / "examples.jsonl", self._releases / "ratings.jsonl"
         _write(file, examples)
         _write(rated, ratings)
-        command = [*self._launcher(), "--base", str(base), "--parent", str(parent), "--output", str(self._releases)]
-        command += ["--examples", str(file), "--ratings", str(rated), "--max-tokens", str(self._max_tokens)]
-        command += ["--threads", str(max(1, self._threads // self._processes)), "--threshold", str(self._threshold)]
+        command = [
+            *self._launcher(),
+            "--base",
+            str(base),
+            "--parent",
+            str(parent),
+            "--output",
+            str(self._releases),
+        ]
+        command += [
+            "--examples",
+            str(file),
+            "--ratings",
+            str(rated),
+            "--max-tokens",
+            str(self._max_tokens),
+        ]
+        command += [
+            "--threads",
+            str(max(1, self._threads // self._processes)),
+            "--threshold",
+            str(self._threshold),
+        ]
         if self._lora_rank is not None:
             command += ["--lora-rank", str(self._lora_rank)]
         with tempfile.TemporaryFile("w+") as errors:
@@ -99,13 +138,18 @@ class Trainer:
             self._process = None
             if code or released is None:
                 errors.seek(0)
-                raise TrainingError(f"training ended with exit code {code}: {_last_words(errors.read())}")
+                raise TrainingError(
+                    f"training ended with exit code {code}: {_last_words(errors.read())}"
+                )
         return Trained(
             released["id"],
             Path(released["directory"]),
             released["metrics"],
             released["parent_metrics"],
-            {name: (value, low, high) for name, (value, low, high) in released["intervals"].items()},
+            {
+                name: (value, low, high)
+                for name, (value, low, high) in released["intervals"].items()
+            },
             Verdict(**released["verdict"]),
         )
 
@@ -119,8 +163,14 @@ class Trainer:
         module = ["-m", "models.training"]
         if self._processes == 1:
             return [sys.executable, *module]
-        # Not accelerate's launcher: it reads a configuration of the user's, and runs a single process on a CPU.
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self._processes}"]
+        # Not accelerate's launcher: it reads a configuration of the user's, and runs a single
+        # process on a CPU.
+        launch = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={self._processes}",
+        ]
         return [sys.executable, *launch, *module]
 
     def _follow(self, process: "subprocess.Popen[str]") -> Mapping[str, Any] | None:

@@ -13,16 +13,25 @@ _SIZE = (6, 4)
 
 
 def draw_curve(curves: Mapping[str, Sequence[Mapping[str, float]]], picture: Path) -> None:
-    """The mean label by the mean rating, a line for each model. A model that rates as it should lies on the diagonal."""
+    """The mean label by the mean rating, a line for each model. A model that rates as it should
+    lies on the diagonal.
+    """
     figure, axes = _axes()
     axes.plot([1, 5], [1, 5], color="grey", linewidth=0.5)
     for name, points in curves.items():
-        axes.plot([point["rating"] for point in points], [point["label"] for point in points], marker="o", label=name)
+        axes.plot(
+            [point["rating"] for point in points],
+            [point["label"] for point in points],
+            marker="o",
+            label=name,
+        )
     axes.set(xlabel="mean rating", ylabel="mean label", xlim=(1, 5), ylim=(1, 5))
     _save(figure, axes, picture)
 
 
-def draw_histogram(counts: Mapping[str, Sequence[int]], edges: Sequence[float], picture: Path) -> None:
+def draw_histogram(
+    counts: Mapping[str, Sequence[int]], edges: Sequence[float], picture: Path
+) -> None:
     """How many labelled pairs got each rating, a line for each model."""
     figure, axes = _axes()
     for name, heights in counts.items():

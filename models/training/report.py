@@ -1,4 +1,6 @@
-"""The report that stays with a release: what it was trained on, its figures beside its parent's, and why it took service."""
+"""The report that stays with a release: what it was trained on, its figures beside its parent's,
+and why it took service.
+"""
 
 import json
 from collections.abc import Mapping
@@ -51,19 +53,28 @@ class Report:
     counts: Mapping[str, int]
 
     def write(self, directory: Path) -> None:
-        """Write ``report.md``, ``report.json`` and two drawings: the same bytes for the same figures."""
+        """Write ``report.md``, ``report.json`` and two drawings: the same bytes for the same
+        figures.
+        """
         curves = {name: _curve(measured) for name, measured in self._models.items()}
-        histograms = {name: np.histogram(measured.ratings, _EDGES)[0].tolist() for name, measured in self._models.items()}
+        histograms = {
+            name: np.histogram(measured.ratings, _EDGES)[0].tolist()
+            for name, measured in self._models.items()
+        }
         draw_curve(curves, directory / CURVE)
         draw_histogram(histograms, _EDGES.tolist(), directory / HISTOGRAM)
-        (directory / DATA).write_text(json.dumps(self._data(curves, histograms), indent=2) + "\n", encoding="utf-8")
+        (directory / DATA).write_text(
+            json.dumps(self._data(curves, histograms), indent=2) + "\n", encoding="utf-8"
+        )
         (directory / REPORT).write_text("\n".join(self._lines()) + "\n", encoding="utf-8")
 
     @property
     def _models(self) -> dict[str, Measured]:
         return {self.id: self.new, self.parent: self.old}
 
-    def _data(self, curves: Mapping[str, list[Mapping[str, float]]], histograms: Mapping[str, list[int]]) -> dict[str, Any]:
+    def _data(
+        self, curves: Mapping[str, list[Mapping[str, float]]], histograms: Mapping[str, list[int]]
+    ) -> dict[str, Any]:
         return {
             "release": self.id,
             "base": self.base,
@@ -74,7 +85,9 @@ class Report:
             "parent_metrics": self.comparison.parent_metrics,
             "changes": self.comparison.changes,
             "counts": self.counts,
-            "calibration": asdict(self.calibration) | {"kept": self.calibration.helps} if self.calibration else None,
+            "calibration": asdict(self.calibration) | {"kept": self.calibration.helps}
+            if self.calibration
+            else None,
             "curves": curves,
             "histogram": {"edges": _EDGES.tolist(), "pairs": histograms},
         }
@@ -87,9 +100,12 @@ class Report:
             "",
             f"{'Takes service' if verdict.promote else 'Kept, not served'}: {verdict.reason}.",
             "",
-            f"Trained from {self.base} on {counts['seeds']:,} human seeds, {counts['examples']:,} examples curated under "
-            f"{self.parent} and {counts['ratings']:,} ratings of people, in {counts['steps']:,} steps. Left out, because "
-            f"they are near to what is measured on: examples {counts['leaked']:,}, ratings {counts['ratings_leaked']:,}.",
+            f"Trained from {self.base} on {counts['seeds']:,} human seeds, "
+            f"{counts['examples']:,} examples curated under "
+            f"{self.parent} and {counts['ratings']:,} ratings of people, in "
+            f"{counts['steps']:,} steps. Left out, because "
+            f"they are near to what is measured on: examples {counts['leaked']:,}, ratings "
+            f"{counts['ratings_leaked']:,}.",
             "",
             "## Figures on held-out pairs",
             "",
@@ -114,26 +130,39 @@ class Report:
                 continue
             value, low, high = self.comparison.changes[name]
             both = f"{metrics[name]:.3f} | {parent[name]:.3f}" if name in metrics else " | "
-            rows.append(f"| {meaning.format(threshold=self.threshold)} | {both} | {value:+.3f} | {low:+.3f} to {high:+.3f} |")
+            rows.append(
+                f"| {meaning.format(threshold=self.threshold)} | {both} | {value:+.3f} | "
+                f"{low:+.3f} to {high:+.3f} |"
+            )
         return [*rows, f"| pairs | {metrics['pairs']:.0f} | {parent['pairs']:.0f} | | |"]
 
     def _of_calibration(self) -> list[str]:
         found = self.calibration
         if found is None:
-            return ["The ratings are not calibrated: people rated too few pairs, or the model's ratings do not rise with theirs."]
+            return [
+                "The ratings are not calibrated: people rated too few pairs, or the model's "
+                "ratings do not rise with theirs."
+            ]
         slope, offset = found.line
         change, low, high = found.change
         return [
-            f"On people's scale a rating r is {slope:.3f} r {offset:+.3f}. On {found.pairs} held-out pairs that people rated, "
-            f"the mean distance from their scores is {found.before:.3f} points before and {found.after:.3f} after, a change of "
-            f"{change:+.3f} ({low:+.3f} to {high:+.3f}), so the line is {'used' if found.helps else 'not used'}."
+            f"On people's scale a rating r is {slope:.3f} r {offset:+.3f}. On {found.pairs} "
+            "held-out pairs that people rated, "
+            f"the mean distance from their scores is {found.before:.3f} points before and "
+            f"{found.after:.3f} after, a change of "
+            f"{change:+.3f} ({low:+.3f} to {high:+.3f}), so the line is "
+            f"{'used' if found.helps else 'not used'}."
         ]
 
 
 def _curve(measured: Measured) -> list[Mapping[str, float]]:
-    """Mean rating, mean label and number of the labelled pairs in each half point of the scale that has any."""
+    """Mean rating, mean label and number of the labelled pairs in each half point of the scale that
+    has any.
+    """
     ratings = measured.ratings.ravel()
-    labels: Array = np.broadcast_to(np.array(measured.labels, float), measured.ratings.shape).ravel()
+    labels: Array = np.broadcast_to(
+        np.array(measured.labels, float), measured.ratings.shape
+    ).ravel()
     place = np.minimum(((ratings - 1) * 2).astype(int), 7)
     return [
         {

@@ -19,7 +19,15 @@ from models.evaluation.promotion import Comparison, compare
 from models.export.export import export
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
-from models.releases.release import Manifest, Origin, is_release, read_manifest, release_id, verify, write_manifest
+from models.releases.release import (
+    Manifest,
+    Origin,
+    is_release,
+    read_manifest,
+    release_id,
+    verify,
+    write_manifest,
+)
 from models.seeds.pairs import Pair
 from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
@@ -35,7 +43,9 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run is made from. ``base`` and ``parent`` are release directories; they may be the same."""
+    """What a run is made from. ``base`` and ``parent`` are release directories; they may be the
+    same.
+    """
 
     base: Path
     parent: Path
@@ -49,10 +59,11 @@ class Inputs:
 def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0) -> Path | None:
     """Train, measure, export and write a release; returns its directory, ``releases/<release id>``.
 
-    Of several processes, told apart by ``rank``, all train; the first does the rest, and the others return None.
+    Of several processes, told apart by ``rank``, all train; the first does the rest, and the others
+    return None.
 
-    A run that was killed goes on from its last checkpoint when it is started again with the same inputs; one that has
-    its release already gives it back. Raises TrainingError or ModelError.
+    A run that was killed goes on from its last checkpoint when it is started again with the same
+    inputs; one that has its release already gives it back. Raises TrainingError or ModelError.
     """
     base, parent = verify(inputs.base), verify(inputs.parent)
     examples = read_examples(inputs.examples)
@@ -72,7 +83,9 @@ def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0)
     checkpoint = _save(model, inputs.base, work / "checkpoint")
     del model  # two more are measured
     found = _measure(inputs, settings, data, checkpoint, emit)
-    release = _write(inputs.releases, checkpoint, _Lineage(base.id, parent.id, run), found, settings, counts)
+    release = _write(
+        inputs.releases, checkpoint, _Lineage(base.id, parent.id, run), found, settings, counts
+    )
     shutil.rmtree(work, ignore_errors=True)
     _emit_released(release, emit)
     return release
@@ -102,7 +115,12 @@ def _fit(
     model = _load(inputs.base)
     context = int(getattr(model.config, "max_position_embeddings", None) or settings.longest)
     chosen = sequences(data, Prompter.load(inputs.base), settings, context)
-    counts = {"examples": len(data.augmented), "seeds": len(data.seeds), "leaked": data.leaked, "ratings": len(data.rated)}
+    counts = {
+        "examples": len(data.augmented),
+        "seeds": len(data.seeds),
+        "leaked": data.leaked,
+        "ratings": len(data.rated),
+    }
     emit({"event": "started", **counts, "sequences": len(chosen)})
 
     def report(step: int, steps: int, loss: float) -> None:
@@ -113,17 +131,31 @@ def _fit(
     tuned = adapt(model, lora, settings.seed) if lora else model
     steps = fit(tuned, inputs.base, chosen, examples, settings, work / "checkpoints", report)
     counts |= {"held_out": len(data.held_out), "ratings_held_out": len(data.rated_held_out)}
-    return merged(tuned), {**counts, "ratings_leaked": data.rated_leaked, "steps": steps, "lora_rank": lora}
+    return merged(tuned), {
+        **counts,
+        "ratings_leaked": data.rated_leaked,
+        "steps": steps,
+        "lora_rank": lora,
+    }
 
 
-def _measure(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, checkpoint: Path, emit: Emit) -> _Found:
-    """Measure the parent and the new model on the same held-out pairs; fit the new one's ratings to people's."""
+def _measure(
+    inputs: Inputs, settings: TrainingSettings, data: TrainingSet, checkpoint: Path, emit: Emit
+) -> _Found:
+    """Measure the parent and the new model on the same held-out pairs; fit the new one's ratings to
+    people's.
+    """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
     def measured(directory: Path, which: str) -> tuple[Measured, Opinions, Opinions]:
         model, prompter = _load(directory), Prompter.load(directory)
-        of_pairs, of_rated = measure(model, prompter, held_out), opinions(model, prompter, data.rated_held_out)
-        emit({"event": "evaluated", "model": which, "metrics": of_pairs.figures(settings.threshold)})
+        of_pairs, of_rated = (
+            measure(model, prompter, held_out),
+            opinions(model, prompter, data.rated_held_out),
+        )
+        emit(
+            {"event": "evaluated", "model": which, "metrics": of_pairs.figures(settings.threshold)}
+        )
         fitted = data.rated if which == "new" else ()
         return of_pairs, of_rated, opinions(model, prompter, fitted)
 
@@ -135,7 +167,12 @@ def _measure(inputs: Inputs, settings: TrainingSettings, data: TrainingSet, chec
 
 
 def _write(
-    releases: Path, checkpoint: Path, lineage: _Lineage, found: _Found, settings: TrainingSettings, counts: dict[str, int]
+    releases: Path,
+    checkpoint: Path,
+    lineage: _Lineage,
+    found: _Found,
+    settings: TrainingSettings,
+    counts: dict[str, int],
 ) -> Path:
     """Export the checkpoint and make it a release, its report included."""
     exported = checkpoint.with_name("release")
@@ -155,7 +192,15 @@ def _write(
         calibration=calibration.line if calibration and calibration.helps else None,
     )
     report = Report(
-        origin.id, lineage.base, lineage.parent, settings.threshold, comparison, found.new, found.old, calibration, counts
+        origin.id,
+        lineage.base,
+        lineage.parent,
+        settings.threshold,
+        comparison,
+        found.new,
+        found.old,
+        calibration,
+        counts,
     )
     report.write(exported)
     asyncio.run(write_manifest(exported, origin))
@@ -169,7 +214,9 @@ def _write(
 def _load(directory: Path) -> PreTrainedModel:
     """A model in fp32: bf16 is no faster on a CPU, and a small rate is lost in it."""
     try:
-        model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            directory, dtype=torch.float32, local_files_only=True
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{directory} cannot be loaded for training: {error}") from error
     return model.to(device="cuda") if torch.cuda.is_available() else model
@@ -179,7 +226,9 @@ def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
     """A checkpoint in the base's precision, with the base's configuration and tokenizer."""
     dtype = AutoConfig.from_pretrained(base, local_files_only=True).dtype or torch.float32
     if not all(bool(torch.isfinite(parameter.to(dtype)).all()) for parameter in model.parameters()):
-        raise TrainingError(f"the trained weights are not all finite as {dtype}: lower the learning rate")
+        raise TrainingError(
+            f"the trained weights are not all finite as {dtype}: lower the learning rate"
+        )
     shutil.rmtree(directory, ignore_errors=True)
     model.to(dtype=dtype).save_pretrained(directory)
     for file in side_files(base):
@@ -187,7 +236,9 @@ def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
     return directory
 
 
-def _run_id(base: Manifest, parent: Manifest, records: Iterable[Record], settings: TrainingSettings) -> str:
+def _run_id(
+    base: Manifest, parent: Manifest, records: Iterable[Record], settings: TrainingSettings
+) -> str:
     """Hash of all that decides what a run trains and measures."""
     digest = hashlib.sha256(f"{base.id} {parent.id} {settings.digest()}\n".encode())
     for line in sorted({record.model_dump_json() for record in records}):

@@ -17,16 +17,20 @@ LORA_RATE = 10
 class TrainingSettings:
     """How a release is trained.
 
-    From *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259, section 3.1 and appendix): a rate of 1e-5
-    that falls in a straight line to 0.9 of itself, weight decay 0.1, batches of 32 examples, or of 8 under 3,000, loss
-    on the target only, no more data than the base can use. A small base, as the house model is, learns nothing at
-    1e-5: it starts higher.
+    From *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259, section 3.1 and
+    appendix): a rate of 1e-5 that falls in a straight line to 0.9 of itself, weight decay 0.1,
+    batches of 32 examples, or of 8 under 3,000, loss on the target only, no more data than the base
+    can use. A small base, as the house model is, learns nothing at 1e-5: it starts higher.
     """
 
     rate: float | None = None
-    """Learning rate at its highest; None for 3e-4 under SMALL_MODEL parameters, else 1e-5; for adapters LORA_RATE times that."""
+    """Learning rate at its highest; None for 3e-4 under SMALL_MODEL parameters, else 1e-5; for
+    adapters LORA_RATE times that.
+    """
     lora_rank: int | None = None
-    """Rank of the adapters that are trained in place of the weights; 0 for none, None for LORA_RANK from LARGE_MODEL on."""
+    """Rank of the adapters that are trained in place of the weights; 0 for none, None for LORA_RANK
+    from LARGE_MODEL on.
+    """
     final_share: float = 0.9
     """Share of the rate that is left at the end."""
     warm_up: float = 0.05
@@ -54,13 +58,19 @@ class TrainingSettings:
     rating_weight: float = 4.0
     """Loss weight of the one digit of a rating; a token of a text has 1."""
     least_ratings: int = 100
-    """Pairs that people must have rated before their ratings are trained on, the held-out ones among them."""
+    """Pairs that people must have rated before their ratings are trained on, the held-out ones
+    among them.
+    """
     held_out_share: float = 0.2
     """Share of the human seeds, and of the pairs that people rated, that is only measured on."""
     measured: int = 500
-    """Held-out seeds that are measured at most, the first by their ids: each is read nine times by two models."""
+    """Held-out seeds that are measured at most, the first by their ids: each is read nine times by
+    two models.
+    """
     threshold: float = 4.0
-    """Lowest rating that the curator keeps: what the precision and recall of ratings are measured at."""
+    """Lowest rating that the curator keeps: what the precision and recall of ratings are measured
+    at.
+    """
     save_steps: int = 25
     """A run that was killed goes on from the last multiple of this."""
     seed: int = 0

@@ -1,4 +1,6 @@
-"""Fits a model to weighted sequences with TRL, and goes on from the last checkpoint of a killed run."""
+"""Fits a model to weighted sequences with TRL, and goes on from the last checkpoint of a killed
+run.
+"""
 
 import json
 import time
@@ -44,9 +46,10 @@ def fit(
 ) -> int:
     """Train ``model`` in place on ``sequences``, in their order; returns the steps done.
 
-    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses the batch. Of several
-    processes each takes its share of every batch, and all end with the same model; the first writes the checkpoints.
-    Raises TrainingError where the loss is no longer a number.
+    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses
+    the batch. Of several processes each takes its share of every batch, and all end with the same
+    model; the first writes the checkpoints. Raises TrainingError where the loss is no longer a
+    number.
     """
     batch = settings.batch_for(examples)
     micro_batch = max(1, min(settings.micro_batch, batch // settings.processes))
@@ -59,8 +62,11 @@ def fit(
         model=model,
         args=_arguments(work, settings, steps, micro_batch, accumulation),
         data_collator=_collate,
-        train_dataset=Dataset.from_dict({"input_ids": [s.ids for s in sequences], "weights": [s.weights for s in sequences]}),
-        # TRL asks for a tokenizer; the sequences are tokenized, so it is only saved with the checkpoints.
+        train_dataset=Dataset.from_dict(
+            {"input_ids": [s.ids for s in sequences], "weights": [s.weights for s in sequences]}
+        ),
+        # TRL asks for a tokenizer; the sequences are tokenized, so it is only saved with the
+        # checkpoints.
         processing_class=AutoTokenizer.from_pretrained(tokenizer, local_files_only=True),
         optimizers=(optimiser, schedule),
         callbacks=[_Progress(steps, report), _TimeLimit(settings.minutes)],
@@ -71,7 +77,9 @@ def fit(
 
 
 class _WeightedTrainer(SFTTrainer):
-    """TRL's trainer with a loss weight for each token: a rating is one token, and would drown among a text's hundreds."""
+    """TRL's trainer with a loss weight for each token: a rating is one token, and would drown among
+    a text's hundreds.
+    """
 
     loss_is_scaled_for_ga = False  # type: ignore[assignment]  # the base declares None, and reads a bool
 
@@ -82,7 +90,9 @@ class _WeightedTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
-        """Weighted mean cross-entropy. Padding stands on the right, so causal attention needs no mask."""
+        """Weighted mean cross-entropy. Padding stands on the right, so causal attention needs no
+        mask.
+        """
         outputs = model(input_ids=inputs["input_ids"], use_cache=False)
         logits, ids = outputs.logits[:, :-1].float(), inputs["input_ids"][:, 1:]
         losses = functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none")
@@ -115,7 +125,9 @@ class _Progress(TrainerCallback):
         if loss is None:
             return
         if not loss < float("inf"):
-            raise TrainingError(f"the loss is {loss} at step {state.global_step}: lower the learning rate")
+            raise TrainingError(
+                f"the loss is {loss} at step {state.global_step}: lower the learning rate"
+            )
         self._report(state.global_step, self._steps, loss)
 
 
@@ -124,16 +136,26 @@ class _TimeLimit(TrainerCallback):
         self._seconds = minutes * 60 if minutes is not None else float("inf")
         self._started = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        over = torch.tensor(float(time.monotonic() - self._started >= self._seconds), device=args.device)
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
+    ) -> None:
+        over = torch.tensor(
+            float(time.monotonic() - self._started >= self._seconds), device=args.device
+        )
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.broadcast(over, 0)  # one that stopped alone would leave the others waiting for its gradients
+            torch.distributed.broadcast(
+                over, 0
+            )  # one that stopped alone would leave the others waiting for its gradients
         if over:
             control.should_training_stop = True
 
 
-def _optimiser(model: PreTrainedModel | PeftModel, settings: TrainingSettings, steps: int) -> tuple[torch.optim.AdamW, LambdaLR]:
-    """AdamW, whose rate warms up and then falls in a straight line. Norms and biases do not decay."""
+def _optimiser(
+    model: PreTrainedModel | PeftModel, settings: TrainingSettings, steps: int
+) -> tuple[torch.optim.AdamW, LambdaLR]:
+    """AdamW, whose rate warms up and then falls in a straight line. Norms and biases do not
+    decay.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
@@ -150,7 +172,9 @@ def _optimiser(model: PreTrainedModel | PeftModel, settings: TrainingSettings, s
     return optimiser, LambdaLR(optimiser, share)
 
 
-def _arguments(work: Path, settings: TrainingSettings, steps: int, micro_batch: int, accumulation: int) -> SFTConfig:
+def _arguments(
+    work: Path, settings: TrainingSettings, steps: int, micro_batch: int, accumulation: int
+) -> SFTConfig:
     cuda = torch.cuda.is_available()
     return SFTConfig(
         output_dir=str(work),
@@ -178,13 +202,17 @@ def _arguments(work: Path, settings: TrainingSettings, steps: int, micro_batch: 
 
 
 def _collate(rows: list[dict[str, list[Any]]]) -> dict[str, torch.Tensor]:
-    ids, weights = pad([TrainingSequence(tuple(row["input_ids"]), tuple(row["weights"])) for row in rows])
+    ids, weights = pad(
+        [TrainingSequence(tuple(row["input_ids"]), tuple(row["weights"])) for row in rows]
+    )
     return {"input_ids": ids, "weights": weights}
 
 
 def _last_checkpoint(work: Path) -> str | None:
     """The newest whole checkpoint; its state is the file that is written last."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    found = sorted(
+        work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
+    )
     for checkpoint in found:
         try:
             json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))

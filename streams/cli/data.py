@@ -49,9 +49,14 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-Sources = Annotated[list[str], typer.Argument(help="Files, directories, globs, or - for standard input.")]
+Sources = Annotated[
+    list[str], typer.Argument(help="Files, directories, globs, or - for standard input.")
+]
 Format = Annotated[
-    str | None, typer.Option("--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False)
+    str | None,
+    typer.Option(
+        "--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False
+    ),
 ]
 
 
@@ -64,14 +69,17 @@ def feed(
     broker: Broker = None,
     as_json: Json = False,
 ) -> None:
-    """Send documents to the stream; returns when the broker has them. Exit code 1 where something could not be read.
+    """Send documents to the stream; returns when the broker has them. Exit code 1 where something
+    could not be read.
 
-    Text, Markdown, HTML, JSON, JSONL, Parquet, WARC and WET, each also as .gz. Feeding the same twice changes nothing
-    downstream.
+    Text, Markdown, HTML, JSON, JSONL, Parquet, WARC and WET, each also as .gz. Feeding the same
+    twice changes nothing downstream.
 
     Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
     _print_report(report, "documents", as_json)
@@ -80,8 +88,15 @@ def feed(
 
 
 def seed(
-    files: Annotated[list[Path], typer.Argument(help="JSON lines of Dolly, Alpaca, Self-Instruct or Open-Assistant; also .gz.")],
-    turns: Annotated[Turns, typer.Option(help="Of conversations: the first exchange, or all.")] = Turns.FIRST,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="JSON lines of Dolly, Alpaca, Self-Instruct or Open-Assistant; also .gz."
+        ),
+    ],
+    turns: Annotated[
+        Turns, typer.Option(help="Of conversations: the first exchange, or all.")
+    ] = Turns.FIRST,
     config: ConfigFile = None,
     assignments: Assignments = None,
     state_dir: StateDir = None,
@@ -90,13 +105,15 @@ def seed(
 ) -> None:
     """Put human pairs on the training topic, as seeds. Exit code 1 where a line is none.
 
-    The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each id. Seeding the same twice
-    changes nothing.
+    The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each
+    id. Seeding the same twice changes nothing.
 
     Example: `backstream seed dolly.jsonl oasst.jsonl.gz --turns all`
     """
     pairs = chain.from_iterable(read_seed_file(file, turns) for file in files)
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         report = write_seeds(settings.kafka.client(), pairs)
     _print_report(report, "seeds", as_json)
     if report.failed or not report.written:
@@ -108,47 +125,69 @@ def tail(
     assignments: Assignments = None,
     state_dir: StateDir = None,
     broker: Broker = None,
-    count: Annotated[int | None, typer.Option("-n", help="Stop after so many.", show_default=False)] = None,
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Also what is there already.")] = False,
+    count: Annotated[
+        int | None, typer.Option("-n", help="Stop after so many.", show_default=False)
+    ] = None,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Also what is there already.")
+    ] = False,
     shape: Annotated[Shape, typer.Option(help="triples, alpaca or chat.")] = Shape.TRIPLES,
 ) -> None:
     """Print curated examples as they come, a JSON line each. Ctrl-C ends it.
 
     Example: `backstream tail -n 3 --from-beginning`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
-        for number, example in enumerate(follow(client, from_beginning=from_beginning, stop=lambda: False), start=1):
+        for number, example in enumerate(
+            follow(client, from_beginning=from_beginning, stop=lambda: False), start=1
+        ):
             print(json.dumps(row(example, shape), ensure_ascii=False), flush=True)
             if number == count:
                 return
 
 
 def export(
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")
+    ],
     config: ConfigFile = None,
     assignments: Assignments = None,
     state_dir: StateDir = None,
     broker: Broker = None,
-    shape: Annotated[Shape, typer.Option(help="triples, alpaca (instruction/input/output) or chat (messages).")] = Shape.TRIPLES,
-    license: Annotated[str, typer.Option("--license", help="What the card says, as Hugging Face names it: cc-by-4.0.")] = OTHER,
-    with_card: Annotated[bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")] = True,
+    shape: Annotated[
+        Shape, typer.Option(help="triples, alpaca (instruction/input/output) or chat (messages).")
+    ] = Shape.TRIPLES,
+    license: Annotated[
+        str,
+        typer.Option("--license", help="What the card says, as Hugging Face names it: cc-by-4.0."),
+    ] = OTHER,
+    with_card: Annotated[
+        bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
-    """Write the curated set to a file for a training tool, and beside it a card that says what is in it.
+    """Write the curated set to a file for a training tool, and beside it a card that says what is
+    in it.
 
     The card of curated.jsonl is curated.card.md: a README.md for the Hugging Face hub.
 
     Example: `backstream export -o curated.jsonl --shape chat --license cc-by-4.0`
     """
     write = _writer_for(output)
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         examples = snapshot(client)
         count = write(examples, output, shape)
         told = {"examples": count, "file": str(output)}
         if with_card:
-            about = Export(output, shape, license, settings.curation.threshold, datetime.now(UTC).date())
+            about = Export(
+                output, shape, license, settings.curation.threshold, datetime.now(UTC).date()
+            )
             told["card"] = str(write_card(about, examples, read_releases(client)))
     card = f", described in {told['card']}" if with_card else ""
     print(json.dumps(told) if as_json else f"{count:,} examples in {output}{card}")
@@ -170,18 +209,36 @@ def preview(
 
     Example: `backstream preview notes.md -n 5`
     """
-    settings = settings_from(config, assignments, model=model, backward=backward, forward=forward, device=device)
+    settings = settings_from(
+        config, assignments, model=model, backward=backward, forward=forward, device=device
+    )
     shown = 0
-    for verdict in preview_documents(settings, prepare_models(settings), read_all(sources, format), count):
+    for verdict in preview_documents(
+        settings, prepare_models(settings), read_all(sources, format), count
+    ):
         shown += 1
-        print(json.dumps(verdict.as_dict(), ensure_ascii=False) if as_json else _describe(shown, verdict), flush=True)
+        print(
+            json.dumps(verdict.as_dict(), ensure_ascii=False)
+            if as_json
+            else _describe(shown, verdict),
+            flush=True,
+        )
     if not shown:
-        say("no passage was found; `backstream preview` needs text of some 600 characters under a heading")
+        say(
+            "no passage was found; `backstream preview` needs text of some 600 characters "
+            "under a heading"
+        )
         raise typer.Exit(1)
 
 
-def segment(sources: Sources, format: Format = None, config: ConfigFile = None, assignments: Assignments = None) -> None:
-    """Cut documents into passages, without a broker or a model: a JSON line for each, once however often it occurs.
+def segment(
+    sources: Sources,
+    format: Format = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Cut documents into passages, without a broker or a model: a JSON line for each, once however
+    often it occurs.
 
     Example: `backstream segment docs/ > passages.jsonl`
     """
@@ -198,7 +255,10 @@ def segment(sources: Sources, format: Format = None, config: ConfigFile = None, 
         else:
             refused["unreadable"] += 1
             say(str(outcome))
-    say(f"{len(seen):,} passages; refused: " + (", ".join(f"{n:,} {reason}" for reason, n in refused.most_common()) or "none"))
+    say(
+        f"{len(seen):,} passages; refused: "
+        + (", ".join(f"{n:,} {reason}" for reason, n in refused.most_common()) or "none")
+    )
     if not seen:
         raise typer.Exit(1)
 
@@ -212,7 +272,9 @@ def read_all(sources: list[str], format: str | None = None) -> Iterator[Document
             yield from read(source, format=format)
 
 
-def _with_heartbeat(documents: Iterable[Document | SourceError]) -> Iterator[Document | SourceError]:
+def _with_heartbeat(
+    documents: Iterable[Document | SourceError],
+) -> Iterator[Document | SourceError]:
     told = time.monotonic()
     for number, document in enumerate(documents, start=1):
         yield document
@@ -223,14 +285,26 @@ def _with_heartbeat(documents: Iterable[Document | SourceError]) -> Iterator[Doc
 
 def _print_report(report: FeedReport, what: str, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({what: report.written, "bytes": report.bytes, "failed": report.failed, "errors": report.errors}))
+        print(
+            json.dumps(
+                {
+                    what: report.written,
+                    "bytes": report.bytes,
+                    "failed": report.failed,
+                    "errors": report.errors,
+                }
+            )
+        )
         return
     for error in report.errors:
         say(error)
     if report.failed > len(report.errors):
         say(f"and {report.failed - len(report.errors):,} more")
     refused = f", {report.failed:,} could not be read" if report.failed else ""
-    print(f"{report.written:,} {what} ({report.bytes / 1e6:,.1f} MB) acknowledged by the broker{refused}")
+    print(
+        f"{report.written:,} {what} ({report.bytes / 1e6:,.1f} MB) acknowledged by the "
+        f"broker{refused}"
+    )
 
 
 def _writer_for(output: Path) -> Callable[[Iterable[Example], Path, Shape], int]:
@@ -245,6 +319,7 @@ def _describe(number: int, verdict: Verdict) -> str:
     passage = " ".join(verdict.passage.split())
     passage = passage if len(passage) <= 160 else passage[:159] + "…"
     return (
-        f"{number}. {verdict.source}\n   passage:     {passage}\n   instruction: {verdict.instruction or '-'}\n"
+        f"{number}. {verdict.source}\n   passage:     {passage}\n   instruction: "
+        f"{verdict.instruction or '-'}\n"
         f"   rating:      {score}\n   verdict:     {verdict.verdict} ({verdict.reason})\n"
     )

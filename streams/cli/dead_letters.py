@@ -1,4 +1,6 @@
-"""``backstream dead-letters``: look at what could not be processed, and send it back once the cause is mended."""
+"""``backstream dead-letters``: look at what could not be processed, and send it back once the cause
+is mended.
+"""
 
 import base64
 import contextlib
@@ -10,15 +12,34 @@ from typing import Annotated, Any
 import typer
 
 from schemas.errors import SettingsError
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, StateDir, connected, settings_from
-from streams.kafka.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STACKTRACE, STAGE, TOPIC, replay_all
+from streams.cli.options import (
+    Assignments,
+    Broker,
+    ConfigFile,
+    Json,
+    StateDir,
+    connected,
+    settings_from,
+)
+from streams.kafka.dead_letters import (
+    EXCEPTION,
+    MESSAGE,
+    OFFSET,
+    PARTITION,
+    STACKTRACE,
+    STAGE,
+    TOPIC,
+    replay_all,
+)
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
 from streams.kafka.topics import DEAD_LETTERS
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 Where = Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")]
-OnlyStage = Annotated[str | None, typer.Option("--stage", help="Only of this stage.", show_default=False)]
+OnlyStage = Annotated[
+    str | None, typer.Option("--stage", help="Only of this stage.", show_default=False)
+]
 
 
 @app.command("list")
@@ -37,7 +58,11 @@ def list_letters(
     with _client(config, assignments, state_dir, broker) as client:
         for letter in _letters(client, stage):
             told = _told(letter)
-            print(json.dumps(told) if as_json else "{at}  {stage}  from {source}  {exception}: {message}".format(**told))
+            print(
+                json.dumps(told)
+                if as_json
+                else "{at}  {stage}  from {source}  {exception}: {message}".format(**told)
+            )
 
 
 @app.command()
@@ -61,11 +86,17 @@ def show(
                     "stacktrace": headers.get(STACKTRACE, b"").decode(errors="replace"),
                     "key": _base64(letter.key),
                     "value": _base64(letter.value),
-                    "headers": {name: value.decode(errors="replace") for name, value in letter.headers if name != STACKTRACE},
+                    "headers": {
+                        name: value.decode(errors="replace")
+                        for name, value in letter.headers
+                        if name != STACKTRACE
+                    },
                 }
                 print(json.dumps(whole, indent=2, ensure_ascii=False))
                 return
-    raise SettingsError(f"no dead letter at {at}; `backstream dead-letters list` shows where they lie")
+    raise SettingsError(
+        f"no dead letter at {at}; `backstream dead-letters list` shows where they lie"
+    )
 
 
 @app.command("replay")
@@ -77,14 +108,17 @@ def replay_letters(
     state_dir: StateDir = None,
     broker: Broker = None,
 ) -> None:
-    """Send dead letters back to the topics they came from, byte for byte. They stay on the dead-letter topic too.
+    """Send dead letters back to the topics they came from, byte for byte. They stay on the
+    dead-letter topic too.
 
     Example: `backstream dead-letters replay all --stage scorer`
     """
     with _client(config, assignments, state_dir, broker) as client:
         chosen = [x for x in _letters(client, stage) if at in ("all", f"{x.partition}@{x.offset}")]
         if not chosen:
-            raise SettingsError(f"no dead letter at {at}; `backstream dead-letters list` shows where they lie")
+            raise SettingsError(
+                f"no dead letter at {at}; `backstream dead-letters list` shows where they lie"
+            )
         replay_all(client, chosen)
     print(f"{len(chosen):,} sent back")
 
@@ -94,7 +128,9 @@ def _client(
     config: Path | None, assignments: list[str] | None, state_dir: Path | None, broker: str | None
 ) -> Iterator[dict[str, Any]]:
     """The broker's client arguments, for the length of a command."""
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         yield client
 

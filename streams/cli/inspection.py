@@ -60,7 +60,13 @@ def status(
     Example: `backstream status --json`
     """
     settings = settings_from(
-        config, assignments, state_dir=state_dir, broker=broker, model=model, backward=backward, forward=forward
+        config,
+        assignments,
+        state_dir=state_dir,
+        broker=broker,
+        model=model,
+        backward=backward,
+        forward=forward,
     )
     with connected(settings) as settings:
         client = settings.kafka.client()
@@ -79,7 +85,10 @@ def status(
     pinned = {str(role): name for role in Role if (name := settings.pinned(role))}
     report = {
         "broker": settings.kafka.bootstrap_servers,
-        "stages": [{**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)} for stage in flow.stages],
+        "stages": [
+            {**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)}
+            for stage in flow.stages
+        ],
         "messages": dict(flow.messages),
         "release": serving.id if serving else base,
         "pinned": pinned,
@@ -96,7 +105,10 @@ def status(
         print(f"{again.release} has rated {again.done:,} of {again.total:,} candidates again")
     for stage in flow.stages:
         rate = rates.per_second.get(stage.stage, 0.0)
-        print(f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s   reads {stage.topic}")
+        print(
+            f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s  "
+            f" reads {stage.topic}"
+        )
     print("   ".join(f"{topic} {count:,}" for topic, count in flow.messages.items()))
 
 
@@ -107,21 +119,35 @@ def audit(
     broker: Broker = None,
     as_json: Json = False,
 ) -> None:
-    """Prove from the topics that every id is answered for. Exit code 1, naming the ids, where one is lost.
+    """Prove from the topics that every id is answered for. Exit code 1, naming the ids, where one
+    is lost.
 
     Example: `backstream audit`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         with FlowReader(client, settings.kafka.group) as reader:
             found = audit_topics(client, reader.committed())
     if as_json:
-        rejections = {f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()}
-        print(json.dumps({"complete": found.complete, "stages": [asdict(s) for s in found.stages], "rejections": rejections}))
+        rejections = {
+            f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()
+        }
+        print(
+            json.dumps(
+                {
+                    "complete": found.complete,
+                    "stages": [asdict(s) for s in found.stages],
+                    "rejections": rejections,
+                }
+            )
+        )
     else:
         for stage in found.stages:
             print(
-                f"{stage.stage:10} {stage.ids:>8,} ids = {stage.followed:,} followed + {stage.rejected:,} rejected + "
+                f"{stage.stage:10} {stage.ids:>8,} ids = {stage.followed:,} followed + "
+                f"{stage.rejected:,} rejected + "
                 f"{stage.dead:,} dead + {stage.in_flight:,} in flight + {len(stage.lost):,} lost"
             )
             for id in stage.lost:
@@ -133,7 +159,10 @@ def audit(
 
 
 def describe(
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="A diagram instead of the tables.")] = False, as_json: Json = False
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="A diagram instead of the tables.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the topology: topics, stages, and what each reads and writes.
 
@@ -156,7 +185,8 @@ def check(
     forward: Forward = None,
     device: Device = None,
 ) -> None:
-    """Check settings, broker and model before anything starts. Exit code 1 where one of them will not do.
+    """Check settings, broker and model before anything starts. Exit code 1 where one of them will
+    not do.
 
     Example: `backstream check -c backstream.yaml`
     """
@@ -195,7 +225,10 @@ def _check_broker(settings: Settings) -> str:
 def _check_model(settings: Settings) -> str:
     models = asyncio.run(Models.load(settings, prepare_models(settings)))
     try:
-        return ", ".join(f"{role} {service.release} on {service.device}" for role, service in models.services.items())
+        return ", ".join(
+            f"{role} {service.release} on {service.device}"
+            for role, service in models.services.items()
+        )
     finally:
         models.close()
 
@@ -205,6 +238,9 @@ def _lines(table: dict[str, list[dict[str, str]]]) -> str:
     for name, rows in table.items():
         widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
         lines = [name.upper(), "  ".join(key.ljust(width) for key, width in widths.items())]
-        lines += ["  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip() for row in rows]
+        lines += [
+            "  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip()
+            for row in rows
+        ]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)

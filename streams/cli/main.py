@@ -28,7 +28,11 @@ app.add_typer(releases.app, name="releases")
 
 
 @app.callback()
-def configure(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False) -> None:
+def configure(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")
+    ] = False,
+) -> None:
     """Turns live text into instruction-tuning data, and into better models."""
     configure_logging(logging.INFO if verbose else logging.WARNING)
 
@@ -37,6 +41,9 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         app()
-    except (BackstreamError, OSError) as error:  # also a full disk or a vanished directory: no traceback as a user interface
+    except (
+        BackstreamError,
+        OSError,
+    ) as error:  # also a full disk or a vanished directory: no traceback as a user interface
         typer.echo(f"backstream: {error}", err=True)
         sys.exit(1)

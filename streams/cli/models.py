@@ -20,11 +20,15 @@ from streams.worker.models import load_model
 
 app = typer.Typer(no_args_is_help=True, help="Export models, look at them, try them.")
 
-Name = Annotated[str, typer.Argument(help="house, a checkpoint or release directory, or a Hugging Face id.")]
+Name = Annotated[
+    str, typer.Argument(help="house, a checkpoint or release directory, or a Hugging Face id.")
+]
 
 _EXAMPLE = (
-    "Water boils at 100 degrees Celsius at sea level. On a mountain the air is thinner, so its pressure is lower and water "
-    "boils at a lower temperature. At 3,000 metres it is about 90 degrees, which is why food takes longer to cook there."
+    "Water boils at 100 degrees Celsius at sea level. On a mountain the air is thinner, so "
+    "its pressure is lower and water "
+    "boils at a lower temperature. At 3,000 metres it is about 90 degrees, which is why food "
+    "takes longer to cook there."
 )
 
 
@@ -50,11 +54,15 @@ def list_models(as_json: Json = False) -> None:
     for facts in found:
         day = time.strftime("%Y-%m-%d", time.localtime(facts.created_at))
         print(
-            f"{facts.id:40} {facts.architecture:10} {facts.parameters / 1e6:>9,.1f} M  {facts.bytes / 1e6:>9,.0f} MB  "
+            f"{facts.id:40} {facts.architecture:10} {facts.parameters / 1e6:>9,.1f} M  "
+            f"{facts.bytes / 1e6:>9,.0f} MB  "
             f"{facts.precision}  context {facts.context_window:>7,}  {facts.family:8} {day}"
         )
     if not found:
-        say("no model is exported yet: `backstream models add MODEL`, or any command that runs one, does it")
+        say(
+            "no model is exported yet: `backstream models add MODEL`, or any command that "
+            "runs one, does it"
+        )
 
 
 @app.command()
@@ -70,14 +78,19 @@ def show(model: Name, as_json: Json = False) -> None:
 def try_(
     model: Name,
     text: Annotated[
-        str, typer.Argument(help="The passage itself, a file that holds it, or - for standard input.", show_default=False)
+        str,
+        typer.Argument(
+            help="The passage itself, a file that holds it, or - for standard input.",
+            show_default=False,
+        ),
     ] = _EXAMPLE,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Have a model write the instruction of a passage and rate the pair: prompts, answers, probabilities, speed.
+    """Have a model write the instruction of a passage and rate the pair: prompts, answers,
+    probabilities, speed.
 
     Example: `backstream models try house "Water boils at 100 degrees Celsius at sea level."`
     """
@@ -96,20 +109,29 @@ def try_(
     if as_json:
         print(json.dumps({**asdict(trial), "rating": trial.rating.model_dump()}))
         return
-    probabilities = "  ".join(f"{digit}: {p:.3f}" for digit, p in enumerate(trial.rating.probabilities, start=1))
-    print(f"BACKWARD PROMPT\n{trial.backward_prompt}\n\nINSTRUCTION{'' if trial.complete else ' (cut at max_tokens)'}")
-    print(f"{trial.instruction}\n\nRATING PROMPT\n{trial.rating_prompt}\n")
-    print(
-        f"RATING\n{trial.rating.score:.2f}   {probabilities}   (the digits have {trial.rating.digit_mass:.1%} of the probability)"
+    probabilities = "  ".join(
+        f"{digit}: {p:.3f}" for digit, p in enumerate(trial.rating.probabilities, start=1)
     )
     print(
-        f"\n{trial.prompt_tokens:,} prompt tokens read and {trial.generated_tokens:,} written in {trial.seconds:.2f} s, "
+        "BACKWARD "
+        f"PROMPT\n{trial.backward_prompt}\n\nINSTRUCTION{'' if trial.complete else ' (cut at max_tokens)'}"
+    )
+    print(f"{trial.instruction}\n\nRATING PROMPT\n{trial.rating_prompt}\n")
+    print(
+        f"RATING\n{trial.rating.score:.2f}   {probabilities}   (the digits have "
+        f"{trial.rating.digit_mass:.1%} of the probability)"
+    )
+    print(
+        f"\n{trial.prompt_tokens:,} prompt tokens read and {trial.generated_tokens:,} "
+        f"written in {trial.seconds:.2f} s, "
         "alone; a stream runs many at once"
     )
 
 
 def _read(text: str) -> str:
-    """The argument, or what it names. Raises SettingsError where that is empty or cannot be read."""
+    """The argument, or what it names. Raises SettingsError where that is empty or cannot be
+    read.
+    """
     try:
         if text == "-":
             text = sys.stdin.read()
@@ -135,7 +157,10 @@ def _show(facts: ModelFacts, as_json: bool) -> None:
         return
     print(f"id          {facts.id}")
     print(f"directory   {facts.directory}")
-    print(f"size        {facts.parameters / 1e6:,.1f} M parameters, {facts.bytes / 1e6:,.0f} MB on disk, {facts.precision}")
+    print(
+        f"size        {facts.parameters / 1e6:,.1f} M parameters, {facts.bytes / 1e6:,.0f} "
+        f"MB on disk, {facts.precision}"
+    )
     print(f"graph       {facts.graph}")
     print(f"kind        {facts.architecture}, context window {facts.context_window:,} tokens")
     print(f"prompts     {facts.family}: plays both roles, backward and forward")

@@ -1,4 +1,6 @@
-"""``backstream rate``: people rate pairs, one after the other, on the scale that the models are given."""
+"""``backstream rate``: people rate pairs, one after the other, on the scale that the models are
+given.
+"""
 
 import getpass
 import re
@@ -11,7 +13,15 @@ import typer
 
 from models.prompts.templates import DIGITS, SCALE
 from schemas.records import HumanRating, Scored
-from streams.cli.options import Assignments, Broker, ConfigFile, StateDir, connected, say, settings_from
+from streams.cli.options import (
+    Assignments,
+    Broker,
+    ConfigFile,
+    StateDir,
+    connected,
+    say,
+    settings_from,
+)
 from streams.data.ratings import Ratings, open_ratings, pairs_to_rate
 
 _SHOWN_CHARACTERS = 1500
@@ -33,36 +43,56 @@ def rate(
     count: Annotated[int, typer.Option("-n", help="How many pairs.", min=1)] = 20,
     rater: Annotated[
         str | None,
-        typer.Option(envvar="BACKSTREAM_RATER", help="Your name beside the ratings. [default: your login]", show_default=False),
+        typer.Option(
+            envvar="BACKSTREAM_RATER",
+            help="Your name beside the ratings. [default: your login]",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Rate pairs from 1 to 5 by hand. They are what the models' ratings are measured against.
 
-    Shows pairs that nobody has rated yet, from the whole scale of the models' ratings. Each answer is with the broker before
-    the next pair is shown; what the models said is told at the end, so that it leads nobody. What is skipped comes again
-    another time. Without a terminal, an answer a line is read from standard input.
+    Shows pairs that nobody has rated yet, from the whole scale of the models' ratings. Each answer
+    is with the broker before the next pair is shown; what the models said is told at the end, so
+    that it leads nobody. What is skipped comes again another time. Without a terminal, an answer a
+    line is read from standard input.
 
     Example: `backstream rate -n 50 --rater ada`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         pairs = pairs_to_rate(client, count)
         if not pairs:
             say("there is nothing to rate: no pair was scored yet, or people have rated them all")
             raise typer.Exit(1)
         with open_ratings(client) as ratings:
-            given = ask_about(pairs, ratings, _login() if rater is None else rater, _keys() if sys.stdin.isatty() else _lines())
+            given = ask_about(
+                pairs,
+                ratings,
+                _login() if rater is None else rater,
+                _keys() if sys.stdin.isatty() else _lines(),
+            )
     _report(pairs, given)
 
 
-def ask_about(pairs: Sequence[Scored], ratings: Ratings, rater: str, answers: Iterator[str]) -> dict[int, int]:
-    """Ask about each pair until the answers end; the scores given, by the position of the pair. Raises BrokerError."""
+def ask_about(
+    pairs: Sequence[Scored], ratings: Ratings, rater: str, answers: Iterator[str]
+) -> dict[int, int]:
+    """Ask about each pair until the answers end; the scores given, by the position of the pair.
+    Raises BrokerError.
+    """
     given: dict[int, int] = {}
     print(f"How well does the answer serve the request?\n{SCALE}")
     at, shown = 0, -1
     while at < len(pairs):
         if shown != at:
-            print(f"\n── {at + 1} of {len(pairs)} ──\n{_spelt(pairs[at], _SHOWN_CHARACTERS)}\n\n{_KEYS}", flush=True)
+            print(
+                f"\n── {at + 1} of {len(pairs)} "
+                f"──\n{_spelt(pairs[at], _SHOWN_CHARACTERS)}\n\n{_KEYS}",
+                flush=True,
+            )
             shown = at
         answer = next(answers, "q")
         if answer in DIGITS:
@@ -101,7 +131,9 @@ def _spelt(pair: Scored, limit: int | None) -> str:
     """A pair for the eye, each of its texts cut after ``limit`` characters."""
     it = pair.candidate
     parts = [("Request", it.instruction), ("Given", it.context), ("Answer", it.response)]
-    return "\n\n".join(f"{name}:\n{_cut(_CONTROL.sub('', text), limit)}" for name, text in parts if text)
+    return "\n\n".join(
+        f"{name}:\n{_cut(_CONTROL.sub('', text), limit)}" for name, text in parts if text
+    )
 
 
 def _cut(text: str, limit: int | None) -> str:
@@ -129,7 +161,9 @@ def _keys() -> Iterator[str]:
     """Each key as it is pressed; one that is no letter, digit or sign as ``?``."""
     while True:
         try:
-            typed = typer.getchar()  # several characters where they came at once, as those of an arrow do
+            typed = (
+                typer.getchar()
+            )  # several characters where they came at once, as those of an arrow do
         except EOFError:
             return
         for key in typed.lower() if typed.isprintable() else "?":

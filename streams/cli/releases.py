@@ -8,7 +8,17 @@ import typer
 from models.releases.catalogue import default_cache, prepare
 from models.releases.release import read_manifest
 from schemas.records import Release
-from streams.cli.options import Assignments, Broker, ConfigFile, Json, Model, StateDir, connected, say, settings_from
+from streams.cli.options import (
+    Assignments,
+    Broker,
+    ConfigFile,
+    Json,
+    Model,
+    StateDir,
+    connected,
+    say,
+    settings_from,
+)
 from streams.releases.announcements import find, read_releases, roll_back
 from streams.releases.announcements import promote as put_into_service
 from streams.releases.describe import describe_release
@@ -45,12 +55,17 @@ def show(
     broker: Broker = None,
     as_json: Json = False,
 ) -> None:
-    """Show one release: held-out figures beside its parent's, the intervals of their changes, why it took service or not.
+    """Show one release: held-out figures beside its parent's, the intervals of their changes, why
+    it took service or not.
 
     Example: `backstream releases show r-1a2b3c4d`
     """
     release = find(_read(config, assignments, state_dir, broker), id)
-    print(json.dumps(release.model_dump(mode="json"), indent=2) if as_json else describe_release(release))
+    print(
+        json.dumps(release.model_dump(mode="json"), indent=2)
+        if as_json
+        else describe_release(release)
+    )
 
 
 @app.command()
@@ -62,7 +77,8 @@ def compare(
     state_dir: StateDir = None,
     broker: Broker = None,
 ) -> None:
-    """Show the held-out figures of two releases side by side. They are of the same pairs only where the seeds were the same.
+    """Show the held-out figures of two releases side by side. They are of the same pairs only where
+    the seeds were the same.
 
     Example: `backstream releases compare r-1a2b3c4d r-5e6f7a8b`
     """
@@ -85,7 +101,9 @@ def promote(
 
     Example: `backstream releases promote r-1a2b3c4d`
     """
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         release = put_into_service(settings.kafka.client(), id)
     print(f"{release.id} is in service for {release.base}")
 
@@ -109,7 +127,11 @@ def rollback(
     print(f"{taken_out.id} is out of service; {serving.id} serves")
 
 
-def _read(config: ConfigFile, assignments: Assignments, state_dir: StateDir, broker: Broker) -> list[Release]:
-    with connected(settings_from(config, assignments, state_dir=state_dir, broker=broker)) as settings:
+def _read(
+    config: ConfigFile, assignments: Assignments, state_dir: StateDir, broker: Broker
+) -> list[Release]:
+    with connected(
+        settings_from(config, assignments, state_dir=state_dir, broker=broker)
+    ) as settings:
         client = settings.kafka.client()
         return read_releases(client)

@@ -46,7 +46,9 @@ def demo(
     assignments: Assignments = None,
     state_dir: StateDir = None,
     model: Model = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Feed only so many documents.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Feed only so many documents.", show_default=False)
+    ] = None,
 ) -> None:
     """Show the whole loop on this machine: real documents in, curated examples and a new model out.
 
@@ -61,15 +63,20 @@ def up(
     assignments: Assignments = None,
     state_dir: StateDir = None,
     broker: Broker = None,
-    port: Annotated[int | None, typer.Option(help="Port of the embedded broker.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the embedded broker.", show_default=False)
+    ] = None,
     model: Model = None,
     backward: Backward = None,
     forward: Forward = None,
     device: Device = None,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
-    training: Annotated[bool, typer.Option("--training/--no-training", help="Run a trainer too.")] = True,
+    training: Annotated[
+        bool, typer.Option("--training/--no-training", help="Run a trainer too.")
+    ] = True,
 ) -> None:
-    """Run the stream for good: broker (unless --broker), workers and trainer, supervised. Ctrl-C drains; twice aborts.
+    """Run the stream for good: broker (unless --broker), workers and trainer, supervised. Ctrl-C
+    drains; twice aborts.
 
     Example: `backstream up --port 9092`
     """
@@ -87,7 +94,10 @@ def up(
     base = prepare_models(settings)
     stop = _StopSignal()
     with Supervisor(settings, base, say) as supervisor, Progress() as progress:
-        say(f"broker at {supervisor.settings.kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
+        say(
+            f"broker at {supervisor.settings.kafka.bootstrap_servers}; feed it with "
+            "`backstream feed FILE`"
+        )
         for number in range(workers):
             supervisor.start_worker(number)
         if training:
@@ -111,10 +121,15 @@ def worker(
     backward: Backward = None,
     forward: Forward = None,
     device: Device = None,
-    stages: Annotated[str | None, typer.Option(help="Comma-separated stages. [default: all]", show_default=False)] = None,
-    metrics_port: Annotated[int | None, typer.Option(help="Serve /metrics, /live and /ready here.", show_default=False)] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Comma-separated stages. [default: all]", show_default=False)
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve /metrics, /live and /ready here.", show_default=False)
+    ] = None,
 ) -> None:
-    """Run the stages of one worker against a broker. Start as many as you like: they share the work.
+    """Run the stages of one worker against a broker. Start as many as you like: they share the
+    work.
 
     Example: `backstream worker --broker kafka:9092 --metrics-port 9464`
     """
@@ -141,9 +156,12 @@ def trainer(
     state_dir: StateDir = None,
     broker: Broker = None,
     model: Model = None,
-    once: Annotated[bool, typer.Option("--once", help="Train once on what there is, and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Train once on what there is, and end.")
+    ] = False,
 ) -> None:
-    """Run the trainer against a broker: it follows `curated`, trains when due, and announces releases.
+    """Run the trainer against a broker: it follows `curated`, trains when due, and announces
+    releases.
 
     Example: `backstream trainer --broker kafka:9092 --once`
     """

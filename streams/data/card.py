@@ -1,4 +1,6 @@
-"""The card beside an export: what is in the file, who wrote and rated it, and under which licence; as Hugging Face reads it."""
+"""The card beside an export: what is in the file, who wrote and rated it, and under which licence;
+as Hugging Face reads it.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -39,7 +41,9 @@ class Export:
 
 
 def card_path(file: Path) -> Path:
-    """Where the card of an export goes: ``curated.card.md`` beside ``curated.jsonl``. Never a README, which is the user's."""
+    """Where the card of an export goes: ``curated.card.md`` beside ``curated.jsonl``. Never a
+    README, which is the user's.
+    """
     return file.with_suffix(".card.md")
 
 
@@ -52,21 +56,27 @@ def write_card(export: Export, examples: Sequence[Example], releases: Iterable[R
 
 
 def card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> str:
-    """The card in Markdown, YAML in front. The same examples in the same order make the same card on the same day.
+    """The card in Markdown, YAML in front. The same examples in the same order make the same card
+    on the same day.
 
     ``releases`` tell which models were trained from the house model.
     """
     rated = [example.rating for example in examples if example.rating]
     origins = Counter(example.origin for example in examples)
-    written = _count(e.provenance.release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED)
+    written = _count(
+        e.provenance.release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED
+    )
     sources = {example.provenance.source for example in examples} - {""}
     documents = {example.provenance.document_id for example in examples} - {""}
     parts = [
         _front(export, len(examples)),
         f"# {export.file.stem}",
-        f"Instruction-tuning examples made by Backstream with [instruction backtranslation](https://arxiv.org/abs/2308.06259): "
-        f"the responses are passages of texts, a model wrote the instruction that each answers, and a model rated the pair from "
-        f"1 to 5. Exported on {export.on.isoformat()} to `{export.file.name}`, in the shape `{export.shape}`.",
+        "Instruction-tuning examples made by Backstream with [instruction "
+        "backtranslation](https://arxiv.org/abs/2308.06259): "
+        "the responses are passages of texts, a model wrote the instruction that each "
+        "answers, and a model rated the pair from "
+        f"1 to 5. Exported on {export.on.isoformat()} to `{export.file.name}`, in the shape "
+        f"`{export.shape}`.",
         "## Examples",
         _table(
             ("", "examples"),
@@ -80,15 +90,23 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         f"They come from {len(sources):,} sources and {len(documents):,} documents.",
         "## Who wrote the instructions",
         _table(("release", "examples"), written) if written else "People alone.",
-        _table(("template", "examples"), _count(e.provenance.template for e in examples if e.provenance.template)),
+        _table(
+            ("template", "examples"),
+            _count(e.provenance.template for e in examples if e.provenance.template),
+        ),
         "## Ratings",
-        f"The curator keeps what is rated {export.threshold:g} or more, by the settings of this export; an earlier setting may "
-        f"have let in lower ones. {len(rated):,} examples are rated; those written by people need no rating.",
+        f"The curator keeps what is rated {export.threshold:g} or more, by the settings of "
+        "this export; an earlier setting may "
+        f"have let in lower ones. {len(rated):,} examples are rated; those written by people "
+        "need no rating.",
     ]
     if rated:
         scores = np.quantile([rating.score for rating in rated], [q / 100 for q in _QUANTILES])
         parts += [
-            _table(("quantile", "score"), [(f"{q}%", f"{score:.2f}") for q, score in zip(_QUANTILES, scores, strict=True)]),
+            _table(
+                ("quantile", "score"),
+                [(f"{q}%", f"{score:.2f}") for q, score in zip(_QUANTILES, scores, strict=True)],
+            ),
             _table(("rated by", "examples"), _count(rating.release for rating in rated)),
             _table(("template", "examples"), _count(rating.template for rating in rated)),
         ]
@@ -124,7 +142,10 @@ def _count(names: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def _table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
-    lines = [f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |" for name, value in rows]
+    lines = [
+        f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |"
+        for name, value in rows
+    ]
     return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---:|", *lines]) if lines else ""
 
 

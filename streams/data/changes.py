@@ -21,7 +21,9 @@ _POLL_MS = 300
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One message of the topic: the newest value of an id so far, or, where ``example`` is None, its retraction."""
+    """One message of the topic: the newest value of an id so far, or, where ``example`` is None,
+    its retraction.
+    """
 
     id: str
     example: Example | None
@@ -30,7 +32,9 @@ class Change:
 
 
 def newest(client: Mapping[str, Any]) -> list[Change]:
-    """What the set is made of now: the newest value of each id, retracted ones gone. Raises BrokerError."""
+    """What the set is made of now: the newest value of each id, retracted ones gone. Raises
+    BrokerError.
+    """
     by_id: dict[str, Change] = {}
     for change in _understood(replay(client, CURATED.name)):
         if change.example is None:
@@ -41,12 +45,17 @@ def newest(client: Mapping[str, Any]) -> list[Change]:
 
 
 def changes(
-    client: Mapping[str, Any], start: Mapping[int, int] | None = None, *, stop: Callable[[], bool] = lambda: False
+    client: Mapping[str, Any],
+    start: Mapping[int, int] | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Change]:
-    """Examples and retractions as they come, until ``stop``, which is asked several times a second. Raises BrokerError.
+    """Examples and retractions as they come, until ``stop``, which is asked several times a second.
+    Raises BrokerError.
 
-    ``start`` is the offset to begin at, by partition: one more than that of the last change that was dealt with. A partition
-    that it does not name is read from its beginning. Without it, only what is new comes.
+    ``start`` is the offset to begin at, by partition: one more than that of the last change that
+    was dealt with. A partition that it does not name is read from its beginning. Without it, only
+    what is new comes.
     """
     try:
         consumer = KafkaConsumer(
@@ -57,18 +66,25 @@ def changes(
             auto_offset_reset="latest" if start is None else "earliest",
         )
         try:
-            places = [TopicPartition(CURATED.name, partition) for partition in _partitions(consumer)]
+            places = [
+                TopicPartition(CURATED.name, partition) for partition in _partitions(consumer)
+            ]
             consumer.assign(places)
             if start is not None:
                 for place in places:
                     consumer.seek(place, start.get(place.partition, 0))
             while not stop():
                 for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    yield from _understood(Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for r in records)
+                    yield from _understood(
+                        Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
+                        for r in records
+                    )
         finally:
             consumer.close()
     except KafkaError as error:
-        raise BrokerError(f"{CURATED.name} cannot be read at {client.get('bootstrap_servers')}: {error}") from error
+        raise BrokerError(
+            f"{CURATED.name} cannot be read at {client.get('bootstrap_servers')}: {error}"
+        ) from error
 
 
 def partitions(client: Mapping[str, Any]) -> tuple[int, ...]:
@@ -86,19 +102,29 @@ def partitions(client: Mapping[str, Any]) -> tuple[int, ...]:
 def _partitions(consumer: KafkaConsumer) -> tuple[int, ...]:
     found = tuple(sorted(consumer.partitions_for_topic(CURATED.name) or ()))
     if not found:
-        raise BrokerError(f"there is no topic {CURATED.name} on this Kafka: `backstream up` creates it")
+        raise BrokerError(
+            f"there is no topic {CURATED.name} on this Kafka: `backstream up` creates it"
+        )
     return found
 
 
 def _understood(messages: Iterable[Received]) -> Iterator[Change]:
-    """Messages as changes. What is no example of this version is passed over, as the trainer does."""
+    """Messages as changes. What is no example of this version is passed over, as the trainer
+    does.
+    """
     for message in messages:
         example = None
         if message.value is not None:
             try:
                 example = decode(Example, message.value, header_map(message.headers))
             except WireError as error:
-                log.warning("%s@%d:%d is passed over: %s", message.topic, message.partition, message.offset, error)
+                log.warning(
+                    "%s@%d:%d is passed over: %s",
+                    message.topic,
+                    message.partition,
+                    message.offset,
+                    error,
+                )
                 continue
         id = example.id if example else (message.key or b"").decode(errors="replace")
         yield Change(id, example, message.partition, message.offset)

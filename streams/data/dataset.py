@@ -1,7 +1,9 @@
-"""The curated set as a downstream user reads it: as it is now, as it changes, or as a Hugging Face dataset.
+"""The curated set as a downstream user reads it: as it is now, as it changes, or as a Hugging Face
+dataset.
 
-An id may come again: with a newer rating, or after a retraction. Its newest value counts. ``snapshot`` gives each id once;
-who follows sees every value in the order of the topic, and keeps the last.
+An id may come again: with a newer rating, or after a retraction. Its newest value counts.
+``snapshot`` gives each id once; who follows sees every value in the order of the topic, and keeps
+the last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +17,21 @@ from streams.data.exports import Shape
 if TYPE_CHECKING:
     from streams.data.hugging_face import IterableDataset
 
-__all__ = ["Change", "changes", "connect", "follow", "iterable_dataset", "newest", "partitions", "snapshot"]
+__all__ = [
+    "Change",
+    "changes",
+    "connect",
+    "follow",
+    "iterable_dataset",
+    "newest",
+    "partitions",
+    "snapshot",
+]
 
 
 def connect(bootstrap_servers: str, **options: Any) -> dict[str, Any]:
-    """What the functions here need to reach a Kafka: ``host:port``, and kafka-python's options for TLS and SASL.
+    """What the functions here need to reach a Kafka: ``host:port``, and kafka-python's options for
+    TLS and SASL.
 
     Nothing is sent yet.
     """
@@ -27,7 +39,8 @@ def connect(bootstrap_servers: str, **options: Any) -> dict[str, Any]:
 
 
 def snapshot(client: Mapping[str, Any]) -> list[Example]:
-    """The set as it is now: the newest value of each id, retracted ones gone, in order of first arrival.
+    """The set as it is now: the newest value of each id, retracted ones gone, in order of first
+    arrival.
 
     Raises BrokerError.
     """
@@ -35,31 +48,41 @@ def snapshot(client: Mapping[str, Any]) -> list[Example]:
 
 
 def follow(
-    client: Mapping[str, Any], *, from_beginning: bool = True, stop: Callable[[], bool] = lambda: False
+    client: Mapping[str, Any],
+    *,
+    from_beginning: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Example]:
     """Examples as they come, until ``stop``; retractions are not shown. Raises BrokerError.
 
-    From the beginning, older values of an id come too, where the broker has not compacted them away yet.
+    From the beginning, older values of an id come too, where the broker has not compacted them away
+    yet.
     """
     for change in changes(client, {} if from_beginning else None, stop=stop):
         if change.example is not None:
             yield change.example
 
 
-def iterable_dataset(client: Mapping[str, Any], shape: Shape = Shape.TRIPLES, *, follow: bool = False) -> "IterableDataset":
+def iterable_dataset(
+    client: Mapping[str, Any], shape: Shape = Shape.TRIPLES, *, follow: bool = False
+) -> "IterableDataset":
     """The set as a ``datasets.IterableDataset`` of rows as in ``backstream export``.
 
-    Without ``follow``: the set as it is when an epoch begins, each id once. With it: every example of the topic, then new
-    ones as they come, for ever; an id may come again, and its newest row counts. Only the rows of ``triples`` have the id.
-    Retractions have no row: a new epoch without ``follow`` leaves them out, ``changes`` shows them.
+    Without ``follow``: the set as it is when an epoch begins, each id once. With it: every example
+    of the topic, then new ones as they come, for ever; an id may come again, and its newest row
+    counts. Only the rows of ``triples`` have the id. Retractions have no row: a new epoch without
+    ``follow`` leaves them out, ``changes`` shows them.
 
-    ``state_dict`` holds offsets of the topic, so a resumed iteration goes on with the next message, whatever was compacted
-    away meanwhile. Without ``follow``, an id that changed meanwhile comes again. One shard is one partition.
+    ``state_dict`` holds offsets of the topic, so a resumed iteration goes on with the next message,
+    whatever was compacted away meanwhile. Without ``follow``, an id that changed meanwhile comes
+    again. One shard is one partition.
 
     Raises BrokerError, and SettingsError where ``datasets`` is not installed.
     """
     try:
         from streams.data.hugging_face import rows
     except ImportError as error:
-        raise SettingsError(f"{error}: `pip install 'datasets>=5,<6'`, or Backstream's extra `train`") from error
+        raise SettingsError(
+            f"{error}: `pip install 'datasets>=5,<6'`, or Backstream's extra `train`"
+        ) from error
     return rows(client, partitions(client), shape, follow)

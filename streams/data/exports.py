@@ -1,4 +1,6 @@
-"""Curated examples as files for training tools: JSONL and Parquet, as triples, Alpaca rows or chat messages."""
+"""Curated examples as files for training tools: JSONL and Parquet, as triples, Alpaca rows or chat
+messages.
+"""
 
 import json
 import os
@@ -34,11 +36,18 @@ def row(example: Example, shape: Shape) -> dict[str, object]:
     context = example.context or ""
     match shape:
         case Shape.ALPACA:
-            return {"instruction": example.instruction, "input": context, "output": example.response}
+            return {
+                "instruction": example.instruction,
+                "input": context,
+                "output": example.response,
+            }
         case Shape.CHAT:
             request = f"{example.instruction}\n\n{context}" if context else example.instruction
             return {
-                "messages": [{"role": "user", "content": request}, {"role": "assistant", "content": example.response}],
+                "messages": [
+                    {"role": "user", "content": request},
+                    {"role": "assistant", "content": example.response},
+                ],
             }
         case Shape.TRIPLES:
             made = example.provenance
@@ -70,7 +79,8 @@ def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
 
 
 def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
-    """Write a Parquet file, a thousand rows at a time; the number written. The file appears whole or not at all.
+    """Write a Parquet file, a thousand rows at a time; the number written. The file appears whole
+    or not at all.
 
     Raises BackstreamError where it cannot be written.
     """
@@ -96,17 +106,22 @@ def columns(shape: Shape) -> "pyarrow.Schema":
         case Shape.ALPACA:
             fields = [("instruction", text), ("input", text), ("output", text)]
         case Shape.CHAT:
-            fields = [("messages", pyarrow.list_(pyarrow.struct([("role", text), ("content", text)])))]
+            fields = [
+                ("messages", pyarrow.list_(pyarrow.struct([("role", text), ("content", text)])))
+            ]
         case Shape.TRIPLES:
             texts = ("release", "source", "document_id", "segment_id")
-            fields = [(name, text) for name in ("id", "instruction", "context", "response", "origin")]
+            fields = [
+                (name, text) for name in ("id", "instruction", "context", "response", "origin")
+            ]
             fields += [("score", pyarrow.float64()), *((name, text) for name in texts)]
     return pyarrow.schema(fields)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of it on failure.
+    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of
+    it on failure.
 
     Raises BackstreamError where it cannot be written.
     """
@@ -124,7 +139,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError):
-            raise BackstreamError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
+            raise BackstreamError(
+                f"cannot write {path}: {error.strerror or error}; nothing was changed"
+            ) from error
         raise
 
 

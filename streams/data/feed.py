@@ -1,4 +1,6 @@
-"""Feeding documents and human seeds: encode, send, and return when the broker has acknowledged everything."""
+"""Feeding documents and human seeds: encode, send, and return when the broker has acknowledged
+everything.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,16 +40,25 @@ class FeedReport:
 
 
 def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError]) -> FeedReport:
-    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does not take them."""
+    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does
+    not take them.
+    """
     return _write(client, DOCUMENTS, documents, lambda document: document.source)
 
 
 def seed(client: Mapping[str, Any], seeds: Iterable[Example | SourceError]) -> FeedReport:
-    """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does not take them."""
+    """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does
+    not take them.
+    """
     return _write(client, CURATED, seeds, lambda example: example.id)
 
 
-def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | SourceError], name: Callable[[R], str]) -> FeedReport:
+def _write(
+    client: Mapping[str, Any],
+    topic: Topic,
+    records: Iterable[R | SourceError],
+    name: Callable[[R], str],
+) -> FeedReport:
     report = FeedReport()
     failures: list[Exception] = []
     unsent = 0
@@ -55,7 +66,8 @@ def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | Source
         producer = KafkaProducer(**client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES)
     except KafkaError as error:
         raise BrokerError(
-            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is "
+            "the address right?"
         ) from error
     try:
         for record in records:
@@ -67,7 +79,9 @@ def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | Source
             except WireError as error:
                 report.refuse(f"{name(record)}: {error}")
                 continue
-            sent = producer.send(topic.name, value, record.id.encode(), headers=headers_for(type(record)))
+            sent = producer.send(
+                topic.name, value, record.id.encode(), headers=headers_for(type(record))
+            )
             sent.add_errback(failures.append)
             report.written += 1
             report.bytes += len(value)
@@ -79,9 +93,14 @@ def _write(client: Mapping[str, Any], topic: Topic, records: Iterable[R | Source
                 break
         producer.flush()
     except KafkaError as error:
-        raise BrokerError(f"the broker did not take what was written to {topic.name}: {error}") from error
+        raise BrokerError(
+            f"the broker did not take what was written to {topic.name}: {error}"
+        ) from error
     finally:
         producer.close()
     if failures:
-        raise BrokerError(f"the broker refused {len(failures)} records, the first because: {failures[0]}. Feed them again")
+        raise BrokerError(
+            f"the broker refused {len(failures)} records, the first because: {failures[0]}. "
+            "Feed them again"
+        )
     return report

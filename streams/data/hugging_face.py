@@ -12,16 +12,22 @@ from streams.data.changes import Change, changes, newest
 from streams.data.exports import Shape, columns, row
 
 
-def rows(client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool) -> IterableDataset:
+def rows(
+    client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool
+) -> IterableDataset:
     """The dataset; nothing is read before it is iterated."""
     info = DatasetInfo(features=Features.from_arrow_schema(columns(shape)))
     return IterableDataset(_TopicRows(client, partitions, shape, follow), info=info)
 
 
 class _TopicRows(_BaseExamplesIterable):
-    """Rows of some partitions. The library's own generator dataset resumes by counting rows, which compaction falsifies."""
+    """Rows of some partitions. The library's own generator dataset resumes by counting rows, which
+    compaction falsifies.
+    """
 
-    def __init__(self, client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool
+    ) -> None:
         super().__init__()
         self.client = client
         self.partitions = partitions
@@ -41,8 +47,12 @@ class _TopicRows(_BaseExamplesIterable):
         if self.follow:
             yield from changes(self.client, start)
         else:
-            found = sorted(newest(self.client), key=lambda change: (change.partition, change.offset))
-            yield from (change for change in found if change.offset >= start.get(change.partition, 0))
+            found = sorted(
+                newest(self.client), key=lambda change: (change.partition, change.offset)
+            )
+            yield from (
+                change for change in found if change.offset >= start.get(change.partition, 0)
+            )
 
     def _init_state_dict(self) -> dict[str, Any]:
         self._state_dict = {"type": type(self).__name__, "next": [0] * len(self.partitions)}
@@ -52,10 +62,14 @@ class _TopicRows(_BaseExamplesIterable):
         """The order of the topic stays: the newest value of an id must come last."""
         return self
 
-    def shard_data_sources(self, num_shards: int, index: int, contiguous: bool = True) -> "_TopicRows":
+    def shard_data_sources(
+        self, num_shards: int, index: int, contiguous: bool = True
+    ) -> "_TopicRows":
         """Some of the partitions."""
         kept = self.split_shard_indices_by_worker(num_shards, index, contiguous=contiguous)
-        return _TopicRows(self.client, tuple(self.partitions[i] for i in kept), self.shape, self.follow)
+        return _TopicRows(
+            self.client, tuple(self.partitions[i] for i in kept), self.shape, self.follow
+        )
 
     def reshard_data_sources(self) -> "_TopicRows":
         """The same: a partition is read by one reader."""

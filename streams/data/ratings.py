@@ -1,4 +1,6 @@
-"""People's ratings of pairs: which pairs they are asked about, and the compacted topic that holds what they say."""
+"""People's ratings of pairs: which pairs they are asked about, and the compacted topic that holds
+what they say.
+"""
 
 import hashlib
 import logging
@@ -24,7 +26,9 @@ _SECONDS = 60
 
 
 def read_ratings(client: Mapping[str, Any]) -> list[HumanRating]:
-    """The newest rating of each example, without those taken back, in order of first arrival. Raises BrokerError."""
+    """The newest rating of each example, without those taken back, in order of first arrival.
+    Raises BrokerError.
+    """
     found: dict[str, HumanRating] = {}
     for received in replay(client, RATINGS.name):
         if received.value is None:
@@ -35,30 +39,39 @@ def read_ratings(client: Mapping[str, Any]) -> list[HumanRating]:
 
 
 def pairs_to_rate(client: Mapping[str, Any], count: int) -> list[Scored]:
-    """Up to ``count`` pairs that no person has rated, spread evenly over the models' ratings. Raises BrokerError.
+    """Up to ``count`` pairs that no person has rated, spread evenly over the models' ratings.
+    Raises BrokerError.
 
     Deterministic: as long as nothing is scored or rated, the same pairs come in the same order.
     """
     rated = {rating.id for rating in read_ratings(client)}
-    newest: dict[str, tuple[int, float, int, int]] = {}  # not the texts: the topic may be larger than the memory
+    newest: dict[
+        str, tuple[int, float, int, int]
+    ] = {}  # not the texts: the topic may be larger than the memory
     for received in replay(client, SCORED.name):
         if scored := _understood(Scored, received):
             at = (scored.rating.term, scored.rating.score, received.partition, received.offset)
             if at[0] >= newest.get(scored.id, at)[0]:
                 newest[scored.id] = at
-    order = spread({id: score for id, (_, score, _, _) in newest.items() if id not in rated})[:count]
+    order = spread({id: score for id, (_, score, _, _) in newest.items() if id not in rated})[
+        :count
+    ]
     wanted = {newest[id][2:]: id for id in order}
     texts: dict[str, Scored] = {}
     for received in replay(client, SCORED.name) if wanted else ():
-        if (received.partition, received.offset) in wanted and (scored := _understood(Scored, received)):
+        if (received.partition, received.offset) in wanted and (
+            scored := _understood(Scored, received)
+        ):
             texts[scored.id] = scored
     return [texts[id] for id in order if id in texts]
 
 
 def spread(scores: Mapping[str, float]) -> list[str]:
-    """Ids so that any beginning of the list covers the scale from 1 to 5 as evenly as it can: a fifth of the scale in turn.
+    """Ids so that any beginning of the list covers the scale from 1 to 5 as evenly as it can: a
+    fifth of the scale in turn.
 
-    Within a turn, as within a fifth, the order is that of a hash of the id, so that it does not give the score away.
+    Within a turn, as within a fifth, the order is that of a hash of the id, so that it does not
+    give the score away.
     """
     bins: list[list[str]] = [[] for _ in range(_BINS)]
     for id in sorted(scores, key=_hash):
@@ -68,7 +81,9 @@ def spread(scores: Mapping[str, float]) -> list[str]:
 
 
 class Ratings:
-    """Writes ratings. Each call returns when the broker has it, and raises BrokerError where it does not take it."""
+    """Writes ratings. Each call returns when the broker has it, and raises BrokerError where it
+    does not take it.
+    """
 
     def __init__(self, producer: KafkaProducer) -> None:
         self._producer = producer
@@ -84,9 +99,13 @@ class Ratings:
     def _send(self, id: str, value: bytes | None) -> None:
         headers = headers_for(HumanRating) if value is not None else []
         try:
-            self._producer.send(RATINGS.name, value, id.encode(), headers=headers).get(timeout=_SECONDS)
+            self._producer.send(RATINGS.name, value, id.encode(), headers=headers).get(
+                timeout=_SECONDS
+            )
         except KafkaError as error:
-            raise BrokerError(f"the rating of {id} was not written: {error}. Rate it again") from error
+            raise BrokerError(
+                f"the rating of {id} was not written: {error}. Rate it again"
+            ) from error
 
 
 @contextmanager
@@ -107,11 +126,19 @@ def _hash(id: str) -> bytes:
 
 
 def _understood(kind: type[R], received: Received) -> R | None:
-    """A message as a record; None for one of another hand or version, which cannot be rated and does not count."""
+    """A message as a record; None for one of another hand or version, which cannot be rated and
+    does not count.
+    """
     if received.value is None:
         return None
     try:
         return decode(kind, received.value, header_map(received.headers))
     except WireError as error:
-        log.warning("%s@%d:%d is passed over: %s", received.topic, received.partition, received.offset, error)
+        log.warning(
+            "%s@%d:%d is passed over: %s",
+            received.topic,
+            received.partition,
+            received.offset,
+            error,
+        )
         return None

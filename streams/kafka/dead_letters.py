@@ -1,6 +1,7 @@
 """Dead letters: the original key and value, byte for byte, and why they could not be processed.
 
-Header names are those of KIP-1034 (Kafka Streams' dead-letter queue), and ``backstream.stage`` beside them.
+Header names are those of KIP-1034 (Kafka Streams' dead-letter queue), and ``backstream.stage``
+beside them.
 """
 
 import traceback
@@ -40,7 +41,10 @@ def dead_letter(received: Received, stage: str, error: BaseException) -> Message
         OFFSET: str(received.offset),
         STAGE: stage,
     }
-    headers = [*original_headers(received.headers), *((name, text.encode("utf-8", "replace")) for name, text in told.items())]
+    headers = [
+        *original_headers(received.headers),
+        *((name, text.encode("utf-8", "replace")) for name, text in told.items()),
+    ]
     return Message(DEAD_LETTERS.name, received.key, received.value, headers)
 
 
@@ -55,7 +59,8 @@ def replay_all(client: Mapping[str, Any], letters: Iterable[Received]) -> None:
         producer = KafkaProducer(**client, acks="all", max_request_size=2 * MAX_BYTES)
         try:
             sent = [
-                producer.send(m.topic, m.value, m.key, headers=list(m.headers)) for m in (revived(letter) for letter in letters)
+                producer.send(m.topic, m.value, m.key, headers=list(m.headers))
+                for m in (revived(letter) for letter in letters)
             ]
             for future in sent:
                 future.get(timeout=60)
@@ -66,6 +71,8 @@ def replay_all(client: Mapping[str, Any], letters: Iterable[Received]) -> None:
 
 
 def revived(letter: Received) -> Message:
-    """The message of a dead letter as it first came, for its source topic. Raises KeyError where the headers are not ours."""
+    """The message of a dead letter as it first came, for its source topic. Raises KeyError where
+    the headers are not ours.
+    """
     told = dict(letter.headers)
     return Message(told[TOPIC].decode(), letter.key, letter.value, original_headers(letter.headers))

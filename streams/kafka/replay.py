@@ -1,4 +1,6 @@
-"""Reading a topic from its beginning to where it ends now: to restore state, to export, to audit."""
+"""Reading a topic from its beginning to where it ends now: to restore state, to export, to
+audit.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,7 +15,9 @@ from schemas.errors import BrokerError
 from streams.kafka.messages import Received
 
 
-async def replay_partition(client: Mapping[str, Any], topic: str, partition: int) -> AsyncIterator[Received]:
+async def replay_partition(
+    client: Mapping[str, Any], topic: str, partition: int
+) -> AsyncIterator[Received]:
     """Every message that the partition holds now, in order."""
     place = TopicPartition(topic, partition)
     async with _reading(client, place) as consumer:
@@ -35,9 +39,15 @@ async def replay_answered(
 
 
 @asynccontextmanager
-async def _reading(client: Mapping[str, Any], place: TopicPartition, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reading(
+    client: Mapping[str, Any], place: TopicPartition, **options: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        **client, **options, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+        **client,
+        **options,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
@@ -47,15 +57,21 @@ async def _reading(client: Mapping[str, Any], place: TopicPartition, **options: 
         await consumer.stop()
 
 
-async def _until(consumer: AIOKafkaConsumer, place: TopicPartition, end: int) -> AsyncIterator[Received]:
+async def _until(
+    consumer: AIOKafkaConsumer, place: TopicPartition, end: int
+) -> AsyncIterator[Received]:
     while await consumer.position(place) < end:
         for r in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
             if r.offset < end:
                 yield Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
 
 
-def replay(client: Mapping[str, Any], topic: str, isolation: str = "read_committed") -> Iterator[Received]:
-    """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka cannot be read."""
+def replay(
+    client: Mapping[str, Any], topic: str, isolation: str = "read_committed"
+) -> Iterator[Received]:
+    """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka
+    cannot be read.
+    """
     try:
         consumer = KafkaConsumer(
             **client,
@@ -74,7 +90,14 @@ def replay(client: Mapping[str, Any], topic: str, isolation: str = "read_committ
             consumer.seek_to_beginning(place)
             while consumer.position(place) < end:
                 for record in consumer.poll(timeout_ms=500).get(place, ()):
-                    yield Received(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+                    yield Received(
+                        record.topic,
+                        record.partition,
+                        record.offset,
+                        record.key,
+                        record.value,
+                        record.headers,
+                    )
     except KafkaError as error:
         raise BrokerError(f"{topic} cannot be read: {error}") from error
     finally:

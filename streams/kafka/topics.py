@@ -7,14 +7,26 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.errors import BrokerError, SettingsError
-from schemas.records import Candidate, Document, Example, HumanRating, Record, Rejection, Release, Scored, Segment
+from schemas.records import (
+    Candidate,
+    Document,
+    Example,
+    HumanRating,
+    Record,
+    Rejection,
+    Release,
+    Scored,
+    Segment,
+)
 from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000
 REACH_MS = 10_000
 """How long a broker may take to answer for the first time before it counts as not there."""
 _HEADROOM = 512 * 1024
-"""Bytes above a record's own for its key and headers; a dead letter carries a stack trace more than its original."""
+"""Bytes above a record's own for its key and headers; a dead letter carries a stack trace more than
+its original.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,17 @@ REJECTED = Topic("rejected", Rejection, 1, retention_days=365)
 DEAD_LETTERS = Topic("dead-letters", None, 1, retention_days=365)
 RELEASES = Topic("releases", Release, 1, cleanup="compact")
 
-TOPICS = (DOCUMENTS, SEGMENTS, CANDIDATES, SCORED, CURATED, RATINGS, REJECTED, DEAD_LETTERS, RELEASES)
+TOPICS = (
+    DOCUMENTS,
+    SEGMENTS,
+    CANDIDATES,
+    SCORED,
+    CURATED,
+    RATINGS,
+    REJECTED,
+    DEAD_LETTERS,
+    RELEASES,
+)
 """Every topic, in flow order."""
 
 
@@ -60,15 +82,17 @@ def topic_of(record: type[Record]) -> Topic:
 def create_topics(client: Mapping[str, object], replication: int = 1) -> list[str]:
     """Create the topics that are missing and return their names.
 
-    Up front, because a topic that appears late can take faust 45 s to be subscribed. Raises SettingsError where existing
-    topics contradict the table in a way that would break a promise: the curator's state lies in the partition of
-    ``curated`` with the number of the partition of ``scored`` that it reads.
+    Up front, because a topic that appears late can take faust 45 s to be subscribed. Raises
+    SettingsError where existing topics contradict the table in a way that would break a promise:
+    the curator's state lies in the partition of ``curated`` with the number of the partition of
+    ``scored`` that it reads.
     """
     try:
         admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
     except KafkaError as error:
         raise BrokerError(
-            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is "
+            "the address right?"
         ) from error
     try:
         existing = set(admin.list_topics())
@@ -87,11 +111,16 @@ def create_topics(client: Mapping[str, object], replication: int = 1) -> list[st
                 admin.create_topics(new)
             except TopicAlreadyExistsError:  # another worker was faster
                 missing = []
-        described = {d["name"]: len(d["partitions"]) for d in admin.describe_topics([SCORED.name, CURATED.name])}
+        described = {
+            d["name"]: len(d["partitions"])
+            for d in admin.describe_topics([SCORED.name, CURATED.name])
+        }
         if described.get(SCORED.name) != described.get(CURATED.name):
             raise SettingsError(
-                f"topics {SCORED.name} and {CURATED.name} have {described.get(SCORED.name)} and {described.get(CURATED.name)} "
-                "partitions; they must have the same number, because novelty is judged within a partition"
+                f"topics {SCORED.name} and {CURATED.name} have {described.get(SCORED.name)} "
+                f"and {described.get(CURATED.name)} "
+                "partitions; they must have the same number, because novelty is judged "
+                "within a partition"
             )
         return [topic.name for topic in missing]
     except KafkaError as error:

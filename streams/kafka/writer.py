@@ -29,11 +29,13 @@ DELIVERY: Mapping[str, Any] = {
 
 
 class Together(MessageAccumulator):
-    """What waits to be sent. It leaves all together, in one request to each broker, at least a linger after the last.
+    """What waits to be sent. It leaves all together, in one request to each broker, at least a
+    linger after the last.
 
-    So a record leaves at once after a silence, and a busy stream costs ten requests a second: a broker, and the client too,
-    pays for requests rather than records. aiokafka 0.14 has each partition's batch wait for itself (its #1142): 50 records
-    a second through all stages took 87 requests.
+    So a record leaves at once after a silence, and a busy stream costs ten requests a second: a
+    broker, and the client too, pays for requests rather than records. aiokafka 0.14 has each
+    partition's batch wait for itself (its #1142): 50 records a second through all stages took 87
+    requests.
     """
 
     _sent = -math.inf
@@ -53,19 +55,27 @@ class Together(MessageAccumulator):
 
 
 class Producer(AIOKafkaProducer):
-    """aiokafka's producer, as the stream uses it: idempotent, with all acknowledgements, sending ``Together``."""
+    """aiokafka's producer, as the stream uses it: idempotent, with all acknowledgements, sending
+    ``Together``.
+    """
 
     def __init__(self, client: Mapping[str, Any]) -> None:
         """``client`` are the settings of a connection. Needs a running event loop."""
         super().__init__(**client, **DELIVERY, max_request_size=2 * MAX_BYTES)
-        self._message_accumulator.__class__ = Together  # it is made in there, and shared with the sender already
+        self._message_accumulator.__class__ = (
+            Together  # it is made in there, and shared with the sender already
+        )
 
 
 class Writer(Protocol):
-    """Where a stage writes. ``send`` returns once the message is queued; the future is done once the broker has it."""
+    """Where a stage writes. ``send`` returns once the message is queued; the future is done once
+    the broker has it.
+    """
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
-        """Queue a message. Raises WireError where it is too large, BrokerError where the producer is beyond repair."""
+        """Queue a message. Raises WireError where it is too large, BrokerError where the producer
+        is beyond repair.
+        """
 
 
 class Encoder:
@@ -75,7 +85,9 @@ class Encoder:
         self._by_type: dict[type[Record], tuple[str, HeaderPairs]] = {}
 
     def __call__(self, record: Record) -> Message:
-        """The message for a record, on its type's topic, keyed by its id. Raises WireError where it is too large."""
+        """The message for a record, on its type's topic, keyed by its id. Raises WireError where it
+        is too large.
+        """
         kind = type(record)
         found = self._by_type.get(kind)
         if found is None:
@@ -96,7 +108,9 @@ class KafkaWriter:
             await self._producer.start()
         except KafkaError as error:
             await self._producer.stop()
-            raise BrokerError(f"no Kafka at {self._client.get('bootstrap_servers')}: {error}") from error
+            raise BrokerError(
+                f"no Kafka at {self._client.get('bootstrap_servers')}: {error}"
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -107,12 +121,16 @@ class KafkaWriter:
         """See Writer."""
         assert self._producer is not None, "used before start"
         try:
-            return await self._producer.send(message.topic, message.value, message.key, headers=message.headers)
+            return await self._producer.send(
+                message.topic, message.value, message.key, headers=message.headers
+            )
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             raise WireError(f"message for {message.topic} is too large: {error}") from error
 
     async def write(self, message: Message) -> None:
-        """Send and wait for the broker's acknowledgement. Raises BrokerError where it is refused."""
+        """Send and wait for the broker's acknowledgement. Raises BrokerError where it is
+        refused.
+        """
         try:
             await (await self.send(message))
         except KafkaError as error:

@@ -1,7 +1,8 @@
 """The conservation proof: every document, segment, candidate and scored id is answered for.
 
-An id is answered for when its stage wrote what follows from it, a rejection, or a dead letter; or when it is still in
-flight (its offset is not committed). What is none of these is *lost*, and is named.
+An id is answered for when its stage wrote what follows from it, a rejection, or a dead letter; or
+when it is still in flight (its offset is not committed). What is none of these is *lost*, and is
+named.
 """
 
 from collections import Counter
@@ -15,7 +16,16 @@ from schemas.wire import decode, decode_document, header_map
 from streams.kafka.dead_letters import OFFSET, PARTITION, TOPIC
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
-from streams.kafka.topics import CANDIDATES, CURATED, DEAD_LETTERS, DOCUMENTS, REJECTED, SCORED, SEGMENTS, Topic
+from streams.kafka.topics import (
+    CANDIDATES,
+    CURATED,
+    DEAD_LETTERS,
+    DOCUMENTS,
+    REJECTED,
+    SCORED,
+    SEGMENTS,
+    Topic,
+)
 from streams.stages.topology import STAGES
 
 
@@ -61,16 +71,21 @@ class _Ledger:
 def audit(client: Mapping[str, Any], committed: Mapping[tuple[str, str, int], int]) -> Audit:
     """Read every topic and account for every id.
 
-    ``committed``: (stage, topic, partition) to the committed offset, taken *before* the call, so that what is written
-    meanwhile is in flight rather than lost.
+    ``committed``: (stage, topic, partition) to the committed offset, taken *before* the call, so
+    that what is written meanwhile is in flight rather than lost.
     """
     ledger = _read_ledger(client)
     segments = _parents(client, SEGMENTS, Segment, lambda segment: segment.document_id)
-    candidates = _parents(client, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id)
+    candidates = _parents(
+        client, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
+    )
     scored = _parents(client, SCORED, Scored, lambda one: one.id)
     curated, messages = _curated(client)
     followed = {"segmenter": segments, "backward": candidates, "scorer": scored, "curator": curated}
-    accounts = tuple(_account(client, spec.name, spec.source, followed[spec.name], ledger, committed) for spec in STAGES)
+    accounts = tuple(
+        _account(client, spec.name, spec.source, followed[spec.name], ledger, committed)
+        for spec in STAGES
+    )
     return Audit(accounts, dict(ledger.reasons), messages - len(curated))
 
 
@@ -99,7 +114,15 @@ def _account(
             fates[id] = "in_flight" if flying else "lost"
     counts = Counter(fates.values())
     lost = tuple(sorted(id for id, fate in fates.items() if fate == "lost"))
-    return StageAccount(stage, len(fates), counts["followed"], counts["rejected"], counts["dead"], counts["in_flight"], lost)
+    return StageAccount(
+        stage,
+        len(fates),
+        counts["followed"],
+        counts["rejected"],
+        counts["dead"],
+        counts["in_flight"],
+        lost,
+    )
 
 
 def _decode(source: Topic, received: Received) -> Record:
@@ -110,8 +133,14 @@ def _decode(source: Topic, received: Received) -> Record:
     return decode(source.record, received.value, headers)
 
 
-def _parents(client: Mapping[str, Any], topic: Topic, kind: type[Any], parent: Callable[[Any], str]) -> set[str]:
-    return {parent(decode(kind, r.value, header_map(r.headers))) for r in replay(client, topic.name) if r.value is not None}
+def _parents(
+    client: Mapping[str, Any], topic: Topic, kind: type[Any], parent: Callable[[Any], str]
+) -> set[str]:
+    return {
+        parent(decode(kind, r.value, header_map(r.headers)))
+        for r in replay(client, topic.name)
+        if r.value is not None
+    }
 
 
 def _curated(client: Mapping[str, Any]) -> tuple[set[str], int]:

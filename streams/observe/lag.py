@@ -1,4 +1,6 @@
-"""Committed lag: what each stage has yet to answer for, from committed offsets and not from read positions."""
+"""Committed lag: what each stage has yet to answer for, from committed offsets and not from read
+positions.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,7 +9,12 @@ from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, KafkaError, NotCoordinatorError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+)
 
 from schemas.errors import BrokerError
 from streams.kafka.topics import REACH_MS, TOPICS
@@ -42,16 +49,21 @@ class Flow:
 
 
 class FlowReader:
-    """Reads offsets with one admin client. Use as a context manager. Raises BrokerError where Kafka does not answer."""
+    """Reads offsets with one admin client. Use as a context manager. Raises BrokerError where Kafka
+    does not answer.
+    """
 
-    def __init__(self, client: Mapping[str, Any], group: str, stages: Sequence[StageSpec] = STAGES) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], group: str, stages: Sequence[StageSpec] = STAGES
+    ) -> None:
         self._group = group
         self._stages = stages
         try:
             self._admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
         except KafkaError as error:
             raise BrokerError(
-                f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is the address right?"
+                f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and "
+                "is the address right?"
             ) from error
 
     def __enter__(self) -> "FlowReader":
@@ -66,7 +78,9 @@ class FlowReader:
             existing = set(self._admin.list_topics())
             places = [
                 TopicPartition(topic["name"], partition["partition_index"])
-                for topic in self._admin.describe_topics([t.name for t in TOPICS if t.name in existing])
+                for topic in self._admin.describe_topics(
+                    [t.name for t in TOPICS if t.name in existing]
+                )
                 for partition in topic["partitions"]
             ]
             ends = self._offsets(places, OffsetSpec.LATEST)
@@ -82,11 +96,16 @@ class FlowReader:
             lag = done = 0
             for place in own:
                 found = offsets.get(place)
-                at = max(starts[place], found.offset if found is not None and found.offset >= 0 else 0)
+                at = max(
+                    starts[place], found.offset if found is not None and found.offset >= 0 else 0
+                )
                 done += at - starts[place]
                 lag += ends[place] - at
             stages.append(StageLag(spec.name, spec.source.name, done, lag))
-        messages = {topic.name: sum(ends[p] - starts[p] for p in places if p.topic == topic.name) for topic in TOPICS}
+        messages = {
+            topic.name: sum(ends[p] - starts[p] for p in places if p.topic == topic.name)
+            for topic in TOPICS
+        }
         return Flow(messages, stages)
 
     def committed(self) -> dict[tuple[str, str, int], int]:
@@ -107,13 +126,26 @@ class FlowReader:
         deadline = time.monotonic() + _COORDINATOR_SECONDS
         while True:
             try:
-                return self._admin.list_group_offsets({f"{self._group}.{spec.name}": None for spec in self._stages})
-            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+                return self._admin.list_group_offsets(
+                    {f"{self._group}.{spec.name}": None for spec in self._stages}
+                )
+            except (
+                CoordinatorNotAvailableError,
+                CoordinatorLoadInProgressError,
+                NotCoordinatorError,
+            ):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
 
-    def _offsets(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
+    def _offsets(
+        self, places: Sequence[TopicPartition], spec: OffsetSpec
+    ) -> dict[TopicPartition, int]:
         if not places:
             return {}
-        return {place: found.offset for place, found in self._admin.list_partition_offsets(dict.fromkeys(places, spec)).items()}
+        return {
+            place: found.offset
+            for place, found in self._admin.list_partition_offsets(
+                dict.fromkeys(places, spec)
+            ).items()
+        }

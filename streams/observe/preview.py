@@ -1,4 +1,6 @@
-"""The real agents in one process, without a broker: what would become of a few passages. Writes nothing."""
+"""The real agents in one process, without a broker: what would become of a few passages. Writes
+nothing.
+"""
 
 import asyncio
 import contextlib
@@ -15,7 +17,12 @@ from streams.stages.stage import Agent
 from streams.stages.topology import agent_makers, segmenter_of
 from streams.worker.models import Models
 
-_NEXT: dict[type[Record], str] = {Document: "segmenter", Segment: "backward", Candidate: "scorer", Scored: "curator"}
+_NEXT: dict[type[Record], str] = {
+    Document: "segmenter",
+    Segment: "backward",
+    Candidate: "scorer",
+    Scored: "curator",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,9 @@ def preview_documents(
                 return
 
 
-def cut_documents(settings: Settings, documents: Iterable[Document | SourceError]) -> Iterator[Segment | Rejection | SourceError]:
+def cut_documents(
+    settings: Settings, documents: Iterable[Document | SourceError]
+) -> Iterator[Segment | Rejection | SourceError]:
     """Every passage of the documents, as the segmenter would send it on or refuse it."""
     segmenter = segmenter_of(settings)
     with asyncio.Runner() as runner:
@@ -67,7 +76,9 @@ def cut_documents(settings: Settings, documents: Iterable[Document | SourceError
                 yield from runner.run(segmenter.handle(document))
 
 
-async def _follow(agents: dict[str, Agent], document: Document | SourceError) -> AsyncIterator[Verdict]:
+async def _follow(
+    agents: dict[str, Agent], document: Document | SourceError
+) -> AsyncIterator[Verdict]:
     if isinstance(document, SourceError):
         yield Verdict("", "", "", None, "unreadable", str(document))
         return
@@ -91,12 +102,18 @@ async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[Ve
         if isinstance(record, Scored):
             instruction, score = record.candidate.instruction, record.rating.score
         if isinstance(record, Example):
-            yield Verdict(segment.source, segment.text, record.instruction, score, "kept", "passed every rule")
+            yield Verdict(
+                segment.source, segment.text, record.instruction, score, "kept", "passed every rule"
+            )
         elif isinstance(record, Rejection):
-            yield Verdict(segment.source, segment.text, instruction, score, "rejected", _reason(record))
+            yield Verdict(
+                segment.source, segment.text, instruction, score, "rejected", _reason(record)
+            )
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
 
 
 def _reason(rejection: Rejection) -> str:
-    return f"{rejection.stage}: {rejection.reason}" + (f", {rejection.detail}" if rejection.detail else "")
+    return f"{rejection.stage}: {rejection.reason}" + (
+        f", {rejection.detail}" if rejection.detail else ""
+    )

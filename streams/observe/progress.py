@@ -1,4 +1,6 @@
-"""Live progress: a table on a terminal, a line every few seconds elsewhere. Never a silent minute."""
+"""Live progress: a table on a terminal, a line every few seconds elsewhere. Never a silent
+minute.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -37,11 +39,17 @@ class Rates:
 class Progress:
     """Shows flow and events. Use as a context manager."""
 
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._rates = Rates(clock)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True) if self._console.is_terminal else None
+        self._live = (
+            Live(console=self._console, refresh_per_second=4, transient=True)
+            if self._console.is_terminal
+            else None
+        )
         self._printed = float("-inf")
         self._training = ""
 
@@ -56,7 +64,9 @@ class Progress:
 
     def note(self, line: str) -> None:
         """A line that stays."""
-        self._console.print(f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True)
+        self._console.print(
+            f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def flow(self, flow: Flow) -> None:
         """The stream as it stands."""
@@ -71,7 +81,9 @@ class Progress:
         """Something that a process told."""
         kind, process = event["event"], event.get("process", "")
         if kind == "step":
-            self._training = f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
+            self._training = (
+                f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
+            )
             return
         self._training = ""
         texts = {
@@ -90,7 +102,10 @@ class Progress:
 
     def _line(self, flow: Flow) -> str:
         rate = self._rates.per_second
-        parts = [f"{s.stage} {s.done:,} done, {s.lag:,} to do, {rate.get(s.stage, 0.0):.1f}/s" for s in flow.stages]
+        parts = [
+            f"{s.stage} {s.done:,} done, {s.lag:,} to do, {rate.get(s.stage, 0.0):.1f}/s"
+            for s in flow.stages
+        ]
         parts.append(f"curated {flow.messages.get('curated', 0):,}")
         return " | ".join([*parts, *([self._training] if self._training else [])])
 
@@ -100,7 +115,9 @@ class Progress:
             table.add_column(heading, justify="left" if heading in ("stage", "reads") else "right")
         for stage in flow.stages:
             rate = self._rates.per_second.get(stage.stage, 0.0)
-            table.add_row(stage.stage, stage.topic, f"{stage.done:,}", f"{stage.lag:,}", f"{rate:.1f}")
+            table.add_row(
+                stage.stage, stage.topic, f"{stage.done:,}", f"{stage.lag:,}", f"{rate:.1f}"
+            )
         for topic in ("curated", "rejected", "dead-letters"):
             table.add_row("", topic, f"{flow.messages.get(topic, 0):,}", "", "", style="dim")
         return table

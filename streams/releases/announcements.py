@@ -1,13 +1,15 @@
 """The ``releases`` topic: which models exist and which is in service.
 
-The topic has one partition and is compacted, so the announcements keep their order: of the releases that are announced to
-be in service the last announced one is. To promote is to announce again; to roll back is to announce the one in service as
-kept and the one before it again. The base is announced too where it takes over from a release. The offset of an announcement
-so tells which of two releases served later, whatever was compacted meanwhile (``Release.term``).
+The topic has one partition and is compacted, so the announcements keep their order: of the releases
+that are announced to be in service the last announced one is. To promote is to announce again; to
+roll back is to announce the one in service as kept and the one before it again. The base is
+announced too where it takes over from a release. The offset of an announcement so tells which of
+two releases served later, whatever was compacted meanwhile (``Release.term``).
 
-Announcements are transactional for the fencing alone, and are read without regard to it (``ISOLATION``): a lone broker that is
-killed right after a commit may never write the transaction's marker (seen with Kafka 4.3.1), and readers of committed messages
-would wait for ever. What is there without its marker was announced, or its writer will announce it again.
+Announcements are transactional for the fencing alone, and are read without regard to it
+(``ISOLATION``): a lone broker that is killed right after a commit may never write the transaction's
+marker (seen with Kafka 4.3.1), and readers of committed messages would wait for ever. What is there
+without its marker was announced, or its writer will announce it again.
 """
 
 import time
@@ -39,28 +41,41 @@ def read_releases(client: Mapping[str, Any]) -> list[Release]:
 
 
 def fold(found: dict[str, Release], received: Received) -> None:
-    """Take one message of the topic into the releases known so far, by id. Raises WireError for another version's."""
-    release = None if received.value is None else decode(Release, received.value, header_map(received.headers))
+    """Take one message of the topic into the releases known so far, by id. Raises WireError for
+    another version's.
+    """
+    release = (
+        None
+        if received.value is None
+        else decode(Release, received.value, header_map(received.headers))
+    )
     found.pop(release.id if release else (received.key or b"").decode(errors="replace"), None)
     if release is not None:
         found[release.id] = release.model_copy(update={"term": received.offset + 1})
 
 
 def in_service(releases: Iterable[Release], base: str) -> Release | None:
-    """What workers on model ``base`` serve; None where that is the base, and nothing was ever announced for it."""
+    """What workers on model ``base`` serve; None where that is the base, and nothing was ever
+    announced for it.
+    """
     serving = [r for r in releases if r.base == base and r.status is ReleaseStatus.IN_SERVICE]
     return serving[-1] if serving else None
 
 
 def promote(client: Mapping[str, Any], id: str) -> Release:
-    """Put a release into service. Raises SettingsError where there is none of this id, BrokerError."""
-    release = find(read_releases(client), id).model_copy(update={"status": ReleaseStatus.IN_SERVICE})
+    """Put a release into service. Raises SettingsError where there is none of this id,
+    BrokerError.
+    """
+    release = find(read_releases(client), id).model_copy(
+        update={"status": ReleaseStatus.IN_SERVICE}
+    )
     announce(client, release)
     return release
 
 
 def roll_back(client: Mapping[str, Any], base: str) -> tuple[Release, Release]:
-    """Take the release in service out of it and put the one before it, or the base, into it; returns both, in this order.
+    """Take the release in service out of it and put the one before it, or the base, into it;
+    returns both, in this order.
 
     Raises SettingsError where the base itself is in service, BrokerError.
     """
@@ -68,7 +83,9 @@ def roll_back(client: Mapping[str, Any], base: str) -> tuple[Release, Release]:
     serving = in_service(releases, base)
     if serving is None or serving.id == base:
         raise SettingsError(f"{base} itself is in service: there is nothing to roll back")
-    before = in_service([release for release in releases if release.id != serving.id], base) or _base(base)
+    before = in_service(
+        [release for release in releases if release.id != serving.id], base
+    ) or _base(base)
     # In this order: where only the first arrives, the right one serves.
     announce(client, before, serving.model_copy(update={"status": ReleaseStatus.KEPT}))
     return serving, before
@@ -91,17 +108,21 @@ def announce(client: Mapping[str, Any], *releases: Release) -> None:
 class Announcer:
     """Who may announce releases under one name: the last that came. Use as a context manager.
 
-    A transactional producer (KIP-98): when another one of its name starts, the broker refuses this one's announcements from
-    then on. Raises BrokerError where Kafka does not answer.
+    A transactional producer (KIP-98): when another one of its name starts, the broker refuses this
+    one's announcements from then on. Raises BrokerError where Kafka does not answer.
     """
 
     def __init__(self, client: Mapping[str, Any], name: str) -> None:
         self._name = name
         try:
-            self._producer = KafkaProducer(**client, acks="all", transactional_id=name, transaction_timeout_ms=_TIMEOUT_MS)
+            self._producer = KafkaProducer(
+                **client, acks="all", transactional_id=name, transaction_timeout_ms=_TIMEOUT_MS
+            )
             self._producer.init_transactions()
         except KafkaError as error:
-            raise BrokerError(f"releases cannot be announced at {client.get('bootstrap_servers')}: {error}") from error
+            raise BrokerError(
+                f"releases cannot be announced at {client.get('bootstrap_servers')}: {error}"
+            ) from error
 
     def __enter__(self) -> "Announcer":
         return self
@@ -110,20 +131,33 @@ class Announcer:
         self._producer.close(timeout=_SECONDS)
 
     def announce(self, *releases: Release) -> None:
-        """Write releases, in this order. Raises FencedError where another of the same name has started."""
+        """Write releases, in this order. Raises FencedError where another of the same name has
+        started.
+        """
         names = ", ".join(release.id for release in releases)
         try:
             self._producer.begin_transaction()
             for release in releases:
                 told = release.model_copy(update={"announced_at": time.time(), "term": 0})
-                self._producer.send(RELEASES.name, encode(told), told.id.encode(), headers=headers_for(Release)).get(_SECONDS)
+                self._producer.send(
+                    RELEASES.name, encode(told), told.id.encode(), headers=headers_for(Release)
+                ).get(_SECONDS)
             self._producer.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:
-            raise FencedError(f"another {self._name} has started: this one announces nothing any more ({names})") from error
+            raise FencedError(
+                f"another {self._name} has started: this one announces nothing any more ({names})"
+            ) from error
         except KafkaError as error:
             raise BrokerError(f"release {names} could not be announced: {error}") from error
 
 
 def _base(id: str) -> Release:
     """The announcement of a base. Where it lies is each worker's own affair."""
-    return Release(id=id, parent=None, base=id, status=ReleaseStatus.IN_SERVICE, location="", created_at=time.time())
+    return Release(
+        id=id,
+        parent=None,
+        base=id,
+        status=ReleaseStatus.IN_SERVICE,
+        location="",
+        created_at=time.time(),
+    )

@@ -7,12 +7,22 @@ from schemas.records import Release
 
 
 def describe_release(release: Release) -> str:
-    """A release in a few lines: its held-out figures beside its parent's, how far chance moves the change, the verdict."""
-    lines = [f"release {release.id} ({release.status}), trained from {release.base} on {release.examples:,} examples"]
+    """A release in a few lines: its held-out figures beside its parent's, how far chance moves the
+    change, the verdict.
+    """
+    lines = [
+        f"release {release.id} ({release.status}), trained from {release.base} on "
+        f"{release.examples:,} examples"
+    ]
     lines[0] += f" curated under {release.parent} and {release.seeds:,} seeds"
-    lines.append(f"  {'held-out figure':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval")
+    lines.append(
+        f"  {'held-out figure':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval"
+    )
     for name, value in sorted(release.metrics.items()):
-        lines.append(f"  {name:22} {value:>9.3f} {release.parent_metrics.get(name, float('nan')):>9.3f}{_change(release, name)}")
+        lines.append(
+            f"  {name:22} {value:>9.3f} "
+            f"{release.parent_metrics.get(name, float('nan')):>9.3f}{_change(release, name)}"
+        )
     if "nll" in release.intervals:
         lines.append(f"  {'nll (mean of both)':22} {'':19}{_change(release, 'nll')}")
     if release.reason:

@@ -27,16 +27,19 @@ class Rerating:
 
 
 def group_of(prefix: str, release: Release) -> str:
-    """The consumer group of a re-rating: of a release and its term, so that each taking of service has one of its own."""
+    """The consumer group of a re-rating: of a release and its term, so that each taking of service
+    has one of its own.
+    """
     return f"{prefix}.recurator.{release.id}.{release.term}"
 
 
 def boundaries(client: Mapping[str, Any], release: Release, seconds: float) -> dict[int, int]:
     """Partition of the candidates to the offset up to which they are to be rated again.
 
-    That is what was written until ``seconds`` after the announcement; no worker rates what comes later with the release
-    before (``Models.held_after``). Once that time has passed the answer stays the same, so a worker that starts again goes on
-    where it was; before, it is what there is. Raises BrokerError.
+    That is what was written until ``seconds`` after the announcement; no worker rates what comes
+    later with the release before (``Models.held_after``). Once that time has passed the answer
+    stays the same, so a worker that starts again goes on where it was; before, it is what there is.
+    Raises BrokerError.
     """
     consumer = _consumer(client)
     try:
@@ -51,10 +54,16 @@ def rerating(client: Mapping[str, Any], prefix: str, release: Release, seconds: 
     """How far the re-rating by ``release`` is, by committed offsets. Raises BrokerError."""
     consumer = _consumer(client, group_id=group_of(prefix, release))
     try:
-        until = {TopicPartition(CANDIDATES.name, p): end for p, end in _boundaries(consumer, release, seconds).items()}
+        until = {
+            TopicPartition(CANDIDATES.name, p): end
+            for p, end in _boundaries(consumer, release, seconds).items()
+        }
         begins = consumer.beginning_offsets(list(until))
         total = sum(max(0, end - begins[place]) for place, end in until.items())
-        done = sum(max(0, min(consumer.committed(place) or 0, end) - begins[place]) for place, end in until.items())
+        done = sum(
+            max(0, min(consumer.committed(place) or 0, end) - begins[place])
+            for place, end in until.items()
+        )
         return Rerating(release.id, done, total)
     except KafkaError as error:
         raise _unreadable(error) from error
@@ -70,11 +79,17 @@ def _consumer(client: Mapping[str, Any], **options: Any) -> KafkaConsumer:
 
 
 def _boundaries(consumer: KafkaConsumer, release: Release, seconds: float) -> dict[int, int]:
-    places = [TopicPartition(CANDIDATES.name, partition) for partition in consumer.partitions_for_topic(CANDIDATES.name) or ()]
+    places = [
+        TopicPartition(CANDIDATES.name, partition)
+        for partition in consumer.partitions_for_topic(CANDIDATES.name) or ()
+    ]
     moment = int((release.announced_at + seconds) * 1000)
     after = consumer.offsets_for_times(dict.fromkeys(places, moment))
     ends = consumer.end_offsets(places)
-    return {place.partition: after[place].offset if after.get(place) else ends[place] for place in places}
+    return {
+        place.partition: after[place].offset if after.get(place) else ends[place]
+        for place in places
+    }
 
 
 def _unreadable(error: KafkaError) -> BrokerError:

@@ -46,7 +46,9 @@ _LIBRARY = """
 
 
 def demo_documents() -> Iterator[Document]:
-    """CPython's reference topics, and the docstrings of a part of its standard library, a document each."""
+    """CPython's reference topics, and the docstrings of a part of its standard library, a document
+    each.
+    """
     from pydoc_data.topics import topics
 
     for name, text in sorted(topics.items()):
@@ -62,7 +64,11 @@ def library_documents(names: Iterable[str], path: str = "stdlib") -> Iterator[Do
     """
     root = Path(sysconfig.get_paths()[path])
     for name in names:
-        files = [root / f"{name}.py"] if (root / f"{name}.py").exists() else sorted((root / name).rglob("*.py"))
+        files = (
+            [root / f"{name}.py"]
+            if (root / f"{name}.py").exists()
+            else sorted((root / name).rglob("*.py"))
+        )
         for file in files:
             text = _docstrings(file)
             if text:
@@ -72,8 +78,12 @@ def library_documents(names: Iterable[str], path: str = "stdlib") -> Iterator[Do
 
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
-    training = settings.training.model_copy(update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)})
-    rerating = settings.rerating.model_copy(update={"after_seconds": min(settings.rerating.after_seconds, _RERATING_SECONDS)})
+    training = settings.training.model_copy(
+        update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)}
+    )
+    rerating = settings.rerating.model_copy(
+        update={"after_seconds": min(settings.rerating.after_seconds, _RERATING_SECONDS)}
+    )
     settings = settings.model_copy(update={"training": training, "rerating": rerating})
     run = _Run(settings, base)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -81,7 +91,9 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     try:
         return _run(run, settings, base, limit)
     except KeyboardInterrupt:
-        run.progress.note("interrupted; everything is stopped, and another `backstream demo` goes on from here")
+        run.progress.note(
+            "interrupted; everything is stopped, and another `backstream demo` goes on from here"
+        )
         return 130
 
 
@@ -121,7 +133,9 @@ class _Run:
     interrupted: bool = False
 
     def interrupt(self, *_: object) -> None:
-        """A signal's handler. What it raises may be lost in a library's bare ``except``: then the next poll raises it again."""
+        """A signal's handler. What it raises may be lost in a library's bare ``except``: then the
+        next poll raises it again.
+        """
         self.interrupted = True
         raise KeyboardInterrupt
 
@@ -132,13 +146,20 @@ class _Run:
             for r in replay(self.client, DOCUMENTS.name)
             if r.value is not None
         }
-        missing = [document for document in islice(demo_documents(), limit) if document.id not in held]
+        missing = [
+            document for document in islice(demo_documents(), limit) if document.id not in held
+        ]
         report = feed(self.client, missing)
-        self.progress.note(f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} were there already")
+        self.progress.note(
+            f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
+            "were there already"
+        )
         return report.written + len(held)
 
     def until_idle(self, supervisor: Supervisor, reader: FlowReader) -> None:
-        """Wait until everything is answered for, in two readings that agree: one alone can fall between two commits."""
+        """Wait until everything is answered for, in two readings that agree: one alone can fall
+        between two commits.
+        """
         last: Flow | None = None
         while True:
             self._take_events(supervisor)
@@ -146,7 +167,9 @@ class _Run:
             self.progress.flow(flow)
             if self.first_curated is None and flow.messages["curated"]:
                 self.first_curated = time.monotonic() - self.started
-                self.progress.note(f"the first curated example is there, after {self.first_curated:.0f} s")
+                self.progress.note(
+                    f"the first curated example is there, after {self.first_curated:.0f} s"
+                )
             if flow.idle and flow == last:
                 return
             last = flow
@@ -160,16 +183,22 @@ class _Run:
             process.join(_POLL_SECONDS)
         self._take_events(supervisor)
         if process.exitcode:
-            raise TrainingError(f"the trainer ended with exit code {process.exitcode}; its message is above")
+            raise TrainingError(
+                f"the trainer ended with exit code {process.exitcode}; its message is above"
+            )
 
     def until_loaded(self, supervisor: Supervisor) -> None:
-        """Wait until the worker serves the newest release; one that was not promoted is loaded here, to verify it."""
+        """Wait until the worker serves the newest release; one that was not promoted is loaded
+        here, to verify it.
+        """
         releases = read_releases(self.client)
         if not releases:
             return
         newest = releases[-1]
         if newest.status != "in_service":
-            served = asyncio.run(ServedModel.load(Path(newest.location), device=self.settings.device))
+            served = asyncio.run(
+                ServedModel.load(Path(newest.location), device=self.settings.device)
+            )
             served.close()
             return
         while self.served != newest.id:
@@ -177,8 +206,12 @@ class _Run:
             time.sleep(_POLL_SECONDS)
 
     def until_rated_again(self, supervisor: Supervisor) -> None:
-        """Wait until a release that took service has rated again what the one before it had rated."""
-        serving = next((r for r in reversed(read_releases(self.client)) if r.id == self.served), None)
+        """Wait until a release that took service has rated again what the one before it had
+        rated.
+        """
+        serving = next(
+            (r for r in reversed(read_releases(self.client)) if r.id == self.served), None
+        )
         if serving is None:
             return
         seconds, told = self.settings.rerating.after_seconds, 0.0
@@ -191,7 +224,10 @@ class _Run:
             self.rerating = rerating(self.client, self.settings.kafka.group, serving, seconds)
             if time.monotonic() - told >= _TELL_SECONDS or self.rerating.finished:
                 told = time.monotonic()
-                self.progress.note(f"{serving.id} has rated {self.rerating.done:,} of {self.rerating.total:,} candidates again")
+                self.progress.note(
+                    f"{serving.id} has rated {self.rerating.done:,} of "
+                    f"{self.rerating.total:,} candidates again"
+                )
 
     def _take_events(self, supervisor: Supervisor) -> None:
         if self.interrupted:
@@ -203,7 +239,9 @@ class _Run:
 
 
 def _docstrings(file: Path) -> str:
-    """The docstrings of a module under underlined headings, as its documentation would print them."""
+    """The docstrings of a module under underlined headings, as its documentation would print
+    them.
+    """
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):
@@ -223,36 +261,68 @@ def _docstrings(file: Path) -> str:
     return "\n".join(sections)
 
 
-def _summary(documents: int, account: Audit, examples: list[Example], releases: list[Release], run: _Run, output: Path) -> str:
+def _summary(
+    documents: int,
+    account: Audit,
+    examples: list[Example],
+    releases: list[Release],
+    run: _Run,
+    output: Path,
+) -> str:
     from streams.releases.describe import describe_release
 
     lines = [
         "",
-        f"{documents:,} documents, every id accounted for" if account.complete else "IDS WERE LOST: see `backstream audit`",
+        f"{documents:,} documents, every id accounted for"
+        if account.complete
+        else "IDS WERE LOST: see `backstream audit`",
     ]
     lines += [
-        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + {s.dead:,} dead"
+        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + "
+        f"{s.dead:,} dead"
         for s in account.stages
     ]
-    lines += [f"  rejected by {stage}: {reason} {count:,}" for (stage, reason), count in sorted(account.rejections.items())]
+    lines += [
+        f"  rejected by {stage}: {reason} {count:,}"
+        for (stage, reason), count in sorted(account.rejections.items())
+    ]
     lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
     for example in sorted(examples, key=lambda e: -(e.rating.score if e.rating else 0.0))[:3]:
         response = " ".join(example.response.split())
         score = f"{example.rating.score:.2f}" if example.rating else "seed"
-        lines.append(f"  {score}  {example.instruction}\n        {response[:150]}…\n        from {example.provenance.source}")
+        lines.append(
+            f"  {score}  {example.instruction}\n        {response[:150]}…\n        from "
+            f"{example.provenance.source}"
+        )
     lines.append("")
     if releases:
         lines.append(describe_release(releases[-1]))
         served = f"loaded and in service: {run.served}"
-        lines.append(f"  {served}" if run.served == releases[-1].id else f"  loaded and verified, not promoted; {served}")
+        lines.append(
+            f"  {served}"
+            if run.served == releases[-1].id
+            else f"  loaded and verified, not promoted; {served}"
+        )
         if run.rerating is not None:
             kept = {example.id for example in examples}
             lines.append(
-                f"  it rated {run.rerating.done:,} candidates again: {len(run.kept_before & kept):,} examples stayed, "
-                f"{len(run.kept_before - kept):,} were taken back, {len(kept - run.kept_before):,} came in"
+                f"  it rated {run.rerating.done:,} candidates again: "
+                f"{len(run.kept_before & kept):,} examples stayed, "
+                f"{len(run.kept_before - kept):,} were taken back, "
+                f"{len(kept - run.kept_before):,} came in"
             )
     else:
-        lines.append(f"no release: nothing new to train on; in service: {read_manifest(run.base).id}")
-    first = f"the first curated example after {run.first_curated:.0f} s, " if run.first_curated is not None else ""
-    lines += ["", f"{first}all of it in {time.monotonic() - run.started:.0f} s", f"the curated set: {output}"]
+        lines.append(
+            f"no release: nothing new to train on; in service: {read_manifest(run.base).id}"
+        )
+    first = (
+        f"the first curated example after {run.first_curated:.0f} s, "
+        if run.first_curated is not None
+        else ""
+    )
+    lines += [
+        "",
+        f"{first}all of it in {time.monotonic() - run.started:.0f} s",
+        f"the curated set: {output}",
+    ]
     return "\n".join(lines)

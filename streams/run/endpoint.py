@@ -18,8 +18,11 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serve_metrics(port: int | None, measures: Metrics, ready: Callable[[], bool]) -> Iterator[int | None]:
-    """Serve on ``port`` (0: any free one) while the block runs; gives the port, None where none is wanted.
+def serve_metrics(
+    port: int | None, measures: Metrics, ready: Callable[[], bool]
+) -> Iterator[int | None]:
+    """Serve on ``port`` (0: any free one) while the block runs; gives the port, None where none is
+    wanted.
 
     Raises SettingsError where the port is taken.
     """
@@ -42,7 +45,8 @@ def serve_metrics(port: int | None, measures: Metrics, ready: Callable[[], bool]
         server = make_server("", port, application, handler_class=_QuietHandler)
     except OSError as error:
         raise SettingsError(
-            f"metrics_port {port} cannot be used: {error.strerror}. Choose another, or 0 for any free one"
+            f"metrics_port {port} cannot be used: {error.strerror}. Choose another, or 0 for "
+            "any free one"
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()

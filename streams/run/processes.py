@@ -1,4 +1,6 @@
-"""The bodies of the long-running processes: a worker and a trainer. ``up`` supervises them; commands of their own run one."""
+"""The bodies of the long-running processes: a worker and a trainer. ``up`` supervises them;
+commands of their own run one.
+"""
 
 import asyncio
 import logging
@@ -33,7 +35,8 @@ def run_worker(
     stages: Sequence[StageSpec] = STAGES,
     signals: Sequence[signal.Signals] = BOTH_SIGNALS,
 ) -> None:
-    """Serve until a signal: it drains, a second one ends the process at once. Raises what ended the worker.
+    """Serve until a signal: it drains, a second one ends the process at once. Raises what ended the
+    worker.
 
     When a release takes service, the models change to it while the stages go on.
     """
@@ -64,7 +67,8 @@ def run_trainer(
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:
     """Run a body as a supervised child, which obeys SIGTERM alone and ends with its parent.
 
-    Ctrl-C reaches the terminal's whole group; the supervisor makes one SIGTERM of it for each child.
+    Ctrl-C reaches the terminal's whole group; the supervisor makes one SIGTERM of it for each
+    child.
     """
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -72,7 +76,11 @@ def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None
 
 
 async def _serve(
-    settings: Settings, base: Path, on_event: OnEvent, stages: Sequence[StageSpec], signals: Sequence[signal.Signals]
+    settings: Settings,
+    base: Path,
+    on_event: OnEvent,
+    stages: Sequence[StageSpec],
+    signals: Sequence[signal.Signals],
 ) -> None:
     stopping = asyncio.Event()
     current: Worker | None = None
@@ -89,7 +97,9 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     measures = Metrics()
     rollout = Rollout(settings, base, on_event)
-    with serve_metrics(settings.metrics_port, measures, lambda: current is not None and current.ready) as port:
+    with serve_metrics(
+        settings.metrics_port, measures, lambda: current is not None and current.ready
+    ) as port:
         models = await rollout.load([spec.role for spec in stages if spec.role])
         worker = current = Worker(settings, models.services, stages, measures)
         following: list[asyncio.Task[None]] = []
@@ -110,14 +120,22 @@ async def _serve(
 
 
 async def _follow(rollout: Rollout, models: Models, worker: Worker, settings: Settings) -> None:
-    """Keep the worker at the release in service, and have each that takes service rate again what was rated before."""
-    rerates = settings.rates_again and Role.FORWARD in models.follows  # a worker may have no stage that rates
+    """Keep the worker at the release in service, and have each that takes service rate again what
+    was rated before.
+    """
+    rerates = (
+        settings.rates_again and Role.FORWARD in models.follows
+    )  # a worker may have no stage that rates
     rerating: list[asyncio.Task[None]] = []
     try:
         async for release in rollout.follow(models):
             if rerates:
                 await _end(rerating)
-                rerating = [asyncio.create_task(_rate_again(worker, release, settings.rerating.after_seconds))]
+                rerating = [
+                    asyncio.create_task(
+                        _rate_again(worker, release, settings.rerating.after_seconds)
+                    )
+                ]
     except Exception as error:
         worker.fail(error)
     finally:
@@ -129,7 +147,9 @@ async def _rate_again(worker: Worker, release: Release, after_seconds: float) ->
     while True:
         try:
             await worker.rate_again(release)
-        except BrokerError as error:  # the stages outlive a broker that is away for a while, and so does this
+        except (
+            BrokerError
+        ) as error:  # the stages outlive a broker that is away for a while, and so does this
             log.warning("%s; trying again", error)
             await asyncio.sleep(_RETRY_SECONDS)
         except Exception as error:

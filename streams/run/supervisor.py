@@ -1,4 +1,6 @@
-"""``up``: broker, workers and trainer as processes: started in order, restarted when they fail, stopped in reverse."""
+"""``up``: broker, workers and trainer as processes: started in order, restarted when they fail,
+stopped in reverse.
+"""
 
 import contextlib
 import logging
@@ -41,7 +43,9 @@ class _Child:
 
 @dataclass
 class Supervisor:
-    """Use as a context manager; then call ``poll`` now and then. It gives the children's events and restarts the dead."""
+    """Use as a context manager; then call ``poll`` now and then. It gives the children's events and
+    restarts the dead.
+    """
 
     settings: Settings
     base: Path
@@ -58,7 +62,9 @@ class Supervisor:
             address = self.settings.given_broker or running_address(self.settings.broker_dir)
             if address is None:
                 self.on_line(f"starting the embedded Kafka in {self.settings.broker_dir}")
-                self._broker = stack.enter_context(EmbeddedBroker(self.settings.broker_dir, self.settings.port))
+                self._broker = stack.enter_context(
+                    EmbeddedBroker(self.settings.broker_dir, self.settings.port)
+                )
                 address = self._broker.address
             self.settings = self.settings.with_broker(address)
             create_topics(self.settings.kafka.client(), self.settings.kafka.replication_factor)
@@ -72,9 +78,13 @@ class Supervisor:
             self._stack.close()
 
     def start_worker(self, number: int = 0) -> None:
-        """Start a worker and keep it running. Each has a metrics port of its own, counted from the setting's."""
+        """Start a worker and keep it running. Each has a metrics port of its own, counted from the
+        setting's.
+        """
         port = self.settings.metrics_port
-        settings = self.settings.model_copy(update={"metrics_port": port + number if port else port})
+        settings = self.settings.model_copy(
+            update={"metrics_port": port + number if port else port}
+        )
         self._add(f"worker-{number}", run_worker, settings)
 
     def start_trainer(self) -> None:
@@ -83,13 +93,18 @@ class Supervisor:
 
     def train_once(self) -> BaseProcess:
         """A trainer that trains on what there is and ends; not restarted."""
-        child = _Child("trainer", lambda: self._spawn("trainer", run_trainer, self.settings, once=True), once=True)
+        child = _Child(
+            "trainer",
+            lambda: self._spawn("trainer", run_trainer, self.settings, once=True),
+            once=True,
+        )
         child.process = child.start()
         self._children.append(child)
         return child.process
 
     def poll(self) -> list[Mapping[str, Any]]:
-        """Events since the last call, oldest first: ``ready``, ``training``, ``step``, ``announced``, ``died`` ...
+        """Events since the last call, oldest first: ``ready``, ``training``, ``step``,
+        ``announced``, ``died`` ...
 
         Raises BrokerError where the embedded broker ended by itself, as it does on a full disk.
         """
@@ -102,11 +117,15 @@ class Supervisor:
         fenced = {event["process"] for event in events if event["event"] == "fenced"}
         now = time.monotonic()
         for child in self._children:
-            child.once = child.once or child.name in fenced  # another has taken over: to start again would fence that one
+            child.once = (
+                child.once or child.name in fenced
+            )  # another has taken over: to start again would fence that one
             if child.once:
                 continue
             if child.process is not None and not child.process.is_alive():
-                events.append({"event": "died", "process": child.name, "exit_code": child.process.exitcode})
+                events.append(
+                    {"event": "died", "process": child.name, "exit_code": child.process.exitcode}
+                )
                 child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
                 child.restart_at = now + min(2.0 ** (child.failures - 1), _LONGEST_PAUSE)
                 child.process = None
@@ -140,7 +159,9 @@ class Supervisor:
         child.process, child.started = child.start(), time.monotonic()
         self._children.append(child)
 
-    def _spawn(self, name: str, body: Callable[..., None], settings: Settings, **options: Any) -> BaseProcess:
+    def _spawn(
+        self, name: str, body: Callable[..., None], settings: Settings, **options: Any
+    ) -> BaseProcess:
         process = self._context.Process(
             target=_run_child,
             args=(name, body, settings, self.base, self._events, logging.getLogger().level),
@@ -157,7 +178,13 @@ class Supervisor:
 
 
 def _run_child(
-    name: str, body: Callable[..., None], settings: Settings, base: Path, events: Any, level: int, **options: Any
+    name: str,
+    body: Callable[..., None],
+    settings: Settings,
+    base: Path,
+    events: Any,
+    level: int,
+    **options: Any,
 ) -> None:
     configure_logging(level)
 
@@ -168,8 +195,15 @@ def _run_child(
         as_child(body, settings, base, on_event, **options)
     except KeyboardInterrupt:
         pass
-    except Exception as error:  # told to the supervisor, who restarts: a traceback is no user interface
-        on_event({"event": "failed", "error": f"{error}" if isinstance(error, BrokerError) else repr(error)})
+    except (
+        Exception
+    ) as error:  # told to the supervisor, who restarts: a traceback is no user interface
+        on_event(
+            {
+                "event": "failed",
+                "error": f"{error}" if isinstance(error, BrokerError) else repr(error),
+            }
+        )
         events.close()
         events.join_thread()
         raise SystemExit(1) from error

@@ -1,8 +1,9 @@
 """faust-streaming, bound to the stage harness: one app, and so one consumer group, for each stage.
 
-What is ours: nothing is acknowledged through faust. The consumer commits what the gates say, waits for the stage where
-faust would wait for its own acknowledgements, and forgets a partition's gate when the partition is revoked or assigned
-anew. The overridden methods are those of faust-streaming 0.15.3; tests/unit/test_faust_contract.py notices an upgrade.
+What is ours: nothing is acknowledged through faust. The consumer commits what the gates say, waits
+for the stage where faust would wait for its own acknowledgements, and forgets a partition's gate
+when the partition is revoked or assigned anew. The overridden methods are those of faust-streaming
+0.15.3; tests/unit/test_faust_contract.py notices an upgrade.
 """
 
 import asyncio
@@ -20,7 +21,9 @@ from streams.stages.offsets import Gates
 from streams.stages.stage import Stage
 
 _LONGEST_POLL_GAP = 24 * 3600.0
-"""Seconds. A slow model pauses its partitions; that must not cost the assignment. Liveness is the heartbeat's matter."""
+"""Seconds. A slow model pauses its partitions; that must not cost the assignment. Liveness is the
+heartbeat's matter.
+"""
 
 
 def gated_transport(stage: Stage, gates: Gates, drain_seconds: float) -> type[Transport]:
@@ -62,9 +65,13 @@ class _App(faust.App):
 
 
 class StageApp:
-    """A stage reading its topic in its own consumer group. ``failed`` is done, with the error, should faust crash."""
+    """A stage reading its topic in its own consumer group. ``failed`` is done, with the error,
+    should faust crash.
+    """
 
-    def __init__(self, stage: Stage, topic: str, gates: Gates, kafka: KafkaSettings, group: str | None = None) -> None:
+    def __init__(
+        self, stage: Stage, topic: str, gates: Gates, kafka: KafkaSettings, group: str | None = None
+    ) -> None:
         """``group`` is by default that of the stage's name."""
         self.stage = stage
         self.group = group or f"{kafka.group}.{stage.name}"
@@ -95,7 +102,14 @@ class StageApp:
         )
         transport = gated_transport(stage, gates, kafka.rebalance_seconds / 2)
         self.app.transport = transport(broker, self.app)
-        source = self.app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False)
+        source = self.app.topic(
+            topic,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            acks=False,
+        )
         source.allow_empty = True  # a null value is the stage's to judge
         self.app.agent(source, name=stage.name)(self._run)
 
@@ -105,7 +119,9 @@ class StageApp:
         await self.app.start()
 
     async def stop(self, drain_seconds: float) -> bool:
-        """Drain, commit, leave the group. False where records in flight were given up (they come again)."""
+        """Drain, commit, leave the group. False where records in flight were given up (they come
+        again).
+        """
         drained = await self.stage.drain(drain_seconds)
         if not drained:
             await self.stage.cancel()
@@ -136,7 +152,14 @@ class StageApp:
             if isinstance(headers, Mapping):
                 headers = list(headers.items())
             await stage.accept(
-                Received(message.topic, message.partition, message.offset, message.key, message.value, headers or ())
+                Received(
+                    message.topic,
+                    message.partition,
+                    message.offset,
+                    message.key,
+                    message.value,
+                    headers or (),
+                )
             )
 
 

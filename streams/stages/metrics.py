@@ -32,16 +32,34 @@ class MetricDefinition:
 
 
 RECORDS = MetricDefinition(
-    "records_total", Kind.COUNTER, "Records answered for, by outcome: processed, duplicate or dead.", ("stage", "outcome")
+    "records_total",
+    Kind.COUNTER,
+    "Records answered for, by outcome: processed, duplicate or dead.",
+    ("stage", "outcome"),
 )
-OUTPUTS = MetricDefinition("outputs_total", Kind.COUNTER, "Messages acknowledged by the broker, by topic.", ("stage", "topic"))
+OUTPUTS = MetricDefinition(
+    "outputs_total",
+    Kind.COUNTER,
+    "Messages acknowledged by the broker, by topic.",
+    ("stage", "topic"),
+)
 REJECTIONS = MetricDefinition(
-    "rejections_total", Kind.COUNTER, "Records refused on their merits, by reason.", ("stage", "reason")
+    "rejections_total",
+    Kind.COUNTER,
+    "Records refused on their merits, by reason.",
+    ("stage", "reason"),
 )
-RETRIES = MetricDefinition("retries_total", Kind.COUNTER, "Further attempts after an error.", ("stage",))
-IN_FLIGHT = MetricDefinition("in_flight_records", Kind.GAUGE, "Records taken in and not yet answered for.", ("stage",))
+RETRIES = MetricDefinition(
+    "retries_total", Kind.COUNTER, "Further attempts after an error.", ("stage",)
+)
+IN_FLIGHT = MetricDefinition(
+    "in_flight_records", Kind.GAUGE, "Records taken in and not yet answered for.", ("stage",)
+)
 SECONDS = MetricDefinition(
-    "record_seconds", Kind.HISTOGRAM, "Time from taking a record in to the acknowledgement of all it led to.", ("stage",)
+    "record_seconds",
+    Kind.HISTOGRAM,
+    "Time from taking a record in to the acknowledgement of all it led to.",
+    ("stage",),
 )
 
 METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS)
@@ -51,17 +69,21 @@ _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
 
 
 def as_markdown() -> str:
-    """The list as the text of docs/metrics.md, which ``python -m streams.stages.metrics`` prints."""
+    """The list as the text of docs/metrics.md, which ``python -m streams.stages.metrics``
+    prints.
+    """
     lines = [
         "# Metrics",
         "",
-        "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from `streams/stages/metrics.py`.",
+        "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from "
+        "`streams/stages/metrics.py`.",
         "",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| `{metric.full_name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        f"| `{metric.full_name}` | {metric.kind} | "
+        f"{', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
         for metric in METRICS
     ]
     return "\n".join(lines) + "\n"
@@ -92,7 +114,13 @@ class Metrics:
         made = self._made.get(definition.name)
         if made is None:
             options = {"buckets": _BUCKETS} if kind is Histogram else {}
-            made = kind(definition.full_name, definition.meaning, definition.labels, registry=self.registry, **options)  # type: ignore[arg-type]
+            made = kind(
+                definition.full_name,
+                definition.meaning,
+                definition.labels,
+                registry=self.registry,
+                **options,
+            )  # type: ignore[arg-type]
             self._made[definition.name] = made
         return made
 

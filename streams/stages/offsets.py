@@ -1,7 +1,8 @@
 """Ordered acknowledgement: which offset of a partition may be committed.
 
-Pure: no clock, no Kafka. faust's own bookkeeping is not used, because it commits past records in flight (faust-streaming
-issue 606, and messages skipped after a rebalance are acknowledged); ``streams/stages/faust_app.py`` commits what a gate says.
+Pure: no clock, no Kafka. faust's own bookkeeping is not used, because it commits past records in
+flight (faust-streaming issue 606, and messages skipped after a rebalance are acknowledged);
+``streams/stages/faust_app.py`` commits what a gate says.
 """
 
 from collections import deque
@@ -17,11 +18,15 @@ class Ticket:
 
 
 class Gate:
-    """The records in flight of one partition, in offset order. It owns the partition's committable offset."""
+    """The records in flight of one partition, in offset order. It owns the partition's committable
+    offset.
+    """
 
     def __init__(self) -> None:
         self.committable: int | None = None
-        """The offset to resume from: every earlier one is answered for. None until the first record is done."""
+        """The offset to resume from: every earlier one is answered for. None until the first record
+        is done.
+        """
         self._flying: deque[Ticket] = deque()
         self._last: int = -1
 
@@ -30,7 +35,9 @@ class Gate:
         return len(self._flying)
 
     def enter(self, offset: int) -> Ticket | None:
-        """Take a record in. None where this offset was taken in before: a re-read after a seek is already answered for."""
+        """Take a record in. None where this offset was taken in before: a re-read after a seek is
+        already answered for.
+        """
         if offset <= self._last:
             return None
         self._last = offset
@@ -47,7 +54,9 @@ class Gate:
 
 
 class Gates:
-    """The gates of the partitions that one consumer holds. Revoking drops a gate: what is still in flight commits nothing."""
+    """The gates of the partitions that one consumer holds. Revoking drops a gate: what is still in
+    flight commits nothing.
+    """
 
     def __init__(self) -> None:
         self._gates: dict[tuple[str, int], Gate] = {}
@@ -69,4 +78,8 @@ class Gates:
 
     def committable(self) -> dict[tuple[str, int], int]:
         """Partition to the offset to resume from, where any record is done."""
-        return {key: gate.committable for key, gate in self._gates.items() if gate.committable is not None}
+        return {
+            key: gate.committable
+            for key, gate in self._gates.items()
+            if gate.committable is not None
+        }

@@ -1,8 +1,9 @@
 """The stage harness: what happens to every message, whatever the agent.
 
-A message has one of three ends, each acknowledged by the broker before the message is: its outputs (records, rejections,
-retractions), or a dead letter, or nothing, where its id was answered for already. An error is tried again a bounded number
-of times first. Only then does its gate let it pass, and only what a gate has passed is ever committed.
+A message has one of three ends, each acknowledged by the broker before the message is: its outputs
+(records, rejections, retractions), or a dead letter, or nothing, where its id was answered for
+already. An error is tried again a bounded number of times first. Only then does its gate let it
+pass, and only what a gate has passed is ever committed.
 
     wait for a free place ─▶ accept ─▶ gate ─▶ decode ─▶ agent ─▶ encode ─▶ send ─▶ acknowledged ─▶ gate
 """
@@ -36,11 +37,15 @@ class Agent(Protocol):
     """What a stage runs. It knows nothing of Kafka; ``at`` is only for provenance."""
 
     async def handle(self, record: Any, at: Offset | None = None) -> Sequence[Outcome]:
-        """What follows from a record. May be called again with the same record; raises only for errors, never to refuse."""
+        """What follows from a record. May be called again with the same record; raises only for
+        errors, never to refuse.
+        """
 
 
 class StatefulAgent(Agent, Protocol):
-    """An agent that remembers what its partition has given. It is made anew for each assignment, and told before ``handle``."""
+    """An agent that remembers what its partition has given. It is made anew for each assignment,
+    and told before ``handle``.
+    """
 
     def restore(self, key: str, record: Any) -> None:
         """One record of the topic that holds its state, in order; None is a tombstone."""
@@ -53,7 +58,8 @@ class StatefulAgent(Agent, Protocol):
 class StagePolicy:
     """How a stage treats its messages.
 
-    A hung call cannot cost the assignment: the heartbeat has a thread of its own, and a rebalance waits only so long.
+    A hung call cannot cost the assignment: the heartbeat has a thread of its own, and a rebalance
+    waits only so long.
     """
 
     in_flight: int = 256
@@ -64,9 +70,13 @@ class StagePolicy:
     backoff: float = 0.25
     """Seconds before the second attempt; doubled for each further one."""
     timeout: float = 90.0
-    """Seconds that one attempt may take, waiting behind the others in flight included, where ``concurrent``."""
+    """Seconds that one attempt may take, waiting behind the others in flight included, where
+    ``concurrent``.
+    """
     remember: int = 0
-    """How many ids, answered for by this process, are known as duplicates when they come again; 0: none, nor those in flight."""
+    """How many ids, answered for by this process, are known as duplicates when they come again; 0:
+    none, nor those in flight.
+    """
 
 
 Decode = Callable[[bytes | None, Headers, bytes | None], Any]
@@ -92,7 +102,8 @@ class _Flight:
 class Stage:
     """One agent on one topic. All of it runs on one event loop.
 
-    ``agent_of`` gives the agent of a partition, restored; ``on_fatal`` is told of an error after which the process must end.
+    ``agent_of`` gives the agent of a partition, restored; ``on_fatal`` is told of an error after
+    which the process must end.
     """
 
     def __init__(
@@ -124,7 +135,10 @@ class Stage:
         self._idle.set()
         self._closed = False
         self._measures = measures = measures or Metrics()
-        self._outcomes = {o: measures.counter(names.RECORDS, stage=name, outcome=o) for o in ("processed", "duplicate", "dead")}
+        self._outcomes = {
+            o: measures.counter(names.RECORDS, stage=name, outcome=o)
+            for o in ("processed", "duplicate", "dead")
+        }
         self._outputs: dict[str, Any] = {}
         self._in_flight = measures.gauge(names.IN_FLIGHT, stage=name)
         self._in_flight.set_function(lambda: self._flying)
@@ -138,13 +152,15 @@ class Stage:
     async def ready(self) -> None:
         """Wait for a free place: back-pressure.
 
-        To be awaited before a message is fetched: one that waited here after faust had checked that its partition is still
-        ours could enter the gate of a later assignment.
+        To be awaited before a message is fetched: one that waited here after faust had checked that
+        its partition is still ours could enter the gate of a later assignment.
         """
         await self._places.acquire()
 
     async def accept(self, received: Received) -> None:
-        """Take one message in, on the place that ``ready`` gave. Messages of a partition come in offset order."""
+        """Take one message in, on the place that ``ready`` gave. Messages of a partition come in
+        offset order.
+        """
         if self._closed:
             self._places.release()
             return
@@ -162,12 +178,16 @@ class Stage:
             await self._process(flight)
 
     def revoke(self, partitions: set[int]) -> None:
-        """Forget the agents of partitions that are gone; their state is restored where they are assigned next."""
+        """Forget the agents of partitions that are gone; their state is restored where they are
+        assigned next.
+        """
         for partition in partitions:
             self._agents.pop(partition, None)
 
     async def drain(self, seconds: float) -> bool:
-        """Take nothing more in and wait for what is in flight. False where some of it was not done in time."""
+        """Take nothing more in and wait for what is in flight. False where some of it was not done
+        in time.
+        """
         self._closed = True
         return await self.wait_idle(seconds)
 
@@ -180,7 +200,9 @@ class Stage:
         return True
 
     async def cancel(self) -> None:
-        """End what is still in flight. It was not acknowledged, so it comes again at the next start."""
+        """End what is still in flight. It was not acknowledged, so it comes again at the next
+        start.
+        """
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -196,13 +218,18 @@ class Stage:
                 flight.outcome = "duplicate"
                 messages: list[Message] = []
             else:
-                messages = [self._message(outcome) for outcome in await self._attempt(received, record)]
-        except Exception as error:  # whatever an agent or a record can do wrong, the partition goes on
+                messages = [
+                    self._message(outcome) for outcome in await self._attempt(received, record)
+                ]
+        except (
+            Exception
+        ) as error:  # whatever an agent or a record can do wrong, the partition goes on
             messages = self._give_up(flight, error)
         await self._deliver(flight, messages)
 
     async def _is_duplicate(self, flight: _Flight) -> bool:
-        """Whether the id was answered for; while another flight is at it, wait for what comes of that.
+        """Whether the id was answered for; while another flight is at it, wait for what comes of
+        that.
 
         A passage often comes several times at once, from pages that quote each other.
         """
@@ -216,7 +243,14 @@ class Stage:
 
     def _give_up(self, flight: _Flight, error: Exception) -> list[Message]:
         received = flight.received
-        log.warning("%s: %s/%d@%d is dead: %s", self.name, received.topic, received.partition, received.offset, error)
+        log.warning(
+            "%s: %s/%d@%d is dead: %s",
+            self.name,
+            received.topic,
+            received.partition,
+            received.offset,
+            error,
+        )
         flight.outcome = "dead"
         return [dead_letter(received, self.name, error)]
 
@@ -225,7 +259,9 @@ class Stage:
         agent = self._agents.get(received.partition)
         if agent is None:
             agent = self._agents[received.partition] = await self._agent_of(received.partition)
-        at = Offset.model_construct(topic=received.topic, partition=received.partition, offset=received.offset)
+        at = Offset.model_construct(
+            topic=received.topic, partition=received.partition, offset=received.offset
+        )
         for attempt in range(1, policy.attempts + 1):
             try:
                 if not policy.concurrent:
@@ -238,7 +274,14 @@ class Stage:
                 if attempt == policy.attempts:
                     raise
                 self._measures.counter(names.RETRIES, stage=self.name).inc()
-                log.info("%s: %s failed (%s), attempt %d of %d", self.name, record.id, error, attempt, policy.attempts)  # type: ignore[attr-defined]
+                log.info(
+                    "%s: %s failed (%s), attempt %d of %d",
+                    self.name,
+                    record.id,
+                    error,
+                    attempt,
+                    policy.attempts,
+                )  # type: ignore[attr-defined]
                 await asyncio.sleep(policy.backoff * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
 
@@ -246,7 +289,9 @@ class Stage:
         if isinstance(outcome, Retraction):
             return Message(topic_of(outcome.record_type).name, outcome.id.encode(), None)
         if type(outcome) is Rejection:
-            self._measures.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc(outcome.count)
+            self._measures.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc(
+                outcome.count
+            )
         return self._encode(outcome)
 
     async def _deliver(self, flight: _Flight, messages: Sequence[Message]) -> None:
@@ -260,8 +305,13 @@ class Stage:
             except KafkaError as error:
                 self._undelivered(flight, message, error)
             except WireError as error:
-                # The broker's limit is above the wire's, so only odd headers come here; the rest of the flight goes on.
-                self._spawn(self._redeliver(flight, dead_letter(flight.received._replace(headers=()), self.name, error)))
+                # The broker's limit is above the wire's, so only odd headers come here; the rest of
+                # the flight goes on.
+                self._spawn(
+                    self._redeliver(
+                        flight, dead_letter(flight.received._replace(headers=()), self.name, error)
+                    )
+                )
             else:
                 future.add_done_callback(functools.partial(self._delivered, flight, message))
 
@@ -274,20 +324,28 @@ class Stage:
             return
         counter = self._outputs.get(message.topic)
         if counter is None:
-            counter = self._outputs[message.topic] = self._measures.counter(names.OUTPUTS, stage=self.name, topic=message.topic)
+            counter = self._outputs[message.topic] = self._measures.counter(
+                names.OUTPUTS, stage=self.name, topic=message.topic
+            )
         counter.inc()
         flight.waiting -= 1
         if not flight.waiting:
             self._finish(flight)
 
     def _undelivered(self, flight: _Flight, message: Message, error: BaseException) -> None:
-        if isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and error.retriable):
+        if isinstance(error, KafkaTimeoutError) or (
+            isinstance(error, KafkaError) and error.retriable
+        ):
             self._spawn(self._redeliver(flight, message))
         else:  # the producer is beyond repair (fenced, out of sequence): a new process takes up where this one was
-            self._on_fatal(BrokerError(f"{self.name}: {message.topic} could not be written: {error!r}"))
+            self._on_fatal(
+                BrokerError(f"{self.name}: {message.topic} could not be written: {error!r}")
+            )
 
     async def _redeliver(self, flight: _Flight, message: Message) -> None:
-        """Send again until the broker has it: the record is not at fault, and nothing may be acknowledged before."""
+        """Send again until the broker has it: the record is not at fault, and nothing may be
+        acknowledged before.
+        """
         delay = self._policy.backoff
         while True:
             await asyncio.sleep(delay)

@@ -1,4 +1,6 @@
-"""Which agent reads which topic. A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``."""
+"""Which agent reads which topic. A new agent is a file under ``agents/``, a line in STAGES and one
+in ``agent_makers``.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +14,16 @@ from models.engine import Sampling
 from models.serving.in_service import InService
 from schemas.records import Record
 from schemas.wire import decode, decode_document
-from streams.kafka.topics import CANDIDATES, CURATED, DEAD_LETTERS, DOCUMENTS, REJECTED, SCORED, SEGMENTS, Topic
+from streams.kafka.topics import (
+    CANDIDATES,
+    CURATED,
+    DEAD_LETTERS,
+    DOCUMENTS,
+    REJECTED,
+    SCORED,
+    SEGMENTS,
+    Topic,
+)
 from streams.settings import Role, Settings
 from streams.stages.stage import Agent, Decode, StagePolicy
 
@@ -22,8 +33,8 @@ _REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One line of the topology. ``state`` is the topic from whose like-numbered partition the agent is restored; the last
-    messages of its source that were answered for are recalled after it.
+    """One line of the topology. ``state`` is the topic from whose like-numbered partition the agent
+    is restored; the last messages of its source that were answered for are recalled after it.
     """
 
     name: str
@@ -47,7 +58,8 @@ class StageSpec:
     def policy(self, settings: Settings) -> StagePolicy:
         """How the stage treats its messages."""
         return StagePolicy(
-            in_flight=self.in_flight or (settings.generation.in_flight if self.role else settings.kafka.in_flight),
+            in_flight=self.in_flight
+            or (settings.generation.in_flight if self.role else settings.kafka.in_flight),
             concurrent=self.role is not None,
             timeout=settings.generation.timeout_seconds,
             remember=self.remember,
@@ -56,14 +68,28 @@ class StageSpec:
 
 STAGES = (
     StageSpec("segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
-    StageSpec("backward", SEGMENTS, (CANDIDATES, REJECTED, DEAD_LETTERS), role=Role.BACKWARD, remember=_REMEMBERED),
-    StageSpec("scorer", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, remember=_REMEMBERED),
+    StageSpec(
+        "backward",
+        SEGMENTS,
+        (CANDIDATES, REJECTED, DEAD_LETTERS),
+        role=Role.BACKWARD,
+        remember=_REMEMBERED,
+    ),
+    StageSpec(
+        "scorer",
+        CANDIDATES,
+        (SCORED, REJECTED, DEAD_LETTERS),
+        role=Role.FORWARD,
+        remember=_REMEMBERED,
+    ),
     StageSpec("curator", SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
 )
 """Every stage that is always there, in flow order."""
 
 # Few at once: they wait behind live records, in the same engine's queue.
-RECURATOR = StageSpec("recurator", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16)
+RECURATOR = StageSpec(
+    "recurator", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
+)
 """The stage that runs beside them while a release serves, in a consumer group for each release."""
 
 EVERY_STAGE = (*STAGES, RECURATOR)
@@ -90,14 +116,18 @@ def sampling_of(settings: Settings) -> Sampling:
 
 
 def agent_makers(settings: Settings, models: Mapping[Role, InService]) -> Mapping[str, AgentMaker]:
-    """How to make the agent of each stage of STAGES whose model is there. Only the curator is made anew each time."""
+    """How to make the agent of each stage of STAGES whose model is there. Only the curator is made
+    anew each time.
+    """
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
         "segmenter": lambda: segmenter,
         "curator": lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
     }
     if Role.BACKWARD in models:
-        backward = Backward(models[Role.BACKWARD], sampling_of(settings), settings.generation.samples)
+        backward = Backward(
+            models[Role.BACKWARD], sampling_of(settings), settings.generation.samples
+        )
         makers["backward"] = lambda: backward
     if Role.FORWARD in models:
         scorer = Scorer(models[Role.FORWARD])
@@ -105,5 +135,7 @@ def agent_makers(settings: Settings, models: Mapping[Role, InService]) -> Mappin
     return makers
 
 
-def _decode_keyless(record: type[Record], data: bytes | None, headers: Mapping[str, bytes], _: bytes | None) -> Record:
+def _decode_keyless(
+    record: type[Record], data: bytes | None, headers: Mapping[str, bytes], _: bytes | None
+) -> Record:
     return decode(record, data, headers)

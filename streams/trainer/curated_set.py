@@ -1,4 +1,5 @@
-"""The curated set as a SQLite file: the ``curated`` topic, folded by id, with its offsets in the same transaction.
+"""The curated set as a SQLite file: the ``curated`` topic, folded by id, with its offsets in the
+same transaction.
 
 So a crash between Kafka and disk neither loses nor repeats an example.
 """
@@ -34,7 +35,9 @@ _VERSION = 1
 _FORGET = f"""
 BEGIN; DROP TABLE IF EXISTS examples; DROP TABLE IF EXISTS offsets; PRAGMA user_version = {_VERSION}; COMMIT;
 """
-"""A file of an earlier version is read again from the topic, which holds everything; what was trained is still known."""
+"""A file of an earlier version is read again from the topic, which holds everything; what was
+trained is still known.
+"""
 
 
 class CuratedSet:
@@ -62,10 +65,11 @@ class CuratedSet:
         return dict(self._database.execute("SELECT partition, next FROM offsets"))
 
     def apply(self, messages: Iterable[Received]) -> int:
-        """Fold messages in, and their offsets, in one transaction; returns how many changed the set.
+        """Fold messages in, and their offsets, in one transaction; returns how many changed the
+        set.
 
-        A null value is a tombstone. A message that is not an example of this version is passed over: it is on ``curated``
-        by another hand, and the topic keeps it.
+        A null value is a tombstone. A message that is not an example of this version is passed
+        over: it is on ``curated`` by another hand, and the topic keeps it.
         """
         changed = 0
         try:
@@ -73,15 +77,19 @@ class CuratedSet:
                 for message in messages:
                     changed += self._apply_one(message)
                     self._database.execute(
-                        "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (partition) DO UPDATE SET next = excluded.next",
+                        "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (partition) DO UPDATE "
+                        "SET next = excluded.next",
                         (message.partition, message.offset + 1),
                     )
         except sqlite3.Error as error:
-            raise TrainingError(f"the curated set cannot be written ({error}); nothing of this batch was kept") from error
+            raise TrainingError(
+                f"the curated set cannot be written ({error}); nothing of this batch was kept"
+            ) from error
         return changed
 
     def examples(self, since_term: int = 0) -> Iterator[Example]:
-        """Human seeds, and the examples rated in a term of at least ``since_term``, in the order of their arrival.
+        """Human seeds, and the examples rated in a term of at least ``since_term``, in the order of
+        their arrival.
 
         An example arrives when it is first kept, and again when another release has rated it.
         """
@@ -106,17 +114,26 @@ class CuratedSet:
 
     def newest_arrival(self) -> int:
         """Number of the newest example: what a run that starts now has seen."""
-        return int(self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0])
+        return int(
+            self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0]
+        )
 
     def record_run(self, release: Release, arrival: int, at: float) -> None:
-        """Note, before it is announced, that ``release`` was trained on the examples up to ``arrival``."""
+        """Note, before it is announced, that ``release`` was trained on the examples up to
+        ``arrival``.
+        """
         self._database.execute(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)", (release.id, arrival, at, release.model_dump_json())
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)",
+            (release.id, arrival, at, release.model_dump_json()),
         )
 
     def unannounced(self) -> list[Release]:
-        """Releases of recorded runs that were not announced: a crash came between. Announcing twice does no harm."""
-        rows = self._database.execute("SELECT announcement FROM runs WHERE announced = 0 ORDER BY at")
+        """Releases of recorded runs that were not announced: a crash came between. Announcing twice
+        does no harm.
+        """
+        rows = self._database.execute(
+            "SELECT announcement FROM runs WHERE announced = 0 ORDER BY at"
+        )
         return [Release.model_validate_json(data) for (data,) in rows]
 
     def mark_announced(self, release: str) -> None:
@@ -133,7 +150,10 @@ class CuratedSet:
             return 0
         rated = (example.rating.term, example.rating.release) if example.rating else (None, None)
         # Rated by another release, it arrives anew.
-        self._database.execute("DELETE FROM examples WHERE id = ? AND (term IS NOT ? OR release IS NOT ?)", (example.id, *rated))
+        self._database.execute(
+            "DELETE FROM examples WHERE id = ? AND (term IS NOT ? OR release IS NOT ?)",
+            (example.id, *rated),
+        )
         self._database.execute(
             "INSERT INTO examples (id, term, release, data) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET data = excluded.data",

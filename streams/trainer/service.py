@@ -1,4 +1,6 @@
-"""The trainer process: follows ``curated`` into the curated set, trains when due, announces the release."""
+"""The trainer process: follows ``curated`` into the curated set, trains when due, announces the
+release.
+"""
 
 import logging
 import threading
@@ -34,7 +36,9 @@ _LOOK_SECONDS = 5.0
 class TrainerService:
     """Runs until stopped. The set's file and the releases directory are its own."""
 
-    def __init__(self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]
+    ) -> None:
         self._settings = settings
         self._base = base
         self._base_id = read_manifest(base).id
@@ -58,22 +62,30 @@ class TrainerService:
         self._trainer.stop()
 
     def run(self, *, once: bool = False) -> None:
-        """Follow and train. ``once``: take in what the topic holds, train on it if any of it is new, and return.
+        """Follow and train. ``once``: take in what the topic holds, train on it if any of it is
+        new, and return.
 
-        Raises BrokerError where Kafka is lost for good, FencedError where another trainer of the same group has started,
-        TrainingError where one has this state directory, and with ``once`` where the run failed.
+        Raises BrokerError where Kafka is lost for good, FencedError where another trainer of the
+        same group has started, TrainingError where one has this state directory, and with ``once``
+        where the run failed.
         """
         client = self._settings.kafka.client()
         with ExitStack() as stack:
             stack.enter_context(_alone_in(self._settings.state_dir))
-            announcer = stack.enter_context(Announcer(client, f"{self._settings.kafka.group}.trainer"))
+            announcer = stack.enter_context(
+                Announcer(client, f"{self._settings.kafka.group}.trainer")
+            )
             curated = stack.enter_context(CuratedSet(self._settings.state_dir / "dataset.sqlite"))
             self._run(client, curated, announcer, once)
 
-    def _run(self, client: Mapping[str, Any], curated: CuratedSet, announcer: Announcer, once: bool) -> None:
+    def _run(
+        self, client: Mapping[str, Any], curated: CuratedSet, announcer: Announcer, once: bool
+    ) -> None:
         started = time.time()
         try:
-            consumer = KafkaConsumer(**client, enable_auto_commit=False, isolation_level="read_committed")
+            consumer = KafkaConsumer(
+                **client, enable_auto_commit=False, isolation_level="read_committed"
+            )
         except KafkaError as error:
             raise BrokerError(f"no Kafka at {client['bootstrap_servers']}: {error}") from error
         try:
@@ -94,9 +106,14 @@ class TrainerService:
             consumer.close()
 
     def _assign(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
-        """Go on where the curated set stops. Its own offsets count, not a group's: they were stored with the examples."""
+        """Go on where the curated set stops. Its own offsets count, not a group's: they were stored
+        with the examples.
+        """
         offsets = curated.offsets()
-        places = [TopicPartition(CURATED.name, partition) for partition in consumer.partitions_for_topic(CURATED.name) or ()]
+        places = [
+            TopicPartition(CURATED.name, partition)
+            for partition in consumer.partitions_for_topic(CURATED.name) or ()
+        ]
         consumer.assign(places)
         beginnings = consumer.beginning_offsets(places)
         for place in places:
@@ -105,7 +122,9 @@ class TrainerService:
     def _take_in(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
         polled = consumer.poll(timeout_ms=_POLL_MS)
         messages = [
-            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for records in polled.values() for r in records
+            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
+            for records in polled.values()
+            for r in records
         ]
         if messages:
             curated.apply(messages)
@@ -113,7 +132,9 @@ class TrainerService:
     def _run_once(self, consumer: KafkaConsumer, curated: CuratedSet, announcer: Announcer) -> None:
         places = consumer.assignment()
         ends = consumer.end_offsets(list(places))
-        while not self._stop.is_set() and any(consumer.position(place) < ends[place] for place in places):
+        while not self._stop.is_set() and any(
+            consumer.position(place) < ends[place] for place in places
+        ):
             self._take_in(consumer, curated)
         if curated.arrivals_since_training() and not self._stop.is_set():
             self._train(curated, announcer, self._serving())
@@ -121,11 +142,13 @@ class TrainerService:
     def _look(self, curated: CuratedSet, announcer: Announcer, waited: float) -> float:
         """Train where it is due; returns the seconds until it is worth while to look again.
 
-        Not before the release in service has rated again what was there: the set is not its own until then. A run that fails
-        is tried again later, while the stream goes on.
+        Not before the release in service has rated again what was there: the set is not its own
+        until then. A run that fails is tried again later, while the stream goes on.
         """
         serving = self._serving()
-        if not self._policy.due(curated.arrivals_since_training(self._term(serving)), waited) or not self._rated_again(serving):
+        if not self._policy.due(
+            curated.arrivals_since_training(self._term(serving)), waited
+        ) or not self._rated_again(serving):
             return _LOOK_SECONDS
         try:
             self._train(curated, announcer, serving)
@@ -141,11 +164,18 @@ class TrainerService:
         examples = list(curated.examples(self._term(serving)))
         self._on_event({"event": "training", "examples": len(examples)})
         ratings = read_ratings(self._settings.kafka.client())
-        trained = self._trainer.train(self._base, self._parent(serving), [*read_seeds(), *examples], ratings)
+        trained = self._trainer.train(
+            self._base, self._parent(serving), [*read_seeds(), *examples], ratings
+        )
         curated.record_run(_announcement(trained), arrival, time.time())
         self._announce(curated, announcer)
         self._on_event(
-            {"event": "announced", "release": trained.id, "status": str(_status(trained)), "reason": trained.verdict.reason}
+            {
+                "event": "announced",
+                "release": trained.id,
+                "status": str(_status(trained)),
+                "reason": trained.verdict.reason,
+            }
         )
 
     def _serving(self) -> Release | None:
@@ -171,7 +201,10 @@ class TrainerService:
             read_manifest(directory)
         except BackstreamError as error:
             log.warning(
-                "release %s in service is not at %s (%s): its parent figures are the base's", serving.id, directory, error
+                "release %s in service is not at %s (%s): its parent figures are the base's",
+                serving.id,
+                directory,
+                error,
             )
             return self._base
         return directory
@@ -184,13 +217,17 @@ class TrainerService:
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    """Hold the trainer's place in a state directory. It goes with the process. Raises TrainingError where it is taken."""
+    """Hold the trainer's place in a state directory. It goes with the process. Raises TrainingError
+    where it is taken.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory / "trainer.lock", blocking=False)
     try:
         lock.acquire()
     except Timeout as error:
-        raise TrainingError(f"another trainer is at work in {directory}: stop it, or give this one a --state-dir") from error
+        raise TrainingError(
+            f"another trainer is at work in {directory}: stop it, or give this one a --state-dir"
+        ) from error
     try:
         yield
     finally:

@@ -1,4 +1,6 @@
-"""The models that play the roles of a process: one for both, or one of its own for a role that the settings pin."""
+"""The models that play the roles of a process: one for both, or one of its own for a role that the
+settings pin.
+"""
 
 import asyncio
 import logging
@@ -23,22 +25,32 @@ class Models:
     """
 
     def __init__(
-        self, settings: Settings, pinned: Mapping[Role, ServedModel], following: Mapping[Role, InService], budget: Budget
+        self,
+        settings: Settings,
+        pinned: Mapping[Role, ServedModel],
+        following: Mapping[Role, InService],
+        budget: Budget,
     ) -> None:
         """Use ``load``."""
         self._settings = settings
         self._pinned = pinned
         self._following = following
         self._budget = budget
-        self.services: Mapping[Role, InService] = {**{role: InService(m) for role, m in pinned.items()}, **following}
+        self.services: Mapping[Role, InService] = {
+            **{role: InService(m) for role, m in pinned.items()},
+            **following,
+        }
         """What plays each role."""
 
     @classmethod
-    async def load(cls, settings: Settings, serving: Path, roles: Iterable[Role] = tuple(Role), term: int = 0) -> "Models":
-        """A model for each role: the pinned one, else the release in ``serving``, whose service has the number ``term``.
+    async def load(
+        cls, settings: Settings, serving: Path, roles: Iterable[Role] = tuple(Role), term: int = 0
+    ) -> "Models":
+        """A model for each role: the pinned one, else the release in ``serving``, whose service has
+        the number ``term``.
 
-        Raises ModelError where the release cannot be loaded, SettingsError where a pinned model cannot: it is not the
-        release's fault, so no release is to be refused for it.
+        Raises ModelError where the release cannot be loaded, SettingsError where a pinned model
+        cannot: it is not the release's fault, so no release is to be refused for it.
         """
         budget = Budget(settings.threads)
         loaded: dict[Path, ServedModel] = {}
@@ -69,17 +81,22 @@ class Models:
 
     @property
     def release(self) -> str | None:
-        """The release that the roles which follow releases serve; None where all are pinned, or there are none."""
+        """The release that the roles which follow releases serve; None where all are pinned, or
+        there are none.
+        """
         return next((service.release for service in self._following.values()), None)
 
     async def change(self, directory: Path, term: int) -> None:
-        """Load another release beside the one in service, have it serve, and close the one before it when it is done.
+        """Load another release beside the one in service, have it serve, and close the one before
+        it when it is done.
 
-        Records go on meanwhile, each with one model from its beginning to its end. Raises ModelError where the release cannot
-        be loaded: then nothing has changed.
+        Records go on meanwhile, each with one model from its beginning to its end. Raises
+        ModelError where the release cannot be loaded: then nothing has changed.
         """
         service = self._one_that_follows()
-        before = await service.change(await load_model(self._settings, directory, self._budget, term))
+        before = await service.change(
+            await load_model(self._settings, directory, self._budget, term)
+        )
         if all(before is not model for model in self._pinned.values()):
             await asyncio.to_thread(before.close)
 
@@ -103,18 +120,26 @@ class Models:
             service.model.close()
 
 
-async def _load_pinned(settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: Budget) -> ServedModel:
+async def _load_pinned(
+    settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: Budget
+) -> ServedModel:
     try:
         directory = await asyncio.to_thread(prepare, name, default_cache())
         if directory not in loaded:
             loaded[directory] = await load_model(settings, directory, budget)
     except ModelError as error:
-        raise SettingsError(f"{name}, which the settings name for the {role} role, cannot be used: {error}") from error
+        raise SettingsError(
+            f"{name}, which the settings name for the {role} role, cannot be used: {error}"
+        ) from error
     return loaded[directory]
 
 
-async def load_model(settings: Settings, directory: Path, budget: Budget | None = None, term: int = 0) -> ServedModel:
-    """The release in a directory, as the settings want it served. Raises ModelError where it cannot be loaded."""
+async def load_model(
+    settings: Settings, directory: Path, budget: Budget | None = None, term: int = 0
+) -> ServedModel:
+    """The release in a directory, as the settings want it served. Raises ModelError where it cannot
+    be loaded.
+    """
     model = await ServedModel.load(
         directory,
         device=settings.device,
@@ -133,7 +158,8 @@ def _tell_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:
     longest = model.longest_passage(settings.generation.max_tokens)
     if longest < settings.segments.max_characters:
         log.warning(
-            "%s has a context window of %s tokens, room for passages of about %s characters: longer ones, up to "
+            "%s has a context window of %s tokens, room for passages of about %s characters: "
+            "longer ones, up to "
             "segments.max_characters of %s, will be rejected as prompt_too_long",
             model.release,
             f"{model.engine.context_window:,}",

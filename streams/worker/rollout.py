@@ -26,7 +26,9 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a worker is to serve: a directory, and the announcement that said so, if there was one."""
+    """What a worker is to serve: a directory, and the announcement that said so, if there was
+    one.
+    """
 
     directory: Path
     release: Release | None
@@ -38,7 +40,9 @@ class Serving:
 
 
 class Rollout:
-    """Keeps a process's models at the release in service. One for a worker; it owns its ``Models``."""
+    """Keeps a process's models at the release in service. One for a worker; it owns its
+    ``Models``.
+    """
 
     def __init__(self, settings: Settings, base: Path, on_event: OnEvent) -> None:
         self._client = settings.kafka.client()
@@ -48,7 +52,9 @@ class Rollout:
         self._on_event = on_event
         self._current = Serving(base, None)
         self._considered = 0
-        """Term of the newest announcement that was looked at, served or refused: only another is a reason to look again."""
+        """Term of the newest announcement that was looked at, served or refused: only another is a
+        reason to look again.
+        """
 
     async def load(self, roles: list[Role]) -> Models:
         """The models for what is in service now; the base's where that cannot be used here.
@@ -62,16 +68,20 @@ class Rollout:
         if self._current.directory != self._base:
             try:
                 await asyncio.to_thread(verify, self._current.directory)
-                return await Models.load(self._settings, self._current.directory, roles, self._current.term)
+                return await Models.load(
+                    self._settings, self._current.directory, roles, self._current.term
+                )
             except ModelError as error:
                 self._refuse(self._current.release, error)
                 self._current = Serving(self._base, None)
         return await Models.load(self._settings, self._base, roles, self._current.term)
 
     async def follow(self, models: Models) -> AsyncIterator[Release]:
-        """Change the models whenever another release takes service; gives what serves now and after each change.
+        """Change the models whenever another release takes service; gives what serves now and after
+        each change.
 
-        A release that does not verify or load is refused and told; what served before serves on. Ends only when cancelled.
+        A release that does not verify or load is refused and told; what served before serves on.
+        Ends only when cancelled.
         """
         if self._current.release is not None:
             yield self._current.release
@@ -81,15 +91,24 @@ class Rollout:
             started = time.monotonic()
             self._considered, wanted = release.term, self._find(release)
             try:
-                # Whatever is written from then on is rated by this release alone: streams/releases/rerating.py relies on it.
-                async with models.held_after(release.announced_at + self._settings.rerating.after_seconds - time.time()):
+                # Whatever is written from then on is rated by this release alone:
+                # streams/releases/rerating.py relies on it.
+                async with models.held_after(
+                    release.announced_at + self._settings.rerating.after_seconds - time.time()
+                ):
                     await asyncio.to_thread(verify, wanted.directory)
                     await models.change(wanted.directory, wanted.term)
             except ModelError as error:
                 self._refuse(release, error)
                 continue
             self._current = wanted
-            self._on_event({"event": "serving", "release": release.id, "seconds": round(time.monotonic() - started, 2)})
+            self._on_event(
+                {
+                    "event": "serving",
+                    "release": release.id,
+                    "seconds": round(time.monotonic() - started, 2),
+                }
+            )
             yield release
 
     def _find(self, release: Release | None) -> Serving:
@@ -103,11 +122,18 @@ class Rollout:
 
 
 async def announced(client: Mapping[str, Any], base: str) -> AsyncIterator[Release]:
-    """What is in service for ``base``: now, if anything was ever announced, and each time that it changes."""
-    consumer = AIOKafkaConsumer(**client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level=ISOLATION)
+    """What is in service for ``base``: now, if anything was ever announced, and each time that it
+    changes.
+    """
+    consumer = AIOKafkaConsumer(
+        **client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level=ISOLATION
+    )
     await consumer.start()
     try:
-        places = [TopicPartition(RELEASES.name, partition) for partition in consumer.partitions_for_topic(RELEASES.name) or {0}]
+        places = [
+            TopicPartition(RELEASES.name, partition)
+            for partition in consumer.partitions_for_topic(RELEASES.name) or {0}
+        ]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         found: dict[str, Release] = {}
@@ -116,8 +142,12 @@ async def announced(client: Mapping[str, Any], base: str) -> AsyncIterator[Relea
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for r in records:
                     with contextlib.suppress(WireError):  # another version's
-                        fold(found, Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers))
-            # What is read on the way to the end is history: only after it the order of announcements is known.
+                        fold(
+                            found,
+                            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers),
+                        )
+            # What is read on the way to the end is history: only after it the order of
+            # announcements is known.
             if all([await consumer.position(place) >= ends[place] for place in places]):
                 serving = in_service(found.values(), base)
                 if serving is not None and serving.term != told:

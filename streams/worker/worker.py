@@ -25,7 +25,9 @@ from streams.stages.topology import RECURATOR, STAGES, AgentMaker, StageSpec, ag
 log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 30.0
 _RECALLED = 20_000
-"""Messages read again where a partition with state is taken over, as many as the curator remembers."""
+"""Messages read again where a partition with state is taken over, as many as the curator
+remembers.
+"""
 
 
 class Worker:
@@ -57,7 +59,9 @@ class Worker:
         """Serve until ``stop`` or a failure; then drain, commit and leave. Raises the failure."""
         async with KafkaWriter(self._settings.kafka.client()) as self._writer:
             makers = agent_makers(self._settings, self._models)
-            apps = [self._app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs]
+            apps = [
+                self._app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
+            ]
             try:
                 await asyncio.gather(*(app.start() for app in apps))
                 await self._wait_until_assigned(apps)
@@ -73,9 +77,11 @@ class Worker:
             raise self.failure
 
     async def rate_again(self, release: Release) -> None:
-        """Begin to rate again, with the release that took service, what was rated before it; of the release before, cease.
+        """Begin to rate again, with the release that took service, what was rated before it; of the
+        release before, cease.
 
-        Returns once that is begun; it goes on beside the stages, behind their records. Only while the worker runs.
+        Returns once that is begun; it goes on beside the stages, behind their records. Only while
+        the worker runs.
         """
         if self._rerating is not None:
             ended, self._rerating = self._rerating, None
@@ -96,7 +102,9 @@ class Worker:
         assert self._writer is not None
         gates = Gates()
         policy = spec.policy(self._settings)
-        stage = Stage(spec.name, spec.decode, agent_of, self._writer, gates, self.fail, policy, self._measures)
+        stage = Stage(
+            spec.name, spec.decode, agent_of, self._writer, gates, self.fail, policy, self._measures
+        )
         return StageApp(stage, spec.source.name, gates, self._settings.kafka, group)
 
     def _agent_of(self, spec: StageSpec, make: AgentMaker) -> AgentOf:
@@ -108,15 +116,25 @@ class Worker:
 
         return agent_of
 
-    async def _restore(self, agent: StatefulAgent, spec: StageSpec, state: Topic, partition: int) -> None:
+    async def _restore(
+        self, agent: StatefulAgent, spec: StageSpec, state: Topic, partition: int
+    ) -> None:
         client = self._settings.kafka.client()
         async for kept in replay_partition(client, state.name, partition):
-            example = None if kept.value is None else decode(Example, kept.value, header_map(kept.headers))
+            example = (
+                None
+                if kept.value is None
+                else decode(Example, kept.value, header_map(kept.headers))
+            )
             agent.restore((kept.key or b"").decode(), example)
         group = f"{self._settings.kafka.group}.{spec.name}"
-        async for answered in replay_answered(client, spec.source.name, partition, group, _RECALLED):
+        async for answered in replay_answered(
+            client, spec.source.name, partition, group, _RECALLED
+        ):
             with contextlib.suppress(WireError):  # it is a dead letter
-                agent.recall(spec.decode(answered.value, header_map(answered.headers), answered.key))
+                agent.recall(
+                    spec.decode(answered.value, header_map(answered.headers), answered.key)
+                )
 
     def fail(self, error: BaseException) -> None:
         """Ask for a drain, and have ``run`` raise this error after it."""

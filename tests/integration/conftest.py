@@ -34,11 +34,19 @@ is a lock: whoever holds it may change the {name}, and everybody else waits. Num
 
 
 def passage(number: int) -> str:
-    """A document with one heading and one passage of some 800 characters; different for each number."""
-    name = ("state", "position", "cache", "history", "schema", "session", "buffer", "version")[number % 8]
-    thing = ("parser", "reader", "cursor", "queue", "socket", "table", "stream", "clock", "index")[number % 9]
+    """A document with one heading and one passage of some 800 characters; different for each
+    number.
+    """
+    name = ("state", "position", "cache", "history", "schema", "session", "buffer", "version")[
+        number % 8
+    ]
+    thing = ("parser", "reader", "cursor", "queue", "socket", "table", "stream", "clock", "index")[
+        number % 9
+    ]
     title = f"The {name} of a {thing}"
-    return PASSAGE.format(title=title, line="=" * len(title), body=_BODY.format(name=name, thing=thing, number=number))
+    return PASSAGE.format(
+        title=title, line="=" * len(title), body=_BODY.format(name=name, thing=thing, number=number)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +63,12 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 
 @pytest.fixture
 def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
-    """Settings that talk to the test's broker; everything is kept, so that much reaches ``curated``."""
-    made = load(None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6"))
+    """Settings that talk to the test's broker; everything is kept, so that much reaches
+    ``curated``.
+    """
+    made = load(
+        None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6")
+    )
     made = made.with_broker(broker.address)
     create_topics(made.kafka.client())
     return made
@@ -68,7 +80,9 @@ class WorkerProcess:
     def __init__(self, settings: Settings, base: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.events = context.Queue()
-        self._process = context.Process(target=_run_worker, args=(settings, base, self.events), daemon=True)
+        self._process = context.Process(
+            target=_run_worker, args=(settings, base, self.events), daemon=True
+        )
         self._process.start()
 
     @property
@@ -110,7 +124,9 @@ def start_worker(settings: Settings, house: Path) -> Iterator[Callable[[], Worke
             worker.kill()
 
 
-def wait_for_flow(settings: Settings, reached: Callable[[Flow], bool], seconds: float = 180) -> Flow:
+def wait_for_flow(
+    settings: Settings, reached: Callable[[Flow], bool], seconds: float = 180
+) -> Flow:
     """The first flow that satisfies ``reached``; fails the test where none does in time."""
     deadline = time.monotonic() + seconds
     with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
@@ -123,7 +139,9 @@ def wait_for_flow(settings: Settings, reached: Callable[[Flow], bool], seconds: 
 
 
 def wait_until_idle(settings: Settings, documents: int, seconds: float = 240) -> Flow:
-    """The flow once ``documents`` are on the topic and everything is answered for, in two readings that agree."""
+    """The flow once ``documents`` are on the topic and everything is answered for, in two readings
+    that agree.
+    """
     last: list[Flow] = []
 
     def idle(flow: Flow) -> bool:

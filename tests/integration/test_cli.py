@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "streams", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT, **options
+    )
 
 
 def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
@@ -58,16 +60,25 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     card = (tmp_path / "triples.card.md").read_text()
     assert f"| all | {kept} |" in card
     assert "CC BY-SA 3.0" in card, "the house model wrote and rated them"
-    told = run("export", "-o", str(tmp_path / "named.jsonl"), "--license", "cc-by-4.0", "--json", *broker)
+    told = run(
+        "export", "-o", str(tmp_path / "named.jsonl"), "--license", "cc-by-4.0", "--json", *broker
+    )
     assert "license: cc-by-4.0\n" in Path(json.loads(told.stdout)["card"]).read_text()
-    assert run("export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", "--no-card", *broker).returncode == 0
+    assert (
+        run(
+            "export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", "--no-card", *broker
+        ).returncode
+        == 0
+    )
     assert not (tmp_path / "chat.card.md").exists()
     assert parquet.read_table(tmp_path / "chat.parquet").num_rows == kept
     tailed = run("tail", "-n", "1", "--from-beginning", *broker)
     assert json.loads(tailed.stdout)["response"]
 
     pairs = tmp_path / "pairs.jsonl"
-    pairs.write_text('{"instruction": "Name a bird.", "input": "", "output": "A wren."}\n{"text": "no pair"}\n')
+    pairs.write_text(
+        '{"instruction": "Name a bird.", "input": "", "output": "A wren."}\n{"text": "no pair"}\n'
+    )
     for _ in range(2):
         seeded = run("seed", str(pairs), "--json", *broker)
         report = json.loads(seeded.stdout)
@@ -119,7 +130,9 @@ def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
     ],
 )
 def test_what_is_wrong_is_told_without_a_traceback(arguments, message, tmp_path):
-    failed = run(*arguments, env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"})
+    failed = run(
+        *arguments, env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    )
     assert failed.returncode != 0
     assert message in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -140,12 +153,16 @@ def test_a_state_directory_that_cannot_be_written_is_told(tmp_path):
     assert "Traceback" not in failed.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs to mount a small file system")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="needs to mount a small file system"
+)
 def test_a_full_disk_under_the_state_directory_is_told(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)],
+        check=False,
+        capture_output=True,
     ).returncode:
         pytest.skip("this machine does not let us mount a file system")
     try:

@@ -70,7 +70,8 @@ def test_sigterm_drains_and_commits(settings, start_worker):
     assert worker.terminate() == 0
     with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
         flow = reader.read()
-    # What was in flight was finished and committed: nothing written lies behind the committed offset.
+    # What was in flight was finished and committed: nothing written lies behind the committed
+    # offset.
     backward = next(stage for stage in flow.stages if stage.stage == "backward")
     refused = flow.messages["rejected"] + flow.messages["dead-letters"]
     assert flow.messages["candidates"] <= backward.done <= flow.messages["candidates"] + refused

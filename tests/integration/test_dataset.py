@@ -1,4 +1,6 @@
-"""The curated set as a downstream user reads it: now, as it changes, and as a Hugging Face dataset that resumes."""
+"""The curated set as a downstream user reads it: now, as it changes, and as a Hugging Face dataset
+that resumes.
+"""
 
 import pickle
 from collections.abc import Iterable
@@ -17,7 +19,13 @@ from streams.data.feed import seed
 
 def example(id: str, score: float = 4.0) -> Example:
     rating = Rating(score=score, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
-    return Example(id=id, instruction=f"Why {id}?", response="So.", origin=ExampleOrigin.AUGMENTED, rating=rating)
+    return Example(
+        id=id,
+        instruction=f"Why {id}?",
+        response="So.",
+        origin=ExampleOrigin.AUGMENTED,
+        rating=rating,
+    )
 
 
 @pytest.fixture
@@ -48,9 +56,17 @@ def test_the_newest_value_counts_and_a_retraction_takes_back(client):
     assert snapshot(client) == [example("a", 5.0), example("c")]
 
     seen = list(islice(follow(client), 4))
-    assert [(each.id, each.rating.score) for each in seen] == [("a", 4.0), ("b", 4.0), ("c", 4.0), ("a", 5.0)]
+    assert [(each.id, each.rating.score) for each in seen] == [
+        ("a", 4.0),
+        ("b", 4.0),
+        ("c", 4.0),
+        ("a", 5.0),
+    ]
     shown = list(islice(changes(client, {}), 5))
-    assert [(change.id, change.example is None) for change in shown][-2:] == [("a", False), ("b", True)]
+    assert [(change.id, change.example is None) for change in shown][-2:] == [
+        ("a", False),
+        ("b", True),
+    ]
     assert [change.offset for change in islice(changes(client, {0: 3}), 2)] == [3, 4]
 
 
@@ -88,13 +104,17 @@ def test_a_hugging_face_dataset_resumes_after_what_it_gave(client):
     seed(client, [example("b", 2.0)])
     resumed = iterable_dataset(client)
     resumed.load_state_dict(state)
-    assert told(resumed) == [("c", 4.0), ("b", 2.0)], "what changed meanwhile comes again, nothing is passed over"
+    assert told(resumed) == [("c", 4.0), ("b", 2.0)], (
+        "what changed meanwhile comes again, nothing is passed over"
+    )
 
 
 def test_a_following_dataset_goes_on_with_the_next_message(client):
     seed(client, [example("a"), example("a", 5.0)])
     retract(client, "a")
-    dataset = pickle.loads(pickle.dumps(iterable_dataset(client, follow=True)))  # as a worker of a data loader gets it
+    dataset = pickle.loads(
+        pickle.dumps(iterable_dataset(client, follow=True))
+    )  # as a worker of a data loader gets it
     assert told(islice(dataset, 2)) == [("a", 4.0), ("a", 5.0)]
     state = dataset.state_dict()
     resumed = iterable_dataset(client, follow=True)
@@ -111,12 +131,22 @@ def test_the_library_around_it_works(client):
     seed(client, [example(f"{number}") for number in range(5)])
     dataset = iterable_dataset(client).map(lambda each: {"length": len(each["instruction"])})
     assert [each["length"] for each in dataset.shuffle(seed=1, buffer_size=2).take(2)] == [6, 6]
-    assert sum(len(batch["id"]) for batch in DataLoader(dataset.select_columns(["id", "length"]), batch_size=2)) == 5
+    assert (
+        sum(
+            len(batch["id"])
+            for batch in DataLoader(dataset.select_columns(["id", "length"]), batch_size=2)
+        )
+        == 5
+    )
 
 
 def test_what_is_not_there_is_told(broker):
     client = connect(broker.address)
-    for read in (lambda: next(follow(client)), lambda: partitions(client), lambda: iterable_dataset(client)):
+    for read in (
+        lambda: next(follow(client)),
+        lambda: partitions(client),
+        lambda: iterable_dataset(client),
+    ):
         with pytest.raises(BrokerError, match="no topic curated"):
             read()
     nowhere = connect("127.0.0.1:1")

@@ -16,7 +16,14 @@ SHORT = ["--limit", "8", "-s", "curation.threshold=1", "-s", "training.max_token
 
 def start(state: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "streams", "demo", "--state-dir", str(state), *SHORT]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, house):
@@ -32,7 +39,9 @@ def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, hous
     _, errors = first.communicate(timeout=120)
     assert first.returncode == 130
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(children, timeout=10)  # the last to go is multiprocessing's own tracker
+    _, alive = psutil.wait_procs(
+        children, timeout=10
+    )  # the last to go is multiprocessing's own tracker
     assert not alive
 
     output, errors = start(tmp_path).communicate(timeout=280)

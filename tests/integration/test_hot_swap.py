@@ -1,4 +1,6 @@
-"""A release takes service while the stream goes on: nothing is lost or done by half, and what was rated is rated again."""
+"""A release takes service while the stream goes on: nothing is lost or done by half, and what was
+rated is rated again.
+"""
 
 import time
 from collections.abc import Callable
@@ -20,7 +22,10 @@ from tests.integration.documents import notes
 
 
 def _records(settings, record, topic):
-    return [decode(record, m.value, header_map(m.headers)) for m in replay(settings.kafka.client(), topic)]
+    return [
+        decode(record, m.value, header_map(m.headers))
+        for m in replay(settings.kafka.client(), topic)
+    ]
 
 
 def _next(worker: WorkerProcess, kind: str) -> dict[str, object]:
@@ -38,7 +43,9 @@ def _until(reached: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def _soon(settings: Settings) -> Settings:
-    return settings.model_copy(update={"rerating": settings.rerating.model_copy(update={"after_seconds": 2.0})})
+    return settings.model_copy(
+        update={"rerating": settings.rerating.model_copy(update={"after_seconds": 2.0})}
+    )
 
 
 def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_path):
@@ -62,8 +69,12 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         assert account.complete
         candidates = _records(settings, Candidate, "candidates")
         assert {candidate.provenance.release for candidate in candidates} == {base, "r-1"}
-        ratings = {(scored.id, scored.rating.release) for scored in _records(settings, Scored, "scored")}
-        assert {id for id, release in ratings if release == "r-1"} == {candidate.id for candidate in candidates}
+        ratings = {
+            (scored.id, scored.rating.release) for scored in _records(settings, Scored, "scored")
+        }
+        assert {id for id, release in ratings if release == "r-1"} == {
+            candidate.id for candidate in candidates
+        }
         examples = snapshot(client)
         assert examples
         assert {(e.rating.release, e.rating.term) for e in examples} == {("r-1", serving.term)}
@@ -72,7 +83,12 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         roll_back(client, base)
         assert _next(worker, "serving")["release"] == base
         back = in_service(read_releases(client), base)
-        _until(lambda: time.time() > back.announced_at + 2.0 and rerating(client, settings.kafka.group, back, 2.0).finished)
+        _until(
+            lambda: (
+                time.time() > back.announced_at + 2.0
+                and rerating(client, settings.kafka.group, back, 2.0).finished
+            )
+        )
         wait_until_idle(settings, 80)
         assert {(e.rating.release, e.rating.term) for e in snapshot(client)} == {(base, back.term)}
         assert worker.terminate() == 0
@@ -80,7 +96,9 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         worker.kill()
 
 
-def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(settings, house, tmp_path):
+def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
+    settings, house, tmp_path
+):
     settings = _soon(settings)
     client, base = settings.kafka.client(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
@@ -92,7 +110,10 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(set
         assert "tokenizer.json is not the file" in str(_next(worker, "failed")["error"])
         feed(client, notes(range(3)))
         wait_until_idle(settings, 3)
-        assert {candidate.provenance.release for candidate in _records(settings, Candidate, "candidates")} == {base}
+        assert {
+            candidate.provenance.release
+            for candidate in _records(settings, Candidate, "candidates")
+        } == {base}
 
         # Killed and started again, it refuses it again; and the next whole one takes service.
         worker.kill()
@@ -101,7 +122,9 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(set
         assert _next(worker, "ready")["release"] == base
         time.sleep(4)  # past the time at which a release would begin to rate again
         scored = _records(settings, Scored, "scored")
-        assert len(scored) == len({one.id for one in scored}), "the base rates nothing again in the name of what it refused"
+        assert len(scored) == len({one.id for one in scored}), (
+            "the base rates nothing again in the name of what it refused"
+        )
         assert {one.rating.term for one in scored} == {0}
         announce(client, copy_release(house, tmp_path / "r-2", "r-2"))
         assert _next(worker, "serving")["release"] == "r-2"
@@ -128,7 +151,13 @@ def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp
         _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
         wait_until_idle(settings, 40)
         assert {e.rating.release for e in snapshot(client)} == {"r-1"}
-        again = [scored.id for scored in _records(settings, Scored, "scored") if scored.rating.release == "r-1"]
-        assert set(again) == {candidate.id for candidate in _records(settings, Candidate, "candidates")}
+        again = [
+            scored.id
+            for scored in _records(settings, Scored, "scored")
+            if scored.rating.release == "r-1"
+        ]
+        assert set(again) == {
+            candidate.id for candidate in _records(settings, Candidate, "candidates")
+        }
     finally:
         worker.kill()

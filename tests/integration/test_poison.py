@@ -1,4 +1,6 @@
-"""Bad records on the topics: a dead letter each, and the next goes on; and back again by ``dead-letters replay``."""
+"""Bad records on the topics: a dead letter each, and the next goes on; and back again by
+``dead-letters replay``.
+"""
 
 import json
 
@@ -16,7 +18,10 @@ RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]
 POISON = {
     "truncated": (b"\x83\xa2id", RECORD),
     "hostile": (b"\xdd\xff\xff\xff\xff", RECORD),
-    "another version": (msgpack.packb({"id": "a", "source": "s", "text": "t"}), [("schema", b"document/99")]),
+    "another version": (
+        msgpack.packb({"id": "a", "source": "s", "text": "t"}),
+        [("schema", b"document/99")],
+    ),
     "no text": (msgpack.packb({"id": "a", "source": "s"}), RECORD),
     "null": (None, []),
     "not UTF-8": (b"\xff\xfe\xfa", [("content-type", b"text/plain")]),
@@ -27,13 +32,19 @@ POISON = {
 
 
 def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worker):
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, max_request_size=4_000_000)
+    producer = KafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, max_request_size=4_000_000
+    )
     for name, (value, headers) in POISON.items():
         producer.send("documents", value, name.encode(), headers=headers, partition=0)
     nested = "<div>" * 100_000 + passage(1) + "</div>" * 100_000
-    producer.send("documents", nested.encode(), headers=[("content-type", b"text/html")], partition=0)
+    producer.send(
+        "documents", nested.encode(), headers=[("content-type", b"text/html")], partition=0
+    )
     good = json.dumps({"text": passage(2), "source": "good.json"})
-    producer.send("documents", good.encode(), headers=[("content-type", b"application/json")], partition=0)
+    producer.send(
+        "documents", good.encode(), headers=[("content-type", b"application/json")], partition=0
+    )
     producer.flush()
     producer.close()
 
@@ -66,4 +77,6 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     sent = CliRunner().invoke(dead_letters, ["replay", rows[0]["at"], *broker])
     assert sent.exit_code == 0
     wait_until_idle(settings, len(POISON) + 3)
-    assert sum(1 for _ in replay(client, "dead-letters")) == len(POISON) + 1  # still poison: it died again
+    assert (
+        sum(1 for _ in replay(client, "dead-letters")) == len(POISON) + 1
+    )  # still poison: it died again

@@ -1,4 +1,6 @@
-"""``backstream rate`` against a real Kafka: what people say is on the topic before the next pair is shown."""
+"""``backstream rate`` against a real Kafka: what people say is on the topic before the next pair is
+shown.
+"""
 
 import os
 
@@ -13,7 +15,9 @@ from tests.integration.test_cli import run
 
 def scored(id: str, score: float, term: int = 0) -> Scored:
     candidate = Candidate(id=id, instruction=f"Why {id}?", response="So.", provenance=Provenance())
-    rating = Rating(score=score, probabilities=(0, 0, 0, 0, 1), release="r", template="t", term=term)
+    rating = Rating(
+        score=score, probabilities=(0, 0, 0, 0, 1), release="r", template="t", term=term
+    )
     return Scored(candidate=candidate, rating=rating)
 
 
@@ -37,9 +41,13 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, client):
     first = pairs_to_rate(client, 5)
     assert sorted(min(4, int((pair.rating.score - 1) / 4 * 5)) for pair in first) == [0, 1, 2, 3, 4]
 
-    done = run("rate", "-n", "5", "--rater", "ada", *broker, input="1\n2\nu\n3\ns\n5\n")  # the input ends before the pairs
+    done = run(
+        "rate", "-n", "5", "--rater", "ada", *broker, input="1\n2\nu\n3\ns\n5\n"
+    )  # the input ends before the pairs
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Why ") == 7 + 3, "five pairs, two of them twice, and three in the report"
+    assert done.stdout.count("Why ") == 7 + 3, (
+        "five pairs, two of them twice, and three in the report"
+    )
     ratings = read_ratings(client)
     expected = [(first[0].id, 1), (first[1].id, 3), (first[3].id, 5)]
     assert sorted((rating.id, rating.score) for rating in ratings) == sorted(expected)
@@ -47,7 +55,9 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, client):
     assert "3 pairs rated" in done.stdout
 
     left = pairs_to_rate(client, 100)
-    assert {pair.id for pair in left} == {f"{number}" for number in range(10)} - {id for id, _ in expected}
+    assert {pair.id for pair in left} == {f"{number}" for number in range(10)} - {
+        id for id, _ in expected
+    }
     named = {**os.environ, "BACKSTREAM_RATER": "bob"}
     done = run("rate", *broker, input="4\n" * 20, env=named)
     assert done.returncode == 0, done.stderr

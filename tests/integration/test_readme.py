@@ -1,4 +1,6 @@
-"""The README's Python blocks, as they stand there; a stranger's are run by an interpreter that cannot import the project."""
+"""The README's Python blocks, as they stand there; a stranger's are run by an interpreter that
+cannot import the project.
+"""
 
 import re
 import subprocess
@@ -12,7 +14,9 @@ from streams.data.feed import seed
 from streams.kafka.replay import replay
 from tests.integration.conftest import passage, wait_until_idle
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL
+)
 
 
 PRODUCE, CONSUME, FOLLOW = BLOCKS
@@ -20,7 +24,10 @@ PRODUCE, CONSUME, FOLLOW = BLOCKS
 
 def run_alone(code: str, broker: str, directory: Path) -> str:
     """Run with the site packages only: isolated mode, and the project's finder taken out."""
-    alone = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n" + code
+    alone = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in "
+        "repr(f).lower()]\n" + code
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-c", alone.replace("localhost:9092", broker)],
         cwd=directory,
@@ -35,14 +42,18 @@ def run_alone(code: str, broker: str, directory: Path) -> str:
 
 def consume_alone(broker: str, directory: Path) -> list[str]:
     """Lines of the README's consumer. It follows for ever; here it ends when nothing comes."""
-    once = CONSUME.replace('auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000')
+    once = CONSUME.replace(
+        'auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000'
+    )
     assert once != CONSUME
     return run_alone(once, broker, directory).splitlines()
 
 
 def test_a_strangers_producer_and_consumer(settings, start_worker, tmp_path):
     broker = settings.kafka.bootstrap_servers
-    bodies = (passage(number).split("\n\n")[1:] for number in range(8))  # several: the model refuses some
+    bodies = (
+        passage(number).split("\n\n")[1:] for number in range(8)
+    )  # several: the model refuses some
     sections = "".join(f"<h1>A note</h1>{''.join(f'<p>{p}</p>' for p in body)}" for body in bodies)
     (tmp_path / "page.html").write_text(f"<html><body>{sections}</body></html>")
     run_alone(PRODUCE, broker, tmp_path)
@@ -57,13 +68,22 @@ def test_a_strangers_consumer_sees_values_and_retractions(settings, tmp_path):
     client = settings.kafka.client()
     seed(client, [seed_example("a"), seed_example("b")])
     retract(client, "a")
-    assert consume_alone(settings.kafka.bootstrap_servers, tmp_path) == ["a Why a?", "b Why b?", "a None"]
+    assert consume_alone(settings.kafka.bootstrap_servers, tmp_path) == [
+        "a Why a?",
+        "b Why b?",
+        "a None",
+    ]
 
 
 def test_the_dataset_follows(settings):
     client = settings.kafka.client()
     seed(client, [seed_example("a")])
-    command = [sys.executable, "-u", "-c", FOLLOW.replace("localhost:9092", settings.kafka.bootstrap_servers)]
+    command = [
+        sys.executable,
+        "-u",
+        "-c",
+        FOLLOW.replace("localhost:9092", settings.kafka.bootstrap_servers),
+    ]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         try:

@@ -4,9 +4,9 @@ The steps, as the trainer and the worker tell them:
 
     training ─▶ started ─▶ step ─▶ evaluated (parent, then new) ─▶ released ─▶ announced ─▶ serving
 
-At each of them the trainer, the broker or the worker is killed and started again, within one run. The end must be that of a run
-that nobody disturbed: the same release, byte for byte, announced as what it is, and served; every candidate rated by it; every
-id accounted for.
+At each of them the trainer, the broker or the worker is killed and started again, within one run.
+The end must be that of a run that nobody disturbed: the same release, byte for byte, announced as
+what it is, and served; every candidate rated by it; every id accounted for.
 """
 
 import contextlib
@@ -51,10 +51,14 @@ _AFTER_SECONDS = 1.0
 class Child:
     """A worker or a trainer in a process group of its own, and the events that it told."""
 
-    def __init__(self, body: Callable[..., None], settings: Settings, base: Path, **options: Any) -> None:
+    def __init__(
+        self, body: Callable[..., None], settings: Settings, base: Path, **options: Any
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.events: Any = context.Queue()
-        self._process = context.Process(target=_run, args=(body, settings, base, self.events, options), daemon=True)
+        self._process = context.Process(
+            target=_run, args=(body, settings, base, self.events, options), daemon=True
+        )
         self._process.start()
 
     def wait_for(self, *kinds: str, seconds: float = 120) -> dict[str, Any]:
@@ -70,7 +74,9 @@ class Child:
             assert time.monotonic() < deadline, f"no {kinds} in {seconds} s"
 
     def kill(self) -> None:
-        """kill -9, and of what it started too: a run without its trainer ends by itself, but not at once."""
+        """kill -9, and of what it started too: a run without its trainer ends by itself, but not at
+        once.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
@@ -81,7 +87,9 @@ class Child:
         assert self._process.exitcode is not None
 
 
-def _run(body: Callable[..., None], settings: Settings, base: Path, events: Any, options: dict[str, Any]) -> None:
+def _run(
+    body: Callable[..., None], settings: Settings, base: Path, events: Any, options: dict[str, Any]
+) -> None:
     os.setpgrp()
     with contextlib.suppress(Exception):  # told by its end; the trace would fill the report
         as_child(body, settings, base, events.put, **options)
@@ -89,7 +97,9 @@ def _run(body: Callable[..., None], settings: Settings, base: Path, events: Any,
 
 @dataclass
 class Loop:
-    """A stream whose candidates wait for the first release, and the processes that make and serve it."""
+    """A stream whose candidates wait for the first release, and the processes that make and serve
+    it.
+    """
 
     settings: Settings
     broker: EmbeddedBroker
@@ -106,7 +116,9 @@ class Loop:
         return self.trainer
 
     def trainer_at(self, step: str) -> Child:
-        """A trainer at a step; started, and started again where it ends before, as a supervisor does."""
+        """A trainer at a step; started, and started again where it ends before, as a supervisor
+        does.
+        """
         while True:
             try:
                 (self.trainer or self.start_trainer()).wait_for(step)
@@ -131,7 +143,8 @@ class Loop:
         client, group = self.settings.kafka.client(), self.settings.kafka.group
         deadline = time.monotonic() + 120
         while not (found := read_releases(client)) or not (
-            time.time() > found[-1].announced_at + _AFTER_SECONDS and rerating(client, group, found[-1], _AFTER_SECONDS).finished
+            time.time() > found[-1].announced_at + _AFTER_SECONDS
+            and rerating(client, group, found[-1], _AFTER_SECONDS).finished
         ):
             assert time.monotonic() < deadline, found
             time.sleep(0.3)
@@ -143,9 +156,16 @@ class Loop:
         with FlowReader(client, self.settings.kafka.group) as reader:
             account = audit(client, reader.committed())
         assert account.complete, account
-        releases = [(r.id, r.status, r.parent, r.base, tuple(sorted(r.metrics.items()))) for r in read_releases(client)]
-        rated = sorted({(s.id, s.rating.release) for s in (_scored(m) for m in replay(client, "scored"))})
-        kept = sorted((e.id, e.instruction, e.rating.release if e.rating else "") for e in snapshot(client))
+        releases = [
+            (r.id, r.status, r.parent, r.base, tuple(sorted(r.metrics.items())))
+            for r in read_releases(client)
+        ]
+        rated = sorted(
+            {(s.id, s.rating.release) for s in (_scored(m) for m in replay(client, "scored"))}
+        )
+        kept = sorted(
+            (e.id, e.instruction, e.rating.release if e.rating else "") for e in snapshot(client)
+        )
         return releases, rated, kept
 
 
@@ -176,9 +196,17 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
     """A broker that keeps its port over a restart, as a user's does, and settings for it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    chosen = ("curation.threshold=1", "kafka.session_seconds=6", "training.max_tokens=20000", "threads=1", "training.threads=1")
+    chosen = (
+        "curation.threshold=1",
+        "kafka.session_seconds=6",
+        "training.max_tokens=20000",
+        "threads=1",
+        "training.threads=1",
+    )
     chosen += ("generation.temperature=1",)  # a model of random weights stops by chance alone
-    settings = load(None, {"state_dir": directory}, (*chosen, f"rerating.after_seconds={_AFTER_SECONDS}"))
+    settings = load(
+        None, {"state_dir": directory}, (*chosen, f"rerating.after_seconds={_AFTER_SECONDS}")
+    )
     with EmbeddedBroker(directory / "kafka", port) as broker:
         settings = settings.with_broker(broker.address)
         create_topics(settings.kafka.client())
@@ -208,14 +236,20 @@ def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[A
         loop.until_served()
         end = releases, rated, _ = loop.end()
         ((id, status, *_),) = releases
-        assert status == "in_service", "a trained model beats one of random weights; else there is nothing to serve"
-        by_base, by_release = ([i for i, release in rated if (release == id) is new] for new in (False, True))
+        assert status == "in_service", (
+            "a trained model beats one of random weights; else there is nothing to serve"
+        )
+        by_base, by_release = (
+            [i for i, release in rated if (release == id) is new] for new in (False, True)
+        )
         assert by_base
         assert by_base == by_release
         return end
 
 
-def test_the_trainer_is_killed_at_every_step(base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+def test_the_trainer_is_killed_at_every_step(
+    base: Path, undisturbed: tuple[Any, ...], tmp_path: Path
+) -> None:
     with prepared(tmp_path, base) as loop:
         for step in ("training", "started", "step", "evaluated", "released", "announced"):
             trainer = loop.start_trainer()
@@ -226,7 +260,9 @@ def test_the_trainer_is_killed_at_every_step(base: Path, undisturbed: tuple[Any,
         assert loop.end() == undisturbed
 
 
-def test_the_broker_is_killed_at_every_step(base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+def test_the_broker_is_killed_at_every_step(
+    base: Path, undisturbed: tuple[Any, ...], tmp_path: Path
+) -> None:
     with prepared(tmp_path, base) as loop:
         for step in ("training", "step", "released", "announced"):
             loop.trainer_at(step)
@@ -235,7 +271,9 @@ def test_the_broker_is_killed_at_every_step(base: Path, undisturbed: tuple[Any, 
         assert loop.end() == undisturbed
 
 
-def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(base: Path, tmp_path: Path) -> None:
+def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(
+    base: Path, tmp_path: Path
+) -> None:
     """The transaction's marker is perhaps never written then; nobody may wait for it."""
     with a_broker(tmp_path) as (broker, settings):
         client = settings.kafka.client()
@@ -250,7 +288,9 @@ def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(base: P
         assert [release.id for release in read_releases(client)] == ["r-1", "r-2"]
 
 
-def test_the_worker_is_killed_at_every_step(base: Path, undisturbed: tuple[Any, ...], tmp_path: Path) -> None:
+def test_the_worker_is_killed_at_every_step(
+    base: Path, undisturbed: tuple[Any, ...], tmp_path: Path
+) -> None:
     with prepared(tmp_path, base) as loop:
         trainer, worker = loop.start_trainer(), loop.worker
         for step in ("training", "released", "announced"):

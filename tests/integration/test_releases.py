@@ -54,17 +54,31 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     assert serving() == "r-3", "what was announced before is history"
     assert asyncio.run(followed(lambda: promote(client, "r-2"))) == ["r-3", "r-2"]
     assert asyncio.run(followed(lambda: roll_back(client, base))) == ["r-2", "r-3"]
-    terms = {release.id: release.term for release in read_releases(client) if release.status is ReleaseStatus.IN_SERVICE}
-    assert max(terms, key=terms.__getitem__) == "r-3", "the one that serves again is the latest, so that its ratings count"
+    terms = {
+        release.id: release.term
+        for release in read_releases(client)
+        if release.status is ReleaseStatus.IN_SERVICE
+    }
+    assert max(terms, key=terms.__getitem__) == "r-3", (
+        "the one that serves again is the latest, so that its ratings count"
+    )
 
     broker = ["--broker", settings.kafka.bootstrap_servers]
     command = CliRunner()
-    assert "r-3 is out of service; r-1 serves" in command.invoke(app, ["releases", "rollback", *broker]).stdout
-    assert f"r-1 is out of service; {base} serves" in command.invoke(app, ["releases", "rollback", *broker]).stdout
+    assert (
+        "r-3 is out of service; r-1 serves"
+        in command.invoke(app, ["releases", "rollback", *broker]).stdout
+    )
+    assert (
+        f"r-1 is out of service; {base} serves"
+        in command.invoke(app, ["releases", "rollback", *broker]).stdout
+    )
     assert serving() == base, "that the base serves again is announced too"
     with pytest.raises(SettingsError, match="nothing to roll back"):
         roll_back(client, base)
-    assert "r-1 is in service" in command.invoke(app, ["releases", "promote", "r-1", *broker]).stdout
+    assert (
+        "r-1 is in service" in command.invoke(app, ["releases", "promote", "r-1", *broker]).stdout
+    )
     assert serving() == "r-1"
     compared = command.invoke(app, ["releases", "compare", "r-1", "r-3", *broker]).stdout
     assert [line.split() for line in compared.splitlines()][-1] == ["rating_auc", "0.100", "0.300"]

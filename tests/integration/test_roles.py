@@ -1,4 +1,6 @@
-"""A model of its own for one role: the other role, and the provenance of both, stay what they are."""
+"""A model of its own for one role: the other role, and the provenance of both, stay what they
+are.
+"""
 
 import queue
 
@@ -35,7 +37,9 @@ def test_a_model_that_only_rates(settings, house, tmp_path):
     assert scored.rating.release.startswith("judge-")
 
 
-def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(settings, house, start_worker, tmp_path):
+def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
+    settings, house, start_worker, tmp_path
+):
     judge = str(make_checkpoint(tmp_path / "judge", context=4096))
     prepare(judge, default_cache())
     pinned = WorkerProcess(settings.model_copy(update={"backward": judge, "forward": judge}), house)
@@ -47,10 +51,18 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(setting
         announce(
             settings.kafka.client(),
             Release(
-                id="r-1", parent=base, base=base, status="in_service", location="/nowhere", created_at=1.0, examples=1, seeds=1
+                id="r-1",
+                parent=base,
+                base=base,
+                status="in_service",
+                location="/nowhere",
+                created_at=1.0,
+                examples=1,
+                seeds=1,
             ),
         )
-        # The release is not there, so the base serves on; but only who follows releases had to look.
+        # The release is not there, so the base serves on; but only who follows releases had to
+        # look.
         told = following.wait_until_ready(60)
         assert told["event"] == "failed"
         assert "release r-1 is refused" in str(told["error"])

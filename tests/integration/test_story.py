@@ -1,4 +1,6 @@
-"""The story of the system: one document, fed by a stranger, becomes an example, and the example a model."""
+"""The story of the system: one document, fed by a stranger, becomes an example, and the example a
+model.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from streams.run.processes import run_trainer
 from tests.integration.conftest import passage, wait_until_idle
 
 
-def test_one_document_becomes_an_example_and_the_example_a_release(settings, start_worker, house, monkeypatch):
+def test_one_document_becomes_an_example_and_the_example_a_release(
+    settings, start_worker, house, monkeypatch
+):
     # A producer that knows nothing of us writes plain text.
     producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
     text = passage(3)
@@ -57,7 +61,9 @@ def test_one_document_becomes_an_example_and_the_example_a_release(settings, sta
 
     # The trainer makes a release of it, from the base, on the seeds and this example.
     events = []
-    quick = settings.model_copy(update={"training": settings.training.model_copy(update={"max_tokens": 4000})})
+    quick = settings.model_copy(
+        update={"training": settings.training.model_copy(update={"max_tokens": 4000})}
+    )
     run_trainer(quick, house, events.append, once=True, signals=())
     assert [e["event"] for e in events if e["event"] in ("training", "released", "announced")] == [
         "training",

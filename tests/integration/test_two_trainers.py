@@ -1,4 +1,6 @@
-"""Two trainers: the one that came last announces releases, the other is fenced off and stops. Nothing is corrupted."""
+"""Two trainers: the one that came last announces releases, the other is fenced off and stops.
+Nothing is corrupted.
+"""
 
 import threading
 
@@ -13,7 +15,9 @@ from streams.run.processes import run_trainer
 
 
 def _release(id: str, base: str) -> Release:
-    return Release(id=id, parent=base, base=base, status="kept", location="/nowhere", created_at=1.0)
+    return Release(
+        id=id, parent=base, base=base, status="kept", location="/nowhere", created_at=1.0
+    )
 
 
 def test_the_later_announcer_fences_the_earlier(settings, house):
@@ -28,11 +32,20 @@ def test_the_later_announcer_fences_the_earlier(settings, house):
     assert [release.id for release in read_releases(client)] == ["r-1", "r-3", "r-4", "r-5"]
 
 
-def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(settings, house):
+def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(
+    settings, house
+):
     client = settings.kafka.client()
     quick = settings.training.model_copy(update={"min_examples": 1, "max_tokens": 4000})
     settings = settings.model_copy(update={"training": quick})
-    seed(client, [Example(id="s1", instruction="Name a bird.", response="A wren.", origin=ExampleOrigin.SEED)])
+    seed(
+        client,
+        [
+            Example(
+                id="s1", instruction="Name a bird.", response="A wren.", origin=ExampleOrigin.SEED
+            )
+        ],
+    )
     events: list[dict] = []
     training = threading.Event()
 
@@ -41,7 +54,9 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
         if event["event"] == "training":
             training.set()
 
-    trainer = threading.Thread(target=run_trainer, args=(settings, house, on_event), kwargs={"signals": ()})
+    trainer = threading.Thread(
+        target=run_trainer, args=(settings, house, on_event), kwargs={"signals": ()}
+    )
     trainer.start()
     assert training.wait(60)
     with pytest.raises(TrainingError, match="another trainer is at work"):
@@ -50,7 +65,9 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
         trainer.join(240)
     assert not trainer.is_alive()
     assert events[-1]["event"] == "fenced"
-    assert [event["event"] for event in events].count("released") == 1, "it was written, and another run finds it"
+    assert [event["event"] for event in events].count("released") == 1, (
+        "it was written, and another run finds it"
+    )
     assert read_releases(client) == []
 
     # It is told to whoever trains there next.

@@ -20,11 +20,21 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
     common = [sys.executable, "-m", "streams"]
     options = ["--broker", address, "--state-dir", str(state), "-s", "curation.threshold=1"]
     up = subprocess.Popen(
-        [*common, "up", *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*common, "up", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         (tmp_path / "note.txt").write_text(passage(3))
-        fed = subprocess.run([*common, "feed", str(tmp_path / "note.txt"), *options[:4]], cwd=ROOT, check=False, timeout=120)
+        fed = subprocess.run(
+            [*common, "feed", str(tmp_path / "note.txt"), *options[:4]],
+            cwd=ROOT,
+            check=False,
+            timeout=120,
+        )
         assert fed.returncode == 0
         assert wait_until_idle(settings, 1).messages["segments"] == 1
         children = psutil.Process(up.pid).children(recursive=True)

@@ -1,10 +1,14 @@
-"""A tiny random Llama with a byte-level tokenizer of its own: a real checkpoint, made in a moment, for tests."""
+"""A tiny random Llama with a byte-level tokenizer of its own: a real checkpoint, made in a moment,
+for tests.
+"""
 
 import json
 import os
 from pathlib import Path
 
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch, as must the next
+os.environ.setdefault(
+    "ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16"
+)  # must precede torch, as must the next
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -15,10 +19,14 @@ from models.prompts.templates import MARKERS
 _END, _PAD = "<|end|>", "<|pad|>"
 
 
-def make_tokenizer(directory: Path, *, markers: bool = True, chat_template: str = "", context: int = 512) -> None:
+def make_tokenizer(
+    directory: Path, *, markers: bool = True, chat_template: str = "", context: int = 512
+) -> None:
     """Write a tokenizer with one token for each byte, and none learned."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(tokenizer_models.BPE({letter: id for id, letter in enumerate(alphabet)}, []))
+    tokenizer = Tokenizer(
+        tokenizer_models.BPE({letter: id for id, letter in enumerate(alphabet)}, [])
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([_PAD, _END, *(MARKERS if markers else ())])
@@ -32,7 +40,9 @@ def make_tokenizer(directory: Path, *, markers: bool = True, chat_template: str 
         "clean_up_tokenization_spaces": False,
         **({"chat_template": chat_template} if chat_template else {}),
     }
-    (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps(config, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def make_checkpoint(

@@ -41,7 +41,12 @@ class TinyModel:
         """What transformers generates for the prompt alone, with no stop token."""
         ids = torch.tensor([list(prompt)])
         made = self.torch_model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False, eos_token_id=None, pad_token_id=0
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=tokens,
+            do_sample=False,
+            eos_token_id=None,
+            pad_token_id=0,
         )
         return tuple(made[0, len(prompt) :].tolist())
 

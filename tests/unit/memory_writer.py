@@ -8,7 +8,9 @@ from streams.kafka.messages import Message
 
 
 class MemoryWriter:
-    """Acknowledges when told to (``acknowledge``), at once by default. ``failures`` sends fail first."""
+    """Acknowledges when told to (``acknowledge``), at once by default. ``failures`` sends fail
+    first.
+    """
 
     def __init__(self, *, at_once: bool = True) -> None:
         self.written: list[Message] = []

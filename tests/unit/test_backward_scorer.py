@@ -39,7 +39,12 @@ _CANDIDATE = Candidate(
     id="example-1",
     instruction="why does rain fall?",
     response="the air is full.",
-    provenance=Provenance(document_id="document-1", segment_id="segment-1", release="r-0", template="backward.markers.1"),
+    provenance=Provenance(
+        document_id="document-1",
+        segment_id="segment-1",
+        release="r-0",
+        template="backward.markers.1",
+    ),
 )
 
 
@@ -68,13 +73,21 @@ def model(tiny_model: TinyModel, prompter: Prompter) -> Iterator[ServedModel]:
 
 def _stopping_at(model: ServedModel, stop_ids: tuple[int, ...]) -> ServedModel:
     """The same model with other stop tokens."""
-    return dataclasses.replace(model, prompter=dataclasses.replace(model.prompter, stop_ids=stop_ids))
+    return dataclasses.replace(
+        model, prompter=dataclasses.replace(model.prompter, stop_ids=stop_ids)
+    )
 
 
-async def _stopping_late(model: ServedModel, sampling: Sampling, segment: Segment = _SEGMENT) -> ServedModel:
+async def _stopping_late(
+    model: ServedModel, sampling: Sampling, segment: Segment = _SEGMENT
+) -> ServedModel:
     """The model, stopping at a token that it writes after a first letter."""
     endless = _stopping_at(model, (VOCABULARY - 1,))
-    written = (await endless.engine.generate(model.prompter.backward(segment.text, segment.context), sampling, ())).ids
+    written = (
+        await endless.engine.generate(
+            model.prompter.backward(segment.text, segment.context), sampling, ()
+        )
+    ).ids
     letters = range(len(_LETTERS) - 1)
     first = next(id for id in written if id in letters)
     stop = next(id for id in written[written.index(first) :] if id != first)
@@ -82,7 +95,9 @@ async def _stopping_late(model: ServedModel, sampling: Sampling, segment: Segmen
     return _stopping_at(model, (stop,))
 
 
-async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(model: ServedModel) -> None:
+async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(
+    model: ServedModel,
+) -> None:
     model = await _stopping_late(model, _GREEDY)
     (candidate,) = await Backward(InService(model), _GREEDY).handle(_SEGMENT)
     assert isinstance(candidate, Candidate)
@@ -105,7 +120,9 @@ async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(model
 
 async def test_a_context_stays_with_its_example(model: ServedModel) -> None:
     given = _SEGMENT.model_copy(update={"context": "a note on rain"})
-    (candidate,) = await Backward(InService(await _stopping_late(model, _GREEDY, given)), _GREEDY).handle(given)
+    (candidate,) = await Backward(
+        InService(await _stopping_late(model, _GREEDY, given)), _GREEDY
+    ).handle(given)
     assert isinstance(candidate, Candidate)
     assert candidate.context == "a note on rain"
 
@@ -116,7 +133,10 @@ async def test_the_same_segment_is_answered_the_same_again(model: ServedModel) -
     assert first == again
     assert len({one.id for one in first}) == 4
     endless = _stopping_at(model, (VOCABULARY - 1,))
-    texts = [(await endless.write_instruction("segment-1", _SEGMENT.text, None, _SAMPLED, n)).instruction for n in range(4)]
+    texts = [
+        (await endless.write_instruction("segment-1", _SEGMENT.text, None, _SAMPLED, n)).instruction
+        for n in range(4)
+    ]
     assert len(set(texts)) > 1, "each sample has a seed of its own"
     other = await endless.write_instruction("segment-2", _SEGMENT.text, None, _SAMPLED, 0)
     assert other.instruction != texts[0], "and so has each segment"
@@ -146,21 +166,34 @@ async def test_an_instruction_of_nothing_is_empty(model: ServedModel) -> None:
     silent = _stopping_at(model, tuple(range(VOCABULARY)))
     found = await Backward(InService(silent), _SAMPLED, samples=2).handle(_SEGMENT)
     assert [(one.id, one.reason) for one in found if isinstance(one, Rejection)] == [
-        (example_id("segment-1", "r-1", "backward.markers.1", sample), "empty_instruction") for sample in (0, 1)
+        (example_id("segment-1", "r-1", "backward.markers.1", sample), "empty_instruction")
+        for sample in (0, 1)
     ]
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-async def test_a_passage_that_does_not_fit_is_refused_once(model: ServedModel, samples: int) -> None:
+async def test_a_passage_that_does_not_fit_is_refused_once(
+    model: ServedModel, samples: int
+) -> None:
     long = _SEGMENT.model_copy(update={"text": "rain " * CONTEXT})
     (refused,) = await Backward(InService(model), _SAMPLED, samples).handle(long)
     assert isinstance(refused, Rejection)
-    assert (refused.id, refused.reason, refused.stage) == ("segment-1", "prompt_too_long", "backward")
-    assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
+    assert (refused.id, refused.reason, refused.stage) == (
+        "segment-1",
+        "prompt_too_long",
+        "backward",
+    )
+    assert (refused.document_id, refused.segment_id, refused.release) == (
+        "document-1",
+        "segment-1",
+        "r-1",
+    )
     assert str(CONTEXT) in refused.detail
 
 
-async def test_a_candidate_is_rated_by_the_expected_digit(model: ServedModel, tiny_model: TinyModel) -> None:
+async def test_a_candidate_is_rated_by_the_expected_digit(
+    model: ServedModel, tiny_model: TinyModel
+) -> None:
     (scored,) = await Scorer(InService(model)).handle(_CANDIDATE)
     assert isinstance(scored, Scored)
     assert scored.candidate == _CANDIDATE
@@ -170,27 +203,43 @@ async def test_a_candidate_is_rated_by_the_expected_digit(model: ServedModel, ti
     rating = scored.rating
     assert rating.digit_mass == pytest.approx(sum(digits), abs=1e-4)
     assert rating.probabilities == pytest.approx([one / sum(digits) for one in digits], abs=1e-3)
-    assert rating.score == pytest.approx(sum(point * one for point, one in enumerate(digits, 1)) / sum(digits), abs=1e-3)
-    assert (rating.release, rating.template, rating.reason) == ("r-1", model.prompter.template(Task.RATING).id, None)
+    assert rating.score == pytest.approx(
+        sum(point * one for point, one in enumerate(digits, 1)) / sum(digits), abs=1e-3
+    )
+    assert (rating.release, rating.template, rating.reason) == (
+        "r-1",
+        model.prompter.template(Task.RATING).id,
+        None,
+    )
     assert await Scorer(InService(model)).handle(_CANDIDATE) == [scored]
 
 
 async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
     (plain,) = await Scorer(InService(model)).handle(_CANDIDATE)
-    (given,) = await Scorer(InService(model)).handle(_CANDIDATE.model_copy(update={"context": "a note"}))
+    (given,) = await Scorer(InService(model)).handle(
+        _CANDIDATE.model_copy(update={"context": "a note"})
+    )
     assert isinstance(plain, Scored)
     assert isinstance(given, Scored)
     assert plain.rating.probabilities != given.rating.probabilities
 
 
 async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
-    (refused,) = await Scorer(InService(model)).handle(_CANDIDATE.model_copy(update={"response": "rain " * CONTEXT}))
+    (refused,) = await Scorer(InService(model)).handle(
+        _CANDIDATE.model_copy(update={"response": "rain " * CONTEXT})
+    )
     assert isinstance(refused, Rejection)
     assert (refused.id, refused.stage, refused.reason) == ("example-1", "scorer", "prompt_too_long")
-    assert (refused.document_id, refused.segment_id, refused.release) == ("document-1", "segment-1", "r-1")
+    assert (refused.document_id, refused.segment_id, refused.release) == (
+        "document-1",
+        "segment-1",
+        "r-1",
+    )
 
 
-async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: TinyModel, prompter: Prompter) -> None:
+async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(
+    tiny_model: TinyModel, prompter: Prompter
+) -> None:
     model = ServedModel("r-1", engine_of(Batches(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
@@ -201,7 +250,14 @@ async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(tiny_model: Tin
 
 async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:
     make_tokenizer(tmp_path)
-    manifest = {"id": "r-9", "parent": None, "base": "r-9", "created_at": 1, "files": {}, "golden": []}
+    manifest = {
+        "id": "r-9",
+        "parent": None,
+        "base": "r-9",
+        "created_at": 1,
+        "files": {},
+        "golden": [],
+    }
     manifest["templates"] = {"backward": "backward.markers.0", "rating": "rating.markers.1"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ModelError, match="r-9 was trained on other templates for backward"):

@@ -1,4 +1,6 @@
-"""Ratings on people's scale: a line that is only kept where it helps on pairs that it was not fitted to."""
+"""Ratings on people's scale: a line that is only kept where it helps on pairs that it was not
+fitted to.
+"""
 
 import asyncio
 import json
@@ -17,7 +19,9 @@ from schemas.records import Rating
 from tests.unit.checkpoints import make_checkpoint
 
 
-def _opinions(pairs: int, slope: float, offset: float, noise: float = 0.0, seed: int = 0) -> Opinions:
+def _opinions(
+    pairs: int, slope: float, offset: float, noise: float = 0.0, seed: int = 0
+) -> Opinions:
     generator = np.random.default_rng(seed)
     ratings = generator.uniform(1, 5, pairs)
     return Opinions(slope * ratings + offset + generator.normal(0, noise, pairs), ratings)
@@ -42,7 +46,9 @@ def test_a_line_that_does_not_help_is_not_kept() -> None:
     assert not worse.helps
 
 
-@pytest.mark.parametrize(("fitted", "held_out"), [(0, 0), (LEAST_RATED - 6, 5), (LEAST_RATED, 4), (0, LEAST_RATED)])
+@pytest.mark.parametrize(
+    ("fitted", "held_out"), [(0, 0), (LEAST_RATED - 6, 5), (LEAST_RATED, 4), (0, LEAST_RATED)]
+)
 def test_too_few_tell_nothing(fitted: int, held_out: int) -> None:
     assert calibrate(_opinions(fitted, 0.5, 1.0), _opinions(held_out, 0.5, 1.0)) is None
 
@@ -81,7 +87,9 @@ def test_a_served_release_rates_on_peoples_scale(tmp_path: Path) -> None:
 
     before = asyncio.run(rate())
     manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
-    (release / MANIFEST).write_text(json.dumps({**manifest, "calibration": [0.5, 2.0]}), encoding="utf-8")
+    (release / MANIFEST).write_text(
+        json.dumps({**manifest, "calibration": [0.5, 2.0]}), encoding="utf-8"
+    )
     assert read_manifest(release).calibration == (0.5, 2.0)
     after = asyncio.run(rate())
     assert after.score == pytest.approx(0.5 * before.score + 2)

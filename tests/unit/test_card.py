@@ -1,4 +1,6 @@
-"""The card of an export: true counts, readable by Hugging Face, and the same for the same examples."""
+"""The card of an export: true counts, readable by Hugging Face, and the same for the same
+examples.
+"""
 
 from dataclasses import replace
 from datetime import date
@@ -22,15 +24,25 @@ def example(number: int, score: float, release: str = "house-1", rater: str = "h
         context="Given." if number % 2 else None,
         response="So.",
         origin=ExampleOrigin.AUGMENTED,
-        rating=Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=rater, template="rating.markers.1"),
+        rating=Rating(
+            score=score,
+            probabilities=(0, 0, 0, 0.5, 0.5),
+            release=rater,
+            template="rating.markers.1",
+        ),
         provenance=Provenance(
-            source=f"{number // 2}.txt", document_id=f"{number}", release=release, template="backward.markers.1"
+            source=f"{number // 2}.txt",
+            document_id=f"{number}",
+            release=release,
+            template="backward.markers.1",
         ),
     )
 
 
 def release(id: str, base: str) -> Release:
-    return Release(id=id, parent=None, base=base, status=ReleaseStatus.KEPT, location="here", created_at=1.0)
+    return Release(
+        id=id, parent=None, base=base, status=ReleaseStatus.KEPT, location="here", created_at=1.0
+    )
 
 
 EXAMPLES = [SEED, *(example(number, 4 + number / 4) for number in range(5))]
@@ -72,7 +84,9 @@ def test_hugging_face_reads_it() -> None:
     assert (read.data.license, read.data.size_categories) == ("other", ["n<1K"])
 
 
-@pytest.mark.parametrize(("count", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (12_000, "10K<n<100K")])
+@pytest.mark.parametrize(
+    ("count", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (12_000, "10K<n<100K")]
+)
 def test_its_size_is_a_class_of_hugging_faces(count: int, size: str) -> None:
     assert f"- {size}\n" in card(EXPORT, [SEED] * count, [])
 
@@ -80,7 +94,9 @@ def test_its_size_is_a_class_of_hugging_faces(count: int, size: str) -> None:
 def test_the_same_examples_make_the_same_card_but_for_the_date() -> None:
     later = replace(EXPORT, on=date(2027, 1, 1))
     assert card(EXPORT, EXAMPLES, []) == card(EXPORT, EXAMPLES, [])
-    assert card(EXPORT, EXAMPLES, []) == card(later, EXAMPLES, []).replace("2027-01-01", "2026-11-21")
+    assert card(EXPORT, EXAMPLES, []) == card(later, EXAMPLES, []).replace(
+        "2027-01-01", "2026-11-21"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +126,11 @@ def test_without_examples_or_ratings_there_is_a_card_too() -> None:
 
 
 def test_it_lies_beside_the_file_and_is_no_readme(tmp_path: Path) -> None:
-    for name, beside in (("a.jsonl", "a.card.md"), ("README.parquet", "README.card.md"), ("v1.2.jsonl", "v1.2.card.md")):
+    for name, beside in (
+        ("a.jsonl", "a.card.md"),
+        ("README.parquet", "README.card.md"),
+        ("v1.2.jsonl", "v1.2.card.md"),
+    ):
         assert card_path(tmp_path / name) == tmp_path / beside
     export = replace(EXPORT, file=tmp_path / "a.jsonl")
     assert write_card(export, EXAMPLES, []).read_text() == card(export, EXAMPLES, [])

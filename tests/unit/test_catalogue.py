@@ -32,7 +32,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared(checkpoint: Path, cache: Path) -> list[Path]:
     """What two that ask at once are given."""
     found: list[Path] = []
-    threads = [threading.Thread(target=lambda: found.append(prepare(str(checkpoint), cache))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: found.append(prepare(str(checkpoint), cache)))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -50,7 +53,9 @@ def test_two_that_ask_at_once_get_one_export(prepared: list[Path], cache: Path) 
     assert len(prepared) == 2
     assert prepared[0] == prepared[1]
     assert read_manifest(prepared[0]).id.startswith("tiny-")
-    assert [path for path in cache.iterdir() if path.is_dir() and path.name != "digests"] == [prepared[0]]
+    assert [path for path in cache.iterdir() if path.is_dir() and path.name != "digests"] == [
+        prepared[0]
+    ]
 
 
 @pytest.mark.slow
@@ -70,13 +75,19 @@ async def test_the_engine_writes_what_transformers_writes(checkpoint: Path, rele
     prompter = Prompter.load(checkpoint)
     prompt = prompter.backward("Rain falls when the air holds more water than it can carry.")
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
-    expected = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12)[0, len(prompt) :].tolist()
+    expected = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12)[
+        0, len(prompt) :
+    ].tolist()
     engine = Engine.load(release, device="cpu", threads=1, precision="fp32")
     try:
         generated = await engine.generate(prompt, Sampling(max_tokens=12), prompter.stop_ids)
     finally:
         engine.close()
-    written = expected[: expected.index(prompter.stop_ids[0])] if prompter.stop_ids[0] in expected else expected
+    written = (
+        expected[: expected.index(prompter.stop_ids[0])]
+        if prompter.stop_ids[0] in expected
+        else expected
+    )
     assert list(generated.ids) == written
 
 
@@ -131,15 +142,28 @@ def test_a_tampered_export_is_refused(checkpoint: Path, release: Path, tmp_path:
 
 
 def test_a_catalogue_never_imports_torch() -> None:
-    program = "import sys, models.catalogue; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+    program = (
+        "import sys, models.catalogue; sys.exit('torch' in sys.modules or 'transformers' in "
+        "sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
 
 
 @pytest.mark.parametrize(
     ("missing", "message"),
-    [("config.json", "config.json"), ("tokenizer.json", "tokenizer.json"), ("model.safetensors", "model.safetensors")],
+    [
+        ("config.json", "config.json"),
+        ("tokenizer.json", "tokenizer.json"),
+        ("model.safetensors", "model.safetensors"),
+    ],
 )
-def test_a_directory_that_is_no_model_is_refused(checkpoint: Path, tmp_path: Path, missing: str, message: str) -> None:
+def test_a_directory_that_is_no_model_is_refused(
+    checkpoint: Path, tmp_path: Path, missing: str, message: str
+) -> None:
     for file in checkpoint.iterdir():
         if file.name != missing:
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -168,18 +192,26 @@ def test_a_hub_model_without_a_network_is_refused(tmp_path: Path) -> None:
         "HF_HOME": str(tmp_path / "hub"),
     }
     ran = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "nobody/nothing" in ran.stdout
     assert "check the network" in ran.stdout
 
 
 @pytest.mark.slow
-def test_an_architecture_without_an_export_is_refused_with_its_name(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_architecture_without_an_export_is_refused_with_its_name(
+    checkpoint: Path, tmp_path: Path
+) -> None:
     for file in checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "dreamt_up"}), encoding="utf-8")
+    (tmp_path / "config.json").write_text(
+        json.dumps({**config, "model_type": "dreamt_up"}), encoding="utf-8"
+    )
     with pytest.raises(ModelError, match="dreamt_up"):
         prepare(str(tmp_path), tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix == ".partial"]
@@ -190,14 +222,18 @@ def test_a_sharded_checkpoint_must_be_whole(checkpoint: Path, tmp_path: Path) ->
         if file.name != "model.safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     shard = "model-00001-of-00001.safetensors"
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}), encoding="utf-8")
+    (tmp_path / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": shard}}), encoding="utf-8"
+    )
     with pytest.raises(ModelError, match="not complete"):
         locate(str(tmp_path))
     (tmp_path / shard).write_bytes((checkpoint / "model.safetensors").read_bytes())
     assert [file.name for file in weight_files(tmp_path)] == ["model.safetensors.index.json", shard]
 
 
-def test_equal_checkpoints_have_equal_sums_wherever_they_lie(checkpoint: Path, tmp_path: Path) -> None:
+def test_equal_checkpoints_have_equal_sums_wherever_they_lie(
+    checkpoint: Path, tmp_path: Path
+) -> None:
     for file in checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     assert checkpoint_digest(tmp_path) == checkpoint_digest(checkpoint)
@@ -220,7 +256,9 @@ def test_sums_are_remembered_until_a_file_changes(tmp_path: Path) -> None:
     assert second.changed
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("BACKSTREAM_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert default_cache() == Path.home() / ".cache" / "backstream"

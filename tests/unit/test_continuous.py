@@ -1,4 +1,6 @@
-"""The schedule alone, over rows that only remember: who goes first, who is spared, and that no row is mixed up."""
+"""The schedule alone, over rows that only remember: who goes first, who is spared, and that no row
+is mixed up.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -47,11 +49,15 @@ class RememberedRows:
     def __post_init__(self) -> None:
         self.held = [[] for _ in range(self.count)]
 
-    def advance(self, reading: Reading | None, decoding: Sequence[Decoding]) -> tuple[Logits | None, list[int]]:
+    def advance(
+        self, reading: Reading | None, decoding: Sequence[Decoding]
+    ) -> tuple[Logits | None, list[int]]:
         assert reading is not None or decoding, "a call for nothing"
         if reading is not None:
             assert reading.row >= len(decoding), "a row is read that decodes"
-            assert len(self.held[reading.row]) >= reading.past, "a row is read on from where it does not reach"
+            assert len(self.held[reading.row]) >= reading.past, (
+                "a row is read on from where it does not reach"
+            )
             self._call("read", reading.tokens)
         if decoding:
             self._call("step", [each.token for each in decoding])
@@ -62,7 +68,9 @@ class RememberedRows:
         for row, each in enumerate(decoding):
             assert len(self.held[row]) >= each.length
             self.held[row][each.length :] = [each.token]
-        return logits, [each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decoding)]
+        return logits, [
+            each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decoding)
+        ]
 
     def _call(self, what: str, tokens: Sequence[int]) -> None:
         self.calls.append((what, len(tokens)))
@@ -86,7 +94,9 @@ class Requests:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
 
-    def generation(self, prompt: Sequence[int], tokens: int = 4, priority: int = 0) -> GenerationRequest:
+    def generation(
+        self, prompt: Sequence[int], tokens: int = 4, priority: int = 0
+    ) -> GenerationRequest:
         sampling = Sampling(max_tokens=tokens)
         return GenerationRequest(
             prompt=tuple(prompt),
@@ -99,7 +109,11 @@ class Requests:
 
     def rating(self, prompt: Sequence[int], priority: int = 0) -> RatingRequest:
         return RatingRequest(
-            prompt=tuple(prompt), loop=self._loop, future=self._loop.create_future(), digit_ids=DIGITS, priority=priority
+            prompt=tuple(prompt),
+            loop=self._loop,
+            future=self._loop.create_future(),
+            digit_ids=DIGITS,
+            priority=priority,
         )
 
     def close(self) -> None:
@@ -138,7 +152,9 @@ _PROMPT = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=40)
 
 
 @given(
-    asked=st.lists(st.tuples(_PROMPT, st.integers(0, 9), st.integers(0, 60)), min_size=1, max_size=25),
+    asked=st.lists(
+        st.tuples(_PROMPT, st.integers(0, 9), st.integers(0, 60)), min_size=1, max_size=25
+    ),
     active=st.integers(1, 5),
     held=st.integers(0, 4),
     chunk=st.integers(1, 30),
@@ -298,7 +314,9 @@ def test_after_a_fault_of_another_kind_nothing_held_is_trusted(requests: Request
 
 
 @pytest.mark.parametrize("guilty", ["read", "step"])
-def test_of_a_call_that_does_both_only_the_guilty_half_fails(requests: Requests, guilty: str) -> None:
+def test_of_a_call_that_does_both_only_the_guilty_half_fails(
+    requests: Requests, guilty: str
+) -> None:
     broken = [False]
     rows = RememberedRows(3, fails=lambda what, tokens: broken[0] and what == guilty)
     schedule = core(rows, 3, chunk=4)

@@ -18,12 +18,20 @@ from streams.trainer.curated_set import CuratedSet
 
 def _example(id: str, instruction: str = "Why?", score: float = 4.5) -> Example:
     rating = Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="t")
-    return Example(id=id, instruction=instruction, response="Because.", origin=ExampleOrigin.AUGMENTED, rating=rating)
+    return Example(
+        id=id,
+        instruction=instruction,
+        response="Because.",
+        origin=ExampleOrigin.AUGMENTED,
+        rating=rating,
+    )
 
 
 def _message(offset: int, id: str, instruction: str = "Why?", partition: int = 0) -> Received:
     example = _example(id, instruction)
-    return Received("curated", partition, offset, id.encode(), encode(example), headers_for(Example))
+    return Received(
+        "curated", partition, offset, id.encode(), encode(example), headers_for(Example)
+    )
 
 
 def _tombstone(offset: int, key: bytes | None) -> Received:
@@ -46,7 +54,12 @@ def _ids(curated: CuratedSet) -> list[str]:
 
 
 def test_a_new_set_is_empty(curated: CuratedSet) -> None:
-    assert (len(curated), curated.offsets(), curated.newest_arrival(), curated.arrivals_since_training()) == (0, {}, 0, 0)
+    assert (
+        len(curated),
+        curated.offsets(),
+        curated.newest_arrival(),
+        curated.arrivals_since_training(),
+    ) == (0, {}, 0, 0)
     assert curated.last_training() is None
     assert curated.apply([]) == 0
 
@@ -129,20 +142,30 @@ def test_reopened_it_goes_on(file: Path) -> None:
         curated.apply([_message(2, "c")])
     with CuratedSet(file) as curated:
         assert _ids(curated) == ["a", "b", "c"]
-        assert (curated.offsets(), curated.arrivals_since_training(), curated.last_training()) == ({0: 3}, 1, 10.0)
+        assert (curated.offsets(), curated.arrivals_since_training(), curated.last_training()) == (
+            {0: 3},
+            1,
+            10.0,
+        )
 
 
 def test_a_process_that_dies_in_a_batch_leaves_the_last_one(file: Path) -> None:
     with CuratedSet(file) as curated:
         curated.apply([_message(0, "a")])
     program = (
-        "import os, sys; from pathlib import Path; from streams.trainer.curated_set import CuratedSet; "
+        "import os, sys; from pathlib import Path; from streams.trainer.curated_set import "
+        "CuratedSet; "
         "from tests.unit.test_curated_set import _message\n"
-        "def dying():\n    yield _message(1, 'b')\n    yield _message(2, 'a', 'Changed?')\n    os._exit(9)\n"
+        "def dying():\n    yield _message(1, 'b')\n    yield _message(2, 'a', 'Changed?')\n  "
+        "  os._exit(9)\n"
         "CuratedSet(Path(sys.argv[1])).apply(dying())"
     )
     root = str(Path(__file__).parents[2])
-    died = subprocess.run([sys.executable, "-c", program, str(file)], env={**os.environ, "PYTHONPATH": root}, check=False)
+    died = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
+    )
     assert died.returncode == 9
     with CuratedSet(file) as curated:
         assert list(curated.examples()) == [_example("a")]
@@ -159,7 +182,9 @@ def test_a_release_is_announced_though_a_crash_came_between(curated: CuratedSet)
 
 
 def _release(id: str) -> Release:
-    return Release(id=id, parent=None, base="b", status=ReleaseStatus.KEPT, location="here", created_at=1.0)
+    return Release(
+        id=id, parent=None, base="b", status=ReleaseStatus.KEPT, location="here", created_at=1.0
+    )
 
 
 def test_arrivals_are_counted_from_what_the_last_run_saw(curated: CuratedSet) -> None:
@@ -178,7 +203,9 @@ def test_arrivals_are_counted_from_what_the_last_run_saw(curated: CuratedSet) ->
     assert (curated.arrivals_since_training(), curated.last_training()) == (0, 30.0)
 
 
-@pytest.mark.parametrize("make", [lambda file: file.write_bytes(b"not a database" * 100), lambda file: file.mkdir()])
+@pytest.mark.parametrize(
+    "make", [lambda file: file.write_bytes(b"not a database" * 100), lambda file: file.mkdir()]
+)
 def test_a_file_that_is_no_database_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
     file = tmp_path / "dataset.sqlite"
     make(file)

@@ -24,9 +24,23 @@ def scored(
     release: str = "m1",
     term: int = 0,
 ) -> Scored:
-    provenance = Provenance(source="manual", document_id="d1", segment_id="s1", release="m0", template="backward.markers.1")
-    candidate = Candidate(id=id, instruction=instruction, context="Python 3", response=response, provenance=provenance)
-    rating = Rating(score=score, probabilities=(0, 0, 0, 0.5, 0.5), release=release, template="rating.markers.1", term=term)
+    provenance = Provenance(
+        source="manual",
+        document_id="d1",
+        segment_id="s1",
+        release="m0",
+        template="backward.markers.1",
+    )
+    candidate = Candidate(
+        id=id, instruction=instruction, context="Python 3", response=response, provenance=provenance
+    )
+    rating = Rating(
+        score=score,
+        probabilities=(0, 0, 0, 0.5, 0.5),
+        release=release,
+        template="rating.markers.1",
+        term=term,
+    )
     return Scored(candidate=candidate, rating=rating)
 
 
@@ -75,7 +89,10 @@ def test_a_rejection_names_what_was_refused_and_by_whom() -> None:
 
 def test_the_threshold_itself_passes() -> None:
     assert the_example(ask(Curator(), scored(score=4.0)))
-    assert the_rejection(ask(Curator(CuratorSettings(threshold=4.5)), scored(score=4.4))).reason == "below_threshold"
+    assert (
+        the_rejection(ask(Curator(CuratorSettings(threshold=4.5)), scored(score=4.4))).reason
+        == "below_threshold"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,9 +101,15 @@ def test_the_threshold_itself_passes() -> None:
         (scored(instruction="Explain generators"), "instruction_too_short"),
         (scored(instruction="Draw the state of a generator"), "instruction_keyword"),
         (scored(instruction="How do generators work? ### Answer: lazily"), "prompt_leak"),
-        (scored(instruction="Generators make one value at a time, when it is asked for"), "response_echoes_instruction"),
+        (
+            scored(instruction="Generators make one value at a time, when it is asked for"),
+            "response_echoes_instruction",
+        ),
         (scored(response=f"Lazily. {INSTRUCTION} So."), "instruction_echoes_response"),
-        (scored(instruction="Draw it", score=1.0), "below_threshold"),  # the cheapest rule speaks first
+        (
+            scored(instruction="Draw it", score=1.0),
+            "below_threshold",
+        ),  # the cheapest rule speaks first
     ],
 )
 def test_every_rule_is_asked(record: Scored, reason: str) -> None:
@@ -94,15 +117,27 @@ def test_every_rule_is_asked(record: Scored, reason: str) -> None:
 
 
 def test_settings_reach_the_rules() -> None:
-    settings = CuratorSettings(min_words=2, max_words=6, keywords=("generators",), ascii_start=False)
+    settings = CuratorSettings(
+        min_words=2, max_words=6, keywords=("generators",), ascii_start=False
+    )
     curator = Curator(settings)
     assert the_rejection(ask(curator, scored())).reason == "instruction_too_long"
-    assert the_rejection(ask(curator, scored("e2", "Explain generators"))).reason == "instruction_keyword"
+    assert (
+        the_rejection(ask(curator, scored("e2", "Explain generators"))).reason
+        == "instruction_keyword"
+    )
     assert the_example(ask(curator, scored("e3", "Élan vital?")))
 
 
 @pytest.mark.parametrize(
-    "settings", [{"threshold": 0.5}, {"threshold": 5.5}, {"novelty": 0.0}, {"min_words": 5, "max_words": 4}, {"keywords": ("",)}]
+    "settings",
+    [
+        {"threshold": 0.5},
+        {"threshold": 5.5},
+        {"novelty": 0.0},
+        {"min_words": 5, "max_words": 4},
+        {"keywords": ("",)},
+    ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
@@ -110,7 +145,13 @@ def test_settings_that_make_no_sense(settings: dict[str, object]) -> None:
 
 
 def test_an_instruction_like_a_kept_one_is_not_novel() -> None:
-    refused = the_rejection(ask(Curator(), scored(), scored("e2", "How does a generator differ from a tuple?", "Another text.")))
+    refused = the_rejection(
+        ask(
+            Curator(),
+            scored(),
+            scored("e2", "How does a generator differ from a tuple?", "Another text."),
+        )
+    )
     assert refused.reason == "not_novel"
     assert refused.detail == "ROUGE-L 0.88 with e1"
 
@@ -150,7 +191,10 @@ def test_the_rating_of_a_later_term_counts_even_by_a_release_that_served_before(
     curator = Curator()
     ask(curator, scored(release="m2", term=5))
     assert ask(curator, scored(score=2.0, release="m9", term=3)) == []
-    assert the_example(ask(curator, scored(score=4.1, release="m1", term=8))).rating == scored(score=4.1, term=8).rating
+    assert (
+        the_example(ask(curator, scored(score=4.1, release="m1", term=8))).rating
+        == scored(score=4.1, term=8).rating
+    )
 
 
 def test_an_earlier_rating_does_not_bring_back_what_a_later_one_refused() -> None:
@@ -163,9 +207,16 @@ def test_an_earlier_rating_does_not_bring_back_what_a_later_one_refused() -> Non
     assert ask(again, scored(score=5.0, release="m0", term=3)) == [], "nor after a restart"
 
 
-@given(st.permutations([(id, term) for id in range(4) for term in range(3)]), st.lists(st.booleans(), min_size=12, max_size=12))
-def test_ratings_in_any_order_end_in_the_same_set(order: list[tuple[int, int]], good: list[bool]) -> None:
-    """Each of four examples is rated under three terms; what is on the topic in the end is what the last term says."""
+@given(
+    st.permutations([(id, term) for id in range(4) for term in range(3)]),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_ratings_in_any_order_end_in_the_same_set(
+    order: list[tuple[int, int]], good: list[bool]
+) -> None:
+    """Each of four examples is rated under three terms; what is on the topic in the end is what the
+    last term says.
+    """
     subjects = (
         "Which birds sing at night in spring?",
         "How deep is the sea?",
@@ -176,12 +227,16 @@ def test_ratings_in_any_order_end_in_the_same_set(order: list[tuple[int, int]], 
     topic: dict[str, Example] = {}
     for id, term in order:
         score = 4.5 if good[id * 3 + term] else 2.0
-        for outcome in ask(curator, scored(f"e{id}", subjects[id], f"Answer {id}.", score, f"m{term}", term)):
+        for outcome in ask(
+            curator, scored(f"e{id}", subjects[id], f"Answer {id}.", score, f"m{term}", term)
+        ):
             if isinstance(outcome, Example):
                 topic[outcome.id] = outcome
             elif isinstance(outcome, Retraction):
                 del topic[outcome.id]
-    assert {(e.id, e.rating.term) for e in topic.values() if e.rating} == {(f"e{id}", 2) for id in range(4) if good[id * 3 + 2]}
+    assert {(e.id, e.rating.term) for e in topic.values() if e.rating} == {
+        (f"e{id}", 2) for id in range(4) if good[id * 3 + 2]
+    }
 
 
 def test_the_memory_comes_back_from_the_topic() -> None:
@@ -205,25 +260,41 @@ def test_a_tombstone_forgets() -> None:
 
 def test_the_last_record_of_an_id_counts() -> None:
     first = the_example(ask(Curator(), scored()))
-    second = first.model_copy(update={"instruction": "Which keyword suspends a function?", "response": "The keyword is yield."})
+    second = first.model_copy(
+        update={
+            "instruction": "Which keyword suspends a function?",
+            "response": "The keyword is yield.",
+        }
+    )
     curator = Curator()
     curator.restore("e1", first)
     curator.restore("e1", second)
     assert len(curator) == 1
     assert the_example(ask(curator, scored("e2")))
-    assert the_rejection(ask(curator, scored("e3", second.instruction, "Else."))).detail == "ROUGE-L 1.00 with e1"
+    assert (
+        the_rejection(ask(curator, scored("e3", second.instruction, "Else."))).detail
+        == "ROUGE-L 1.00 with e1"
+    )
 
 
 def test_seeds_count_for_novelty() -> None:
     curator = Curator()
-    curator.restore("seed", Example(id="seed", instruction=INSTRUCTION, response="Lazily.", origin=ExampleOrigin.SEED))
+    curator.restore(
+        "seed",
+        Example(id="seed", instruction=INSTRUCTION, response="Lazily.", origin=ExampleOrigin.SEED),
+    )
     assert the_rejection(ask(curator, scored())).detail == "ROUGE-L 1.00 with seed"
 
 
 def test_seeds_may_share_a_response() -> None:
     curator = Curator()
-    for id, instruction in (("a", "Is a tuple immutable, yes or no?"), ("b", "Can dictionaries be nested in one another?")):
-        curator.restore(id, Example(id=id, instruction=instruction, response="Yes.", origin=ExampleOrigin.SEED))
+    for id, instruction in (
+        ("a", "Is a tuple immutable, yes or no?"),
+        ("b", "Can dictionaries be nested in one another?"),
+    ):
+        curator.restore(
+            id, Example(id=id, instruction=instruction, response="Yes.", origin=ExampleOrigin.SEED)
+        )
     curator.restore("a", None)
     refused = the_rejection(ask(curator, scored("e1", response="Yes.")))
     assert refused.detail == "the response is that of b"

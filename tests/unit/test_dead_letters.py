@@ -29,7 +29,11 @@ def _arrived(letter: Message, offset: int = 0) -> Received:
 def test_a_letter_has_the_headers_of_kip_1034() -> None:
     letter = dead_letter(_RECEIVED, "backward", _error())
     told = dict(letter.headers)
-    assert {name.removeprefix("__streams.errors.") for name in told if name.startswith("__streams.errors.")} == _KIP_1034
+    assert {
+        name.removeprefix("__streams.errors.")
+        for name in told
+        if name.startswith("__streams.errors.")
+    } == _KIP_1034
     assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
     assert told["__streams.errors.message"] == b"schema 'segment/9'"
     assert told["__streams.errors.topic"] == b"segments"
@@ -53,7 +57,9 @@ def test_a_letter_keeps_the_original_to_the_byte() -> None:
     value=st.none() | st.binary(max_size=20),
     headers=st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=10)), max_size=4),
 )
-def test_a_revived_letter_is_the_original(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+def test_a_revived_letter_is_the_original(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
     received = Received("segments", 1, 5, key, value, headers)
     back = revived(_arrived(dead_letter(received, "backward", _error())))
     assert back == Message("segments", key, value, headers)
@@ -62,7 +68,11 @@ def test_a_revived_letter_is_the_original(key: bytes | None, value: bytes | None
 def test_a_message_that_dies_again_does_not_gather_headers() -> None:
     once = dead_letter(_RECEIVED, "backward", _error("first"))
     back = revived(_arrived(once))
-    again = dead_letter(Received(back.topic, 3, 99, back.key, back.value, back.headers), "backward", _error("second"))
+    again = dead_letter(
+        Received(back.topic, 3, 99, back.key, back.value, back.headers),
+        "backward",
+        _error("second"),
+    )
     assert [name for name, _ in again.headers] == [name for name, _ in once.headers]
     assert dict(again.headers)["__streams.errors.offset"] == b"99"
     assert dict(again.headers)["__streams.errors.message"] == b"second"
@@ -79,7 +89,10 @@ def test_long_errors_are_cut_and_odd_ones_written() -> None:
     assert len(told["__streams.errors.stacktrace"]) <= 16_000
     told = dict(dead_letter(_RECEIVED, "backward", ValueError("half a pair: \ud800")).headers)
     assert told["__streams.errors.message"] == b"half a pair: ?"
-    assert dict(dead_letter(_RECEIVED, "backward", ValueError()).headers)["__streams.errors.message"] == b""
+    assert (
+        dict(dead_letter(_RECEIVED, "backward", ValueError()).headers)["__streams.errors.message"]
+        == b""
+    )
 
 
 def test_a_message_that_is_no_letter_is_not_revived() -> None:

@@ -15,7 +15,12 @@ def test_the_tables_have_a_row_for_each_stage_and_topic() -> None:
     table = as_table()
     assert [row["stage"] for row in table["stages"]] == [spec.name for spec in EVERY_STAGE]
     assert [row["topic"] for row in table["topics"]] == [topic.name for topic in TOPICS]
-    assert all(isinstance(value, str) and value for rows in table.values() for row in rows for value in row.values())
+    assert all(
+        isinstance(value, str) and value
+        for rows in table.values()
+        for row in rows
+        for value in row.values()
+    )
     assert {len(row) for row in table["stages"]} == {5}
 
 
@@ -27,7 +32,9 @@ def test_every_stage_refuses_and_buries_somewhere() -> None:
 def test_stages_hang_together() -> None:
     written = {topic for spec in EVERY_STAGE for topic in spec.outputs}
     fed = EVERY_STAGE[0].source
-    assert all(spec.source in written or spec.source is fed for spec in EVERY_STAGE), "what is read is written by someone"
+    assert all(spec.source in written or spec.source is fed for spec in EVERY_STAGE), (
+        "what is read is written by someone"
+    )
     assert len({spec.name for spec in EVERY_STAGE}) == len(EVERY_STAGE)
     assert all(spec.state is None or spec.state in spec.outputs for spec in EVERY_STAGE)
 

@@ -31,6 +31,10 @@ def test_no_address_is_in_the_files_that_pin(file: str) -> None:
 
 def test_everything_locked_has_one_version() -> None:
     lines = (_ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    pins = [line.split(";")[0].strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    pins = [
+        line.split(";")[0].strip()
+        for line in lines
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
     assert pins
     assert all(pin.count("==") == 1 and " @ " not in pin for pin in pins)

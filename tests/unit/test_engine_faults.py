@@ -27,7 +27,12 @@ async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
 
     def make(**limits: int) -> tuple[Engine, CuedRunner]:
         runner = CuedRunner(open_tiny(tiny_model))
-        made.append((engine_of(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)), runner))
+        made.append(
+            (
+                engine_of(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)),
+                runner,
+            )
+        )
         return made[-1]
 
     yield make
@@ -54,7 +59,9 @@ async def settled() -> None:
 async def test_a_fault_fails_its_batch_and_no_other(make: Make, fault: Exception) -> None:
     engine, runner = make()
     task = await held(engine, runner)
-    beside = [asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=3), ())) for _ in range(3)]
+    beside = [
+        asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=3), ())) for _ in range(3)
+    ]
     await settled()
     runner.failures.append(fault)
     runner.gate.set()
@@ -69,7 +76,11 @@ async def test_a_fault_in_a_step_spares_what_had_already_ended(make: Make) -> No
     short = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=1), ()))
     long = asyncio.create_task(engine.generate([1, 2], Sampling(max_tokens=9), ()))
     await settled()
-    runner.failures += [None, None, EngineError("out of memory")]  # the rating, the prompts, the first step
+    runner.failures += [
+        None,
+        None,
+        EngineError("out of memory"),
+    ]  # the rating, the prompts, the first step
     runner.gate.set()
     await task
     assert len((await short).ids) == 1
@@ -86,7 +97,9 @@ async def test_onnxruntimes_own_error_is_translated(make: Make) -> None:
     await engine.rate([1], DIGITS)
 
 
-async def test_the_death_of_the_thread_fails_everyone_now_and_later(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_death_of_the_thread_fails_everyone_now_and_later(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     engine, runner = make(requests=2)
     task = await held(engine, runner)
     queued = asyncio.create_task(engine.rate([2], DIGITS))
@@ -205,7 +218,9 @@ async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: Ti
             for request in self._scheduler.drop(lambda request: True):
                 yield request, EngineError("out of memory")
 
-    engine = engine_of(Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    engine = engine_of(
+        Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model))
+    )
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -226,7 +241,9 @@ async def test_a_generation_cancelled_while_it_runs_gives_its_place_back(make: M
     assert len((await asyncio.wait_for(engine.rate([1], DIGITS), 10)).probabilities) == 5
 
 
-async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(tiny_model: TinyModel) -> None:
+async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(
+    tiny_model: TinyModel,
+) -> None:
     class Broken(Batches):
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")
@@ -240,7 +257,9 @@ async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_mod
         engine.close()
 
 
-async def test_where_the_model_cannot_be_opened_anew_every_request_fails(tiny_model: TinyModel) -> None:
+async def test_where_the_model_cannot_be_opened_anew_every_request_fails(
+    tiny_model: TinyModel,
+) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
     runner.failures += [EngineError("out of memory")] * 9
 
@@ -273,9 +292,16 @@ async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None
             finally:
                 computing -= 1
 
-    engines = [engine_of(Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=budget) for _ in range(2)]
+    engines = [
+        engine_of(
+            Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=budget
+        )
+        for _ in range(2)
+    ]
     try:
-        await asyncio.gather(*(engine.rate([1, 2], DIGITS) for engine in engines for _ in range(10)))
+        await asyncio.gather(
+            *(engine.rate([1, 2], DIGITS) for engine in engines for _ in range(10))
+        )
     finally:
         for engine in engines:
             engine.close()

@@ -44,7 +44,9 @@ async def test_a_newcomer_does_not_overtake_those_who_wait() -> None:
 async def test_the_place_of_a_cancelled_caller_goes_to_the_next() -> None:
     inbox: Inbox[str] = Inbox(1)
     await inbox.put("first")
-    let_in, waiting, last = (asyncio.create_task(inbox.put(name)) for name in ("let in", "waiting", "last"))
+    let_in, waiting, last = (
+        asyncio.create_task(inbox.put(name)) for name in ("let in", "waiting", "last")
+    )
     await settled()
     inbox.release()
     let_in.cancel()  # between its admission and its next step
@@ -63,7 +65,9 @@ async def test_a_thread_that_waits_is_woken_by_an_item_and_by_the_end() -> None:
     assert await taking is None
 
 
-async def test_closing_returns_what_nobody_took_and_refuses_the_rest_with_the_first_reason() -> None:
+async def test_closing_returns_what_nobody_took_and_refuses_the_rest_with_the_first_reason() -> (
+    None
+):
     inbox: Inbox[int] = Inbox(1)
     await inbox.put(1)
     waiting = asyncio.create_task(inbox.put(2))

@@ -31,7 +31,11 @@ def load(directory: Path) -> OnnxSession:
 
 def test_what_a_session_tells_of_its_model(tiny_model: TinyModel) -> None:
     session = open_tiny(tiny_model)
-    assert (session.device, session.context_window, session.vocabulary) == ("cpu", CONTEXT, VOCABULARY)
+    assert (session.device, session.context_window, session.vocabulary) == (
+        "cpu",
+        CONTEXT,
+        VOCABULARY,
+    )
     assert session.most_tokens >= 1_000_000
 
 
@@ -43,14 +47,20 @@ def test_rows_go_on_alike_after_others_were_taken_out(tiny_model: TinyModel) -> 
     session.step(cache, [4, 5, 6])
     session.keep(cache, [0, 1])
     assert cache.mask.shape == (2, 4)  # what was padding in both is gone
-    np.testing.assert_allclose(session.step(cache, [1, 1]), session.score([[7, 8, 4, 1], [1, 2, 3, 5, 1]]), atol=1e-4)
+    np.testing.assert_allclose(
+        session.step(cache, [1, 1]), session.score([[7, 8, 4, 1], [1, 2, 3, 5, 1]]), atol=1e-4
+    )
 
 
 def test_rows_that_started_apart_go_on_together(tiny_model: TinyModel) -> None:
     session = open_tiny(tiny_model)
     cache = session.join([session.start([[1, 2, 3]])[0], session.start([[7], [9] * 30])[0]])
     assert cache.mask.shape == (3, 30)
-    np.testing.assert_allclose(session.step(cache, [4, 5, 6]), session.score([[1, 2, 3, 4], [7, 5], [*[9] * 30, 6]]), atol=1e-4)
+    np.testing.assert_allclose(
+        session.step(cache, [4, 5, 6]),
+        session.score([[1, 2, 3, 4], [7, 5], [*[9] * 30, 6]]),
+        atol=1e-4,
+    )
 
 
 def test_a_finished_row_does_not_run_out_of_positions(tiny_model: TinyModel) -> None:
@@ -58,7 +68,9 @@ def test_a_finished_row_does_not_run_out_of_positions(tiny_model: TinyModel) -> 
     cache, _ = session.start([[1] * CONTEXT, [2]])
     session.step(cache, [0, 3])
     assert cache.positions.tolist() == [CONTEXT - 1, 2]
-    np.testing.assert_allclose(session.step(cache, [0, 4])[1:], session.score([[2, 3, 4]]), atol=1e-4)
+    np.testing.assert_allclose(
+        session.step(cache, [0, 4])[1:], session.score([[2, 3, 4]]), atol=1e-4
+    )
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_tokens(copy: Path) -> None:
@@ -91,7 +103,12 @@ def test_a_broken_model_file_is_named(copy: Path, content: bytes | None) -> None
 
 @pytest.mark.parametrize(
     ("config", "reason"),
-    [("{", "not JSON"), ("[]", "context window"), ("{}", "context window"), ('{"n_positions": "many"}', "context window")],
+    [
+        ("{", "not JSON"),
+        ("[]", "context window"),
+        ("{}", "context window"),
+        ('{"n_positions": "many"}', "context window"),
+    ],
 )
 def test_a_broken_configuration_is_named(copy: Path, config: str, reason: str) -> None:
     (copy / "config.json").write_text(config)
@@ -105,10 +122,21 @@ def test_other_names_of_the_context_window(copy: Path) -> None:
 
 
 def test_a_graph_of_another_kind_is_refused(copy: Path) -> None:
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in ("pixels", "logits")]
-    graph = helper.make_graph([helper.make_node("Identity", ["pixels"], ["logits"])], "other", ends[:1], ends[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), copy / "model.onnx")
-    with pytest.raises(ModelError, match=r"model\.onnx is not a decoder with a cache .*pixels.*text-generation-with-past"):
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4])
+        for name in ("pixels", "logits")
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["pixels"], ["logits"])], "other", ends[:1], ends[1:]
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10),
+        copy / "model.onnx",
+    )
+    with pytest.raises(
+        ModelError,
+        match=r"model\.onnx is not a decoder with a cache .*pixels.*text-generation-with-past",
+    ):
         load(copy)
 
 

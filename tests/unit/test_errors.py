@@ -1,4 +1,6 @@
-"""One exception tree: what the packages raise on purpose is of it, and the command line can print it."""
+"""One exception tree: what the packages raise on purpose is of it, and the command line can print
+it.
+"""
 
 import ast
 import inspect
@@ -11,9 +13,21 @@ from schemas import errors
 from schemas.errors import BackstreamError, ModelError, PromptTooLong
 
 _ROOT = Path(errors.__file__).parent.parent
-_FILES = sorted(file for package in ("schemas", "models", "agents", "streams") for file in (_ROOT / package).rglob("*.py"))
+_FILES = sorted(
+    file
+    for package in ("schemas", "models", "agents", "streams")
+    for file in (_ROOT / package).rglob("*.py")
+)
 _CLASSES = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
-_TOO_WIDE = {"Exception", "BaseException", "RuntimeError", "OSError", "KeyError", "TypeError", "NotImplementedError"}
+_TOO_WIDE = {
+    "Exception",
+    "BaseException",
+    "RuntimeError",
+    "OSError",
+    "KeyError",
+    "TypeError",
+    "NotImplementedError",
+}
 
 
 @pytest.mark.parametrize("name", _CLASSES)
@@ -38,7 +52,11 @@ def test_errors_are_raised_from_the_tree_and_declared_in_it(file: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and node.exc is not None:
             call = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-            assert not (isinstance(call, ast.Name) and call.id in _TOO_WIDE), f"line {node.lineno} raises {ast.unparse(node.exc)}"
+            assert not (isinstance(call, ast.Name) and call.id in _TOO_WIDE), (
+                f"line {node.lineno} raises {ast.unparse(node.exc)}"
+            )
         if isinstance(node, ast.ClassDef) and file.name != "errors.py":
             bases = {ast.unparse(base) for base in node.bases}
-            assert not bases & (_TOO_WIDE | _CLASSES.keys()), f"line {node.lineno}: {node.name} belongs into schemas/errors.py"
+            assert not bases & (_TOO_WIDE | _CLASSES.keys()), (
+                f"line {node.lineno}: {node.name} belongs into schemas/errors.py"
+            )

@@ -1,4 +1,6 @@
-"""The measure of a model on held-out pairs, on a tiny real one: each pair's nats and ratings are its own."""
+"""The measure of a model on held-out pairs, on a tiny real one: each pair's nats and ratings are
+its own.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
 _PAIRS = [
-    Pair(f"What is a {thing}?", f"A {thing} is a thing. People {verb} it with great care. It is old.")
+    Pair(
+        f"What is a {thing}?", f"A {thing} is a thing. People {verb} it with great care. It is old."
+    )
     for thing, verb in [
         ("lake", "swim in"),
         ("boat", "sail"),
@@ -38,7 +42,9 @@ _PAIRS = [
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Prompter]:
     torch.set_num_threads(1)  # more wait for each other where cores are shared
     directory: Path = make_checkpoint(tmp_path_factory.mktemp("tiny"), half=False)
-    return AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32), Prompter.load(directory)
+    return AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32), Prompter.load(
+        directory
+    )
 
 
 def test_labelled_pairs_are_always_the_same_and_have_every_grade() -> None:
@@ -49,11 +55,16 @@ def test_labelled_pairs_are_always_the_same_and_have_every_grade() -> None:
         assert [each.pair == pair for each in graded] == [True] + [False] * 6
         for mismatched in graded[-2:]:
             assert mismatched.pair.response == pair.response
-            assert mismatched.pair.instruction in {other.instruction for other in _PAIRS} - {pair.instruction}
+            assert mismatched.pair.instruction in {other.instruction for other in _PAIRS} - {
+                pair.instruction
+            }
 
 
 def test_pairs_that_all_ask_the_same_are_labelled_too() -> None:
-    assert all(len(made) == 7 for made in labelled([Pair("What?", f"It is {number}.") for number in range(3)]))
+    assert all(
+        len(made) == 7
+        for made in labelled([Pair("What?", f"It is {number}.") for number in range(3)])
+    )
 
 
 def test_each_pair_is_measured_by_itself(tiny: tuple[PreTrainedModel, Prompter]) -> None:
@@ -62,10 +73,17 @@ def test_each_pair_is_measured_by_itself(tiny: tuple[PreTrainedModel, Prompter])
     maker = SequenceMaker(prompter)
     assert found.pairs == tuple(range(len(_PAIRS)))
     for row, (pair, made) in enumerate(zip(_PAIRS[:3], labelled(_PAIRS)[:3], strict=True)):
-        assert found.instruction[row] == pytest.approx(losses(model, [maker.backward(pair)])[0], rel=1e-4)
-        assert found.response[row] == pytest.approx(losses(model, [maker.forward(pair)])[0], rel=1e-4)
+        assert found.instruction[row] == pytest.approx(
+            losses(model, [maker.backward(pair)])[0], rel=1e-4
+        )
+        assert found.response[row] == pytest.approx(
+            losses(model, [maker.forward(pair)])[0], rel=1e-4
+        )
         assert found.instruction[row, 1] == len(prompter.target(pair.instruction))
-        alone = [expected_ratings(model, prompter, [maker.rating(each.pair, each.grade)])[0] for each in made]
+        alone = [
+            expected_ratings(model, prompter, [maker.rating(each.pair, each.grade)])[0]
+            for each in made
+        ]
         assert found.ratings[row] == pytest.approx(alone, rel=1e-4)
 
 
@@ -85,11 +103,15 @@ def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chan
 ) -> None:
     model, prompter = tiny
     before = measure(model, prompter, _PAIRS)
-    same = AutoModelForCausalLM.from_pretrained(make_checkpoint(tmp_path / "same", half=False), dtype=torch.float32)
+    same = AutoModelForCausalLM.from_pretrained(
+        make_checkpoint(tmp_path / "same", half=False), dtype=torch.float32
+    )
     assert not compare(measure(same, prompter, _PAIRS), before, 4.0).verdict.promote
     maker = SequenceMaker(prompter)
     optimiser = torch.optim.AdamW(same.parameters(), 3e-3)
-    sequences = [sequence for pair in _PAIRS for sequence in (maker.forward(pair), maker.backward(pair))]
+    sequences = [
+        sequence for pair in _PAIRS for sequence in (maker.forward(pair), maker.backward(pair))
+    ]
     sequences += [maker.rating(each.pair, each.grade) for made in labelled(_PAIRS) for each in made]
     same.train()
     for _ in range(2):

@@ -1,4 +1,6 @@
-"""Examples as files: the three shapes, both formats, and that a file appears whole or not at all."""
+"""Examples as files: the three shapes, both formats, and that a file appears whole or not at
+all.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,7 +13,9 @@ from schemas.errors import BackstreamError
 from schemas.records import Example, ExampleOrigin, Provenance, Rating
 from streams.data.exports import Shape, row, write_jsonl, write_parquet
 
-RATING = Rating(score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1")
+RATING = Rating(
+    score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1"
+)
 MADE = Provenance(source="a.txt", document_id="d", segment_id="s", release="r1")
 BARE = Example(id="1", instruction="Say it.", response="Déjà \u2028 vu.", origin=ExampleOrigin.SEED)
 FULL = Example(
@@ -50,13 +54,20 @@ def test_triples_carry_everything() -> None:
 
 
 def test_alpaca_has_no_null() -> None:
-    assert row(BARE, Shape.ALPACA) == {"instruction": "Say it.", "input": "", "output": BARE.response}
+    assert row(BARE, Shape.ALPACA) == {
+        "instruction": "Say it.",
+        "input": "",
+        "output": BARE.response,
+    }
     assert row(FULL, Shape.ALPACA)["input"] == "Long text."
 
 
 def test_chat_puts_the_context_after_the_instruction() -> None:
     assert row(FULL, Shape.CHAT) == {
-        "messages": [{"role": "user", "content": "Sum it up.\n\nLong text."}, {"role": "assistant", "content": "Short."}]
+        "messages": [
+            {"role": "user", "content": "Sum it up.\n\nLong text."},
+            {"role": "assistant", "content": "Short."},
+        ]
     }
     assert row(BARE, Shape.CHAT)["messages"][0]["content"] == "Say it."  # type: ignore[index]
 
@@ -64,7 +75,9 @@ def test_chat_puts_the_context_after_the_instruction() -> None:
 @pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("write", [write_jsonl, write_parquet])
 @pytest.mark.parametrize("count", [0, 2, 2500])
-def test_what_is_written_is_read_back(tmp_path: Path, write: Write, shape: Shape, count: int) -> None:
+def test_what_is_written_is_read_back(
+    tmp_path: Path, write: Write, shape: Shape, count: int
+) -> None:
     path = tmp_path / "new" / "folder" / "out"
     examples = [(BARE, FULL)[i % 2] for i in range(count)]
     assert write(iter(examples), path, shape) == count

@@ -1,4 +1,6 @@
-"""Decoders of every family that users bring, tiny and random: prompted as they know it, and served as transformers does."""
+"""Decoders of every family that users bring, tiny and random: prompted as they know it, and served
+as transformers does.
+"""
 
 import asyncio
 from pathlib import Path
@@ -16,18 +18,32 @@ from models.serving.served_model import ServedModel
 from models.serving.trial import try_model
 from tests.unit.checkpoints import make_checkpoint
 
-_CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
-_PASSAGE = "Rain falls when the air holds more water than it can carry. Warm air carries more of it than cold air does."
+_CHAT = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt "
+    "%}<assistant>{% endif %}"
+)
+_PASSAGE = (
+    "Rain falls when the air holds more water than it can carry. Warm air carries more of it "
+    "than cold air does."
+)
 _FAMILIES = ["llama", "qwen2", "qwen3", "mistral", "gemma"]
 
 
-@pytest.fixture(scope="module", params=[(name, chat) for name in _FAMILIES for chat in (True, False)], ids=str)
-def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(
+    scope="module", params=[(name, chat) for name in _FAMILIES for chat in (True, False)], ids=str
+)
+def release(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """A checkpoint and its export, with a chat template or without."""
     architecture, chat = request.param
     directory = tmp_path_factory.mktemp(architecture)
     checkpoint = make_checkpoint(
-        directory / "checkpoint", architecture=architecture, markers=False, chat_template=_CHAT if chat else "", context=8192
+        directory / "checkpoint",
+        architecture=architecture,
+        markers=False,
+        chat_template=_CHAT if chat else "",
+        context=8192,
     )
     destination = directory / "release"
     export(str(checkpoint), destination)
@@ -42,7 +58,9 @@ async def test_it_writes_and_rates_as_transformers_does(release: tuple[Path, Pat
     try:
         prompter = served.prompter
         assert prompter.family is (Family.CHAT if prompter.chat else Family.PLAIN)
-        written = await served.engine.generate(prompter.backward(_PASSAGE), Sampling(max_tokens=16), ())
+        written = await served.engine.generate(
+            prompter.backward(_PASSAGE), Sampling(max_tokens=16), ()
+        )
         prompt = prompter.rating("Why does it rain?", _PASSAGE)
         rating = await served.rate("Why does it rain?", _PASSAGE, None)
         trial = await try_model(served, _PASSAGE, Sampling(max_tokens=8))
@@ -52,7 +70,11 @@ async def test_it_writes_and_rates_as_transformers_does(release: tuple[Path, Pat
     asked = torch.tensor([prompter.backward(_PASSAGE)])
     with torch.no_grad():
         expected = model.generate(
-            asked, attention_mask=torch.ones_like(asked), do_sample=False, max_new_tokens=16, eos_token_id=None
+            asked,
+            attention_mask=torch.ones_like(asked),
+            do_sample=False,
+            max_new_tokens=16,
+            eos_token_id=None,
         )
         digits = model(torch.tensor([prompt])).logits[0, -1, list(prompter.digit_ids)].softmax(-1)
     assert list(written.ids) == expected[0, asked.shape[1] :].tolist()
@@ -74,7 +96,9 @@ def test_its_facts_are_read_off_its_files(release: tuple[Path, Path]) -> None:
     assert facts.graph == "own"
 
 
-def test_a_shape_that_is_not_covered_is_served_by_the_plain_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shape_that_is_not_covered_is_served_by_the_plain_graph(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", width=32)  # heads of 8
     export(str(checkpoint), tmp_path / "release")
     asyncio.run(write_manifest(tmp_path / "release", Origin(id="small", base="small")))

@@ -1,7 +1,9 @@
-"""What ``streams/stages/faust_app.py`` relies on in faust-streaming: an upgrade that changes it is noticed here.
+"""What ``streams/stages/faust_app.py`` relies on in faust-streaming: an upgrade that changes it is
+noticed here.
 
-The stock consumer can commit past a record that is still in flight: that is why its commits are overridden. Should that
-be mended one day, ``test_the_stock_consumer_commits_past_a_gap`` fails, and the override may be thought over.
+The stock consumer can commit past a record that is still in flight: that is why its commits are
+overridden. Should that be mended one day, ``test_the_stock_consumer_commits_past_a_gap`` fails, and
+the override may be thought over.
 """
 
 import inspect
@@ -45,7 +47,9 @@ def test_an_overridden_method_is_there_with_its_parameters(name: str) -> None:
     stock, ours = getattr(Consumer, name), getattr(_gated(Gates()), name)
     assert list(inspect.signature(stock).parameters) == _OVERRIDDEN[name]
     assert list(inspect.signature(ours).parameters) == _OVERRIDDEN[name]
-    assert inspect.iscoroutinefunction(inspect.unwrap(ours)) == inspect.iscoroutinefunction(inspect.unwrap(stock))
+    assert inspect.iscoroutinefunction(inspect.unwrap(ours)) == inspect.iscoroutinefunction(
+        inspect.unwrap(stock)
+    )
 
 
 def test_nothing_else_is_overridden() -> None:
@@ -78,7 +82,10 @@ def test_the_stock_consumer_commits_past_a_gap(committed: int | None) -> None:
     # 31 is in flight: it is the next offset to be read after a crash. 32 to 34 were faster.
     acked = [32, 33, 34]
     state: Any = SimpleNamespace(
-        _acked={_TP: acked}, _gap={_TP: IntervalTree()}, _committed_offset={_TP: committed}, _acked_index={_TP: set(acked)}
+        _acked={_TP: acked},
+        _gap={_TP: IntervalTree()},
+        _committed_offset={_TP: committed},
+        _acked_index={_TP: set(acked)},
     )
     assert Consumer._new_offset(state, _TP) == 35, "record 31 would be lost"
 

@@ -18,7 +18,9 @@ _MEASURED = Measured(
     ratings=_RATINGS,
 )
 
-values = st.lists(st.integers(1, 5), min_size=1, max_size=20).map(lambda drawn: np.array(drawn, float))
+values = st.lists(st.integers(1, 5), min_size=1, max_size=20).map(
+    lambda drawn: np.array(drawn, float)
+)
 
 
 def test_every_figure_by_hand() -> None:
@@ -61,7 +63,9 @@ def test_agreement_with_people() -> None:
 @given(values, values)
 def test_auc_is_the_share_of_all_couples(above: np.ndarray, below: np.ndarray) -> None:
     difference = above[:, None] - below[None, :]
-    assert auc(above, below) == pytest.approx((difference > 0).mean() + (difference == 0).mean() / 2)
+    assert auc(above, below) == pytest.approx(
+        (difference > 0).mean() + (difference == 0).mean() / 2
+    )
 
 
 def test_auc_of_what_is_no_number_is_none() -> None:
@@ -75,4 +79,6 @@ def test_rank_correlation_sees_order_alone() -> None:
     assert rank_correlation(rising, -rising) == pytest.approx(-1)
     assert rank_correlation(rising, np.ones(4)) == 0.0
     # Ranks 1, 2.5, 2.5, 4 beside 1, 2, 3, 4.
-    assert rank_correlation(np.array([1.0, 2, 2, 3]), rising) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
+    assert rank_correlation(np.array([1.0, 2, 2, 3]), rising) == pytest.approx(
+        4.5 / math.sqrt(4.5 * 5)
+    )

@@ -1,4 +1,6 @@
-"""The promotion gate: which changes of a release's figures put it into service, and which may be chance."""
+"""The promotion gate: which changes of a release's figures put it into service, and which may be
+chance.
+"""
 
 import math
 
@@ -18,25 +20,32 @@ def _measured(pairs: int = 40, seed: int = 0) -> Measured:
     tokens = generator.integers(5, 50, (2, pairs)).astype(float)
     nats = tokens * generator.uniform(2, 4, (2, pairs))
     ratings = np.clip(np.array(_LABELS) + generator.normal(0, 1.5, (pairs, len(_LABELS))), 1, 5)
-    instruction, response = (np.stack([one, count], axis=1) for one, count in zip(nats, tokens, strict=True))
+    instruction, response = (
+        np.stack([one, count], axis=1) for one, count in zip(nats, tokens, strict=True)
+    )
     return Measured(tuple(range(pairs)), instruction, response, _LABELS, ratings)
 
 
-def _changed(parent: Measured, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None) -> Measured:
+def _changed(
+    parent: Measured, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None
+) -> Measured:
     """``parent`` with so many more nats a token: of every pair alike, or [N]."""
 
     def more(texts: np.ndarray) -> np.ndarray:
         return np.stack([texts[:, 0] + nats_a_token * texts[:, 1], texts[:, 1]], axis=1)
 
     kept = parent.ratings if ratings is None else ratings
-    return Measured(parent.pairs, more(parent.instruction), more(parent.response), parent.labels, kept)
+    return Measured(
+        parent.pairs, more(parent.instruction), more(parent.response), parent.labels, kept
+    )
 
 
 def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
     verdict = judge(_BETTER, 24)
     assert verdict.promote
     assert verdict.reason == (
-        "held-out NLL -0.150 (-0.200 to -0.100) nats a token, rating AUC +0.010 (-0.010 to +0.030), on 24 pairs"
+        "held-out NLL -0.150 (-0.200 to -0.100) nats a token, rating AUC +0.010 (-0.010 to "
+        "+0.030), on 24 pairs"
     )
 
 
@@ -50,7 +59,15 @@ def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
         ({"rating_auc": (-0.01, -0.02, -0.001)}, "AUC fell"),  # little, and no chance
         ({"rating_auc": (-0.05, -0.2, 0.1)}, "AUC fell"),  # much, and perhaps chance
         *(
-            ({name: tuple(math.nan if place == at else value for place, value in enumerate(_BETTER[name]))}, "not every figure")
+            (
+                {
+                    name: tuple(
+                        math.nan if place == at else value
+                        for place, value in enumerate(_BETTER[name])
+                    )
+                },
+                "not every figure",
+            )
             for name in _BETTER
             for at in range(3)
         ),
@@ -84,7 +101,10 @@ def test_noise_is_not_promoted_and_a_clear_change_is() -> None:
     parent = _measured()
     generator = np.random.default_rng(1)
     promoted = [
-        compare(_changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, 4.0).verdict.promote for _ in range(10)
+        compare(
+            _changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, 4.0
+        ).verdict.promote
+        for _ in range(10)
     ]
     assert sum(promoted) <= 1, "one in forty is above its interval by chance"
     noise = generator.normal(0, 0.1, len(parent.pairs))
@@ -142,7 +162,9 @@ def test_a_few_pairs_promote_nothing(pairs: int) -> None:
 def test_peoples_ratings_are_told_and_do_not_decide() -> None:
     parent = _measured()
     scores = np.array([1.0, 2, 3, 4, 5, 3])
-    of_parent = Opinions(scores, np.array([1.5, 2, 3, 4, 4.5, math.nan]))  # the last fits one model's context only
+    of_parent = Opinions(
+        scores, np.array([1.5, 2, 3, 4, 4.5, math.nan])
+    )  # the last fits one model's context only
     of_new = Opinions(scores, 6 - scores)
     comparison = compare(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
     assert comparison.verdict.promote

@@ -1,4 +1,6 @@
-"""Our own graph: the greedy tokens of transformers for every family that it covers, whatever runs beside them."""
+"""Our own graph: the greedy tokens of transformers for every family that it covers, whatever runs
+beside them.
+"""
 
 import asyncio
 import json
@@ -33,8 +35,14 @@ _LLAMA3 = {
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {}),
-    "llama, untied, every head its own keys": ("llama", {"tie_word_embeddings": False, "num_key_value_heads": 4}),
-    "llama, biases, longer rotation": ("llama", {"attention_bias": True, "mlp_bias": True, "rope_scaling": _LLAMA3}),
+    "llama, untied, every head its own keys": (
+        "llama",
+        {"tie_word_embeddings": False, "num_key_value_heads": 4},
+    ),
+    "llama, biases, longer rotation": (
+        "llama",
+        {"attention_bias": True, "mlp_bias": True, "rope_scaling": _LLAMA3},
+    ),
     "mistral": ("mistral", {"sliding_window": None}),
     "qwen2": ("qwen2", {}),
     "qwen3": ("qwen3", {"head_dim": 32}),
@@ -66,12 +74,16 @@ def make_model(kind: str, **changes: Any) -> PreTrainedModel:
 def write(model: PreTrainedModel, directory: Path) -> Path:
     directory.mkdir()
     build(model, directory / "decoder.onnx")
-    (directory / "config.json").write_text(json.dumps({"max_position_embeddings": model.config.max_position_embeddings}))
+    (directory / "config.json").write_text(
+        json.dumps({"max_position_embeddings": model.config.max_position_embeddings})
+    )
     return directory
 
 
 @pytest.fixture(scope="module", params=list(VARIANTS))
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Path]:
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[PreTrainedModel, Path]:
     kind, changes = VARIANTS[request.param]
     model = make_model(kind, **changes)
     return model, write(model, tmp_path_factory.mktemp("graph") / "model")
@@ -83,7 +95,9 @@ def prompts(count: int) -> list[list[int]]:
     found: list[list[int]] = []
     for number in range(count):
         start = found[draw.randrange(number)][:40] if number % 3 == 2 else []
-        found.append(start + [draw.randrange(VOCABULARY) for _ in range(draw.choice((1, 3, 9, 30, 70, 150)))])
+        found.append(
+            start + [draw.randrange(VOCABULARY) for _ in range(draw.choice((1, 3, 9, 30, 70, 150)))]
+        )
     return found
 
 
@@ -92,7 +106,9 @@ def assert_greedy(model: PreTrainedModel, prompt: Sequence[int], ids: Sequence[i
     with torch.no_grad():
         logits = model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
     best = logits.max(-1).values - logits[range(len(ids)), list(ids)]
-    assert float(best.max()) < 1e-4, f"token {int(best.argmax())} of {list(ids)} is not the most probable"
+    assert float(best.max()) < 1e-4, (
+        f"token {int(best.argmax())} of {list(ids)} is not the most probable"
+    )
 
 
 @pytest.mark.slow
@@ -101,15 +117,26 @@ async def test_two_hundred_mixed_prompts_give_the_tokens_of_transformers(
     served: tuple[PreTrainedModel, Path], chunk: int
 ) -> None:
     model, directory = served
-    engine = Engine.load(directory, device="cpu", threads=2, limits=EngineLimits(chunk_tokens=chunk, generation_rows=12))
+    engine = Engine.load(
+        directory,
+        device="cpu",
+        threads=2,
+        limits=EngineLimits(chunk_tokens=chunk, generation_rows=12),
+    )
     asked = prompts(200)
     digits = (10, 11, 12, 13, 14)
     try:
         written = await asyncio.gather(
-            *(engine.generate(prompt, Sampling(max_tokens=4 + number % 20), ()) for number, prompt in enumerate(asked)),
+            *(
+                engine.generate(prompt, Sampling(max_tokens=4 + number % 20), ())
+                for number, prompt in enumerate(asked)
+            ),
         )
         rated = await asyncio.gather(
-            *(engine.rate([*prompt, *one.ids], digits) for prompt, one in zip(asked[:20], written[:20], strict=True))
+            *(
+                engine.rate([*prompt, *one.ids], digits)
+                for prompt, one in zip(asked[:20], written[:20], strict=True)
+            )
         )
         stats = engine.stats()
     finally:
@@ -120,7 +147,9 @@ async def test_two_hundred_mixed_prompts_give_the_tokens_of_transformers(
     for prompt, one, rating in zip(asked[:20], written[:20], rated, strict=True):
         with torch.no_grad():
             logits = model(torch.tensor([[*prompt, *one.ids]])).logits[0, -1].double()
-        assert rating.probabilities == pytest.approx(logits[list(digits)].softmax(-1).tolist(), abs=1e-4)
+        assert rating.probabilities == pytest.approx(
+            logits[list(digits)].softmax(-1).tolist(), abs=1e-4
+        )
     assert stats.reused_tokens > 300
 
 
@@ -129,7 +158,10 @@ async def test_sampled_tokens_do_not_depend_on_what_runs_beside(tmp_path: Path) 
     sampling = Sampling(0.8, 0.9, top_k=20, repetition_penalty=1.2, seed=11, max_tokens=20)
     try:
         alone = await engine.generate([1, 2, 3], sampling, ())
-        crowd = [engine.generate(prompt, Sampling(1.0, seed=n, max_tokens=30), ()) for n, prompt in enumerate(prompts(30))]
+        crowd = [
+            engine.generate(prompt, Sampling(1.0, seed=n, max_tokens=30), ())
+            for n, prompt in enumerate(prompts(30))
+        ]
         together, *_ = await asyncio.gather(engine.generate([1, 2, 3], sampling, ()), *crowd)
         again = await engine.generate([1, 2, 3], sampling, ())
     finally:
@@ -156,35 +188,60 @@ async def test_a_row_that_outgrows_its_memory_goes_on(tmp_path: Path) -> None:
     ("kind", "changes", "part"),
     [
         ("llama", {"hidden_size": 32}, "heads of 8 numbers"),
-        ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rotary embedding of kind dynamic"),
+        (
+            "llama",
+            {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}},
+            "rotary embedding of kind dynamic",
+        ),
         ("mistral", {"sliding_window": 32}, "sliding window of 32"),
         ("gpt_neox", {}, "model type gpt_neox"),
     ],
 )
-def test_what_is_not_covered_is_named(tmp_path: Path, kind: str, changes: dict[str, Any], part: str) -> None:
+def test_what_is_not_covered_is_named(
+    tmp_path: Path, kind: str, changes: dict[str, Any], part: str
+) -> None:
     with pytest.raises(NotCovered, match=part):
         build(make_model(kind, **changes), tmp_path / "decoder.onnx")
     assert not (tmp_path / "decoder.onnx").exists()
 
 
-def test_a_part_beside_rows_that_decode_is_as_if_alone(served: tuple[PreTrainedModel, Path]) -> None:
+def test_a_part_beside_rows_that_decode_is_as_if_alone(
+    served: tuple[PreTrainedModel, Path],
+) -> None:
     model, directory = served
     slots = SlotSession.load(directory / "decoder.onnx", device="cpu", threads=1, rows=4)
-    longer, other, read = [n * 7 % VOCABULARY for n in range(40)], [7, 8, 9], [n * 5 % VOCABULARY for n in range(30)]
+    longer, other, read = (
+        [n * 7 % VOCABULARY for n in range(40)],
+        [7, 8, 9],
+        [n * 5 % VOCABULARY for n in range(30)],
+    )
     slots.read(0, longer, 0)
     slots.read(1, other, 0)
-    nothing, _ = slots.advance(Reading(3, read[:20], 0, ends=False), [Decoding(5, len(longer), Sampler(Sampling()))])
+    nothing, _ = slots.advance(
+        Reading(3, read[:20], 0, ends=False), [Decoding(5, len(longer), Sampler(Sampling()))]
+    )
     assert nothing is None
-    decoding = [Decoding(6, len(longer) + 1, Sampler(Sampling())), Decoding(9, len(other), Sampler(Sampling()))]
+    decoding = [
+        Decoding(6, len(longer) + 1, Sampler(Sampling())),
+        Decoding(9, len(other), Sampler(Sampling())),
+    ]
     logits, chosen = slots.advance(Reading(3, read[20:], 20), decoding)
     with torch.no_grad():
-        after = [model(torch.tensor([ids])).logits[0, -1].numpy() for ids in (read, [*longer, 5, 6], [*other, 9])]
+        after = [
+            model(torch.tensor([ids])).logits[0, -1].numpy()
+            for ids in (read, [*longer, 5, 6], [*other, 9])
+        ]
     np.testing.assert_allclose(logits, after[0], atol=2e-3, rtol=1e-3)
     assert chosen == [int(each.argmax()) for each in after[1:]]
 
 
 def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
-    slots = SlotSession.load(write(make_model("llama"), tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=4)
+    slots = SlotSession.load(
+        write(make_model("llama"), tmp_path / "model") / "decoder.onnx",
+        device="cpu",
+        threads=1,
+        rows=4,
+    )
     slots.read(1, [5, 6, 7], 0)
     slots._copy_whole(1, 3)
     np.testing.assert_array_equal(slots.read(3, [8], 3), slots.read(1, [8], 3))
@@ -205,7 +262,9 @@ def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
 
 def test_a_prompt_of_several_parts_has_the_logits_of_one(tmp_path: Path) -> None:
     model = make_model("qwen3", max_position_embeddings=2048)
-    slots = SlotSession.load(write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=1)
+    slots = SlotSession.load(
+        write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=1
+    )
     tokens = [n * 11 % VOCABULARY for n in range(1100)]
     with torch.no_grad():
         expected = model(torch.tensor([tokens])).logits[0].numpy()

@@ -20,7 +20,10 @@ from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_tokenizer
 
 _PAIRS = [
-    Pair(f"What is the {colour} {thing} made of, and since when?", f"The {colour} {thing} is made of wood. " * 3 + "It is old.")
+    Pair(
+        f"What is the {colour} {thing} made of, and since when?",
+        f"The {colour} {thing} is made of wood. " * 3 + "It is old.",
+    )
     for colour in ("red", "green", "blue")
     for thing in ("house", "table", "boat", "bridge")
 ]
@@ -44,7 +47,10 @@ def test_pairs_are_read_in_order_and_stripped(tmp_path: Path) -> None:
 
 
 def _passages(count: int) -> list[dict[str, object]]:
-    return [{"source": f"doc/{n}.html", "headings": ["All", f"Part {n}"], "text": f"Passage {n}. " * 8} for n in range(count)]
+    return [
+        {"source": f"doc/{n}.html", "headings": ["All", f"Part {n}"], "text": f"Passage {n}. " * 8}
+        for n in range(count)
+    ]
 
 
 def _write_lines(file: Path, rows: list[dict[str, object]]) -> Path:
@@ -62,17 +68,25 @@ def test_passages_are_split_by_document_and_only_once(tmp_path: Path) -> None:
 
 
 def test_a_heading_that_stands_everywhere_names_nothing(tmp_path: Path) -> None:
-    rows = [{**row, "headings": ["Examples"]} for row in _passages(30)] + [{**row, "headings": []} for row in _passages(3)]
+    rows = [{**row, "headings": ["Examples"]} for row in _passages(30)] + [
+        {**row, "headings": []} for row in _passages(3)
+    ]
     read = Passages.read(_write_lines(tmp_path / "passages.jsonl", rows), held_out=0.0)
     assert {pair.instruction for pair in read.training} == {""}
 
 
-def test_the_stream_repeats_keeps_within_the_longest_and_differs_by_phase(prompter: Prompter) -> None:
+def test_the_stream_repeats_keeps_within_the_longest_and_differs_by_phase(
+    prompter: Prompter,
+) -> None:
     every = Phase(tokens=1, passages=0.25, forward=0.25, rated=0.25, decay=1.0)
     recipe = Recipe(phases=(every, every), longest=900)
-    documentation = [Pair("A heading", "A passage of documentation. " * 4), Pair("", "A passage without a heading. " * 4)]
+    documentation = [
+        Pair("A heading", "A passage of documentation. " * 4),
+        Pair("", "A passage without a heading. " * 4),
+    ]
     first, second, other = (
-        list(itertools.islice(sequences(recipe, index, prompter, _PAIRS, documentation), 80)) for index in (0, 0, 1)
+        list(itertools.islice(sequences(recipe, index, prompter, _PAIRS, documentation), 80))
+        for index in (0, 0, 1)
     )
     assert first == second
     assert first != other, "each phase reads the data in an order of its own"
@@ -104,23 +118,32 @@ def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_wo
         for first in "bdfgklmnprst"
         for second in ("all", "ell", "ill", "oll", "ull", "ash", "esh", "ish", "osh")
     ]
-    grader = Grader([Pair(f"Which is the {subject}?", "x") for subject in subjects], random.Random(0))
+    grader = Grader(
+        [Pair(f"Which is the {subject}?", "x") for subject in subjects], random.Random(0)
+    )
     pair = Pair("Which is the river?", "Granite comes from Norway", "given")
     neighbour, stranger, borrower = grader.rivals(grader.draw(pair, 5), 3)
     assert [rival.grade for rival in (neighbour, stranger, borrower)] == [2, 1, 2]
-    assert {(rival.pair.response, rival.pair.context) for rival in (neighbour, stranger, borrower)} == {(pair.response, "given")}
+    assert {
+        (rival.pair.response, rival.pair.context) for rival in (neighbour, stranger, borrower)
+    } == {(pair.response, "given")}
     borrowed = {grader.rivals(grader.draw(pair, 5), 3)[2].pair.instruction for _ in range(50)}
     assert borrowed == {f"Which is the {word}?" for word in ("Granite", "comes", "from", "Norway")}
     assert grader.rivals(grader.draw(pair, 1), 3)[2].grade == 1, "no rival is better than the pair"
     without = grader.rivals(grader.draw(Pair("Which?", "1, 2, 3"), 5), 3)[2].pair.instruction
-    assert without.removeprefix("Which is the ").removesuffix("?") in subjects, "there is nothing to borrow"
+    assert without.removeprefix("Which is the ").removesuffix("?") in subjects, (
+        "there is nothing to borrow"
+    )
 
 
 def test_grades_are_the_same_in_every_process() -> None:
     program = (
-        "import random; from models.seeds.grades import Grader; from models.seeds.pairs import Pair; "
-        "pairs = [Pair(f'{one} {two} {one}{two}', 'x') for one in ('alpha', 'beta') for two in ('gamma', 'delta')]; "
-        "grader = Grader(pairs, random.Random(1)); print([grader.neighbour(pair) for pair in pairs * 5])"
+        "import random; from models.seeds.grades import Grader; from models.seeds.pairs "
+        "import Pair; "
+        "pairs = [Pair(f'{one} {two} {one}{two}', 'x') for one in ('alpha', 'beta') for two "
+        "in ('gamma', 'delta')]; "
+        "grader = Grader(pairs, random.Random(1)); print([grader.neighbour(pair) for pair in "
+        "pairs * 5])"
     )
     outputs = {
         subprocess.run(
@@ -140,15 +163,30 @@ def test_a_shortened_response_lacks_sentences_but_never_all() -> None:
     found = {shorten(Pair("Count.", text, "given"), random.Random(seed)) for seed in range(300)}
     assert {(pair.instruction, pair.context) for pair in found} == {("Count.", "given")}
     responses = {pair.response for pair in found}
-    assert {text, "One is first.", "Four? Five.", "One is first. Three is a line\n\nFour? Five."} <= responses
+    assert {
+        text,
+        "One is first.",
+        "Four? Five.",
+        "One is first. Three is a line\n\nFour? Five.",
+    } <= responses
     assert "" not in responses
     assert shorten(Pair("What?", "A word"), random.Random(1)).response == "A word"
 
 
-def test_a_question_over_a_passage_is_an_instruction_and_another_heading_is_not(prompter: Prompter) -> None:
+def test_a_question_over_a_passage_is_an_instruction_and_another_heading_is_not(
+    prompter: Prompter,
+) -> None:
     backward = Phase(tokens=1, passages=0.0, forward=0.0, rated=0.0, decay=1.0)
-    documentation = [Pair("How do I join?", "You ask the secretary. " * 4), Pair("Joining", "One may join. " * 6)]
-    read = itertools.islice(sequences(Recipe(phases=(backward,)), 0, prompter, _PAIRS, documentation), 60)
-    texts = {prompter.tokenizer.decode(list(sequence.ids), skip_special_tokens=False) for sequence in read}
+    documentation = [
+        Pair("How do I join?", "You ask the secretary. " * 4),
+        Pair("Joining", "One may join. " * 6),
+    ]
+    read = itertools.islice(
+        sequences(Recipe(phases=(backward,)), 0, prompter, _PAIRS, documentation), 60
+    )
+    texts = {
+        prompter.tokenizer.decode(list(sequence.ids), skip_special_tokens=False)
+        for sequence in read
+    }
     assert any("How do I join?" in text for text in texts)
     assert not any("One may join." in text for text in texts)

@@ -1,4 +1,6 @@
-"""Branches of a contrast sequence see the shared response and themselves, and nothing of each other."""
+"""Branches of a contrast sequence see the shared response and themselves, and nothing of each
+other.
+"""
 
 from pathlib import Path
 
@@ -30,25 +32,33 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_branch_is_computed_as_if_it_stood_alone(directory: Path) -> None:
     prompter = Prompter.load(directory)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32
+    ).eval()
     maker = SequenceMaker(prompter)
     together = contrast(maker, _GRADED)
     positions, mask = layout([together], len(together.ids))
     with torch.no_grad():
-        logits = model(input_ids=torch.tensor([together.ids]), position_ids=positions, attention_mask=mask).logits[0]
+        logits = model(
+            input_ids=torch.tensor([together.ids]), position_ids=positions, attention_mask=mask
+        ).logits[0]
         for index, graded in enumerate(_GRADED):
             alone = maker.rating(graded.pair, graded.grade).ids
             expected = model(input_ids=torch.tensor([alone])).logits[0]
             branch = slice(together.ends[index], together.ends[index + 1])
             assert together.ids[branch] == alone[together.ends[0] :]
-            torch.testing.assert_close(logits[branch], expected[together.ends[0] :], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                logits[branch], expected[together.ends[0] :], rtol=1e-4, atol=1e-5
+            )
 
 
 def test_only_the_true_instruction_and_the_digits_are_targets(directory: Path) -> None:
     maker = SequenceMaker(Prompter.load(directory), prompt_weight=0.0, rating_weight=4.0)
     together = contrast(maker, _GRADED)
     digits = [end - 1 for end in together.ends[1:]]
-    assert [together.weights[i] for i in digits] == [8.0, 4.0, 4.0], "the first weighs as much as its rivals together"
+    assert [together.weights[i] for i in digits] == [8.0, 4.0, 4.0], (
+        "the first weighs as much as its rivals together"
+    )
     taught = range(together.ends[0], together.ends[1] - 1)
     assert {together.weights[i] for i in taught} == {1.0}
     assert sum(w > 0 for w in together.weights) == len(taught) + len(digits)

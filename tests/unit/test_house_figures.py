@@ -20,7 +20,13 @@ from tests.unit.checkpoints import make_checkpoint
 
 _PAIRS = [
     Pair(f"What is a {thing}?", f"A {thing} is a thing that people {verb} with great care. " * 2)
-    for thing, verb in [("lake", "swim in"), ("boat", "sail"), ("road", "drive along"), ("bell", "ring"), ("loaf", "eat")]
+    for thing, verb in [
+        ("lake", "swim in"),
+        ("boat", "sail"),
+        ("road", "drive along"),
+        ("bell", "ring"),
+        ("loaf", "eat"),
+    ]
 ]
 
 
@@ -55,11 +61,15 @@ def test_recovery_is_the_nll_of_each_instruction_after_each_response(
 
 def test_first_of_counts_every_draw_of_rivals() -> None:
     ones = np.ones(4, int)
-    best = Recovery(np.array([[0.0, 5, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones)
+    best = Recovery(
+        np.array([[0.0, 5, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones
+    )
     assert best.first_of(2).tolist() == [1.0] * 4
     same = Recovery(np.full((4, 4), 5.0), np.full(4, 6.0), ones)
     assert same.first_of(2).tolist() == [0.0] * 4, "a tie is a loss"
-    second = Recovery(np.array([[3.0, 1, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones)
+    second = Recovery(
+        np.array([[3.0, 1, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones
+    )
     assert second.first_of(2)[0] == pytest.approx(2 / 3)
     assert second.first_of(4)[0] == 0.0
 
@@ -106,10 +116,18 @@ def test_what_is_written_is_judged_by_its_form(text: str, well_formed: bool, rep
 
 def test_the_card_keeps_what_stands_around_its_figures(tmp_path: Path) -> None:
     card = tmp_path / "CARD.md"
-    card.write_text("# Model\n<!-- written by models.house.evaluate -->\nold\n<!-- end -->\nLicence\n", encoding="utf-8")
+    card.write_text(
+        "# Model\n<!-- written by models.house.evaluate -->\nold\n<!-- end -->\nLicence\n",
+        encoding="utf-8",
+    )
     written = [Written(Pair("Is it | so?", "A\npassage"), "What <b>?", 4.25)]
     for _ in range(2):
-        render(card, {"int8": {"first_of_10": (0.9, 0.8, 0.95)}, "fp32": {"first_of_10": (0.91, 0.8, 0.95)}}, written, written)
+        render(
+            card,
+            {"int8": {"first_of_10": (0.9, 0.8, 0.95)}, "fp32": {"first_of_10": (0.91, 0.8, 0.95)}},
+            written,
+            written,
+        )
     text = card.read_text(encoding="utf-8")
     assert text.startswith("# Model\n<!-- written")
     assert text.endswith("<!-- end -->\nLicence\n")

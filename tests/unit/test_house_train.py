@@ -10,7 +10,9 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from models.house import train as training
 from models.house.settings import Phase, Recipe
 
-_PHASE = Phase(tokens=3_000, passages=0.2, forward=0.2, rated=0.3, decay=0.5, dropout=0.2, shortened=0.5)
+_PHASE = Phase(
+    tokens=3_000, passages=0.2, forward=0.2, rated=0.3, decay=0.5, dropout=0.2, shortened=0.5
+)
 _RECIPE = Recipe(
     vocabulary=300,
     layers=1,
@@ -38,7 +40,14 @@ def data(tmp_path: Path) -> tuple[Path, Path]:
         }
         for n in range(40)
     ]
-    texts = [{"source": f"doc/{n}", "headings": [f"Part {n}"], "text": f"Part {n} says this. And that, too."} for n in range(9)]
+    texts = [
+        {
+            "source": f"doc/{n}",
+            "headings": [f"Part {n}"],
+            "text": f"Part {n} says this. And that, too.",
+        }
+        for n in range(9)
+    ]
     pairs.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     passages.write_text("".join(json.dumps(row) + "\n" for row in texts), encoding="utf-8")
     return pairs, passages
@@ -75,7 +84,12 @@ def test_dropout_acts_in_training_alone_and_is_off_in_phases_without() -> None:
     torch.manual_seed(0)
     model = Qwen3ForCausalLM(
         Qwen3Config(
-            vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1
+            vocab_size=50,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            num_key_value_heads=1,
         )
     )
     dropout = training.add_dropout(model)

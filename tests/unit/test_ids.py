@@ -9,21 +9,30 @@ from schemas.ids import document_id, example_id, sampling_seed, seed_id, segment
 _PINNED = {
     "document": (document_id("docs/a.txt", "Some text.\n"), "b07d0d6d6ec190accdc097122e83d361"),
     "segment": (segment_id("Some text."), "2929c53c1cf537988bcd91864f6e7a63"),
-    "segment with context": (segment_id("Some text.", "Given."), "2c04d2828cc4a7fe903255f4c3a9f58c"),
-    "example": (example_id("s1", "house-1", "backward.markers.1", 0), "fff80ec5e2c5e21de73a0a4f71d83794"),
+    "segment with context": (
+        segment_id("Some text.", "Given."),
+        "2c04d2828cc4a7fe903255f4c3a9f58c",
+    ),
+    "example": (
+        example_id("s1", "house-1", "backward.markers.1", 0),
+        "fff80ec5e2c5e21de73a0a4f71d83794",
+    ),
     "seed": (seed_id("Why?", None, "Because."), "1265721de1c8bb80dc66540de386c757"),
 }
 
 
 @pytest.mark.parametrize("name", _PINNED)
 def test_ids_never_change(name: str) -> None:
-    # A change here means that every id on every topic changes: duplicates would no longer be known as such.
+    # A change here means that every id on every topic changes: duplicates would no longer be known
+    # as such.
     found, pinned = _PINNED[name]
     assert found == pinned
 
 
 def test_seeds_and_shares_never_change() -> None:
-    assert sampling_seed(example_id("s1", "house-1", "backward.markers.1", 0)) == 9222254258485915918
+    assert (
+        sampling_seed(example_id("s1", "house-1", "backward.markers.1", 0)) == 9222254258485915918
+    )
     assert share_of("s1") == 0.9091199777348566
 
 

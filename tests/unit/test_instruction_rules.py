@@ -12,7 +12,8 @@ RULES = InstructionRules()
     "instruction",
     [
         "What is a tuple?",
-        "How does a map differ from a file in Python?",  # subjects of software, though Self-Instruct's list has them
+        # subjects of software, though Self-Instruct's list has them
+        "How does a map differ from a file in Python?",
         "2to3: what does it convert?",
         "Describe the paragraph on imagery.",  # keywords are whole words
         "Explain why `yield` turns a function into a generator, and when that is useful.",
@@ -38,7 +39,11 @@ def test_what_passes(instruction: str) -> None:
         ("“What is a tuple?” he asked", "instruction_start", "“"),
         ("Über was spricht der Text hier?", "instruction_start", "Ü"),
         ("1 2 3 4 5 6", "instruction_no_letter", ""),
-        ("What is the list of the list of the list of the list?", "instruction_repeats", "the list of"),
+        (
+            "What is the list of the list of the list of the list?",
+            "instruction_repeats",
+            "the list of",
+        ),
         ("Explain and and and and and", "instruction_repeats", "and and and"),
     ],
 )
@@ -66,7 +71,9 @@ def test_keywords_may_be_phrases_and_symbols() -> None:
     assert InstructionRules(keywords=("c++",)).refuse("Why is C++ so fast?") is not None
 
 
-@pytest.mark.parametrize("limits", [{"min_words": 0}, {"min_words": 9, "max_words": 8}, {"keywords": ("draw", " ")}])
+@pytest.mark.parametrize(
+    "limits", [{"min_words": 0}, {"min_words": 9, "max_words": 8}, {"keywords": ("draw", " ")}]
+)
 def test_limits_that_make_no_sense(limits: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         InstructionRules(**limits)  # type: ignore[arg-type]

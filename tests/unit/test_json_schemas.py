@@ -10,7 +10,9 @@ from schemas.records import RECORDS, Record
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 def test_the_file_is_the_code(record: type[Record]) -> None:
-    assert file_of(record).read_text(encoding="utf-8") == json_schema(record), "run python -m schemas.generate"
+    assert file_of(record).read_text(encoding="utf-8") == json_schema(record), (
+        "run python -m schemas.generate"
+    )
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)

@@ -1,4 +1,6 @@
-"""Several lanes over the same weights: which prompt goes where, what they share, and what they do not."""
+"""Several lanes over the same weights: which prompt goes where, what they share, and what they do
+not.
+"""
 
 import asyncio
 import threading
@@ -56,7 +58,10 @@ def test_a_template_that_all_share_does_not_keep_its_prompts_together() -> None:
     assert lanes.count(0) == lanes.count(1) == 10
 
 
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 200), st.booleans()), max_size=60), st.integers(1, 4))
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(0, 200), st.booleans()), max_size=60),
+    st.integers(1, 4),
+)
 def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], lanes: int) -> None:
     router = Router(lanes)
     waiting: list[tuple[int, list[int]]] = []
@@ -73,9 +78,17 @@ def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], lanes: i
 
 @pytest.mark.parametrize(
     ("size", "threads", "lanes"),
-    [(1_000_000, 2, 2), (1_000_000, 16, 16), (400_000_000, 16, 2), (3_000_000_000, 16, 1), (1, 1, 1)],
+    [
+        (1_000_000, 2, 2),
+        (1_000_000, 16, 16),
+        (400_000_000, 16, 2),
+        (3_000_000_000, 16, 1),
+        (1, 1, 1),
+    ],
 )
-def test_small_models_have_a_lane_a_thread_and_large_ones_fewer(tmp_path: Path, size: int, threads: int, lanes: int) -> None:
+def test_small_models_have_a_lane_a_thread_and_large_ones_fewer(
+    tmp_path: Path, size: int, threads: int, lanes: int
+) -> None:
     file = tmp_path / "decoder.onnx"
     with file.open("wb") as sparse:
         sparse.truncate(size)
@@ -133,7 +146,9 @@ async def test_a_fault_in_one_lane_does_not_reach_another(tiny_model: TinyModel)
     lanes = [Lane(Broken(open_tiny(tiny_model)), reopen=whole), Lane(whole())]
     engine = Engine(lanes)
     try:
-        both = await asyncio.gather(engine.rate([1], DIGITS), engine.rate([2], DIGITS), return_exceptions=True)
+        both = await asyncio.gather(
+            engine.rate([1], DIGITS), engine.rate([2], DIGITS), return_exceptions=True
+        )
         assert isinstance(both[0], EngineError)
         assert not isinstance(both[1], BaseException)
         await asyncio.gather(engine.rate([1], DIGITS), engine.rate([2], DIGITS))

@@ -19,7 +19,8 @@ defining a generator function, and are only used in the body of the generator fu
     [
         "What does the yield statement do in Python?",
         "Explain when yield expressions and statements are used.",
-        "How is the yield statement related to the parentheses that would otherwise be required in an expression?",
+        "How is the yield statement related to the parentheses that would otherwise be "
+        "required in an expression?",
         # A long subject in the response's own words, inside a frame of the instruction's own.
         "Why are yield expressions and statements only used when defining a generator function?",
         "Where can I find the score of each match, and what was the answer to the last question?",
@@ -35,7 +36,8 @@ def test_naming_the_subject_is_no_leak(instruction: str) -> None:
     [
         "It can be used to omit the parentheses that would otherwise be required",
         "it can be used to\nomit the (parentheses)?",
-        "Is it right that yield expressions and statements are only used when defining a generator function, and are only used?",
+        "Is it right that yield expressions and statements are only used when defining a "
+        "generator function, and are only used?",
     ],
 )
 def test_copied_instruction(instruction: str) -> None:
@@ -65,7 +67,10 @@ def test_response_that_starts_with_the_instruction(response: str) -> None:
     assert leak.reason == "response_echoes_instruction"
 
 
-@pytest.mark.parametrize("response", ["", "???", "To sort a list, use sorted().", "How do I sort?", "How do I sort a listing?"])
+@pytest.mark.parametrize(
+    "response",
+    ["", "???", "To sort a list, use sorted().", "How do I sort?", "How do I sort a listing?"],
+)
 def test_response_that_starts_otherwise(response: str) -> None:
     assert find_leak("How do I sort a list?", response) is None
 
@@ -92,13 +97,19 @@ def test_traces_of_a_prompt(marker: str) -> None:
     assert leak.reason == "prompt_leak"
 
 
-@given(st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=60))
-def test_copied_run_is_what_a_search_for_every_run_gives(asked: list[str], answer: list[str]) -> None:
+@given(
+    st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=60)
+)
+def test_copied_run_is_what_a_search_for_every_run_gives(
+    asked: list[str], answer: list[str]
+) -> None:
     def length(start: int) -> int:
         return max(
             end - start
             for end in range(start, len(asked) + 1)
-            if any(answer[at : at + end - start] == asked[start:end] for at in range(len(answer) + 1))
+            if any(
+                answer[at : at + end - start] == asked[start:end] for at in range(len(answer) + 1)
+            )
         )
 
     start = length(0) if asked else 0

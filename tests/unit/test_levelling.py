@@ -1,4 +1,6 @@
-"""Keys and values in 8 bits: levelling them changes no result, and neither does keeping them so, as far as 8 bits allow."""
+"""Keys and values in 8 bits: levelling them changes no result, and neither does keeping them so, as
+far as 8 bits allow.
+"""
 
 import json
 import os
@@ -53,14 +55,18 @@ def test_levelling_changes_no_result_and_levels(variant: str) -> None:
     heads_share = hasattr(model.model.layers[0].self_attn, "k_norm")
     for number in range(len(model.model.layers)):
         keys = after.keys[number].amax(dim=0) if heads_share else after.keys[number]
-        assert keys.numpy() == pytest.approx(spans.keys[number], rel=1e-3)  # all of them as large as the largest was
+        assert keys.numpy() == pytest.approx(
+            spans.keys[number], rel=1e-3
+        )  # all of them as large as the largest was
         assert after.values[number].numpy() == pytest.approx(spans.values[number], rel=1e-3)
 
 
 def opened(model: PreTrainedModel, directory: Path, spans: Spans | None) -> SlotSession:
     directory.mkdir()
     build(model, directory / Precision.INT8.file, Precision.INT8, spans=spans)
-    (directory / "config.json").write_text(json.dumps({"max_position_embeddings": model.config.max_position_embeddings}))
+    (directory / "config.json").write_text(
+        json.dumps({"max_position_embeddings": model.config.max_position_embeddings})
+    )
     return SlotSession.load(directory / Precision.INT8.file, device="cpu", threads=1, rows=3)
 
 
@@ -81,20 +87,30 @@ def results(session: SlotSession) -> list[Logits]:
     session.read(0, TEXT[:30], 0)
     session.advance(Reading(1, TEXT[:20], 0, ends=False), [])
     recorder = Recorder()
-    read, _ = session.advance(Reading(1, TEXT[20:40], 20, ends=True), [Decoding(TEXT[30], 30, recorder)])
+    read, _ = session.advance(
+        Reading(1, TEXT[20:40], 20, ends=True), [Decoding(TEXT[30], 30, recorder)]
+    )
     session.advance(None, [Decoding(TEXT[31], 31, recorder), Decoding(TEXT[40], 40, recorder)])
     assert read is not None
     return [read, *recorder.kept]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_keys_and_values_in_8_bits_give_nearly_the_same_logits(variant: str, tmp_path: Path) -> None:
+def test_keys_and_values_in_8_bits_give_nearly_the_same_logits(
+    variant: str, tmp_path: Path
+) -> None:
     kind, changes = VARIANTS[variant]
     model = make_model(kind, **{"initializer_range": 0.1, **changes})
     spans = level(model, measure(model, PROMPTS))
-    exact, rounded = opened(model, tmp_path / "exact", None), opened(model, tmp_path / "rounded", spans)
+    exact, rounded = (
+        opened(model, tmp_path / "exact", None),
+        opened(model, tmp_path / "rounded", spans),
+    )
     for wanted, found in zip(results(exact), results(rounded), strict=True):
         assert np.corrcoef(wanted, found)[0, 1] > 0.998
-    kept = {node.type.tensor_type.elem_type for node in onnx.load(tmp_path / "rounded" / Precision.INT8.file).graph.input}
+    kept = {
+        node.type.tensor_type.elem_type
+        for node in onnx.load(tmp_path / "rounded" / Precision.INT8.file).graph.input
+    }
     assert onnx.TensorProto.INT8 in kept
     assert onnx.TensorProto.FLOAT not in kept

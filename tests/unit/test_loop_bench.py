@@ -1,4 +1,6 @@
-"""The experiment on the whole loop: who reads what, that it goes on where it was, its intervals and its report."""
+"""The experiment on the whole loop: who reads what, that it goes on where it was, its intervals and
+its report.
+"""
 
 import asyncio
 import json
@@ -8,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch, as must the next
+os.environ.setdefault(
+    "ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16"
+)  # must precede torch, as must the next
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
@@ -33,15 +37,37 @@ from schemas.records import Candidate, Provenance
 from tests.unit.checkpoints import make_checkpoint
 
 _SETTINGS = replace(
-    TINY, seeds=6, unlabelled=8, passages=4, held_out=5, validation=4, last_rows=20, measured_unlabelled=8, training_seeds=(0, 1)
+    TINY,
+    seeds=6,
+    unlabelled=8,
+    passages=4,
+    held_out=5,
+    validation=4,
+    last_rows=20,
+    measured_unlabelled=8,
+    training_seeds=(0, 1),
 )
-_THINGS = ("house", "table", "boat", "bridge", "tower", "wheel", "clock", "river", "candle", "mirror", "ladder", "garden")
+_THINGS = (
+    "house",
+    "table",
+    "boat",
+    "bridge",
+    "tower",
+    "wheel",
+    "clock",
+    "river",
+    "candle",
+    "mirror",
+    "ladder",
+    "garden",
+)
 
 
 def _row(number: int, thing: str) -> dict[str, str]:
     asked = f"Tell me how q{number} {thing} x{number} came about in y{number}?"
     said = (
-        f"Row {number}: a {thing} of kind {number} was built by hand from wood and stone, and stood for z{number} years in all."
+        f"Row {number}: a {thing} of kind {number} was built by hand from wood and stone, and "
+        f"stood for z{number} years in all."
     )
     return {"instruction": asked, "context": "", "response": said}
 
@@ -49,24 +75,49 @@ def _row(number: int, thing: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Instruction data and documentation in which some rows give others away."""
-    rows = [_row(number, thing) for number in range(12) for thing in (_THINGS[number], _THINGS[(number + 5) % 12])]
+    rows = [
+        _row(number, thing)
+        for number in range(12)
+        for thing in (_THINGS[number], _THINGS[(number + 5) % 12])
+    ]
     rows += [_row(100 + number, thing) for number, thing in enumerate(_THINGS * 3)]
-    telltales = [f"It was once asked: {row['instruction'].upper()} And so it was answered." + " Well." * 20 for row in rows]
-    rows += [{"instruction": f"Say w{n} v{n} u{n} t{n}!", "context": "", "response": text} for n, text in enumerate(telltales)]
-    rows += [{"instruction": f"Sum up k{n} j{n} now", "context": f"Given {n}. " * 9, "response": "Too short."} for n in range(5)]
-    last = [_row(500 + number, _THINGS[number % 12]) for number in range(20)]
-    # The response of a row that is measured on, under another instruction, among the rows that the base reads.
+    telltales = [
+        f"It was once asked: {row['instruction'].upper()} And so it was answered." + " Well." * 20
+        for row in rows
+    ]
     rows += [
-        {"instruction": f"Ask h{n} g{n} f{n} e{n}?", "context": "", "response": row["response"]} for n, row in enumerate(last)
+        {"instruction": f"Say w{n} v{n} u{n} t{n}!", "context": "", "response": text}
+        for n, text in enumerate(telltales)
+    ]
+    rows += [
+        {
+            "instruction": f"Sum up k{n} j{n} now",
+            "context": f"Given {n}. " * 9,
+            "response": "Too short.",
+        }
+        for n in range(5)
+    ]
+    last = [_row(500 + number, _THINGS[number % 12]) for number in range(20)]
+    # The response of a row that is measured on, under another instruction, among the rows that the
+    # base reads.
+    rows += [
+        {"instruction": f"Ask h{n} g{n} f{n} e{n}?", "context": "", "response": row["response"]}
+        for n, row in enumerate(last)
     ]
     directory = tmp_path_factory.mktemp("data")
     data, documentation = directory / "dolly.jsonl", directory / "passages.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows + last), encoding="utf-8")
     passages = [
-        {"source": f"doc/{n}.html", "headings": ["All", f"Part {n}"], "text": f"Passage {n} tells of things. " * 30}
+        {
+            "source": f"doc/{n}.html",
+            "headings": ["All", f"Part {n}"],
+            "text": f"Passage {n} tells of things. " * 30,
+        }
         for n in range(9)
     ]
-    passages.append({"source": "faq.html", "headings": ["Asked"], "text": f"{rows[0]['instruction']} " * 20})
+    passages.append(
+        {"source": "faq.html", "headings": ["Asked"], "text": f"{rows[0]['instruction']} " * 20}
+    )
     documentation.write_text("".join(json.dumps(row) + "\n" for row in passages), encoding="utf-8")
     return data, documentation
 
@@ -79,7 +130,9 @@ def divided(files: tuple[Path, Path]) -> Split:
 def test_the_parts_have_nothing_in_common(divided: Split) -> None:
     pairs = [*divided.held_out, *divided.validation]
     instructions = (
-        [pair.instruction for pair in pairs] + [*divided.truths.values()] + [seed.instruction for seed in divided.seeds]
+        [pair.instruction for pair in pairs]
+        + [*divided.truths.values()]
+        + [seed.instruction for seed in divided.seeds]
     )
     responses = [pair.response for pair in pairs] + [segment.text for segment in divided.unlabelled]
     responses += [seed.response for seed in divided.seeds]
@@ -98,21 +151,39 @@ def test_what_is_measured_on_is_of_the_last_rows(divided: Split, files: tuple[Pa
 def test_the_base_reads_no_instruction_and_no_response_that_is_measured_on(divided: Split) -> None:
     texts = [*divided.dolly_texts, *divided.passage_texts]
     pairs = [*divided.held_out, *divided.validation]
-    secret = [pair.instruction for pair in pairs] + [*divided.truths.values()] + [seed.instruction for seed in divided.seeds]
+    secret = (
+        [pair.instruction for pair in pairs]
+        + [*divided.truths.values()]
+        + [seed.instruction for seed in divided.seeds]
+    )
     folded = [" ".join(words(text)) for text in texts]
-    assert not [text for text in folded for instruction in secret if " ".join(words(instruction)) in text]
+    assert not [
+        text for text in folded for instruction in secret if " ".join(words(instruction)) in text
+    ]
     assert not {pair.response for pair in pairs} & set(texts)
     assert divided.counts["texts left out for an instruction in them"] > 0
-    assert divided.counts["texts left out for a response that is measured on"] >= len(divided.held_out)
-    assert {segment.text for segment, _ in divided.answered} & set(texts)  # what is unlabelled may be read
+    assert divided.counts["texts left out for a response that is measured on"] >= len(
+        divided.held_out
+    )
+    assert {segment.text for segment, _ in divided.answered} & set(
+        texts
+    )  # what is unlabelled may be read
 
 
-def test_the_split_is_the_same_for_rows_in_another_order(divided: Split, files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_split_is_the_same_for_rows_in_another_order(
+    divided: Split, files: tuple[Path, Path], tmp_path: Path
+) -> None:
     lines = files[0].read_text(encoding="utf-8").splitlines()
     shuffled = tmp_path / "dolly.jsonl"
-    shuffled.write_text("\n".join([*lines[:-20][::-1], *lines[-20:][::-1]]) + "\n", encoding="utf-8")
+    shuffled.write_text(
+        "\n".join([*lines[:-20][::-1], *lines[-20:][::-1]]) + "\n", encoding="utf-8"
+    )
     again = split(shuffled, files[1], replace(_SETTINGS, base_texts=None))
-    assert (again.seeds, again.unlabelled, again.held_out) == (divided.seeds, divided.unlabelled, divided.held_out)
+    assert (again.seeds, again.unlabelled, again.held_out) == (
+        divided.seeds,
+        divided.unlabelled,
+        divided.held_out,
+    )
 
 
 def test_too_little_data_is_told(files: tuple[Path, Path]) -> None:
@@ -123,7 +194,11 @@ def test_too_little_data_is_told(files: tuple[Path, Path]) -> None:
 
 
 def test_a_quotation_is_found_whatever_its_case_and_punctuation() -> None:
-    texts = ["He said: who BUILT the bridge? Nobody knew.", "who built the other bridge", "the bridge who built"]
+    texts = [
+        "He said: who BUILT the bridge? Nobody knew.",
+        "who built the other bridge",
+        "the bridge who built",
+    ]
     assert texts_that_quote(texts, ["Who built the bridge?", "the bridge"]) == {0}
 
 
@@ -159,7 +234,9 @@ def test_results_of_other_settings_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path: Path) -> None:
-    settings = replace(_SETTINGS, vocabulary=300, layers=1, width=32, feed_forward=32, heads=1, base_tokens=150_000)
+    settings = replace(
+        _SETTINGS, vocabulary=300, layers=1, width=32, feed_forward=32, heads=1, base_tokens=150_000
+    )
     once = pretrain(settings, divided, tmp_path / "once", lambda detail: None)
 
     def kill(detail: str) -> None:
@@ -176,10 +253,21 @@ def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path:
     assert twice["loss"] == pytest.approx(once["loss"], abs=0.05)
 
 
-def test_every_step_learns_from_the_weights_of_the_one_before(divided: Split, tmp_path: Path) -> None:
+def test_every_step_learns_from_the_weights_of_the_one_before(
+    divided: Split, tmp_path: Path
+) -> None:
     base, pairs = make_checkpoint(tmp_path / "base"), [Pair.of(seed) for seed in divided.seeds]
-    trained = tune(base, divided.seeds, (), _SETTINGS.training(60_000, 0, 3e-3), tmp_path / "m0", lambda detail: None)
-    before, after = (validate(checkpoint, pairs) for checkpoint in (base, tmp_path / "m0" / "checkpoint"))
+    trained = tune(
+        base,
+        divided.seeds,
+        (),
+        _SETTINGS.training(60_000, 0, 3e-3),
+        tmp_path / "m0",
+        lambda detail: None,
+    )
+    before, after = (
+        validate(checkpoint, pairs) for checkpoint in (base, tmp_path / "m0" / "checkpoint")
+    )
     assert after < 0.6 * before
     assert trained["loss"] < 0.6 * before, "the loss was not that of the weights that were learnt"
 
@@ -188,20 +276,27 @@ def test_one_model_from_the_base_to_its_figures(divided: Split, tmp_path: Path) 
     base = make_checkpoint(tmp_path / "base")
     settings = replace(_SETTINGS, longest=512, choices=4)
     told: list[str] = []
-    trained = tune(base, divided.seeds, (), settings.training(3000, 0, 1e-3), tmp_path / "m0", told.append)
+    trained = tune(
+        base, divided.seeds, (), settings.training(3000, 0, 1e-3), tmp_path / "m0", told.append
+    )
     assert trained["seeds"] == 6
     assert 0 < trained["tokens"] <= 3000
     release = release_of(tmp_path / "m0", "base")
     found = measure(tmp_path / "m0" / "checkpoint", release, divided, settings, told.append)
-    assert {name: len(found[name]) for name in ("rating_true", "rating_hard", "first", "rouge")} == dict.fromkeys(
-        ("rating_true", "rating_hard", "first", "rouge"), 5
-    )
+    assert {
+        name: len(found[name]) for name in ("rating_true", "rating_hard", "first", "rouge")
+    } == dict.fromkeys(("rating_true", "rating_hard", "first", "rouge"), 5)
     assert len(found["instruction"]["nats"]) == 5
     assert len(found["rouge_unlabelled"]) == len(found["first_unlabelled"]) == 8
-    written, refused = asyncio.run(stages.write(release, divided.unlabelled, settings.sampling(), told.append))
+    written, refused = asyncio.run(
+        stages.write(release, divided.unlabelled, settings.sampling(), told.append)
+    )
     assert len(written) + sum(refused.values()) == 12
     candidate = Candidate(
-        id="c", instruction="What is known of this row?", response="It stood for long.", provenance=Provenance(segment_id="s")
+        id="c",
+        instruction="What is known of this row?",
+        response="It stood for long.",
+        provenance=Provenance(segment_id="s"),
     )
     (scored,), _ = asyncio.run(stages.rate(release, [candidate], told.append))
     kept, _ = asyncio.run(stages.curate([scored], divided.seeds, 1.0))
@@ -226,11 +321,16 @@ def test_a_paired_difference_is_surer_than_the_figures(tmp_path: Path) -> None:
 def test_the_same_model_is_not_told_apart_from_itself() -> None:
     model = [Auc(np.array([3.0, 4.0, 5.0]), np.array([1.0, 4.0, 2.0]))] * 2
     assert Draws.make(3, 2, 100).difference(model, model) == Figure(0.0, 0.0, 0.0, (0.0, 0.0))
-    assert Draws.make(3, 2, 100).difference(model, model).verdict(lower_is_better=True) == "not told apart"
+    assert (
+        Draws.make(3, 2, 100).difference(model, model).verdict(lower_is_better=True)
+        == "not told apart"
+    )
 
 
 def test_training_seeds_must_agree() -> None:
-    assert Figure(0.2, 0.1, 0.3, (0.3, 0.3, -0.1)).verdict(lower_is_better=False) == "not told apart"
+    assert (
+        Figure(0.2, 0.1, 0.3, (0.3, 0.3, -0.1)).verdict(lower_is_better=False) == "not told apart"
+    )
 
 
 def test_a_counted_auc_is_that_of_the_repeated_pairs() -> None:
@@ -255,7 +355,11 @@ def test_the_threshold_lets_a_share_pass() -> None:
 
 def test_an_instruction_is_nearest_to_its_own_truth_or_not() -> None:
     truths = ["how does a bridge stand", "who built the tower", "when was paper made"]
-    assert nearest(["why does a bridge stand", "how does a bridge stand", ""], truths, 3) == [1.0, 0.0, 0.0]
+    assert nearest(["why does a bridge stand", "how does a bridge stand", ""], truths, 3) == [
+        1.0,
+        0.0,
+        0.0,
+    ]
 
 
 _REPORTED = replace(_SETTINGS, held_out=12, resamples=50)
@@ -267,10 +371,21 @@ def _fabricate(directory: Path, settings: LoopSettings) -> Results:
     generator = np.random.default_rng(0)
 
     def write(name: str, value: dict[str, Any]) -> None:
-        (directory / f"{name}.json").write_text(json.dumps({"seconds": 60.0, "value": value}), encoding="utf-8")
+        (directory / f"{name}.json").write_text(
+            json.dumps({"seconds": 60.0, "value": value}), encoding="utf-8"
+        )
 
     write("data", {"counts": {"rows": 1000, "seeds": 6}})
-    write("base", {"tokens": 1000, "parameters": 10, "seconds": 5.0, "loss": 3.2, "log": [[100, 5.0], [1000, 3.2]]})
+    write(
+        "base",
+        {
+            "tokens": 1000,
+            "parameters": 10,
+            "seconds": 5.0,
+            "loss": 3.2,
+            "log": [[100, 5.0], [1000, 3.2]],
+        },
+    )
     write("rate", {"validation": [[0.001, 3.0], [0.003, 2.9]], "rate": 0.003})
     hard, responses = generator.uniform(1, 2, 12), 8
     for seed in settings.training_seeds:
@@ -279,8 +394,16 @@ def _fabricate(directory: Path, settings: LoopSettings) -> Results:
             write(
                 f"{arm}-{seed}.measure",
                 dict.fromkeys(("instruction", "response", "response_both_tags"), nats)
-                | {name: [*generator.uniform(1, 5, 12)] for name in ("rating_true", "rating_random", "rating_hard")}
-                | {"rouge": [*(hard / 4)], "first": [1.0] * 12, "rouge_unlabelled": [0.5] * 8, "first_unlabelled": [0.0] * 8},
+                | {
+                    name: [*generator.uniform(1, 5, 12)]
+                    for name in ("rating_true", "rating_random", "rating_hard")
+                }
+                | {
+                    "rouge": [*(hard / 4)],
+                    "first": [1.0] * 12,
+                    "rouge_unlabelled": [0.5] * 8,
+                    "first_unlabelled": [0.0] * 8,
+                },
             )
             trained = {
                 "seeds": 6,
@@ -292,10 +415,16 @@ def _fabricate(directory: Path, settings: LoopSettings) -> Results:
                 "loss": 1.0,
             }
             write(f"{arm}-{seed}-0.003.train", trained)
-        write(f"m0-{seed}.candidates", {"candidates": [{}] * 7, "refused": {"unfinished_instruction": 1}})
+        write(
+            f"m0-{seed}.candidates",
+            {"candidates": [{}] * 7, "refused": {"unfinished_instruction": 1}},
+        )
         for arm in (Arm.M1, Arm.M2, Arm.UNCURATED):
             refused = {"below_threshold": 5, "not_novel": 1}
-            write(f"{arm}-{seed}.set", {"examples": [{}] * 3, "refused": refused, "threshold": 3.9, "passing": 4})
+            write(
+                f"{arm}-{seed}.set",
+                {"examples": [{}] * 3, "refused": refused, "threshold": 3.9, "passing": 4},
+            )
         ratings: list[float | None] = [*generator.uniform(1, 4.4, responses)]
         ratings[0] = None
         write(
@@ -306,9 +435,14 @@ def _fabricate(directory: Path, settings: LoopSettings) -> Results:
                 "nearest": [0.0, *[1.0] * 7],
                 "first": [1.0] * 8,
                 "rating": {"m0": ratings, "m1": ratings},
-                "member": {arm: [False, True, True, *[False] * 5] for arm in ("m1", "m2", "uncurated")},
+                "member": {
+                    arm: [False, True, True, *[False] * 5] for arm in ("m1", "m2", "uncurated")
+                },
                 "documentation": {"m1": 1, "m2": 2, "uncurated": 3},
-                "samples": [["A | response\nin lines", "Who?", "Why?", 3.25], ["Another", "What?", "", None]],
+                "samples": [
+                    ["A | response\nin lines", "Who?", "Why?", 3.25],
+                    ["Another", "What?", "", None],
+                ],
             },
         )
     return Results(directory)
@@ -319,13 +453,20 @@ def test_the_report_tells_what_the_results_say(tmp_path: Path) -> None:
     header = Header("python -m bench.loop --data some.jsonl", "2 cores")
     discussion = tmp_path / "discussion.md"
     discussion.write_text("What I make of it.\n", encoding="utf-8")
-    text = write_report(results, _REPORTED, header, tmp_path / "docs", discussion).read_text(encoding="utf-8")
+    text = write_report(results, _REPORTED, header, tmp_path / "docs", discussion).read_text(
+        encoding="utf-8"
+    )
     assert "python -m bench.loop --data some.jsonl" in text
-    assert "- **M1: seeds and curated** against **M0: seeds, short**: better in NLL of the instruction" in text
+    assert (
+        "- **M1: seeds and curated** against **M0: seeds, short**: better in NLL of the instruction"
+        in text
+    )
     assert "| NLL of the instruction | -0.200 | -0.200 to -0.200 | -0.200 -0.200 | better |" in text
     curated_alone = text.split("### M1: seeds and curated less curated alone")[1].split("###")[0]
     assert "AUC" not in curated_alone  # which never learnt to rate
-    assert "| rated 4.5 or more | 0 | 0% | – | – | – | – |  |" in text  # an empty set has no figures
+    assert (
+        "| rated 4.5 or more | 0 | 0% | – | – | – | – |  |" in text
+    )  # an empty set has no figures
     assert "A \\| response in lines" in text
     assert "0.001: 3.000, 0.003: 2.900" in text
     assert text.endswith("What I make of it.\n")
@@ -338,7 +479,10 @@ def test_the_same_results_give_the_same_report(tmp_path: Path) -> None:
     results = _fabricate(tmp_path / "results", _REPORTED)
     for name in ("one", "two"):
         write_report(results, _REPORTED, Header("c", "m"), tmp_path / name, tmp_path / "none.md")
-    files = [sorted(file for file in (tmp_path / name).rglob("*") if file.is_file()) for name in ("one", "two")]
+    files = [
+        sorted(file for file in (tmp_path / name).rglob("*") if file.is_file())
+        for name in ("one", "two")
+    ]
     assert len(files[0]) == 4
     assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
     assert "Discussion" not in files[0][0].read_text(encoding="utf-8")
@@ -348,11 +492,17 @@ def test_the_report_copes_with_what_is_not_there(tmp_path: Path) -> None:
     results = _fabricate(tmp_path / "results", _REPORTED)
     for seed in _REPORTED.training_seeds:
         (results.directory / f"curated-only-{seed}.measure.json").unlink()
-        (results.directory / f"curated-only-{seed}-0.003.train.json").write_text('{"seconds": 0, "value": {"skipped": "none"}}')
-    text = write_report(results, _REPORTED, Header("c", "m"), tmp_path / "docs").read_text(encoding="utf-8")
+        (results.directory / f"curated-only-{seed}-0.003.train.json").write_text(
+            '{"seconds": 0, "value": {"skipped": "none"}}'
+        )
+    text = write_report(results, _REPORTED, Header("c", "m"), tmp_path / "docs").read_text(
+        encoding="utf-8"
+    )
     assert "| curated alone | not trained" in text
     assert "less curated alone" not in text
-    nothing = write_report(Results(tmp_path / "empty"), _REPORTED, Header("c", "m"), tmp_path / "other")
+    nothing = write_report(
+        Results(tmp_path / "empty"), _REPORTED, Header("c", "m"), tmp_path / "other"
+    )
     assert "# What the loop gains" in nothing.read_text(encoding="utf-8")
 
 

@@ -18,7 +18,9 @@ def test_a_name_has_its_prefix_and_unit(metric: MetricDefinition) -> None:
     assert metric.name.endswith(_UNITS)
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
     assert metric.meaning.endswith(".")
-    assert not any("id" in label.split("_") for label in metric.labels), "an id as a label is a series for each record"
+    assert not any("id" in label.split("_") for label in metric.labels), (
+        "an id as a label is a series for each record"
+    )
 
 
 def test_the_list_is_whole_and_names_none_twice() -> None:
@@ -37,7 +39,11 @@ def test_the_document_is_the_list() -> None:
 
 def test_each_is_served_under_its_name() -> None:
     measured = Metrics()
-    makers = {Kind.COUNTER: measured.counter, Kind.GAUGE: measured.gauge, Kind.HISTOGRAM: measured.histogram}
+    makers = {
+        Kind.COUNTER: measured.counter,
+        Kind.GAUGE: measured.gauge,
+        Kind.HISTOGRAM: measured.histogram,
+    }
     for metric in METRICS:
         labels = dict.fromkeys(metric.labels, "x")
         made = makers[metric.kind](metric, **labels)

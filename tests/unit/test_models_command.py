@@ -38,7 +38,9 @@ def test_add_show_and_list_tell_the_same(checkpoint: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_try_shows_prompts_answers_probabilities_and_speed(checkpoint: Path, cache: Path, tmp_path: Path) -> None:
+def test_try_shows_prompts_answers_probabilities_and_speed(
+    checkpoint: Path, cache: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "passage.txt"
     file.write_text("Tides follow the moon.\n", encoding="utf-8")
     options = [str(checkpoint), str(file), "-s", "generation.max_tokens=8"]
@@ -48,9 +50,20 @@ def test_try_shows_prompts_answers_probabilities_and_speed(checkpoint: Path, cac
     assert 0 < trial["generated_tokens"] <= 8
     assert trial["seconds"] > 0
     plain = _run(app, ["models", "try", *options]).stdout
-    for part in ("BACKWARD PROMPT", "INSTRUCTION", "RATING PROMPT", "RATING", "1: 0.", "prompt tokens read"):
+    for part in (
+        "BACKWARD PROMPT",
+        "INSTRUCTION",
+        "RATING PROMPT",
+        "RATING",
+        "1: 0.",
+        "prompt tokens read",
+    ):
         assert part in plain
-    from_input = _run(app, ["models", "try", str(checkpoint), "-", *options[2:], "--json"], input="Tides follow the moon.")
+    from_input = _run(
+        app,
+        ["models", "try", str(checkpoint), "-", *options[2:], "--json"],
+        input="Tides follow the moon.",
+    )
     assert json.loads(from_input.stdout)["rating"] == trial["rating"]
 
 
@@ -66,7 +79,9 @@ def test_an_empty_text_is_refused(cache: Path) -> None:
     assert "no text" in str(failed.exception)
 
 
-def test_an_empty_cache_is_said_to_be(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_cache_is_said_to_be(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BACKSTREAM_CACHE", str(tmp_path / "none"))
     listed = _run(app, ["models", "list"])
     assert listed.exit_code == 0

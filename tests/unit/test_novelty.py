@@ -9,12 +9,18 @@ from models.evaluation.rouge import rouge_l, words
 from schemas.errors import SettingsError
 
 # Few words, so that texts share many of them, repeat them and tie.
-TEXTS = st.lists(st.sampled_from(["what", "is", "the", "a", "list", "tuple", "of", "x", "y", "z"]), max_size=14).map(" ".join)
+TEXTS = st.lists(
+    st.sampled_from(["what", "is", "the", "a", "list", "tuple", "of", "x", "y", "z"]), max_size=14
+).map(" ".join)
 IDS = st.sampled_from([f"e{number}" for number in range(12)])
-THRESHOLDS = st.one_of(st.sampled_from([0.7, 0.5, 1.0, 2 / 3, 0.1]), st.floats(min_value=0.01, max_value=1.0))
+THRESHOLDS = st.one_of(
+    st.sampled_from([0.7, 0.5, 1.0, 2 / 3, 0.1]), st.floats(min_value=0.01, max_value=1.0)
+)
 
 
-def scan(kept: dict[str, str], threshold: float, text: str, besides: str | None = None) -> Near | None:
+def scan(
+    kept: dict[str, str], threshold: float, text: str, besides: str | None = None
+) -> Near | None:
     """The definition: compare with everything, one longest common subsequence after the other."""
     found = [
         Near(id, rouge)
@@ -32,7 +38,9 @@ def plain_rouge_l(a: list[str], b: list[str]) -> float:
     for word in a:
         above = row[:]
         for column, other in enumerate(b, start=1):
-            row[column] = above[column - 1] + 1 if word == other else max(row[column - 1], above[column])
+            row[column] = (
+                above[column - 1] + 1 if word == other else max(row[column - 1], above[column])
+            )
     return 2 * row[-1] / (len(a) + len(b))
 
 
@@ -49,7 +57,9 @@ def test_index_equals_linear_scan(kept: dict[str, str], threshold: float, query:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(IDS, st.none() | TEXTS), max_size=40), TEXTS)
-def test_index_equals_linear_scan_after_replacements_and_removals(steps: list[tuple[str, str | None]], query: str) -> None:
+def test_index_equals_linear_scan_after_replacements_and_removals(
+    steps: list[tuple[str, str | None]], query: str
+) -> None:
     index = NoveltyIndex()
     kept: dict[str, str] = {}
     for id, text in steps:
@@ -102,13 +112,24 @@ def test_texts_without_words_are_near_nothing() -> None:
 
 
 def test_few_texts_are_compared() -> None:
-    """The cost of a query does not follow the number of texts kept: the index leaves few to compare."""
+    """The cost of a query does not follow the number of texts kept: the index leaves few to
+    compare.
+    """
     index = NoveltyIndex()
     for number in range(3000):
-        index.add(f"e{number}", f"What is the meaning of term{number} in the chapter about topic{number % 97}?")
-    compared = list(index._candidates(words("What is the meaning of novelty in the chapter about curation?")))
+        index.add(
+            f"e{number}",
+            f"What is the meaning of term{number} in the chapter about topic{number % 97}?",
+        )
+    compared = list(
+        index._candidates(words("What is the meaning of novelty in the chapter about curation?"))
+    )
     assert len(compared) == 3000  # these are all alike, and so would never have been kept
-    compared = list(index._candidates(words("Explain the meaning of a novelty index for curation of what is new")))
+    compared = list(
+        index._candidates(
+            words("Explain the meaning of a novelty index for curation of what is new")
+        )
+    )
     assert len(compared) == 0
 
 

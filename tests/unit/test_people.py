@@ -1,4 +1,6 @@
-"""People's ratings as the trainer reads them: one score a pair, and never one that is measured on trained on."""
+"""People's ratings as the trainer reads them: one score a pair, and never one that is measured on
+trained on.
+"""
 
 from pathlib import Path
 
@@ -14,12 +16,27 @@ from schemas.records import Example, ExampleOrigin, HumanRating
 
 
 def _rating(id: str, score: int, rater: str = "", at: float = 0.0) -> HumanRating:
-    return HumanRating(id=id, instruction=f"What is {id}?", response=f"{id} is a thing.", score=score, rater=rater, at=at)
+    return HumanRating(
+        id=id,
+        instruction=f"What is {id}?",
+        response=f"{id} is a thing.",
+        score=score,
+        rater=rater,
+        at=at,
+    )
 
 
 def _seed(number: int) -> Example:
-    instruction, response = f"What does n{number} m{number}?", f"Number {number} is good for counting."
-    return Example(id=seed_id(instruction, None, response), instruction=instruction, response=response, origin=ExampleOrigin.SEED)
+    instruction, response = (
+        f"What does n{number} m{number}?",
+        f"Number {number} is good for counting.",
+    )
+    return Example(
+        id=seed_id(instruction, None, response),
+        instruction=instruction,
+        response=response,
+        origin=ExampleOrigin.SEED,
+    )
 
 
 _SEEDS = [_seed(number) for number in range(20)]
@@ -28,11 +45,16 @@ _SEEDS = [_seed(number) for number in range(20)]
 def test_a_file_is_read_line_by_line(tmp_path: Path) -> None:
     file = tmp_path / "ratings.jsonl"
     ratings = [_rating("a", 5), _rating("b", 1)]
-    file.write_text("".join(f"{rating.model_dump_json()}\n\n" for rating in ratings), encoding="utf-8")
+    file.write_text(
+        "".join(f"{rating.model_dump_json()}\n\n" for rating in ratings), encoding="utf-8"
+    )
     assert read_ratings(file) == ratings
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"id": "a"}', '{"id": "a", "instruction": "b", "response": "c", "score": 6}'])
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"id": "a"}', '{"id": "a", "instruction": "b", "response": "c", "score": 6}'],
+)
 def test_a_line_that_is_no_rating_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "ratings.jsonl"
     file.write_text(f"{_rating('a', 3).model_dump_json()}\n{line}\n", encoding="utf-8")
@@ -47,7 +69,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_newest_of_an_example_counts_whoever_gave_it() -> None:
     found = rated_pairs(
-        [_rating("b", 5, "one", at=1), _rating("b", 4, "two", at=3), _rating("b", 1, "one", at=2), _rating("a", 2)]
+        [
+            _rating("b", 5, "one", at=1),
+            _rating("b", 4, "two", at=3),
+            _rating("b", 1, "one", at=2),
+            _rating("a", 2),
+        ]
     )
     assert [(each.id, each.score) for each in found] == [("a", 2), ("b", 4)]
     assert found[0].pair == Pair("What is a?", "a is a thing.")

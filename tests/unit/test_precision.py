@@ -45,7 +45,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (float("nan"), 0.05, 0.97, Precision.FP32),
     ],
 )
-def test_int8_is_chosen_where_quality_holds(nll: float, shift: float, same: float, chosen: Precision) -> None:
+def test_int8_is_chosen_where_quality_holds(
+    nll: float, shift: float, same: float, chosen: Precision
+) -> None:
     assert Comparison.choice(3.0, nll, shift, same) is chosen
 
 
@@ -56,9 +58,13 @@ def test_the_house_model_is_served_in_int8(house: Path) -> None:
     assert found["rating_agreement"] > 0.9
     assert found["chosen"] == "int8"
     # In the faster of the two ways.
-    assert "MatMulNBits" not in {node.op_type for node in onnx.load(house / "decoder.int8.onnx").graph.node}
+    assert "MatMulNBits" not in {
+        node.op_type for node in onnx.load(house / "decoder.int8.onnx").graph.node
+    }
     assert ModelFacts.read(house).precision == "int8"
-    assert (house / "decoder.int8.onnx").stat().st_size < 0.5 * (house / "decoder.onnx").stat().st_size
+    assert (house / "decoder.int8.onnx").stat().st_size < 0.5 * (
+        house / "decoder.onnx"
+    ).stat().st_size
     assert COMPARISON in verify(house).files
 
 
@@ -76,7 +82,9 @@ async def test_each_precision_reproduces_the_golden_answers(house: Path, precisi
 @pytest.mark.slow
 def test_a_model_that_int8_changes_is_served_in_fp32(tmp_path: Path) -> None:
     release = tmp_path / "release"
-    export(str(make_checkpoint(tmp_path / "checkpoint", context=2048)), release)  # random weights: ties everywhere
+    export(
+        str(make_checkpoint(tmp_path / "checkpoint", context=2048)), release
+    )  # random weights: ties everywhere
     assert chosen_precision(release) is Precision.FP32
     assert not (release / "decoder.int8.onnx").exists()
     with pytest.raises(ModelError, match=r"no decoder.int8.onnx: it cannot be served in int8"):
@@ -91,7 +99,9 @@ def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
     graph = onnx.load(tmp_path / "decoder.fp16.onnx").graph
     numbers = {node.type.tensor_type.elem_type for node in (*graph.input, *graph.output)}
     assert onnx.TensorProto.FLOAT16 in numbers
-    assert onnx.TensorProto.FLOAT not in numbers | {weight.data_type for weight in graph.initializer}
+    assert onnx.TensorProto.FLOAT not in numbers | {
+        weight.data_type for weight in graph.initializer
+    }
 
 
 def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -117,14 +127,18 @@ def test_smoothing_moves_outliers_and_changes_no_result(kind: str) -> None:
         same.load_state_dict(model.state_dict())
     before = measure(same, prompts)
     smooth(model, before)
-    assert largest_distance(model, same) < 1e-2 * float(same(torch.arange(60)[None]).logits.abs().max())
+    assert largest_distance(model, same) < 1e-2 * float(
+        same(torch.arange(60)[None]).logits.abs().max()
+    )
     after = measure(model, prompts)
     assert before.inputs[1].max() / before.inputs[1].median() > 100
     assert after.inputs[1].max() / after.inputs[1].median() < 20
 
 
 @pytest.mark.slow
-def test_where_the_faster_int8_does_not_hold_the_closer_one_is_tried(house: Path, tmp_path: Path) -> None:
+def test_where_the_faster_int8_does_not_hold_the_closer_one_is_tried(
+    house: Path, tmp_path: Path
+) -> None:
     release, faster, closer = tmp_path / "release", tmp_path / "faster", tmp_path / "closer"
     shutil.copytree(house, release)
     for way in (faster, closer):

@@ -20,7 +20,13 @@ class Clock:
 
 
 def _flow(done: int, lag: int = 0, **messages: int) -> Flow:
-    return Flow(messages, [StageLag("segmenter", "documents", done, lag), StageLag("backward", "segments", 2 * done, lag)])
+    return Flow(
+        messages,
+        [
+            StageLag("segmenter", "documents", done, lag),
+            StageLag("backward", "segments", 2 * done, lag),
+        ],
+    )
 
 
 @pytest.fixture
@@ -54,7 +60,9 @@ def test_rates_are_smoothed_and_fall_when_nothing_comes(clock: Clock) -> None:
     rates.update(_flow(50))
     clock.now += 5
     rates.update(_flow(50))
-    assert rates.per_second["segmenter"] == pytest.approx(5.0), "half of ten seconds at 10, half at 0"
+    assert rates.per_second["segmenter"] == pytest.approx(5.0), (
+        "half of ten seconds at 10, half at 0"
+    )
     clock.now += 60
     rates.update(_flow(50))
     assert rates.per_second["segmenter"] == 0.0
@@ -83,7 +91,9 @@ def test_two_readings_at_one_moment_are_no_division_by_zero(clock: Clock) -> Non
     assert rates.per_second == {}
 
 
-def test_without_a_terminal_there_is_a_line_every_few_seconds(progress: Progress, clock: Clock, out: io.StringIO) -> None:
+def test_without_a_terminal_there_is_a_line_every_few_seconds(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
     with progress:
         progress.flow(_flow(0, 1_234, curated=7))
         for _ in range(12):
@@ -91,7 +101,10 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(progress: Progress
             progress.flow(_flow(10))
     lines = out.getvalue().splitlines()
     assert len(lines) == 3, "at 0, 5 and 10 seconds"
-    assert "segmenter 0 done, 1,234 to do, 0.0/s | backward 0 done, 1,234 to do, 0.0/s | curated 7" in lines[0]
+    assert (
+        "segmenter 0 done, 1,234 to do, 0.0/s | backward 0 done, 1,234 to do, 0.0/s | curated 7"
+        in lines[0]
+    )
     assert "\x1b" not in out.getvalue()
 
 
@@ -101,7 +114,12 @@ def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> Non
         {"event": "training", "examples": 12},
         {"event": "evaluated", "model": "new", "metrics": {}},
         {"event": "released", "id": "r-1", "directory": "/x"},
-        {"event": "announced", "release": "r-1", "status": "kept", "reason": "held-out NLL did not fall"},
+        {
+            "event": "announced",
+            "release": "r-1",
+            "status": "kept",
+            "reason": "held-out NLL did not fall",
+        },
         {"event": "failed", "process": "trainer", "error": "[red]no[/red] disk"},
         {"event": "died", "process": "worker-1", "exit_code": -9},
     ]
@@ -124,7 +142,9 @@ def test_an_event_of_a_newer_process_is_passed_over(progress: Progress, out: io.
     assert out.getvalue() == ""
 
 
-def test_a_training_step_stands_in_the_next_line_until_it_is_over(progress: Progress, clock: Clock, out: io.StringIO) -> None:
+def test_a_training_step_stands_in_the_next_line_until_it_is_over(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
     progress.event({"event": "step", "step": 3, "steps": 40, "loss": 2.34567})
     progress.flow(_flow(0))
     assert "training: step 3 of 40, loss 2.346" in out.getvalue()
@@ -140,5 +160,12 @@ def test_on_a_terminal_there_is_a_table(clock: Clock, out: io.StringIO) -> None:
         progress.flow(_flow(3, 4, curated=5, **{"dead-letters": 6}))
         progress.note("a line that stays")
     shown = out.getvalue()
-    for text in ("segmenter", "documents", "backward", "dead-letters", "to do", "a line that stays"):
+    for text in (
+        "segmenter",
+        "documents",
+        "backward",
+        "dead-letters",
+        "to do",
+        "a line that stays",
+    ):
         assert text in shown

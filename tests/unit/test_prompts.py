@@ -14,14 +14,23 @@ from tokenizers.processors import TemplateProcessing
 from models.prompts.exemplars import exemplars
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
-from models.prompts.templates import AUGMENTED_TAG, BOTH_TAGS, DIGITS, MARKERS, SEED_TAG, Family, Task
+from models.prompts.templates import (
+    AUGMENTED_TAG,
+    BOTH_TAGS,
+    DIGITS,
+    MARKERS,
+    SEED_TAG,
+    Family,
+    Task,
+)
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_tokenizer
 
 _CHAT = (
-    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}{{ eos_token }}{% endfor %}"
+    "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}{{ "
+    "eos_token }}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
 _SPECIALS = (*MARKERS, "<|end|>", "<|pad|>")
@@ -75,21 +84,36 @@ def test_markers_win_over_a_chat_template(tmp_path: Path) -> None:
 
 
 def test_prompts_read_as_their_templates(prompters: dict[Family, Prompter]) -> None:
-    markers, chat, plain = (prompters[family] for family in (Family.MARKERS, Family.CHAT, Family.PLAIN))
+    markers, chat, plain = (
+        prompters[family] for family in (Family.MARKERS, Family.CHAT, Family.PLAIN)
+    )
     assert _spelt(markers, markers.backward("R")) == "<|response|>R<|instruction|>"
     assert _spelt(markers, markers.backward("R", "C")) == "<|context|>C<|response|>R<|instruction|>"
     assert _spelt(markers, markers.rating("I", "R")) == "<|response|>R<|instruction|>I<|score|>"
     assert _spelt(markers, markers.forward("I")) == f"{BOTH_TAGS}<|instruction|>I<|response|>"
-    assert _spelt(plain, plain.backward("R")).endswith("\n\n\n### Answer:\nR\n\n### The request that it answers:\n")
+    assert _spelt(plain, plain.backward("R")).endswith(
+        "\n\n\n### Answer:\nR\n\n### The request that it answers:\n"
+    )
     assert _spelt(plain, plain.rating("I", "R", "C")).endswith("perfectly):\nScore: ")
     asked = _spelt(chat, chat.forward("I", "C", SEED_TAG))
     assert asked == f"<|pad|><system>{SEED_TAG}<|end|><user>I\n\nC<|end|><assistant>"
-    assert _spelt(chat, chat.rating("I", "R")).endswith('"Score: " and the number.<|end|><assistant>Score: ')
+    assert _spelt(chat, chat.rating("I", "R")).endswith(
+        '"Score: " and the number.<|end|><assistant>Score: '
+    )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pieces=st.lists(st.sampled_from([*_SPECIALS, "{response}", "{tag}", "{{", "a", " ", "\n", "ü", "🙂"]), max_size=8))
-def test_text_from_outside_is_never_special_and_never_a_slot(prompter: Prompter, pieces: list[str]) -> None:
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pieces=st.lists(
+        st.sampled_from([*_SPECIALS, "{response}", "{tag}", "{{", "a", " ", "\n", "ü", "🙂"]),
+        max_size=8,
+    )
+)
+def test_text_from_outside_is_never_special_and_never_a_slot(
+    prompter: Prompter, pieces: list[str]
+) -> None:
     text = "x" + "".join(pieces) + "x"
     specials = _special_ids(prompter)
 
@@ -112,7 +136,9 @@ def test_digits_are_found_where_a_rating_is_read(prompter: Prompter) -> None:
     assert [prompter.tokenizer.decode([id]) for id in prompter.digit_ids] == list(DIGITS)
     prompt = prompter.rating("What?", "That.", None)
     for digit, id in zip(DIGITS, prompter.digit_ids, strict=True):
-        whole = prompter.tokenizer.encode(_spelt(prompter, prompt) + digit, add_special_tokens=False).ids
+        whole = prompter.tokenizer.encode(
+            _spelt(prompter, prompt) + digit, add_special_tokens=False
+        ).ids
         assert whole == [*prompt, id], "the digit is the very next token"
 
 
@@ -121,12 +147,19 @@ def test_training_asks_what_inference_asks(prompter: Prompter) -> None:
     for pair in (Pair("Why, 2 times?", "Because of <|score|>."), Pair("Ä?", "B\n\nC", "given")):
         context = pair.context or None
         rating = list(maker.rating(pair, 3).ids)
-        assert rating == [*prompter.rating(pair.instruction, pair.response, context), prompter.digit_ids[2]]
+        assert rating == [
+            *prompter.rating(pair.instruction, pair.response, context),
+            prompter.digit_ids[2],
+        ]
         backward = list(maker.backward(pair).ids)
-        assert backward == prompter.backward(pair.response, context) + prompter.target(pair.instruction)
+        assert backward == prompter.backward(pair.response, context) + prompter.target(
+            pair.instruction
+        )
         for tag in (SEED_TAG, AUGMENTED_TAG):
             forward = list(maker.forward(pair, tag).ids)
-            assert forward == prompter.forward(pair.instruction, context, tag) + prompter.target(pair.response)
+            assert forward == prompter.forward(pair.instruction, context, tag) + prompter.target(
+                pair.response
+            )
 
 
 def test_a_rating_continues_its_backward_prompt(prompters: dict[Family, Prompter]) -> None:
@@ -144,7 +177,9 @@ def _write_bytes_tokenizer(directory: Path, without: str) -> None:
     make_tokenizer(directory, markers=False)
     file = directory / "tokenizer.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    content["model"]["vocab"] = {token: id for token, id in content["model"]["vocab"].items() if token not in without}
+    content["model"]["vocab"] = {
+        token: id for token, id in content["model"]["vocab"].items() if token not in without
+    }
     file.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -189,9 +224,13 @@ def test_stop_tokens_are_those_of_the_tokenizer_and_the_generation(
 ) -> None:
     make_tokenizer(tmp_path)
     _config(tmp_path, lambda config: config.update(eos_token={"content": "<|end|>"}))
-    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": declared}), encoding="utf-8")
+    (tmp_path / "generation_config.json").write_text(
+        json.dumps({"eos_token_id": declared}), encoding="utf-8"
+    )
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    markers = tuple(tokenizer.token_to_id(marker) for marker in MARKERS)  # a marker opens the next field: it ends this one too
+    markers = tuple(
+        tokenizer.token_to_id(marker) for marker in MARKERS
+    )  # a marker opens the next field: it ends this one too
     assert Prompter.load(tmp_path).stop_ids == (tokenizer.token_to_id("<|end|>"), *more, *markers)
 
 
@@ -207,17 +246,26 @@ def test_padding_and_truncation_of_a_tokenizer_are_switched_off(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("place", ["list", "file"])
-def test_a_chat_template_is_found_wherever_it_lies(tmp_path: Path, place: str, prompters: dict[Family, Prompter]) -> None:
+def test_a_chat_template_is_found_wherever_it_lies(
+    tmp_path: Path, place: str, prompters: dict[Family, Prompter]
+) -> None:
     make_tokenizer(tmp_path, markers=False)
     named = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": _CHAT}]
-    _config(tmp_path, lambda config: config.update(bos_token="<|pad|>", **({"chat_template": named} if place == "list" else {})))
+    _config(
+        tmp_path,
+        lambda config: config.update(
+            bos_token="<|pad|>", **({"chat_template": named} if place == "list" else {})
+        ),
+    )
     if place == "file":
         (tmp_path / "chat_template.jinja").write_text(_CHAT, encoding="utf-8")
     assert Prompter.load(tmp_path).backward("R") == prompters[Family.CHAT].backward("R")
 
 
 @pytest.mark.parametrize("task", Task)
-def test_a_base_model_is_shown_worked_examples(task: Task, prompters: dict[Family, Prompter]) -> None:
+def test_a_base_model_is_shown_worked_examples(
+    task: Task, prompters: dict[Family, Prompter]
+) -> None:
     plain = prompters[Family.PLAIN]
     shown = _spelt(plain, list(plain.shots[task]))
     for pair, answer in exemplars(task):
@@ -227,7 +275,9 @@ def test_a_base_model_is_shown_worked_examples(task: Task, prompters: dict[Famil
     assert not prompters[Family.MARKERS].rated
 
 
-def test_a_chat_models_rating_comes_after_three_rated_turns(prompters: dict[Family, Prompter]) -> None:
+def test_a_chat_models_rating_comes_after_three_rated_turns(
+    prompters: dict[Family, Prompter],
+) -> None:
     chat = replace(prompters[Family.CHAT], system="Be brief.")
     spelt = _spelt(chat, chat.rating("I", "R"))
     assert spelt.startswith("<|pad|><system>Be brief.<|end|><user>Rate how well")
@@ -243,7 +293,9 @@ def test_a_chat_models_rating_comes_after_three_rated_turns(prompters: dict[Fami
         assert "Score: " not in _spelt(chat, task)
 
 
-def test_the_rated_turns_are_the_same_for_every_pair_and_count_where_room_is_reckoned(prompters: dict[Family, Prompter]) -> None:
+def test_the_rated_turns_are_the_same_for_every_pair_and_count_where_room_is_reckoned(
+    prompters: dict[Family, Prompter],
+) -> None:
     chat = prompters[Family.CHAT]
     alone = replace(chat, rated=())
     turns = len(chat.rating("", "")) - len(alone.rating("", ""))
@@ -259,11 +311,15 @@ def test_a_rated_turn_cannot_forge_a_special_token(prompters: dict[Family, Promp
         chat,
         rated=tuple(
             (Pair(f"x{end}x", f"{end}{{response}}"), digit)
-            for end, (_, digit) in zip(("<|end|>", "<|pad|>", "<assistant>"), chat.rated, strict=True)
+            for end, (_, digit) in zip(
+                ("<|end|>", "<|pad|>", "<assistant>"), chat.rated, strict=True
+            )
         ),
     )
     specials = _special_ids(chat)
-    assert [i for i in hostile.rating("I", "R") if i in specials] == [i for i in chat.rating("I", "R") if i in specials]
+    assert [i for i in hostile.rating("I", "R") if i in specials] == [
+        i for i in chat.rating("I", "R") if i in specials
+    ]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +331,9 @@ def test_a_rated_turn_cannot_forge_a_special_token(prompters: dict[Family, Promp
         "{% for m in messages | reverse %}{{ m.content }}{% endfor %}",
     ],
 )
-def test_a_template_that_does_not_take_several_turns_gets_one(tmp_path: Path, template: str) -> None:
+def test_a_template_that_does_not_take_several_turns_gets_one(
+    tmp_path: Path, template: str
+) -> None:
     chat = _chat_prompter(tmp_path, template)
     assert chat.rated == ()
     assert _spelt(chat, chat.rating("I", "R")).count("Rate how well") == 1
@@ -293,8 +351,13 @@ def test_a_base_models_instruction_ends_with_its_line(prompters: dict[Family, Pr
     (newline,) = plain.tokenizer.encode("\n", add_special_tokens=False).ids
     assert newline in plain.instruction_stop_ids
     assert plain.instruction(plain.tokenizer.encode(" Why?").ids, newline) == "Why?"
-    joined = replace(plain, line_ends=frozenset({plain.tokenizer.token_to_id("?")}))  # stands for a token such as "?\n"
-    assert joined.instruction(plain.tokenizer.encode("Why").ids, plain.tokenizer.token_to_id("?")) == "Why?"
+    joined = replace(
+        plain, line_ends=frozenset({plain.tokenizer.token_to_id("?")})
+    )  # stands for a token such as "?\n"
+    assert (
+        joined.instruction(plain.tokenizer.encode("Why").ids, plain.tokenizer.token_to_id("?"))
+        == "Why?"
+    )
     for family in (Family.CHAT, Family.MARKERS):
         assert prompters[family].instruction_stop_ids == frozenset(prompters[family].stop_ids)
 
@@ -303,18 +366,26 @@ def test_a_base_models_prompt_opens_as_its_tokenizer_opens_a_text(tmp_path: Path
     make_tokenizer(tmp_path, markers=False)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     beginning = tokenizer.token_to_id("<|pad|>")
-    tokenizer.post_processor = TemplateProcessing(single="<|pad|> $A", special_tokens=[("<|pad|>", beginning)])
+    tokenizer.post_processor = TemplateProcessing(
+        single="<|pad|> $A", special_tokens=[("<|pad|>", beginning)]
+    )
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     for prompt in (Prompter.load(tmp_path).backward("R"), Prompter.load(tmp_path).rating("I", "R")):
         assert prompt[0] == beginning
         assert beginning not in prompt[1:]
 
 
-def test_a_system_prompt_leads_a_chat_models_prompts_and_is_part_of_their_provenance(prompters: dict[Family, Prompter]) -> None:
-    chat, markers = (replace(prompters[family], system="Be brief.") for family in (Family.CHAT, Family.MARKERS))
+def test_a_system_prompt_leads_a_chat_models_prompts_and_is_part_of_their_provenance(
+    prompters: dict[Family, Prompter],
+) -> None:
+    chat, markers = (
+        replace(prompters[family], system="Be brief.") for family in (Family.CHAT, Family.MARKERS)
+    )
     assert _spelt(chat, chat.backward("R")).startswith("<|pad|><system>Be brief.<|end|><user>")
     assert _spelt(chat, chat.rating("I", "R")).startswith("<|pad|><system>Be brief.<|end|><user>")
-    assert _spelt(chat, chat.forward("I", None, SEED_TAG)).startswith(f"<|pad|><system>{SEED_TAG}<|end|>")
+    assert _spelt(chat, chat.forward("I", None, SEED_TAG)).startswith(
+        f"<|pad|><system>{SEED_TAG}<|end|>"
+    )
     other = replace(chat, system="Be long.")
     ids = {each.template_id(Task.BACKWARD) for each in (prompters[Family.CHAT], chat, other)}
     assert len(ids) == 3
@@ -338,9 +409,15 @@ def test_a_chat_template_has_what_transformers_offers_it(tmp_path: Path) -> None
 
 
 def test_a_template_that_refuses_system_turns_gets_them_in_the_users(tmp_path: Path) -> None:
-    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + _CHAT
+    refusing = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not "
+        "supported') }}{% endif %}" + _CHAT
+    )
     prompter = replace(_chat_prompter(tmp_path, refusing), system="Be brief.")
-    assert _spelt(prompter, prompter.forward("I", None, SEED_TAG)) == f"<user>{SEED_TAG}\n\nI<|end|><assistant>"
+    assert (
+        _spelt(prompter, prompter.forward("I", None, SEED_TAG))
+        == f"<user>{SEED_TAG}\n\nI<|end|><assistant>"
+    )
     rating = _spelt(prompter, prompter.rating("I", "R"))
     assert rating.startswith("<user>Be brief.\n\nRate how well")
     assert rating.count("Be brief.") == 1
@@ -361,7 +438,10 @@ def test_a_chat_template_is_kept_in_its_box(tmp_path: Path, template: str) -> No
         _chat_prompter(tmp_path, template)
 
 
-@pytest.mark.parametrize("template", ["{% if %}", "{{ 1 + 'a' }}", "{{ 1 / 0 }}", "{% for i in range(10 ** 9) %}{% endfor %}"])
+@pytest.mark.parametrize(
+    "template",
+    ["{% if %}", "{{ 1 + 'a' }}", "{{ 1 / 0 }}", "{% for i in range(10 ** 9) %}{% endfor %}"],
+)
 def test_a_chat_template_that_is_wrong_is_told(tmp_path: Path, template: str) -> None:
     with pytest.raises(ModelError, match="cannot be rendered"):
         _chat_prompter(tmp_path, template)

@@ -1,4 +1,6 @@
-"""Rating by hand: which pairs are shown, what each answer does, and that nothing gives the model's rating away."""
+"""Rating by hand: which pairs are shown, what each answer does, and that nothing gives the model's
+rating away.
+"""
 
 import os
 import pty
@@ -14,9 +16,16 @@ from streams.cli.ratings import ask_about
 from streams.data.ratings import spread
 
 
-def scored(id: str, score: float = 3.25, response: str = "So.", context: str | None = None) -> Scored:
-    candidate = Candidate(id=id, instruction=f"Why {id}?", context=context, response=response, provenance=Provenance())
-    return Scored(candidate=candidate, rating=Rating(score=score, probabilities=(0, 0, 1, 0, 0), release="r", template="t"))
+def scored(
+    id: str, score: float = 3.25, response: str = "So.", context: str | None = None
+) -> Scored:
+    candidate = Candidate(
+        id=id, instruction=f"Why {id}?", context=context, response=response, provenance=Provenance()
+    )
+    return Scored(
+        candidate=candidate,
+        rating=Rating(score=score, probabilities=(0, 0, 1, 0, 0), release="r", template="t"),
+    )
 
 
 class Written:
@@ -68,12 +77,19 @@ def test_a_rating_holds_the_pair_and_who_gave_it() -> None:
 
     ask_about([scored("a", context="Given.")], Keeps(), "ada", iter("4"))  # type: ignore[arg-type]
     (rating,) = kept
-    assert (rating.id, rating.instruction, rating.context, rating.response) == ("a", "Why a?", "Given.", "So.")
+    assert (rating.id, rating.instruction, rating.context, rating.response) == (
+        "a",
+        "Why a?",
+        "Given.",
+        "So.",
+    )
     assert (rating.score, rating.rater) == (4, "ada")
     assert rating.at > 1.7e9
 
 
-def test_a_long_answer_is_cut_and_shown_whole_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_answer_is_cut_and_shown_whole_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     long = scored("a", response="word " * 1000 + "END")
     ask_about([long], Written(), "", iter("q"))  # type: ignore[arg-type]
     assert "END" not in (shown := capsys.readouterr().out)
@@ -82,7 +98,9 @@ def test_a_long_answer_is_cut_and_shown_whole_when_asked(capsys: pytest.CaptureF
     assert "END" in capsys.readouterr().out
 
 
-def test_what_is_shown_cannot_steer_the_terminal_and_has_no_score(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_shown_cannot_steer_the_terminal_and_has_no_score(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     ask_about([scored("a", 3.25, "\x1b[2Jred\x9b31m\ttab\r\n")], Written(), "", iter("5"))  # type: ignore[arg-type]
     shown = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\r"} & set(shown)
@@ -107,24 +125,36 @@ def test_the_order_is_the_same_whatever_came_first_and_does_not_rise_with_the_sc
     assert len({tuple(turn) for turn in turns}) > 5
 
 
-@pytest.mark.parametrize(("scores", "length"), [({}, 0), ({"a": 5.0}, 1), ({"a": 4.9, "b": 4.8, "c": 1.0}, 3)])
+@pytest.mark.parametrize(
+    ("scores", "length"), [({}, 0), ({"a": 5.0}, 1), ({"a": 4.9, "b": 4.8, "c": 1.0}, 3)]
+)
 def test_empty_fifths_are_passed_over(scores: dict[str, float], length: int) -> None:
     assert len(spread(scores)) == length
 
 
 def test_on_a_terminal_one_key_is_an_answer() -> None:
-    program = "from streams.cli.ratings import _keys; print([key for _, key in zip(range(3), _keys())])"
+    program = (
+        "from streams.cli.ratings import _keys; print([key for _, key in zip(range(3), _keys())])"
+    )
     terminal, stdin = pty.openpty()
     root = Path(__file__).parents[2]
     command = [sys.executable, "-u", "-c", program]
-    with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, cwd=root, bufsize=0) as process:
+    with subprocess.Popen(
+        command, stdin=stdin, stdout=subprocess.PIPE, cwd=root, bufsize=0
+    ) as process:
         try:
             assert process.stdout is not None
             told = b""
-            for typed, echoed in ((b"4", b"4\n"), (b"S", b"4\ns\n"), (b"\x1b[A", b"4\ns\n?\n['4', 's', '?']\n")):
+            for typed, echoed in (
+                (b"4", b"4\n"),
+                (b"S", b"4\ns\n"),
+                (b"\x1b[A", b"4\ns\n?\n['4', 's', '?']\n"),
+            ):
                 while told != echoed:
                     if not told.endswith(b"?\n"):
-                        os.write(terminal, typed)  # again: what is typed before a key is awaited is dropped
+                        os.write(
+                            terminal, typed
+                        )  # again: what is typed before a key is awaited is dropped
                     while told != echoed and select.select([process.stdout], [], [], 3)[0]:
                         told += os.read(process.stdout.fileno(), 100)
                     assert echoed.startswith(told)

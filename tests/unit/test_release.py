@@ -8,7 +8,15 @@ import pytest
 
 from models.prompts.templates import Task
 from models.releases.checkpoints import sha256_of
-from models.releases.release import MANIFEST, GoldenVector, Manifest, is_release, read_manifest, release_id, verify
+from models.releases.release import (
+    MANIFEST,
+    GoldenVector,
+    Manifest,
+    is_release,
+    read_manifest,
+    release_id,
+    verify,
+)
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_tokenizer
 
@@ -62,7 +70,9 @@ def test_a_missing_file_is_refused_by_name(release: Path) -> None:
         (lambda manifest: manifest.update(golden=[{"task": "poetry", "prompt": []}]), "golden"),
     ],
 )
-def test_a_false_manifest_is_refused(release: Path, change: Callable[[dict[str, object]], object], message: str) -> None:
+def test_a_false_manifest_is_refused(
+    release: Path, change: Callable[[dict[str, object]], object], message: str
+) -> None:
     manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
     change(manifest)
     (release / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
@@ -97,6 +107,10 @@ def test_ids_follow_from_the_weights_and_what_they_were_made_from(tmp_path: Path
         (tmp_path / name / "model.safetensors").write_bytes(weights)
     one, again, other = (tmp_path / name for name in ("one", "again", "other"))
     assert release_id(one, "r", ("x",)) == release_id(again, "r", ("x",))
-    ids = {release_id(one, "r", ("x",)), release_id(one, "r", ("y",)), release_id(other, "r", ("x",))}
+    ids = {
+        release_id(one, "r", ("x",)),
+        release_id(one, "r", ("y",)),
+        release_id(other, "r", ("x",)),
+    }
     assert len(ids) == 3
     assert all(id.startswith("r-") and len(id) == 10 for id in ids)

@@ -14,7 +14,11 @@ _RELEASE = Release(
     created_at=1.0,
     metrics={"instruction_nll": 3.0, "pairs": 24.0, "rating_auc": 0.75},
     parent_metrics={"instruction_nll": 3.2, "pairs": 24.0, "rating_auc": 0.8},
-    intervals={"instruction_nll": (-0.2, -0.3, 0.1), "nll": (-0.15, -0.25, 0.05), "rating_auc": (-0.05, -0.1, 0.02)},
+    intervals={
+        "instruction_nll": (-0.2, -0.3, 0.1),
+        "nll": (-0.15, -0.25, 0.05),
+        "rating_auc": (-0.05, -0.1, 0.02),
+    },
     reason="the fall of the held-out NLL may be chance",
     examples=1200,
     seeds=96,
@@ -26,7 +30,9 @@ def test_figures_stand_beside_the_parents_with_intervals_and_the_verdict() -> No
     assert ["instruction_nll", "3.000", "3.200", "-0.200", "-0.300", "to", "+0.100"] in lines
     assert ["pairs", "24.000", "24.000"] in lines
     assert ["nll", "(mean", "of", "both)", "-0.150", "-0.250", "to", "+0.050"] in lines
-    assert "when it was trained: the fall of the held-out NLL may be chance" in describe_release(_RELEASE)
+    assert "when it was trained: the fall of the held-out NLL may be chance" in describe_release(
+        _RELEASE
+    )
     assert lines[-1] == ["in", "/nowhere"]
 
 

@@ -10,13 +10,23 @@ from models.evaluation.metrics import Measured, Opinions
 from models.evaluation.promotion import Comparison, compare
 from models.training.report import CURVE, DATA, HISTOGRAM, REPORT, Report
 
-_COUNTS = {"seeds": 96, "examples": 1200, "ratings": 30, "leaked": 2, "ratings_leaked": 1, "steps": 40}
+_COUNTS = {
+    "seeds": 96,
+    "examples": 1200,
+    "ratings": 30,
+    "leaked": 2,
+    "ratings_leaked": 1,
+    "steps": 40,
+}
 
 
 def _measured(worse: float) -> Measured:
     generator = np.random.default_rng(0)
     tokens = generator.integers(5, 50, (2, 24)).astype(float)
-    texts = [np.stack([count * (3 + worse) + generator.normal(0, 1, 24), count], axis=1) for count in tokens]
+    texts = [
+        np.stack([count * (3 + worse) + generator.normal(0, 1, 24), count], axis=1)
+        for count in tokens
+    ]
     labels = (5, 4, 3, 2, 1)
     ratings = np.clip(np.array(labels) + generator.normal(0, 1, (24, 5)), 1, 5)
     return Measured(tuple(range(24)), texts[0], texts[1], labels, ratings)
@@ -25,9 +35,13 @@ def _measured(worse: float) -> Measured:
 def _report(*, people: bool) -> Report:
     new, old = _measured(0), _measured(0.2)
     scores = np.linspace(1, 5, 20)
-    opinions = Opinions(scores, (scores + 5) / 2) if people else Opinions(np.array([]), np.array([]))
+    opinions = (
+        Opinions(scores, (scores + 5) / 2) if people else Opinions(np.array([]), np.array([]))
+    )
     comparison = compare(new, old, 4.0, (opinions, opinions))
-    return Report("r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS)
+    return Report(
+        "r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS
+    )
 
 
 def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
@@ -45,7 +59,11 @@ def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
     assert data["verdict"]["promote"] is True
     assert data["calibration"]["kept"] is True
     assert data["changes"]["nll"][2] < 0
-    assert sum(point["pairs"] for point in data["curves"]["r-1"]) == sum(data["histogram"]["pairs"]["r-0"]) == 24 * 5
+    assert (
+        sum(point["pairs"] for point in data["curves"]["r-1"])
+        == sum(data["histogram"]["pairs"]["r-0"])
+        == 24 * 5
+    )
 
 
 def test_without_people_it_says_so(tmp_path: Path) -> None:
@@ -68,4 +86,6 @@ def test_no_pairs_make_a_report_too(tmp_path: Path) -> None:
     empty = _measured(0).of([])
     comparison: Comparison = compare(empty, empty, 4.0)
     Report("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(tmp_path)
-    assert "Kept, not served: 0 held-out pairs are too few to tell" in (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert "Kept, not served: 0 held-out pairs are too few to tell" in (
+        tmp_path / REPORT
+    ).read_text(encoding="utf-8")

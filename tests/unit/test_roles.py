@@ -42,7 +42,9 @@ def test_a_pinned_role_keeps_its_model_when_the_release_changes(house: Path) -> 
             await models.change(house, term=7)
             one, other = (models.services[role].model for role in (Role.BACKWARD, Role.FORWARD))
             assert (one.term, other.term) == (7, 0)
-            assert (await other.rate("Name three birds.", "Robin, wren, owl.", None)).term == 0, "it was not closed"
+            assert (await other.rate("Name three birds.", "Robin, wren, owl.", None)).term == 0, (
+                "it was not closed"
+            )
         finally:
             models.close()
 
@@ -54,6 +56,8 @@ def test_a_release_that_does_not_load_is_a_models_fault(tmp_path: Path) -> None:
         _load(Settings(), tmp_path)
 
 
-def test_a_pinned_model_that_does_not_load_is_not_the_releases_fault(house: Path, tmp_path: Path) -> None:
+def test_a_pinned_model_that_does_not_load_is_not_the_releases_fault(
+    house: Path, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError, match=r"for the forward role, cannot be used"):
         _load(Settings(forward=str(tmp_path)), house)

@@ -73,12 +73,20 @@ def test_one_uniform_number_a_step_whatever_the_candidates() -> None:
 
 
 def test_frequencies_follow_the_tempered_probabilities() -> None:
-    counts = np.bincount(draws(Sampling(temperature=2.0, seed=1), [0.0, 2 * math.log(3.0)], 4000), minlength=2) / 4000
+    counts = (
+        np.bincount(
+            draws(Sampling(temperature=2.0, seed=1), [0.0, 2 * math.log(3.0)], 4000), minlength=2
+        )
+        / 4000
+    )
     assert counts == pytest.approx([0.25, 0.75], abs=0.03)
 
 
 def test_top_k_keeps_the_most_probable() -> None:
-    assert set(draws(Sampling(temperature=5.0, top_k=2, seed=1), [1.0, 0.0, 1.1, 0.9], 200)) == {0, 2}
+    assert set(draws(Sampling(temperature=5.0, top_k=2, seed=1), [1.0, 0.0, 1.1, 0.9], 200)) == {
+        0,
+        2,
+    }
 
 
 def test_top_p_keeps_the_fewest_that_hold_the_share() -> None:
@@ -102,7 +110,9 @@ def test_top_p_counts_within_top_k() -> None:
 def test_a_token_is_always_one_of_the_vocabulary(
     logits: list[float], temperature: float, top_p: float, top_k: int, seed: int
 ) -> None:
-    (token,) = draws(Sampling(temperature=temperature, top_p=top_p, top_k=top_k, seed=seed), logits, 1)
+    (token,) = draws(
+        Sampling(temperature=temperature, top_p=top_p, top_k=top_k, seed=seed), logits, 1
+    )
     assert 0 <= token < len(logits)
 
 

@@ -36,7 +36,9 @@ def next_kind(scheduler: Scheduler[Asked]) -> Kind:
     return batch.kind
 
 
-@pytest.mark.parametrize("name", ["requests", "call_tokens", "rating_rows", "generation_rows", "generation_tokens"])
+@pytest.mark.parametrize(
+    "name", ["requests", "call_tokens", "rating_rows", "generation_rows", "generation_tokens"]
+)
 def test_a_limit_below_one_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         EngineLimits(**{name: 0})
@@ -82,7 +84,13 @@ def test_ratings_that_waited_for_one_batch_of_generations_all_go_before_the_next
     scheduler.add(asked(RATING, 1, 1))
     assert next_kind(scheduler) is RATING
     scheduler.add(asked(RATING, 1, 1, 1, 1, 1))
-    assert [next_kind(scheduler) for _ in range(5)] == [GENERATION, RATING, RATING, RATING, GENERATION]
+    assert [next_kind(scheduler) for _ in range(5)] == [
+        GENERATION,
+        RATING,
+        RATING,
+        RATING,
+        GENERATION,
+    ]
 
 
 def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
@@ -98,7 +106,9 @@ def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
 def test_dropped_requests_never_run() -> None:
     scheduler: Scheduler[Asked] = Scheduler(EngineLimits())
     scheduler.add([*asked(RATING, 1, 2), *asked(GENERATION, 3, 4)])
-    assert [request.length for request in scheduler.drop(lambda request: request.length % 2 == 0)] == [2, 4]
+    assert [
+        request.length for request in scheduler.drop(lambda request: request.length % 2 == 0)
+    ] == [2, 4]
     assert len(scheduler) == 2
     assert [next_lengths(scheduler), next_lengths(scheduler)] == [[1], [3]]
     assert scheduler.next_batch() is None
@@ -113,7 +123,9 @@ def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
     requests: list[tuple[Kind, int]], tokens: int, rows: int
 ) -> None:
     scheduler: Scheduler[Asked] = Scheduler(
-        EngineLimits(call_tokens=tokens, rating_rows=rows, generation_rows=rows, generation_tokens=tokens)
+        EngineLimits(
+            call_tokens=tokens, rating_rows=rows, generation_rows=rows, generation_tokens=tokens
+        )
     )
     waiting = [Asked(kind, length) for kind, length in requests]
     scheduler.add(waiting)
@@ -128,7 +140,9 @@ def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
 
 
 @given(lengths=st.lists(st.integers(1, 300), max_size=40).map(sorted), tokens=st.integers(1, 500))
-def test_calls_take_every_prompt_in_order_within_the_budget(lengths: list[int], tokens: int) -> None:
+def test_calls_take_every_prompt_in_order_within_the_budget(
+    lengths: list[int], tokens: int
+) -> None:
     parts = [lengths[part] for part in calls(lengths, tokens)]
     assert [length for part in parts for length in part] == lengths
     assert all(len(part) == 1 or len(part) * part[-1] <= tokens for part in parts)

@@ -44,13 +44,18 @@ def _read(tmp_path: Path, *rows: Any, turns: Turns = Turns.FIRST) -> list[Exampl
 @pytest.mark.parametrize(
     ("row", "pair"),
     [
-        ({"instruction": " Ask ", "context": "Given", "response": "Answer", "category": "x"}, ("Ask", "Given", "Answer")),
+        (
+            {"instruction": " Ask ", "context": "Given", "response": "Answer", "category": "x"},
+            ("Ask", "Given", "Answer"),
+        ),
         ({"instruction": "Ask", "context": "", "response": "Answer"}, ("Ask", None, "Answer")),
         ({"instruction": "Ask", "input": "Given", "output": "Answer"}, ("Ask", "Given", "Answer")),
         ({"instruction": "Ask", "output": "Answer"}, ("Ask", None, "Answer")),
     ],
 )
-def test_dolly_and_alpaca(tmp_path: Path, row: dict[str, str], pair: tuple[str, str | None, str]) -> None:
+def test_dolly_and_alpaca(
+    tmp_path: Path, row: dict[str, str], pair: tuple[str, str | None, str]
+) -> None:
     (seed,) = _read(tmp_path, row)
     assert isinstance(seed, Example)
     assert (seed.instruction, seed.context, seed.response) == pair
@@ -58,8 +63,14 @@ def test_dolly_and_alpaca(tmp_path: Path, row: dict[str, str], pair: tuple[str, 
 
 
 def test_self_instruct_gives_a_pair_for_each_instance(tmp_path: Path) -> None:
-    row = {"instruction": "Add.", "instances": [{"input": "1 1", "output": "2"}, {"input": "", "output": "0"}]}
-    assert [(s.context, s.response) for s in _read(tmp_path, row) if isinstance(s, Example)] == [("1 1", "2"), (None, "0")]
+    row = {
+        "instruction": "Add.",
+        "instances": [{"input": "1 1", "output": "2"}, {"input": "", "output": "0"}],
+    }
+    assert [(s.context, s.response) for s in _read(tmp_path, row) if isinstance(s, Example)] == [
+        ("1 1", "2"),
+        (None, "0"),
+    ]
 
 
 def test_a_tree_gives_the_best_reply_that_people_let_stand(tmp_path: Path) -> None:
@@ -83,7 +94,16 @@ def test_the_same_pair_has_the_same_id(tmp_path: Path) -> None:
     assert one.id == other.id
 
 
-@pytest.mark.parametrize("row", [[], 3, {"text": "a"}, {"instruction": "a", "response": 3}, {"instruction": "", "response": "b"}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        [],
+        3,
+        {"text": "a"},
+        {"instruction": "a", "response": 3},
+        {"instruction": "", "response": "b"},
+    ],
+)
 def test_a_line_that_is_none_is_named_and_the_next_is_read(tmp_path: Path, row: Any) -> None:
     error, seed = _read(tmp_path, row, {"instruction": "Ask", "response": "Answer"})
     assert isinstance(error, SourceError)

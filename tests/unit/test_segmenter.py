@@ -18,7 +18,19 @@ from schemas.ids import document_id, refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 
 LIMITS = Limits(min_characters=600, max_characters=3000, max_repetition=0.3)
-NAMES = ("river", "stone", "maple", "harbour", "candle", "meadow", "copper", "lantern", "orchard", "winter", "saddle")
+NAMES = (
+    "river",
+    "stone",
+    "maple",
+    "harbour",
+    "candle",
+    "meadow",
+    "copper",
+    "lantern",
+    "orchard",
+    "winter",
+    "saddle",
+)
 
 
 def prose(characters: int, salt: int = 0) -> str:
@@ -27,13 +39,21 @@ def prose(characters: int, salt: int = 0) -> str:
     count = salt * 1000
     while sum(map(len, sentences)) + len(sentences) < characters:
         count += 1
-        picks = [NAMES[(count * step + step * step) % len(NAMES)] + str(count % 97) for step in (1, 3, 5, 7, 11)]
-        sentences.append(f"The {picks[0]} near {picks[1]} is older than {picks[2]} while {picks[3]} keeps {picks[4]} warm.")
+        picks = [
+            NAMES[(count * step + step * step) % len(NAMES)] + str(count % 97)
+            for step in (1, 3, 5, 7, 11)
+        ]
+        sentences.append(
+            f"The {picks[0]} near {picks[1]} is older than {picks[2]} while {picks[3]} keeps "
+            f"{picks[4]} warm."
+        )
     return " ".join(sentences)
 
 
 def document(text: str, media_type: str = "text/plain", **fields: str) -> Document:
-    return Document(id=document_id("a.txt", text), source="a.txt", text=text, media_type=media_type, **fields)
+    return Document(
+        id=document_id("a.txt", text), source="a.txt", text=text, media_type=media_type, **fields
+    )
 
 
 def shape(sections: list[Section]) -> list[tuple[tuple[str, ...], list[str]]]:
@@ -41,11 +61,19 @@ def shape(sections: list[Section]) -> list[tuple[tuple[str, ...], list[str]]]:
 
 
 async def segments(text: str, media_type: str = "text/plain", **fields: str) -> list[Segment]:
-    return [found for found in await Segmenter().handle(document(text, media_type, **fields)) if isinstance(found, Segment)]
+    return [
+        found
+        for found in await Segmenter().handle(document(text, media_type, **fields))
+        if isinstance(found, Segment)
+    ]
 
 
 async def reasons(text: str, media_type: str = "text/plain") -> list[str]:
-    return [found.reason for found in await Segmenter().handle(document(text, media_type)) if isinstance(found, Rejection)]
+    return [
+        found.reason
+        for found in await Segmenter().handle(document(text, media_type))
+        if isinstance(found, Rejection)
+    ]
 
 
 class TestPlainText:
@@ -76,7 +104,9 @@ class TestPlainText:
         assert all(section.headings == () for section in read_plain_text(text))
 
     def test_indentation_is_kept_and_line_ends_are_folded(self) -> None:
-        assert shape(list(read_plain_text("a:\r\n\r\n    code\r\n      more\r\n"))) == [((), ["a:", "    code\n      more"])]
+        assert shape(list(read_plain_text("a:\r\n\r\n    code\r\n      more\r\n"))) == [
+            ((), ["a:", "    code\n      more"])
+        ]
 
     def test_a_heading_that_repeats_the_title_is_left_out(self) -> None:
         assert next(read_plain_text("Title\n=====\n\ntext", "Title")).headings == ()
@@ -87,7 +117,10 @@ class TestMarkdown:
         return shape(list(read_markdown(text, block_parser())))
 
     def test_atx_and_setext_headings(self) -> None:
-        text = "before\n\n# One *two* [three](https://x.example)\n\ntext\n\nSetext\n------\n\n- a\n- b\n\n# Next\n\nend\n"
+        text = (
+            "before\n\n# One *two* [three](https://x.example)\n\ntext\n\nSetext\n------\n\n- "
+            "a\n- b\n\n# Next\n\nend\n"
+        )
         assert self.read(text) == [
             ((), ["before"]),
             (("One two three",), ["text"]),
@@ -96,15 +129,21 @@ class TestMarkdown:
         ]
 
     def test_hashes_in_code_are_no_headings_and_code_is_one_block(self) -> None:
-        assert self.read("# A\n\n```\n# not\n\n# one\n```\n") == [(("A",), ["```\n# not\n\n# one\n```"])]
+        assert self.read("# A\n\n```\n# not\n\n# one\n```\n") == [
+            (("A",), ["```\n# not\n\n# one\n```"])
+        ]
 
     def test_front_matter_and_raw_html_are_left_out(self) -> None:
-        assert self.read("---\ntitle: x\n---\n<p align=center>\nlogo\n</p>\n\n# A\n\ntext\n") == [(("A",), ["text"])]
+        assert self.read("---\ntitle: x\n---\n<p align=center>\nlogo\n</p>\n\n# A\n\ntext\n") == [
+            (("A",), ["text"])
+        ]
 
     def test_a_form_feed_does_not_shift_the_lines(self) -> None:
         assert self.read("a\x0cb\n\n# H\n\nc\u2028d\n")[1] == (("H",), ["c\u2028d"])
 
-    @pytest.mark.parametrize("text", [">" * 5000, "- " * 5000, "[" * 5000, "# " + "[" * 5000, "`" * 5001, "|" * 5000])
+    @pytest.mark.parametrize(
+        "text", [">" * 5000, "- " * 5000, "[" * 5000, "# " + "[" * 5000, "`" * 5001, "|" * 5000]
+    )
     def test_hostile_nesting_is_read(self, text: str) -> None:
         self.read(text)
 
@@ -127,30 +166,47 @@ class TestHtml:
             (("Three",), ["end"]),
         ]
 
-    @pytest.mark.parametrize("name", ["script", "style", "nav", "header", "footer", "aside", "form", "template", "svg", "NAV"])
+    @pytest.mark.parametrize(
+        "name",
+        ["script", "style", "nav", "header", "footer", "aside", "form", "template", "svg", "NAV"],
+    )
     def test_what_surrounds_the_text_is_left_out(self, name: str) -> None:
         kept = prose(200)
-        html = f"<p>{kept}</p><{name} class='a>b'><p>gone <{name.lower()}x> <h2>x</h2></p></{name}><p>also</p>"
+        html = (
+            f"<p>{kept}</p><{name} class='a>b'><p>gone <{name.lower()}x> "
+            f"<h2>x</h2></p></{name}><p>also</p>"
+        )
         assert self.read(html) == [((), [kept, "also"])]
 
     def test_a_header_inside_an_article_and_a_form_around_the_page_are_content(self) -> None:
-        assert self.read("<article><header><h1>A</h1></header><p>x</p></article>") == [(("A",), ["x"])]
-        assert self.read("<form><h1>A</h1><p>text of the page</p></form>") == [(("A",), ["text of the page"])]
+        assert self.read("<article><header><h1>A</h1></header><p>x</p></article>") == [
+            (("A",), ["x"])
+        ]
+        assert self.read("<form><h1>A</h1><p>text of the page</p></form>") == [
+            (("A",), ["text of the page"])
+        ]
 
     def test_an_element_that_is_never_closed_does_not_swallow_the_page(self) -> None:
         assert self.read("<nav><p>menu</p><h1>A</h1><p>x</p>") == [((), ["menu"]), (("A",), ["x"])]
 
     def test_tables_are_lines_of_cells(self) -> None:
-        assert self.read("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>") == [((), ["a | b\n1 | 2"])]
+        assert self.read(
+            "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"
+        ) == [((), ["a | b\n1 | 2"])]
 
     def test_broken_markup(self) -> None:
-        assert self.read("a < b <3 <a href='x>y</a> <!-- never closed <p>gone") == [((), ["a < b <3 y"])]
-        assert self.read('<a title="1 > 0">link</a><!----><!-->x<script>"</p>"') == [((), ["linkx"])]
+        assert self.read("a < b <3 <a href='x>y</a> <!-- never closed <p>gone") == [
+            ((), ["a < b <3 y"])
+        ]
+        assert self.read('<a title="1 > 0">link</a><!----><!-->x<script>"</p>"') == [
+            ((), ["linkx"])
+        ]
         assert self.read("<h1>never closed<p>text</p>") == [(("never closed",), ["text"])]
 
     def test_the_text_is_that_of_a_tree(self) -> None:
         html = "<body>" + "".join(
-            f"<div class=c{i}><h2 id=h{i}>Head {i}</h2><p>{prose(200, i)} &lt;{i}&gt; <code>a&nbsp;b</code><p>next"
+            f"<div class=c{i}><h2 id=h{i}>Head {i}</h2><p>{prose(200, i)} &lt;{i}&gt; "
+            "<code>a&nbsp;b</code><p>next"
             f"<ul><li>one<li><b><i>two</b></i></ul><aside>gone</aside><table><tr><td>x</table><pre>\n a\n  b</pre></div>"
             for i in range(50)
         )
@@ -159,7 +215,11 @@ class TestHtml:
             node.decompose()
         assert tree.body is not None
         wanted = "".join(tree.body.text().replace("-", "").split())
-        found = "".join("".join(block for _, blocks in self.read(html) for block in blocks).replace("-", "").split())
+        found = "".join(
+            "".join(block for _, blocks in self.read(html) for block in blocks)
+            .replace("-", "")
+            .split()
+        )
         assert found == wanted
 
     @pytest.mark.parametrize(
@@ -177,7 +237,9 @@ class TestHtml:
         ids=["div", "list", "font", "skipped", "script", "quotes", "spaces", "signs"],
     )
     def test_hostile_pages_are_read_at_once(self, html: str) -> None:
-        """A tree, or a second look at the rest of the page for each tag, takes minutes and gigabytes here."""
+        """A tree, or a second look at the rest of the page for each tag, takes minutes and
+        gigabytes here.
+        """
         assert any("deep" in block for _, blocks in self.read(html) for block in blocks)
 
     @given(st.text("<>/!-\"'= hpdivnavscript123&;\n", max_size=200))
@@ -197,14 +259,20 @@ class TestPacking:
         assert "\n\n".join(passages) == "\n\n".join(blocks)
 
     def test_a_short_tail_is_filled_from_its_neighbour(self) -> None:
-        assert [len(passage) for passage in pack(["a" * 700, "b" * 2200, "c" * 150], 600, 3000)] == [700, 2352]
+        assert [
+            len(passage) for passage in pack(["a" * 700, "b" * 2200, "c" * 150], 600, 3000)
+        ] == [700, 2352]
 
     def test_an_announcement_stays_with_what_it_announces(self) -> None:
         passages = list(pack(["a" * 1500, "as follows:", "b" * 700, "c" * 900], 600, 3000))
         assert [passage[-1] for passage in passages] == ["b", "c"]
 
     def test_an_overlong_block_comes_alone(self) -> None:
-        assert [len(p) for p in pack(["a" * 700, "b" * 5000, "c" * 700], 600, 3000)] == [700, 5000, 700]
+        assert [len(p) for p in pack(["a" * 700, "b" * 5000, "c" * 700], 600, 3000)] == [
+            700,
+            5000,
+            700,
+        ]
 
     @given(st.lists(st.integers(1, 4000), min_size=1, max_size=30))
     @settings(max_examples=100, deadline=None)
@@ -244,12 +312,18 @@ class TestFilters:
         assert refusal
         assert refusal.reason == "not_prose"
 
-    @pytest.mark.parametrize(("text", "share"), [("abc", 1.0), ("a1 b2", 0.5), ("", 0.0), ("日本語 é", 1.0), ("── é", 1 / 3)])
+    @pytest.mark.parametrize(
+        ("text", "share"),
+        [("abc", 1.0), ("a1 b2", 0.5), ("", 0.0), ("日本語 é", 1.0), ("── é", 1 / 3)],
+    )
     def test_letter_share(self, text: str, share: float) -> None:
         assert letter_share(text) == pytest.approx(share)
 
     def test_repeated_sentences_are_refused(self) -> None:
-        text = " ".join(f"Buy our wonderful new product number {i} today and save some money now." for i in range(20))
+        text = " ".join(
+            f"Buy our wonderful new product number {i} today and save some money now."
+            for i in range(20)
+        )
         refusal = refuse(text, (), LIMITS)
         assert refusal
         assert refusal.reason == "repetitive"
@@ -265,7 +339,9 @@ class TestSegmenter:
     async def test_a_segment_names_what_it_was_cut_from(self) -> None:
         first, second = prose(700), prose(700, 1)
         at = Offset(topic="documents", partition=0, offset=7)
-        given = document(f"One\n===\n\n{first}\n\nTwo\n---\n\n{second}", context="material", title="One")
+        given = document(
+            f"One\n===\n\n{first}\n\nTwo\n---\n\n{second}", context="material", title="One"
+        )
         found = await Segmenter().handle(given, at)
         assert found == [
             Segment(
@@ -295,7 +371,10 @@ class TestSegmenter:
 
     async def test_twice_the_same_passage_is_one_segment(self) -> None:
         text = prose(700)
-        found = await segments(f"# A\n\n{text}\n\n# B\n\n{text.replace(' ', '  ', 3)}\n\n# C\n\n{prose(700, 5)}", "text/markdown")
+        found = await segments(
+            f"# A\n\n{text}\n\n# B\n\n{text.replace(' ', '  ', 3)}\n\n# C\n\n{prose(700, 5)}",
+            "text/markdown",
+        )
         assert [segment.position for segment in found] == [0, 2]
 
     async def test_a_refused_passage_names_itself_and_its_document(self) -> None:
@@ -309,16 +388,26 @@ class TestSegmenter:
         assert "0% of the characters are letters" in found.detail
 
     async def test_passages_that_are_too_short_share_a_rejection(self) -> None:
-        given = document(f"# A\n\ntoo little\n\n# B\n\n{prose(700)}\n\n# C\n\nas little\n\n# D\n\ntoo little", "text/markdown")
+        given = document(
+            f"# A\n\ntoo little\n\n# B\n\n{prose(700)}\n\n# C\n\nas little\n\n# D\n\ntoo little",
+            "text/markdown",
+        )
         segment, found = await Segmenter().handle(given)
         assert isinstance(segment, Segment)
         assert isinstance(found, Rejection)
-        assert (found.id, found.segment_id, found.document_id) == (refused_parts_id(given.id, "too_short"), "", given.id)
+        assert (found.id, found.segment_id, found.document_id) == (
+            refused_parts_id(given.id, "too_short"),
+            "",
+            given.id,
+        )
         assert (found.stage, found.reason, found.count) == ("segmenter", "too_short", 2)
         assert found.detail == "2 passages of 9 to 10 characters; at least 600 are wanted"
         [alone] = await Segmenter().handle(document("too little"))
         assert isinstance(alone, Rejection)
-        assert (alone.count, alone.detail) == (1, "a passage of 10 characters; at least 600 are wanted")
+        assert (alone.count, alone.detail) == (
+            1,
+            "a passage of 10 characters; at least 600 are wanted",
+        )
 
     @pytest.mark.parametrize(
         ("text", "media_type"),
@@ -329,7 +418,9 @@ class TestSegmenter:
             ("A\n===\n", "text/plain"),
         ],
     )
-    async def test_a_document_without_a_passage_is_rejected_itself(self, text: str, media_type: str) -> None:
+    async def test_a_document_without_a_passage_is_rejected_itself(
+        self, text: str, media_type: str
+    ) -> None:
         given = document(text, media_type)
         [found] = await Segmenter().handle(given)
         assert isinstance(found, Rejection)
@@ -347,7 +438,9 @@ class TestSegmenter:
 
     async def test_reference_topics_give_many_passages(self) -> None:
         agent = Segmenter()
-        found = [outcome for text in topics.values() for outcome in await agent.handle(document(text))]
+        found = [
+            outcome for text in topics.values() for outcome in await agent.handle(document(text))
+        ]
         accepted = [outcome for outcome in found if isinstance(outcome, Segment)]
         assert len(accepted) > 150
         assert len(accepted) > 0.7 * len(found)

@@ -31,7 +31,10 @@ def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
 def test_prompts_in_training_are_those_of_inference(prompter: Prompter, pair: Pair) -> None:
     maker = SequenceMaker(prompter)
     expected = {
-        maker.backward(pair): (prompter.backward(pair.response, pair.context or None), pair.instruction),
+        maker.backward(pair): (
+            prompter.backward(pair.response, pair.context or None),
+            pair.instruction,
+        ),
         maker.forward(pair, AUGMENTED_TAG): (
             prompter.forward(pair.instruction, pair.context or None, AUGMENTED_TAG),
             pair.response,
@@ -53,7 +56,9 @@ def test_a_rating_teaches_its_digit_and_nothing_else(prompter: Prompter, grade: 
 
 def test_a_rating_can_teach_its_instruction_too(prompter: Prompter) -> None:
     pair = _PAIRS[0]
-    sequence = SequenceMaker(prompter, prompt_weight=0.5, rating_weight=4.0).rating(pair, 5, instruction_weight=1.0)
+    sequence = SequenceMaker(prompter, prompt_weight=0.5, rating_weight=4.0).rating(
+        pair, 5, instruction_weight=1.0
+    )
     start = len(prompter.backward(pair.response))
     rest = len(sequence.ids) - 1 - start
     assert sequence.weights == (0.5,) * start + (1.0,) * rest + (4.0,)
@@ -67,7 +72,9 @@ def test_plain_text_is_all_target(prompter: Prompter) -> None:
 
 @given(lengths=st.lists(st.integers(min_value=1, max_value=60), min_size=1, max_size=40))
 def test_batches_hold_every_sequence_once_within_the_token_limit(lengths: list[int]) -> None:
-    sequences = [TrainingSequence((index,) * length, (1.0,) * length) for index, length in enumerate(lengths)]
+    sequences = [
+        TrainingSequence((index,) * length, (1.0,) * length) for index, length in enumerate(lengths)
+    ]
     seen: list[int] = []
     stream = batches(itertools.cycle(sequences), batch_tokens=100, pool=len(sequences))
     while len(seen) < len(sequences):

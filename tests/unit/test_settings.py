@@ -47,9 +47,18 @@ def test_each_layer_beats_the_one_before(yaml: Yaml, monkeypatch: pytest.MonkeyP
 def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
     file = yaml("kafka: {group: file, in_flight: 2, commit_seconds: 3}\nport: 9")
     monkeypatch.setenv("BACKSTREAM_KAFKA__GROUP", "environment")
-    settings = load(file, {"device": "cpu"}, ("kafka.in_flight=7", "kafka.replication_factor=3", "training.min_examples=5"))
+    settings = load(
+        file,
+        {"device": "cpu"},
+        ("kafka.in_flight=7", "kafka.replication_factor=3", "training.min_examples=5"),
+    )
     kafka = settings.kafka
-    assert (kafka.group, kafka.in_flight, kafka.commit_seconds, kafka.replication_factor) == ("environment", 7, 3, 3)
+    assert (kafka.group, kafka.in_flight, kafka.commit_seconds, kafka.replication_factor) == (
+        "environment",
+        7,
+        3,
+        3,
+    )
     assert (settings.port, settings.device, settings.training.min_examples) == (9, "cpu", 5)
     assert kafka.session_seconds == KafkaSettings().session_seconds
 
@@ -58,8 +67,14 @@ def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatc
     ("text", "told"),
     [
         ("modle: x", "'modle'; did you mean 'model'"),
-        ("generation: {temprature: 1}", "'generation.temprature'; did you mean 'generation.temperature'"),
-        ("kafka: {bootstrap-servers: x}", "'kafka.bootstrap-servers'; did you mean 'kafka.bootstrap_servers'"),
+        (
+            "generation: {temprature: 1}",
+            "'generation.temprature'; did you mean 'generation.temperature'",
+        ),
+        (
+            "kafka: {bootstrap-servers: x}",
+            "'kafka.bootstrap-servers'; did you mean 'kafka.bootstrap_servers'",
+        ),
         ("curration: {threshold: 4}", "'curration'"),
         ("qqq: 1", "unknown setting 'qqq'$"),
     ],
@@ -121,7 +136,13 @@ def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
 
 
 @pytest.mark.parametrize(
-    ("assignment", "told"), [("model", "key.path=value"), ("port=[", "--set port"), ("port=x", "port"), ("=3", "unknown setting")]
+    ("assignment", "told"),
+    [
+        ("model", "key.path=value"),
+        ("port=[", "--set port"),
+        ("port=x", "port"),
+        ("=3", "unknown setting"),
+    ],
 )
 def test_an_assignment_that_is_none_is_told(assignment: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
@@ -135,11 +156,20 @@ def test_assignments_that_contradict_each_other_are_told() -> None:
 
 
 def test_assignments_are_yaml() -> None:
-    settings = load(assignments=("port=9092", "metrics_port=null", "generation.temperature=0.7", "model=a=b"))
-    assert (settings.port, settings.metrics_port, settings.generation.temperature, settings.model) == (9092, None, 0.7, "a=b")
+    settings = load(
+        assignments=("port=9092", "metrics_port=null", "generation.temperature=0.7", "model=a=b")
+    )
+    assert (
+        settings.port,
+        settings.metrics_port,
+        settings.generation.temperature,
+        settings.model,
+    ) == (9092, None, 0.7, "a=b")
 
 
-def test_a_section_of_the_environment_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_section_of_the_environment_that_is_no_json_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("BACKSTREAM_KAFKA", "{")
     with pytest.raises(SettingsError, match=r"environment.*kafka"):
         load()
@@ -149,13 +179,18 @@ def test_the_file_may_name_the_environment(yaml: Yaml, monkeypatch: pytest.Monke
     monkeypatch.setenv("TEST_MODEL", "gemma")
     assert load(yaml("model: my/${TEST_MODEL}-it")).model == "my/gemma-it"
     assert load(yaml("model: $TEST_MODEL")).model == "$TEST_MODEL", "only with braces"
-    with pytest.raises(SettingsError, match=r"names \$\{TEST_ABSENT\}, which is not in the environment"):
+    with pytest.raises(
+        SettingsError, match=r"names \$\{TEST_ABSENT\}, which is not in the environment"
+    ):
         load(yaml("model: ${TEST_ABSENT}"))
 
 
 def test_secrets_are_shown_nowhere(yaml: Yaml) -> None:
     settings = load(yaml("kafka: {sasl_password: hunter2, sasl_username: me}"))
-    assert "hunter2" not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+    assert (
+        "hunter2"
+        not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+    )
     kafka = settings.kafka.model_copy(update={"security_protocol": "SASL_PLAINTEXT"})
     assert kafka.client()["sasl_plain_password"] == "hunter2"
     with pytest.raises(SettingsError, match=r"kafka\.sasl_password: .*valid string$") as caught:
@@ -166,14 +201,22 @@ def test_secrets_are_shown_nowhere(yaml: Yaml) -> None:
 def test_clients_get_the_names_that_they_know() -> None:
     plain = KafkaSettings(bootstrap_servers="a:1,b:2")
     assert plain.client() == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"}
-    sasl = KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="me").client()
+    sasl = KafkaSettings(
+        security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="me"
+    ).client()
     assert sasl["ssl_context"].check_hostname
-    assert (sasl["sasl_mechanism"], sasl["sasl_plain_username"], sasl["sasl_plain_password"]) == ("SCRAM-SHA-512", "me", None)
+    assert (sasl["sasl_mechanism"], sasl["sasl_plain_username"], sasl["sasl_plain_password"]) == (
+        "SCRAM-SHA-512",
+        "me",
+        None,
+    )
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
 def test_there_is_no_tls_where_it_is_not_asked_for(protocol: str) -> None:
-    assert KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
+    assert (
+        KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
+    )
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
@@ -185,7 +228,9 @@ def test_tls_files_that_cannot_be_used_are_told(protocol: str, tmp_path: Path) -
         {"ssl_certfile": tmp_path / "empty.pem"},
         {"ssl_certfile": tmp_path / "absent.pem", "ssl_keyfile": tmp_path / "absent.key"},
     ):
-        with pytest.raises(SettingsError, match=r"kafka\.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used"):
+        with pytest.raises(
+            SettingsError, match=r"kafka\.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used"
+        ):
             KafkaSettings(security_protocol=protocol, **files).ssl_context()
 
 

@@ -1,4 +1,6 @@
-"""Choosing where the logits lie gives the tokens that choosing from all of them gives. On the CPU, with the graph of a GPU."""
+"""Choosing where the logits lie gives the tokens that choosing from all of them gives. On the CPU,
+with the graph of a GPU.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -48,13 +50,23 @@ def test_the_tokens_are_those_of_all_the_logits(shortlister: Shortlister, vocabu
     sifting, whole = ([*map(Sampler, SAMPLINGS.values())] for _ in range(2))
     for _ in range(_STEPS):
         logits = (3 * draw.standard_normal((len(SAMPLINGS) + 1, vocabulary))).astype(np.float32)
-        chosen = shortlister.choose(onnxruntime.OrtValue.ortvalue_from_numpy(logits), [*sifting, None])
-        assert chosen == [*(sampler.choose(row) for sampler, row in zip(whole, logits, strict=False)), 0]
+        chosen = shortlister.choose(
+            onnxruntime.OrtValue.ortvalue_from_numpy(logits), [*sifting, None]
+        )
+        assert chosen == [
+            *(sampler.choose(row) for sampler, row in zip(whole, logits, strict=False)),
+            0,
+        ]
 
 
-def test_most_choices_need_no_more_than_the_list(shortlister: Shortlister, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_most_choices_need_no_more_than_the_list(
+    shortlister: Shortlister, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Sampler, "choose", None)
-    few = [Sampler(SAMPLINGS[name]) for name in ("greedy", "greedy, penalty", "few", "nucleus", "few, nucleus")]
+    few = [
+        Sampler(SAMPLINGS[name])
+        for name in ("greedy", "greedy, penalty", "few", "nucleus", "few, nucleus")
+    ]
     logits = (3 * np.random.default_rng(1).standard_normal((len(few), 2000))).astype(np.float32)
     for _ in range(_STEPS):
         shortlister.choose(onnxruntime.OrtValue.ortvalue_from_numpy(logits), few)
@@ -64,7 +76,9 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
     build(tmp_path / SHORTLIST_FILE)
     shortlister = Shortlister.load(tmp_path / SHORTLIST_FILE, "cpu", None)
     logits = np.random.default_rng(2).standard_normal((3, 500)).astype(np.float16)
-    chosen = shortlister.choose(onnxruntime.OrtValue.ortvalue_from_numpy(logits), [Sampler(Sampling()) for _ in logits])
+    chosen = shortlister.choose(
+        onnxruntime.OrtValue.ortvalue_from_numpy(logits), [Sampler(Sampling()) for _ in logits]
+    )
     assert chosen == logits.argmax(axis=1).tolist()
 
 
@@ -74,7 +88,9 @@ def test_where_the_list_does_not_tell_nothing_is_drawn() -> None:
     listed = Shortlist(np.array([3, 1]), np.array([2.0, 1.0], np.float32), 3.0, 10)
     assert sampler.choose_among(listed) is None
     logits = np.arange(10, dtype=np.float32)
-    assert [sampler.choose(logits) for _ in range(20)] == [*map(Sampler(sampling).choose, [logits] * 20)]
+    assert [sampler.choose(logits) for _ in range(20)] == [
+        *map(Sampler(sampling).choose, [logits] * 20)
+    ]
     assert Sampler(replace(sampling, top_k=2)).choose_among(listed) in (1, 3)
     assert Sampler(replace(sampling, top_k=3)).choose_among(listed) is None
 
@@ -84,7 +100,10 @@ def test_logits_that_are_not_finite_are_told(shortlister: Shortlister, wrong: fl
     logits = np.zeros((2, 300), np.float32)
     logits[1, 5] = wrong
     with pytest.raises(EngineError, match="not finite"):
-        shortlister.choose(onnxruntime.OrtValue.ortvalue_from_numpy(logits), [Sampler(Sampling()), Sampler(Sampling())])
+        shortlister.choose(
+            onnxruntime.OrtValue.ortvalue_from_numpy(logits),
+            [Sampler(Sampling()), Sampler(Sampling())],
+        )
 
 
 async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_path: Path) -> None:
@@ -95,7 +114,10 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
         slots = SlotSession(session, device, 256, 10, chooser)
         engine = Engine([Lane(Continuous(slots, 8, Prefixes(range(8, 10)), 32))])
         samplings = [replace(one, max_tokens=12) for one in SAMPLINGS.values()]
-        asked = [engine.generate(prompt, samplings[number % len(samplings)], ()) for number, prompt in enumerate(prompts(40))]
+        asked = [
+            engine.generate(prompt, samplings[number % len(samplings)], ())
+            for number, prompt in enumerate(prompts(40))
+        ]
         found = [generation.ids for generation in await asyncio.gather(*asked)]
         engine.close()
         return found
@@ -103,10 +125,14 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
     assert await generated(shortlister) == await generated(None)
 
 
-def test_an_export_beside_a_gpu_has_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_beside_a_gpu_has_the_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("models.export.export.is_cuda_there", lambda: True)
     export(str(make_checkpoint(tmp_path / "checkpoint")), tmp_path / "release")
     assert (tmp_path / "release" / FP16_FILE).is_file()
     shortlister = Shortlister.load(tmp_path / "release" / SHORTLIST_FILE, "cpu", None)
     logits = np.array([[0, 2, 1]], np.float16)
-    assert shortlister.choose(onnxruntime.OrtValue.ortvalue_from_numpy(logits), [Sampler(Sampling())]) == [1]
+    assert shortlister.choose(
+        onnxruntime.OrtValue.ortvalue_from_numpy(logits), [Sampler(Sampling())]
+    ) == [1]

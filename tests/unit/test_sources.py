@@ -52,9 +52,22 @@ def error_of(where: Path | Stdin, **options: Any) -> str:
 
 class TestDiscover:
     def test_a_directory_gives_its_known_files_in_order(self, file: Files, tmp_path: Path) -> None:
-        for name in ("b.txt", "a/z.md", "a/y.jsonl.gz", "README", ".hidden.txt", ".git/c.txt", "c.pdf", "d.tar.gz"):
+        for name in (
+            "b.txt",
+            "a/z.md",
+            "a/y.jsonl.gz",
+            "README",
+            ".hidden.txt",
+            ".git/c.txt",
+            "c.pdf",
+            "d.tar.gz",
+        ):
             file(name, b"x")
-        found = [path.relative_to(tmp_path).as_posix() for path in discover([str(tmp_path)]) if isinstance(path, Path)]
+        found = [
+            path.relative_to(tmp_path).as_posix()
+            for path in discover([str(tmp_path)])
+            if isinstance(path, Path)
+        ]
         assert found == ["README", "b.txt", "a/y.jsonl.gz", "a/z.md"]
 
     def test_globs_and_files_are_given_once(self, file: Files, tmp_path: Path) -> None:
@@ -70,7 +83,10 @@ class TestDiscover:
         [found] = discover(["-"])
         assert isinstance(found, Stdin)
 
-    @pytest.mark.parametrize(("name", "says"), [("missing.txt", "no such file"), ("*.md", "no such file"), (".", "a directory")])
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [("missing.txt", "no such file"), ("*.md", "no such file"), (".", "a directory")],
+    )
     def test_what_names_nothing_is_said_by_read(self, tmp_path: Path, name: str, says: str) -> None:
         [found] = discover([str(tmp_path / name)])
         assert says in error_of(found)
@@ -92,7 +108,12 @@ class TestTexts:
     def test_a_file_is_a_document(self, file: Files, name: str, media_type: str) -> None:
         path = file(name, "\ufeffdéjà\n".encode())
         [found] = documents(path)
-        assert found == Document(id=document_id(str(path), "déjà\n"), source=str(path), text="déjà\n", media_type=media_type)
+        assert found == Document(
+            id=document_id(str(path), "déjà\n"),
+            source=str(path),
+            text="déjà\n",
+            media_type=media_type,
+        )
 
     def test_gzip_is_opened(self, file: Files) -> None:
         [found] = documents(file("a.md.gz", gzip.compress(b"text")))
@@ -101,7 +122,10 @@ class TestTexts:
     def test_standard_input(self) -> None:
         [found] = documents(Stdin(io.BytesIO(b"text")))
         assert (found.source, found.media_type) == ("stdin", "text/plain")
-        assert documents(Stdin(io.BytesIO(gzip.compress(b"text"))), format="html")[0].media_type == "text/html"
+        assert (
+            documents(Stdin(io.BytesIO(gzip.compress(b"text"))), format="html")[0].media_type
+            == "text/html"
+        )
 
     @pytest.mark.parametrize(
         ("data", "says"),
@@ -138,16 +162,31 @@ class TestTexts:
 class TestJsonLines:
     def test_fields_and_their_other_names(self, file: Files) -> None:
         rows = [
-            {"id": 1, "text": "one", "source": "s", "title": "t", "context": "c", "media_type": "text/markdown"},
+            {
+                "id": 1,
+                "text": "one",
+                "source": "s",
+                "title": "t",
+                "context": "c",
+                "media_type": "text/markdown",
+            },
             {"content": "two", "url": "u"},
             {"body": "three", "text": None},
         ]
         path = file("a.jsonl", "\n\n".join(map(json.dumps, rows)).encode())
         found = documents(path)
         assert found[0] == Document(
-            id=document_id("s", "one"), source="s", text="one", title="t", context="c", media_type="text/markdown"
+            id=document_id("s", "one"),
+            source="s",
+            text="one",
+            title="t",
+            context="c",
+            media_type="text/markdown",
         )
-        assert [(item.text, item.source) for item in found[1:]] == [("two", "u"), ("three", f"{path}#5")]
+        assert [(item.text, item.source) for item in found[1:]] == [
+            ("two", "u"),
+            ("three", f"{path}#5"),
+        ]
 
     def test_columns_can_be_named(self, file: Files) -> None:
         path = file("a.ndjson", b'{"passage": "one", "text": "not this"}')
@@ -169,15 +208,33 @@ class TestJsonLines:
             (json.dumps({"text": "x" * MAX_BYTES}).encode(), "over the limit"),
             (b"x" * (6 * MAX_BYTES + 10), "over the limit"),
         ],
-        ids=["cut", "list", "bare", "number", "empty", "media", "surrogate", "latin", "zero", "deep", "large", "endless"],
+        ids=[
+            "cut",
+            "list",
+            "bare",
+            "number",
+            "empty",
+            "media",
+            "surrogate",
+            "latin",
+            "zero",
+            "deep",
+            "large",
+            "endless",
+        ],
     )
-    def test_a_bad_line_is_named_and_the_next_goes_on(self, file: Files, line: bytes, says: str) -> None:
+    def test_a_bad_line_is_named_and_the_next_goes_on(
+        self, file: Files, line: bytes, says: str
+    ) -> None:
         path = file("a.jsonl", b'{"text": "first"}\n' + line + b'\n{"text": "last"}\n')
         first, error, last = read(path)
         assert isinstance(error, SourceError)
         assert str(error).startswith(f"{path}#2: ")
         assert says in str(error)
-        assert [item.text for item in (first, last) if isinstance(item, Document)] == ["first", "last"]
+        assert [item.text for item in (first, last) if isinstance(item, Document)] == [
+            "first",
+            "last",
+        ]
 
     def test_a_binary_file_is_one_error(self, file: Files) -> None:
         assert "binary" in error_of(file("a.jsonl", b"\x00\x01\n" * 1000))
@@ -186,7 +243,9 @@ class TestJsonLines:
         assert "no line" in error_of(file("a.jsonl", b"\n\n"))
 
     def test_a_truncated_gzip_gives_what_it_holds(self, file: Files) -> None:
-        data = b"".join(json.dumps({"text": f"row {i * 7919}"}).encode() + b"\n" for i in range(20_000))
+        data = b"".join(
+            json.dumps({"text": f"row {i * 7919}"}).encode() + b"\n" for i in range(20_000)
+        )
         *rows, error = read(file("a.jsonl.gz", gzip.compress(data)[:-2000]))
         assert isinstance(error, SourceError)
         assert len(rows) > 1000
@@ -205,13 +264,18 @@ class TestJsonLines:
 
 class TestJson:
     def test_one_object_and_a_list(self, file: Files) -> None:
-        one, many = file("a.json", b'\n{"text": "one"}\n'), file("b.json", b'[{"text": "one"},\n {"text": "two"}]')
+        one, many = (
+            file("a.json", b'\n{"text": "one"}\n'),
+            file("b.json", b'[{"text": "one"},\n {"text": "two"}]'),
+        )
         assert [item.source for item in documents(one)] == [str(one)]
         assert [item.source for item in documents(many)] == [f"{many}#1", f"{many}#2"]
 
     def test_a_row_longer_than_a_read(self, file: Files) -> None:
         text = "déjà " * 200_000
-        path = file("a.json", json.dumps([{"text": text}, {"text": "end"}], ensure_ascii=False).encode())
+        path = file(
+            "a.json", json.dumps([{"text": text}, {"text": "end"}], ensure_ascii=False).encode()
+        )
         assert [item.text for item in documents(path)] == [text, "end"]
 
     def test_a_bad_row_is_named_and_the_next_goes_on(self, file: Files) -> None:
@@ -248,13 +312,18 @@ class TestParquet:
         return path
 
     def test_rows_are_documents(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a.parquet", [{"text": f"row {i}", "n": i, "title": None} for i in range(250)])
+        path = self.write(
+            tmp_path / "a.parquet",
+            [{"text": f"row {i}", "n": i, "title": None} for i in range(250)],
+        )
         found = documents(path)
         assert [item.text for item in found] == [f"row {i}" for i in range(250)]
         assert found[-1].source == f"{path}#249"
 
     def test_a_bad_row_is_named_and_the_next_goes_on(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path / "a.parquet", [{"text": "one"}, {"text": None}, {"text": "three"}])
+        path = self.write(
+            tmp_path / "a.parquet", [{"text": "one"}, {"text": None}, {"text": "three"}]
+        )
         assert [isinstance(item, Document) for item in read(path)] == [True, False, True]
 
     def test_a_missing_column_names_those_there_are(self, tmp_path: Path) -> None:
@@ -304,10 +373,18 @@ class TestWarc:
         records = (
             warc_record("http://a.example/", b"<p>page</p>", PAGE),
             warc_record("http://b.example/", "déjà".encode()),
-            warc_record("http://c.example/", "déjà".encode("latin-1"), PAGE + "; charset=iso-8859-1"),
-            warc_record("http://d.example/", gzip.compress(b"<p>packed</p>"), PAGE + "\r\nContent-Encoding: gzip"),
+            warc_record(
+                "http://c.example/", "déjà".encode("latin-1"), PAGE + "; charset=iso-8859-1"
+            ),
+            warc_record(
+                "http://d.example/",
+                gzip.compress(b"<p>packed</p>"),
+                PAGE + "\r\nContent-Encoding: gzip",
+            ),
         )
-        found = documents(file("a.warc.gz" if packed else "a.wet", warc_bytes(*records, packed=packed)))
+        found = documents(
+            file("a.warc.gz" if packed else "a.wet", warc_bytes(*records, packed=packed))
+        )
         assert [(item.source[7], item.text, item.media_type) for item in found] == [
             ("a", "<p>page</p>", "text/html"),
             ("b", "déjà", "text/plain"),
@@ -317,8 +394,12 @@ class TestWarc:
 
     def test_other_answers_are_passed_over(self, file: Files) -> None:
         records = (
-            warc_record("http://a.example/", b"gone", "HTTP/1.1 404 Not Found\r\nContent-Type: text/html"),
-            warc_record("http://a.example/", b"\x89PNG", "HTTP/1.1 200 OK\r\nContent-Type: image/png"),
+            warc_record(
+                "http://a.example/", b"gone", "HTTP/1.1 404 Not Found\r\nContent-Type: text/html"
+            ),
+            warc_record(
+                "http://a.example/", b"\x89PNG", "HTTP/1.1 200 OK\r\nContent-Type: image/png"
+            ),
         )
         assert documents(file("a.warc", warc_bytes(*records))) == []
 
@@ -332,17 +413,23 @@ class TestWarc:
         )
         *errors, good = read(file("a.warc", warc_bytes(*records)))
         assert isinstance(good, Document)
-        assert ["decoded" in str(e) or "limit" in str(e) or "no text" in str(e) for e in errors] == [True] * 4
+        assert [
+            "decoded" in str(e) or "limit" in str(e) or "no text" in str(e) for e in errors
+        ] == [True] * 4
         assert "#1 (http://a.example/)" in str(errors[0])
 
     @pytest.mark.parametrize("packed", [False, True])
     def test_a_truncated_archive_gives_what_it_holds(self, file: Files, packed: bool) -> None:
         body = "".join(f"{i * 7919} " for i in range(20_000)).encode()
-        data = warc_bytes(*(warc_record(f"http://{i}.example/", body) for i in range(3)), packed=packed)
+        data = warc_bytes(
+            *(warc_record(f"http://{i}.example/", body) for i in range(3)), packed=packed
+        )
         *rows, error = read(file("a.warc", data[: len(data) - 1000]))
         assert [isinstance(row, Document) for row in rows] == [True, True]
         assert "cut short" in str(error)
 
-    @pytest.mark.parametrize("data", [b"", b"not an archive\n" * 10, b"\x00" * 100, b"\x1f\x8bjunk"])
+    @pytest.mark.parametrize(
+        "data", [b"", b"not an archive\n" * 10, b"\x00" * 100, b"\x1f\x8bjunk"]
+    )
     def test_bad_files(self, file: Files, data: bytes) -> None:
         assert "WARC" in error_of(file("a.warc", data))

@@ -31,7 +31,14 @@ class Upper:
 
 
 def segment(document, text, at=None):
-    return Segment(id=document.id, document_id=document.id, source=document.source, document_at=at, position=0, text=text)
+    return Segment(
+        id=document.id,
+        document_id=document.id,
+        source=document.source,
+        document_at=at,
+        position=0,
+        text=text,
+    )
 
 
 def received(offset: int, text: str = "text", **changes) -> Received:
@@ -46,7 +53,14 @@ def make(agent, writer=None, *, fatal=None, policy=None, gates=None):
 
     writer, gates = writer or MemoryWriter(), gates or Gates()
     stage = Stage(
-        "test", decode_document, agent_of, writer, gates, fatal or _unexpected, policy or StagePolicy(backoff=0), Metrics()
+        "test",
+        decode_document,
+        agent_of,
+        writer,
+        gates,
+        fatal or _unexpected,
+        policy or StagePolicy(backoff=0),
+        Metrics(),
     )
     return stage, writer, gates
 
@@ -84,12 +98,22 @@ async def test_provenance_names_the_offset_and_the_key_is_the_id():
     await settle(stage)
     (message,) = writer.written
     written = decode(Segment, message.value, header_map(message.headers))
-    assert (written.document_at.topic, written.document_at.partition, written.document_at.offset) == (*GATE, 41)
+    assert (
+        written.document_at.topic,
+        written.document_at.partition,
+        written.document_at.offset,
+    ) == (*GATE, 41)
     assert message.key == written.id.encode()
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"\x81\xa2id", b"\xff\xfe\x00", encode(Document(id="x", source="s", text="t")) + b"more"]
+    "value",
+    [
+        None,
+        b"\x81\xa2id",
+        b"\xff\xfe\x00",
+        encode(Document(id="x", source="s", text="t")) + b"more",
+    ],
 )
 async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_on(value):
     stage, writer, gates = make(Upper())
@@ -99,7 +123,12 @@ async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_o
     headers = dict(letter.headers)
     assert (letter.topic, letter.key, letter.value) == ("dead-letters", b"\x00key", value)
     assert headers[EXCEPTION] == b"schemas.errors.WireError"
-    assert (headers[TOPIC], headers[PARTITION], headers[OFFSET], headers[STAGE]) == (b"documents", b"0", b"0", b"test")
+    assert (headers[TOPIC], headers[PARTITION], headers[OFFSET], headers[STAGE]) == (
+        b"documents",
+        b"0",
+        b"0",
+        b"test",
+    )
     assert good.topic == "segments"
     assert gates.committable() == {GATE: 2}
 
@@ -138,7 +167,9 @@ async def test_a_hung_call_is_ended_and_buried():
         async def handle(self, document, at=None):
             await asyncio.Event().wait()
 
-    stage, writer, gates = make(Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0))
+    stage, writer, gates = make(
+        Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0)
+    )
     await push(stage, received(0))
     await settle(stage)
     assert writer.written[0].topic == "dead-letters"
@@ -201,13 +232,17 @@ async def test_an_id_answered_for_is_not_paid_for_twice():
 
 async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twice():
     agent = Upper()
-    stage, writer, gates = make(agent, MemoryWriter(at_once=False), policy=StagePolicy(concurrent=True, remember=10))
+    stage, writer, gates = make(
+        agent, MemoryWriter(at_once=False), policy=StagePolicy(concurrent=True, remember=10)
+    )
     await push(stage, received(0), received(1), received(2, "other"), received(3))
     await asyncio.sleep(0)
     assert (agent.calls, stage.in_flight) == (2, 4)
     writer.acknowledge(1)
     await asyncio.sleep(0)
-    assert gates.committable() == {}, "those that wait for the first are not answered for before it is"
+    assert gates.committable() == {}, (
+        "those that wait for the first are not answered for before it is"
+    )
     writer.acknowledge(0)
     await settle(stage)
     assert agent.calls == 2
@@ -254,7 +289,10 @@ async def test_a_dead_id_is_processed_when_it_is_replayed():
 async def test_retractions_become_tombstones_and_rejections_are_counted():
     class Refusing:
         async def handle(self, document, at=None):
-            return [Retraction("gone"), Rejection(id=document.id, stage="test", reason="dull", count=3)]
+            return [
+                Retraction("gone"),
+                Rejection(id=document.id, stage="test", reason="dull", count=3),
+            ]
 
     measures = Metrics()
 
@@ -262,12 +300,23 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
         return Refusing()
 
     writer = MemoryWriter()
-    stage = Stage("test", decode_document, agent_of, writer, Gates(), _unexpected, StagePolicy(), measures)
+    stage = Stage(
+        "test", decode_document, agent_of, writer, Gates(), _unexpected, StagePolicy(), measures
+    )
     await push(stage, received(0))
     await settle(stage)
-    assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == ("curated", b"gone", None)
+    assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == (
+        "curated",
+        b"gone",
+        None,
+    )
     assert writer.written[1].topic == "rejected"
-    assert measures.registry.get_sample_value("backstream_rejections_total", {"stage": "test", "reason": "dull"}) == 3
+    assert (
+        measures.registry.get_sample_value(
+            "backstream_rejections_total", {"stage": "test", "reason": "dull"}
+        )
+        == 3
+    )
 
 
 async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
@@ -311,4 +360,6 @@ async def test_an_output_over_the_limit_buries_its_input():
 
 def test_the_decoder_of_other_topics_reads_only_its_record():
     with pytest.raises(Exception, match="schema 'document/1'"):
-        partial(decode, Segment)(encode(Document(id="x", source="s", text="t")), dict(headers_for(Document)))
+        partial(decode, Segment)(
+            encode(Document(id="x", source="s", text="t")), dict(headers_for(Document))
+        )

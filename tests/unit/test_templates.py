@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from models.prompts.templates import AUGMENTED_TAG, BOTH_TAGS, MARKERS, SEED_TAG, Family, Task, Template, template_for
+from models.prompts.templates import (
+    AUGMENTED_TAG,
+    BOTH_TAGS,
+    MARKERS,
+    SEED_TAG,
+    Family,
+    Task,
+    Template,
+    template_for,
+)
 
 _EVERY = [template_for(task, family) for task, family in itertools.product(Task, Family)]
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -42,8 +51,11 @@ def test_every_task_of_every_family_has_one_template() -> None:
 
 @pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
 def test_a_changed_text_has_a_new_version(template: Template) -> None:
-    # The version is part of every example's id, and a release is refused by a worker with other templates.
-    assert _PINNED.get(template.id) == _digest(template), "raise the version, then pin the new text here"
+    # The version is part of every example's id, and a release is refused by a worker with other
+    # templates.
+    assert _PINNED.get(template.id) == _digest(template), (
+        "raise the version, then pin the new text here"
+    )
 
 
 @pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)

@@ -8,7 +8,16 @@ from schemas.records import RECORDS, Example, HumanRating, Record, Release
 from schemas.wire import MAX_BYTES
 from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
-from streams.kafka.topics import CURATED, DEAD_LETTERS, RATINGS, RELEASES, SCORED, TOPICS, Topic, topic_of
+from streams.kafka.topics import (
+    CURATED,
+    DEAD_LETTERS,
+    RATINGS,
+    RELEASES,
+    SCORED,
+    TOPICS,
+    Topic,
+    topic_of,
+)
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -21,7 +30,9 @@ def test_names_are_different_and_fit_kafka() -> None:
 
 
 def test_each_record_has_one_topic() -> None:
-    assert sorted(topic.record.name for topic in TOPICS if topic.record) == sorted(record.name for record in RECORDS)
+    assert sorted(topic.record.name for topic in TOPICS if topic.record) == sorted(
+        record.name for record in RECORDS
+    )
     assert [topic for topic in TOPICS if topic.record is None] == [DEAD_LETTERS]
 
 
@@ -32,7 +43,11 @@ def test_a_record_finds_its_topic(record: type[Record]) -> None:
 
 def test_what_is_folded_by_key_is_kept_for_ever() -> None:
     folded = {topic_of(record) for record in (Example, HumanRating, Release)}
-    assert {topic for topic in TOPICS if topic.cleanup == "compact"} == folded == {CURATED, RATINGS, RELEASES}
+    assert (
+        {topic for topic in TOPICS if topic.cleanup == "compact"}
+        == folded
+        == {CURATED, RATINGS, RELEASES}
+    )
     for topic in folded:
         assert topic.config()["cleanup.policy"] == "compact"
         assert topic.config()["retention.ms"] == "-1"
@@ -52,9 +67,13 @@ def test_the_largest_record_fits_with_its_headers(topic: Topic) -> None:
 
 
 def test_the_largest_message_of_any_topic_fits_as_a_dead_letter() -> None:
-    letter = dead_letter(Received("documents", 0, 0, b"k", b""), "segmenter", ValueError("x" * 1_000_000))
+    letter = dead_letter(
+        Received("documents", 0, 0, b"k", b""), "segmenter", ValueError("x" * 1_000_000)
+    )
     added = sum(len(name) + len(value) for name, value in letter.headers)
-    largest = max(int(topic.config()["max.message.bytes"]) for topic in TOPICS if topic is not DEAD_LETTERS)
+    largest = max(
+        int(topic.config()["max.message.bytes"]) for topic in TOPICS if topic is not DEAD_LETTERS
+    )
     assert largest + added < int(DEAD_LETTERS.config()["max.message.bytes"])
 
 

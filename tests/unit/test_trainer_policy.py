@@ -19,7 +19,12 @@ from schemas.records import Example, ExampleOrigin, HumanRating
 from tests.unit.checkpoints import make_checkpoint
 
 _EXAMPLES = [
-    Example(id=str(number), instruction=f"What is {number}?\n", response="A number: \u2028 1.", origin=ExampleOrigin.SEED)
+    Example(
+        id=str(number),
+        instruction=f"What is {number}?\n",
+        response="A number: \u2028 1.",
+        origin=ExampleOrigin.SEED,
+    )
     for number in range(3)
 ]
 
@@ -30,7 +35,9 @@ def events() -> list[Mapping[str, Any]]:
 
 
 @pytest.fixture
-def trainer(tmp_path: Path, events: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Trainer:
+def trainer(
+    tmp_path: Path, events: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> Trainer:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     return Trainer(tmp_path / "releases", threads=1, max_tokens=1_000, on_event=events.append)
 
@@ -53,13 +60,19 @@ def test_enough_examples_or_enough_time_with_any(new: int, seconds: float, due: 
 
 @settings(deadline=None)
 @given(st.integers(0, 1_000), st.floats(0, 1e6), st.integers(0, 100), st.floats(0, 1e5))
-def test_more_examples_or_time_never_put_a_run_off(new: int, seconds: float, more: int, later: float) -> None:
+def test_more_examples_or_time_never_put_a_run_off(
+    new: int, seconds: float, more: int, later: float
+) -> None:
     policy = TrainingPolicy()
     assert policy.due(new + more, seconds + later) >= policy.due(new, seconds)
 
 
-def test_a_failed_run_tells_the_processs_own_words(trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"exit code 1: .*base is not a release: .*manifest\.json.*finished$"):
+def test_a_failed_run_tells_the_processs_own_words(
+    trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        TrainingError, match=r"exit code 1: .*base is not a release: .*manifest\.json.*finished$"
+    ):
         trainer.train(tmp_path / "base", tmp_path / "base", _EXAMPLES)
     assert events == []
     lines = (tmp_path / "releases" / "examples.jsonl").read_bytes().split(b"\n")
@@ -67,7 +80,9 @@ def test_a_failed_run_tells_the_processs_own_words(trainer: Trainer, events: lis
     trainer.stop()  # after the end, nothing to stop
 
 
-def test_examples_that_break_off_leave_the_file_of_the_run_before(trainer: Trainer, tmp_path: Path) -> None:
+def test_examples_that_break_off_leave_the_file_of_the_run_before(
+    trainer: Trainer, tmp_path: Path
+) -> None:
     file = tmp_path / "releases" / "examples.jsonl"
     file.parent.mkdir()
     file.write_text("of the run before\n", encoding="utf-8")
@@ -87,8 +102,15 @@ def test_nothing_runs_before_it_is_asked_to(trainer: Trainer, tmp_path: Path) ->
 
 
 def test_the_agent_does_not_import_torch() -> None:
-    program = "import sys, agents.trainer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+    program = (
+        "import sys, agents.trainer; sys.exit('torch' in sys.modules or 'transformers' in "
+        "sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
 
 
 @pytest.mark.slow
@@ -108,7 +130,12 @@ def test_a_run_brings_its_verdict_and_found_again_the_same(
     ]
     ratings = [HumanRating(id="0", instruction="What?", response="That.", score=3)]
     together = Trainer(
-        tmp_path / "releases", threads=2, max_tokens=4_000, on_event=events.append, lora_rank=2, processes=processes
+        tmp_path / "releases",
+        threads=2,
+        max_tokens=4_000,
+        on_event=events.append,
+        lora_rank=2,
+        processes=processes,
     )
     trained = together.train(base, base, seeds, ratings)
     kinds = [event["event"] for event in events if event["event"] != "step"]

@@ -1,4 +1,6 @@
-"""The fine-tuner: what it trains on, that a killed run goes on, and the way to a release that can be served."""
+"""The fine-tuner: what it trains on, that a killed run goes on, and the way to a release that can
+be served.
+"""
 
 import asyncio
 import json
@@ -30,8 +32,16 @@ from tests.unit.checkpoints import make_checkpoint, make_tokenizer
 
 def _example(number: int, origin: ExampleOrigin = ExampleOrigin.SEED) -> Example:
     # No two are near to each other: the fourth and fifth word are the number's own.
-    instruction, response = f"What does n{number} m{number}?", f"Number {number} is good for counting up to {number}."
-    return Example(id=seed_id(instruction, None, response), instruction=instruction, response=response, origin=origin)
+    instruction, response = (
+        f"What does n{number} m{number}?",
+        f"Number {number} is good for counting up to {number}.",
+    )
+    return Example(
+        id=seed_id(instruction, None, response),
+        instruction=instruction,
+        response=response,
+        origin=origin,
+    )
 
 
 _SEEDS = [_example(number) for number in range(20)]
@@ -57,7 +67,14 @@ def test_the_seeds_that_ship_are_many_and_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"instruction": "a"}', '{"instruction": " ", "response": "b"}', '{"instruction": 1, "response": "b"}']
+    "line",
+    [
+        "{",
+        "[]",
+        '{"instruction": "a"}',
+        '{"instruction": " ", "response": "b"}',
+        '{"instruction": 1, "response": "b"}',
+    ],
 )
 def test_a_line_that_is_no_seed_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "seeds.jsonl"
@@ -67,13 +84,21 @@ def test_a_line_that_is_no_seed_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_held_out_seeds_are_never_trained_on(prompter: Prompter) -> None:
-    leak = _AUGMENTED[0].model_copy(update={"instruction": f"  {split(_SEEDS)[1][0].instruction.upper()} "})
+    leak = _AUGMENTED[0].model_copy(
+        update={"instruction": f"  {split(_SEEDS)[1][0].instruction.upper()} "}
+    )
     data = divide([*_SEEDS, *_AUGMENTED[1:], leak], 0.2)
     assert leak.id not in {example.id for example in data.augmented}
     drawn = sequences(data, prompter, TrainingSettings(epochs=3), 512)
-    secret = {tuple(prompter.target(text)) for seed in data.held_out for text in (seed.instruction, seed.response)}
+    secret = {
+        tuple(prompter.target(text))
+        for seed in data.held_out
+        for text in (seed.instruction, seed.response)
+    }
     for sequence in drawn:
-        target = tuple(id for id, weight in zip(sequence.ids, sequence.weights, strict=True) if weight)
+        target = tuple(
+            id for id, weight in zip(sequence.ids, sequence.weights, strict=True) if weight
+        )
         assert target not in secret
         for seed in data.held_out:
             assert prompter.decode(list(sequence.ids)).find(seed.response) < 0
@@ -81,13 +106,23 @@ def test_held_out_seeds_are_never_trained_on(prompter: Prompter) -> None:
 
 def test_what_comes_near_to_a_held_out_seed_is_left_out_and_counted() -> None:
     held_out = split(_SEEDS)[1][0]
-    near = held_out.model_copy(update={"id": "f" * 32, "instruction": f"Please: {held_out.instruction}", "response": "Another."})
+    near = held_out.model_copy(
+        update={
+            "id": "f" * 32,
+            "instruction": f"Please: {held_out.instruction}",
+            "response": "Another.",
+        }
+    )
     same = _AUGMENTED[0].model_copy(update={"response": f"{held_out.response}\n"})
     assert share_of(near.id) >= 0.2  # it would be trained on
     before = divide([*_SEEDS, *_AUGMENTED[1:]], 0.2)
     after = divide([*_SEEDS, *_AUGMENTED[1:], near, same], 0.2)
     assert after.leaked == before.leaked + 2
-    assert (after.seeds, after.augmented, after.held_out) == (before.seeds, before.augmented, before.held_out)
+    assert (after.seeds, after.augmented, after.held_out) == (
+        before.seeds,
+        before.augmented,
+        before.held_out,
+    )
 
 
 def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) -> None:
@@ -98,15 +133,22 @@ def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) 
         for example in examples:
             assert maker.forward(Pair.of(example), tag) in drawn
             assert maker.backward(Pair.of(example)) in drawn
-    ratings = [sequence for sequence in drawn if sequence.weights[-1] == TrainingSettings().rating_weight]
+    ratings = [
+        sequence for sequence in drawn if sequence.weights[-1] == TrainingSettings().rating_weight
+    ]
     assert ratings
     for sequence in ratings:
-        assert not any(example.response in prompter.decode(list(sequence.ids)) for example in data.augmented)
+        assert not any(
+            example.response in prompter.decode(list(sequence.ids)) for example in data.augmented
+        )
 
 
 def test_peoples_ratings_are_trained_on_where_they_are_many(prompter: Prompter) -> None:
     maker = SequenceMaker(prompter, rating_weight=TrainingSettings().rating_weight)
-    rated = [RatedPair(f"id {number}", Pair(f"Which is {number}?", f"It is {number}."), 1 + number % 5) for number in range(60)]
+    rated = [
+        RatedPair(f"id {number}", Pair(f"Which is {number}?", f"It is {number}."), 1 + number % 5)
+        for number in range(60)
+    ]
     data = divide([*_SEEDS, *_AUGMENTED], 0.2, rated)
     expected = {maker.rating(each.pair, each.score) for each in data.rated}
     secret = {maker.rating(each.pair, each.score) for each in data.rated_held_out}
@@ -121,7 +163,9 @@ def test_the_order_repeats_and_keeps_its_budget(prompter: Prompter) -> None:
     data = divide([*_SEEDS, *_AUGMENTED], 0.2)
     settings = TrainingSettings(max_tokens=2_000)
     drawn = sequences(data, prompter, settings, 512)
-    assert drawn == sequences(divide([*_AUGMENTED, *reversed(_SEEDS)], 0.2), prompter, settings, 512)
+    assert drawn == sequences(
+        divide([*_AUGMENTED, *reversed(_SEEDS)], 0.2), prompter, settings, 512
+    )
     assert 0 < sum(len(sequence.ids) for sequence in drawn) <= 2_000
 
 
@@ -159,7 +203,9 @@ def test_rates_and_batches_follow_the_size() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 4])
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prompter, rank: int) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(
+    tmp_path: Path, prompter: Prompter, rank: int
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -197,7 +243,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, prompter: Prom
     before = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).state_dict()
     assert before.keys() == whole.keys()
     changed = {name for name in before if not torch.equal(before[name], whole[name])}
-    assert changed == ({name for name in before if name.endswith("_proj.weight")} if rank else set(before))
+    assert changed == (
+        {name for name in before if name.endswith("_proj.weight")} if rank else set(before)
+    )
 
 
 def test_adapters_are_part_of_the_weights_in_the_end(tmp_path: Path) -> None:
@@ -229,7 +277,9 @@ def test_adapters_are_part_of_the_weights_in_the_end(tmp_path: Path) -> None:
     assert not torch.allclose(after, before)
 
 
-def _train(base: Path, examples: Path, releases: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def _train(
+    base: Path, examples: Path, releases: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             sys.executable,
@@ -258,11 +308,19 @@ def _train(base: Path, examples: Path, releases: Path, *options: str) -> subproc
 def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
     base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
     examples = tmp_path / "examples.jsonl"
-    examples.write_text("".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_MORE_SEEDS, *_AUGMENTED)), encoding="utf-8")
+    examples.write_text(
+        "".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_MORE_SEEDS, *_AUGMENTED)),
+        encoding="utf-8",
+    )
     ran = _train(base, examples, tmp_path / "releases")
     assert ran.returncode == 0, ran.stderr
     events = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "step"] == ["started", "evaluated", "evaluated", "released"]
+    assert [event["event"] for event in events if event["event"] != "step"] == [
+        "started",
+        "evaluated",
+        "evaluated",
+        "released",
+    ]
     steps = [event for event in events if event["event"] == "step"]
     assert steps
     assert steps[-1]["step"] == steps[-1]["steps"]
@@ -272,27 +330,40 @@ def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
     assert manifest.base == manifest.parent == read_manifest(base).id
     assert manifest.counts["examples"] == len(_AUGMENTED)
     assert manifest.metrics.keys() == manifest.parent_metrics.keys()
-    assert manifest.metrics["response_nll"] < manifest.parent_metrics["response_nll"], "it learned something"
+    assert manifest.metrics["response_nll"] < manifest.parent_metrics["response_nll"], (
+        "it learned something"
+    )
     assert manifest.metrics["pairs"] == manifest.counts["held_out"]
     assert manifest.verdict
     assert manifest.intervals["nll"][2] < 0, "and by more than chance"
     assert f"on {manifest.counts['held_out']} pairs" in manifest.verdict.reason
-    assert manifest.verdict.promote is (manifest.intervals["rating_auc"][0] >= -0.03), "what it forgot of ratings decides"
-    assert events[-1]["verdict"] == {"promote": manifest.verdict.promote, "reason": manifest.verdict.reason}
+    assert manifest.verdict.promote is (manifest.intervals["rating_auc"][0] >= -0.03), (
+        "what it forgot of ratings decides"
+    )
+    assert events[-1]["verdict"] == {
+        "promote": manifest.verdict.promote,
+        "reason": manifest.verdict.reason,
+    }
     for name in (REPORT, DATA, CURVE, HISTOGRAM):
         assert manifest.files[name] == sha256_of(released / name), "the sums hold the report too"
     told = json.loads((released / DATA).read_text(encoding="utf-8"))
     assert told["verdict"] == events[-1]["verdict"]
     assert told["metrics"] == manifest.metrics
-    assert (released / "model.safetensors").read_bytes() != (base / "model.safetensors").read_bytes()
-    assert [path.name for path in (tmp_path / "releases").iterdir()] == [released.name], "nothing is left behind"
+    assert (released / "model.safetensors").read_bytes() != (
+        base / "model.safetensors"
+    ).read_bytes()
+    assert [path.name for path in (tmp_path / "releases").iterdir()] == [released.name], (
+        "nothing is left behind"
+    )
     engine = Engine.load(released, device="cpu", threads=1)
     try:
         asyncio.run(reproduce(released, engine, Prompter.load(released)))
     finally:
         engine.close()
     again = _train(base, examples, tmp_path / "releases")
-    assert [json.loads(line) for line in again.stdout.splitlines()] == events[-1:], "found again, with the same verdict"
+    assert [json.loads(line) for line in again.stdout.splitlines()] == events[-1:], (
+        "found again, with the same verdict"
+    )
     (released / REPORT).write_text("Better than any other.\n", encoding="utf-8")
     with pytest.raises(ModelError, match=REPORT):
         verify(released)
@@ -304,12 +375,21 @@ def test_peoples_ratings_make_another_run_and_calibrate_it(tmp_path: Path) -> No
     examples, ratings = tmp_path / "examples.jsonl", tmp_path / "ratings.jsonl"
     examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
     people = [
-        HumanRating(id=f"id {number}", instruction=f"Is {number} odd?", response=f"{number} is odd. " * 3, score=1)
+        HumanRating(
+            id=f"id {number}",
+            instruction=f"Is {number} odd?",
+            response=f"{number} is odd. " * 3,
+            score=1,
+        )
         for number in range(60)
     ]
-    ratings.write_text("".join(rating.model_dump_json() + "\n" for rating in people), encoding="utf-8")
+    ratings.write_text(
+        "".join(rating.model_dump_json() + "\n" for rating in people), encoding="utf-8"
+    )
     without = _train(base, examples, tmp_path / "releases", "--max-steps", "2")
-    ran = _train(base, examples, tmp_path / "releases", "--max-steps", "2", "--ratings", str(ratings))
+    ran = _train(
+        base, examples, tmp_path / "releases", "--max-steps", "2", "--ratings", str(ratings)
+    )
     assert ran.returncode == 0, ran.stderr
     one, other = (json.loads(each.stdout.splitlines()[-1]) for each in (without, ran))
     assert one["id"] != other["id"]
@@ -318,7 +398,9 @@ def test_peoples_ratings_make_another_run_and_calibrate_it(tmp_path: Path) -> No
     assert manifest.metrics["people_error"] > 0
     assert "people_error" not in one["metrics"]
     told = json.loads((Path(other["directory"]) / DATA).read_text(encoding="utf-8"))
-    assert told["calibration"] is None, "people who give the same score to all tell of no line that rises"
+    assert told["calibration"] is None, (
+        "people who give the same score to all tell of no line that rises"
+    )
     assert manifest.calibration is None
 
 

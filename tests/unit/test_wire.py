@@ -1,4 +1,6 @@
-"""Records as bytes: what goes out comes back, and whatever else comes in is a WireError, never a crash."""
+"""Records as bytes: what goes out comes back, and whatever else comes in is a WireError, never a
+crash.
+"""
 
 import contextlib
 import json
@@ -28,7 +30,16 @@ from schemas.records import (
     Scored,
     Segment,
 )
-from schemas.wire import JSON, MAX_BYTES, MSGPACK, decode, decode_document, encode, header_map, headers_for
+from schemas.wire import (
+    JSON,
+    MAX_BYTES,
+    MSGPACK,
+    decode,
+    decode_document,
+    encode,
+    header_map,
+    headers_for,
+)
 
 _text = st.text(max_size=40)  # any code point but surrogates, which are not text
 _some = st.text(min_size=1, max_size=40)
@@ -59,10 +70,14 @@ _ratings = st.builds(
     reason=_maybe,
     term=_counts,
 )
-_candidates = st.builds(Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances)
+_candidates = st.builds(
+    Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances
+)
 _metrics = st.dictionaries(_text, st.floats(allow_nan=False), max_size=3)
 _records: dict[type[Record], st.SearchStrategy[Record]] = {
-    Document: st.builds(Document, id=_ids, source=_text, text=_some, media_type=_text, title=_maybe, context=_maybe),
+    Document: st.builds(
+        Document, id=_ids, source=_text, text=_some, media_type=_text, title=_maybe, context=_maybe
+    ),
     Segment: st.builds(
         Segment,
         id=_ids,
@@ -122,11 +137,19 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
     ),
 }
 _SEGMENT = Segment(id="s", document_id="d", source="test", position=0, text="A passage.")
-_RATING = Rating(score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="rating.markers.1")
+_RATING = Rating(
+    score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="rating.markers.1"
+)
 
 
-def _headers(content_type: str | None = None, schema: str | None = None, **more: bytes) -> dict[str, bytes]:
-    told = {"content-type": content_type and content_type.encode(), "schema": schema and schema.encode(), **more}
+def _headers(
+    content_type: str | None = None, schema: str | None = None, **more: bytes
+) -> dict[str, bytes]:
+    told = {
+        "content-type": content_type and content_type.encode(),
+        "schema": schema and schema.encode(),
+        **more,
+    }
     return {name: value for name, value in told.items() if value is not None}
 
 
@@ -138,13 +161,21 @@ def test_every_record_is_tried() -> None:
 @pytest.mark.parametrize("type_", RECORDS, ids=lambda type_: type_.name)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_record_comes_back_as_it_went(type_: type[Record], content_type: str, data: st.DataObject) -> None:
+def test_a_record_comes_back_as_it_went(
+    type_: type[Record], content_type: str, data: st.DataObject
+) -> None:
     record = data.draw(_records[type_])
-    assert decode(type_, encode(record, content_type), header_map(headers_for(type_, content_type))) == record
+    assert (
+        decode(type_, encode(record, content_type), header_map(headers_for(type_, content_type)))
+        == record
+    )
 
 
 def test_headers_name_the_record_its_version_and_the_form() -> None:
-    assert headers_for(Segment) == [("schema", b"segment/1"), ("content-type", b"application/msgpack")]
+    assert headers_for(Segment) == [
+        ("schema", b"segment/1"),
+        ("content-type", b"application/msgpack"),
+    ]
     assert headers_for(Segment, JSON)[1] == ("content-type", b"application/json")
 
 
@@ -154,7 +185,13 @@ def test_msgpack_is_assumed_where_no_header_tells() -> None:
 
 def test_figures_that_are_no_numbers_survive_in_a_release() -> None:
     release = Release(
-        id="r", parent=None, base="b", status=ReleaseStatus.KEPT, location="x", created_at=1, metrics={"a": float("inf")}
+        id="r",
+        parent=None,
+        base="b",
+        status=ReleaseStatus.KEPT,
+        location="x",
+        created_at=1,
+        metrics={"a": float("inf")},
     )
     for content_type in (MSGPACK, JSON):
         assert decode(Release, encode(release, content_type), _headers(content_type)) == release
@@ -163,7 +200,10 @@ def test_figures_that_are_no_numbers_survive_in_a_release() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
     # As JSON it would be null, which no reader takes: one such record would stop every later one.
-    scored = {"candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}}, "rating": _RATING.model_dump()}
+    scored = {
+        "candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}},
+        "rating": _RATING.model_dump(),
+    }
     scored["rating"]["probabilities"] = (bad, 0, 0, 0, 1)
     with pytest.raises(WireError, match=r"rating\.probabilities\.0"):
         decode(Scored, msgpack.packb(scored), {})
@@ -178,11 +218,16 @@ def test_unknown_fields_of_a_newer_writer_are_dropped(content_type: str) -> None
     }
     data = msgpack.packb(value) if content_type == MSGPACK else json.dumps(value).encode()
     read = decode(Segment, data, header_map(headers_for(Segment, content_type)))
-    assert read == _SEGMENT.model_copy(update={"document_at": Offset(topic="t", partition=0, offset=1)})
+    assert read == _SEGMENT.model_copy(
+        update={"document_at": Offset(topic="t", partition=0, offset=1)}
+    )
     assert not hasattr(read, "colour")
 
 
-@pytest.mark.parametrize("schema", ["segment/2", "segment/0", "segment", "segment/01", "document/1", "", "\xff", "segment/1 "])
+@pytest.mark.parametrize(
+    "schema",
+    ["segment/2", "segment/0", "segment", "segment/01", "document/1", "", "\xff", "segment/1 "],
+)
 def test_another_schema_or_version_is_refused(schema: str) -> None:
     with pytest.raises(WireError, match="segment/1"):
         decode(Segment, encode(_SEGMENT), {"schema": schema.encode("latin-1")})
@@ -257,7 +302,9 @@ def test_hostile_msgpack_takes_little_memory() -> None:
         b"\xff\xfe\xfa",
         b'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": "\\ud800"}',
         b'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": ""}',
-        b'{"id": "' + b"s" * 300 + b'", "document_id": "d", "source": "", "position": 0, "text": "a"}',
+        b'{"id": "'
+        + b"s" * 300
+        + b'", "document_id": "d", "source": "", "position": 0, "text": "a"}',
     ],
     ids=lambda data: repr(data[:12]),
 )
@@ -268,7 +315,10 @@ def test_hostile_json_is_refused(data: bytes) -> None:
         decode_document(data, _headers(JSON))
 
 
-@pytest.mark.parametrize(("field", "value"), [("position", -1), ("position", 0.5), ("headings", "one"), ("document_at", {})])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("position", -1), ("position", 0.5), ("headings", "one"), ("document_at", {})],
+)
 def test_the_field_that_is_wrong_is_named(field: str, value: object) -> None:
     data = json.dumps({**_SEGMENT.model_dump(mode="json"), field: value}).encode()
     with pytest.raises(WireError, match=f"not a valid segment: {field}"):
@@ -276,7 +326,10 @@ def test_the_field_that_is_wrong_is_named(field: str, value: object) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.binary(max_size=200), content_type=st.sampled_from([None, MSGPACK, JSON, "text/plain", "a/b", ""]))
+@given(
+    data=st.binary(max_size=200),
+    content_type=st.sampled_from([None, MSGPACK, JSON, "text/plain", "a/b", ""]),
+)
 def test_whatever_comes_is_a_record_or_a_wire_error(data: bytes, content_type: str | None) -> None:
     with contextlib.suppress(WireError):
         assert isinstance(decode(Segment, data, _headers(content_type)), Segment)
@@ -315,14 +368,19 @@ def test_an_oversize_document_is_refused(content_type: str | None) -> None:
 def test_text_of_any_producer_is_a_document(content_type: str | None, media_type: str) -> None:
     text = "Grüße, ein Text.\n"
     document = decode_document(text.encode(), _headers(content_type), b"letters/1")
-    assert document == Document(id=document_id("letters/1", text), source="letters/1", text=text, media_type=media_type)
+    assert document == Document(
+        id=document_id("letters/1", text), source="letters/1", text=text, media_type=media_type
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "header", "source"), [(None, None, ""), (b"k", None, "k"), (b"k", b"h", "h"), (None, b"h", "h"), (b"k", b"", "k")]
+    ("key", "header", "source"),
+    [(None, None, ""), (b"k", None, "k"), (b"k", b"h", "h"), (None, b"h", "h"), (b"k", b"", "k")],
 )
 @pytest.mark.parametrize("content_type", ["text/plain", JSON])
-def test_the_source_is_the_header_else_the_key(key: bytes | None, header: bytes | None, source: str, content_type: str) -> None:
+def test_the_source_is_the_header_else_the_key(
+    key: bytes | None, header: bytes | None, source: str, content_type: str
+) -> None:
     data = b'{"text": "words"}' if content_type == JSON else b"words"
     document = decode_document(data, _headers(content_type, source=header), key)
     assert (document.source, document.id) == (source, document_id(source, "words"))
@@ -330,25 +388,43 @@ def test_the_source_is_the_header_else_the_key(key: bytes | None, header: bytes 
 
 def test_a_json_document_says_what_it_knows() -> None:
     def read(**fields: str | None) -> Document:
-        return decode_document(json.dumps(fields).encode(), _headers("application/json; charset=utf-8"), b"key")
+        return decode_document(
+            json.dumps(fields).encode(), _headers("application/json; charset=utf-8"), b"key"
+        )
 
     assert read(text="words").id == document_id("key", "words")
     assert read(text="words", source="mine").id == document_id("mine", "words")
     assert read(text="words", id="7", source="mine").id == "7"
-    assert read(text="words", id="").id == read(text="words", id=None).id == document_id("key", "words")
-    titled = read(text="words", title="On words", context="given", media_type="text/html", colour="green")
+    assert (
+        read(text="words", id="").id
+        == read(text="words", id=None).id
+        == document_id("key", "words")
+    )
+    titled = read(
+        text="words", title="On words", context="given", media_type="text/html", colour="green"
+    )
     assert (titled.title, titled.context, titled.media_type) == ("On words", "given", "text/html")
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"text": None}, {"text": ""}, {"text": 7}, {"text": "a", "id": 7}, {"text": "a", "source": None}]
+    "fields",
+    [
+        {},
+        {"text": None},
+        {"text": ""},
+        {"text": 7},
+        {"text": "a", "id": 7},
+        {"text": "a", "source": None},
+    ],
 )
 def test_a_json_document_that_is_none_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(WireError, match="not a valid document"):
         decode_document(json.dumps(fields).encode(), _headers(JSON))
 
 
-@pytest.mark.parametrize("content_type", ["image/png", "text/csv", "text", "application/octet-stream", "*/*"])
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "text/csv", "text", "application/octet-stream", "*/*"]
+)
 def test_an_unknown_content_type_is_named(content_type: str) -> None:
     with pytest.raises(WireError, match="content-type"):
         decode_document(b"words", _headers(content_type))
@@ -383,16 +459,23 @@ def test_a_charset_that_is_not_known_is_refused(charset: str) -> None:
 
 def test_a_record_of_ours_is_told_by_its_schema_header() -> None:
     document = Document(id="d", source="s", text="words", title="On words")
-    assert decode_document(encode(document), header_map(headers_for(Document)), b"other") == document
+    assert (
+        decode_document(encode(document), header_map(headers_for(Document)), b"other") == document
+    )
     assert decode_document(encode(document), _headers(schema="document/1")) == document
     assert decode_document(encode(document), _headers(MSGPACK)) == document
-    assert decode_document(encode(document, JSON), header_map(headers_for(Document, JSON))) == document
+    assert (
+        decode_document(encode(document, JSON), header_map(headers_for(Document, JSON))) == document
+    )
     for content_type in (None, MSGPACK, JSON):
         with pytest.raises(WireError, match="document/1"):
             decode_document(encode(document), _headers(content_type, "document/2"))
 
 
 def test_header_names_are_folded_and_the_last_wins() -> None:
-    assert header_map([("Schema", b"a"), ("schema", b"b"), ("Empty", None)]) == {"schema": b"b", "empty": b""}  # type: ignore[list-item]
+    assert header_map([("Schema", b"a"), ("schema", b"b"), ("Empty", None)]) == {
+        "schema": b"b",
+        "empty": b"",
+    }  # type: ignore[list-item]
     assert header_map(None) == header_map(()) == {}
     assert header_map({"Content-Type": b"text/plain"}) == {"content-type": b"text/plain"}

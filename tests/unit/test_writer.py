@@ -1,4 +1,6 @@
-"""What goes out in one request. ``Together`` overrides a method of aiokafka's: an upgrade that changes it is noticed here."""
+"""What goes out in one request. ``Together`` overrides a method of aiokafka's: an upgrade that
+changes it is noticed here.
+"""
 
 import asyncio
 import inspect
@@ -42,13 +44,23 @@ def _age(accumulator: MessageAccumulator, partition: TopicPartition, seconds: fl
 
 def test_the_version_is_the_one_that_was_read() -> None:
     assert version("aiokafka") == "0.14.0"
-    assert list(inspect.signature(MessageAccumulator._append_batch).parameters) == ["self", "builder", "tp"]
-    assert list(inspect.signature(MessageAccumulator.drain_by_nodes).parameters) == ["self", "ignore_nodes", "muted_partitions"]
+    assert list(inspect.signature(MessageAccumulator._append_batch).parameters) == [
+        "self",
+        "builder",
+        "tp",
+    ]
+    assert list(inspect.signature(MessageAccumulator.drain_by_nodes).parameters) == [
+        "self",
+        "ignore_nodes",
+        "muted_partitions",
+    ]
     ours = {name for name, value in vars(Together).items() if inspect.isfunction(value)}
     assert ours == {"_append_batch", "drain_by_nodes"}
 
 
-async def test_after_a_silence_a_record_leaves_at_once_and_the_next_ones_together(accumulator: Together) -> None:
+async def test_after_a_silence_a_record_leaves_at_once_and_the_next_ones_together(
+    accumulator: Together,
+) -> None:
     await _add(accumulator, _FIRST)
     assert _drain(accumulator) == {0: {_FIRST}}
     await _add(accumulator, _FIRST)
@@ -86,7 +98,9 @@ async def test_aiokafkas_own_has_each_partition_wait_for_itself() -> None:
     assert _drain(stock) == {0: {_FIRST}}
 
 
-async def test_waiting_takes_no_more_than_the_linger_from_the_time_to_deliver(accumulator: Together) -> None:
+async def test_waiting_takes_no_more_than_the_linger_from_the_time_to_deliver(
+    accumulator: Together,
+) -> None:
     await _add(accumulator, _FIRST)
     _age(accumulator, _FIRST, 120.0 - _LINGER - 1)
     assert not accumulator._batches[_FIRST][0].expired()

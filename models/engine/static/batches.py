@@ -1,4 +1,5 @@
-"""Whole batches over the plain graph: what serves the architectures that ``models/export/graph/decoder.py`` does not build.
+"""Whole batches over the plain graph: what serves the architectures that
+``models/export/graph/decoder.py`` does not build.
 
 The scheduler puts requests of like length together; a batch runs to its end before the next begins.
 """
@@ -35,7 +36,9 @@ class Batches:
         self._scheduler.add(requests)
 
     def drop(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
-        """Forget the waiting requests that are unwanted; returns them, and those that ended without an answer."""
+        """Forget the waiting requests that are unwanted; returns them, and those that ended without
+        an answer.
+        """
         return self._scheduler.drop(unwanted) + self.abandon()
 
     def abandon(self) -> list[AnyRequest]:
@@ -63,7 +66,9 @@ class Batches:
             logits = self.model.score([request.prompt for request in ratings])
             for request, row in zip(ratings, logits, strict=True):
                 yield request, digit_probabilities(row, request.digit_ids)
-        generations = [request for request in batch.requests if isinstance(request, GenerationRequest)]
+        generations = [
+            request for request in batch.requests if isinstance(request, GenerationRequest)
+        ]
         if generations:
             for ended in Decoding(self.model, generations, self._limits.call_tokens).run():
                 self.counts.calls += ended is None

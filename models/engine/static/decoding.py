@@ -34,16 +34,23 @@ class Row:
 
 
 class Decoding(Generic[C]):
-    """A batch of generations. Finished rows stay until a quarter are, since taking rows out is a copy."""
+    """A batch of generations. Finished rows stay until a quarter are, since taking rows out is a
+    copy.
+    """
 
-    def __init__(self, runner: Runner[C], requests: Sequence[GenerationRequest], call_tokens: int) -> None:
-        """Get ready. ``requests`` come by ascending length; their prompts run in calls of at most ``call_tokens``."""
+    def __init__(
+        self, runner: Runner[C], requests: Sequence[GenerationRequest], call_tokens: int
+    ) -> None:
+        """Get ready. ``requests`` come by ascending length; their prompts run in calls of at most
+        ``call_tokens``.
+        """
         self._runner = runner
         self._call_tokens = call_tokens
         self._rows = [Row(request, Sampler(request.sampling)) for request in requests]
 
     def run(self) -> Iterator[tuple[GenerationRequest, Generation] | None]:
-        """Decode; yields each generation as it ends, and None between calls, so that the caller can stop there.
+        """Decode; yields each generation as it ends, and None between calls, so that the caller can
+        stop there.
 
         Abandoned requests end without an answer. Raises EngineError where a call fails.
         """
@@ -64,7 +71,9 @@ class Decoding(Generic[C]):
                 self._rows = [self._rows[index] for index in active]
             logits = self._runner.step(cache, [row.ids[-1] if row.ids else 0 for row in self._rows])
 
-    def _choose_tokens(self, batch_logits: Logits) -> Iterator[tuple[GenerationRequest, Generation]]:
+    def _choose_tokens(
+        self, batch_logits: Logits
+    ) -> Iterator[tuple[GenerationRequest, Generation]]:
         for row, logits in zip(self._rows, batch_logits, strict=True):
             if row.request.abandoned:
                 row.done = True

@@ -1,9 +1,9 @@
 """Which requests run next, and together. Pure: no threads, no clock, no model.
 
-The oldest request of a kind is always in its next batch, so nothing starves; it is joined by those nearest to it in
-length, so that little of the batch is padding. Ratings and generations take turns: a rating never waits for more than
-one batch of generations, and a generation never waits for a rating that came after the batch of generations before it,
-but for at most one batch of them.
+The oldest request of a kind is always in its next batch, so nothing starves; it is joined by those
+nearest to it in length, so that little of the batch is padding. Ratings and generations take turns:
+a rating never waits for more than one batch of generations, and a generation never waits for a
+rating that came after the batch of generations before it, but for at most one batch of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -45,9 +45,13 @@ class Scheduler(Generic[W]):
             Kind.RATING: (limits.rating_rows, limits.call_tokens),
             Kind.GENERATION: (limits.generation_rows, limits.generation_tokens),
         }
-        self._waiting: dict[Kind, list[tuple[int, W]]] = {kind: [] for kind in Kind}  # (serial number, request), oldest first
+        self._waiting: dict[Kind, list[tuple[int, W]]] = {
+            kind: [] for kind in Kind
+        }  # (serial number, request), oldest first
         self._serial = 0
-        self._due_before = 0  # ratings with a lower serial number have waited for a batch of generations
+        self._due_before = (
+            0  # ratings with a lower serial number have waited for a batch of generations
+        )
         self._last: Kind | None = None
 
     def __len__(self) -> int:
@@ -93,7 +97,9 @@ class Scheduler(Generic[W]):
 
 
 def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
-    """Cut prompts of ascending length into runs of at most ``tokens``, padding included, or of one longer prompt."""
+    """Cut prompts of ascending length into runs of at most ``tokens``, padding included, or of one
+    longer prompt.
+    """
     start = 0
     for end in range(1, len(lengths) + 1):
         if end == len(lengths) or (end + 1 - start) * lengths[end] > tokens:
@@ -102,7 +108,9 @@ def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
 
 
 def _neighbours(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:
-    """Indices of the first request and of those nearest to it in length that fit, by ascending length."""
+    """Indices of the first request and of those nearest to it in length that fit, by ascending
+    length.
+    """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     anchor = lengths[0]
     first = last = order.index(0)

@@ -1,9 +1,9 @@
 """A decoder's ONNX graph in onnxruntime: prompts and tokens in, logits of the last position out.
 
-The graph is optimum's ``text-generation-with-past`` export: ``input_ids``, ``attention_mask``, ``position_ids`` and
-``past_key_values.*`` in, ``logits`` and ``present.*`` out. Prompts of a batch are padded on the left, so that the last
-position is every row's own last token. What the rest of the engine needs of it is ``Runner``; another graph, with
-another cache, is another Runner.
+The graph is optimum's ``text-generation-with-past`` export: ``input_ids``, ``attention_mask``,
+``position_ids`` and ``past_key_values.*`` in, ``logits`` and ``present.*`` out. Prompts of a batch
+are padded on the left, so that the last position is every row's own last token. What the rest of
+the engine needs of it is ``Runner``; another graph, with another cache, is another Runner.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,10 @@ MODEL_FILE = "model.onnx"
 C = TypeVar("C")
 _Prompts = Sequence[Sequence[int]]
 _Integers = NDArray[np.int64]
-_FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_FLOATS: dict[str, type[np.floating[Any]]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
 _LOGITS_BYTES = 512 * 2**20
 """Most memory for the logits of a prompt batch: the plain graph gives them for all positions."""
 
@@ -34,8 +37,8 @@ _LOGITS_BYTES = 512 * 2**20
 class Runner(Model, Protocol[C]):
     """Computes for the engine. ``C`` is the cache of a batch in decoding; rows keep their order.
 
-    All methods are called from one thread. Logits are float32 [rows, vocabulary]. Raises EngineError where the
-    computation fails; the batch is lost then, the runner is not.
+    All methods are called from one thread. Logits are float32 [rows, vocabulary]. Raises
+    EngineError where the computation fails; the batch is lost then, the runner is not.
     """
 
     @property
@@ -60,7 +63,9 @@ class Runner(Model, Protocol[C]):
 
 @dataclass(slots=True)
 class PaddedCache:
-    """Keys and values of a batch, each [rows, heads, length, head size], and which of the length is padding."""
+    """Keys and values of a batch, each [rows, heads, length, head size], and which of the length is
+    padding.
+    """
 
     tensors: list[onnxruntime.OrtValue]
     mask: _Integers
@@ -72,8 +77,12 @@ class PaddedCache:
 class OnnxSession:
     """The Runner of a plain exported graph."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, device: str, context_window: int, file: Path) -> None:
-        """Check the graph's inputs and outputs. Raises ModelError, naming ``file``, for those of another kind of model."""
+    def __init__(
+        self, session: onnxruntime.InferenceSession, device: str, context_window: int, file: Path
+    ) -> None:
+        """Check the graph's inputs and outputs. Raises ModelError, naming ``file``, for those of
+        another kind of model.
+        """
         self._session = session
         self.device = device
         self.context_window = context_window
@@ -82,7 +91,10 @@ class OnnxSession:
         self._present = [name.replace("past_key_values", "present", 1) for name in self._past]
         self._has_positions = "position_ids" in inputs
         known = {"input_ids", "attention_mask", "position_ids", *self._past}
-        missing = {"input_ids", "attention_mask"} - inputs.keys() | {"logits", *self._present} - outputs.keys()
+        missing = {"input_ids", "attention_mask"} - inputs.keys() | {
+            "logits",
+            *self._present,
+        } - outputs.keys()
         if missing or not self._past or inputs.keys() - known:
             odd = sorted(missing | inputs.keys() - known) or ["past_key_values"]
             raise ModelError(
@@ -98,8 +110,12 @@ class OnnxSession:
         self.most_tokens = 2**31 if one_position else max(1, _LOGITS_BYTES // (4 * self.vocabulary))
 
     @classmethod
-    def load(cls, directory: Path, *, device: str, threads: int | None, memory_gb: float | None = None) -> "OnnxSession":
-        """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is missing or unusable."""
+    def load(
+        cls, directory: Path, *, device: str, threads: int | None, memory_gb: float | None = None
+    ) -> "OnnxSession":
+        """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is
+        missing or unusable.
+        """
         context_window = context_window_of(directory / "config.json")
         file = directory / MODEL_FILE
         session, device = open_session(file, device, threads, memory_gb)
@@ -145,13 +161,18 @@ class OnnxSession:
         padded = int(cache.mask[chosen].argmax(axis=1).min())
         cache.mask = np.ascontiguousarray(cache.mask[chosen, padded:])
         cache.positions = cache.positions[chosen]
-        cache.tensors = [self._on_device(tensor.numpy()[chosen, :, padded:]) for tensor in cache.tensors]
+        cache.tensors = [
+            self._on_device(tensor.numpy()[chosen, :, padded:]) for tensor in cache.tensors
+        ]
 
     def _on_device(self, array: NDArray[Any]) -> onnxruntime.OrtValue:
         return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.device, 0)
 
     def _no_past(self, rows: int) -> dict[str, NDArray[Any]]:
-        return {name: np.empty((rows, heads, 0, size), dtype) for name, (heads, size, dtype) in self._cache_forms.items()}
+        return {
+            name: np.empty((rows, heads, 0, size), dtype)
+            for name, (heads, size, dtype) in self._cache_forms.items()
+        }
 
     def _run(
         self,
@@ -162,7 +183,9 @@ class OnnxSession:
         *,
         keep: bool,
     ) -> tuple[Logits, list[onnxruntime.OrtValue]]:
-        """Logits of the last position, and, with ``keep``, the new keys and values, left on the device."""
+        """Logits of the last position, and, with ``keep``, the new keys and values, left on the
+        device.
+        """
         binding = self._session.io_binding()
         try:
             binding.bind_cpu_input("input_ids", ids)
@@ -181,9 +204,14 @@ class OnnxSession:
             logits, *tensors = binding.get_outputs()
             last = logits.numpy()[:, -1].astype(np.float32)
         except Exception as error:  # the library has a dozen classes and no common base but this
-            raise EngineError(f"onnxruntime failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens: {error}") from error
+            raise EngineError(
+                f"onnxruntime failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens: {error}"
+            ) from error
         if not np.isfinite(last.max(axis=-1)).all():
-            raise EngineError("the model's logits are not finite: its weights are broken, or its precision is too low")
+            raise EngineError(
+                "the model's logits are not finite: its weights are broken, or its precision "
+                "is too low"
+            )
         return last, tensors
 
 
@@ -212,6 +240,13 @@ def _by_name(nodes: Sequence[Any]) -> dict[str, Any]:
 def _cache_form(node: Any, file: Path) -> tuple[int, int, type[np.floating[Any]]]:
     """Heads, head size and number type of one cache input."""
     shape = node.shape
-    if len(shape) != 4 or not isinstance(shape[1], int) or not isinstance(shape[3], int) or node.type not in _FLOATS:
-        raise ModelError(f"{file} has a cache of a form that is not supported ({node.name} {shape} {node.type})")
+    if (
+        len(shape) != 4
+        or not isinstance(shape[1], int)
+        or not isinstance(shape[3], int)
+        or node.type not in _FLOATS
+    ):
+        raise ModelError(
+            f"{file} has a cache of a form that is not supported ({node.name} {shape} {node.type})"
+        )
     return shape[1], shape[3], _FLOATS[node.type]

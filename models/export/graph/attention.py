@@ -1,8 +1,9 @@
-"""ONNX nodes of attention: those that read a prompt over its row, and those that decode over theirs.
+"""ONNX nodes of attention: those that read a prompt over its row, and those that decode over
+theirs.
 
-In int8 keys and values are kept in 8 bits, with one scale a layer for each. Queries are brought to 8 bits for the prompt's
-product with its keys, as in SageAttention (arXiv 2410.02367); the product with the values stays fp32, for a share that is
-spread over a long text would round to nothing.
+In int8 keys and values are kept in 8 bits, with one scale a layer for each. Queries are brought to
+8 bits for the prompt's product with its keys, as in SageAttention (arXiv 2410.02367); the product
+with the values stays fp32, for a share that is spread over a long text would round to nothing.
 """
 
 from dataclasses import dataclass
@@ -21,19 +22,25 @@ _LARGEST = 127
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Names of what is known of some tokens of the prompt: where they stand, what they may see, and how many beside B."""
+    """Names of what is known of some tokens of the prompt: where they stand, what they may see, and
+    how many beside B.
+    """
 
     positions: str
     """[1, tokens]."""
     mask: str
-    """[heads that share keys * tokens, past and new ones]: 0, or minus infinity for what comes later."""
+    """[heads that share keys * tokens, past and new ones]: 0, or minus infinity for what comes
+    later.
+    """
     parts: str
     """[2]."""
 
 
 @dataclass(slots=True)
 class Attention(Nodes):
-    """Keys and values lie in rows; see ``models/export/graph/decoder.py`` for the inputs and outputs that they are."""
+    """Keys and values lie in rows; see ``models/export/graph/decoder.py`` for the inputs and
+    outputs that they are.
+    """
 
     shape: Shape
     spans: Spans | None
@@ -47,14 +54,23 @@ class Attention(Nodes):
         positions = self.add("Range", [self.reshape("past", ()), self.reshape(end, ()), one])
         keys = self.add("Range", [start, self.reshape(end, ()), one])
         seen = self.add("LessOrEqual", [keys, self.add("Unsqueeze", [positions, second])])
-        values = (self.constant(name, np.float32(value)) for name, value in (("seen", 0), ("unseen", -np.inf)))
+        values = (
+            self.constant(name, np.float32(value))
+            for name, value in (("seen", 0), ("unseen", -np.inf))
+        )
         mask = self.add("Where", [seen, *values])
         positions = self.add("Unsqueeze", [positions, first])
-        count = self.add("Concat", [self.add("Shape", ["wanted"]), self.add("Slice", ["parts", second, third])], axis=0)
+        count = self.add(
+            "Concat",
+            [self.add("Shape", ["wanted"]), self.add("Slice", ["parts", second, third])],
+            axis=0,
+        )
         return (
             Queries(positions, self.for_each_head(mask), "parts"),
             Queries(
-                self.add("Gather", [positions, "wanted"], axis=1), self.for_each_head(self.add("Gather", [mask, "wanted"])), count
+                self.add("Gather", [positions, "wanted"], axis=1),
+                self.for_each_head(self.add("Gather", [mask, "wanted"])),
+                count,
             ),
         )
 
@@ -63,8 +79,12 @@ class Attention(Nodes):
         sharing = self.shape.sharing
         return self.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
 
-    def attended(self, layer: int, query: str, key: str, value: str, every: Queries, asking: Queries) -> str:
-        """What queries [.. + B, heads * size] gather over their own rows, which keys and values [R + B, ...] are appended to."""
+    def attended(
+        self, layer: int, query: str, key: str, value: str, every: Queries, asking: Queries
+    ) -> str:
+        """What queries [.. + B, heads * size] gather over their own rows, which keys and values [R
+        + B, ...] are appended to.
+        """
         shape = self.shape
         (read_query, query), (read_key, key), (read_value, value) = (
             self.parted(query, asking.parts),
@@ -74,7 +94,9 @@ class Attention(Nodes):
         decoded = self.attend_in_rows(layer, query, key, value)
         keys = self.appended("key", layer, self.rotated(read_key, shape.key_value_heads, every))
         values = self.appended("value", layer, read_value)
-        read = self.attend_in_prompt(layer, self.rotated(read_query, shape.heads, asking), keys, values, asking)
+        read = self.attend_in_prompt(
+            layer, self.rotated(read_query, shape.heads, asking), keys, values, asking
+        )
         return self.add("Concat", [read, decoded], axis=0)
 
     def attend_in_rows(self, layer: int, query: str, key: str, value: str) -> str:
@@ -82,16 +104,33 @@ class Attention(Nodes):
         shape = self.shape
         new = [
             self.reshape(each, (-1, 1, heads * shape.head_size))
-            for each, heads in ((query, shape.heads), (key, shape.key_value_heads), (value, shape.key_value_heads))
+            for each, heads in (
+                (query, shape.heads),
+                (key, shape.key_value_heads),
+                (value, shape.key_value_heads),
+            )
         ]
         scales: list[str] = []
         quantised: dict[str, Any] = {}
         if self.spans is not None:
             scales = ["", "", "", self.scale("key", layer), self.scale("value", layer)]
-            quantised = {"k_quant_type": "PER_TENSOR", "v_quant_type": "PER_TENSOR", "kv_cache_bit_width": 8}
+            quantised = {
+                "k_quant_type": "PER_TENSOR",
+                "v_quant_type": "PER_TENSOR",
+                "kv_cache_bit_width": 8,
+            }
         attended = self.add(
             "GroupQueryAttention",
-            [*new, f"past_key.{layer}", f"past_value.{layer}", "seqlens_k", "total_sequence_length", "cos", "sin", *scales],
+            [
+                *new,
+                f"past_key.{layer}",
+                f"past_value.{layer}",
+                "seqlens_k",
+                "total_sequence_length",
+                "cos",
+                "sin",
+                *scales,
+            ],
             [f"attended.{layer}", f"present_key.{layer}", f"present_value.{layer}"],
             domain=MICROSOFT,
             num_heads=shape.heads,
@@ -102,41 +141,68 @@ class Attention(Nodes):
         )
         return self.reshape(attended, (-1, shape.heads * shape.head_size))
 
-    def attend_in_prompt(self, layer: int, query: str, keys: str, values: str, asking: Queries) -> str:
+    def attend_in_prompt(
+        self, layer: int, query: str, keys: str, values: str, asking: Queries
+    ) -> str:
         """[.., heads * size]: what the prompt's tokens gather from all that their row holds."""
         shape = self.shape
         # Heads that share keys are one product with them.
-        query = self.reshape(self.by_head(query, shape.heads), (1, shape.key_value_heads, -1, shape.head_size))
+        query = self.reshape(
+            self.by_head(query, shape.heads), (1, shape.key_value_heads, -1, shape.head_size)
+        )
         scores = self.scores(layer, query, keys)
         shares = self.add("Softmax", [self.add("Add", [scores, asking.mask])], axis=-1)
         if self.spans is not None:
             values = self.add("DequantizeLinear", [values, self.scale("value", layer)])
-        attended = self.reshape(self.add("MatMul", [shares, values]), (1, shape.heads, -1, shape.head_size))
-        return self.reshape(self.add("Transpose", [attended], perm=[0, 2, 1, 3]), (-1, shape.heads * shape.head_size))
+        attended = self.reshape(
+            self.add("MatMul", [shares, values]), (1, shape.heads, -1, shape.head_size)
+        )
+        return self.reshape(
+            self.add("Transpose", [attended], perm=[0, 2, 1, 3]),
+            (-1, shape.heads * shape.head_size),
+        )
 
     def scores(self, layer: int, query: str, keys: str) -> str:
         """Scaled products of queries [1, key/value heads, .., size] with the keys."""
         if self.spans is None:
-            return self.add("FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.shape.scale)
+            return self.add(
+                "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.shape.scale
+            )
         scale = np.array([self.spans.keys[layer] / _LARGEST * self.shape.scale], np.float32)
         keys = self.add("Transpose", [keys], perm=[0, 1, 3, 2])
-        return self.add("DynamicQuantizeMatMul", [query, keys, self.constant(f"scores.{layer}.scale", scale)], domain=MICROSOFT)
+        return self.add(
+            "DynamicQuantizeMatMul",
+            [query, keys, self.constant(f"scores.{layer}.scale", scale)],
+            domain=MICROSOFT,
+        )
 
     def by_head(self, x: str, heads: int) -> str:
         """[tokens, heads * size] to [1, heads, tokens, size]."""
-        return self.add("Transpose", [self.reshape(x, (1, -1, heads, self.shape.head_size))], perm=[0, 2, 1, 3])
+        return self.add(
+            "Transpose", [self.reshape(x, (1, -1, heads, self.shape.head_size))], perm=[0, 2, 1, 3]
+        )
 
     def rotated(self, x: str, heads: int, where: Queries) -> str:
         """[tokens, heads * size], each turned as far as it stands from the beginning."""
         each = self.reshape(x, (1, -1, heads * self.shape.head_size))
-        return self.add("RotaryEmbedding", [each, where.positions, "cos", "sin"], domain=MICROSOFT, num_heads=heads)
+        return self.add(
+            "RotaryEmbedding",
+            [each, where.positions, "cos", "sin"],
+            domain=MICROSOFT,
+            num_heads=heads,
+        )
 
     def appended(self, what: str, layer: int, new: str) -> str:
         """All that the prompt's row holds then, with the new ones, [tokens, heads * size]."""
         if self.spans is not None:
-            new = self.add("QuantizeLinear", [new, self.scale(what, layer), self.constant("kept.zero", np.int8(0))])
+            new = self.add(
+                "QuantizeLinear",
+                [new, self.scale(what, layer), self.constant("kept.zero", np.int8(0))],
+            )
         new = self.by_head(new, self.shape.key_value_heads)
-        row = self.add("TensorScatter", [f"reading_{what}.{layer}", new, "past"], [f"read_{what}.{layer}"])
+        row = self.add(
+            "TensorScatter", [f"reading_{what}.{layer}", new, "past"], [f"read_{what}.{layer}"]
+        )
         return self.add("Slice", [row, self.integers(0), "end", self.integers(2)])
 
     def scale(self, what: str, layer: int) -> str:

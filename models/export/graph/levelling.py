@@ -1,4 +1,5 @@
-"""Makes the channels of keys equally large, and those of values, so that they can be kept in 8 bits with one scale a layer.
+"""Makes the channels of keys equally large, and those of values, so that they can be kept in 8 bits
+with one scale a layer.
 
 A query multiplies a key channel by channel, and the output's matrix multiplies the values: what divides a key's channel
 multiplies the query's, and what divides a value's multiplies the matrix, so nothing changes (as in SmoothQuant, arXiv
@@ -20,7 +21,9 @@ _LEAST = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """How large keys and values become: for each layer, the largest absolute value of any channel."""
+    """How large keys and values become: for each layer, the largest absolute value of any
+    channel.
+    """
 
     keys: tuple[float, ...]
     values: tuple[float, ...]
@@ -33,11 +36,15 @@ def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
         for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
             _level_keys(layer.self_attn, _even(keys), sharing)
             _level_values(layer.self_attn, _even(values), sharing)
-    return Spans(*(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values)))
+    return Spans(
+        *(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values))
+    )
 
 
 def _even(sizes: Tensor) -> Tensor:
-    """What to divide channels by, so that the largest stays as it is and all others become as large."""
+    """What to divide channels by, so that the largest stays as it is and all others become as
+    large.
+    """
     return sizes.clamp(min=_LEAST) / sizes.max().clamp(min=_LEAST)
 
 
@@ -54,7 +61,9 @@ def _level_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
 
 
 def _level_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
-    """``channels`` [key/value heads, head size] divide the values, and multiply what the output's matrix makes of them."""
+    """``channels`` [key/value heads, head size] divide the values, and multiply what the output's
+    matrix makes of them.
+    """
     _multiply_rows(attention.v_proj, 1 / channels.flatten())  # type: ignore[arg-type]
     attention.o_proj.weight *= channels.repeat_interleave(sharing, dim=0).flatten()  # type: ignore[operator, union-attr]
 

@@ -1,4 +1,6 @@
-"""ONNX nodes under construction: a list of them, their constants, and the products with a matrix in each precision."""
+"""ONNX nodes under construction: a list of them, their constants, and the products with a matrix in
+each precision.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +22,9 @@ Array = NDArray[Any]
 
 @dataclass(slots=True)
 class Nodes:
-    """A graph's nodes and constants. What a method adds is known by its output's name, which it returns."""
+    """A graph's nodes and constants. What a method adds is known by its output's name, which it
+    returns.
+    """
 
     precision: Precision
     nodes: list[onnx.NodeProto] = field(default_factory=list, kw_only=True)
@@ -28,11 +32,18 @@ class Nodes:
     named: int = field(default=0, kw_only=True)
 
     def add(
-        self, operator: str, inputs: Sequence[str], outputs: Sequence[str] | None = None, domain: str = "", **attributes: Any
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str] | None = None,
+        domain: str = "",
+        **attributes: Any,
     ) -> str:
         """A node; its first output."""
         outputs = outputs or [self.fresh()]
-        self.nodes.append(helper.make_node(operator, list(inputs), list(outputs), domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), list(outputs), domain=domain, **attributes)
+        )
         return outputs[0]
 
     def fresh(self) -> str:
@@ -70,7 +81,11 @@ class Nodes:
         """The product with the transpose of a weight [outputs, inputs]."""
         outputs = [output] if output else None
         if self.precision is not Precision.INT8:
-            return self.add("MatMul", [x, self.constant(f"{name}.weight", np.ascontiguousarray(weight.T))], outputs)
+            return self.add(
+                "MatMul",
+                [x, self.constant(f"{name}.weight", np.ascontiguousarray(weight.T))],
+                outputs,
+            )
         scales = np.abs(weight).max(axis=1) / 127
         scales[scales == 0] = 1
         rounded = np.rint(weight / scales[:, None]).astype(np.int8)
@@ -79,7 +94,9 @@ class Nodes:
         return self.add("DynamicQuantizeMatMul", [x, matrix, scale], outputs, domain=MICROSOFT)
 
     def blockwise_product(self, name: str, weight: Array, x: str) -> str:
-        """The same with a scale for each block of inputs, of the weight and of what it multiplies."""
+        """The same with a scale for each block of inputs, of the weight and of what it
+        multiplies.
+        """
         outputs, inputs = weight.shape
         blocks = -(-inputs // _BLOCK)
         padded = np.zeros((outputs, blocks * _BLOCK), np.float32)
@@ -87,10 +104,16 @@ class Nodes:
         padded = padded.reshape(outputs, blocks, _BLOCK)
         scales = np.abs(padded).max(axis=2) / 127
         scales[scales == 0] = 1
-        rounded = (np.rint(padded / scales[:, :, None]) + 128).astype(np.uint8)  # 128 is the operator's zero
+        rounded = (np.rint(padded / scales[:, :, None]) + 128).astype(
+            np.uint8
+        )  # 128 is the operator's zero
         return self.add(
             "MatMulNBits",
-            [x, self.constant(f"{name}.weight", rounded), self.constant(f"{name}.scale", scales.ravel())],
+            [
+                x,
+                self.constant(f"{name}.weight", rounded),
+                self.constant(f"{name}.scale", scales.ravel()),
+            ],
             domain=MICROSOFT,
             N=outputs,
             K=inputs,

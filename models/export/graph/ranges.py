@@ -1,4 +1,6 @@
-"""How large what a decoder computes becomes over some prompts, in one pass: what a scale of 8 bits has to span."""
+"""How large what a decoder computes becomes over some prompts, in one pass: what a scale of 8 bits
+has to span.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ class Ranges:
     """The largest absolute values, for each layer."""
 
     keys: list[Tensor]
-    """[key/value heads, head size / 2], with the rotary embedding: of each pair of channels that it turns, the length."""
+    """[key/value heads, head size / 2], with the rotary embedding: of each pair of channels that it
+    turns, the length.
+    """
     values: list[Tensor]
     """[key/value heads, head size]."""
     inputs: list[Tensor]
@@ -34,7 +38,10 @@ def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Ranges:
     values = [layer.self_attn.v_proj for layer in layers]
     products = [layer.mlp.down_proj for layer in layers]
     measures: dict[nn.Module, _Measure] = {
-        **dict.fromkeys(keys, lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * shape.rotary_scale),
+        **dict.fromkeys(
+            keys,
+            lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * shape.rotary_scale,
+        ),
         **dict.fromkeys(values, lambda _, values: values.reshape(-1, heads, size).abs()),
         **dict.fromkeys(products, lambda inputs, _: inputs.abs()),
     }

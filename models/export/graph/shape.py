@@ -49,16 +49,28 @@ class Shape:
         if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
             raise NotCovered("layers with a sliding window")
         window = getattr(config, "sliding_window", None)
-        if window is not None and getattr(config, "use_sliding_window", True) and window < config.max_position_embeddings:
+        if (
+            window is not None
+            and getattr(config, "use_sliding_window", True)
+            and window < config.max_position_embeddings
+        ):
             raise NotCovered(f"a sliding window of {window:,} tokens")
         gemma = config.model_type == "gemma"
         act = getattr(config, "hidden_activation", None) or config.hidden_act
-        activations = {"silu": "QuickGelu", "gelu_pytorch_tanh": "FastGelu", "gelu": "FastGelu" if gemma else "Gelu"}
+        activations = {
+            "silu": "QuickGelu",
+            "gelu_pytorch_tanh": "FastGelu",
+            "gelu": "FastGelu" if gemma else "Gelu",
+        }
         if act not in activations:
             raise NotCovered(f"activation {act}")
-        head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        head_size = (
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
         if head_size % _HEAD_MULTIPLE:
-            raise NotCovered(f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}")
+            raise NotCovered(
+                f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}"
+            )
         return cls(
             layers=config.num_hidden_layers,
             heads=config.num_attention_heads,

@@ -1,7 +1,9 @@
-"""The graph that sifts logits on a device, so that a step brings back a few hundred numbers for each row and not all.
+"""The graph that sifts logits on a device, so that a step brings back a few hundred numbers for
+each row and not all.
 
-With 64 rows and a vocabulary of 150,000 all of them are 19 MB in fp16 at every step, to be copied and looked through on the
-host. What is drawn from the shortlist is ``models/engine/shortlist.py``'s matter.
+With 64 rows and a vocabulary of 150,000 all of them are 19 MB in fp16 at every step, to be copied
+and looked through on the host. What is drawn from the shortlist is ``models/engine/shortlist.py``'s
+matter.
 """
 
 from pathlib import Path
@@ -15,9 +17,10 @@ _OPSET = 20
 def build(file: Path, *, half: bool = True) -> None:
     """Write the graph, for logits in fp16 or in fp32.
 
-    Takes ``logits`` [rows, vocabulary]; ``penalised`` int64 [rows, any], ids whose logits are divided by ``penalty`` [rows, 1]
-    where they are over 0 and multiplied by it elsewhere, an id twice as once; ``temperature`` [rows, 1]; and ``count`` [1].
-    Gives, after both: ``scores`` [rows, count], the highest, falling; their ``ids``; ``log_sum`` [rows], of all exponentials.
+    Takes ``logits`` [rows, vocabulary]; ``penalised`` int64 [rows, any], ids whose logits are
+    divided by ``penalty`` [rows, 1] where they are over 0 and multiplied by it elsewhere, an id
+    twice as once; ``temperature`` [rows, 1]; and ``count`` [1]. Gives, after both: ``scores``
+    [rows, count], the highest, falling; their ``ids``; ``log_sum`` [rows], of all exponentials.
     """
     number = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     nodes = [
@@ -29,7 +32,9 @@ def build(file: Path, *, half: bool = True) -> None:
         helper.make_node("Where", ["positive", "divided", "multiplied"], ["lowered"]),
         helper.make_node("ScatterElements", ["all", "penalised", "lowered"], ["fair"], axis=1),
         helper.make_node("Div", ["fair", "temperature"], ["tempered"]),
-        helper.make_node("TopK", ["tempered", "count"], ["scores", "ids"], axis=1, largest=1, sorted=1),
+        helper.make_node(
+            "TopK", ["tempered", "count"], ["scores", "ids"], axis=1, largest=1, sorted=1
+        ),
         helper.make_node("ReduceLogSumExp", ["tempered", "last"], ["log_sum"], keepdims=0),
     ]
     inputs = [
@@ -49,4 +54,7 @@ def build(file: Path, *, half: bool = True) -> None:
         helper.make_tensor("last", TensorProto.INT64, [1], [1]),
     ]
     graph = helper.make_graph(nodes, "shortlist", inputs, outputs, constants)
-    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10), file)
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10),
+        file,
+    )

@@ -1,6 +1,8 @@
-"""What a user gives to ``feed``, as documents: ``discover`` finds the files, ``read`` reads one of them.
+"""What a user gives to ``feed``, as documents: ``discover`` finds the files, ``read`` reads one of
+them.
 
-Errors are values: ``read`` gives a SourceError where a file, a line or a row cannot be read, and goes on.
+Errors are values: ``read`` gives a SourceError where a file, a line or a row cannot be read, and
+goes on.
 """
 
 from streams.data.sources.columns import Columns

@@ -1,4 +1,6 @@
-"""Opening a file or standard input as bytes, decompressed where it is gzip, with errors that say what to do."""
+"""Opening a file or standard input as bytes, decompressed where it is gzip, with errors that say
+what to do.
+"""
 
 import gzip
 import io
@@ -29,9 +31,13 @@ def opened(where: Path | Stdin, *, unpack: bool = True) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         raise SourceError(f"{where}: no such file, and nothing matches it") from None
     except IsADirectoryError:
-        raise SourceError(f"{where}: a directory with no file in it of a kind that is read") from None
+        raise SourceError(
+            f"{where}: a directory with no file in it of a kind that is read"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(f"{where}: the gzip data is cut short or damaged ({error}); fetch the file again") from error
+        raise SourceError(
+            f"{where}: the gzip data is cut short or damaged ({error}); fetch the file again"
+        ) from error
     except OSError as error:
         raise SourceError(f"{where}: cannot be read: {error.strerror or error}") from error
 
@@ -41,18 +47,25 @@ def decode(data: bytes, where: str) -> str | SourceError:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return SourceError(f"{where}: UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8")
     if b"\0" in data:
-        return SourceError(f"{where}: binary data (a zero byte at {data.index(0):,}), not text; leave it out")
+        return SourceError(
+            f"{where}: binary data (a zero byte at {data.index(0):,}), not text; leave it out"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return SourceError(
-            f"{where}: not UTF-8 at byte {error.start:,}; if it is text, convert it first: iconv -f LATIN1 -t UTF-8"
+            f"{where}: not UTF-8 at byte {error.start:,}; if it is text, convert it first: "
+            "iconv -f LATIN1 -t UTF-8"
         )
 
 
 def _peekable(stream: BinaryIO) -> io.BufferedReader:
     """A pipe has no seek, but its buffer can be looked into."""
-    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
+    return (
+        stream
+        if isinstance(stream, io.BufferedReader)
+        else io.BufferedReader(cast(io.RawIOBase, stream))
+    )
 
 
 def _unpacked(stream: io.BufferedReader, unpack: bool) -> IO[bytes]:

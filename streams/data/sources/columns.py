@@ -35,7 +35,9 @@ ANY_COLUMNS = Columns()
 def document_of(row: object, where: str, columns: Columns) -> Document | SourceError:
     """A row as a document; ``where`` is the row's place, and its source if it names none."""
     if not isinstance(row, Mapping):
-        return SourceError(f"{where}: a row must be an object with a {columns.text[0]!r}, not {type(row).__name__}")
+        return SourceError(
+            f"{where}: a row must be an object with a {columns.text[0]!r}, not {type(row).__name__}"
+        )
     fields: dict[str, str | None] = {}
     for field in ("text", "source", "title", "context", "media_type"):
         names: tuple[str, ...] = getattr(columns, field)
@@ -45,7 +47,9 @@ def document_of(row: object, where: str, columns: Columns) -> Document | SourceE
         fields[field] = value
     text = fields["text"]
     if text is None:
-        return SourceError(f"{where}: no {' or '.join(map(repr, columns.text))} in the row; name the text's column")
+        return SourceError(
+            f"{where}: no {' or '.join(map(repr, columns.text))} in the row; name the text's column"
+        )
     return make_document(
         text,
         source=fields["source"] or where,
@@ -57,23 +61,47 @@ def document_of(row: object, where: str, columns: Columns) -> Document | SourceE
 
 
 def make_document(
-    text: str, *, source: str, where: str, media_type: str, title: str | None = None, context: str | None = None
+    text: str,
+    *,
+    source: str,
+    where: str,
+    media_type: str,
+    title: str | None = None,
+    context: str | None = None,
 ) -> Document | SourceError:
-    """A document, or what keeps it from being one: no text, a foreign media type, or too many bytes."""
+    """A document, or what keeps it from being one: no text, a foreign media type, or too many
+    bytes.
+    """
     if not text.strip():
         return SourceError(f"{where}: no text in it")
     if media_type not in TEXT_TYPES:
-        return SourceError(f"{where}: media type {media_type!r} is not one of {', '.join(TEXT_TYPES)}")
+        return SourceError(
+            f"{where}: media type {media_type!r} is not one of {', '.join(TEXT_TYPES)}"
+        )
     try:
-        size = _ENVELOPE_BYTES + sum(len(part.encode()) for part in (text, source, title or "", context or ""))
+        size = _ENVELOPE_BYTES + sum(
+            len(part.encode()) for part in (text, source, title or "", context or "")
+        )
     except UnicodeEncodeError:
-        return SourceError(f"{where}: the text holds half of a surrogate pair, which is no character; write it anew as UTF-8")
+        return SourceError(
+            f"{where}: the text holds half of a surrogate pair, which is no character; write "
+            "it anew as UTF-8"
+        )
     if size > MAX_BYTES:
         return too_large(where, size)
-    return Document(id=document_id(source, text), source=source, text=text, media_type=media_type, title=title, context=context)
+    return Document(
+        id=document_id(source, text),
+        source=source,
+        text=text,
+        media_type=media_type,
+        title=title,
+        context=context,
+    )
 
 
 def too_large(where: str, size: int, at_least: bool = False) -> SourceError:
     """The error for a document over the limit; ``size`` in bytes."""
     more = "more than " if at_least else ""
-    return SourceError(f"{where}: a document of {more}{size:,} bytes is over the limit of {MAX_BYTES:,}: split it")
+    return SourceError(
+        f"{where}: a document of {more}{size:,} bytes is over the limit of {MAX_BYTES:,}: split it"
+    )

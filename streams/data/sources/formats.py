@@ -28,7 +28,10 @@ def format_of(path: PurePath) -> str:
     """The format of a file by its name. Raises SourceError for an extension that is not known."""
     extension = _extension(path)
     if extension not in EXTENSIONS:
-        raise SourceError(f"{path}: nothing reads {extension!r} files; name the format with --format ({', '.join(FORMATS)})")
+        raise SourceError(
+            f"{path}: nothing reads {extension!r} files; name the format with --format "
+            f"({', '.join(FORMATS)})"
+        )
     return EXTENSIONS[extension]
 
 
@@ -38,4 +41,6 @@ def is_known(path: PurePath) -> bool:
 
 
 def _extension(path: PurePath) -> str:
-    return PurePath(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    return (
+        PurePath(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    )

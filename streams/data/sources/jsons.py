@@ -20,8 +20,12 @@ _PIECE = 1 << 18
 _SEPARATORS = re.compile(r"[\s,]+")
 
 
-def read_lines(stream: IO[bytes], where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
-    """The documents of JSON lines. A bad line is one error, with its number; the next line goes on."""
+def read_lines(
+    stream: IO[bytes], where: Path | Stdin, columns: Columns
+) -> Iterator[Document | SourceError]:
+    """The documents of JSON lines. A bad line is one error, with its number; the next line goes
+    on.
+    """
     number = rows = 0
     while line := stream.readline(_LONGEST):
         number += 1
@@ -33,7 +37,9 @@ def read_lines(stream: IO[bytes], where: Path | Stdin, columns: Columns) -> Iter
             rows += 1
         elif line.strip():
             if b"\0" in line and not rows:
-                yield SourceError(f"{where}: binary data, not JSON lines; leave it out or name its format")
+                yield SourceError(
+                    f"{where}: binary data, not JSON lines; leave it out or name its format"
+                )
                 return
             rows += 1
             yield _parse_line(line, place, columns)
@@ -41,12 +47,19 @@ def read_lines(stream: IO[bytes], where: Path | Stdin, columns: Columns) -> Iter
         yield SourceError(f"{where}: no line in it")
 
 
-def read_json(stream: IO[bytes], where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
-    """The documents of one JSON object or a list of objects. After malformed JSON nothing can be read."""
+def read_json(
+    stream: IO[bytes], where: Path | Stdin, columns: Columns
+) -> Iterator[Document | SourceError]:
+    """The documents of one JSON object or a list of objects. After malformed JSON nothing can be
+    read.
+    """
     try:
         yield from _read_values(_Window(stream), where, columns)
     except UnicodeDecodeError as error:
-        yield SourceError(f"{where}: not UTF-8 ({error.reason}); if it is JSON, convert it first: iconv -f UTF-16 -t UTF-8")
+        yield SourceError(
+            f"{where}: not UTF-8 ({error.reason}); if it is JSON, convert it first: iconv -f "
+            "UTF-16 -t UTF-8"
+        )
     except RecursionError:
         yield SourceError(f"{where}: the JSON is nested too deep to read")
 
@@ -61,7 +74,9 @@ def _parse_line(line: bytes, place: str, columns: Columns) -> Document | SourceE
         return SourceError(f"{place}: not JSON: {error}; mend or remove the line")
 
 
-def _read_values(window: "_Window", where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
+def _read_values(
+    window: "_Window", where: Path | Stdin, columns: Columns
+) -> Iterator[Document | SourceError]:
     decoder = json.JSONDecoder()
     if window.skip() is None:
         yield SourceError(f"{where}: the file is empty")
@@ -78,7 +93,10 @@ def _read_values(window: "_Window", where: Path | Stdin, columns: Columns) -> It
             if window.ahead < _LONGEST and window.grow():
                 continue  # the row may go on in what was not yet read
             line = window.line_of(error.pos)
-            yield SourceError(f"{where}: not JSON in row {rows + 1}, line {line}: {error.msg}; mend the file, or cut it there")
+            yield SourceError(
+                f"{where}: not JSON in row {rows + 1}, line {line}: {error.msg}; mend the "
+                "file, or cut it there"
+            )
             return
         rows += 1
         window.at = end
@@ -86,10 +104,15 @@ def _read_values(window: "_Window", where: Path | Stdin, columns: Columns) -> It
         if not in_list:
             if window.skip() is not None:
                 line = window.line_of(window.at)
-                yield SourceError(f"{where}: more follows the JSON object, at line {line}; use the format jsonl for rows")
+                yield SourceError(
+                    f"{where}: more follows the JSON object, at line {line}; use the format "
+                    "jsonl for rows"
+                )
             return
     if window.skip() is None:
-        yield SourceError(f"{where}: the JSON list is cut short after row {rows}; fetch the file again")
+        yield SourceError(
+            f"{where}: the JSON list is cut short after row {rows}; fetch the file again"
+        )
     elif not rows:
         yield SourceError(f"{where}: the JSON list is empty")
 
@@ -111,7 +134,9 @@ class _Window:
         return len(self.text) - self.at
 
     def grow(self) -> bool:
-        """Forget what is parsed and read on, at least as much as is held, so that a long row is not tried too often."""
+        """Forget what is parsed and read on, at least as much as is held, so that a long row is not
+        tried too often.
+        """
         self._line += self.text.count("\n", 0, self.at)
         held = self.text[self.at :]
         data = self._stream.read(max(_PIECE, len(held)))
@@ -120,7 +145,9 @@ class _Window:
         return bool(data)
 
     def skip(self) -> str | None:
-        """Pass over white space and commas; the character that follows, None at the end of the file."""
+        """Pass over white space and commas; the character that follows, None at the end of the
+        file.
+        """
         while True:
             while match := _SEPARATORS.match(self.text, self.at):
                 self.at = match.end()

@@ -12,13 +12,17 @@ _BATCH_ROWS = 64
 
 
 def read_parquet(where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
-    """The documents of a Parquet file; only the columns of a document are read. Rows count from 0."""
+    """The documents of a Parquet file; only the columns of a document are read. Rows count from
+    0.
+    """
     # Imported here: 0.2 s that no other format needs.
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
     if isinstance(where, Stdin):
-        yield SourceError("stdin: Parquet is read from its end, which a pipe does not have; give the file's path")
+        yield SourceError(
+            "stdin: Parquet is read from its end, which a pipe does not have; give the file's path"
+        )
         return
     row = 0
     try:
@@ -27,9 +31,13 @@ def read_parquet(where: Path | Stdin, columns: Columns) -> Iterator[Document | S
             if not set(present) & set(columns.text):
                 found = ", ".join(file.schema_arrow.names) or "none"
                 wanted = " or ".join(map(repr, columns.text))
-                yield SourceError(f"{where}: no column {wanted}; its columns are: {found}. Name the text's column")
+                yield SourceError(
+                    f"{where}: no column {wanted}; its columns are: {found}. Name the text's column"
+                )
                 return
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=present, use_threads=False):
+            for batch in file.iter_batches(
+                batch_size=_BATCH_ROWS, columns=present, use_threads=False
+            ):
                 for values in batch.to_pylist():
                     yield document_of(values, f"{where}#{row}", columns)
                     row += 1
@@ -38,7 +46,10 @@ def read_parquet(where: Path | Stdin, columns: Columns) -> Iterator[Document | S
         return
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        yield SourceError(f"{where}: not readable as Parquet after row {row}: {reason}; fetch or write the file again")
+        yield SourceError(
+            f"{where}: not readable as Parquet after row {row}: {reason}; fetch or write the "
+            "file again"
+        )
         return
     if not row:
         yield SourceError(f"{where}: no row in it")

@@ -15,16 +15,24 @@ from streams.data.sources.texts import read_text
 from streams.data.sources.warc import read_warc
 
 
-def read(where: Path | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS) -> Iterator[Document | SourceError]:
-    """The documents of a file, in order, and a SourceError for each file, line or row that cannot be read.
+def read(
+    where: Path | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
+) -> Iterator[Document | SourceError]:
+    """The documents of a file, in order, and a SourceError for each file, line or row that cannot
+    be read.
 
-    ``format`` is one of FORMATS; without it a file's extension tells, and standard input is plain text. ``columns`` names
-    the fields of JSON and Parquet rows. Memory does not grow with the file. Nothing is raised for what is in the file.
+    ``format`` is one of FORMATS; without it a file's extension tells, and standard input is plain
+    text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with the file.
+    Nothing is raised for what is in the file.
     """
     try:
-        format = format or ("text" if isinstance(where, Stdin) or where.is_dir() else format_of(where))
+        format = format or (
+            "text" if isinstance(where, Stdin) or where.is_dir() else format_of(where)
+        )
         if format not in FORMATS:
-            raise SourceError(f"there is no format {format!r}; the formats are {', '.join(FORMATS)}")
+            raise SourceError(
+                f"there is no format {format!r}; the formats are {', '.join(FORMATS)}"
+            )
         if format == "parquet":
             yield from read_parquet(where, columns)
             return

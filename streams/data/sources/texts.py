@@ -14,8 +14,12 @@ from streams.data.sources.columns import make_document, too_large
 from streams.data.sources.discovery import Stdin
 
 
-def read_text(stream: IO[bytes], where: Path | Stdin, media_type: str) -> Iterator[Document | SourceError]:
-    """The one document of a text, Markdown or HTML file; never more of it in memory than a document may have."""
+def read_text(
+    stream: IO[bytes], where: Path | Stdin, media_type: str
+) -> Iterator[Document | SourceError]:
+    """The one document of a text, Markdown or HTML file; never more of it in memory than a document
+    may have.
+    """
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         # What a pipe or a compressed file comes to is not known before it is read to its end.

@@ -18,7 +18,8 @@ _LONGEST = 2 * MAX_BYTES
 
 
 def read_warc(stream: IO[bytes], where: Path | Stdin) -> Iterator[Document | SourceError]:
-    """HTML responses and plain-text conversions as documents whose source is their address; gzip is seen by itself.
+    """HTML responses and plain-text conversions as documents whose source is their address; gzip is
+    seen by itself.
 
     A response with another status than 200, or of another type, is no document and no error.
     """
@@ -32,7 +33,10 @@ def read_warc(stream: IO[bytes], where: Path | Stdin) -> Iterator[Document | Sou
         try:
             record = next(archive, None)
         except (OSError, ValueError) as error:
-            yield SourceError(f"{where}: not readable as WARC after record {number}: {error}; fetch the file again")
+            yield SourceError(
+                f"{where}: not readable as WARC after record {number}: {error}; fetch the "
+                "file again"
+            )
             return
         if record is None:
             break
@@ -55,7 +59,10 @@ def _read_record(record: "WarcRecord", where: str) -> Document | SourceError | N
         return too_large(place, length)
     content = record.reader.read(length)
     if len(content) < length:
-        return SourceError(f"{place}: the record is cut short ({len(content):,} of {length:,} bytes); fetch the file again")
+        return SourceError(
+            f"{place}: the record is cut short ({len(content):,} of {length:,} bytes); fetch "
+            "the file again"
+        )
     if not record.is_http:
         plain = (record.headers.get("Content-Type") or "").startswith("text/plain")
         return _document(content, None, source, place, "text/plain") if plain else None
@@ -84,7 +91,9 @@ def _parse_http(content: bytes) -> "WarcRecord":
     return page
 
 
-def _document(data: bytes, charset: str | None, source: str, place: str, media_type: str) -> Document | SourceError:
+def _document(
+    data: bytes, charset: str | None, source: str, place: str, media_type: str
+) -> Document | SourceError:
     if len(data) > MAX_BYTES:
         return too_large(place, len(data), at_least=media_type == "text/html")
     return make_document(_decode(data, charset), source=source, where=place, media_type=media_type)
