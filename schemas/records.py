@@ -7,7 +7,7 @@ letters rather than guess.
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -25,6 +25,13 @@ class Record(BaseModel):
     name: ClassVar[str]
     """What the wire header calls this record."""
     version: ClassVar[int] = 1
+
+    if TYPE_CHECKING:
+        # Every record has one: a field, or for ``Scored`` a property. Declared for the type checker
+        # alone, because pydantic would take a property of the base for the field's default.
+        @property
+        def id(self) -> str:
+            """The record's deterministic id: its key on its topic."""
 
 
 class Offset(BaseModel):

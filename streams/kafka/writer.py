@@ -92,7 +92,7 @@ class Encoder:
         found = self._by_type.get(kind)
         if found is None:
             found = self._by_type[kind] = (topic_of(kind).name, headers_for(kind))
-        return Message(found[0], record.id.encode(), encode(record), found[1])  # type: ignore[attr-defined]
+        return Message(found[0], record.id.encode(), encode(record), found[1])
 
 
 class KafkaWriter:

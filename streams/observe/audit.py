@@ -101,7 +101,7 @@ def _account(
     for received in replay(client, source.name):
         flying = received.offset >= committed.get((stage, source.name, received.partition), 0)
         try:
-            id = _decode(source, received).id  # type: ignore[attr-defined]
+            id = _decode(source, received).id
         except WireError:
             id = f"{source.name}/{received.partition}@{received.offset}"
         if id in followed:

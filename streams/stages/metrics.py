@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -113,14 +114,14 @@ class Metrics:
     ) -> Counter | Gauge | Histogram:
         made = self._made.get(definition.name)
         if made is None:
-            options = {"buckets": _BUCKETS} if kind is Histogram else {}
+            options: dict[str, Any] = {"buckets": _BUCKETS} if kind is Histogram else {}
             made = kind(
                 definition.full_name,
                 definition.meaning,
                 definition.labels,
                 registry=self.registry,
                 **options,
-            )  # type: ignore[arg-type]
+            )
             self._made[definition.name] = made
         return made
 

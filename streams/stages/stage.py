@@ -281,7 +281,7 @@ class Stage:
                     error,
                     attempt,
                     policy.attempts,
-                )  # type: ignore[attr-defined]
+                )
                 await asyncio.sleep(policy.backoff * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
 
