@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Rollout:
                 self._current = Serving(self._base, None)
         return await Models.load(self._settings, self._base, roles, self._current.term)
 
-    async def follow(self, models: Models) -> AsyncIterator[Release]:
+    async def follow(self, models: Models) -> AsyncGenerator[Release]:
         """Change the models whenever another release takes service; gives what serves now and after
         each change.
 
@@ -121,7 +121,7 @@ class Rollout:
         self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})
 
 
-async def announced(client: Mapping[str, Any], base: str) -> AsyncIterator[Release]:
+async def announced(client: Mapping[str, Any], base: str) -> AsyncGenerator[Release]:
     """What is in service for ``base``: now, if anything was ever announced, and each time that it
     changes.
     """

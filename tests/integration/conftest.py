@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,15 +23,21 @@ PASSAGE = """\
 
 {body}
 """
-_BODY = """\
-The {name} of a {thing} decides how it behaves when it is used more than once. A {thing} that keeps its {name} can be
-opened again later, and then it goes on exactly where it stopped. One that loses its {name} has to be made anew, which
-takes time and memory. For this reason most libraries give a {thing} a method that saves its {name} before the program
-ends, and another one that loads it when the program starts. When two parts of a program share one {thing}, the first
-one that changes the {name} must tell the other, because otherwise both would work with different values. The usual way
-is a lock: whoever holds it may change the {name}, and everybody else waits. Number {number} of these notes is about the
-{thing} alone; the others treat their own subjects in the same manner.
-"""
+_BODY = (
+    "The {name} of a {thing} decides how it behaves when it is used more than once. A "
+    "{thing} that keeps its {name} can be\n"
+    "opened again later, and then it goes on exactly where it stopped. One that loses its "
+    "{name} has to be made anew, which\n"
+    "takes time and memory. For this reason most libraries give a {thing} a method that "
+    "saves its {name} before the program\n"
+    "ends, and another one that loads it when the program starts. When two parts of a "
+    "program share one {thing}, the first\n"
+    "one that changes the {name} must tell the other, because otherwise both would work "
+    "with different values. The usual way\n"
+    "is a lock: whoever holds it may change the {name}, and everybody else waits. Number "
+    "{number} of these notes is about the\n"
+    "{thing} alone; the others treat their own subjects in the same manner.\n"
+)
 
 
 def passage(number: int) -> str:
@@ -122,6 +129,13 @@ def start_worker(settings: Settings, house: Path) -> Iterator[Callable[[], Worke
     for worker in started:
         with contextlib.suppress(ValueError):
             worker.kill()
+
+
+def kill_broker(broker: EmbeddedBroker) -> None:
+    """kill -9."""
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    broker.stop()
 
 
 def wait_for_flow(

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -11,9 +12,13 @@ from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.broker import EmbeddedBroker
 from streams.observe.audit import audit
-from streams.observe.lag import FlowReader
-from tests.integration.conftest import wait_for_flow, wait_until_idle
+from streams.observe.lag import Flow, FlowReader
+from tests.integration.conftest import kill_broker, wait_for_flow, wait_until_idle
 from tests.integration.documents import notes
+
+
+def written(topic: str, count: int, flow: Flow) -> bool:
+    return flow.messages[topic] >= count
 
 
 def account_of(settings):
@@ -32,7 +37,7 @@ def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
         worker.wait_until_ready()
         so_far = wait_for_flow(settings, lambda flow: flow.messages["segments"] > 0)
         wanted = min(count - 5, so_far.messages["candidates"] + chance.randint(1, 12))
-        wait_for_flow(settings, lambda flow, wanted=wanted: flow.messages["candidates"] >= wanted)
+        wait_for_flow(settings, partial(written, "candidates", wanted))
         worker.kill()
     start_worker().wait_until_ready()
     wait_until_idle(settings, count)
@@ -101,8 +106,7 @@ def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
     settings = load().with_broker(broker.address)
     create_topics(settings.kafka.client())
     feed(settings.kafka.client(), notes(range(5)))
-    os.kill(broker.pid, signal.SIGKILL)
-    broker.stop()
+    kill_broker(broker)
     with EmbeddedBroker(directory) as again:
         settings = load().with_broker(again.address)
         with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:

@@ -28,6 +28,11 @@ def example(id: str, score: float = 4.0) -> Example:
     )
 
 
+def rating_of(example: Example) -> Rating:
+    assert example.rating is not None
+    return example.rating
+
+
 @pytest.fixture
 def client(settings) -> dict[str, object]:
     return connect(settings.kafka.bootstrap_servers)
@@ -56,7 +61,7 @@ def test_the_newest_value_counts_and_a_retraction_takes_back(client):
     assert snapshot(client) == [example("a", 5.0), example("c")]
 
     seen = list(islice(follow(client), 4))
-    assert [(each.id, each.rating.score) for each in seen] == [
+    assert [(each.id, rating_of(each).score) for each in seen] == [
         ("a", 4.0),
         ("b", 4.0),
         ("c", 4.0),
@@ -72,7 +77,7 @@ def test_the_newest_value_counts_and_a_retraction_takes_back(client):
 
 def test_only_what_is_new_comes_where_asked(client):
     seed(client, [example("a")])
-    polled = []
+    polled: list[None] = []
 
     def stop() -> bool:
         if len(polled) == 3:  # it has found the end by now

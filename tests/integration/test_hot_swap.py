@@ -3,11 +3,11 @@ rated is rated again.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bench.swap import copy_release
 from models.releases.release import read_manifest
-from schemas.records import Candidate, Scored
+from schemas.records import Candidate, Example, Scored
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
@@ -26,6 +26,13 @@ def _records(settings, record, topic):
         decode(record, m.value, header_map(m.headers))
         for m in replay(settings.kafka.client(), topic)
     ]
+
+
+def rated_by(examples: Iterable[Example]) -> set[tuple[str, int]]:
+    """The releases that rated the examples, each with its term."""
+    ratings = [example.rating for example in examples]
+    assert None not in ratings
+    return {(rating.release, rating.term) for rating in ratings if rating}
 
 
 def _next(worker: WorkerProcess, kind: str) -> dict[str, object]:
@@ -77,12 +84,13 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         }
         examples = snapshot(client)
         assert examples
-        assert {(e.rating.release, e.rating.term) for e in examples} == {("r-1", serving.term)}
+        assert rated_by(examples) == {("r-1", serving.term)}
 
         # Back to the base: what it thinks counts again.
         roll_back(client, base)
         assert _next(worker, "serving")["release"] == base
         back = in_service(read_releases(client), base)
+        assert back is not None
         _until(
             lambda: (
                 time.time() > back.announced_at + 2.0
@@ -90,7 +98,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
             )
         )
         wait_until_idle(settings, 80)
-        assert {(e.rating.release, e.rating.term) for e in snapshot(client)} == {(base, back.term)}
+        assert rated_by(snapshot(client)) == {(base, back.term)}
         assert worker.terminate() == 0
     finally:
         worker.kill()
@@ -150,7 +158,7 @@ def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp
         (serving,) = read_releases(client)
         _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
         wait_until_idle(settings, 40)
-        assert {e.rating.release for e in snapshot(client)} == {"r-1"}
+        assert {release for release, _ in rated_by(snapshot(client))} == {"r-1"}
         again = [
             scored.id
             for scored in _records(settings, Scored, "scored")

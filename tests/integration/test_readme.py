@@ -86,6 +86,7 @@ def test_the_dataset_follows(settings):
     ]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout is not None
         try:
             assert process.stdout.readline() == "a None Why a?\n"
             seed(client, [seed_example("b")])

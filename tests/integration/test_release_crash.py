@@ -25,7 +25,7 @@ import pytest
 
 from models.releases.catalogue import prepare
 from schemas.ids import seed_id
-from schemas.records import Example, ExampleOrigin, Release, Scored
+from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed
@@ -39,7 +39,7 @@ from streams.releases.announcements import Announcer, read_releases
 from streams.releases.rerating import rerating
 from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load
-from tests.integration.conftest import wait_until_idle
+from tests.integration.conftest import kill_broker, wait_until_idle
 from tests.integration.documents import notes
 from tests.unit.checkpoints import make_checkpoint
 
@@ -77,6 +77,7 @@ class Child:
         """kill -9, and of what it started too: a run without its trainer ends by itself, but not at
         once.
         """
+        assert self._process.pid is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
@@ -129,8 +130,7 @@ class Loop:
                 return self.trainer
 
     def restart_broker(self) -> None:
-        os.kill(self.broker.pid, signal.SIGKILL)
-        self.broker.stop()
+        kill_broker(self.broker)
         self.broker.start()
 
     def close(self) -> None:
@@ -196,7 +196,7 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
     """A broker that keeps its port over a restart, as a user's does, and settings for it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    chosen = (
+    chosen: tuple[str, ...] = (
         "curation.threshold=1",
         "kafka.session_seconds=6",
         "training.max_tokens=20000",
@@ -214,7 +214,9 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
 
 
 def _release(id: str) -> Release:
-    return Release(id=id, parent="b", base="b", status="kept", location="/nowhere", created_at=1.0)
+    return Release(
+        id=id, parent="b", base="b", status=ReleaseStatus.KEPT, location="/nowhere", created_at=1.0
+    )
 
 
 def _scored(message: Received) -> Scored:
@@ -279,8 +281,7 @@ def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(
         client = settings.kafka.client()
         with Announcer(client, "trainer") as announcer:
             announcer.announce(_release("r-1"))
-            os.kill(broker.pid, signal.SIGKILL)
-            broker.stop()
+            kill_broker(broker)
             broker.start()
         assert [release.id for release in read_releases(client)] == ["r-1"]
         with Announcer(client, "trainer") as announcer:
@@ -293,9 +294,9 @@ def test_the_worker_is_killed_at_every_step(
 ) -> None:
     with prepared(tmp_path, base) as loop:
         trainer, worker = loop.start_trainer(), loop.worker
+        assert worker is not None
         for step in ("training", "released", "announced"):
             trainer.wait_for(step)
-            assert worker is not None
             worker.kill()
             worker = loop.start_worker()
         worker.wait_for("ready", "serving")

@@ -8,7 +8,7 @@ import pytest
 
 from models.releases.catalogue import default_cache, prepare
 from models.releases.release import read_manifest
-from schemas.records import Release, Scored
+from schemas.records import Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
 from streams.data.feed import feed
 from streams.data.sources import discover, read
@@ -54,7 +54,7 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
                 id="r-1",
                 parent=base,
                 base=base,
-                status="in_service",
+                status=ReleaseStatus.IN_SERVICE,
                 location="/nowhere",
                 created_at=1.0,
                 examples=1,

@@ -2,7 +2,9 @@
 model.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaProducer
 
@@ -44,10 +46,12 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     refused = dict(account.rejections)
     assert len(examples) == 1, refused
     (example,) = examples
-    origin = example.provenance
+    origin, at, rating = example.provenance, example.provenance.document_at, example.rating
+    assert at is not None
+    assert rating is not None
     body = text.split("\n\n", 1)[1].strip()
     assert origin.document_id == document_id("notes/three.txt", text)
-    assert (origin.document_at.topic, origin.document_at.partition, origin.document_at.offset) == (
+    assert (at.topic, at.partition, at.offset) == (
         "documents",
         sent.partition,
         sent.offset,
@@ -55,12 +59,12 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert origin.headings == ("The history of a queue",)
     assert origin.segment_id == segment_id(example.response)
     assert " ".join(example.response.split()) == " ".join(body.split())
-    assert origin.release == example.rating.release == ready["release"]
+    assert origin.release == rating.release == ready["release"]
     assert origin.template == "backward.markers.1"
-    assert example.rating.template == "rating.markers.1"
+    assert rating.template == "rating.markers.1"
 
     # The trainer makes a release of it, from the base, on the seeds and this example.
-    events = []
+    events: list[Mapping[str, Any]] = []
     quick = settings.model_copy(
         update={"training": settings.training.model_copy(update={"max_tokens": 4000})}
     )

@@ -8,7 +8,7 @@ import pytest
 
 from models.releases.release import read_manifest
 from schemas.errors import FencedError, TrainingError
-from schemas.records import Example, ExampleOrigin, Release
+from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus
 from streams.data.feed import seed
 from streams.releases.announcements import Announcer, read_releases
 from streams.run.processes import run_trainer
@@ -16,7 +16,12 @@ from streams.run.processes import run_trainer
 
 def _release(id: str, base: str) -> Release:
     return Release(
-        id=id, parent=base, base=base, status="kept", location="/nowhere", created_at=1.0
+        id=id,
+        parent=base,
+        base=base,
+        status=ReleaseStatus.KEPT,
+        location="/nowhere",
+        created_at=1.0,
     )
 
 
@@ -46,7 +51,7 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
             )
         ],
     )
-    events: list[dict] = []
+    events: list[dict[str, object]] = []
     training = threading.Event()
 
     def on_event(event):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,7 +251,7 @@ async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(
 
 async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:
     make_tokenizer(tmp_path)
-    manifest = {
+    manifest: dict[str, Any] = {
         "id": "r-9",
         "parent": None,
         "base": "r-9",

@@ -5,6 +5,7 @@ examples.
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -80,7 +81,7 @@ def test_its_front_matter_is_what_hugging_face_reads() -> None:
 def test_hugging_face_reads_it() -> None:
     from huggingface_hub import DatasetCard
 
-    read = DatasetCard(card(EXPORT, EXAMPLES, []), ignore_metadata_errors=False)
+    read: Any = DatasetCard(card(EXPORT, EXAMPLES, []), ignore_metadata_errors=False)
     assert (read.data.license, read.data.size_categories) == ("other", ["n<1K"])
 
 

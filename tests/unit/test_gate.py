@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.stages.offsets import Gate, Gates
+from streams.stages.offsets import Gate, Gates, Ticket
+
+
+def entered(gate: Gate, offset: int) -> Ticket:
+    ticket = gate.enter(offset)
+    assert ticket is not None
+    return ticket
 
 
 def test_nothing_is_committable_before_the_first_record_is_done():
     gate = Gate()
-    first, second = gate.enter(7), gate.enter(8)
+    first, second = entered(gate, 7), entered(gate, 8)
     assert gate.committable is None
     gate.leave(second)
     assert gate.committable is None  # 7 is still in flight
@@ -20,7 +26,7 @@ def test_nothing_is_committable_before_the_first_record_is_done():
 
 def test_a_gap_in_the_offsets_is_passed_over():
     gate = Gate()
-    tickets = [gate.enter(offset) for offset in (0, 5, 6)]
+    tickets = [entered(gate, offset) for offset in (0, 5, 6)]
     for ticket in tickets:
         gate.leave(ticket)
     assert gate.committable == 7
@@ -39,7 +45,7 @@ def test_never_past_a_record_in_flight_in_any_order(steps: list[int], shuffler: 
     gate, offset, flying = Gate(), 0, {}
     for step in steps:
         offset += step
-        flying[offset] = gate.enter(offset)
+        flying[offset] = entered(gate, offset)
     order = list(flying)
     shuffler.shuffle(order)
     for done in order:
@@ -51,7 +57,7 @@ def test_never_past_a_record_in_flight_in_any_order(steps: list[int], shuffler: 
 
 def test_a_revoked_partition_commits_nothing_more():
     gates = Gates()
-    ticket = gates["documents", 0].enter(10)
+    ticket = entered(gates["documents", 0], 10)
     old = gates["documents", 0]
     gates.revoke({("documents", 0)})
     old.leave(ticket)
@@ -62,7 +68,7 @@ def test_a_revoked_partition_commits_nothing_more():
 @pytest.mark.parametrize("done", [(), (0,), (0, 1)])
 def test_in_flight_is_counted(done):
     gates = Gates()
-    tickets = [gates["a", 0].enter(0), gates["b", 1].enter(0)]
+    tickets = [entered(gates["a", 0], 0), entered(gates["b", 1], 0)]
     for index, partition in enumerate((("a", 0), ("b", 1))):
         if index in done:
             gates[partition].leave(tickets[index])

@@ -231,6 +231,7 @@ def test_a_part_beside_rows_that_decode_is_as_if_alone(
             model(torch.tensor([ids])).logits[0, -1].numpy()
             for ids in (read, [*longer, 5, 6], [*other, 9])
         ]
+    assert logits is not None
     np.testing.assert_allclose(logits, after[0], atol=2e-3, rtol=1e-3)
     assert chosen == [int(each.argmax()) for each in after[1:]]
 

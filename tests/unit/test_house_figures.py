@@ -8,10 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models.engine import Precision
+from models.evaluation.bootstrap import interval
+from models.evaluation.metrics import auc
 from models.export.graph import build
 from models.export.likelihood import GraphReader
 from models.house.card import render
-from models.house.evaluate import auc, interval, rating_figures, recovery_figures, response_figures
+from models.house.evaluate import rating_figures, recovery_figures, response_figures
 from models.house.recovery import Recovery
 from models.house.writing import Written
 from models.prompts.layout import Prompter

@@ -1,6 +1,7 @@
 """Progress: rates from a clock, lines where there is no terminal."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -109,7 +110,7 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(
 
 
 def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"event": "ready", "process": "worker-1", "release": "house-1", "metrics_port": None},
         {"event": "training", "examples": 12},
         {"event": "evaluated", "model": "new", "metrics": {}},

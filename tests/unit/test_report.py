@@ -8,7 +8,8 @@ import numpy as np
 from models.evaluation.calibration import calibrate
 from models.evaluation.metrics import Measured, Opinions
 from models.evaluation.promotion import Comparison, compare
-from models.training.report import CURVE, DATA, HISTOGRAM, REPORT, Report
+from models.releases.release import REPORT
+from models.training.report import CURVE, DATA, HISTOGRAM, Report
 
 _COUNTS = {
     "seeds": 96,

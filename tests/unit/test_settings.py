@@ -4,6 +4,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,21 +214,22 @@ def test_clients_get_the_names_that_they_know() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
-def test_there_is_no_tls_where_it_is_not_asked_for(protocol: str) -> None:
+def test_there_is_no_tls_where_it_is_not_asked_for(protocol: Any) -> None:
     assert (
         KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
     )
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
-def test_tls_files_that_cannot_be_used_are_told(protocol: str, tmp_path: Path) -> None:
+def test_tls_files_that_cannot_be_used_are_told(protocol: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("no certificate", encoding="utf-8")
-    for files in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"ssl_cafile": tmp_path / "absent.pem"},
         {"ssl_cafile": tmp_path / "empty.pem"},
         {"ssl_certfile": tmp_path / "empty.pem"},
         {"ssl_certfile": tmp_path / "absent.pem", "ssl_keyfile": tmp_path / "absent.key"},
-    ):
+    )
+    for files in wrong:
         with pytest.raises(
             SettingsError, match=r"kafka\.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used"
         ):

@@ -98,6 +98,7 @@ async def test_provenance_names_the_offset_and_the_key_is_the_id():
     await settle(stage)
     (message,) = writer.written
     written = decode(Segment, message.value, header_map(message.headers))
+    assert written.document_at is not None
     assert (
         written.document_at.topic,
         written.document_at.partition,
@@ -208,7 +209,7 @@ async def test_a_send_that_cannot_be_queued_is_repeated():
 
 
 async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
-    told = []
+    told: list[BaseException] = []
     writer = MemoryWriter()
     writer.failures = [ProducerFenced()]
     stage, _, gates = make(Upper(), writer, fatal=told.append)

@@ -18,11 +18,11 @@ from models.prompts.sequences import SequenceMaker
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import sha256_of
-from models.releases.release import read_manifest, reproduce, verify
+from models.releases.release import REPORT, read_manifest, reproduce, verify
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
 from models.training.data import divide, read_examples, sequences
-from models.training.report import CURVE, DATA, HISTOGRAM, REPORT
+from models.training.report import CURVE, DATA, HISTOGRAM
 from models.training.settings import TrainingSettings
 from schemas.errors import ModelError, SourceError, TrainingError
 from schemas.ids import seed_id, share_of
