@@ -1,0 +1,25 @@
+"""Settings: what can be set (``schema``), and where the values come from (``sources``)."""
+
+from streams.settings.schema import (
+    CurationSettings,
+    GenerationSettings,
+    KafkaSettings,
+    ReratingSettings,
+    Role,
+    SegmentSettings,
+    Settings,
+    TrainingSettings,
+)
+from streams.settings.sources import load
+
+__all__ = [
+    "CurationSettings",
+    "GenerationSettings",
+    "KafkaSettings",
+    "ReratingSettings",
+    "Role",
+    "SegmentSettings",
+    "Settings",
+    "TrainingSettings",
+    "load",
+]

@@ -1,0 +1,252 @@
+"""Every setting: its name, type, default and meaning. ``docs/settings.md`` is the user's table."""
+
+import os
+import ssl
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import SettingsError
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+class Role(StrEnum):
+    """What a model does: it writes instructions (backward), or answers and rates (forward)."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
+
+
+class KafkaSettings(BaseModel):
+    """The Kafka connection. Names are those of Kafka's clients, with underscores for dots."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: str = ""
+    """``host:port[,host:port]``. Empty: the address of the embedded broker is filled in."""
+    group: str = "backstream"
+    """Prefix of the consumer groups, ``GROUP.STAGE``. It owns the committed offsets."""
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    replication_factor: int = Field(default=1, ge=1)
+    """Replication factor of the topics that Backstream creates."""
+    in_flight: int = Field(default=256, ge=1)
+    """Most records that a stage without a model has taken in and not yet acknowledged."""
+    commit_seconds: float = Field(default=1.0, gt=0)
+    """Seconds between two commits of offsets."""
+    session_seconds: float = Field(default=30.0, ge=1)
+    """A worker that sends no heartbeat for this long loses its partitions."""
+    rebalance_seconds: float = Field(default=120.0, ge=2)
+    """Longest duration of a rebalance. It also bounds one attempt of a model stage."""
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context; None for a protocol without TLS.
+
+        Raises SettingsError for a file that cannot be read.
+        """
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        try:
+            context = ssl.create_default_context(
+                cafile=str(self.ssl_cafile) if self.ssl_cafile else None
+            )
+            if self.ssl_certfile:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        except OSError as error:
+            raise SettingsError(
+                f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}"
+            ) from error
+        return context
+
+    def client(self) -> dict[str, Any]:
+        """Return the arguments that the clients of aiokafka and of kafka-python share."""
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+        }
+        context = self.ssl_context()
+        if context:
+            arguments["ssl_context"] = context
+        if self.security_protocol.startswith("SASL"):
+            arguments["sasl_mechanism"] = self.sasl_mechanism
+            arguments["sasl_plain_username"] = self.sasl_username
+            arguments["sasl_plain_password"] = (
+                self.sasl_password.get_secret_value() if self.sasl_password else None
+            )
+        return arguments
+
+
+class SegmentSettings(BaseModel):
+    """Bounds of a passage's length, in characters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_characters: int = Field(default=600, ge=1)
+    max_characters: int = Field(default=3000, ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "SegmentSettings":
+        if self.min_characters > self.max_characters:
+            raise ValueError(
+                f"min_characters {self.min_characters} is above max_characters "
+                f"{self.max_characters}"
+            )
+        return self
+
+
+class GenerationSettings(BaseModel):
+    """How instructions are sampled.
+
+    Temperature 0 is greedy. The paper samples at 0.7 with top-p 0.9.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.3, ge=1, le=2)
+    max_tokens: int = Field(default=64, ge=1, le=4096)
+    samples: int = Field(default=1, ge=1, le=64)
+    """Instructions written for each segment. More than one needs a temperature above 0."""
+    in_flight: int = Field(default=128, ge=1)
+    """Most records that a model stage has taken in and not yet acknowledged."""
+    timeout_seconds: float = Field(default=1800.0, gt=0)
+    """Longest duration of one attempt of a model stage, its wait in the engine's queue included."""
+
+
+class CurationSettings(BaseModel):
+    """Which examples are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(default=4.0, ge=1, le=5)
+    """Lowest rating that is kept. The paper trains on 4 and on 4.5."""
+    novelty: float = Field(default=0.7, gt=0, le=1)
+    """An instruction's ROUGE-L with every kept instruction must be below this."""
+
+
+class ReratingSettings(BaseModel):
+    """What happens to existing candidates when a release is put into service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    """Whether the release rates them again, at a lower priority than live records."""
+    after_seconds: float = Field(default=60.0, ge=0)
+    """Seconds between the announcement and the re-rating.
+
+    A worker that has not changed to the release by then begins no record until it has, so that the
+    previous release rates nothing that is written later. A value above the time that a model takes
+    to load avoids that pause.
+    """
+
+
+class TrainingSettings(BaseModel):
+    """When the trainer trains, and how much."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_examples: int = Field(default=200, ge=1)
+    """New curated examples that start a training run."""
+    max_seconds: float = Field(default=6 * 3600.0, gt=0)
+    """A run starts after this long if there is any new example."""
+    max_tokens: int = Field(default=2_000_000, ge=1000)
+    """Training tokens of one run. They bound its duration."""
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """CPU threads of a run, divided among its processes."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that train together, one GPU each."""
+    lora_rank: int | None = Field(default=None, ge=0)
+    """Rank of the adapters that are trained in place of the weights.
+
+    0 for no adapters. None: 16 for a base of 1e9 parameters or more, else no adapters.
+    """
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="BACKSTREAM_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    state_dir: Path = Path("backstream-state")
+    """Directory of the embedded broker's topics and logs, the releases and the dataset.
+
+    A second start continues where the first stopped.
+    """
+    broker: str | None = None
+    """``host:port[,host:port]`` of an external Kafka. None: the embedded broker."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Port of the embedded broker. 0: a free port."""
+    model: str = "house"
+    """``house``, a checkpoint or release directory, or a Hugging Face id.
+
+    The trainer fine-tunes this model, and its releases replace it.
+    """
+    backward: str | None = None
+    """A model that writes the instructions in place of ``model``. No release replaces it."""
+    forward: str | None = None
+    """A model that rates in place of ``model``. No release replaces it."""
+    system_prompt: str = ""
+    """Leads the backward and rating prompts of models with a chat template."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes CUDA if a session on it works."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the engine. None: all cores."""
+    precision: Literal["auto", "fp32", "int8"] = "auto"
+    """Precision on a CPU. ``auto`` is int8 if the export measured no loss of quality."""
+    device_memory_gb: float | None = Field(default=None, gt=0)
+    """Limit of a model's GPU memory in GB, so that a fine-tuner can share the card."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of /metrics, /live and /ready. 0: a free port. None: no endpoint."""
+    kafka: KafkaSettings = KafkaSettings()
+    segments: SegmentSettings = SegmentSettings()
+    generation: GenerationSettings = GenerationSettings()
+    curation: CurationSettings = CurationSettings()
+    rerating: ReratingSettings = ReratingSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    def pinned(self, role: Role) -> str | None:
+        """Return the model that is fixed for a role; None for ``model`` and its releases."""
+        return self.backward if role is Role.BACKWARD else self.forward
+
+    @property
+    def rates_again(self) -> bool:
+        """Whether a release that is put into service rates existing candidates again."""
+        return self.rerating.enabled and self.pinned(Role.FORWARD) is None
+
+    @property
+    def given_broker(self) -> str | None:
+        """Address of the external Kafka; None for the embedded broker."""
+        return self.broker or self.kafka.bootstrap_servers or None
+
+    @property
+    def broker_dir(self) -> Path:
+        """Directory of the embedded broker."""
+        return self.state_dir / "kafka"
+
+    @property
+    def releases_dir(self) -> Path:
+        """Directory to which the trainer writes releases."""
+        return self.state_dir / "releases"
+
+    def with_broker(self, address: str) -> "Settings":
+        """Return a copy of these settings that connects to ``address``."""
+        return self.model_copy(
+            update={"kafka": self.kafka.model_copy(update={"bootstrap_servers": address})}
+        )

@@ -1,0 +1,156 @@
+"""Where settings come from: defaults, a YAML file, the environment (``BACKSTREAM_...``), flags.
+
+Each source overrides the ones before it. An unknown key is an error that names the nearest known
+one. ``${NAME}`` in the file stands for an environment variable.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource
+from pydantic_settings import PydanticBaseSettingsSource as Source
+from pydantic_settings import SettingsError as UnreadableSource
+
+from schemas.errors import SettingsError
+from streams.settings.schema import Settings
+
+_OTHER_VARIABLES = {"BACKSTREAM_CACHE", "BACKSTREAM_RATER"}
+"""Variables of Backstream that are not settings. Each is read where it is used."""
+
+
+def load(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: tuple[str, ...] = (),
+) -> Settings:
+    """Read the settings from a file, the environment, ``key.path=value`` assignments and flags.
+
+    A flag of None counts as not given. Raises SettingsError, which names the key and, for an
+    unknown one, the nearest known.
+    """
+    _refuse_unknown_variables()
+    stated: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {assignment!r} is not of the form key.path=value")
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {path}: the value is not YAML") from error
+        for key in reversed(path.split(".")):
+            nested = {key: nested}
+        stated = _merged(stated, nested)
+    stated |= {key: value for key, value in (flags or {}).items() if value is not None}
+    from_file = _read(file) if file else {}
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: Source,
+            env_settings: Source,
+            dotenv_settings: Source,
+            file_secret_settings: Source,
+        ) -> tuple[Source, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        layered = Layered(**stated)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, file)) from error
+    except UnreadableSource as error:  # a section in the environment that is not JSON
+        raise SettingsError(f"settings from the environment: {error}") from error
+    return Settings.model_construct(layered.model_fields_set, **dict(layered))
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"BACKSTREAM_{name}".upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in os.environ:
+        if name.upper().startswith("BACKSTREAM_") and name.upper().split("__")[0] not in known:
+            nearest = difflib.get_close_matches(name.upper(), known, 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise SettingsError(f"environment variable {name} is not a setting{hint}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"settings file {file} is not UTF-8 at byte {error.start:,}") from error
+
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"settings file {file} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise SettingsError(f"settings file {file} must hold keys and values")
+    return {key: _interpolated(value, file) for key, value in content.items()}
+
+
+def _interpolated(value: Any, file: Path) -> Any:
+    """Replace ``${NAME}`` in the strings of ``value``.
+
+    This follows the parsing, so that a secret is never read as YAML.
+    """
+    if isinstance(value, dict):
+        return {key: _interpolated(inner, file) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_interpolated(inner, file) for inner in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise SettingsError(
+                f"settings file {file} names ${{{match[1]}}}, which is not in the environment"
+            )
+        return found
+
+    return re.sub(r"\$\{(\w+)\}", variable, value)
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(one[key], other[key])
+        for key in one.keys() & other.keys()
+        if isinstance(one[key], dict) and isinstance(other[key], dict)
+    }
+    return {**one, **other, **both}
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            nearest = difflib.get_close_matches(path, _known_keys(Settings), 1)
+            lines.append(
+                f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+            )
+        else:
+            got = "" if "password" in path else f" (got {problem['input']!r})"
+            lines.append(f"{path}: {problem['msg']}{got}")
+    where = f" in {file}" if file else ""
+    return f"settings{where}: " + "; ".join(lines)
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += _known_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
