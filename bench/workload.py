@@ -99,7 +99,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from models.export.graph import build, level, measure, smooth
+    from models.export.graph import build, equalize, measure, smooth
     from models.export.int8_choice import calibration_prompts
 
     ours = directory / "backstream"
@@ -111,9 +111,9 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     build(model, ours / Precision.FP32.file)
     prompter = Prompter.load(directory)
     ranges = measure(model, calibration_prompts(prompter, model.config.max_position_embeddings))
-    spans = level(model, ranges)
+    kv_ranges = equalize(model, ranges)
     smooth(model, ranges)
-    build(model, ours / Precision.INT8.file, Precision.INT8, spans=spans)
+    build(model, ours / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (ours / "config.json").write_text((directory / "config.json").read_text())
     (directory / "digits.json").write_text(json.dumps(list(prompter.digit_ids)))
     return directory

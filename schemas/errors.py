@@ -8,7 +8,7 @@
     ├── SourceError          a file or stream given to ``feed`` cannot be read
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
-    │   └── NotCovered       our own graph is not for a model of this shape
+    │   └── UnsupportedArchitecture  the engine's own graph cannot be built for this model
     ├── EngineError          the engine failed while requests were in flight; they may be tried again
     └── TrainingError        a fine-tuning run failed
 
@@ -50,8 +50,8 @@ class PromptTooLong(ModelError):
     """A prompt does not fit the model's context window."""
 
 
-class NotCovered(ModelError):
-    """Our own graph is not for a model of this shape; says which part."""
+class UnsupportedArchitecture(ModelError):
+    """The engine's own graph cannot be built for this model; the message names the part."""
 
 
 class EngineError(BackstreamError):

@@ -19,7 +19,7 @@ from bench.loop.tune import load
 from models.engine import chosen_precision
 from models.evaluation.measure import expected_ratings, losses
 from models.evaluation.rouge import rouge_l, words
-from models.export.likelihood import GraphReader
+from models.export.likelihood import GraphScorer
 from models.house.recovery import Recovery
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
@@ -94,7 +94,7 @@ def recover(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
 
     What is left of the last block is measured with the pairs before it.
     """
-    reader, prompter = GraphReader(release, chosen_precision(release)), Prompter.load(release)
+    reader, prompter = GraphScorer(release, chosen_precision(release)), Prompter.load(release)
     first: list[float] = []
     for start in range(0, len(pairs), choices):
         block = pairs[start : start + choices]

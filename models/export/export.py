@@ -26,7 +26,7 @@ from models.engine.shortlist import SHORTLIST_FILE
 from models.export.int8_choice import calibration_prompts, choose_int8
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import locate, side_files, weight_files
-from schemas.errors import BackstreamError, ModelError, NotCovered
+from schemas.errors import BackstreamError, ModelError, UnsupportedArchitecture
 
 _TASK = "text-generation-with-past"
 _INT8_WAYS = ("smoothed", "blocks")
@@ -72,7 +72,7 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
-    from models.export.graph import build, level, measure, smooth
+    from models.export.graph import build, equalize, measure, smooth
     from models.export.graph.shortlist import build as build_shortlist
 
     set_verbosity_error()
@@ -91,11 +91,11 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
             model,
             calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings),
         )
-        spans = level(model, ranges)
-        build(model, blocks / Precision.INT8.file, Precision.INT8, spans=spans, blocks=True)
+        kv_ranges = equalize(model, ranges)
+        build(model, blocks / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges, blocks=True)
         smooth(model, ranges)
-        build(model, smoothed / Precision.INT8.file, Precision.INT8, spans=spans)
-    except NotCovered as uncovered:
+        build(model, smoothed / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
+    except UnsupportedArchitecture as uncovered:
         return str(uncovered)
     except BackstreamError:
         raise

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from models.engine.precision import COMPARISON, Precision
-from models.export.likelihood import GraphReader
+from models.export.likelihood import GraphScorer
 from models.prompts.layout import Prompter
 from models.seeds import read_seeds
 from schemas.records import Example
@@ -63,7 +63,7 @@ def compare(directory: Path, prompter: Prompter, threads: int | None = None) -> 
     where one fails.
     """
     fp32, int8 = both = tuple(
-        GraphReader(directory, precision, threads) for precision in (Precision.FP32, Precision.INT8)
+        GraphScorer(directory, precision, threads) for precision in (Precision.FP32, Precision.INT8)
     )
     room = fp32.context_window - _GREEDY_TOKENS
     pairs = [pair for pair in read_seeds() if len(_rating_prompt(prompter, pair)) <= room][:_PAIRS]

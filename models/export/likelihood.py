@@ -15,7 +15,7 @@ from models.engine.slots import SlotSession
 Nats = NDArray[np.float64]
 
 
-class GraphReader:
+class GraphScorer:
     """Reads prompts one at a time, through the graph that the engine serves. Owns its session."""
 
     def __init__(self, directory: Path, precision: Precision, threads: int | None = None) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from models.engine import Precision, Sampling
 from models.evaluation.bootstrap import Figure, interval
 from models.evaluation.metrics import auc
-from models.export.likelihood import GraphReader
+from models.export.likelihood import GraphScorer
 from models.house.card import render
 from models.house.data import Passages, read_pairs
 from models.house.recovery import Recovery
@@ -38,7 +38,7 @@ def mean(values: np.ndarray) -> Figure:
 
 
 def recovery_figures(
-    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+    model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Figure]:
     """Instruction NLL with, without and with another response; how often the true instruction is
     first.
@@ -59,7 +59,7 @@ def recovery_figures(
 
 
 def response_figures(
-    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+    model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Figure]:
     """Response NLL given the instruction."""
     targets = [prompter.target(pair.response) for pair in pairs]
@@ -74,7 +74,7 @@ def response_figures(
 
 
 def rating_figures(
-    model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]
+    model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Figure]:
     """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each
     grade.
@@ -159,7 +159,7 @@ def main() -> None:
     figures: dict[str, dict[str, Figure]] = {}
     samples: tuple[list[Written], list[Written]] = ([], [])
     for precision in (Precision.INT8, Precision.FP32):
-        model, prompter = GraphReader(release, precision), Prompter.load(release)
+        model, prompter = GraphScorer(release, precision), Prompter.load(release)
         of_documentation = asyncio.run(write(release, chosen, sampling, precision))
         figures[precision] = {
             **recovery_figures(model, prompter, pairs),

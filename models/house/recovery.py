@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.export.likelihood import GraphReader
+from models.export.likelihood import GraphScorer
 from models.prompts.layout import Prompter
 from models.seeds.pairs import Pair
 
@@ -24,7 +24,7 @@ class Recovery:
     tokens: np.ndarray
 
     @classmethod
-    def measure(cls, model: GraphReader, prompter: Prompter, pairs: Sequence[Pair]) -> "Recovery":
+    def measure(cls, model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]) -> "Recovery":
         """Every response is read once, every instruction after each. The pairs' contexts are not
         shown.
         """

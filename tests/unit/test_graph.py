@@ -23,7 +23,7 @@ from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Sampler
 from models.engine.slots import SlotSession
 from models.export.graph import build
-from schemas.errors import ModelError, NotCovered
+from schemas.errors import ModelError, UnsupportedArchitecture
 
 VOCABULARY = 96
 _LLAMA3 = {
@@ -200,7 +200,7 @@ async def test_a_row_that_outgrows_its_memory_goes_on(tmp_path: Path) -> None:
 def test_what_is_not_covered_is_named(
     tmp_path: Path, kind: str, changes: dict[str, Any], part: str
 ) -> None:
-    with pytest.raises(NotCovered, match=part):
+    with pytest.raises(UnsupportedArchitecture, match=part):
         build(make_model(kind, **changes), tmp_path / "decoder.onnx")
     assert not (tmp_path / "decoder.onnx").exists()
 

@@ -11,7 +11,7 @@ from models.engine import Precision
 from models.evaluation.bootstrap import interval
 from models.evaluation.metrics import auc
 from models.export.graph import build
-from models.export.likelihood import GraphReader
+from models.export.likelihood import GraphScorer
 from models.house.card import render
 from models.house.evaluate import rating_figures, recovery_figures, response_figures
 from models.house.recovery import Recovery
@@ -38,14 +38,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(checkpoint: Path) -> tuple[GraphReader, Prompter]:
+def served(checkpoint: Path) -> tuple[GraphScorer, Prompter]:
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     build(model, checkpoint / "decoder.onnx")
-    return GraphReader(checkpoint, Precision.FP32, threads=1), Prompter.load(checkpoint)
+    return GraphScorer(checkpoint, Precision.FP32, threads=1), Prompter.load(checkpoint)
 
 
 def test_recovery_is_the_nll_of_each_instruction_after_each_response(
-    checkpoint: Path, served: tuple[GraphReader, Prompter]
+    checkpoint: Path, served: tuple[GraphScorer, Prompter]
 ) -> None:
     graph, prompter = served
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
@@ -90,7 +90,7 @@ def test_auc_counts_ties_half() -> None:
     assert auc(np.array([1.0]), np.array([1.0, 0.0])) == 0.75
 
 
-def test_every_figure_has_an_interval_around_it(served: tuple[GraphReader, Prompter]) -> None:
+def test_every_figure_has_an_interval_around_it(served: tuple[GraphScorer, Prompter]) -> None:
     model, prompter = served
     pairs = _PAIRS * 21  # first of 100 needs a hundred
     figures = {

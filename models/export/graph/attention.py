@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from models.export.graph.levelling import Spans
+from models.export.graph.decoder_config import DecoderConfig
+from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.nodes import MICROSOFT, Nodes
-from models.export.graph.shape import Shape
 
 _LARGEST = 127
 """Of 8 bits with a sign."""
@@ -42,8 +42,8 @@ class Attention(Nodes):
     outputs that they are.
     """
 
-    shape: Shape
-    spans: Spans | None
+    config: DecoderConfig
+    kv_ranges: AbsmaxRanges | None
     """Of keys and values that are kept in 8 bits; None: they are kept as they are."""
 
     def queries(self) -> tuple[Queries, Queries]:
@@ -76,7 +76,7 @@ class Attention(Nodes):
 
     def for_each_head(self, mask: str) -> str:
         """A mask below itself once more for each further head that shares the same keys."""
-        sharing = self.shape.sharing
+        sharing = self.config.sharing
         return self.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
 
     def attended(
@@ -85,34 +85,34 @@ class Attention(Nodes):
         """What queries [.. + B, heads * size] gather over their own rows, which keys and values [R
         + B, ...] are appended to.
         """
-        shape = self.shape
+        config = self.config
         (read_query, query), (read_key, key), (read_value, value) = (
             self.parted(query, asking.parts),
             self.parted(key, every.parts),
             self.parted(value, every.parts),
         )
         decoded = self.attend_in_rows(layer, query, key, value)
-        keys = self.appended("key", layer, self.rotated(read_key, shape.key_value_heads, every))
+        keys = self.appended("key", layer, self.rotated(read_key, config.key_value_heads, every))
         values = self.appended("value", layer, read_value)
         read = self.attend_in_prompt(
-            layer, self.rotated(read_query, shape.heads, asking), keys, values, asking
+            layer, self.rotated(read_query, config.heads, asking), keys, values, asking
         )
         return self.add("Concat", [read, decoded], axis=0)
 
     def attend_in_rows(self, layer: int, query: str, key: str, value: str) -> str:
         """[B, heads * size]: what those that decode gather."""
-        shape = self.shape
+        config = self.config
         new = [
-            self.reshape(each, (-1, 1, heads * shape.head_size))
+            self.reshape(each, (-1, 1, heads * config.head_size))
             for each, heads in (
-                (query, shape.heads),
-                (key, shape.key_value_heads),
-                (value, shape.key_value_heads),
+                (query, config.heads),
+                (key, config.key_value_heads),
+                (value, config.key_value_heads),
             )
         ]
         scales: list[str] = []
         quantised: dict[str, Any] = {}
-        if self.spans is not None:
+        if self.kv_ranges is not None:
             scales = ["", "", "", self.scale("key", layer), self.scale("value", layer)]
             quantised = {
                 "k_quant_type": "PER_TENSOR",
@@ -133,42 +133,42 @@ class Attention(Nodes):
             ],
             [f"attended.{layer}", f"present_key.{layer}", f"present_value.{layer}"],
             domain=MICROSOFT,
-            num_heads=shape.heads,
-            kv_num_heads=shape.key_value_heads,
-            scale=shape.scale,
+            num_heads=config.heads,
+            kv_num_heads=config.key_value_heads,
+            scale=config.scale,
             do_rotary=1,
             **quantised,
         )
-        return self.reshape(attended, (-1, shape.heads * shape.head_size))
+        return self.reshape(attended, (-1, config.heads * config.head_size))
 
     def attend_in_prompt(
         self, layer: int, query: str, keys: str, values: str, asking: Queries
     ) -> str:
         """[.., heads * size]: what the prompt's tokens gather from all that their row holds."""
-        shape = self.shape
+        config = self.config
         # Heads that share keys are one product with them.
         query = self.reshape(
-            self.by_head(query, shape.heads), (1, shape.key_value_heads, -1, shape.head_size)
+            self.by_head(query, config.heads), (1, config.key_value_heads, -1, config.head_size)
         )
         scores = self.scores(layer, query, keys)
         shares = self.add("Softmax", [self.add("Add", [scores, asking.mask])], axis=-1)
-        if self.spans is not None:
+        if self.kv_ranges is not None:
             values = self.add("DequantizeLinear", [values, self.scale("value", layer)])
         attended = self.reshape(
-            self.add("MatMul", [shares, values]), (1, shape.heads, -1, shape.head_size)
+            self.add("MatMul", [shares, values]), (1, config.heads, -1, config.head_size)
         )
         return self.reshape(
             self.add("Transpose", [attended], perm=[0, 2, 1, 3]),
-            (-1, shape.heads * shape.head_size),
+            (-1, config.heads * config.head_size),
         )
 
     def scores(self, layer: int, query: str, keys: str) -> str:
         """Scaled products of queries [1, key/value heads, .., size] with the keys."""
-        if self.spans is None:
+        if self.kv_ranges is None:
             return self.add(
-                "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.shape.scale
+                "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.config.scale
             )
-        scale = np.array([self.spans.keys[layer] / _LARGEST * self.shape.scale], np.float32)
+        scale = np.array([self.kv_ranges.keys[layer] / _LARGEST * self.config.scale], np.float32)
         keys = self.add("Transpose", [keys], perm=[0, 1, 3, 2])
         return self.add(
             "DynamicQuantizeMatMul",
@@ -179,12 +179,12 @@ class Attention(Nodes):
     def by_head(self, x: str, heads: int) -> str:
         """[tokens, heads * size] to [1, heads, tokens, size]."""
         return self.add(
-            "Transpose", [self.reshape(x, (1, -1, heads, self.shape.head_size))], perm=[0, 2, 1, 3]
+            "Transpose", [self.reshape(x, (1, -1, heads, self.config.head_size))], perm=[0, 2, 1, 3]
         )
 
     def rotated(self, x: str, heads: int, where: Queries) -> str:
         """[tokens, heads * size], each turned as far as it stands from the beginning."""
-        each = self.reshape(x, (1, -1, heads * self.shape.head_size))
+        each = self.reshape(x, (1, -1, heads * self.config.head_size))
         return self.add(
             "RotaryEmbedding",
             [each, where.positions, "cos", "sin"],
@@ -194,12 +194,12 @@ class Attention(Nodes):
 
     def appended(self, what: str, layer: int, new: str) -> str:
         """All that the prompt's row holds then, with the new ones, [tokens, heads * size]."""
-        if self.spans is not None:
+        if self.kv_ranges is not None:
             new = self.add(
                 "QuantizeLinear",
                 [new, self.scale(what, layer), self.constant("kept.zero", np.int8(0))],
             )
-        new = self.by_head(new, self.shape.key_value_heads)
+        new = self.by_head(new, self.config.key_value_heads)
         row = self.add(
             "TensorScatter", [f"reading_{what}.{layer}", new, "past"], [f"read_{what}.{layer}"]
         )
@@ -207,14 +207,14 @@ class Attention(Nodes):
 
     def scale(self, what: str, layer: int) -> str:
         """Of what is kept in 8 bits."""
-        assert self.spans is not None
-        span = {"key": self.spans.keys, "value": self.spans.values}[what][layer]
+        assert self.kv_ranges is not None
+        span = {"key": self.kv_ranges.keys, "value": self.kv_ranges.values}[what][layer]
         return self.constant(f"{what}.{layer}.scale", np.array([span / _LARGEST], np.float32))
 
     @property
     def kept(self) -> int:
         """Type of keys and values in rows."""
-        return self.number if self.spans is None else int(TensorProto.INT8)
+        return self.number if self.kv_ranges is None else int(TensorProto.INT8)
 
     def parted(self, x: str, parts: str) -> tuple[str, str]:
         """What belongs to the prompt, and what to the rows that decode."""

@@ -45,10 +45,10 @@ from transformers import PreTrainedModel
 
 from models.engine.precision import Precision
 from models.export.graph.attention import Attention, Queries
-from models.export.graph.levelling import Spans
+from models.export.graph.decoder_config import DecoderConfig
+from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.nodes import MICROSOFT, Array
-from models.export.graph.shape import Shape
-from schemas.errors import NotCovered
+from schemas.errors import UnsupportedArchitecture
 
 _OPSET = 24
 
@@ -58,18 +58,18 @@ def build(
     file: Path,
     precision: Precision = Precision.FP32,
     *,
-    spans: Spans | None = None,
+    kv_ranges: AbsmaxRanges | None = None,
     blocks: bool = False,
 ) -> None:
-    """Write the graph of ``model``. Raises NotCovered for another shape; nothing is written then.
+    """Write the graph of ``model``.
 
-    In int8 keys and values are kept in 8 bits where their ``spans`` are given (see ``level``);
-    ``blocks`` see above.
+    In int8, keys and values are kept in 8 bits where their ``kv_ranges`` are given (see
+    ``equalize``). ``blocks``: see above. Raises UnsupportedArchitecture before anything is written.
     """
     builder = _Builder(
-        precision, Shape.of(model), spans, _Weights(dict(model.state_dict())), blocks
+        precision, DecoderConfig.of(model), kv_ranges, _Weights(dict(model.state_dict())), blocks
     )
-    graph = builder.build(*_angles(model, builder.shape))
+    graph = builder.build(*_angles(model, builder.config))
     proto = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)],
@@ -81,11 +81,13 @@ def build(
     )
 
 
-def _angles(model: PreTrainedModel, shape: Shape) -> tuple[Array, Array]:
+def _angles(model: PreTrainedModel, config: DecoderConfig) -> tuple[Array, Array]:
     """Cosines and sines [context, rotary size / 2]."""
     positions = torch.arange(model.config.max_position_embeddings, dtype=torch.float32)
     angles = torch.outer(positions, model.model.rotary_emb.inv_freq.float().cpu())
-    return (angles.cos() * shape.rotary_scale).numpy(), (angles.sin() * shape.rotary_scale).numpy()
+    return (angles.cos() * config.rotary_scale).numpy(), (
+        angles.sin() * config.rotary_scale
+    ).numpy()
 
 
 @dataclass(slots=True)
@@ -106,13 +108,13 @@ class _Weights:
     def need(self, name: str) -> Array:
         found = self.get(name)
         if found is None:
-            raise NotCovered(f"no weight {name}")
+            raise UnsupportedArchitecture(f"no weight {name}")
         return found
 
     def refuse_unused(self) -> None:
         unused = sorted(self.tensors.keys() - self.used)
         if unused:
-            raise NotCovered(f"weight {unused[0]}")
+            raise UnsupportedArchitecture(f"weight {unused[0]}")
 
 
 @dataclass(slots=True)
@@ -122,20 +124,20 @@ class _Builder(Attention):
 
     def build(self, cosines: Array, sines: Array) -> onnx.GraphProto:
         """The whole graph."""
-        shape = self.shape
+        config = self.config
         self.constant("cos", cosines)
         self.constant("sin", sines)
         self.constant("embedding", self.weights.need("model.embed_tokens.weight"))
         every, wanted = self.queries()
         x = self.add("Gather", ["embedding", "input_ids"])
-        if shape.embedding_scale != 1.0:
+        if config.embedding_scale != 1.0:
             x = self.add(
-                "Mul", [x, self.constant("embedding_scale", np.float32(shape.embedding_scale))]
+                "Mul", [x, self.constant("embedding_scale", np.float32(config.embedding_scale))]
             )
         normed = self.normed(x, self.norm("model.layers.0.input_layernorm"))
-        for layer in range(shape.layers):
+        for layer in range(config.layers):
             name = f"model.layers.{layer}"
-            last = layer + 1 == shape.layers
+            last = layer + 1 == config.layers
             attended = (
                 self.last_attention(layer, normed, every, wanted)
                 if last
@@ -165,22 +167,22 @@ class _Builder(Attention):
 
     def attention(self, layer: int, x: str, every: Queries) -> str:
         """[R + B, hidden]: what every token gathers."""
-        shape, name = self.shape, f"model.layers.{layer}.self_attn"
+        config, name = self.config, f"model.layers.{layer}.self_attn"
         joined = self.linear(f"{name}.qkv", [f"{name}.{which}_proj" for which in "qkv"], x)
         sizes = (
-            np.array([shape.heads, shape.key_value_heads, shape.key_value_heads], np.int64)
-            * shape.head_size
+            np.array([config.heads, config.key_value_heads, config.key_value_heads], np.int64)
+            * config.head_size
         )
         query, key, value = self.split(joined, sizes)
         return self.attend(layer, query, key, value, every, every)
 
     def last_attention(self, layer: int, x: str, every: Queries, wanted: Queries) -> str:
         """[W + B, hidden]: what the wanted tokens gather, and those that decode."""
-        shape, name = self.shape, f"model.layers.{layer}.self_attn"
+        config, name = self.config, f"model.layers.{layer}.self_attn"
         query = self.linear(f"{name}.q", [f"{name}.q_proj"], self.only_wanted(x))
         joined = self.linear(f"{name}.kv", [f"{name}.{which}_proj" for which in "kv"], x)
         key, value = self.split(
-            joined, np.array([shape.key_value_heads] * 2, np.int64) * shape.head_size
+            joined, np.array([config.key_value_heads] * 2, np.int64) * config.head_size
         )
         return self.attend(layer, query, key, value, every, wanted)
 
@@ -190,14 +192,14 @@ class _Builder(Attention):
         """Queries [.. + B, heads * size] over the keys and values of their own rows, which [R + B,
         ...] are appended to.
         """
-        shape, name = self.shape, f"model.layers.{layer}.self_attn"
+        config, name = self.config, f"model.layers.{layer}.self_attn"
         if (q_norm := self.weights.get(f"{name}.q_norm.weight")) is not None:
-            query = self.head_norm(query, f"{name}.q_norm", q_norm, shape.heads)
+            query = self.head_norm(query, f"{name}.q_norm", q_norm, config.heads)
             key = self.head_norm(
                 key,
                 f"{name}.k_norm",
                 self.weights.need(f"{name}.k_norm.weight"),
-                shape.key_value_heads,
+                config.key_value_heads,
             )
         attended = self.attended(layer, query, key, value, every, asking)
         return self.linear(f"{name}.o", [f"{name}.o_proj"], attended)
@@ -209,9 +211,9 @@ class _Builder(Attention):
             self.linear(f"{name}.{which}", [f"{name}.{which}_proj"], x) for which in ("gate", "up")
         )
         attributes: dict[str, Any] = (
-            {"alpha": 1.0} if self.shape.activation == "QuickGelu" else {}
+            {"alpha": 1.0} if self.config.activation == "QuickGelu" else {}
         )  # with alpha 1 it is SiLU
-        active = self.add(self.shape.activation, [gate], domain=MICROSOFT, **attributes)
+        active = self.add(self.config.activation, [gate], domain=MICROSOFT, **attributes)
         return self.linear(
             f"{name}.down", [f"{name}.down_proj"], self.add("Mul", [active, up]), outliers=True
         )
@@ -220,7 +222,7 @@ class _Builder(Attention):
         embedding = self.weights.need("model.embed_tokens.weight")
         own = self.weights.get("lm_head.weight")
         if "lm_head.bias" in self.weights.tensors:
-            raise NotCovered("a bias on the head")
+            raise UnsupportedArchitecture("a bias on the head")
         weight = embedding if own is None or np.array_equal(own, embedding) else own
         if self.precision is Precision.INT8:
             self.product("head", weight, x, "logits")
@@ -244,13 +246,13 @@ class _Builder(Attention):
         if not given:
             return product
         if len(given) < len(biases):
-            raise NotCovered(f"a bias on some of {', '.join(parts)}")
+            raise UnsupportedArchitecture(f"a bias on some of {', '.join(parts)}")
         return self.add("Add", [product, self.constant(f"{name}.bias", np.concatenate(given))])
 
     def head_norm(self, x: str, name: str, weight: Array, heads: int) -> str:
-        size = self.shape.head_size
+        size = self.config.head_size
         by_head = self.reshape(x, (-1, heads, size))
-        normed = self.normed(by_head, self.constant(name, weight + self.shape.norm_offset))
+        normed = self.normed(by_head, self.constant(name, weight + self.config.norm_offset))
         return self.reshape(normed, (-1, heads * size))
 
     def add_and_norm(self, x: str, added: str, weight: str) -> tuple[str, str]:
@@ -262,7 +264,7 @@ class _Builder(Attention):
 
     def norm(self, name: str) -> str:
         return self.constant(
-            name, self.weights.need(f"{name}.weight") + np.float32(self.shape.norm_offset)
+            name, self.weights.need(f"{name}.weight") + np.float32(self.config.norm_offset)
         )
 
     def normed(self, x: str, weight: str) -> str:
@@ -270,7 +272,7 @@ class _Builder(Attention):
             "SimplifiedLayerNormalization",
             [x, weight],
             axis=-1,
-            epsilon=self.shape.epsilon,
+            epsilon=self.config.epsilon,
             stash_type=1,
         )
 
@@ -291,7 +293,7 @@ class _Builder(Attention):
         yield from self.caches("read", 1)
 
     def caches(self, when: str, rows: str | int) -> Iterable[onnx.ValueInfoProto]:
-        form = [rows, self.shape.key_value_heads, "capacity", self.shape.head_size]
-        for layer in range(self.shape.layers):
+        form = [rows, self.config.key_value_heads, "capacity", self.config.head_size]
+        for layer in range(self.config.layers):
             for what in ("key", "value"):
                 yield helper.make_tensor_value_info(f"{when}_{what}.{layer}", self.kept, form)

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from models.export.graph.shape import Shape
+from models.export.graph.decoder_config import DecoderConfig
 
 _Measure = Callable[[Tensor, Tensor], Tensor]
 """From a module's input and output, of one prompt, to sizes [tokens, ...]."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranges:
+class ActivationRanges:
     """The largest absolute values, for each layer."""
 
     keys: list[Tensor]
@@ -29,10 +29,10 @@ class Ranges:
     """[feed-forward size], of what its last product multiplies."""
 
 
-def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Ranges:
-    """The ranges of a model over all tokens of the prompts. Raises NotCovered."""
-    shape = Shape.of(model)
-    heads, size = shape.key_value_heads, shape.head_size
+def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> ActivationRanges:
+    """The ranges of a model over all tokens of the prompts. Raises UnsupportedArchitecture."""
+    config = DecoderConfig.of(model)
+    heads, size = config.key_value_heads, config.head_size
     layers = model.model.layers
     keys = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj) for layer in layers]
     values = [layer.self_attn.v_proj for layer in layers]
@@ -40,13 +40,15 @@ def measure(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Ranges:
     measures: dict[nn.Module, _Measure] = {
         **dict.fromkeys(
             keys,
-            lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * shape.rotary_scale,
+            lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * config.rotary_scale,
         ),
         **dict.fromkeys(values, lambda _, values: values.reshape(-1, heads, size).abs()),
         **dict.fromkeys(products, lambda inputs, _: inputs.abs()),
     }
     found = _largest(model, prompts, measures)
-    return Ranges(*([found[module] for module in modules] for modules in (keys, values, products)))
+    return ActivationRanges(
+        *([found[module] for module in modules] for modules in (keys, values, products))
+    )
 
 
 def _largest(

@@ -9,7 +9,7 @@ multiplying the input's weights by it changes nothing.
 import torch
 from transformers import PreTrainedModel
 
-from models.export.graph.ranges import Ranges
+from models.export.graph.ranges import ActivationRanges
 
 _STRENGTH = 0.8
 """Of an outlier, what goes into the weights: 0 nothing, 1 all. 0.5 to 0.9 pass for the house model;
@@ -18,9 +18,9 @@ _STRENGTH = 0.8
 _LEAST = 1e-5
 
 
-def smooth(model: PreTrainedModel, ranges: Ranges) -> None:
+def smooth(model: PreTrainedModel, ranges: ActivationRanges) -> None:
     """Change the weights in place; ``ranges`` are the model's. For the shapes of
-    ``models/export/graph/shape.py``.
+    ``models/export/graph/decoder_config.py``.
     """
     for layer, largest in zip(model.model.layers, ranges.inputs, strict=True):
         up, down = layer.mlp.up_proj, layer.mlp.down_proj

@@ -18,7 +18,7 @@ from models.engine.precision import Precision
 from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Logits, Sampler, Sampling
 from models.engine.slots import SlotSession
-from models.export.graph import Spans, build, level, measure
+from models.export.graph import AbsmaxRanges, build, equalize, measure
 from tests.unit.test_graph import VARIANTS, make_model
 
 PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]
@@ -46,24 +46,24 @@ def logits(model: PreTrainedModel) -> Logits:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_levelling_changes_no_result_and_levels(variant: str) -> None:
+def test_equalization_changes_no_result_and_levels(variant: str) -> None:
     model = with_outliers(variant)
     before = logits(model)
-    spans = level(model, measure(model, PROMPTS))
+    kv_ranges = equalize(model, measure(model, PROMPTS))
     assert np.abs(logits(model) - before).max() < 1e-3 * np.abs(before).max()
     after = measure(model, PROMPTS)
     heads_share = hasattr(model.model.layers[0].self_attn, "k_norm")
     for number in range(len(model.model.layers)):
         keys = after.keys[number].amax(dim=0) if heads_share else after.keys[number]
         assert keys.numpy() == pytest.approx(
-            spans.keys[number], rel=1e-3
+            kv_ranges.keys[number], rel=1e-3
         )  # all of them as large as the largest was
-        assert after.values[number].numpy() == pytest.approx(spans.values[number], rel=1e-3)
+        assert after.values[number].numpy() == pytest.approx(kv_ranges.values[number], rel=1e-3)
 
 
-def opened(model: PreTrainedModel, directory: Path, spans: Spans | None) -> SlotSession:
+def opened(model: PreTrainedModel, directory: Path, kv_ranges: AbsmaxRanges | None) -> SlotSession:
     directory.mkdir()
-    build(model, directory / Precision.INT8.file, Precision.INT8, spans=spans)
+    build(model, directory / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (directory / "config.json").write_text(
         json.dumps({"max_position_embeddings": model.config.max_position_embeddings})
     )
@@ -101,10 +101,10 @@ def test_keys_and_values_in_8_bits_give_nearly_the_same_logits(
 ) -> None:
     kind, changes = VARIANTS[variant]
     model = make_model(kind, **{"initializer_range": 0.1, **changes})
-    spans = level(model, measure(model, PROMPTS))
+    kv_ranges = equalize(model, measure(model, PROMPTS))
     exact, rounded = (
         opened(model, tmp_path / "exact", None),
-        opened(model, tmp_path / "rounded", spans),
+        opened(model, tmp_path / "rounded", kv_ranges),
     )
     for wanted, found in zip(results(exact), results(rounded), strict=True):
         assert np.corrcoef(wanted, found)[0, 1] > 0.998

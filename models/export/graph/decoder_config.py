@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from schemas.errors import NotCovered
+from schemas.errors import UnsupportedArchitecture
 
 _SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ROTARY = ("default", "linear", "llama3", "yarn")
@@ -14,7 +14,7 @@ _HEAD_MULTIPLE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class DecoderConfig:
     """What a decoder of the covered families is made of."""
 
     layers: int
@@ -38,23 +38,23 @@ class Shape:
         return self.heads // self.key_value_heads
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> "Shape":
-        """The shape of a model. Raises NotCovered."""
+    def of(cls, model: PreTrainedModel) -> "DecoderConfig":
+        """The configuration of a model. Raises UnsupportedArchitecture."""
         config = model.config
         if config.model_type not in _SHAPES:
-            raise NotCovered(f"model type {config.model_type}")
+            raise UnsupportedArchitecture(f"model type {config.model_type}")
         rotary = getattr(model.model.rotary_emb, "rope_type", "default")
         if rotary not in _ROTARY:
-            raise NotCovered(f"rotary embedding of kind {rotary}")
+            raise UnsupportedArchitecture(f"rotary embedding of kind {rotary}")
         if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
-            raise NotCovered("layers with a sliding window")
+            raise UnsupportedArchitecture("layers with a sliding window")
         window = getattr(config, "sliding_window", None)
         if (
             window is not None
             and getattr(config, "use_sliding_window", True)
             and window < config.max_position_embeddings
         ):
-            raise NotCovered(f"a sliding window of {window:,} tokens")
+            raise UnsupportedArchitecture(f"a sliding window of {window:,} tokens")
         gemma = config.model_type == "gemma"
         act = getattr(config, "hidden_activation", None) or config.hidden_act
         activations = {
@@ -63,12 +63,12 @@ class Shape:
             "gelu": "FastGelu" if gemma else "Gelu",
         }
         if act not in activations:
-            raise NotCovered(f"activation {act}")
+            raise UnsupportedArchitecture(f"activation {act}")
         head_size = (
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
         if head_size % _HEAD_MULTIPLE:
-            raise NotCovered(
+            raise UnsupportedArchitecture(
                 f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}"
             )
         return cls(

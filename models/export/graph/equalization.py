@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from models.export.graph.ranges import Ranges
-from models.export.graph.shape import Shape
+from models.export.graph.decoder_config import DecoderConfig
+from models.export.graph.ranges import ActivationRanges
 
 _LEAST = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class AbsmaxRanges:
     """How large keys and values become: for each layer, the largest absolute value of any
     channel.
     """
@@ -29,14 +29,14 @@ class Spans:
     values: tuple[float, ...]
 
 
-def level(model: PreTrainedModel, ranges: Ranges) -> Spans:
-    """Change the weights in place; ``ranges`` are the model's. Raises NotCovered."""
-    sharing = Shape.of(model).sharing
+def equalize(model: PreTrainedModel, ranges: ActivationRanges) -> AbsmaxRanges:
+    """Change the weights in place; ``ranges`` are the model's. Raises UnsupportedArchitecture."""
+    sharing = DecoderConfig.of(model).sharing
     with torch.no_grad():
         for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
-            _level_keys(layer.self_attn, _even(keys), sharing)
-            _level_values(layer.self_attn, _even(values), sharing)
-    return Spans(
+            _equalize_keys(layer.self_attn, _even(keys), sharing)
+            _equalize_values(layer.self_attn, _even(values), sharing)
+    return AbsmaxRanges(
         *(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values))
     )
 
@@ -48,7 +48,7 @@ def _even(sizes: Tensor) -> Tensor:
     return sizes.clamp(min=_LEAST) / sizes.max().clamp(min=_LEAST)
 
 
-def _level_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
+def _equalize_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
     """``pairs`` [key/value heads, head size / 2] divide the keys, and multiply the queries."""
     if hasattr(attention, "k_norm"):  # one weight for all heads, after the products
         divisors = pairs.amax(dim=0).repeat(2)
@@ -60,7 +60,7 @@ def _level_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
         _multiply_rows(attention.q_proj, divisors.repeat_interleave(sharing, dim=0).flatten())  # type: ignore[arg-type]
 
 
-def _level_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
+def _equalize_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
     """``channels`` [key/value heads, head size] divide the values, and multiply what the output's
     matrix makes of them.
     """
