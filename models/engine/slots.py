@@ -138,13 +138,15 @@ class SlotSession:
             logits = self._host(self._compute(part, part.wanted, [], "cpu"))
         return logits[0]
 
-    def read_all(self, tokens: Sequence[int], past: int = 0) -> Logits:
-        """Append tokens to the first row; logits after each, float32 [tokens, vocabulary]. Raises
-        EngineError.
+    def read_all(self, row: int, tokens: Sequence[int], past: int) -> Logits:
+        """Append tokens to a row that holds ``past`` of them; logits after each, float32
+        [tokens, vocabulary].
+
+        Raises EngineError where the computation fails.
         """
         computed = (
             self._compute(part, range(len(part.tokens)), [], "cpu")
-            for part in _parts(0, tokens, past)
+            for part in _parts(row, tokens, past)
         )
         return np.concatenate(
             [self._host(logits)[:-1] for logits in computed]

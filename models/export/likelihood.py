@@ -58,13 +58,13 @@ class GraphScorer:
         """[tokens]: the most probable token in the place of each of ``tokens``, those before it
         given.
         """
-        logits = self._session.read_all([*prompt, *tokens[:-1]])
+        logits = self._session.read_all(0, [*prompt, *tokens[:-1]], 0)
         return [int(token) for token in logits[len(prompt) - 1 :].argmax(axis=1)]
 
     def _nats_after(self, after: Logits, past: int, target: Sequence[int]) -> float:
         logits = after[None]
         if len(target) > 1:
-            logits = np.concatenate([logits, self._session.read_all(target[:-1], past)])
+            logits = np.concatenate([logits, self._session.read_all(0, target[:-1], past)])
         scores = logits.astype(np.float64)
         highest = scores.max(axis=1)
         sums = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))

@@ -269,7 +269,7 @@ def test_a_prompt_of_several_parts_has_the_logits_of_one(tmp_path: Path) -> None
     tokens = [n * 11 % VOCABULARY for n in range(1100)]
     with torch.no_grad():
         expected = model(torch.tensor([tokens])).logits[0].numpy()
-    every = slots.read_all(tokens)
+    every = slots.read_all(0, tokens, 0)
     assert every.shape == expected.shape
     np.testing.assert_allclose(every, expected, atol=5e-3, rtol=1e-2)
     np.testing.assert_allclose(slots.read(0, tokens, 0), every[-1], atol=1e-3)
