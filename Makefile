@@ -27,7 +27,7 @@ bench: $(READY)
 
 # The peers' libraries want other versions than ours, so they have an environment of their own.
 bench-engine: $(READY) .venv-peers/.ready
-	$(BIN)/python -m bench.engine --plot docs/engine.svg
+	$(BIN)/python -m bench.engine --plot docs/results/engine.svg
 
 .venv-peers/.ready: bench/peers.txt $(READY)
 	$(PYTHON) -m venv .venv-peers

@@ -4,6 +4,6 @@
 Reading order: ``settings`` states every choice beforehand, ``splits`` says who reads what.
 ``experiment`` is the order of it all, one ``steps`` result file after the other: ``base`` (a model
 of text alone), ``tune`` (one fine-tuning), ``stages`` (writing, rating and curating), ``measure``
-(one model on held-out pairs). ``report`` makes docs/results.md of the result files, through
+(one model on held-out pairs). ``report`` makes docs/results/loop.md of the result files, through
 ``intervals``, ``comparisons``, ``quality`` and ``plots``.
 """

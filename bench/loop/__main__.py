@@ -2,7 +2,7 @@
 dolly.jsonl --documentation FILE``.
 
 The documentation is what ``models/house/documentation.sh`` wrote. Started again after a kill it
-goes on where it was; at the end it writes docs/results.md. A base, 20 trainings and 18
+goes on where it was; at the end it writes docs/results/loop.md. A base, 20 trainings and 18
 measurements: see ``bench/loop/plan.py`` for the time.
 """
 
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument(
         "--docs",
         type=Path,
-        help="where results.md goes (default: docs; with --tiny, the work directory)",
+        help="where loop.md goes (default: docs/results; with --tiny, the work directory)",
     )
     parser.add_argument(
         "--threads",
@@ -85,7 +85,7 @@ def main() -> int:
         f"python -m bench.loop --data {inputs.data.name} --documentation "
         f"{inputs.documentation.name}"
     )
-    docs = options.docs or (options.work if options.tiny else Path("docs"))
+    docs = options.docs or (options.work if options.tiny else Path("docs/results"))
     header = Header(
         command + (" --tiny" if options.tiny else ""),
         f"{found['cores']} cores, Python {found['python']}.",

@@ -1,4 +1,4 @@
-"""docs/results.md and its pictures, made of the result files alone."""
+"""Writes docs/results/loop.md and its pictures from the result files alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,18 +41,20 @@ def write_report(
     results: Results,
     settings: LoopSettings,
     header: Header,
-    docs: Path,
+    directory: Path,
     discussion: Path = DISCUSSION,
 ) -> Path:
-    """Write ``docs/results.md`` and ``docs/results/*.svg``. Steps without a result are left out."""
+    """Write ``loop.md`` and its pictures into ``directory``.
+
+    Leaves out steps without a result.
+    """
     measured = {arm: _of_seeds(results, f"{arm}-{{}}.measure", settings) for arm in Arm}
     quality = _of_seeds(results, "quality-{}", settings)
     compared = _compare(measured, settings.resamples)
-    pictures = docs / "results"
     lines = [*_head(settings, header), *_in_words(compared)]
     if compared:
-        plots.differences(_for_plot(compared), pictures / "differences.svg")
-        lines += ["", "![differences](results/differences.svg)", ""]
+        plots.differences(_for_plot(compared), directory / "differences.svg")
+        lines += ["", "![differences](differences.svg)", ""]
         lines += [
             "*Right of the line the first of the two is better (differences of NLL are "
             "turned round); ticks are training seeds.*"
@@ -60,8 +62,8 @@ def write_report(
     lines += _differences(compared)
     lines += _models(measured, settings)
     if quality:
-        lines += _curation(quality, settings, pictures)
-    lines += _data(results, settings, pictures)
+        lines += _curation(quality, settings, directory)
+    lines += _data(results, settings, directory)
     if quality:
         lines += _samples(quality)
     if discussion.is_file():
@@ -73,7 +75,7 @@ def write_report(
             "",
             discussion.read_text(encoding="utf-8").strip(),
         ]
-    report = docs / "results.md"
+    report = directory / "loop.md"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return report
@@ -206,7 +208,7 @@ def _models(measured: Mapping[Arm, Sequence[Any]], settings: LoopSettings) -> It
         yield f"| {measure.label} | {' | '.join(cells)} |"
 
 
-def _curation(quality: Sequence[Any], settings: LoopSettings, pictures: Path) -> Iterator[str]:
+def _curation(quality: Sequence[Any], settings: LoopSettings, directory: Path) -> Iterator[str]:
     yield from ("", "## What the ratings choose", "")
     yield (
         "Of the responses whose true instruction is known: what M0 wrote for those that a "
@@ -218,8 +220,8 @@ def _curation(quality: Sequence[Any], settings: LoopSettings, pictures: Path) ->
     raters = {"M0": by_rating(quality, "m0", settings), "M1": by_rating(quality, "m1", settings)}
     for rater, rows in raters.items():
         yield from ("", f"### By the ratings of {rater}", "", *_quality_table(rows))
-    plots.curation(raters, "rouge", COLUMNS["rouge"], pictures / "curation.svg")
-    yield from ("", "![quality by rating](results/curation.svg)", "")
+    plots.curation(raters, "rouge", COLUMNS["rouge"], directory / "curation.svg")
+    yield from ("", "![quality by rating](curation.svg)", "")
     yield from (
         "### The sets that models were trained on",
         "",
@@ -258,7 +260,7 @@ def _quality_table(rows: Sequence[Kept]) -> Iterator[str]:
         )
 
 
-def _data(results: Results, settings: LoopSettings, pictures: Path) -> Iterator[str]:
+def _data(results: Results, settings: LoopSettings, directory: Path) -> Iterator[str]:
     if data := results.value("data"):
         yield from ("", "## The data", "", "| | count |", "|---|---|")
         yield from (f"| {name} | {count:,} |" for name, count in data["counts"].items())
@@ -272,7 +274,7 @@ def _data(results: Results, settings: LoopSettings, pictures: Path) -> Iterator[
         )
     yield from ("", "## The settings", "")
     if base := results.value("base"):
-        plots.loss(base["log"], pictures / "base.svg")
+        plots.loss(base["log"], directory / "base.svg")
         yield (
             f"The base: {base['parameters']:,} parameters of the house model's shape, "
             f"{base['tokens']:,} tokens of Dolly's "
@@ -282,7 +284,7 @@ def _data(results: Results, settings: LoopSettings, pictures: Path) -> Iterator[
             f"{base['loss']:.2f} nats a token. Its "
             "tokenizer was trained on the same texts."
         )
-        yield from ("", "![loss of the base](results/base.svg)", "")
+        yield from ("", "![loss of the base](base.svg)", "")
     if rate := results.value("rate"):
         tried = ", ".join(f"{value:g}: {nll:.3f}" for value, nll in rate["validation"])
         yield (

@@ -84,7 +84,7 @@ def sequences(
         Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000
     ]
     # A question over a passage is answered by it. Other headings teach the model to write headings
-    # (DECISIONS.md).
+    # (docs/decisions/0010-house-model-data.md).
     answers += [pair for pair in passages if pair.instruction.endswith("?")]
     backward, forward, reading = (_shuffled(each, generator) for each in (answers, pairs, passages))
     while True:

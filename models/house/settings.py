@@ -61,7 +61,7 @@ COOLING_AGAIN = Phase(
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the house model is made of and how it is trained. DECISIONS.md tells what was tried."""
+    """What the house model is made of and how it is trained. docs/decisions states what was tried."""
 
     # Shape: Qwen3's, with normed queries and keys; 7.5 M parameters, tied embeddings.
     vocabulary: int = 4096

@@ -470,9 +470,9 @@ def test_the_report_tells_what_the_results_say(tmp_path: Path) -> None:
     assert "A \\| response in lines" in text
     assert "0.001: 3.000, 0.003: 2.900" in text
     assert text.endswith("What I make of it.\n")
-    pictures = sorted(file.name for file in (tmp_path / "docs" / "results").iterdir())
+    pictures = sorted(file.name for file in (tmp_path / "docs").glob("*.svg"))
     assert pictures == ["base.svg", "curation.svg", "differences.svg"]
-    assert all(f"results/{name}" in text for name in pictures)
+    assert all(f"]({name})" in text for name in pictures)
 
 
 def test_the_same_results_give_the_same_report(tmp_path: Path) -> None:
