@@ -7,8 +7,8 @@ from typing import NamedTuple
 from agents.curation.instruction_rules import SOFTWARE_KEYWORDS, InstructionRules
 from agents.curation.leakage import find_leak
 from agents.curation.novelty import NoveltyIndex
-from agents.curation.refusal import Refusal
 from agents.outcomes import Retraction
+from agents.refusal import Refusal
 from schemas.errors import SettingsError
 from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, Scored
 

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from agents.passages.filters import TOO_SHORT, Limits, Refusal, refuse
+from agents.passages.filters import TOO_SHORT, Limits, refuse
 from agents.passages.html import read_html
 from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section
+from agents.refusal import Refusal
 from schemas.ids import refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 

@@ -40,7 +40,7 @@ def sampling_seed(example: str) -> int:
     return int.from_bytes(bytes.fromhex(example[:16])) >> 1
 
 
-def share_of(id: str) -> float:
+def hash_fraction(id: str) -> float:
     """Where an id falls in [0, 1): the same everywhere, for splits by hash."""
     return int.from_bytes(hashlib.sha256(id.encode()).digest()[:7]) / 2**56
 

@@ -7,7 +7,7 @@ import string
 from collections import Counter
 from dataclasses import dataclass, field
 
-from agents.curation.refusal import Refusal
+from agents.refusal import Refusal
 from models.evaluation.rouge import words
 from schemas.errors import SettingsError
 

@@ -10,7 +10,7 @@ words. On 13,515 pairs of Dolly, written by people, a limit of 8 words in a row 
 import re
 from itertools import groupby
 
-from agents.curation.refusal import Refusal
+from agents.refusal import Refusal
 from models.evaluation.rouge import words
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 

@@ -10,6 +10,8 @@ import string
 from dataclasses import dataclass
 from itertools import islice
 
+from agents.refusal import Refusal
+
 NAVIGATION = frozenset(
     """
     about us|advertisement|advertisements|advertising|all rights reserved|archives|breadcrumb|breadcrumbs|contact|contact us
@@ -57,19 +59,12 @@ class Limits:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a passage is refused."""
-
-    reason: str
-    """``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``,
-    ``not_prose`` or ``repetitive``.
-    """
-    detail: str
-
-
 def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | None:
-    """The first reason to refuse a passage; None if there is none."""
+    """The first reason to refuse a passage, or None where it passes.
+
+    Reasons: ``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``,
+    ``not_prose`` and ``repetitive``.
+    """
     if headings and (refusal := _refuse_headings(headings)):
         return refusal
     length = len(text)

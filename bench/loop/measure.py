@@ -69,7 +69,7 @@ def measure(
     rivals = {
         "rating_true": [pair.instruction for pair in pairs],
         "rating_random": [pair.instruction for pair in (*pairs[1:], pairs[0])],
-        "rating_hard": [grader.neighbour(pair) for pair in pairs],
+        "rating_hard": [grader.lexical_negative(pair) for pair in pairs],
     }
     for name, instructions in rivals.items():
         rated = [

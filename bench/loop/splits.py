@@ -15,7 +15,7 @@ from models.house.data import read_pairs
 from models.seeds.formats import make_seed
 from models.seeds.pairs import Pair
 from schemas.errors import SourceError
-from schemas.ids import document_id, seed_id, segment_id, share_of
+from schemas.ids import document_id, hash_fraction, seed_id, segment_id
 from schemas.records import Example, Segment
 
 DOLLY = "dolly"
@@ -72,7 +72,7 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
     ]
     fitting = sorted(
         {segment.id: segment for segment in fitting}.values(),
-        key=lambda segment: share_of(segment.id),
+        key=lambda segment: hash_fraction(segment.id),
     )
     chosen = fitting[: settings.passages]
     if len(chosen) < settings.passages:
@@ -187,7 +187,7 @@ def _apart(rows: Sequence[Pair], last: int) -> tuple[list[Pair], list[Pair]]:
 
 
 def _share(pair: Pair) -> float:
-    return share_of(seed_id(pair.instruction, pair.context or None, pair.response))
+    return hash_fraction(seed_id(pair.instruction, pair.context or None, pair.response))
 
 
 def _passages(file: Path) -> list[Segment]:

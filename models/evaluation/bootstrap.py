@@ -4,20 +4,20 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-Figure = tuple[float, float, float]
+Estimate = tuple[float, float, float]
 """A value and the ends of its 95% interval."""
 
 _RESAMPLES = 2000
 
 
-def interval(statistic: Callable[[np.ndarray], float], rows: int) -> Figure:
+def bootstrap_interval(statistic: Callable[[np.ndarray], float], rows: int) -> Estimate:
     """A statistic of row numbers, with its 95% percentile bootstrap interval over the rows."""
-    return intervals(lambda drawn: {"": statistic(drawn)}, rows)[""]
+    return bootstrap_intervals(lambda drawn: {"": statistic(drawn)}, rows)[""]
 
 
-def intervals(
+def bootstrap_intervals(
     statistics: Callable[[np.ndarray], Mapping[str, float]], rows: int
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """The same for statistics of the same rows by name: each resample is drawn once, for all of
     them together.
 
@@ -25,7 +25,7 @@ def intervals(
     """
     generator = np.random.default_rng(0)
     drawn = [statistics(generator.integers(0, rows, rows)) for _ in range(_RESAMPLES)]
-    found: dict[str, Figure] = {}
+    found: dict[str, Estimate] = {}
     for name, value in statistics(np.arange(rows)).items():
         low, high = np.percentile([each[name] for each in drawn], [2.5, 97.5])
         found[name] = (float(value), float(low), float(high))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.bootstrap import Figure, interval
-from models.evaluation.metrics import Opinions
+from models.evaluation.bootstrap import Estimate, bootstrap_interval
+from models.evaluation.metrics import HumanAgreement
 
-LEAST_RATED = 20
+MIN_RATED_PAIRS = 20
 """Pairs that people must have rated before a line is fitted at all, the held-out ones among
 them.
 """
@@ -18,7 +18,7 @@ _LEAST_EACH = 5
 better.
 """
 
-Line = tuple[float, float]
+CalibrationLine = tuple[float, float]
 """Slope and offset: the calibrated score is slope * score + offset, within 1 to 5."""
 
 
@@ -28,13 +28,13 @@ class Calibration:
     fitted to.
     """
 
-    line: Line
+    line: CalibrationLine
     pairs: int
     """That it was measured on."""
     before: float
     """Mean distance in points without the line."""
     after: float
-    change: Figure
+    change: Estimate
     """``after`` minus ``before``, with its 95% interval over the pairs."""
 
     @property
@@ -43,7 +43,7 @@ class Calibration:
         return self.change[2] < 0
 
 
-def calibrate(fitted: Opinions, held_out: Opinions) -> Calibration | None:
+def calibrate(fitted: HumanAgreement, held_out: HumanAgreement) -> Calibration | None:
     """The line of least squares through ``fitted``, measured on ``held_out``.
 
     None where there are too few pairs to tell, or the line does not rise: it would turn the ratings
@@ -51,7 +51,7 @@ def calibrate(fitted: Opinions, held_out: Opinions) -> Calibration | None:
     """
     fitted, held_out = _finite(fitted), _finite(held_out)
     sizes = len(fitted.scores), len(held_out.scores)
-    if sum(sizes) < LEAST_RATED or min(sizes) < _LEAST_EACH:
+    if sum(sizes) < MIN_RATED_PAIRS or min(sizes) < _LEAST_EACH:
         return None
     line = _fit(fitted)
     if line is None:
@@ -60,17 +60,17 @@ def calibrate(fitted: Opinions, held_out: Opinions) -> Calibration | None:
     after = np.abs(
         np.array([calibrated(rating, line) for rating in held_out.ratings]) - held_out.scores
     )
-    change = interval(lambda rows: float((after - before)[rows].mean()), len(before))
+    change = bootstrap_interval(lambda rows: float((after - before)[rows].mean()), len(before))
     return Calibration(line, len(before), float(before.mean()), float(after.mean()), change)
 
 
-def calibrated(score: float, line: Line | None) -> float:
+def calibrated(score: float, line: CalibrationLine | None) -> float:
     """A rating on people's scale, 1 to 5; only brought within the scale where there is no line."""
     slope, offset = line or (1.0, 0.0)
     return min(5.0, max(1.0, slope * score + offset))
 
 
-def _fit(opinions: Opinions) -> Line | None:
+def _fit(opinions: HumanAgreement) -> CalibrationLine | None:
     centred = opinions.ratings - opinions.ratings.mean()
     spread = float((centred**2).sum())
     slope = float((centred * opinions.scores).sum()) / spread if spread else 0.0
@@ -81,6 +81,6 @@ def _fit(opinions: Opinions) -> Line | None:
     )
 
 
-def _finite(opinions: Opinions) -> Opinions:
+def _finite(opinions: HumanAgreement) -> HumanAgreement:
     rows = np.isfinite(opinions.ratings)
-    return Opinions(opinions.scores[rows], opinions.ratings[rows])
+    return HumanAgreement(opinions.scores[rows], opinions.ratings[rows])

@@ -9,10 +9,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from models.evaluation.human_ratings import RatedPair
-from models.evaluation.metrics import Measured, Opinions
+from models.evaluation.metrics import HumanAgreement, Measurements
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.seeds.grades import Graded, Grader
+from models.seeds.grades import GradedPair, Grader
 from models.seeds.pairs import Pair
 
 _BATCH_TOKENS = 2048
@@ -23,7 +23,7 @@ _TRIES = 16
 """Draws until a wrong request is not the right one."""
 
 
-def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measured:
+def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measurements:
     """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled
     pairs made from it.
 
@@ -48,7 +48,7 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
     was_training = model.training
     model.eval()
     try:
-        return Measured(
+        return Measurements(
             tuple(kept),
             np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
             np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
@@ -61,7 +61,9 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
         model.train(was_training)
 
 
-def opinions(model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]) -> Opinions:
+def measure_agreement(
+    model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]
+) -> HumanAgreement:
     """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its
     context.
     """
@@ -79,10 +81,10 @@ def opinions(model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPa
         )
     finally:
         model.train(was_training)
-    return Opinions(np.array([each.score for each in rated], float), ratings)
+    return HumanAgreement(np.array([each.score for each in rated], float), ratings)
 
 
-def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
+def labelled(pairs: Sequence[Pair]) -> list[list[GradedPair]]:
     """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for
     the same pairs.
 
@@ -93,7 +95,7 @@ def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
     grader = Grader(pairs, random.Random(0))
     return [
         [
-            Graded(pair, 5),
+            GradedPair(pair, 5),
             *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)),
             *_mismatched(grader, pair),
         ]
@@ -101,17 +103,17 @@ def labelled(pairs: Sequence[Pair]) -> list[list[Graded]]:
     ]
 
 
-def _damaged(grader: Grader, pair: Pair, grade: int) -> Graded:
+def _damaged(grader: Grader, pair: Pair, grade: int) -> GradedPair:
     drawn = (grader.draw(pair, grade) for _ in range(_TRIES))
-    return next((graded for graded in drawn if graded.pair != pair), Graded(pair, grade))
+    return next((graded for graded in drawn if graded.pair != pair), GradedPair(pair, grade))
 
 
-def _mismatched(grader: Grader, pair: Pair) -> list[Graded]:
-    true = Graded(pair, 5)
-    drawn = (grader.rivals(true, 2) for _ in range(_TRIES))
+def _mismatched(grader: Grader, pair: Pair) -> list[GradedPair]:
+    true = GradedPair(pair, 5)
+    drawn = (grader.negatives(true, 2) for _ in range(_TRIES))
     return next(
         (two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)),
-        grader.rivals(true, 2),
+        grader.negatives(true, 2),
     )
 
 

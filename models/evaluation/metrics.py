@@ -17,7 +17,7 @@ _WRONG_LABEL = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurements:
     """N held-out pairs, measured. Each comes with L labelled pairs, of the same labels, that were
     made from it.
     """
@@ -35,10 +35,10 @@ class Measured:
     ratings: Array
     """[N, L]: their expected ratings."""
 
-    def of(self, pairs: Sequence[int]) -> "Measured":
+    def of(self, pairs: Sequence[int]) -> "Measurements":
         """The same for some of the pairs only, by their numbers. Each must have been measured."""
         rows = [self.pairs.index(pair) for pair in pairs]
-        return Measured(
+        return Measurements(
             tuple(pairs),
             self.instruction[rows],
             self.response[rows],
@@ -46,7 +46,7 @@ class Measured:
             self.ratings[rows],
         )
 
-    def figures(self, threshold: float, rows: Array | None = None) -> dict[str, float]:
+    def metrics(self, threshold: float, rows: Array | None = None) -> dict[str, float]:
         """Figures over ``rows``, by default all; a row may come more than once. Empty but for
         ``pairs`` where there is none.
 
@@ -81,7 +81,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Opinions:
+class HumanAgreement:
     """P held-out pairs that people rated, and what the model thinks of them."""
 
     scores: Array
@@ -89,7 +89,7 @@ class Opinions:
     ratings: Array
     """[P]: the expected ratings."""
 
-    def figures(self, rows: Array | None = None) -> dict[str, float]:
+    def metrics(self, rows: Array | None = None) -> dict[str, float]:
         """Agreement over ``rows``, by default all. Empty where nothing was rated.
 
         ``people_correlation``: Spearman's rank correlation of rating and score. ``people_error``:

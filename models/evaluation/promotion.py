@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.bootstrap import Figure, intervals
-from models.evaluation.metrics import Measured, Opinions
+from models.evaluation.bootstrap import Estimate, bootstrap_intervals
+from models.evaluation.metrics import HumanAgreement, Measurements
 
-LEAST_PAIRS = 10
+MIN_PAIRS = 10
 """Under so many pairs an interval by resampling is narrower than chance is, so nothing is promoted
 by it.
 """
@@ -33,26 +33,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReleaseComparison:
     """A release beside its parent."""
 
     metrics: Mapping[str, float]
-    """Its figures, as in ``Measured.figures`` and ``Opinions.figures``."""
+    """Its figures, as in ``Measurements.figures`` and ``HumanAgreement.figures``."""
     parent_metrics: Mapping[str, float]
     """The parent's, of the same pairs."""
-    changes: Mapping[str, Figure]
+    changes: Mapping[str, Estimate]
     """Release minus parent, with its 95% interval, of each figure; ``nll`` is the mean of both
     NLLs.
     """
     verdict: Verdict
 
 
-def compare(
-    new: Measured,
-    parent: Measured,
+def compare_releases(
+    new: Measurements,
+    parent: Measurements,
     threshold: float,
-    opinions: tuple[Opinions, Opinions] | None = None,
-) -> Comparison:
+    opinions: tuple[HumanAgreement, HumanAgreement] | None = None,
+) -> ReleaseComparison:
     """Compare a release with its parent on the pairs that were measured with both, and judge it.
 
     ``threshold`` is the lowest rating that the curator keeps. ``opinions``: the release and the
@@ -60,36 +60,34 @@ def compare(
     """
     both = sorted(set(new.pairs) & set(parent.pairs))
     new, parent = new.of(both), parent.of(both)
-    metrics, parent_metrics = new.figures(threshold), parent.figures(threshold)
-    changes: dict[str, Figure] = {}
+    metrics, parent_metrics = new.metrics(threshold), parent.metrics(threshold)
+    changes: dict[str, Estimate] = {}
     if both:
-        changes = intervals(
-            lambda rows: _change(new.figures(threshold, rows), parent.figures(threshold, rows)),
+        changes = bootstrap_intervals(
+            lambda rows: _change(new.metrics(threshold, rows), parent.metrics(threshold, rows)),
             len(both),
         )
     if opinions:
         one, other = _of_both(*opinions)
-        metrics |= one.figures()
-        parent_metrics |= other.figures()
+        metrics |= one.metrics()
+        parent_metrics |= other.metrics()
         if len(one.scores):
-            changes |= intervals(
-                lambda rows: _change(one.figures(rows), other.figures(rows)), len(one.scores)
+            changes |= bootstrap_intervals(
+                lambda rows: _change(one.metrics(rows), other.metrics(rows)), len(one.scores)
             )
-    return Comparison(metrics, parent_metrics, changes, judge(changes, len(both)))
+    return ReleaseComparison(metrics, parent_metrics, changes, judge(changes, len(both)))
 
 
-def judge(changes: Mapping[str, Figure], pairs: int) -> Verdict:
+def judge(changes: Mapping[str, Estimate], pairs: int) -> Verdict:
     """Promote where the interval of the NLL's change lies below 0 as a whole, and the rating AUC
     did not fall.
 
     The AUC fell where its change's interval lies below 0 as a whole, or its change is below -0.03.
-    ``changes`` are as in ``Comparison``, of so many ``pairs``. Nothing that is not a number
+    ``changes`` are as in ``ReleaseComparison``, of so many ``pairs``. Nothing that is not a number
     promotes.
     """
-    if pairs < LEAST_PAIRS:
-        return Verdict(
-            False, f"{pairs} held-out pairs are too few to tell: {LEAST_PAIRS} are needed"
-        )
+    if pairs < MIN_PAIRS:
+        return Verdict(False, f"{pairs} held-out pairs are too few to tell: {MIN_PAIRS} are needed")
     nll, auc = changes["nll"], changes["rating_auc"]
     figures = f"held-out NLL {_told(nll)} nats a token, rating AUC {_told(auc)}, on {pairs} pairs"
     if not np.isfinite([nll, auc]).all():
@@ -110,14 +108,14 @@ def _change(metrics: Mapping[str, float], parent: Mapping[str, float]) -> dict[s
     return changes
 
 
-def _of_both(new: Opinions, parent: Opinions) -> tuple[Opinions, Opinions]:
+def _of_both(new: HumanAgreement, parent: HumanAgreement) -> tuple[HumanAgreement, HumanAgreement]:
     """Of the same rated pairs, those that both models could read."""
     rows = np.isfinite(new.ratings) & np.isfinite(parent.ratings)
-    return Opinions(new.scores[rows], new.ratings[rows]), Opinions(
+    return HumanAgreement(new.scores[rows], new.ratings[rows]), HumanAgreement(
         parent.scores[rows], parent.ratings[rows]
     )
 
 
-def _told(change: Figure) -> str:
+def _told(change: Estimate) -> str:
     value, low, high = change
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.evaluation.bootstrap import Figure
+from models.evaluation.bootstrap import Estimate
 from models.house.writing import Written
 
 _BEGIN, _END = "<!-- written by models.house.evaluate -->", "<!-- end -->"
@@ -31,7 +31,7 @@ _MEANINGS = {
 
 def render(
     card: Path,
-    figures: Mapping[str, Mapping[str, Figure]],
+    figures: Mapping[str, Mapping[str, Estimate]],
     of_documentation: Sequence[Written],
     of_pairs: Sequence[Written],
 ) -> None:

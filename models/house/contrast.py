@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.seeds.grades import Graded
+from models.seeds.grades import GradedPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ContrastSequence(TrainingSequence):
     ends: tuple[int, ...]
 
 
-def contrast(maker: SequenceMaker, graded: Sequence[Graded]) -> ContrastSequence:
+def contrast(maker: SequenceMaker, graded: Sequence[GradedPair]) -> ContrastSequence:
     """The ratings of pairs that share a response and a context. A 5's instruction is a target too;
     it must come first.
 

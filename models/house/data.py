@@ -97,7 +97,7 @@ def sequences(
             )
         elif draw < phase.passages + phase.forward + phase.rated:
             graded = grader.draw(next(backward), generator.choice(recipe.grades))
-            sequence = contrast(maker, [graded, *grader.rivals(graded, recipe.rivals)])
+            sequence = contrast(maker, [graded, *grader.negatives(graded, recipe.rivals)])
         else:
             answered = next(backward)
             if generator.random() < phase.shortened:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from models.engine import Precision, Sampling
-from models.evaluation.bootstrap import Figure, interval
+from models.evaluation.bootstrap import Estimate, bootstrap_interval
 from models.evaluation.metrics import auc
 from models.export.likelihood import GraphScorer
 from models.house.card import render
@@ -32,21 +32,23 @@ from models.seeds.grades import Grader
 from models.seeds.pairs import Pair
 
 
-def mean(values: np.ndarray) -> Figure:
+def mean(values: np.ndarray) -> Estimate:
     """The mean with its interval."""
-    return interval(lambda rows: float(values[rows].mean()), len(values))
+    return bootstrap_interval(lambda rows: float(values[rows].mean()), len(values))
 
 
 def recovery_figures(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Instruction NLL with, without and with another response; how often the true instruction is
     first.
     """
     found = Recovery.measure(model, prompter, pairs)
 
-    def per_token(nats: np.ndarray) -> Figure:
-        return interval(lambda rows: nats[rows].sum() / found.tokens[rows].sum(), len(pairs))
+    def per_token(nats: np.ndarray) -> Estimate:
+        return bootstrap_interval(
+            lambda rows: nats[rows].sum() / found.tokens[rows].sum(), len(pairs)
+        )
 
     figures = {
         "instruction_nll": per_token(found.own),
@@ -60,7 +62,7 @@ def recovery_figures(
 
 def response_figures(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Response NLL given the instruction."""
     targets = [prompter.target(pair.response) for pair in pairs]
     prompts = [prompter.forward(pair.instruction, pair.context, SEED_TAG) for pair in pairs]
@@ -69,13 +71,15 @@ def response_figures(
     )
     tokens = np.array([len(target) for target in targets])
     return {
-        "response_nll": interval(lambda rows: nats[rows].sum() / tokens[rows].sum(), len(pairs))
+        "response_nll": bootstrap_interval(
+            lambda rows: nats[rows].sum() / tokens[rows].sum(), len(pairs)
+        )
     }
 
 
 def rating_figures(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each
     grade.
     """
@@ -95,12 +99,16 @@ def rating_figures(
     )
     hard, borrowed = (
         rate([Pair(make(pair), pair.response) for pair in pairs])
-        for make in (grader.neighbour, grader.borrower)
+        for make in (grader.lexical_negative, grader.borrowed_words_negative)
     )
     figures = {
-        "auc_random": interval(lambda rows: auc(true[rows], random_ones[rows]), len(pairs)),
-        "auc_hard": interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
-        "auc_borrowed": interval(lambda rows: auc(true[rows], borrowed[rows]), len(pairs)),
+        "auc_random": bootstrap_interval(
+            lambda rows: auc(true[rows], random_ones[rows]), len(pairs)
+        ),
+        "auc_hard": bootstrap_interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
+        "auc_borrowed": bootstrap_interval(
+            lambda rows: auc(true[rows], borrowed[rows]), len(pairs)
+        ),
     }
     for grade in (5, 4, 3, 2, 1):
         figures[f"mean_rating_of_grade_{grade}"] = mean(
@@ -109,7 +117,7 @@ def rating_figures(
     return figures
 
 
-def writing_figures(written: Sequence[Written]) -> dict[str, Figure]:
+def writing_figures(written: Sequence[Written]) -> dict[str, Estimate]:
     """Shares of instructions for passages of documentation that are distinct, well-formed and
     without repetition.
     """
@@ -156,7 +164,7 @@ def main() -> None:
         repetition_penalty=arguments.repetition_penalty,
         max_tokens=64,
     )
-    figures: dict[str, dict[str, Figure]] = {}
+    figures: dict[str, dict[str, Estimate]] = {}
     samples: tuple[list[Written], list[Written]] = ([], [])
     for precision in (Precision.INT8, Precision.FP32):
         model, prompter = GraphScorer(release, precision), Prompter.load(release)

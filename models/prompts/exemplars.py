@@ -18,7 +18,7 @@ _WORKED = (
     "How do I convert a temperature from Fahrenheit to Celsius, and is there a quick way to "
     "estimate it?",
 )
-_STRANGER = "Suggest names for a small bookshop that also serves coffee."
+_RANDOM_NEGATIVE = "Suggest names for a small bookshop that also serves coffee."
 
 Exemplar = tuple[Pair, str]
 """A pair, and the text that the model should have written after its prompt."""
@@ -38,4 +38,4 @@ def exemplars(task: Task) -> Sequence[Exemplar]:
         return [(one, one.response), (other, other.response)]
     grader = Grader(list(by_request.values()), random.Random(0))
     middling = grader.draw(other, 3).pair
-    return [(middling, "3"), (Pair(_STRANGER, one.response), "1"), (one, "5")]
+    return [(middling, "3"), (Pair(_RANDOM_NEGATIVE, one.response), "1"), (one, "5")]

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.engine import DECODER_FILE, MODEL_FILE, Engine, Precision, Sampling
-from models.evaluation.bootstrap import Figure
+from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.prompts.layout import Prompter
 from models.prompts.templates import Task
@@ -82,7 +82,7 @@ class Manifest(BaseModel):
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     counts: dict[str, int] = {}
-    intervals: dict[str, Figure] = {}
+    intervals: dict[str, Estimate] = {}
     """Release minus parent, with the ends of the 95% interval, of each held-out figure."""
     verdict: Verdict | None = None
     """The gate's; None for a model that was only exported."""
@@ -106,7 +106,7 @@ class Origin:
     metrics: Mapping[str, float] = field(default_factory=dict)
     parent_metrics: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    intervals: Mapping[str, Figure] = field(default_factory=dict)
+    intervals: Mapping[str, Estimate] = field(default_factory=dict)
     verdict: Verdict | None = None
     calibration: tuple[float, float] | None = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.seeds.formats import read_pairs
 from schemas.errors import SourceError
-from schemas.ids import share_of
+from schemas.ids import hash_fraction
 from schemas.records import Example
 
 SEEDS = Path(__file__).parent / "seeds.jsonl"
@@ -34,5 +34,5 @@ def split(
     training: list[Example] = []
     held_out: list[Example] = []
     for seed in seeds:
-        (held_out if share_of(seed.id) < held_out_share else training).append(seed)
+        (held_out if hash_fraction(seed.id) < held_out_share else training).append(seed)
     return training, held_out

@@ -1,4 +1,4 @@
-"""Graded examples of the five points of the rating scale, made from real pairs.
+"""GradedPair examples of the five points of the rating scale, made from real pairs.
 
 A true pair is a 5. Worse grades are made by hand-written damage to it, or by pairing a response
 with another request. The scale is the paper's (arXiv 2308.06259, table 19), in our own words in
@@ -46,7 +46,7 @@ _NAVIGATION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class GradedPair:
     """A pair and the grade, 1 to 5, that it deserves."""
 
     pair: Pair
@@ -66,28 +66,37 @@ class Grader:
         self._damage: dict[int, Sequence[Callable[[Pair], Pair]]] = {
             4: (self._with_closing, self._without_last_sentence),
             3: (self._with_opening, self._with_opening_and_closing),
-            2: (self._cut_short, self._neighbour),
-            1: (self._stranger, self._stranger, self._stranger, self._navigation),
+            2: (self._cut_short, self._with_lexical_negative),
+            1: (
+                self._with_random_negative,
+                self._with_random_negative,
+                self._with_random_negative,
+                self._navigation,
+            ),
         }
 
-    def draw(self, pair: Pair, grade: int) -> Graded:
+    def draw(self, pair: Pair, grade: int) -> GradedPair:
         """An example of ``grade`` made from ``pair``: the pair itself for 5."""
         if grade == 5:
-            return Graded(pair, 5)
-        return Graded(self._random.choice(self._damage[grade])(pair), grade)
+            return GradedPair(pair, 5)
+        return GradedPair(self._random.choice(self._damage[grade])(pair), grade)
 
-    def rivals(self, graded: Graded, count: int) -> list[Graded]:
+    def negatives(self, graded: GradedPair, count: int) -> list[GradedPair]:
         """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers
         (at best 2) in turn.
         """
         at_best = min(2, graded.grade)
-        makers = ((self._neighbour, at_best), (self._stranger, 1), (self._borrower, at_best))
+        makers = (
+            (self._with_lexical_negative, at_best),
+            (self._with_random_negative, 1),
+            (self._with_borrowed_words, at_best),
+        )
         return [
-            Graded(make(graded.pair), grade)
+            GradedPair(make(graded.pair), grade)
             for make, grade in itertools.islice(itertools.cycle(makers), count)
         ]
 
-    def neighbour(self, pair: Pair) -> str:
+    def lexical_negative(self, pair: Pair) -> str:
         """Another request that shares a rare word with this one: a hard negative. A stranger's
         where there is none.
         """
@@ -104,7 +113,7 @@ class Grader:
                 return self._pairs[self._random.choice(others)].instruction
         return self._random.choice(self._pairs).instruction
 
-    def borrower(self, pair: Pair) -> str:
+    def borrowed_words_negative(self, pair: Pair) -> str:
         """A stranger's request with words of this response where its own subject stood: what a weak
         model asks of a passage.
         """
@@ -142,14 +151,14 @@ class Grader:
             pair, " ".join(words[: max(1, int(len(words) * self._random.uniform(0.2, 0.5)))])
         )
 
-    def _neighbour(self, pair: Pair) -> Pair:
-        return Pair(self.neighbour(pair), pair.response, pair.context)
+    def _with_lexical_negative(self, pair: Pair) -> Pair:
+        return Pair(self.lexical_negative(pair), pair.response, pair.context)
 
-    def _stranger(self, pair: Pair) -> Pair:
+    def _with_random_negative(self, pair: Pair) -> Pair:
         return Pair(self._random.choice(self._pairs).instruction, pair.response, pair.context)
 
-    def _borrower(self, pair: Pair) -> Pair:
-        return Pair(self.borrower(pair), pair.response, pair.context)
+    def _with_borrowed_words(self, pair: Pair) -> Pair:
+        return Pair(self.borrowed_words_negative(pair), pair.response, pair.context)
 
     def _is_rare(self, word: str) -> bool:
         return len(self._by_word.get(word, ())) * _RARE <= len(self._pairs)

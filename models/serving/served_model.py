@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.engine import Budget, Engine, Sampling
-from models.evaluation.calibration import Line, calibrated
+from models.evaluation.calibration import CalibrationLine, calibrated
 from models.prompts.layout import Prompter
 from models.prompts.templates import DIGITS, Task
 from models.releases.release import read_manifest, reproduce
@@ -48,7 +48,7 @@ class ServedModel:
     prompter: Prompter
     term: int = 0
     """Which taking of service this is; see ``Rating.term``."""
-    calibration: Line | None = None
+    calibration: CalibrationLine | None = None
     """What brings its ratings to people's scale; None where they are taken as they are."""
 
     @classmethod

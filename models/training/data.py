@@ -20,7 +20,7 @@ from models.seeds.jsonl import read_records
 from models.seeds.pairs import Pair
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
-from schemas.ids import share_of
+from schemas.ids import hash_fraction
 from schemas.records import Example, ExampleOrigin
 
 _GRADES = (5, 5, 4, 3, 2, 2, 1, 1)
@@ -90,7 +90,7 @@ def divide(
         )
     leaked = len(every_seed) + len(every_augmented) - len(seeds) - len(augmented)
     every_rated = sorted(rated, key=lambda each: each.id)
-    rated_held_out = [each for each in every_rated if share_of(each.id) < held_out_share]
+    rated_held_out = [each for each in every_rated if hash_fraction(each.id) < held_out_share]
     secret = {(_fold(each.pair.instruction), _fold(each.pair.response)) for each in rated_held_out}
     fitted = [
         each
@@ -100,7 +100,9 @@ def divide(
         if (_fold(each.pair.instruction), _fold(each.pair.response)) not in secret
         and not leaks.leaks(each.pair.instruction, each.pair.response)
     ]
-    rated_leaked = sum(share_of(each.id) >= held_out_share for each in every_rated) - len(fitted)
+    rated_leaked = sum(hash_fraction(each.id) >= held_out_share for each in every_rated) - len(
+        fitted
+    )
     return TrainingSet(
         tuple(seeds),
         tuple(held_out),

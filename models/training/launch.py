@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.child_process import ending_with
-from models.evaluation.bootstrap import Figure
+from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.releases.release import write_beside
 from schemas.errors import TrainingError
@@ -45,7 +45,7 @@ class Trained:
     directory: Path
     metrics: Mapping[str, float]
     parent_metrics: Mapping[str, float]
-    intervals: Mapping[str, Figure]
+    intervals: Mapping[str, Estimate]
     """Release minus parent, with the ends of the 95% interval, of each figure."""
     verdict: Verdict
     """Made where each pair was measured, and kept in the manifest: a run that is found again has

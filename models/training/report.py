@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.calibration import Calibration
-from models.evaluation.metrics import Array, Measured
-from models.evaluation.promotion import Comparison
+from models.evaluation.metrics import Array, Measurements
+from models.evaluation.promotion import ReleaseComparison
 from models.releases.release import REPORT
 from models.training.plots import draw_curve, draw_histogram
 
@@ -45,9 +45,9 @@ class Report:
     base: str
     parent: str
     threshold: float
-    comparison: Comparison
-    new: Measured
-    old: Measured
+    comparison: ReleaseComparison
+    new: Measurements
+    old: Measurements
     """The parent's."""
     calibration: Calibration | None
     counts: Mapping[str, int]
@@ -69,7 +69,7 @@ class Report:
         (directory / REPORT).write_text("\n".join(self._lines()) + "\n", encoding="utf-8")
 
     @property
-    def _models(self) -> dict[str, Measured]:
+    def _models(self) -> dict[str, Measurements]:
         return {self.id: self.new, self.parent: self.old}
 
     def _data(
@@ -155,7 +155,7 @@ class Report:
         ]
 
 
-def _curve(measured: Measured) -> list[Mapping[str, float]]:
+def _curve(measured: Measurements) -> list[Mapping[str, float]]:
     """Mean rating, mean label and number of the labelled pairs in each half point of the scale that
     has any.
     """

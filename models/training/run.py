@@ -13,9 +13,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from models.evaluation.calibration import Calibration, calibrate
 from models.evaluation.human_ratings import rated_pairs, read_ratings
-from models.evaluation.measure import measure, opinions
-from models.evaluation.metrics import Measured, Opinions
-from models.evaluation.promotion import Comparison, compare
+from models.evaluation.measure import measure, measure_agreement
+from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.export.export import export
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
@@ -102,9 +102,9 @@ class _Lineage:
 class _Found:
     """What was measured of the release and of its parent."""
 
-    new: Measured
-    old: Measured
-    comparison: Comparison
+    new: Measurements
+    old: Measurements
+    comparison: ReleaseComparison
     calibration: Calibration | None
 
 
@@ -147,22 +147,24 @@ def _measure(
     """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
-    def measured(directory: Path, which: str) -> tuple[Measured, Opinions, Opinions]:
+    def measured(
+        directory: Path, which: str
+    ) -> tuple[Measurements, HumanAgreement, HumanAgreement]:
         model, prompter = _load(directory), Prompter.load(directory)
         of_pairs, of_rated = (
             measure(model, prompter, held_out),
-            opinions(model, prompter, data.rated_held_out),
+            measure_agreement(model, prompter, data.rated_held_out),
         )
         emit(
-            {"event": "evaluated", "model": which, "metrics": of_pairs.figures(settings.threshold)}
+            {"event": "evaluated", "model": which, "metrics": of_pairs.metrics(settings.threshold)}
         )
         fitted = data.rated if which == "new" else ()
-        return of_pairs, of_rated, opinions(model, prompter, fitted)
+        return of_pairs, of_rated, measure_agreement(model, prompter, fitted)
 
     old, old_opinions, _ = measured(inputs.parent, "parent")
     # What is measured is what will be served: the weights as they were rounded to be saved.
     new, new_opinions, fitted = measured(checkpoint, "new")
-    comparison = compare(new, old, settings.threshold, (new_opinions, old_opinions))
+    comparison = compare_releases(new, old, settings.threshold, (new_opinions, old_opinions))
     return _Found(new, old, comparison, calibrate(fitted, new_opinions))
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluation.calibration import LEAST_RATED, calibrate, calibrated
-from models.evaluation.metrics import Opinions
+from models.evaluation.calibration import MIN_RATED_PAIRS, calibrate, calibrated
+from models.evaluation.metrics import HumanAgreement
 from models.releases.catalogue import prepare
 from models.releases.release import MANIFEST, read_manifest
 from models.serving.served_model import ServedModel
@@ -21,10 +21,10 @@ from tests.unit.checkpoints import make_checkpoint
 
 def _opinions(
     pairs: int, slope: float, offset: float, noise: float = 0.0, seed: int = 0
-) -> Opinions:
+) -> HumanAgreement:
     generator = np.random.default_rng(seed)
     ratings = generator.uniform(1, 5, pairs)
-    return Opinions(slope * ratings + offset + generator.normal(0, noise, pairs), ratings)
+    return HumanAgreement(slope * ratings + offset + generator.normal(0, noise, pairs), ratings)
 
 
 def test_a_bias_is_found_and_taken_out() -> None:
@@ -47,7 +47,8 @@ def test_a_line_that_does_not_help_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fitted", "held_out"), [(0, 0), (LEAST_RATED - 6, 5), (LEAST_RATED, 4), (0, LEAST_RATED)]
+    ("fitted", "held_out"),
+    [(0, 0), (MIN_RATED_PAIRS - 6, 5), (MIN_RATED_PAIRS, 4), (0, MIN_RATED_PAIRS)],
 )
 def test_too_few_tell_nothing(fitted: int, held_out: int) -> None:
     assert calibrate(_opinions(fitted, 0.5, 1.0), _opinions(held_out, 0.5, 1.0)) is None
@@ -56,13 +57,13 @@ def test_too_few_tell_nothing(fitted: int, held_out: int) -> None:
 def test_ratings_are_never_turned_round_or_made_alike() -> None:
     held_out = _opinions(10, 1.0, 0.0)
     assert calibrate(_opinions(40, -1.0, 6.0), held_out) is None
-    assert calibrate(Opinions(np.full(40, 3.0), np.linspace(1, 5, 40)), held_out) is None
-    assert calibrate(Opinions(np.linspace(1, 5, 40), np.full(40, 3.0)), held_out) is None
+    assert calibrate(HumanAgreement(np.full(40, 3.0), np.linspace(1, 5, 40)), held_out) is None
+    assert calibrate(HumanAgreement(np.linspace(1, 5, 40), np.full(40, 3.0)), held_out) is None
 
 
 def test_pairs_without_a_rating_are_left_out() -> None:
     whole, held_out = _opinions(40, 0.5, 1.0), _opinions(10, 0.5, 1.0, seed=1)
-    gaps = Opinions(np.append(whole.scores, 5.0), np.append(whole.ratings, math.nan))
+    gaps = HumanAgreement(np.append(whole.scores, 5.0), np.append(whole.ratings, math.nan))
     assert calibrate(gaps, held_out) == calibrate(whole, held_out)
 
 

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from models.evaluation.human_ratings import RatedPair
-from models.evaluation.measure import expected_ratings, labelled, losses, measure, opinions
-from models.evaluation.promotion import compare
+from models.evaluation.measure import expected_ratings, labelled, losses, measure, measure_agreement
+from models.evaluation.promotion import compare_releases
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
 from models.seeds.pairs import Pair
@@ -91,11 +91,13 @@ def test_what_does_not_fit_is_left_out(tiny: tuple[PreTrainedModel, Prompter]) -
     model, prompter = tiny
     long = Pair("What is long?", "This goes on and on. " * 40)
     assert measure(model, prompter, [*_PAIRS[:2], long, *_PAIRS[2:4]]).pairs == (0, 1, 3, 4)
-    assert measure(model, prompter, [long]).figures(4.0) == {"pairs": 0.0}
-    found = opinions(model, prompter, [RatedPair("a", long, 3), RatedPair("b", _PAIRS[0], 4)])
+    assert measure(model, prompter, [long]).metrics(4.0) == {"pairs": 0.0}
+    found = measure_agreement(
+        model, prompter, [RatedPair("a", long, 3), RatedPair("b", _PAIRS[0], 4)]
+    )
     assert np.isnan(found.ratings).tolist() == [True, False]
     assert found.scores.tolist() == [3.0, 4.0]
-    assert opinions(model, prompter, []).figures() == {}
+    assert measure_agreement(model, prompter, []).metrics() == {}
 
 
 def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chance(
@@ -106,7 +108,7 @@ def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chan
     same = AutoModelForCausalLM.from_pretrained(
         make_checkpoint(tmp_path / "same", half=False), dtype=torch.float32
     )
-    assert not compare(measure(same, prompter, _PAIRS), before, 4.0).verdict.promote
+    assert not compare_releases(measure(same, prompter, _PAIRS), before, 4.0).verdict.promote
     maker = SequenceMaker(prompter)
     optimiser = torch.optim.AdamW(same.parameters(), 3e-3)
     sequences = [
@@ -121,6 +123,6 @@ def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chan
             same(input_ids=ids, labels=targets).loss.backward()
             optimiser.step()
             optimiser.zero_grad()
-    comparison = compare(measure(same, prompter, _PAIRS), before, 4.0)
+    comparison = compare_releases(measure(same, prompter, _PAIRS), before, 4.0)
     assert comparison.changes["nll"][2] < 0
     assert comparison.verdict.promote, comparison.verdict.reason

@@ -122,15 +122,17 @@ def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_wo
         [Pair(f"Which is the {subject}?", "x") for subject in subjects], random.Random(0)
     )
     pair = Pair("Which is the river?", "Granite comes from Norway", "given")
-    neighbour, stranger, borrower = grader.rivals(grader.draw(pair, 5), 3)
+    neighbour, stranger, borrower = grader.negatives(grader.draw(pair, 5), 3)
     assert [rival.grade for rival in (neighbour, stranger, borrower)] == [2, 1, 2]
     assert {
         (rival.pair.response, rival.pair.context) for rival in (neighbour, stranger, borrower)
     } == {(pair.response, "given")}
-    borrowed = {grader.rivals(grader.draw(pair, 5), 3)[2].pair.instruction for _ in range(50)}
+    borrowed = {grader.negatives(grader.draw(pair, 5), 3)[2].pair.instruction for _ in range(50)}
     assert borrowed == {f"Which is the {word}?" for word in ("Granite", "comes", "from", "Norway")}
-    assert grader.rivals(grader.draw(pair, 1), 3)[2].grade == 1, "no rival is better than the pair"
-    without = grader.rivals(grader.draw(Pair("Which?", "1, 2, 3"), 5), 3)[2].pair.instruction
+    assert grader.negatives(grader.draw(pair, 1), 3)[2].grade == 1, (
+        "no rival is better than the pair"
+    )
+    without = grader.negatives(grader.draw(Pair("Which?", "1, 2, 3"), 5), 3)[2].pair.instruction
     assert without.removeprefix("Which is the ").removesuffix("?") in subjects, (
         "there is nothing to borrow"
     )
@@ -142,8 +144,8 @@ def test_grades_are_the_same_in_every_process() -> None:
         "import Pair; "
         "pairs = [Pair(f'{one} {two} {one}{two}', 'x') for one in ('alpha', 'beta') for two "
         "in ('gamma', 'delta')]; "
-        "grader = Grader(pairs, random.Random(1)); print([grader.neighbour(pair) for pair in "
-        "pairs * 5])"
+        "grader = Grader(pairs, random.Random(1)); print([grader.lexical_negative(pair) for pair "
+        "in pairs * 5])"
     )
     outputs = {
         subprocess.run(

@@ -11,15 +11,15 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from models.house.contrast import contrast, layout
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
-from models.seeds.grades import Graded
+from models.seeds.grades import GradedPair
 from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
 _RESPONSE = "A lake is a body of water that is surrounded by land."
 _GRADED = [
-    Graded(Pair("What is a lake?", _RESPONSE), 5),
-    Graded(Pair("Why is a lake cold in the winter?", _RESPONSE), 2),
-    Graded(Pair("Name three birds.", _RESPONSE), 1),
+    GradedPair(Pair("What is a lake?", _RESPONSE), 5),
+    GradedPair(Pair("Why is a lake cold in the winter?", _RESPONSE), 2),
+    GradedPair(Pair("Name three birds.", _RESPONSE), 1),
 ]
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models.engine import Precision
-from models.evaluation.bootstrap import interval
+from models.evaluation.bootstrap import bootstrap_interval
 from models.evaluation.metrics import auc
 from models.export.graph import build
 from models.export.likelihood import GraphScorer
@@ -78,11 +78,11 @@ def test_first_of_counts_every_draw_of_rivals() -> None:
 
 def test_an_interval_holds_its_statistic() -> None:
     values = np.arange(100.0)
-    value, low, high = interval(lambda rows: float(values[rows].mean()), 100)
+    value, low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), 100)
     assert value == 49.5
     assert low < value < high
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 10, rel=0.1)
-    assert interval(lambda rows: 3.0, 10) == (3.0, 3.0, 3.0)
+    assert bootstrap_interval(lambda rows: 3.0, 10) == (3.0, 3.0, 3.0)
 
 
 def test_auc_counts_ties_half() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.ids import document_id, example_id, sampling_seed, seed_id, segment_id, share_of
+from schemas.ids import document_id, example_id, hash_fraction, sampling_seed, seed_id, segment_id
 
 _PINNED = {
     "document": (document_id("docs/a.txt", "Some text.\n"), "b07d0d6d6ec190accdc097122e83d361"),
@@ -33,7 +33,7 @@ def test_seeds_and_shares_never_change() -> None:
     assert (
         sampling_seed(example_id("s1", "house-1", "backward.markers.1", 0)) == 9222254258485915918
     )
-    assert share_of("s1") == 0.9091199777348566
+    assert hash_fraction("s1") == 0.9091199777348566
 
 
 @settings(deadline=None)
@@ -87,7 +87,7 @@ def test_seeds_fit_the_engine(sample: int) -> None:
 
 
 def test_shares_are_spread_evenly() -> None:
-    shares = [share_of(document_id("", str(number))) for number in range(5_000)]
+    shares = [hash_fraction(document_id("", str(number))) for number in range(5_000)]
     assert all(0 <= share < 1 for share in shares)
     assert len(set(shares)) == len(shares)
     counts = [0] * 10

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluation.calibration import calibrate
-from models.evaluation.metrics import Measured, Opinions
-from models.evaluation.promotion import Comparison, compare
+from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.releases.release import REPORT
 from models.training.report import CURVE, DATA, HISTOGRAM, Report
 
@@ -21,7 +21,7 @@ _COUNTS = {
 }
 
 
-def _measured(worse: float) -> Measured:
+def _measured(worse: float) -> Measurements:
     generator = np.random.default_rng(0)
     tokens = generator.integers(5, 50, (2, 24)).astype(float)
     texts = [
@@ -30,16 +30,18 @@ def _measured(worse: float) -> Measured:
     ]
     labels = (5, 4, 3, 2, 1)
     ratings = np.clip(np.array(labels) + generator.normal(0, 1, (24, 5)), 1, 5)
-    return Measured(tuple(range(24)), texts[0], texts[1], labels, ratings)
+    return Measurements(tuple(range(24)), texts[0], texts[1], labels, ratings)
 
 
 def _report(*, people: bool) -> Report:
     new, old = _measured(0), _measured(0.2)
     scores = np.linspace(1, 5, 20)
     opinions = (
-        Opinions(scores, (scores + 5) / 2) if people else Opinions(np.array([]), np.array([]))
+        HumanAgreement(scores, (scores + 5) / 2)
+        if people
+        else HumanAgreement(np.array([]), np.array([]))
     )
-    comparison = compare(new, old, 4.0, (opinions, opinions))
+    comparison = compare_releases(new, old, 4.0, (opinions, opinions))
     return Report(
         "r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS
     )
@@ -85,7 +87,7 @@ def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
 
 def test_no_pairs_make_a_report_too(tmp_path: Path) -> None:
     empty = _measured(0).of([])
-    comparison: Comparison = compare(empty, empty, 4.0)
+    comparison: ReleaseComparison = compare_releases(empty, empty, 4.0)
     Report("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(tmp_path)
     assert "Kept, not served: 0 held-out pairs are too few to tell" in (
         tmp_path / REPORT

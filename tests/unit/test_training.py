@@ -25,7 +25,7 @@ from models.training.data import divide, read_examples, sequences
 from models.training.report import CURVE, DATA, HISTOGRAM
 from models.training.settings import TrainingSettings
 from schemas.errors import ModelError, SourceError, TrainingError
-from schemas.ids import seed_id, share_of
+from schemas.ids import hash_fraction, seed_id
 from schemas.records import Example, ExampleOrigin, HumanRating
 from tests.unit.checkpoints import make_checkpoint, make_tokenizer
 
@@ -63,7 +63,7 @@ def test_the_seeds_that_ship_are_many_and_apart() -> None:
     training, held_out = split(seeds)
     assert len(training) + len(held_out) == len(seeds)
     assert not {seed.id for seed in training} & {seed.id for seed in held_out}
-    assert all(share_of(seed.id) < 0.2 for seed in held_out)
+    assert all(hash_fraction(seed.id) < 0.2 for seed in held_out)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_comes_near_to_a_held_out_seed_is_left_out_and_counted() -> None:
         }
     )
     same = _AUGMENTED[0].model_copy(update={"response": f"{held_out.response}\n"})
-    assert share_of(near.id) >= 0.2  # it would be trained on
+    assert hash_fraction(near.id) >= 0.2  # it would be trained on
     before = divide([*_SEEDS, *_AUGMENTED[1:]], 0.2)
     after = divide([*_SEEDS, *_AUGMENTED[1:], near, same], 0.2)
     assert after.leaked == before.leaked + 2

@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from models.evaluation.bootstrap import Figure
-from models.evaluation.metrics import Measured, Opinions
-from models.evaluation.promotion import LEAST_PAIRS, compare, judge
+from models.evaluation.bootstrap import Estimate
+from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.promotion import MIN_PAIRS, compare_releases, judge
 
 _LABELS = (5, 4, 3, 2, 1)
 _BETTER = {"nll": (-0.15, -0.2, -0.1), "rating_auc": (0.01, -0.01, 0.03)}
 
 
-def _measured(pairs: int = 40, seed: int = 0) -> Measured:
+def _measured(pairs: int = 40, seed: int = 0) -> Measurements:
     generator = np.random.default_rng(seed)
     tokens = generator.integers(5, 50, (2, pairs)).astype(float)
     nats = tokens * generator.uniform(2, 4, (2, pairs))
@@ -23,19 +23,19 @@ def _measured(pairs: int = 40, seed: int = 0) -> Measured:
     instruction, response = (
         np.stack([one, count], axis=1) for one, count in zip(nats, tokens, strict=True)
     )
-    return Measured(tuple(range(pairs)), instruction, response, _LABELS, ratings)
+    return Measurements(tuple(range(pairs)), instruction, response, _LABELS, ratings)
 
 
 def _changed(
-    parent: Measured, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None
-) -> Measured:
+    parent: Measurements, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None
+) -> Measurements:
     """``parent`` with so many more nats a token: of every pair alike, or [N]."""
 
     def more(texts: np.ndarray) -> np.ndarray:
         return np.stack([texts[:, 0] + nats_a_token * texts[:, 1], texts[:, 1]], axis=1)
 
     kept = parent.ratings if ratings is None else ratings
-    return Measured(
+    return Measurements(
         parent.pairs, more(parent.instruction), more(parent.response), parent.labels, kept
     )
 
@@ -73,7 +73,7 @@ def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
         ),
     ],
 )
-def test_anything_else_is_kept_and_told_why(change: dict[str, Figure], why: str) -> None:
+def test_anything_else_is_kept_and_told_why(change: dict[str, Estimate], why: str) -> None:
     verdict = judge({**_BETTER, **change}, 24)
     assert not verdict.promote
     assert why in verdict.reason
@@ -91,7 +91,7 @@ def test_a_missing_figure_is_not_passed_over(name: str) -> None:
 
 def test_the_same_model_is_never_promoted() -> None:
     for seed in range(5):
-        comparison = compare(_measured(seed=seed), _measured(seed=seed), 4.0)
+        comparison = compare_releases(_measured(seed=seed), _measured(seed=seed), 4.0)
         assert not comparison.verdict.promote
         assert "did not fall" in comparison.verdict.reason
         assert set(comparison.changes.values()) == {(0.0, 0.0, 0.0)}
@@ -101,21 +101,21 @@ def test_noise_is_not_promoted_and_a_clear_change_is() -> None:
     parent = _measured()
     generator = np.random.default_rng(1)
     promoted = [
-        compare(
+        compare_releases(
             _changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, 4.0
         ).verdict.promote
         for _ in range(10)
     ]
     assert sum(promoted) <= 1, "one in forty is above its interval by chance"
     noise = generator.normal(0, 0.1, len(parent.pairs))
-    assert compare(_changed(parent, noise - 0.2), parent, 4.0).verdict.promote
-    assert not compare(_changed(parent, noise + 0.2), parent, 4.0).verdict.promote
+    assert compare_releases(_changed(parent, noise - 0.2), parent, 4.0).verdict.promote
+    assert not compare_releases(_changed(parent, noise + 0.2), parent, 4.0).verdict.promote
 
 
 def test_better_texts_do_not_make_up_for_worse_ratings() -> None:
     parent = _measured()
     upside_down = _changed(parent, -0.5, 6 - parent.ratings)
-    verdict = compare(upside_down, parent, 4.0).verdict
+    verdict = compare_releases(upside_down, parent, 4.0).verdict
     assert not verdict.promote
     assert "AUC fell" in verdict.reason
 
@@ -126,7 +126,7 @@ def test_a_pair_that_gives_no_number_never_promotes(field: str) -> None:
     new = _changed(parent, -0.5)
     broken = {name: getattr(new, name).copy() for name in ("instruction", "response", "ratings")}
     broken[field][3, 0] = math.nan
-    comparison = compare(Measured(new.pairs, labels=new.labels, **broken), parent, 4.0)
+    comparison = compare_releases(Measurements(new.pairs, labels=new.labels, **broken), parent, 4.0)
     assert not comparison.verdict.promote
     assert "not every figure is a number" in comparison.verdict.reason
 
@@ -136,7 +136,7 @@ def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> Non
     for pairs in (20, 320):
         parent = _measured(pairs)
         noise = np.random.default_rng(2).normal(-0.1, 0.5, pairs)
-        change, low, high = compare(_changed(parent, noise), parent, 4.0).changes["nll"]
+        change, low, high = compare_releases(_changed(parent, noise), parent, 4.0).changes["nll"]
         assert low < change < high
         widths.append(high - low)
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)
@@ -145,16 +145,16 @@ def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> Non
 def test_only_pairs_that_both_models_could_read_count() -> None:
     parent = _measured(30)
     fewer = parent.of(range(5, 30))
-    comparison = compare(_changed(fewer, -0.3), parent, 4.0)
+    comparison = compare_releases(_changed(fewer, -0.3), parent, 4.0)
     assert comparison.metrics["pairs"] == comparison.parent_metrics["pairs"] == 25
-    assert comparison.parent_metrics == fewer.figures(4.0)
+    assert comparison.parent_metrics == fewer.metrics(4.0)
     assert comparison.verdict.promote
 
 
-@pytest.mark.parametrize("pairs", [0, 1, LEAST_PAIRS - 1])
+@pytest.mark.parametrize("pairs", [0, 1, MIN_PAIRS - 1])
 def test_a_few_pairs_promote_nothing(pairs: int) -> None:
     parent = _measured(30).of(range(pairs))
-    verdict = compare(_changed(parent, -1.0), parent, 4.0).verdict
+    verdict = compare_releases(_changed(parent, -1.0), parent, 4.0).verdict
     assert not verdict.promote
     assert "too few" in verdict.reason
 
@@ -162,11 +162,11 @@ def test_a_few_pairs_promote_nothing(pairs: int) -> None:
 def test_peoples_ratings_are_told_and_do_not_decide() -> None:
     parent = _measured()
     scores = np.array([1.0, 2, 3, 4, 5, 3])
-    of_parent = Opinions(
+    of_parent = HumanAgreement(
         scores, np.array([1.5, 2, 3, 4, 4.5, math.nan])
     )  # the last fits one model's context only
-    of_new = Opinions(scores, 6 - scores)
-    comparison = compare(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
+    of_new = HumanAgreement(scores, 6 - scores)
+    comparison = compare_releases(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
     assert comparison.verdict.promote
     assert comparison.metrics["people_correlation"] == pytest.approx(-1)
     assert comparison.parent_metrics["people_error"] == pytest.approx(0.2)

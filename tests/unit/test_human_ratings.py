@@ -11,7 +11,7 @@ from models.seeds import split
 from models.seeds.pairs import Pair
 from models.training.data import divide
 from schemas.errors import TrainingError
-from schemas.ids import seed_id, share_of
+from schemas.ids import hash_fraction, seed_id
 from schemas.records import Example, ExampleOrigin, HumanRating
 
 
@@ -85,8 +85,8 @@ def test_some_are_held_out_by_their_ids_and_none_comes_on_both_sides() -> None:
     data = divide(_SEEDS, 0.2, rated)
     assert 5 < len(data.rated_held_out) < 40
     assert len(data.rated) + len(data.rated_held_out) == 100
-    assert all(share_of(each.id) < 0.2 for each in data.rated_held_out)
-    assert all(share_of(each.id) >= 0.2 for each in data.rated)
+    assert all(hash_fraction(each.id) < 0.2 for each in data.rated_held_out)
+    assert all(hash_fraction(each.id) >= 0.2 for each in data.rated)
     assert data == divide(_SEEDS, 0.2, reversed(rated))
 
 
@@ -94,7 +94,9 @@ def test_what_gives_away_a_measure_is_left_out_and_counted() -> None:
     rated = rated_pairs(_rating(f"id {number}", 3) for number in range(20))
     before = divide(_SEEDS, 0.2, rated)
     seed = split(_SEEDS)[1][0]
-    fitted = [name for name in (f"other {number}" for number in range(50)) if share_of(name) >= 0.2]
+    fitted = [
+        name for name in (f"other {number}" for number in range(50)) if hash_fraction(name) >= 0.2
+    ]
     near = RatedPair(fitted[0], Pair(f"Please: {seed.instruction}", "Another."), 5)
     same = RatedPair(fitted[1], Pair("Quite another?", seed.response), 5)
     again = RatedPair(fitted[2], before.rated_held_out[0].pair, 5)

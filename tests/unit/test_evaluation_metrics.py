@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.metrics import Measured, Opinions, auc, rank_correlation
+from models.evaluation.metrics import HumanAgreement, Measurements, auc, rank_correlation
 
 _RATINGS = np.array([[5.0, 4.2, 2.0, 1.0], [3.0, 4.0, 4.5, 3.0]])
-_MEASURED = Measured(
+_MEASURED = Measurements(
     pairs=(3, 7),
     instruction=np.array([[10.0, 5], [6.0, 3]]),
     response=np.array([[40.0, 20], [10.0, 5]]),
@@ -24,7 +24,7 @@ values = st.lists(st.integers(1, 5), min_size=1, max_size=20).map(
 
 
 def test_every_figure_by_hand() -> None:
-    assert _MEASURED.figures(4.0) == pytest.approx(
+    assert _MEASURED.metrics(4.0) == pytest.approx(
         {
             "instruction_nll": 16 / 8,
             "response_nll": 50 / 25,
@@ -41,22 +41,22 @@ def test_every_figure_by_hand() -> None:
 
 
 def test_a_resample_counts_a_pair_as_often_as_it_was_drawn() -> None:
-    twice = _MEASURED.figures(4.0, np.array([0, 0]))
-    assert twice == {**_MEASURED.of([3]).figures(4.0), "pairs": 2}
+    twice = _MEASURED.metrics(4.0, np.array([0, 0]))
+    assert twice == {**_MEASURED.of([3]).metrics(4.0), "pairs": 2}
 
 
 def test_nothing_kept_has_a_precision_of_nothing() -> None:
-    found = _MEASURED.figures(5.1)
+    found = _MEASURED.metrics(5.1)
     assert (found["rating_precision"], found["rating_recall"]) == (0.0, 0.0)
 
 
 def test_no_pairs_have_no_figures() -> None:
-    assert _MEASURED.of([]).figures(4.0) == {"pairs": 0.0}
-    assert Opinions(np.array([]), np.array([])).figures() == {}
+    assert _MEASURED.of([]).metrics(4.0) == {"pairs": 0.0}
+    assert HumanAgreement(np.array([]), np.array([])).metrics() == {}
 
 
 def test_agreement_with_people() -> None:
-    found = Opinions(np.array([1.0, 2, 4]), np.array([2.0, 3, 5])).figures()
+    found = HumanAgreement(np.array([1.0, 2, 4]), np.array([2.0, 3, 5])).metrics()
     assert found == pytest.approx({"people_correlation": 1.0, "people_error": 1.0})
 
 
