@@ -12,6 +12,8 @@ from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 class Backward:
     """Segment → one Candidate for each sample, or a Rejection."""
 
+    stage = "backward"
+
     def __init__(self, service: InService, sampling: Sampling, samples: int = 1) -> None:
         self._service = service
         self._sampling = sampling
@@ -34,14 +36,14 @@ class Backward:
                 )
             except PromptTooLong as error:
                 return [
-                    segment.refuse("backward", "prompt_too_long", str(error), release=model.release)
+                    segment.refuse(self.stage, "prompt_too_long", str(error), release=model.release)
                 ]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
     def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:
         if not written.instruction:
             return segment.refuse(
-                "backward",
+                self.stage,
                 "empty_instruction",
                 "the model wrote nothing",
                 id=written.id,
@@ -50,7 +52,7 @@ class Backward:
         if not written.complete:
             cut = written.instruction[:200]
             return segment.refuse(
-                "backward", "unfinished_instruction", cut, id=written.id, release=written.release
+                self.stage, "unfinished_instruction", cut, id=written.id, release=written.release
             )
         return Candidate(
             id=written.id,

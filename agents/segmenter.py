@@ -14,9 +14,6 @@ from agents.refusal import Refusal
 from schemas.ids import refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 
-STAGE = "segmenter"
-"""What rejections call this agent."""
-
 _LARGE = 200_000
 """Characters from which a document is cut in a thread, so that the event loop goes on meanwhile."""
 
@@ -33,6 +30,8 @@ class SegmenterSettings:
 
 class Segmenter:
     """Cuts documents into segments, and says why it refuses the passages that become none."""
+
+    stage = "segmenter"
 
     def __init__(self, settings: SegmenterSettings | None = None) -> None:
         self._settings = settings = settings or SegmenterSettings()
@@ -84,7 +83,7 @@ class Segmenter:
         if not outcomes:
             nothing = Rejection(
                 id=document.id,
-                stage=STAGE,
+                stage=Segmenter.stage,
                 reason="no_passage",
                 detail=f"no readable text in {document.media_type} of {len(document.text):,} "
                 "characters",
@@ -106,7 +105,7 @@ class Segmenter:
         )
         return Rejection(
             id=refused_parts_id(document.id, TOO_SHORT),
-            stage=STAGE,
+            stage=Segmenter.stage,
             reason=TOO_SHORT,
             detail=f"{found} characters; at least {wanted:,} are wanted",
             count=len(texts),
@@ -133,7 +132,7 @@ class Segmenter:
 def _reject(id: str, refusal: Refusal, document: Document) -> Rejection:
     return Rejection(
         id=id,
-        stage=STAGE,
+        stage=Segmenter.stage,
         reason=refusal.reason,
         detail=refusal.detail,
         document_id=document.id,

@@ -13,6 +13,7 @@ from typing import cast
 
 import psutil
 
+from agents.curator import Curator
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
 from models.serving.in_service import InService
@@ -124,14 +125,14 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
 
     def state() -> State:
         counts = tally.read()
-        curated = counts.get(("curator", "in"), 0)
+        curated = counts.get((Curator.stage, "in"), 0)
         while len(memory) < len(_MARKS) and curated >= _MARKS[len(memory)] * total:
             memory.append(Memory(curated, process.memory_info().rss / 1e6, process.num_fds()))
         return stream_state(counts, total)
 
     service = InService(cast(ServedModel, ConstantModel(score)))
     cost = await through(Worker(settings, dict.fromkeys(Role, service), measures=measures), state)
-    kept = tally.read().get(("curator", "curated"), 0)
+    kept = tally.read().get((Curator.stage, "curated"), 0)
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))
 
 

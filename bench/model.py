@@ -10,6 +10,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.backward import Backward
+from agents.curator import Curator
+from agents.scorer import Scorer
+from agents.segmenter import Segmenter
 from bench.chain import stream_state, through
 from bench.process import Tally
 from schemas.records import Candidate, Document, Segment
@@ -58,8 +62,11 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
         worker = Worker(settings, models.services, measures=measures)
         cost = await through(worker, lambda: stream_state(tally.read(), fed), poll_seconds=0.25)
     counts = tally.read()
-    passages, rated = counts.get(("segmenter", "segments"), 0), counts.get(("scorer", "scored"), 0)
-    return Pass(fed, passages, rated, counts.get(("curator", "curated"), 0), cost.seconds)
+    passages, rated = (
+        counts.get((Segmenter.stage, "segments"), 0),
+        counts.get((Scorer.stage, "scored"), 0),
+    )
+    return Pass(fed, passages, rated, counts.get((Curator.stage, "curated"), 0), cost.seconds)
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
@@ -76,7 +83,7 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
         for document in chosen:
             segments |= {
                 s.id: s
-                for s in await agents["segmenter"].handle(document)
+                for s in await agents[Segmenter.stage].handle(document)
                 if isinstance(s, Segment)
             }
         places = asyncio.Semaphore(settings.generation.in_flight)
@@ -85,10 +92,12 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
             async with places:
                 written = [
                     one
-                    for one in await agents["backward"].handle(segment)
+                    for one in await agents[Backward.stage].handle(segment)
                     if isinstance(one, Candidate)
                 ]
-                return sum([len(await agents["scorer"].handle(candidate)) for candidate in written])
+                return sum(
+                    [len(await agents[Scorer.stage].handle(candidate)) for candidate in written]
+                )
 
         started = time.perf_counter()
         rated = sum(await asyncio.gather(*map(carry, segments.values())))

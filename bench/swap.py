@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from agents.scorer import Scorer
 from bench.chain import stream_state
 from bench.process import State, Tally, watch
 from models.releases.release import MANIFEST, read_manifest, write_beside
@@ -78,7 +79,7 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
 async def _sample(tally: Tally, written: list[float]) -> None:
     """Note when each rating was acknowledged, to the time between two looks."""
     while True:
-        new = tally.read().get(("scorer", "scored"), 0) - len(written)
+        new = tally.read().get((Scorer.stage, "scored"), 0) - len(written)
         written.extend([time.perf_counter()] * new)
         await asyncio.sleep(_SAMPLE_SECONDS)
 

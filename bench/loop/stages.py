@@ -45,7 +45,7 @@ async def rate(
             try:
                 return await agent.handle(candidate)
             except ModelError:  # the stream makes a dead letter of it
-                return [candidate.refuse("scorer", "unrated")]
+                return [candidate.refuse(Scorer.stage, "unrated")]
 
         return _parted(await _each(candidates, one, "rated", note), Scored)
 

@@ -10,6 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.backward import Backward
+from agents.curator import Curator
+from agents.scorer import Scorer
+from agents.segmenter import Segmenter
 from schemas.errors import WireError
 from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
 from schemas.wire import decode, decode_document, header_map
@@ -81,7 +85,12 @@ def audit(client: Mapping[str, Any], committed: Mapping[tuple[str, str, int], in
     )
     scored = _parents(client, SCORED, Scored, lambda one: one.id)
     curated, messages = _curated(client)
-    followed = {"segmenter": segments, "backward": candidates, "scorer": scored, "curator": curated}
+    followed = {
+        Segmenter.stage: segments,
+        Backward.stage: candidates,
+        Scorer.stage: scored,
+        Curator.stage: curated,
+    }
     accounts = tuple(
         _account(client, spec.name, spec.source, followed[spec.name], ledger, committed)
         for spec in STAGES
@@ -161,7 +170,9 @@ def _read_ledger(client: Mapping[str, Any]) -> _Ledger:
         ids = ledger.rejected.setdefault(rejection.stage, set())
         ids.add(rejection.id)
         # A refused part answers for its parent too: a document's passages, a segment's instruction.
-        ids.add(rejection.document_id if rejection.stage == "segmenter" else rejection.segment_id)
+        ids.add(
+            rejection.document_id if rejection.stage == Segmenter.stage else rejection.segment_id
+        )
         if (rejection.stage, rejection.id, rejection.reason) not in seen:
             seen.add((rejection.stage, rejection.id, rejection.reason))
             ledger.reasons[rejection.stage, rejection.reason] += rejection.count

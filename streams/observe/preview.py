@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.backward import Backward
+from agents.curator import Curator
 from agents.outcomes import Retraction
+from agents.scorer import Scorer
+from agents.segmenter import Segmenter
 from schemas.errors import SourceError
 from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
 from streams.settings import Settings
@@ -18,10 +22,10 @@ from streams.stages.topology import agent_makers, segmenter_of
 from streams.worker.models import Models
 
 _NEXT: dict[type[Record], str] = {
-    Document: "segmenter",
-    Segment: "backward",
-    Candidate: "scorer",
-    Scored: "curator",
+    Document: Segmenter.stage,
+    Segment: Backward.stage,
+    Candidate: Scorer.stage,
+    Scored: Curator.stage,
 }
 
 
@@ -82,7 +86,7 @@ async def _follow(
     if isinstance(document, SourceError):
         yield Verdict("", "", "", None, "unreadable", str(document))
         return
-    for passage in await agents["segmenter"].handle(document):
+    for passage in await agents[Segmenter.stage].handle(document):
         if isinstance(passage, Rejection):
             yield Verdict(document.source, "", "", None, "rejected", _reason(passage))
             continue

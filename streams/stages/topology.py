@@ -8,6 +8,7 @@ from functools import partial
 
 from agents.backward import Backward
 from agents.curator import Curator, CuratorSettings
+from agents.recurator import Recurator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
@@ -67,28 +68,28 @@ class StageSpec:
 
 
 STAGES = (
-    StageSpec("segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
+    StageSpec(Segmenter.stage, DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
     StageSpec(
-        "backward",
+        Backward.stage,
         SEGMENTS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.BACKWARD,
         remember=_REMEMBERED,
     ),
     StageSpec(
-        "scorer",
+        Scorer.stage,
         CANDIDATES,
         (SCORED, REJECTED, DEAD_LETTERS),
         role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
-    StageSpec("curator", SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
+    StageSpec(Curator.stage, SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
 )
 """Every stage that is always there, in flow order."""
 
 # Few at once: they wait behind live records, in the same engine's queue.
 RECURATOR = StageSpec(
-    "recurator", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
+    Recurator.stage, CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
 )
 """The stage that runs beside them while a release serves, in a consumer group for each release."""
 
@@ -121,17 +122,17 @@ def agent_makers(settings: Settings, models: Mapping[Role, InService]) -> Mappin
     """
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
-        "segmenter": lambda: segmenter,
-        "curator": lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
+        Segmenter.stage: lambda: segmenter,
+        Curator.stage: lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
     }
     if Role.BACKWARD in models:
         backward = Backward(
             models[Role.BACKWARD], sampling_of(settings), settings.generation.samples
         )
-        makers["backward"] = lambda: backward
+        makers[Backward.stage] = lambda: backward
     if Role.FORWARD in models:
         scorer = Scorer(models[Role.FORWARD])
-        makers["scorer"] = lambda: scorer
+        makers[Scorer.stage] = lambda: scorer
     return makers
 
 
