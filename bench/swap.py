@@ -16,7 +16,7 @@ from pathlib import Path
 from agents.scorer import Scorer
 from bench.chain import stream_state
 from bench.process import State, Tally, watch
-from models.releases.release import MANIFEST, read_manifest, write_beside
+from models.releases.release import MANIFEST, read_manifest, write_atomically
 from schemas.records import Release, ReleaseStatus
 from streams.releases.announcements import announce
 from streams.settings import Role, Settings
@@ -100,7 +100,7 @@ def copy_release(source: Path, directory: Path, id: str) -> Release:
     """
     shutil.copytree(source, directory)
     manifest = read_manifest(source)
-    write_beside(
+    write_atomically(
         directory / MANIFEST,
         manifest.model_copy(update={"id": id, "parent": manifest.id}).model_dump_json(),
     )

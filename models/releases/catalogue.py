@@ -25,7 +25,7 @@ from models.releases.release import (
     read_manifest,
     release_id,
     verify,
-    write_beside,
+    write_atomically,
     write_manifest,
 )
 from schemas.errors import ModelError
@@ -204,7 +204,7 @@ class KnownDigests:
             return
         try:
             self.store.parent.mkdir(parents=True, exist_ok=True)
-            write_beside(self.store, json.dumps(self.known) + "\n")
+            write_atomically(self.store, json.dumps(self.known) + "\n")
         except OSError:
             pass
 

@@ -1,5 +1,6 @@
-"""Finds the files of a checkpoint: the house model, a directory, or a model of the Hugging Face
-hub. No torch.
+"""Locates the files of a checkpoint, without torch.
+
+A checkpoint is the house model, a directory, or a model of the Hugging Face hub.
 """
 
 import hashlib
@@ -31,12 +32,13 @@ _BLOCK = 1 << 20
 
 
 def locate(model: str) -> Path:
-    """The directory of a checkpoint: ``house``, a directory, or a hub id, which is downloaded
-    unless it is cached.
+    """Return the directory of a checkpoint.
 
-    Raises ModelError where there is no such directory, the hub has no such model or does not let us
-    have it, the network is down, or what was found is not a transformers checkpoint with
-    safetensors weights.
+    ``model`` is ``house``, a directory, or a hub id. A model of the hub is downloaded unless it is
+    cached.
+
+    Raises ModelError if there is no such directory, the hub has no such model or denies access, the
+    network is down, or the files are not a transformers checkpoint with safetensors weights.
     """
     if model == HOUSE:
         directory = HOUSE_CHECKPOINT
@@ -46,7 +48,7 @@ def locate(model: str) -> Path:
         directory = _snapshot(model)
     else:
         raise ModelError(
-            f"{model} is no directory and no id of a Hugging Face model: give one of the "
+            f"{model} is neither a directory nor an id of a Hugging Face model: give one of the "
             f"two, or {HOUSE!r}"
         )
     weight_files(directory)
@@ -54,21 +56,21 @@ def locate(model: str) -> Path:
 
 
 def weight_files(directory: Path) -> tuple[Path, ...]:
-    """The safetensors files of a checkpoint, the index of a sharded one among them.
+    """Return the safetensors files of a checkpoint, with the index if it is sharded.
 
-    Raises ModelError where ``directory`` is not a checkpoint that Backstream can use, naming what
-    is missing.
+    Raises ModelError, naming what is missing, if ``directory`` is not a checkpoint that Backstream
+    can use.
     """
     config = directory / "config.json"
     if not config.is_file():
         raise ModelError(f"{directory} is not a model directory: it has no config.json")
     if "model_type" not in read_object(config):
         raise ModelError(
-            f"{config} names no model_type: not the configuration of a transformers model"
+            f"{config} has no model_type: it is not the configuration of a transformers model"
         )
     if not (directory / "tokenizer.json").is_file():
         raise ModelError(
-            f"{directory} has no tokenizer.json: convert its tokenizer to the fast kind and "
+            f"{directory} has no tokenizer.json: convert its tokenizer to a fast tokenizer and "
             "save it there"
         )
     if (directory / WEIGHTS).is_file():
@@ -76,25 +78,26 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
     index = directory / _WEIGHTS_INDEX
     if not index.is_file():
         raise ModelError(
-            f"{directory} has no {WEIGHTS}: save the model with save_pretrained; weights in "
-            "pickles are not read"
+            f"{directory} has no {WEIGHTS}: save the model with save_pretrained; pickled weights "
+            "are not supported"
         )
     shards = sorted(set(read_object(index).get("weight_map", {}).values()))
     for shard in shards:
         if Path(shard).name != shard or not (directory / shard).is_file():
             raise ModelError(
-                f"{index} names {shard}, which is not there: the download or copy is not complete"
+                f"{index} names {shard}, which is missing: the download or copy is incomplete; "
+                "repeat it"
             )
     return (index, *(directory / shard for shard in shards))
 
 
 def side_files(directory: Path) -> tuple[Path, ...]:
-    """The other files of a checkpoint that matter: configuration, tokenizer, chat template."""
+    """Return the configuration, tokenizer and chat template files that a checkpoint has."""
     return tuple(directory / name for name in _SIDE_FILES if (directory / name).is_file())
 
 
 def sha256_of(file: Path) -> str:
-    """The sum of a file, in hexadecimal. Raises ModelError where it cannot be read."""
+    """Return the SHA-256 of a file in hexadecimal. Raises ModelError if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
@@ -106,8 +109,9 @@ def sha256_of(file: Path) -> str:
 
 
 def checkpoint_digest(directory: Path, digest: Callable[[Path], str] = sha256_of) -> str:
-    """The sum over weights, tokenizer and configuration: equal for equal models, wherever they
-    lie.
+    """Return one hash over weights, tokenizer and configuration.
+
+    Equal models have equal hashes, independent of their paths.
     """
     total = hashlib.sha256()
     for file in sorted((*weight_files(directory), *side_files(directory))):
@@ -116,21 +120,19 @@ def checkpoint_digest(directory: Path, digest: Callable[[Path], str] = sha256_of
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises ModelError for anything else."""
+    """Read a JSON file that holds an object. Raises ModelError for anything else."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{file} holds no JSON object")
+        raise ModelError(f"{file} does not hold a JSON object")
     return value
 
 
 def _snapshot(model: str) -> Path:
-    """A hub model's files in the hub's own cache; the network is asked only where they are not
-    there yet.
-    """
-    # Imported here: a worker with a local model never needs the hub's client.
+    """Return a hub model's directory in the hub's cache, downloading only what is missing."""
+    # Imported here, because a worker with a local model does not need the hub's client.
     from huggingface_hub import snapshot_download
 
     try:
@@ -149,22 +151,18 @@ def _download(model: str) -> Path:
 
     try:
         return Path(snapshot_download(model, allow_patterns=list(_WANTED)))
-    except GatedRepoError as error:  # a kind of RepositoryNotFoundError
+    except GatedRepoError as error:  # a subclass of RepositoryNotFoundError
         raise ModelError(
-            f"{model} is gated: accept its terms on its page at the hub, then set HF_TOKEN "
-            "to a token of that account"
+            f"{model} is gated: accept its terms on its page at the hub, then set HF_TOKEN to a "
+            "token of that account"
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
-            f"there is no directory {model!r}, and the hub shows no model of that name: "
-            "check the spelling; "
-            "for a private one set HF_TOKEN"
+            f"there is no directory {model!r}, and the hub lists no model of that name: check the "
+            "spelling; for a private model set HF_TOKEN"
         ) from error
-    except (
-        HfHubHTTPError,
-        OSError,
-        ValueError,
-    ) as error:  # LocalEntryNotFoundError, time-outs and proxies are OSErrors
+    # LocalEntryNotFoundError, time-outs and errors of proxies are OSErrors.
+    except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"{model} is not in the local cache and could not be downloaded ({reason}): "

@@ -1,4 +1,4 @@
-"""What a release is, read off its files: nothing is loaded."""
+"""Summarises a release from its files, without loading the model."""
 
 import math
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from models.releases.release import read_manifest
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """A release at a glance."""
+    """A summary of a release."""
 
     id: str
     directory: str
     architecture: str
-    """The model type, as transformers names it."""
+    """``model_type`` of transformers."""
     parameters: int
     bytes: int
-    """Of the graph and its weights, as they are served."""
+    """Size of the graph and its weights, as they are served on a CPU."""
     graph: str
-    """``own`` or ``plain``; the plain one is slower."""
+    """``own`` for Backstream's graph, ``plain`` for optimum's, which is slower."""
     precision: str
-    """What a CPU is given, unless asked otherwise."""
+    """The default precision on a CPU."""
     context_window: int
-    """Tokens of a prompt and its continuation together."""
+    """Maximum number of tokens of a prompt and its continuation together."""
     family: Family
-    """Which prompts it gets."""
+    """Family of its prompt templates."""
     created_at: float
-    """Seconds since the epoch."""
+    """Unix time in seconds."""
 
     @classmethod
     def read(cls, directory: Path) -> "ModelFacts":
-        """The facts of a release directory. Raises ModelError where it is none."""
+        """Read the facts of a release directory. Raises ModelError if it is not a release."""
         manifest = read_manifest(directory)
         config = directory / "config.json"
         return cls(
@@ -59,10 +59,11 @@ class ModelFacts:
 
 
 def _graph(directory: Path) -> str:
-    """Name of the graph that a CPU is given."""
+    """Return the file name of the graph that is served on a CPU."""
     return chosen_precision(directory).file if (directory / DECODER_FILE).is_file() else MODEL_FILE
 
 
 def _parameters(file: Path) -> int:
     with safe_open(file, "numpy") as tensors:
-        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118  (no mapping: it cannot be iterated)
+        # safe_open is not a mapping: it cannot be iterated without keys().
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118

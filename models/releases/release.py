@@ -1,9 +1,9 @@
-"""A release: a directory that can be served, and the manifest that says what it is.
+"""Writes, verifies and reproduces releases: directories that can be served.
 
-The manifest is written last, so a directory without one is unfinished. It holds the sum of every
-file, and golden vectors: prompts made from fixed texts, and what the engine answered when the
-release was written. A worker reproduces them before it serves the release, which catches a wrong
-export, a changed template and a broken runtime alike.
+The manifest is written last, so a directory without one is unfinished. It has the SHA-256 of every
+file, and golden vectors: prompts made from fixed texts, and the engine's answers to them when the
+release was written. A worker reproduces them before it serves the release. This detects a wrong
+export, a changed template and a broken runtime.
 """
 
 import hashlib
@@ -25,15 +25,13 @@ from schemas.errors import ModelError
 
 MANIFEST = "manifest.json"
 REPORT = "report.md"
-"""What was measured when it was trained, to read; not there in a model that was only exported."""
+"""The training report in Markdown. A model that was only exported has none."""
 GOLDEN_TOKENS = 16
-"""Tokens of a golden vector's continuation."""
+"""Number of tokens of a golden continuation."""
 GOLDEN_TOLERANCE = 1e-3
-"""How far the probability of a digit may be from the one that was written down."""
+"""Largest accepted difference of a digit's probability from its golden value, in fp32."""
 OTHER_PRECISION_TOLERANCE = 0.1
-"""The same where the release is not served in fp32, in which golden answers are given: int8
-products differ between CPUs.
-"""
+"""The same in other precisions. Golden values are fp32, and int8 products differ between CPUs."""
 
 _PASSAGES = (
     "Water boils at 100 degrees Celsius at sea level. On a mountain the air is thinner, so "
@@ -45,9 +43,7 @@ _REQUESTS = ("At what temperature does water boil?", "Name three birds.")
 
 
 class GoldenVector(BaseModel):
-    """A prompt and what the engine answered to it: a greedy continuation, or the probabilities of
-    '1' to '5'.
-    """
+    """A prompt and its answer: a greedy continuation, or the probabilities of '1' to '5'."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -58,46 +54,41 @@ class GoldenVector(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a release is and where it came from."""
+    """Contents and origin of a release."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     id: str
     parent: str | None
-    """Id of the release whose workers curated the training set; None for a model that was only
-    exported.
+    """Id of the release whose workers curated the training set.
+
+    None for a model that was only exported.
     """
     base: str
-    """Id of the release that training started from; its own for a model that was only exported."""
+    """Id of the release that training started from; its own id if it was only exported."""
     run: str = ""
-    """Hash of what it was trained from: base, parent, examples, ratings, settings. Empty for a
-    model that was only exported.
-    """
+    """Hash of base, parent, examples, ratings and settings; empty if it was only exported."""
     created_at: float
-    """Seconds since the epoch."""
+    """Unix time in seconds."""
     templates: dict[str, str]
-    """Task to the template's name and version."""
+    """Template name and version by task."""
     files: dict[str, str]
-    """File name to sha256, for every file but the manifest."""
+    """SHA-256 by file name, for every file but the manifest."""
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     counts: dict[str, int] = {}
     intervals: dict[str, Estimate] = {}
-    """Release minus parent, with the ends of the 95% interval, of each held-out figure."""
+    """Release minus parent for each held-out metric, with its 95% bootstrap interval."""
     verdict: Verdict | None = None
-    """The gate's; None for a model that was only exported."""
+    """Verdict of the promotion gate; None if it was only exported."""
     calibration: tuple[float, float] | None = None
-    """Slope and offset that bring a rating to people's scale; None where ratings are taken as they
-    are.
-    """
+    """Slope and offset from a rating to the scale of human ratings; None if not calibrated."""
     golden: tuple[GoldenVector, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the writer of a manifest knows and the directory does not tell. Fields as in
-    ``Manifest``.
-    """
+    """The fields of a ``Manifest`` that cannot be read from the directory."""
 
     id: str
     base: str
@@ -112,8 +103,9 @@ class Origin:
 
 
 def release_id(directory: Path, prefix: str, made_from: Iterable[str] = ()) -> str:
-    """A readable prefix and 8 hexadecimal digits of the weights' sums and what they were made
-    from.
+    """Return ``prefix-xxxxxxxx``, where x are hexadecimal digits of a hash.
+
+    The hash is over the weight files and the strings of ``made_from``.
     """
     digest = hashlib.sha256()
     for part in (*(sha256_of(file) for file in weight_files(directory)), *made_from):
@@ -122,11 +114,11 @@ def release_id(directory: Path, prefix: str, made_from: Iterable[str] = ()) -> s
 
 
 async def write_manifest(directory: Path, origin: Origin) -> Manifest:
-    """Make an exported directory a release: have the engine answer the golden prompts, sum the
-    files, write the manifest.
+    """Turn an exported directory into a release.
 
-    Every file is flushed to the disk before the manifest appears. Raises ModelError where the
-    engine cannot load it.
+    Computes the golden vectors with the engine, hashes the files and writes the manifest. Every
+    file is flushed to the disk before the manifest appears. Raises ModelError if the engine cannot
+    load the directory.
     """
     prompter = Prompter.load(directory)
     engine = Engine.load(directory, device="cpu", precision=Precision.FP32)
@@ -150,23 +142,23 @@ async def write_manifest(directory: Path, origin: Origin) -> Manifest:
     )
     for name in files:
         _sync(directory / name)
-    write_beside(directory / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
     return manifest
 
 
 def is_release(directory: Path) -> bool:
-    """Whether a directory is a finished release."""
+    """Return whether a directory is a finished release."""
     return (directory / MANIFEST).is_file()
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a release. Raises ModelError where it is missing or not a manifest."""
+    """Read the manifest of a release. Raises ModelError if it is missing or invalid."""
     file = directory / MANIFEST
     try:
         return Manifest.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
         raise ModelError(
-            f"{directory} is not a release: it has no {MANIFEST}, so its writing was never finished"
+            f"{directory} is not a release: it has no {MANIFEST}, so it was never finished"
         ) from error
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
@@ -179,7 +171,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manifest:
-    """The manifest of a release, all of whose files are there and as they were written.
+    """Check every file of a release against its manifest, and return the manifest.
 
     Raises ModelError naming the first file that is missing or was changed.
     """
@@ -188,11 +180,12 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
         file = directory / name
         if Path(name).name != name or not file.is_file():
             raise ModelError(
-                f"release {manifest.id} in {directory} lacks {name}: delete and build it again"
+                f"release {manifest.id} in {directory} lacks {name}: delete the release and build "
+                "it again"
             )
         if digest(file) != sum_:
             raise ModelError(
-                f"{file} is not the file that release {manifest.id} was written with: delete "
+                f"{file} was changed after release {manifest.id} was written: delete the release "
                 "and build it again"
             )
     for names in ((DECODER_FILE, MODEL_FILE), ("config.json",), ("tokenizer.json",)):
@@ -205,10 +198,10 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
 
 
 async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None:
-    """Have the engine answer the golden prompts again, and compare.
+    """Compute the golden vectors with ``engine`` and compare them with the manifest.
 
-    Raises ModelError where a prompt is now laid out otherwise, a greedy continuation differs, or
-    the probability of a digit is more than GOLDEN_TOLERANCE off. In another precision than fp32
+    Raises ModelError if a prompt has other tokens now, a greedy continuation differs, or the
+    probability of a digit differs by more than GOLDEN_TOLERANCE. In other precisions than fp32
     continuations are not compared, and the tolerance is OTHER_PRECISION_TOLERANCE.
     """
     manifest = read_manifest(directory)
@@ -216,8 +209,7 @@ async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None
     if [(golden.task, list(golden.prompt)) for golden in manifest.golden] != prompts:
         raise ModelError(
             f"release {manifest.id} was written with other prompt templates "
-            f"({', '.join(manifest.templates.values())}): "
-            "build it again with this version"
+            f"({', '.join(manifest.templates.values())}): build it again with this version"
         )
     same = engine.precision is Precision.FP32
     tolerance = GOLDEN_TOLERANCE if same else OTHER_PRECISION_TOLERANCE
@@ -226,14 +218,13 @@ async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None
         if (same and found.greedy != golden.greedy) or _distance(found, golden) > tolerance:
             raise ModelError(
                 f"release {manifest.id} does not reproduce its golden vector ({golden.task}) "
-                "on this machine: "
-                f"expected {golden.greedy or golden.probabilities}, found "
+                f"on this machine: expected {golden.greedy or golden.probabilities}, found "
                 f"{found.greedy or found.probabilities}"
             )
 
 
-def write_beside(file: Path, text: str) -> None:
-    """Write a file that other processes trust: beside, flushed, renamed."""
+def write_atomically(file: Path, text: str) -> None:
+    """Write a file through a temporary one beside it, which is flushed and renamed."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     with beside.open("w", encoding="utf-8") as stream:
         stream.write(text)

@@ -1,4 +1,4 @@
-"""One passage through a model, to see what it makes of it."""
+"""Tries a model on one passage: prompts, answers and speed."""
 
 import time
 from dataclasses import dataclass
@@ -10,24 +10,25 @@ from schemas.records import Rating
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a model was shown, what it answered, and how fast."""
+    """Prompts, answers and speed of a model on one passage."""
 
     backward_prompt: str
     instruction: str
     complete: bool
-    """False where the instruction ran into the token limit."""
+    """False if the instruction reached the token limit."""
     rating_prompt: str
     rating: Rating
     prompt_tokens: int
-    """Of both prompts."""
+    """Tokens of both prompts that the engine computed."""
     generated_tokens: int
     seconds: float
-    """For both answers, one after the other and alone: a stream has many at once and is faster."""
+    """For both answers, one after the other. A stream computes many at once and is faster."""
 
 
 async def try_model(served: ServedModel, text: str, sampling: Sampling) -> Trial:
-    """Write the instruction of ``text``, then rate the pair. Raises PromptTooLong where it does not
-    fit the model.
+    """Write the instruction of ``text``, then rate the pair.
+
+    Raises PromptTooLong if a prompt does not fit the context window.
     """
     before, started = served.engine.stats(), time.perf_counter()
     written = await served.write_instruction("trial", text, None, sampling)

@@ -14,7 +14,7 @@ from typing import Any
 from models.child_process import ending_with
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
-from models.releases.release import write_beside
+from models.releases.release import write_atomically
 from schemas.errors import TrainingError
 from schemas.records import Example, HumanRating, Record
 
@@ -190,7 +190,7 @@ class Trainer:
 
 
 def _write(file: Path, records: Iterable[Record]) -> None:
-    write_beside(file, "".join(f"{record.model_dump_json()}\n" for record in records))
+    write_atomically(file, "".join(f"{record.model_dump_json()}\n" for record in records))
 
 
 def _last_words(text: str) -> str:
