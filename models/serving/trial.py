@@ -19,7 +19,7 @@ class Trial:
     rating_prompt: str
     rating: Rating
     prompt_tokens: int
-    """Tokens of both prompts that the engine computed."""
+    """Tokens of both prompts, reused ones included."""
     generated_tokens: int
     seconds: float
     """For both answers, one after the other. A stream computes many at once and is faster."""
