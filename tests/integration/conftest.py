@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from models.releases.catalogue import default_cache, prepare
 from streams.kafka.broker import EmbeddedBroker
 from streams.kafka.topics import create_topics
 from streams.observe.lag import Flow, FlowReader
@@ -54,12 +53,6 @@ def passage(number: int) -> str:
     return PASSAGE.format(
         title=title, line="=" * len(title), body=_BODY.format(name=name, thing=thing, number=number)
     )
-
-
-@pytest.fixture(scope="session")
-def house() -> Path:
-    """The house model as a release."""
-    return prepare("house", default_cache())
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 
-from models.releases.catalogue import prepare
 from schemas.ids import seed_id
 from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
@@ -41,7 +40,6 @@ from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load
 from tests.integration.conftest import kill_broker, wait_until_idle
 from tests.integration.documents import notes
-from tests.unit.checkpoints import make_checkpoint
 
 pytestmark = pytest.mark.slow
 _DOCUMENTS = 6
@@ -170,10 +168,9 @@ class Loop:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(judge_release: Path) -> Path:
     """A tiny model: what a run takes is then mostly the imports."""
-    directory = tmp_path_factory.mktemp("base")
-    return prepare(str(make_checkpoint(directory / "tiny", context=4096)), directory / "cache")
+    return judge_release
 
 
 @contextlib.contextmanager

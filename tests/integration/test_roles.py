@@ -3,10 +3,10 @@ are.
 """
 
 import queue
+from pathlib import Path
 
 import pytest
 
-from models.releases.catalogue import default_cache, prepare
 from models.releases.release import read_manifest
 from schemas.records import Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
@@ -15,14 +15,17 @@ from streams.data.sources import discover, read
 from streams.kafka.replay import replay
 from streams.releases.announcements import announce
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
-from tests.unit.checkpoints import make_checkpoint
 
 
-def test_a_model_that_only_rates(settings, house, tmp_path):
-    judge = make_checkpoint(tmp_path / "judge", context=4096)
+@pytest.fixture(autouse=True)
+def cache(judge_release: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers find the judge exported."""
+    monkeypatch.setenv("BACKSTREAM_CACHE", str(exports))
+
+
+def test_a_model_that_only_rates(settings, house, judge, tmp_path):
     (tmp_path / "note.txt").write_text(passage(4))
     chosen = settings.model_copy(update={"forward": str(judge)})
-    prepare(str(judge), default_cache())
     worker = WorkerProcess(chosen, house)
     try:
         worker.wait_until_ready()
@@ -38,11 +41,10 @@ def test_a_model_that_only_rates(settings, house, tmp_path):
 
 
 def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
-    settings, house, start_worker, tmp_path
+    settings, house, judge, start_worker
 ):
-    judge = str(make_checkpoint(tmp_path / "judge", context=4096))
-    prepare(judge, default_cache())
-    pinned = WorkerProcess(settings.model_copy(update={"backward": judge, "forward": judge}), house)
+    roles = {"backward": str(judge), "forward": str(judge)}
+    pinned = WorkerProcess(settings.model_copy(update=roles), house)
     following = start_worker()
     try:
         for worker in (pinned, following):

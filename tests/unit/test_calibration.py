@@ -5,6 +5,7 @@ fitted to.
 import asyncio
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,9 @@ import pytest
 
 from models.evaluation.calibration import MIN_RATED_PAIRS, calibrate, calibrated
 from models.evaluation.metrics import HumanAgreement
-from models.releases.catalogue import prepare
 from models.releases.release import MANIFEST, read_manifest
 from models.serving.served_model import ServedModel
 from schemas.records import Rating
-from tests.unit.checkpoints import make_checkpoint
 
 
 def _opinions(
@@ -76,8 +75,8 @@ def test_a_score_stays_on_the_scale() -> None:
 
 
 @pytest.mark.slow
-def test_a_served_release_rates_on_peoples_scale(tmp_path: Path) -> None:
-    release = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+def test_a_served_release_rates_on_peoples_scale(tiny_release: Path, tmp_path: Path) -> None:
+    release = Path(shutil.copytree(tiny_release, tmp_path / "release"))
 
     async def rate() -> Rating:
         model = await ServedModel.load(release, device="cpu", threads=1)

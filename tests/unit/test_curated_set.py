@@ -96,7 +96,10 @@ def test_a_tombstone_retracts(curated: CuratedSet) -> None:
 
 
 def test_foreign_messages_are_passed_over(curated: CuratedSet) -> None:
-    rating = b'{"id": "n", "instruction": "i", "response": "r", "origin": "seed", "rating": {"score": NaN}}'
+    rating = (
+        b'{"id": "n", "instruction": "i", "response": "r", "origin": "seed", '
+        b'"rating": {"score": NaN}}'
+    )
     foreign = [
         Received("curated", 0, 0, b"a", b"hello"),
         Received("curated", 0, 1, b"a", b""),

@@ -8,10 +8,15 @@ from agents.curation.leakage import COPIED_START, QUOTED_RUN, copied_run, find_l
 from models.evaluation.rouge import words
 from models.prompts.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
 
-PASSAGE = """\
-The yield statement is semantically equivalent to a yield expression. It can be used to omit the parentheses that would
-otherwise be required in the equivalent yield expression statement. Yield expressions and statements are only used when
-defining a generator function, and are only used in the body of the generator function."""
+PASSAGE = (
+    "\n"
+    "The yield statement is semantically equivalent to a yield expression. It can be used "
+    "to omit the parentheses that would\n"
+    "otherwise be required in the equivalent yield expression statement. Yield expressions "
+    "and statements are only used when\n"
+    "defining a generator function, and are only used in the body of the generator "
+    "function."
+)
 
 
 @pytest.mark.parametrize(

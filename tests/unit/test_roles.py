@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from models.releases.catalogue import default_cache, prepare
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
 from streams.worker.models import Models
-
-
-@pytest.fixture(scope="module")
-def house() -> Path:
-    return prepare("house", default_cache())
 
 
 def _load(settings: Settings, serving: Path) -> Models:

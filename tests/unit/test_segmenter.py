@@ -78,7 +78,10 @@ async def reasons(text: str, media_type: str = "text/plain") -> list[str]:
 
 class TestPlainText:
     def test_underlines_are_levels_in_order_of_appearance(self) -> None:
-        text = "Top\n***\n\nintro\n\nInner\n=====\n\none\n\ntwo\n\nDeep\n----\n\nthree\n\nSecond\n======\n\nfour\n"
+        text = (
+            "Top\n***\n\nintro\n\nInner\n=====\n\none\n\ntwo\n\nDeep\n----\n\nthree\n\n"
+            "Second\n======\n\nfour\n"
+        )
         assert shape(list(read_plain_text(text))) == [
             (("Top",), ["intro"]),
             (("Top", "Inner"), ["one", "two"]),
@@ -156,7 +159,8 @@ class TestHtml:
         return shape(list(read_html(html)))
 
     def test_text_under_each_heading(self) -> None:
-        html = """<html><head><title>T</title><style>p {}</style></head><body><p>intro &amp; more</p>
+        html = """<html><head><title>T</title><style>p {}</style></head><body>"""
+        html += """<p>intro &amp; more</p>
         <h1>One <b>bold</b><a href="#x">¶</a></h1><p>first<br>line</p><ul><li>a<li>b</ul>
         <h2>Two</h2><pre>  code\n    &lt;x&gt;</pre><h1>Three</h1>end</body></html>"""
         assert self.read(html) == [
@@ -207,7 +211,8 @@ class TestHtml:
         html = "<body>" + "".join(
             f"<div class=c{i}><h2 id=h{i}>Head {i}</h2><p>{prose(200, i)} &lt;{i}&gt; "
             "<code>a&nbsp;b</code><p>next"
-            f"<ul><li>one<li><b><i>two</b></i></ul><aside>gone</aside><table><tr><td>x</table><pre>\n a\n  b</pre></div>"
+            f"<ul><li>one<li><b><i>two</b></i></ul><aside>gone</aside><table>"
+            "<tr><td>x</table><pre>\n a\n  b</pre></div>"
             for i in range(50)
         )
         tree = LexborHTMLParser(html)

@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.releases.catalogue import prepare
 from models.releases.release import verify
 from models.training.launch import Trainer, TrainingPolicy
 from schemas.errors import TrainingError
 from schemas.records import Example, ExampleOrigin, HumanRating
-from tests.unit.checkpoints import make_checkpoint
 
 _EXAMPLES = [
     Example(
@@ -116,9 +114,13 @@ def test_the_agent_does_not_import_torch() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_run_brings_its_verdict_and_found_again_the_same(
-    trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path, processes: int
+    trainer: Trainer,
+    events: list[Mapping[str, Any]],
+    tiny_release: Path,
+    tmp_path: Path,
+    processes: int,
 ) -> None:
-    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+    base = tiny_release
     seeds = [
         Example(
             id=str(number),

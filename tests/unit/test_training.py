@@ -16,7 +16,6 @@ from models.evaluation.human_ratings import RatedPair
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
-from models.releases.catalogue import prepare
 from models.releases.checkpoints import sha256_of
 from models.releases.release import REPORT, read_manifest, reproduce, verify
 from models.seeds import read_seeds, split
@@ -305,8 +304,8 @@ def _train(
 
 
 @pytest.mark.slow
-def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
-    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+def test_from_examples_to_a_release_that_is_served(tiny_release: Path, tmp_path: Path) -> None:
+    base = tiny_release
     examples = tmp_path / "examples.jsonl"
     examples.write_text(
         "".join(e.model_dump_json() + "\n" for e in (*_SEEDS, *_MORE_SEEDS, *_AUGMENTED)),
@@ -370,8 +369,10 @@ def test_from_examples_to_a_release_that_is_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_peoples_ratings_make_another_run_and_calibrate_it(tmp_path: Path) -> None:
-    base = prepare(str(make_checkpoint(tmp_path / "tiny")), tmp_path / "cache")
+def test_peoples_ratings_make_another_run_and_calibrate_it(
+    tiny_release: Path, tmp_path: Path
+) -> None:
+    base = tiny_release
     examples, ratings = tmp_path / "examples.jsonl", tmp_path / "ratings.jsonl"
     examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
     people = [
