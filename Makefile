@@ -4,13 +4,23 @@ BIN := .venv/bin
 READY := .venv/.ready
 PATHS := schemas models agents streams tests bench
 
-.PHONY: demo test check format setup bench bench-engine lock clean
+WORKERS ?= 2
+
+.PHONY: demo test test-fast coverage check format setup bench bench-engine lock clean
 
 demo: $(READY)
 	$(BIN)/backstream demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+# No broker, no export, no training.
+test-fast: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not (kafka or export or training or slow)"
+
+# Every test, and the share of lines that they run; the floor is in pyproject.toml.
+coverage: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
 
 check: $(READY)
 	$(BIN)/ruff format --check $(PATHS)

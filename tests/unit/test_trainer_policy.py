@@ -99,10 +99,10 @@ def test_nothing_runs_before_it_is_asked_to(trainer: Trainer, tmp_path: Path) ->
     assert not (tmp_path / "releases").exists()
 
 
-def test_the_agent_does_not_import_torch() -> None:
+def test_a_trainer_is_launched_without_torch_in_its_process() -> None:
     program = (
-        "import sys, agents.trainer; sys.exit('torch' in sys.modules or 'transformers' in "
-        "sys.modules)"
+        "import sys, models.training.launch; "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     subprocess.run(
         [sys.executable, "-c", program],
