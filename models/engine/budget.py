@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from models.engine.device import usable_cpus
 
 
-class Budget:
+class ThreadBudget:
     """So many threads may compute at once, whichever engine they belong to. Who has waited longest
     goes first.
     """

@@ -15,9 +15,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.engine.core import Answered, Counts
+from models.engine.model_runner import Decode, ModelRunner, Prefill
 from models.engine.prefixes import Prefixes, Tokens
-from models.engine.requests import AnyRequest, Generation, GenerationRequest, Kind, RatingRequest
-from models.engine.rows import Decoding, Reading, Rows
+from models.engine.requests import (
+    AnyRequest,
+    Generation,
+    GenerationRequest,
+    RatingRequest,
+    RequestKind,
+)
 from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
 from schemas.errors import EngineError
 
@@ -49,17 +55,17 @@ class _Sequence:
 class Continuous:
     """A Core over rows."""
 
-    model: Rows
+    model: ModelRunner
     active: int
-    """Rows for requests; the first of the session's. One is never given to a generation, so that no
+    """ModelRunner for requests; the first of the session's. One is never given to a generation, so that no
     rating waits for one.
     """
     prefixes: Prefixes
     chunk: int
     """Prompt tokens that are read between two steps of the rows that decode."""
     counts: Counts = field(default_factory=Counts)
-    _waiting: dict[Kind, list[tuple[int, int, AnyRequest]]] = field(
-        default_factory=lambda: {kind: [] for kind in Kind}
+    _waiting: dict[RequestKind, list[tuple[int, int, AnyRequest]]] = field(
+        default_factory=lambda: {kind: [] for kind in RequestKind}
     )
     """Heaps of priority, serial number and request."""
     _serial: int = 0
@@ -118,7 +124,7 @@ class Continuous:
     def _running(self) -> list[_Sequence]:
         return [*self._decoding, *([self._reading] if self._reading else [])]
 
-    def _next_part(self, budget: int) -> Reading | None:
+    def _next_part(self, budget: int) -> Prefill | None:
         """What to read next: of the prompt that is being read, else of the next request where there
         is a free row.
         """
@@ -136,20 +142,23 @@ class Continuous:
             return None
         tokens, length = self._reading.tokens, self._reading.length
         end = min(len(tokens), length + budget)
-        return Reading(self._reading.row, tokens[length:end], length, ends=end == len(tokens))
+        return Prefill(self._reading.row, tokens[length:end], length, ends=end == len(tokens))
 
     def _has_more_to_read(self) -> bool:
         """Whether another request can be begun once the prompt that is being read has ended."""
-        return bool(self._waiting[Kind.RATING]) or self._may_generate()
+        return bool(self._waiting[RequestKind.RATING]) or self._may_generate()
 
     def _may_generate(self) -> bool:
         reading = self._reading is not None and isinstance(self._reading.request, GenerationRequest)
-        return bool(self._waiting[Kind.GENERATION]) and len(self._decoding) + reading < max(
+        return bool(self._waiting[RequestKind.GENERATION]) and len(self._decoding) + reading < max(
             1, self.active - 1
         )
 
     def _next_request(self) -> AnyRequest | None:
-        ratings, generations = self._waiting[Kind.RATING], self._waiting[Kind.GENERATION]
+        ratings, generations = (
+            self._waiting[RequestKind.RATING],
+            self._waiting[RequestKind.GENERATION],
+        )
         may_generate = self._may_generate()
         passed_over = may_generate and bool(ratings) and generations[0][0] < ratings[0][0]
         if (
@@ -174,15 +183,15 @@ class Continuous:
             sequence.length = sequence.reused = length
             self.counts.reused_tokens += length
 
-    def _advance(self, part: Reading | None, decoding: Sequence[_Sequence]) -> Iterator[Answered]:
+    def _advance(self, part: Prefill | None, decoding: Sequence[_Sequence]) -> Iterator[Answered]:
         """One call of the model. One that fails is made again in halves, so that what one of them
         did does not fail the other.
         """
         if part is None and not decoding:
             return
         try:
-            logits, chosen = self.model.advance(
-                part, [Decoding(each.tokens[-1], each.length, each.sampler) for each in decoding]
+            logits, chosen = self.model.run(
+                part, [Decode(each.tokens[-1], each.length, each.sampler) for each in decoding]
             )
         except EngineError as error:
             if part is not None and decoding:
@@ -203,7 +212,7 @@ class Continuous:
         for sequence, token in zip(decoding, chosen, strict=True):
             yield from self._append(sequence, token)
 
-    def _have_read(self, part: Reading, logits: Logits | None) -> Iterator[Answered]:
+    def _have_read(self, part: Prefill, logits: Logits | None) -> Iterator[Answered]:
         sequence = self._reading
         assert sequence is not None
         self.counts.read_tokens += len(part.tokens)

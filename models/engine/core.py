@@ -1,4 +1,4 @@
-"""What a lane's thread runs: a schedule over a session. ``Continuous`` is ours, ``Batches`` serves
+"""What a replica's thread runs: a schedule over a session. ``Continuous`` is ours, ``StaticBatching`` serves
 other graphs.
 """
 
@@ -41,7 +41,7 @@ class Model(Protocol):
 
 
 class Core(Protocol):
-    """Requests, waiting and running. All methods belong to the lane's thread."""
+    """Requests, waiting and running. All methods belong to the replica's thread."""
 
     counts: Counts
 

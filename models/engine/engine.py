@@ -1,8 +1,8 @@
 """The engine: a model that generates and rates. Callers of any event loop await their answers.
 
-On a CPU a small model is faster in several *lanes* of one thread each than in one of several
+On a CPU a small model is faster in several *replicas* of one thread each than in one of several
 threads: nothing waits for another's half of a product, and what one reads while the other decodes
-does not compete for the same memory. Lanes share the weights; each has rows and a schedule of its
+does not compete for the same memory. Replicas share the weights; each has rows and a schedule of its
 own.
 """
 
@@ -12,16 +12,16 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from models.engine.budget import Budget
+from models.engine.budget import ThreadBudget
 from models.engine.device import is_cuda_there, usable_cpus
-from models.engine.lane import EngineStats, Lane
 from models.engine.limits import EngineLimits
-from models.engine.opening import Means, own_lanes, plain_lane
+from models.engine.loading import Means, own_replicas, plain_replica
+from models.engine.onnx_runner import DECODER_FILE
 from models.engine.precision import Precision, served_precision
+from models.engine.replica import EngineStats, Replica
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.routing import Router
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
-from models.engine.slots import DECODER_FILE
 from schemas.errors import PromptTooLong
 
 
@@ -30,11 +30,13 @@ class Engine:
     loop.
     """
 
-    def __init__(self, lanes: Sequence[Lane], *, precision: Precision = Precision.FP32) -> None:
-        """Over one lane or several, of the same model. They belong to it from here on."""
+    def __init__(
+        self, replicas: Sequence[Replica], *, precision: Precision = Precision.FP32
+    ) -> None:
+        """Over one replica or several, of the same model. They belong to it from here on."""
         self.precision = precision
-        self._lanes = lanes
-        self._router = Router(len(lanes))
+        self._replicas = replicas
+        self._router = Router(len(replicas))
 
     @classmethod
     def load(
@@ -46,7 +48,7 @@ class Engine:
         precision: str = "auto",
         memory_gb: float | None = None,
         limits: EngineLimits | None = None,
-        budget: Budget | None = None,
+        budget: ThreadBudget | None = None,
     ) -> "Engine":
         """An engine for the graph and the ``config.json`` of a directory: ours where it is there,
         else the plain one.
@@ -67,32 +69,32 @@ class Engine:
             limits or EngineLimits(),
             budget,
         )
-        lanes = (
-            own_lanes(directory / chosen.file, device, means)
+        replicas = (
+            own_replicas(directory / chosen.file, device, means)
             if own
-            else [plain_lane(directory, device, means)]
+            else [plain_replica(directory, device, means)]
         )
-        return cls(lanes, precision=chosen)
+        return cls(replicas, precision=chosen)
 
     @property
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
-        return self._lanes[0].model.device
+        return self._replicas[0].model.device
 
     @property
     def context_window(self) -> int:
         """Most tokens of a prompt and its continuation together."""
-        return self._lanes[0].model.context_window
+        return self._replicas[0].model.context_window
 
     @property
-    def lanes(self) -> int:
+    def replicas(self) -> int:
         """How many requests compute at the same time, each with its share of the threads."""
-        return len(self._lanes)
+        return len(self._replicas)
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
         return EngineStats(
-            *map(sum, zip(*(astuple(lane.stats()) for lane in self._lanes), strict=True))
+            *map(sum, zip(*(astuple(replica.stats()) for replica in self._replicas), strict=True))
         )
 
     async def generate(
@@ -142,16 +144,16 @@ class Engine:
         """Fail what is in flight with EngineError and end the threads, after at most one call of
         the model each. Idempotent.
         """
-        for lane in self._lanes:
-            lane.close()
+        for replica in self._replicas:
+            replica.close()
 
     async def _answer(self, request: AnyRequest) -> Any:
-        lane = self._router.take(request.prompt)
+        replica = self._router.take(request.prompt)
         try:
-            await self._lanes[lane].put(request)
+            await self._replicas[replica].put(request)
             return await request.answer()
         finally:
-            self._router.done(lane, request.prompt)
+            self._router.done(replica, request.prompt)
 
     def _checked(self, prompt: Sequence[int], new: int) -> tuple[int, ...]:
         ids = self._known(prompt, "prompt")
@@ -168,7 +170,7 @@ class Engine:
     def _known(self, ids: Sequence[int], name: str) -> tuple[int, ...]:
         """The ids, all of the vocabulary: another one would fail the whole batch."""
         known = tuple(int(id) for id in ids)
-        vocabulary = self._lanes[0].model.vocabulary
+        vocabulary = self._replicas[0].model.vocabulary
         if known and not 0 <= min(known) <= max(known) < vocabulary:
             raise ValueError(
                 f"{name} has an id outside of 0 to {vocabulary - 1}: another model's tokenizer?"

@@ -1,4 +1,4 @@
-"""The bounded queue between event loops, which must not block, and the thread of a lane, which
+"""The bounded queue between event loops, which must not block, and the thread of a replica, which
 may.
 """
 

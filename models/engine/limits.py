@@ -13,26 +13,26 @@ class EngineLimits:
     """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a
     CPU more is no faster: scores and activations leave the cache.
     """
-    rating_rows: int = 32
+    rating_batch: int = 32
     """Ratings in a batch, which is one call."""
-    generation_rows: int = 16
+    generation_slots: int = 16
     """Generations in a batch. Their prompts may take several calls; they decode together."""
-    held_rows: int = 32
+    prefix_slots: int = 32
     """Rows set aside for what later prompts may begin with."""
     chunk_tokens: int = 192
     """Prompt tokens that are read between two steps of the generations that run."""
     generation_tokens: int = 16384
     """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
 
-    def divided(self, lanes: int) -> "EngineLimits":
-        """What each of so many lanes has. Fewer rows than these would leave it little to choose
+    def divided(self, replicas: int) -> "EngineLimits":
+        """What each of so many replicas has. Fewer rows than these would leave it little to choose
         from.
         """
         return replace(
             self,
-            requests=-(-self.requests // lanes),
-            generation_rows=max(min(4, self.generation_rows), self.generation_rows // lanes),
-            held_rows=max(min(4, self.held_rows), self.held_rows // lanes),
+            requests=-(-self.requests // replicas),
+            generation_slots=max(min(4, self.generation_slots), self.generation_slots // replicas),
+            prefix_slots=max(min(4, self.prefix_slots), self.prefix_slots // replicas),
         )
 
     def __post_init__(self) -> None:

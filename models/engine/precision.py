@@ -6,10 +6,10 @@ import json
 from enum import StrEnum
 from pathlib import Path
 
-from models.engine.slots import DECODER_FILE, FP16_FILE, INT8_FILE
+from models.engine.onnx_runner import DECODER_FILE, FP16_FILE, INT8_FILE
 from schemas.errors import ModelError
 
-COMPARISON = "precision.json"
+PRECISION_FILE = "precision.json"
 """What the export measured of int8 beside fp32, and which of them it chose
 (``models/export/int8_choice.py``).
 """
@@ -55,7 +55,7 @@ def chosen_precision(directory: Path) -> Precision:
     """What the export chose; fp32 where it compared nothing. Raises ModelError where that cannot be
     read.
     """
-    file = directory / COMPARISON
+    file = directory / PRECISION_FILE
     try:
         return Precision(json.loads(file.read_text(encoding="utf-8"))["chosen"])
     except FileNotFoundError:

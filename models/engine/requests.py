@@ -1,4 +1,4 @@
-"""A call on its way from the caller's event loop to a lane's thread and back."""
+"""A call on its way from the caller's event loop to a replica's thread and back."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from schemas.errors import EngineError
 R = TypeVar("R")
 
 
-class Kind(Enum):
+class RequestKind(Enum):
     """What a request needs: one pass over its prompt, or a pass and a step for each new token."""
 
     RATING = "rating"
@@ -51,7 +51,7 @@ class Request(ABC, Generic[R]):
 
     @property
     @abstractmethod
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """Which batches it may join."""
 
     @property
@@ -93,9 +93,9 @@ class RatingRequest(Request[DigitProbabilities]):
     digit_ids: tuple[int, ...]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """Ratings run together."""
-        return Kind.RATING
+        return RequestKind.RATING
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -106,9 +106,9 @@ class GenerationRequest(Request[Generation]):
     stop_ids: frozenset[int]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """Generations run together."""
-        return Kind.GENERATION
+        return RequestKind.GENERATION
 
 
 AnyRequest = RatingRequest | GenerationRequest

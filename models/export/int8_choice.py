@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine.precision import COMPARISON, Precision
+from models.engine.precision import PRECISION_FILE, Precision
 from models.export.likelihood import GraphScorer
 from models.prompts.layout import Prompter
 from models.seeds import read_seeds
@@ -119,7 +119,7 @@ def choose_int8(directory: Path, candidates: Iterable[Path], prompter: Prompter)
             break
         for file in directory.glob(f"{Precision.INT8.file}*"):
             file.unlink()
-    (directory / COMPARISON).write_text(
+    (directory / PRECISION_FILE).write_text(
         json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8"
     )
     return found

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.engine import Budget, Engine, Sampling
+from models.engine import Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
 from models.prompts.layout import Prompter
 from models.prompts.templates import DIGITS, Task
@@ -61,7 +61,7 @@ class ServedModel:
         precision: str = "auto",
         memory_gb: float | None = None,
         system: str = "",
-        budget: Budget | None = None,
+        budget: ThreadBudget | None = None,
         term: int = 0,
     ) -> "ServedModel":
         """Load a release and reproduce its golden vector. Raises ModelError where it is not what

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 _LOCK_SECONDS = 0.0005
-"""Between two calls of its model a lane needs Python's lock for a moment; by Python's default it
+"""Between two calls of its model a replica needs Python's lock for a moment; by Python's default it
 waits up to 5 ms for it.
 """
 

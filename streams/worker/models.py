@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from models.engine import Budget
+from models.engine import ThreadBudget
 from models.releases.catalogue import default_cache, prepare
 from models.serving.in_service import InService
 from models.serving.served_model import ServedModel
@@ -29,7 +29,7 @@ class Models:
         settings: Settings,
         pinned: Mapping[Role, ServedModel],
         following: Mapping[Role, InService],
-        budget: Budget,
+        budget: ThreadBudget,
     ) -> None:
         """Use ``load``."""
         self._settings = settings
@@ -52,7 +52,7 @@ class Models:
         Raises ModelError where the release cannot be loaded, SettingsError where a pinned model
         cannot: it is not the release's fault, so no release is to be refused for it.
         """
-        budget = Budget(settings.threads)
+        budget = ThreadBudget(settings.threads)
         loaded: dict[Path, ServedModel] = {}
         pinned: dict[Role, ServedModel] = {}
         follow: list[Role] = []
@@ -121,7 +121,7 @@ class Models:
 
 
 async def _load_pinned(
-    settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: Budget
+    settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: ThreadBudget
 ) -> ServedModel:
     try:
         directory = await asyncio.to_thread(prepare, name, default_cache())
@@ -135,7 +135,7 @@ async def _load_pinned(
 
 
 async def load_model(
-    settings: Settings, directory: Path, budget: Budget | None = None, term: int = 0
+    settings: Settings, directory: Path, budget: ThreadBudget | None = None, term: int = 0
 ) -> ServedModel:
     """The release in a directory, as the settings want it served. Raises ModelError where it cannot
     be loaded.

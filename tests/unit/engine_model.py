@@ -16,9 +16,9 @@ from transformers.utils import logging as transformers_logging
 
 from models.engine import Engine
 from models.engine.core import Core
-from models.engine.lane import Lane
+from models.engine.replica import Replica
 from models.engine.sampling import Logits
-from models.engine.static.session import OnnxSession, PaddedCache
+from models.engine.static.batch_runner import OnnxBatchRunner, PaddedCache
 from schemas.errors import EngineError
 
 VOCABULARY = 64
@@ -26,8 +26,8 @@ CONTEXT = 96
 
 
 def engine_of(core: Core, requests: int = 1024, **options: Any) -> Engine:
-    """An engine with one lane, which runs ``core``."""
-    return Engine([Lane(core, requests, **options)])
+    """An engine with one replica, which runs ``core``."""
+    return Engine([Replica(core, requests, **options)])
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
     return TinyModel(model, exported)
 
 
-def open_tiny(model: TinyModel) -> OnnxSession:
-    """The model as a Runner with one thread on the CPU."""
-    return OnnxSession.load(model.directory, device="cpu", threads=1)
+def open_tiny(model: TinyModel) -> OnnxBatchRunner:
+    """The model as a BatchRunner with one thread on the CPU."""
+    return OnnxBatchRunner.load(model.directory, device="cpu", threads=1)
 
 
 @dataclass
 class CuedRunner:
     """A real session that fails or waits when told, and remembers the batches that it was given."""
 
-    session: OnnxSession
+    session: OnnxBatchRunner
     calls: list[tuple[str, int]] = field(default_factory=list)
     """Method and number of rows of each call."""
     failures: list[BaseException | None] = field(default_factory=list)

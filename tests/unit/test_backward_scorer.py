@@ -11,7 +11,7 @@ import pytest
 from agents.backward import Backward
 from agents.scorer import Scorer
 from models.engine import Sampling
-from models.engine.static.batches import Batches
+from models.engine.static.batching import StaticBatching
 from models.prompts.layout import Prompter
 from models.prompts.templates import MARKERS, Task
 from models.serving.in_service import InService
@@ -67,7 +67,7 @@ def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
 
 @pytest.fixture(scope="module")
 def model(tiny_model: TinyModel, prompter: Prompter) -> Iterator[ServedModel]:
-    engine = engine_of(Batches(open_tiny(tiny_model)))
+    engine = engine_of(StaticBatching(open_tiny(tiny_model)))
     yield ServedModel("r-1", engine, prompter)
     engine.close()
 
@@ -241,7 +241,7 @@ async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
 async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(
     tiny_model: TinyModel, prompter: Prompter
 ) -> None:
-    model = ServedModel("r-1", engine_of(Batches(open_tiny(tiny_model))), prompter)
+    model = ServedModel("r-1", engine_of(StaticBatching(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
         await Backward(InService(model), _GREEDY).handle(_SEGMENT)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine.continuous import Continuous
+from models.engine.model_runner import Decode, Prefill
 from models.engine.prefixes import Prefixes
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
-from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Logits, Sampling
 from schemas.errors import EngineError
 
@@ -49,27 +49,27 @@ class RememberedRows:
     def __post_init__(self) -> None:
         self.held = [[] for _ in range(self.count)]
 
-    def advance(
-        self, reading: Reading | None, decoding: Sequence[Decoding]
+    def run(
+        self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | None, list[int]]:
-        assert reading is not None or decoding, "a call for nothing"
-        if reading is not None:
-            assert reading.row >= len(decoding), "a row is read that decodes"
-            assert len(self.held[reading.row]) >= reading.past, (
+        assert prefill is not None or decodes, "a call for nothing"
+        if prefill is not None:
+            assert prefill.slot >= len(decodes), "a row is read that decodes"
+            assert len(self.held[prefill.slot]) >= prefill.past, (
                 "a row is read on from where it does not reach"
             )
-            self._call("read", reading.tokens)
-        if decoding:
-            self._call("step", [each.token for each in decoding])
+            self._call("read", prefill.tokens)
+        if decodes:
+            self._call("step", [each.token for each in decodes])
         logits = None
-        if reading is not None:
-            self.held[reading.row][reading.past :] = reading.tokens
-            logits = self._logits(self.held[reading.row]) if reading.ends else None
-        for row, each in enumerate(decoding):
+        if prefill is not None:
+            self.held[prefill.slot][prefill.past :] = prefill.tokens
+            logits = self._logits(self.held[prefill.slot]) if prefill.ends else None
+        for row, each in enumerate(decodes):
             assert len(self.held[row]) >= each.length
             self.held[row][each.length :] = [each.token]
         return logits, [
-            each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decoding)
+            each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decodes)
         ]
 
     def _call(self, what: str, tokens: Sequence[int]) -> None:

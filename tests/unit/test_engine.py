@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from models.engine import Engine, EngineLimits, Generation, Sampling
-from models.engine.static.batches import Batches
+from models.engine.static.batching import StaticBatching
 from schemas.errors import PromptTooLong
 from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, engine_of, open_tiny
 
@@ -106,7 +106,7 @@ async def test_ratings_are_the_models_probabilities_alone_or_together(
 
 async def test_both_kinds_at_once_under_a_narrow_limit(tiny_model: TinyModel) -> None:
     limits = EngineLimits(
-        requests=3, call_tokens=64, rating_rows=2, generation_rows=3, generation_tokens=128
+        requests=3, call_tokens=64, rating_batch=2, generation_slots=3, generation_tokens=128
     )
     engine = Engine.load(tiny_model.directory, device="cpu", threads=1, limits=limits)
     asked = prompts(15, seed=6)
@@ -163,7 +163,7 @@ async def test_stats_count_what_was_answered(engine: Engine) -> None:
 async def test_what_is_queued_runs_together_and_finished_rows_leave(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
     runner.gate.clear()
-    engine = engine_of(Batches(runner))
+    engine = engine_of(StaticBatching(runner))
     first = asyncio.create_task(engine.rate([1], DIGITS))
     await asyncio.to_thread(runner.called.acquire)
     waiting = [

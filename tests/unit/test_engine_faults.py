@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 
-from models.engine import Budget, Engine, EngineLimits, Sampling
+from models.engine import Engine, EngineLimits, Sampling, ThreadBudget
 from models.engine.core import Answered
 from models.engine.sampling import Logits
-from models.engine.static.batches import Batches
+from models.engine.static.batching import StaticBatching
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 
@@ -29,7 +29,9 @@ async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
         runner = CuedRunner(open_tiny(tiny_model))
         made.append(
             (
-                engine_of(Batches(runner, EngineLimits(**limits)), limits.get("requests", 1024)),
+                engine_of(
+                    StaticBatching(runner, EngineLimits(**limits)), limits.get("requests", 1024)
+                ),
                 runner,
             )
         )
@@ -139,7 +141,7 @@ async def test_close_fails_what_is_in_flight_and_what_comes_later(make: Make) ->
 
 
 async def test_a_full_queue_lets_callers_wait_without_blocking_the_loop(make: Make) -> None:
-    engine, runner = make(requests=2, rating_rows=1)
+    engine, runner = make(requests=2, rating_batch=1)
     task = await held(engine, runner)
     others = [asyncio.create_task(engine.rate([1, index], DIGITS)) for index in range(6)]
     await settled()
@@ -180,7 +182,7 @@ async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
 
 def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
-    engine = engine_of(Batches(runner), requests=1)
+    engine = engine_of(StaticBatching(runner), requests=1)
     loop = asyncio.new_event_loop()
     runner.gate.clear()
     lost = [loop.create_task(engine.rate([1], DIGITS)) for _ in range(2)]
@@ -200,7 +202,7 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
     runners = [CuedRunner(open_tiny(tiny_model)) for _ in range(2)]
     runners[0].failures += [EngineError("out of memory")] * 9
     opened = iter(runners)
-    engine = engine_of(Batches(next(opened)), reopen=lambda: Batches(next(opened)))
+    engine = engine_of(StaticBatching(next(opened)), reopen=lambda: StaticBatching(next(opened)))
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -213,13 +215,13 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
 
 
 async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: TinyModel) -> None:
-    class Failing(Batches):
+    class Failing(StaticBatching):
         def turn(self) -> Iterator[Answered | None]:
             for request in self._scheduler.drop(lambda request: True):
                 yield request, EngineError("out of memory")
 
     engine = engine_of(
-        Failing(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model))
+        Failing(open_tiny(tiny_model)), reopen=lambda: StaticBatching(open_tiny(tiny_model))
     )
     try:
         for _ in range(3):
@@ -244,11 +246,13 @@ async def test_a_generation_cancelled_while_it_runs_gives_its_place_back(make: M
 async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(
     tiny_model: TinyModel,
 ) -> None:
-    class Broken(Batches):
+    class Broken(StaticBatching):
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")
 
-    engine = engine_of(Broken(open_tiny(tiny_model)), reopen=lambda: Batches(open_tiny(tiny_model)))
+    engine = engine_of(
+        Broken(open_tiny(tiny_model)), reopen=lambda: StaticBatching(open_tiny(tiny_model))
+    )
     try:
         with pytest.raises(EngineError, match=r"started again, so try again: a bug"):
             await engine.rate([1], DIGITS)
@@ -263,10 +267,10 @@ async def test_where_the_model_cannot_be_opened_anew_every_request_fails(
     runner = CuedRunner(open_tiny(tiny_model))
     runner.failures += [EngineError("out of memory")] * 9
 
-    def reopen() -> Batches:
+    def reopen() -> StaticBatching:
         raise EngineError("no memory for 3 rows")
 
-    engine = engine_of(Batches(runner), reopen=reopen)
+    engine = engine_of(StaticBatching(runner), reopen=reopen)
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -279,7 +283,7 @@ async def test_where_the_model_cannot_be_opened_anew_every_request_fails(
 
 async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None:
     computing, most = 0, 0
-    budget = Budget(1)
+    budget = ThreadBudget(1)
 
     class Watched(CuedRunner):
         def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
@@ -294,7 +298,8 @@ async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None
 
     engines = [
         engine_of(
-            Batches(Watched(open_tiny(tiny_model)), EngineLimits(rating_rows=1)), budget=budget
+            StaticBatching(Watched(open_tiny(tiny_model)), EngineLimits(rating_batch=1)),
+            budget=budget,
         )
         for _ in range(2)
     ]

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from models.engine import Engine
-from models.engine.static.session import OnnxSession
+from models.engine.static.batch_runner import OnnxBatchRunner
 from schemas.errors import EngineError, ModelError
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, open_tiny
 
@@ -25,8 +25,8 @@ def copy(tiny_model: TinyModel, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model.directory, tmp_path / "model"))
 
 
-def load(directory: Path) -> OnnxSession:
-    return OnnxSession.load(directory, device="cpu", threads=1)
+def load(directory: Path) -> OnnxBatchRunner:
+    return OnnxBatchRunner.load(directory, device="cpu", threads=1)
 
 
 def test_what_a_session_tells_of_its_model(tiny_model: TinyModel) -> None:
@@ -142,9 +142,9 @@ def test_a_graph_of_another_kind_is_refused(copy: Path) -> None:
 
 def test_settings_out_of_range(copy: Path) -> None:
     with pytest.raises(ValueError, match="device"):
-        OnnxSession.load(copy, device="tpu", threads=None)
+        OnnxBatchRunner.load(copy, device="tpu", threads=None)
     with pytest.raises(ValueError, match="threads"):
-        OnnxSession.load(copy, device="cpu", threads=0)
+        OnnxBatchRunner.load(copy, device="cpu", threads=0)
 
 
 def _cuda_works() -> bool:
@@ -159,7 +159,7 @@ def _cuda_works() -> bool:
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error_and_neither_prints(
     copy: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert OnnxSession.load(copy, device="auto", threads=None).device == "cpu"
+    assert OnnxBatchRunner.load(copy, device="auto", threads=None).device == "cpu"
     with pytest.raises(ModelError, match=r"cannot run on cuda: .*auto"):
-        OnnxSession.load(copy, device="cuda", threads=None)
+        OnnxBatchRunner.load(copy, device="cuda", threads=None)
     assert capfd.readouterr() == ("", "")

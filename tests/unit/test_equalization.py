@@ -14,10 +14,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from models.engine.model_runner import Decode, Prefill
+from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
-from models.engine.rows import Decoding, Reading
 from models.engine.sampling import Logits, Sampler, Sampling
-from models.engine.slots import SlotSession
 from models.export.graph import AbsmaxRanges, build, equalize, measure
 from tests.unit.test_graph import VARIANTS, make_model
 
@@ -61,13 +61,15 @@ def test_equalization_changes_no_result_and_levels(variant: str) -> None:
         assert after.values[number].numpy() == pytest.approx(kv_ranges.values[number], rel=1e-3)
 
 
-def opened(model: PreTrainedModel, directory: Path, kv_ranges: AbsmaxRanges | None) -> SlotSession:
+def opened(
+    model: PreTrainedModel, directory: Path, kv_ranges: AbsmaxRanges | None
+) -> OnnxModelRunner:
     directory.mkdir()
     build(model, directory / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (directory / "config.json").write_text(
         json.dumps({"max_position_embeddings": model.config.max_position_embeddings})
     )
-    return SlotSession.load(directory / Precision.INT8.file, device="cpu", threads=1, rows=3)
+    return OnnxModelRunner.load(directory / Precision.INT8.file, device="cpu", threads=1, slots=3)
 
 
 class Recorder(Sampler):
@@ -82,15 +84,13 @@ class Recorder(Sampler):
         return super().choose(logits)
 
 
-def results(session: SlotSession) -> list[Logits]:
+def results(session: OnnxModelRunner) -> list[Logits]:
     """Read in two parts, the second beside a row that decodes; then decode in both rows."""
-    session.read(0, TEXT[:30], 0)
-    session.advance(Reading(1, TEXT[:20], 0, ends=False), [])
+    session.prefill(0, TEXT[:30], 0)
+    session.run(Prefill(1, TEXT[:20], 0, ends=False), [])
     recorder = Recorder()
-    read, _ = session.advance(
-        Reading(1, TEXT[20:40], 20, ends=True), [Decoding(TEXT[30], 30, recorder)]
-    )
-    session.advance(None, [Decoding(TEXT[31], 31, recorder), Decoding(TEXT[40], 40, recorder)])
+    read, _ = session.run(Prefill(1, TEXT[20:40], 20, ends=True), [Decode(TEXT[30], 30, recorder)])
+    session.run(None, [Decode(TEXT[31], 31, recorder), Decode(TEXT[40], 40, recorder)])
     assert read is not None
     return [read, *recorder.kept]
 

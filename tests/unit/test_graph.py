@@ -19,9 +19,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from models.engine import Engine, EngineLimits, Sampling
-from models.engine.rows import Decoding, Reading
+from models.engine.model_runner import Decode, Prefill
+from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler
-from models.engine.slots import SlotSession
 from models.export.graph import build
 from schemas.errors import ModelError, UnsupportedArchitecture
 
@@ -121,7 +121,7 @@ async def test_two_hundred_mixed_prompts_give_the_tokens_of_transformers(
         directory,
         device="cpu",
         threads=2,
-        limits=EngineLimits(chunk_tokens=chunk, generation_rows=12),
+        limits=EngineLimits(chunk_tokens=chunk, generation_slots=12),
     )
     asked = prompts(200)
     digits = (10, 11, 12, 13, 14)
@@ -209,23 +209,23 @@ def test_a_part_beside_rows_that_decode_is_as_if_alone(
     served: tuple[PreTrainedModel, Path],
 ) -> None:
     model, directory = served
-    slots = SlotSession.load(directory / "decoder.onnx", device="cpu", threads=1, rows=4)
+    slots = OnnxModelRunner.load(directory / "decoder.onnx", device="cpu", threads=1, slots=4)
     longer, other, read = (
         [n * 7 % VOCABULARY for n in range(40)],
         [7, 8, 9],
         [n * 5 % VOCABULARY for n in range(30)],
     )
-    slots.read(0, longer, 0)
-    slots.read(1, other, 0)
-    nothing, _ = slots.advance(
-        Reading(3, read[:20], 0, ends=False), [Decoding(5, len(longer), Sampler(Sampling()))]
+    slots.prefill(0, longer, 0)
+    slots.prefill(1, other, 0)
+    nothing, _ = slots.run(
+        Prefill(3, read[:20], 0, ends=False), [Decode(5, len(longer), Sampler(Sampling()))]
     )
     assert nothing is None
     decoding = [
-        Decoding(6, len(longer) + 1, Sampler(Sampling())),
-        Decoding(9, len(other), Sampler(Sampling())),
+        Decode(6, len(longer) + 1, Sampler(Sampling())),
+        Decode(9, len(other), Sampler(Sampling())),
     ]
-    logits, chosen = slots.advance(Reading(3, read[20:], 20), decoding)
+    logits, chosen = slots.run(Prefill(3, read[20:], 20), decoding)
     with torch.no_grad():
         after = [
             model(torch.tensor([ids])).logits[0, -1].numpy()
@@ -237,15 +237,15 @@ def test_a_part_beside_rows_that_decode_is_as_if_alone(
 
 
 def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
-    slots = SlotSession.load(
+    slots = OnnxModelRunner.load(
         write(make_model("llama"), tmp_path / "model") / "decoder.onnx",
         device="cpu",
         threads=1,
-        rows=4,
+        slots=4,
     )
-    slots.read(1, [5, 6, 7], 0)
+    slots.prefill(1, [5, 6, 7], 0)
     slots._copy_whole(1, 3)
-    np.testing.assert_array_equal(slots.read(3, [8], 3), slots.read(1, [8], 3))
+    np.testing.assert_array_equal(slots.prefill(3, [8], 3), slots.prefill(1, [8], 3))
 
 
 def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
@@ -258,18 +258,18 @@ def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
     next(node for node in earlier.graph.input if node.name == "parts").name = "sizes"
     onnx.save(earlier, file)
     with pytest.raises(ModelError, match=r"decoder\.onnx was exported by an earlier version"):
-        SlotSession.load(file, device="cpu", threads=1, rows=1)
+        OnnxModelRunner.load(file, device="cpu", threads=1, slots=1)
 
 
 def test_a_prompt_of_several_parts_has_the_logits_of_one(tmp_path: Path) -> None:
     model = make_model("qwen3", max_position_embeddings=2048)
-    slots = SlotSession.load(
-        write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, rows=1
+    slots = OnnxModelRunner.load(
+        write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, slots=1
     )
     tokens = [n * 11 % VOCABULARY for n in range(1100)]
     with torch.no_grad():
         expected = model(torch.tensor([tokens])).logits[0].numpy()
-    every = slots.read_all(0, tokens, 0)
+    every = slots.prefill_logits(0, tokens, 0)
     assert every.shape == expected.shape
     np.testing.assert_allclose(every, expected, atol=5e-3, rtol=1e-2)
-    np.testing.assert_allclose(slots.read(0, tokens, 0), every[-1], atol=1e-3)
+    np.testing.assert_allclose(slots.prefill(0, tokens, 0), every[-1], atol=1e-3)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from models.engine import COMPARISON, Engine, Precision, chosen_precision
+from models.engine import PRECISION_FILE, Engine, Precision, chosen_precision
 from models.engine.precision import served_precision
 from models.export.export import export
 from models.export.graph import build, measure, smooth
@@ -53,7 +53,7 @@ def test_int8_is_chosen_where_quality_holds(
 
 @pytest.mark.slow
 def test_the_house_model_is_served_in_int8(house: Path) -> None:
-    found = json.loads((house / COMPARISON).read_text())
+    found = json.loads((house / PRECISION_FILE).read_text())
     assert found["pairs"] == 40
     assert found["rating_agreement"] > 0.9
     assert found["chosen"] == "int8"
@@ -65,7 +65,7 @@ def test_the_house_model_is_served_in_int8(house: Path) -> None:
     assert (house / "decoder.int8.onnx").stat().st_size < 0.5 * (
         house / "decoder.onnx"
     ).stat().st_size
-    assert COMPARISON in verify(house).files
+    assert PRECISION_FILE in verify(house).files
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
 
 def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert chosen_precision(tmp_path) is Precision.FP32
-    (tmp_path / COMPARISON).write_text("{}")
+    (tmp_path / PRECISION_FILE).write_text("{}")
     with pytest.raises(ModelError, match="does not tell which precision"):
         chosen_precision(tmp_path)
 

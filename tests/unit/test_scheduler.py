@@ -8,36 +8,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine.limits import EngineLimits
-from models.engine.requests import Kind
-from models.engine.static.scheduler import Scheduler, calls
+from models.engine.requests import RequestKind
+from models.engine.static.scheduler import BatchScheduler, calls
 
-RATING, GENERATION = Kind.RATING, Kind.GENERATION
+RATING, GENERATION = RequestKind.RATING, RequestKind.GENERATION
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    kind: Kind
+    kind: RequestKind
     length: int
 
 
-def asked(kind: Kind, *lengths: int) -> list[Asked]:
+def asked(kind: RequestKind, *lengths: int) -> list[Asked]:
     return [Asked(kind, length) for length in lengths]
 
 
-def next_lengths(scheduler: Scheduler[Asked]) -> list[int]:
+def next_lengths(scheduler: BatchScheduler[Asked]) -> list[int]:
     batch = scheduler.next_batch()
     assert batch is not None
     return [request.length for request in batch.requests]
 
 
-def next_kind(scheduler: Scheduler[Asked]) -> Kind:
+def next_kind(scheduler: BatchScheduler[Asked]) -> RequestKind:
     batch = scheduler.next_batch()
     assert batch is not None
     return batch.kind
 
 
 @pytest.mark.parametrize(
-    "name", ["requests", "call_tokens", "rating_rows", "generation_rows", "generation_tokens"]
+    "name", ["requests", "call_tokens", "rating_batch", "generation_slots", "generation_tokens"]
 )
 def test_a_limit_below_one_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
@@ -45,40 +45,44 @@ def test_a_limit_below_one_is_refused_by_name(name: str) -> None:
 
 
 def test_nothing_waits_at_first() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits())
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits())
     assert scheduler.next_batch() is None
     assert len(scheduler) == 0
 
 
 def test_the_oldest_is_joined_by_those_nearest_in_length() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(rating_rows=3))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(rating_batch=3))
     scheduler.add(asked(RATING, 50, 10, 90, 48, 53, 11))
     assert next_lengths(scheduler) == [48, 50, 53]
     assert next_lengths(scheduler) == [10, 11, 90]
 
 
 def test_padding_counts_against_the_budget() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(call_tokens=100))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(call_tokens=100))
     scheduler.add(asked(RATING, 30, 30, 30, 40))
     assert next_lengths(scheduler) == [30, 30, 30]  # with 40, four rows would take 160
     assert next_lengths(scheduler) == [40]
 
 
 def test_a_prompt_over_the_budget_runs_alone() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(generation_tokens=100))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(generation_tokens=100))
     scheduler.add(asked(GENERATION, 500, 2, 2))
     assert next_lengths(scheduler) == [500]
     assert next_lengths(scheduler) == [2, 2]
 
 
 def test_each_kind_has_its_own_number_of_rows() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(rating_rows=4, generation_rows=2))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(
+        EngineLimits(rating_batch=4, generation_slots=2)
+    )
     scheduler.add([*asked(RATING, 1, 1, 1, 1, 1), *asked(GENERATION, 1, 1, 1)])
     assert [len(next_lengths(scheduler)) for _ in range(4)] == [4, 2, 1, 1]
 
 
 def test_ratings_that_waited_for_one_batch_of_generations_all_go_before_the_next() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(rating_rows=2, generation_rows=1))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(
+        EngineLimits(rating_batch=2, generation_slots=1)
+    )
     scheduler.add(asked(GENERATION, 1, 1, 1))
     assert next_kind(scheduler) is GENERATION
     scheduler.add(asked(RATING, 1, 1))
@@ -94,7 +98,7 @@ def test_ratings_that_waited_for_one_batch_of_generations_all_go_before_the_next
 
 
 def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits(rating_rows=1))
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(rating_batch=1))
     scheduler.add(asked(GENERATION, 1))
     kinds = []
     for _ in range(3):
@@ -104,7 +108,7 @@ def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
 
 
 def test_dropped_requests_never_run() -> None:
-    scheduler: Scheduler[Asked] = Scheduler(EngineLimits())
+    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits())
     scheduler.add([*asked(RATING, 1, 2), *asked(GENERATION, 3, 4)])
     assert [
         request.length for request in scheduler.drop(lambda request: request.length % 2 == 0)
@@ -115,16 +119,16 @@ def test_dropped_requests_never_run() -> None:
 
 
 @given(
-    requests=st.lists(st.tuples(st.sampled_from(Kind), st.integers(1, 300)), max_size=60),
+    requests=st.lists(st.tuples(st.sampled_from(RequestKind), st.integers(1, 300)), max_size=60),
     tokens=st.integers(1, 500),
     rows=st.integers(1, 10),
 )
 def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
-    requests: list[tuple[Kind, int]], tokens: int, rows: int
+    requests: list[tuple[RequestKind, int]], tokens: int, rows: int
 ) -> None:
-    scheduler: Scheduler[Asked] = Scheduler(
+    scheduler: BatchScheduler[Asked] = BatchScheduler(
         EngineLimits(
-            call_tokens=tokens, rating_rows=rows, generation_rows=rows, generation_tokens=tokens
+            call_tokens=tokens, rating_batch=rows, generation_slots=rows, generation_tokens=tokens
         )
     )
     waiting = [Asked(kind, length) for kind, length in requests]

@@ -13,11 +13,11 @@ import pytest
 from models.engine import Engine, Sampling
 from models.engine.continuous import Continuous
 from models.engine.device import open_session
-from models.engine.lane import Lane
+from models.engine.onnx_runner import FP16_FILE, OnnxModelRunner
 from models.engine.prefixes import Prefixes
+from models.engine.replica import Replica
 from models.engine.sampling import Sampler, Shortlist
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
-from models.engine.slots import FP16_FILE, SlotSession
 from models.export.export import export
 from models.export.graph.shortlist import build
 from schemas.errors import EngineError
@@ -111,8 +111,8 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
 
     async def generated(chooser: Shortlister | None) -> list[tuple[int, ...]]:
         session, device = open_session(file, "cpu", 1)
-        slots = SlotSession(session, device, 256, 10, chooser)
-        engine = Engine([Lane(Continuous(slots, 8, Prefixes(range(8, 10)), 32))])
+        slots = OnnxModelRunner(session, device, 256, 10, chooser)
+        engine = Engine([Replica(Continuous(slots, 8, Prefixes(range(8, 10)), 32))])
         samplings = [replace(one, max_tokens=12) for one in SAMPLINGS.values()]
         asked = [
             engine.generate(prompt, samplings[number % len(samplings)], ())

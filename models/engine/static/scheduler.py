@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from models.engine.limits import EngineLimits
-from models.engine.requests import Kind
+from models.engine.requests import RequestKind
 
 
 class Waiting(Protocol):
     """What the scheduler knows of a request."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """Which batches it may join."""
 
     @property
@@ -33,26 +33,26 @@ W = TypeVar("W", bound=Waiting)
 class Batch(Generic[W]):
     """Requests of one kind to run together, shortest prompt first."""
 
-    kind: Kind
+    kind: RequestKind
     requests: tuple[W, ...]
 
 
-class Scheduler(Generic[W]):
+class BatchScheduler(Generic[W]):
     """Holds the waiting requests and chooses batches."""
 
     def __init__(self, limits: EngineLimits) -> None:
         self._bounds = {
-            Kind.RATING: (limits.rating_rows, limits.call_tokens),
-            Kind.GENERATION: (limits.generation_rows, limits.generation_tokens),
+            RequestKind.RATING: (limits.rating_batch, limits.call_tokens),
+            RequestKind.GENERATION: (limits.generation_slots, limits.generation_tokens),
         }
-        self._waiting: dict[Kind, list[tuple[int, W]]] = {
-            kind: [] for kind in Kind
+        self._waiting: dict[RequestKind, list[tuple[int, W]]] = {
+            kind: [] for kind in RequestKind
         }  # (serial number, request), oldest first
         self._serial = 0
         self._due_before = (
             0  # ratings with a lower serial number have waited for a batch of generations
         )
-        self._last: Kind | None = None
+        self._last: RequestKind | None = None
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._waiting.values())
@@ -81,19 +81,22 @@ class Scheduler(Generic[W]):
         batch = Batch(kind, tuple(waiting[index][1] for index in chosen))
         taken = set(chosen)
         self._waiting[kind] = [entry for index, entry in enumerate(waiting) if index not in taken]
-        if kind is Kind.GENERATION:
+        if kind is RequestKind.GENERATION:
             self._due_before = self._serial
         self._last = kind
         return batch
 
-    def _next_kind(self) -> Kind | None:
-        ratings, generations = self._waiting[Kind.RATING], self._waiting[Kind.GENERATION]
+    def _next_kind(self) -> RequestKind | None:
+        ratings, generations = (
+            self._waiting[RequestKind.RATING],
+            self._waiting[RequestKind.GENERATION],
+        )
         if not ratings:
-            return Kind.GENERATION if generations else None
+            return RequestKind.GENERATION if generations else None
         due = ratings[0][0] < self._due_before
-        if due or not generations or self._last is not Kind.RATING:
-            return Kind.RATING
-        return Kind.GENERATION
+        if due or not generations or self._last is not RequestKind.RATING:
+            return RequestKind.RATING
+        return RequestKind.GENERATION
 
 
 def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:

@@ -1,8 +1,8 @@
-"""A lane: one thread that owns a model's rows and their schedule.
+"""A replica: one thread that owns a model's rows and their schedule.
 
 The thread's life is a loop: take in what has arrived, have the core work, answer. A fault of the
 model fails what was running and nothing else. After several in a row, or a fault of another kind,
-every request of the lane fails and the model is opened anew; where that is not possible, every
+every request of the replica fails and the model is opened anew; where that is not possible, every
 later request fails too. Nothing waits for ever.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.engine.budget import Budget
+from models.engine.budget import ThreadBudget
 from models.engine.core import Answered, Core, Model
 from models.engine.inbox import Inbox
 from models.engine.limits import EngineLimits
@@ -37,7 +37,7 @@ class EngineStats:
     generated_tokens: int = 0
     """Tokens of their generations."""
     busy_seconds: float = 0.0
-    """Time spent at work, that of all lanes together."""
+    """Time spent at work, that of all replicas together."""
     calls: int = 0
     """Calls of the model."""
     read_tokens: int = 0
@@ -46,7 +46,7 @@ class EngineStats:
     """Prompt tokens whose keys and values were there already, from another request."""
 
 
-class Lane:
+class Replica:
     """Answers requests with one core. ``put`` may be called from any event loop, the rest from any
     thread.
     """
@@ -58,7 +58,7 @@ class Lane:
         *,
         reopen: Callable[[], Core] | None = None,
         threads: int = 1,
-        budget: Budget | None = None,
+        budget: ThreadBudget | None = None,
     ) -> None:
         """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and
         callers wait.
@@ -69,7 +69,7 @@ class Lane:
         self._core = core
         self._reopen = reopen
         self._threads = threads
-        self._budget = budget or Budget(threads)
+        self._budget = budget or ThreadBudget(threads)
         self._failures = 0  # turns that failed since the last answer
         self._inbox: Inbox[AnyRequest] = Inbox(requests)
         self._unanswered: set[AnyRequest] = (
@@ -90,7 +90,7 @@ class Lane:
         return self._stats
 
     async def put(self, request: AnyRequest) -> None:
-        """Hand in a request, once there is room. Raises EngineError where the lane is closed."""
+        """Hand in a request, once there is room. Raises EngineError where the replica is closed."""
         await self._inbox.put(request)
 
     def close(self) -> None:

@@ -12,19 +12,19 @@ from models.engine.core import Answered, Counts
 from models.engine.limits import EngineLimits
 from models.engine.requests import AnyRequest, GenerationRequest, RatingRequest
 from models.engine.sampling import digit_probabilities
-from models.engine.static.decoding import Decoding
-from models.engine.static.scheduler import Batch, Scheduler
-from models.engine.static.session import Runner
+from models.engine.static.batch_runner import BatchRunner
+from models.engine.static.generation_batch import GenerationBatch
+from models.engine.static.scheduler import Batch, BatchScheduler
 
 
-class Batches:
-    """A Core over a Runner."""
+class StaticBatching:
+    """A Core over a BatchRunner."""
 
-    def __init__(self, runner: Runner[Any], limits: EngineLimits | None = None) -> None:
+    def __init__(self, runner: BatchRunner[Any], limits: EngineLimits | None = None) -> None:
         limits = limits or EngineLimits()
         self.model = runner
         self._limits = replace(limits, call_tokens=min(limits.call_tokens, runner.most_tokens))
-        self._scheduler: Scheduler[AnyRequest] = Scheduler(self._limits)
+        self._scheduler: BatchScheduler[AnyRequest] = BatchScheduler(self._limits)
         self._running: dict[AnyRequest, None] = {}
         self.counts = Counts()
 
@@ -70,6 +70,6 @@ class Batches:
             request for request in batch.requests if isinstance(request, GenerationRequest)
         ]
         if generations:
-            for ended in Decoding(self.model, generations, self._limits.call_tokens).run():
+            for ended in GenerationBatch(self.model, generations, self._limits.call_tokens).run():
                 self.counts.calls += ended is None
                 yield ended

@@ -3,7 +3,7 @@
 The graph is optimum's ``text-generation-with-past`` export: ``input_ids``, ``attention_mask``,
 ``position_ids`` and ``past_key_values.*`` in, ``logits`` and ``present.*`` out. Prompts of a batch
 are padded on the left, so that the last position is every row's own last token. What the rest of
-the engine needs of it is ``Runner``; another graph, with another cache, is another Runner.
+the engine needs of it is ``BatchRunner``; another graph, with another cache, is another BatchRunner.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _LOGITS_BYTES = 512 * 2**20
 """Most memory for the logits of a prompt batch: the plain graph gives them for all positions."""
 
 
-class Runner(Model, Protocol[C]):
+class BatchRunner(Model, Protocol[C]):
     """Computes for the engine. ``C`` is the cache of a batch in decoding; rows keep their order.
 
     All methods are called from one thread. Logits are float32 [rows, vocabulary]. Raises
@@ -74,8 +74,8 @@ class PaddedCache:
     """[rows]: where the next token of each row stands."""
 
 
-class OnnxSession:
-    """The Runner of a plain exported graph."""
+class OnnxBatchRunner:
+    """The BatchRunner of a plain exported graph."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, device: str, context_window: int, file: Path
@@ -112,7 +112,7 @@ class OnnxSession:
     @classmethod
     def load(
         cls, directory: Path, *, device: str, threads: int | None, memory_gb: float | None = None
-    ) -> "OnnxSession":
+    ) -> "OnnxBatchRunner":
         """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is
         missing or unusable.
         """

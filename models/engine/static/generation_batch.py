@@ -8,8 +8,8 @@ import numpy as np
 
 from models.engine.requests import Generation, GenerationRequest
 from models.engine.sampling import Logits, Sampler
+from models.engine.static.batch_runner import BatchRunner
 from models.engine.static.scheduler import calls
-from models.engine.static.session import Runner
 
 C = TypeVar("C")
 
@@ -33,13 +33,13 @@ class Row:
         return Generation(tuple(self.ids), token if stopped else None) if self.done else None
 
 
-class Decoding(Generic[C]):
+class GenerationBatch(Generic[C]):
     """A batch of generations. Finished rows stay until a quarter are, since taking rows out is a
     copy.
     """
 
     def __init__(
-        self, runner: Runner[C], requests: Sequence[GenerationRequest], call_tokens: int
+        self, runner: BatchRunner[C], requests: Sequence[GenerationRequest], call_tokens: int
     ) -> None:
         """Get ready. ``requests`` come by ascending length; their prompts run in calls of at most
         ``call_tokens``.

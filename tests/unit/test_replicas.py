@@ -1,4 +1,4 @@
-"""Several lanes over the same weights: which prompt goes where, what they share, and what they do
+"""Several replicas over the same weights: which prompt goes where, what they share, and what they do
 not.
 """
 
@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine import Budget, Engine, EngineLimits, Generation, Sampling
+from models.engine import Engine, EngineLimits, Generation, Sampling, ThreadBudget
 from models.engine.core import Core
-from models.engine.lane import Lane
-from models.engine.opening import lanes_of
+from models.engine.loading import replicas_of
+from models.engine.replica import Replica
 from models.engine.routing import Router
-from models.engine.static.batches import Batches
+from models.engine.static.batching import StaticBatching
 from schemas.errors import EngineError
 from tests.unit.engine_model import TinyModel, open_tiny
 from tests.unit.test_graph import assert_greedy, make_model, prompts, write
@@ -39,14 +39,14 @@ def test_prompts_with_nothing_in_common_are_spread() -> None:
 def test_a_rating_follows_its_passage_even_where_more_waits() -> None:
     router = Router(2)
     home = router.take(passage(1))
-    router.take(passage(2))  # the other lane is at work as well
+    router.take(passage(2))  # the other replica is at work as well
     for number in (3, 4, 5):
         router.take(passage(number))
     router.take(passage(9, 3000))
     assert router.take([*passage(1), 7, 8, 9]) == home
 
 
-def test_a_lane_without_work_takes_what_another_has_read_before() -> None:
+def test_a_replica_without_work_takes_what_another_has_read_before() -> None:
     router = Router(2)
     assert router.take([*TEMPLATE, *passage(1)]) == 0
     assert router.take([*TEMPLATE, *passage(2)]) == 1
@@ -54,30 +54,32 @@ def test_a_lane_without_work_takes_what_another_has_read_before() -> None:
 
 def test_a_template_that_all_share_does_not_keep_its_prompts_together() -> None:
     router = Router(2)
-    lanes = [router.take([*TEMPLATE, *passage(number)]) for number in range(1, 21)]
-    assert lanes.count(0) == lanes.count(1) == 10
+    replicas = [router.take([*TEMPLATE, *passage(number)]) for number in range(1, 21)]
+    assert replicas.count(0) == replicas.count(1) == 10
 
 
 @given(
     st.lists(st.tuples(st.integers(1, 5), st.integers(0, 200), st.booleans()), max_size=60),
     st.integers(1, 4),
 )
-def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], lanes: int) -> None:
-    router = Router(lanes)
+def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], replicas: int) -> None:
+    router = Router(replicas)
     waiting: list[tuple[int, list[int]]] = []
     for number, length, answered in asked:
         prompt = passage(number, length)
         waiting.append((router.take(prompt), prompt))
         if answered:
             router.done(*waiting.pop(0))
-    for lane, prompt in waiting:
-        router.done(lane, prompt)
-    # Nothing waits anywhere, so that new prompts are spread from the first lane on.
-    assert [router.take(passage(100 + number)) for number in range(lanes)] == list(range(lanes))
+    for replica, prompt in waiting:
+        router.done(replica, prompt)
+    # Nothing waits anywhere, so that new prompts are spread from the first replica on.
+    assert [router.take(passage(100 + number)) for number in range(replicas)] == list(
+        range(replicas)
+    )
 
 
 @pytest.mark.parametrize(
-    ("size", "threads", "lanes"),
+    ("size", "threads", "replicas"),
     [
         (1_000_000, 2, 2),
         (1_000_000, 16, 16),
@@ -86,13 +88,13 @@ def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], lanes: i
         (1, 1, 1),
     ],
 )
-def test_small_models_have_a_lane_a_thread_and_large_ones_fewer(
-    tmp_path: Path, size: int, threads: int, lanes: int
+def test_small_models_have_a_replica_a_thread_and_large_ones_fewer(
+    tmp_path: Path, size: int, threads: int, replicas: int
 ) -> None:
     file = tmp_path / "decoder.onnx"
     with file.open("wb") as sparse:
         sparse.truncate(size)
-    assert lanes_of(file, threads) == lanes
+    assert replicas_of(file, threads) == replicas
 
 
 def test_weights_beside_the_graph_count(tmp_path: Path) -> None:
@@ -100,18 +102,23 @@ def test_weights_beside_the_graph_count(tmp_path: Path) -> None:
     for name, size in (("decoder.onnx", 1_000), ("decoder.onnx.data", 3_000_000_000)):
         with (tmp_path / name).open("wb") as sparse:
             sparse.truncate(size)
-    assert lanes_of(file, 16) == 1
+    assert replicas_of(file, 16) == 1
 
 
-def test_what_is_held_is_divided_between_lanes() -> None:
-    two = EngineLimits(requests=1001, generation_rows=16, held_rows=32).divided(2)
-    assert (two.requests, two.generation_rows, two.held_rows, two.chunk_tokens) == (501, 8, 16, 192)
-    many = EngineLimits(requests=8, generation_rows=2, held_rows=32).divided(16)
-    assert (many.requests, many.generation_rows, many.held_rows) == (1, 2, 4)
+def test_what_is_held_is_divided_between_replicas() -> None:
+    two = EngineLimits(requests=1001, generation_slots=16, prefix_slots=32).divided(2)
+    assert (two.requests, two.generation_slots, two.prefix_slots, two.chunk_tokens) == (
+        501,
+        8,
+        16,
+        192,
+    )
+    many = EngineLimits(requests=8, generation_slots=2, prefix_slots=32).divided(16)
+    assert (many.requests, many.generation_slots, many.prefix_slots) == (1, 2, 4)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-async def test_lanes_give_the_tokens_of_transformers(tmp_path: Path, threads: int) -> None:
+async def test_replicas_give_the_tokens_of_transformers(tmp_path: Path, threads: int) -> None:
     model = make_model("qwen3")
     engine = Engine.load(write(model, tmp_path / "model"), device="cpu", threads=threads)
     asked, places = prompts(60), asyncio.Semaphore(12)
@@ -123,7 +130,7 @@ async def test_lanes_give_the_tokens_of_transformers(tmp_path: Path, threads: in
             return written
 
     try:
-        assert engine.lanes == threads
+        assert engine.replicas == threads
         written = await asyncio.gather(*map(write_and_rate, asked))
         stats = engine.stats()
     finally:
@@ -135,16 +142,16 @@ async def test_lanes_give_the_tokens_of_transformers(tmp_path: Path, threads: in
     assert stats.reused_tokens > 0.8 * rated, "ratings did not find their passages"
 
 
-async def test_a_fault_in_one_lane_does_not_reach_another(tiny_model: TinyModel) -> None:
-    class Broken(Batches):
+async def test_a_fault_in_one_replica_does_not_reach_another(tiny_model: TinyModel) -> None:
+    class Broken(StaticBatching):
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")
 
     def whole() -> Core:
-        return Batches(open_tiny(tiny_model))
+        return StaticBatching(open_tiny(tiny_model))
 
-    lanes = [Lane(Broken(open_tiny(tiny_model)), reopen=whole), Lane(whole())]
-    engine = Engine(lanes)
+    replicas = [Replica(Broken(open_tiny(tiny_model)), reopen=whole), Replica(whole())]
+    engine = Engine(replicas)
     try:
         both = await asyncio.gather(
             engine.rate([1], DIGITS), engine.rate([2], DIGITS), return_exceptions=True
@@ -157,7 +164,7 @@ async def test_a_fault_in_one_lane_does_not_reach_another(tiny_model: TinyModel)
 
 
 def test_a_budget_is_never_exceeded_and_large_takers_get_their_turn() -> None:
-    budget = Budget(3)
+    budget = ThreadBudget(3)
     guard = threading.Lock()
     taken, most, turns = 0, 0, {1: 0, 2: 0, 9: 0}
     until = time.monotonic() + 0.3

@@ -1,4 +1,4 @@
-"""Rows of keys and values, as a schedule sees them: what one call of the model does."""
+"""ModelRunner of keys and values, as a schedule sees them: what one call of the model does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from models.engine.sampling import Logits, Sampler
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Prefill:
     """A part of a prompt, to be appended to a row that holds ``past`` tokens."""
 
-    row: int
+    slot: int
     tokens: Sequence[int]
     past: int
     ends: bool = True
@@ -24,7 +24,7 @@ class Reading:
         return [len(self.tokens) - 1] if self.ends else []
 
 
-class Decoding(NamedTuple):
+class Decode(NamedTuple):
     """One token, to be appended to a row that holds ``length`` of them. ``sampler`` chooses the one
     after it.
     """
@@ -34,11 +34,11 @@ class Decoding(NamedTuple):
     sampler: Sampler
 
 
-class Rows(Model, Protocol):
-    """Rows of fixed capacity, numbered from 0. All methods belong to one thread."""
+class ModelRunner(Model, Protocol):
+    """ModelRunner of fixed capacity, numbered from 0. All methods belong to one thread."""
 
-    def advance(
-        self, reading: Reading | None, decoding: Sequence[Decoding]
+    def run(
+        self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | None, list[int]]:
         """One call of the model: read into a row, and decode in the first rows, of which that one
         is none.

@@ -1,8 +1,8 @@
-"""Rows of keys and values in memory of fixed capacity, over the engine's own graph
+"""ModelRunner of keys and values in memory of fixed capacity, over the engine's own graph
 (``models/export/graph/decoder.py``).
 
 Each sequence has a row. The graph appends to it in place, so a step costs what it computes and no
-copy. Rows may differ in length. One call reads a part of any size into one row, and decodes a token
+copy. ModelRunner may differ in length. One call reads a part of any size into one row, and decodes a token
 in each of the first rows.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.engine.context_window import context_window_of
 from models.engine.device import open_session
-from models.engine.rows import Decoding, Reading
+from models.engine.model_runner import Decode, Prefill
 from models.engine.sampling import Logits
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from schemas.errors import EngineError, ModelError
@@ -48,8 +48,8 @@ class _Tensor:
     address: int
 
 
-class SlotSession:
-    """The rows, and the computations over them: ``Rows``. All methods belong to one thread.
+class OnnxModelRunner:
+    """The rows, and the computations over them: ``ModelRunner``. All methods belong to one thread.
 
     There is one row more than is told of. It stands in where nothing is read, and where nothing
     decodes: the graph's attention over rows that decode does not bear to have none.
@@ -60,7 +60,7 @@ class SlotSession:
         session: onnxruntime.InferenceSession,
         device: str,
         context_window: int,
-        rows: int,
+        slots: int,
         shortlister: Shortlister | None = None,
     ) -> None:
         """``shortlister`` chooses the tokens of a step where the logits lie; without, they are
@@ -70,7 +70,7 @@ class SlotSession:
         self._shortlister = shortlister
         self.device = device
         self.context_window = context_window
-        self.rows = rows
+        self.slots = slots
         inputs = {node.name: node for node in session.get_inputs()}
         logits = {node.name: node for node in session.get_outputs()}["logits"]
         self.vocabulary, self._logits_type = int(logits.shape[-1]), _TYPES[logits.type]
@@ -82,7 +82,7 @@ class SlotSession:
             _TYPES[form.type],
         )
         self._capacity = 0
-        self._reached = [0] * (rows + 1)
+        self._reached = [0] * (slots + 1)
         """The most tokens that each row has held: what a larger memory has to take over."""
         self._tensors: list[_Tensor] = []
         self._bindings: dict[tuple[int, tuple[int, int]], onnxruntime.IOBinding] = {}
@@ -97,9 +97,9 @@ class SlotSession:
         *,
         device: str,
         threads: int | None,
-        rows: int,
+        slots: int,
         memory_gb: float | None = None,
-    ) -> "SlotSession":
+    ) -> "OnnxModelRunner":
         """Open a graph and the ``config.json`` beside it. Raises ModelError where one is missing or
         unusable.
         """
@@ -116,19 +116,19 @@ class SlotSession:
             session,
             device,
             window,
-            rows,
+            slots,
             Shortlister.load(sifting, device, memory_gb) if sifts else None,
         )
 
-    def another(self) -> "SlotSession":
+    def another(self) -> "OnnxModelRunner":
         """As many rows again over the same weights, for another thread: a session may compute in
         several at once.
         """
-        return SlotSession(
-            self._session, self.device, self.context_window, self.rows, self._shortlister
+        return OnnxModelRunner(
+            self._session, self.device, self.context_window, self.slots, self._shortlister
         )
 
-    def read(self, row: int, tokens: Sequence[int], past: int) -> Logits:
+    def prefill(self, row: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a row that holds ``past`` of them; logits after the last, float32
         [vocabulary].
 
@@ -138,7 +138,7 @@ class SlotSession:
             logits = self._host(self._compute(part, part.wanted, [], "cpu"))
         return logits[0]
 
-    def read_all(self, row: int, tokens: Sequence[int], past: int) -> Logits:
+    def prefill_logits(self, row: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a row that holds ``past`` of them; logits after each, float32
         [tokens, vocabulary].
 
@@ -152,25 +152,25 @@ class SlotSession:
             [self._host(logits)[:-1] for logits in computed]
         )  # the last is of the row that stands in
 
-    def advance(
-        self, reading: Reading | None, decoding: Sequence[Decoding]
+    def run(
+        self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | None, list[int]]:
-        """See Rows."""
-        wanted = reading.wanted if reading is not None else []
+        """See ModelRunner."""
+        wanted = prefill.wanted if prefill is not None else []
         if self._shortlister is not None and not wanted:
-            logits = self._compute(reading, wanted, decoding, self.device)
+            logits = self._compute(prefill, wanted, decodes, self.device)
             return None, self._shortlister.choose(
-                logits, [each.sampler for each in decoding] or [None]
-            )[: len(decoding)]
-        rows = self._host(self._compute(reading, wanted, decoding, "cpu"))
+                logits, [each.sampler for each in decodes] or [None]
+            )[: len(decodes)]
+        rows = self._host(self._compute(prefill, wanted, decodes, "cpu"))
         chosen = [
             each.sampler.choose(row)
-            for each, row in zip(decoding, rows[len(wanted) :], strict=False)
+            for each, row in zip(decodes, rows[len(wanted) :], strict=False)
         ]
         return (rows[0] if wanted else None), chosen
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """See Rows. On a device the whole row is copied, by way of the host: onnxruntime knows no
+        """See ModelRunner. On a device the whole row is copied, by way of the host: onnxruntime knows no
         shorter one.
         """
         if self.device == "cpu":
@@ -202,21 +202,21 @@ class SlotSession:
         return logits
 
     def _compute(
-        self, reading: Reading | None, wanted: Sequence[int], decoding: Sequence[Decoding], to: str
+        self, prefill: Prefill | None, wanted: Sequence[int], decodes: Sequence[Decode], to: str
     ) -> onnxruntime.OrtValue:
         """Logits of what is wanted of the reading, then of each row that decodes, or of the one
         that stands in.
         """
-        spare = self.rows
-        read = reading or Reading(spare, (), 0)
-        lengths = [each.length for each in decoding]
+        spare = self.slots
+        read = prefill or Prefill(spare, (), 0)
+        lengths = [each.length for each in decodes]
         self._reach(
-            [read.row, *range(len(decoding))],
+            [read.slot, *range(len(decodes))],
             [read.past + len(read.tokens), *(length + 1 for length in lengths)],
         )
         totals = np.array(lengths or [0], np.int32)
-        tokens = [*read.tokens, *([each.token for each in decoding] or [0])]
-        binding = self._binding(read.row, (0, len(decoding)) if decoding else (spare, spare + 1))
+        tokens = [*read.tokens, *([each.token for each in decodes] or [0])]
+        binding = self._binding(read.slot, (0, len(decodes)) if decodes else (spare, spare + 1))
         try:
             form = (len(wanted) + len(totals), self.vocabulary)
             logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
@@ -234,7 +234,7 @@ class SlotSession:
         except Exception as error:  # the library has a dozen classes and no common base but this
             raise EngineError(
                 f"onnxruntime failed on {len(read.tokens)} tokens of a prompt and "
-                f"{len(decoding)} rows: {error}"
+                f"{len(decodes)} rows: {error}"
             ) from error
 
     def _binding(self, row: int, decoding: tuple[int, int]) -> onnxruntime.IOBinding:
@@ -270,7 +270,7 @@ class SlotSession:
         """Room for longer sequences in every row. On the CPU memory is only taken as it is written
         to.
         """
-        form = (self.rows + 1, self._heads, capacity, self._size)
+        form = (self.slots + 1, self._heads, capacity, self._size)
         before = {tensor.name: tensor for tensor in self._tensors}
         try:
             if self.device == "cpu":
@@ -284,19 +284,19 @@ class SlotSession:
                 ]
         except (MemoryError, OSError, RuntimeError) as error:
             raise EngineError(
-                f"no memory for {self.rows} rows of {capacity:,} tokens: {error}"
+                f"no memory for {self.slots} rows of {capacity:,} tokens: {error}"
             ) from error
         self._capacity = capacity
         self._bindings.clear()
 
 
-def _parts(row: int, tokens: Sequence[int], past: int) -> list[Reading]:
+def _parts(row: int, tokens: Sequence[int], past: int) -> list[Prefill]:
     """A prompt that no schedule cuts: what a part attends to is a matrix of its tokens by all
     before.
     """
     starts = range(0, len(tokens), _PART)
     return [
-        Reading(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts
+        Prefill(row, tokens[at : at + _PART], past + at, ends=at == starts[-1]) for at in starts
     ]
 
 
