@@ -1,3 +1,1 @@
-"""The agents: one file each, a small class with an async ``handle(record)`` that gives what
-follows. No Kafka.
-"""
+"""The agents: one class a file, with an async ``handle(record)`` that returns records. No Kafka."""

@@ -10,7 +10,7 @@ from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 
 
 class Backward:
-    """Segment → one Candidate for each sample, or a Rejection."""
+    """Segment → for each sample, a Candidate or a Rejection."""
 
     stage = "backward"
 
@@ -22,8 +22,10 @@ class Backward:
     async def handle(
         self, segment: Segment, at: Offset | None = None
     ) -> list[Candidate | Rejection]:
-        """The candidates of a segment. Samples run side by side; identical instructions are told
-        apart by the curator.
+        """Write ``samples`` instructions for a segment, concurrently.
+
+        A segment whose prompt is too long gives one rejection. Identical instructions are not
+        removed here: the curator's novelty rule does that.
         """
         async with self._service.borrow() as model:
             write = model.write_instruction

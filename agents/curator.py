@@ -1,4 +1,4 @@
-"""Curation: which rated examples are good enough, and new enough, to train on."""
+"""The curator agent: keeps the rated examples that are good and novel enough to train on."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,16 +15,16 @@ from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, S
 
 @dataclass(frozen=True, slots=True)
 class CuratorSettings:
-    """What an example must satisfy. Raises SettingsError for limits that make no sense."""
+    """Thresholds of the curation rules. Raises SettingsError for a threshold out of range."""
 
     threshold: float = 4.0
-    """Lowest rating that passes, 1 to 5. The paper's sets are 4 and 4.5 (arXiv 2308.06259)."""
+    """Lowest rating that passes, 1 to 5. The paper uses 4 and 4.5 (arXiv 2308.06259)."""
     novelty: float = 0.7
-    """ROUGE-L F1 with a kept instruction from which a new one is refused, above 0 and at most 1."""
+    """ROUGE-L F1 with a kept instruction at which a new one is refused; above 0 and at most 1."""
     min_words: int = 4
-    """Fewest words of an instruction."""
+    """Fewest words of an instruction that pass."""
     max_words: int = 150
-    """Most words of an instruction."""
+    """Most words of an instruction that pass."""
     keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
     """Whole words that an instruction must not contain; the default suits text about software."""
     ascii_start: bool = True
@@ -33,27 +33,29 @@ class CuratorSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= 5:
             raise SettingsError(
-                f"the curation threshold is {self.threshold}: ratings go from 1 to 5"
+                f"the curation threshold is {self.threshold}: set it from 1 to 5, as ratings are"
             )
 
 
-_JUDGED = 20_000
-"""Ids whose last judgement is remembered, kept or not: how late the rating of an earlier term may
-come and still be known as one. As many ratings are read again when a partition is taken over.
+_RECENT_RATINGS = 20_000
+"""Number of ids whose latest rating is remembered, kept or not.
+
+It bounds how late a rating of an earlier term may arrive and still be recognised as outdated. When
+a partition is assigned, this number of ratings is read again.
 """
 
 _Rank = tuple[int, str]
-"""Which of two ratings of an example counts: that of the later term, and of one term that of the
-greater release id.
+"""Term and release id of a rating. Of two ratings of an example, the one with the higher rank
+counts.
 """
 
 
-_NEVER: _Rank = (-1, "")
+_UNRATED: _Rank = (-1, "")
 """Below the rank of every rating."""
 
 
 class _Kept(NamedTuple):
-    """What is remembered of a kept example, the index aside."""
+    """State of a kept example outside of the novelty index."""
 
     rank: _Rank
     response: bytes
@@ -61,22 +63,24 @@ class _Kept(NamedTuple):
 
 
 class Curator:
-    """Keeps an example that is rated well, well put, free of leaks and unlike those kept before;
-    refuses the others.
+    """Scored → Example, or a Rejection; also a Retraction where a kept example is rated down.
 
-    The only agent with state: what its partition has kept, and what it judged last. The one is
-    rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number,
-    seeds included; the other through ``recall`` from the ratings that it has answered for. So
-    nothing else needs to be stored.
+    An example is kept if its rating reaches the threshold, its instruction passes the rules, no
+    text leaks, and it is not a near duplicate of an example that was kept before.
 
-    What ``handle`` returns is remembered as kept at once. A caller that cannot write it must not
-    ask again but write again, or start over with a new Curator.
+    This is the only agent with state. The kept examples of its partition, seeds included, are
+    rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number.
+    The latest ratings are rebuilt through ``recall`` from the acknowledged part of ``scored``.
+
+    ``handle`` updates the state before the caller writes the outcome. A caller that fails to write
+    it must write the same outcome again, or start over with a new Curator; it must not call
+    ``handle`` again.
     """
 
     stage = "curator"
 
     def __init__(self, settings: CuratorSettings | None = None) -> None:
-        """Raises SettingsError where the settings contradict."""
+        """Raise SettingsError where the settings contradict each other."""
         self._settings = settings = settings or CuratorSettings()
         self._rules = InstructionRules(
             settings.min_words, settings.max_words, settings.keywords, settings.ascii_start
@@ -84,15 +88,17 @@ class Curator:
         self._index = NoveltyIndex(settings.novelty)
         self._kept: dict[str, _Kept] = {}
         self._by_response: dict[bytes, set[str]] = {}
-        self._judged: dict[str, _Rank] = {}  # the last _JUDGED ids, oldest first
+        self._rated: dict[str, _Rank] = {}
+        """Rank of the latest rating of the last _RECENT_RATINGS ids, oldest first."""
 
     def __len__(self) -> int:
-        """Examples kept."""
+        """Number of kept examples."""
         return len(self._kept)
 
     def restore(self, example_id: str, example: Example | None) -> None:
-        """Take in one record of the ``curated`` topic; None is a tombstone. To be called in order,
-        before ``handle``.
+        """Apply one record of the ``curated`` topic; None is a tombstone.
+
+        Call it in the order of the topic, before ``handle``.
         """
         if example is None:
             self._forget(example_id)
@@ -100,28 +106,32 @@ class Curator:
             self._keep(example, _digest(example.response))
 
     def recall(self, scored: Scored) -> None:
-        """Take in one rating that was answered for. To be called in order, before ``handle``."""
-        if _rank(scored.rating) > self._judged.get(scored.id, _NEVER):
-            self._note(scored)
+        """Apply one rating that was acknowledged before.
+
+        Call it in the order of the topic, before ``handle``.
+        """
+        if _rank(scored.rating) > self._rated.get(scored.id, _UNRATED):
+            self._remember(scored)
 
     async def handle(
         self, scored: Scored, at: Offset | None = None
     ) -> list[Example | Rejection | Retraction]:
-        """The example, or the rejection, that follows from a rating.
+        """Return the example or the rejection that follows from a rating. Raises nothing.
 
-        An example that is kept already is not compared with itself. Of several ratings that of the
-        latest term counts, whatever the order in which they come: an earlier one, or the same
-        again, gives nothing. A later one that passes gives the example anew; one that fails gives
-        the rejection and takes the example back. Raises nothing.
+        Of several ratings of an example, the one of the latest term counts, in whatever order they
+        arrive. A rating of an earlier term, or of the same one again, gives an empty list. A newer
+        rating of a kept example gives the example again where it passes, and a rejection and a
+        retraction where it fails. A kept example is not compared with itself.
         """
         kept = self._kept.get(scored.id)
-        last = max(kept.rank if kept else _NEVER, self._judged.get(scored.id, _NEVER))
-        if _rank(scored.rating) <= last:
-            # a replay's score may differ in the last digits, which depend on the engine's batch
+        latest = max(kept.rank if kept else _UNRATED, self._rated.get(scored.id, _UNRATED))
+        if _rank(scored.rating) <= latest:
+            # Compared by rank, not by score: the score of a replay may differ in the last digits,
+            # which depend on the engine's batch.
             return []
         response = _digest(scored.candidate.response)
         refusal = self._refuse(scored) or self._refuse_known(scored, response)
-        self._note(scored)
+        self._remember(scored)
         if refusal is None:
             example = _example(scored)
             self._keep(example, response)
@@ -133,7 +143,7 @@ class Curator:
         return [rejection, Retraction(scored.id)]
 
     def _refuse(self, scored: Scored) -> Refusal | None:
-        """The first rule that refuses the example by itself, cheap ones before dear ones."""
+        """Apply the rules that look at this example alone, cheapest first."""
         candidate = scored.candidate
         if scored.rating.score < self._settings.threshold:
             return Refusal(
@@ -145,7 +155,7 @@ class Curator:
         )
 
     def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:
-        """Whether another kept example is too like this one."""
+        """Apply the rules that compare with other kept examples."""
         same = self._by_response.get(response, set()) - {scored.id}
         if same:
             return Refusal("not_novel", f"the response is that of {min(same)}")
@@ -161,16 +171,16 @@ class Curator:
     def _keep(self, example: Example, response: bytes) -> None:
         self._forget_response(example.id)
         self._kept[example.id] = _Kept(
-            _rank(example.rating) if example.rating else _NEVER, response
+            _rank(example.rating) if example.rating else _UNRATED, response
         )
         self._by_response.setdefault(response, set()).add(example.id)
         self._index.add(example.id, example.instruction)
 
-    def _note(self, scored: Scored) -> None:
-        self._judged.pop(scored.id, None)
-        self._judged[scored.id] = _rank(scored.rating)
-        if len(self._judged) > _JUDGED:
-            del self._judged[next(iter(self._judged))]
+    def _remember(self, scored: Scored) -> None:
+        self._rated.pop(scored.id, None)
+        self._rated[scored.id] = _rank(scored.rating)
+        if len(self._rated) > _RECENT_RATINGS:
+            del self._rated[next(iter(self._rated))]
 
     def _forget(self, id: str) -> None:
         self._forget_response(id)
@@ -204,7 +214,7 @@ def _example(scored: Scored) -> Example:
 
 
 def _digest(response: str) -> bytes:
-    """128 bits that tell responses apart, white space folded as in a segment's id."""
+    """128-bit digest of a response, with white space folded as in a segment's id."""
     return blake2b(
         " ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16
     ).digest()

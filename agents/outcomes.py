@@ -1,6 +1,4 @@
-"""What an agent returns, apart from records: a retraction, which the stream writes as a
-tombstone.
-"""
+"""What an agent returns: records and retractions."""
 
 from dataclasses import dataclass
 
@@ -9,11 +7,11 @@ from schemas.records import Example, Record
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """Take back what was written under ``id`` to the topic of ``record_type``."""
+    """Removes the record ``id`` of ``record_type``: the stream writes a tombstone to its topic."""
 
     id: str
     record_type: type[Record] = Example
 
 
 Outcome = Record | Retraction
-"""What a stage can turn into a message."""
+"""Whatever a stage can write as a message."""

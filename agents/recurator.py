@@ -1,5 +1,6 @@
-"""The recurator agent: rates candidates again when a release takes service (M1 in arXiv 2308.06259
-rates what M0 rated).
+"""The recurator agent: rates old candidates again when a release is deployed.
+
+In arXiv 2308.06259, M1 likewise rates the candidates that M0 rated.
 """
 
 from collections.abc import Mapping
@@ -9,27 +10,23 @@ from models.serving.in_service import InService
 from schemas.records import Candidate, Offset, Rejection, Scored
 
 _PRIORITY = 1
-"""Behind every live record that waits in the same engine."""
+"""Requests of live records in the same engine, which have priority 0, run first."""
 
 
 class Recurator(Scorer):
-    """Candidate → Scored by the release in service, for candidates that an earlier one rated;
-    nothing for later ones.
-
-    ``until`` is, for each partition of the candidates, the offset from which on the live scorer
-    rates with this release.
-    """
+    """Candidate → Scored, for candidates that an earlier release rated; nothing for later ones."""
 
     stage = "recurator"
 
     def __init__(self, service: InService, until: Mapping[int, int]) -> None:
+        """``until``: for each partition, the first offset that the live scorer rates itself."""
         super().__init__(service)
         self._until = until
 
     async def handle(
         self, candidate: Candidate, at: Offset | None = None
     ) -> list[Scored | Rejection]:
-        """The candidate with its new rating. Raises as the scorer does."""
+        """Rate the candidate again. Raises what ``Scorer.handle`` raises."""
         if at is not None and at.offset >= self._until.get(at.partition, 0):
             return []
         return [await self.rate(candidate, _PRIORITY)]

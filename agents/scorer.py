@@ -1,4 +1,4 @@
-"""The scorer agent: rates every candidate 1 to 5 (Mt in arXiv 2308.06259)."""
+"""The scorer agent: rates each candidate from 1 to 5 (Mt in arXiv 2308.06259)."""
 
 from models.serving.in_service import InService
 from schemas.errors import PromptTooLong
@@ -6,7 +6,7 @@ from schemas.records import Candidate, Offset, Rejection, Scored
 
 
 class Scorer:
-    """Candidate → Scored, or a Rejection where it does not fit the model."""
+    """Candidate → Scored, or a Rejection where it does not fit the model's context."""
 
     stage = "scorer"
 
@@ -16,13 +16,15 @@ class Scorer:
     async def handle(
         self, candidate: Candidate, at: Offset | None = None
     ) -> list[Scored | Rejection]:
-        """The rated candidate. Raises ModelError where the model cannot rate it: a dead letter,
-        never a low score.
+        """Rate a candidate.
+
+        Raises ModelError where the model cannot rate it. The candidate then becomes a dead letter
+        and gets no score.
         """
         return [await self.rate(candidate)]
 
     async def rate(self, candidate: Candidate, priority: int = 0) -> Scored | Rejection:
-        """The same, with the priority of its request."""
+        """Rate a candidate with an engine request of this priority; lower ones run first."""
         async with self._service.borrow() as model:
             try:
                 rating = await model.rate(

@@ -1,4 +1,4 @@
-"""The segmenter: a document in, its passages out, each the text under one heading."""
+"""The segmenter agent: cuts a document into passages, each the text under one heading."""
 
 import asyncio
 from collections.abc import Collection, Iterator
@@ -15,21 +15,21 @@ from schemas.ids import refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
 
 _LARGE = 200_000
-"""Characters from which a document is cut in a thread, so that the event loop goes on meanwhile."""
+"""Documents of this many characters are cut in a thread, so as not to block the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
-    """What a passage may be. The lengths are those of arXiv 2308.06259."""
+    """Limits of a passage. The lengths are those of arXiv 2308.06259."""
 
     min_characters: int = 600
     max_characters: int = 3000
     max_repetition: float = 0.3
-    """Largest share, 0 to 1, of a passage's sentences that may repeat an earlier one."""
+    """Largest fraction of a passage's sentences that may repeat an earlier one, 0 to 1."""
 
 
 class Segmenter:
-    """Cuts documents into segments, and says why it refuses the passages that become none."""
+    """Document → a Segment for each passage, or a Rejection."""
 
     stage = "segmenter"
 
@@ -43,11 +43,12 @@ class Segmenter:
     async def handle(
         self, document: Document, at: Offset | None = None
     ) -> list[Segment | Rejection]:
-        """Every passage of ``document`` as a Segment or a Rejection, in order; never an empty list.
+        """Return each passage of ``document`` as a Segment or a Rejection, in order.
 
-        A passage that occurs twice in the document is given once. Those that are too short have one
-        rejection together, at the end. A document without any passage is itself rejected, with the
-        reason ``no_passage``. ``at`` is where the document lies on its topic.
+        A passage that occurs twice in the document is returned once. Passages that are too short
+        share one rejection, at the end. A document without any passage is rejected itself, with the
+        reason ``no_passage``, so the list is never empty. ``at`` is the document's position on its
+        topic.
         """
         if len(document.text) < _LARGE:
             return self._cut(document, at)
@@ -113,7 +114,7 @@ class Segmenter:
         )
 
     def _passages(self, document: Document) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The headings and the text of every passage, in order."""
+        """Headings and text of every passage, in order."""
         settings = self._settings
         for section in self._sections(document):
             for text in pack(section.blocks, settings.min_characters, settings.max_characters):

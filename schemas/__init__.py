@@ -1,1 +1,1 @@
-"""The records that flow through Backstream, their ids and their form on the wire. No I/O."""
+"""The records that flow through Backstream, their ids and their encoding. No I/O."""

@@ -1,20 +1,21 @@
-"""The one exception tree.
+"""The exception tree.
 
     BackstreamError
     ├── SettingsError        a setting is missing, unknown or contradicts another
     ├── BrokerError          Kafka cannot be started, reached or written to
-    │   └── FencedError      another process has taken over what this one did
+    │   └── FencedError      a newer process with the same transactional id took over
     ├── WireError            bytes on a topic are not a record that this version reads
-    ├── SourceError          a file or stream given to ``feed`` cannot be read
+    ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
-    │   └── UnsupportedArchitecture  the engine's own graph cannot be built for this model
-    ├── EngineError          the engine failed while requests were in flight; they may be tried again
+    │   └── UnsupportedArchitecture
+    │                        our own graph does not support this model's architecture
+    ├── EngineError          the engine failed while requests were in flight
     └── TrainingError        a fine-tuning run failed
 
-Each message says what happened, to which record or file, and what to do next. Library errors are
-translated where they enter (``raise ... from error``); the command line prints the message of a
-BackstreamError and no traceback.
+Each message says what happened, to which record or file, and what to do next. Errors of libraries
+are translated where they are caught (``raise ... from error``). The command line prints the message
+of a BackstreamError without a traceback.
 """
 
 
@@ -31,7 +32,7 @@ class BrokerError(BackstreamError):
 
 
 class FencedError(BrokerError):
-    """Another process of the same name has started, and what this one did is its own now."""
+    """A newer process with the same transactional id took over; this one must stop."""
 
 
 class WireError(BackstreamError):
@@ -39,7 +40,7 @@ class WireError(BackstreamError):
 
 
 class SourceError(BackstreamError):
-    """A file or stream given to ``feed`` cannot be read."""
+    """A file or stream given to ``feed`` or ``seed`` cannot be read."""
 
 
 class ModelError(BackstreamError):
@@ -51,11 +52,11 @@ class PromptTooLong(ModelError):
 
 
 class UnsupportedArchitecture(ModelError):
-    """The engine's own graph cannot be built for this model; the message names the part."""
+    """Our own graph does not support this model's architecture; the message names the part."""
 
 
 class EngineError(BackstreamError):
-    """The engine failed while requests were in flight; they may be tried again."""
+    """The engine failed while requests were in flight. They may be tried again."""
 
 
 class TrainingError(BackstreamError):

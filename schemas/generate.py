@@ -1,5 +1,6 @@
-"""Writes the JSON Schema files: ``python -m schemas.generate``. A test holds them against the
-code.
+"""Writes the JSON Schema files: ``python -m schemas.generate``.
+
+A test compares the files with the records.
 """
 
 import json
@@ -11,7 +12,7 @@ DIRECTORY = Path(__file__).parent / "json"
 
 
 def json_schema(record: type[Record]) -> str:
-    """The JSON Schema of a record type, as the file's text."""
+    """The JSON Schema of a record type, as the text of its file."""
     schema = {
         "$id": f"{record.name}/{record.version}",
         **record.model_json_schema(mode="serialization"),
@@ -20,7 +21,7 @@ def json_schema(record: type[Record]) -> str:
 
 
 def file_of(record: type[Record]) -> Path:
-    """Where the schema of a record type lies."""
+    """Path of the schema file of a record type."""
     return DIRECTORY / f"{record.name}.v{record.version}.json"
 
 

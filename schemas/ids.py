@@ -1,53 +1,58 @@
-"""Deterministic ids: the hash of what a thing was made from, never random.
+"""Deterministic ids: each is the hash of what the thing was made from.
 
-A record processed twice, after a crash or a replay, therefore lands on the same key.
+A record that is processed twice, after a crash or a replay, is therefore written under the same
+key.
 """
 
 import hashlib
 
 
 def document_id(source: str, text: str) -> str:
-    """Id of a document: where it came from, and its text to the letter."""
+    """Id of a document, from its source and its exact text."""
     return _digest("document", source, text)
 
 
 def segment_id(text: str, context: str | None = None) -> str:
-    """Id of a passage: its text with white space folded, so that the same passage met twice is one
-    segment.
+    """Id of a passage, from its text and context.
+
+    White space is folded, so that the same passage in two documents is one segment.
     """
     return _digest("segment", " ".join(text.split()), " ".join((context or "").split()))
 
 
 def refused_parts_id(document_id: str, reason: str) -> str:
-    """Id of the passages of a document that one rejection stands for."""
+    """Id of the passages of a document that share one rejection."""
     return _digest("refused", document_id, reason)
 
 
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
-    """Id of an example: the segment or request, the generator's release and template, and which
-    sample it was.
+    """Id of an example.
+
+    ``parent_id`` is the id of its segment or request. ``release`` and ``template`` are the
+    generator's. ``sample`` is the number of the sample, from 0.
     """
     return _digest("example", parent_id, release, template, str(sample))
 
 
 def seed_id(instruction: str, context: str | None, response: str) -> str:
-    """Id of a human example."""
+    """Id of a human seed."""
     return _digest("seed", instruction, context or "", response)
 
 
 def sampling_seed(example: str) -> int:
-    """Seed of the random numbers that write an example, 0 to 2**63 - 1."""
+    """Random seed for sampling an example, 0 to 2**63 - 1."""
     return int.from_bytes(bytes.fromhex(example[:16])) >> 1
 
 
 def hash_fraction(id: str) -> float:
-    """Where an id falls in [0, 1): the same everywhere, for splits by hash."""
+    """Map an id to [0, 1), the same on every machine. Used for splits by hash."""
     return int.from_bytes(hashlib.sha256(id.encode()).digest()[:7]) / 2**56
 
 
 def _digest(*parts: str) -> str:
-    """128 bits in hexadecimal. Each part is led by its length, so no two lists of parts run
-    together.
+    """128 bits in hexadecimal.
+
+    Each part is preceded by its length, so that different lists of parts have different ids.
     """
     digest = hashlib.sha256()
     for part in parts:

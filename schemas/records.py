@@ -1,9 +1,10 @@
-"""The records, in the order in which they flow. Each names what it was made from, back to the
-document.
+"""The records, in the order in which they flow.
 
-Evolution: a new field has a default; a type never changes; a field's meaning never changes.
-Anything else is a new version (``Record.version``), and readers of the old one send it to the dead
-letters rather than guess.
+Each record names what it was made from, back to the document.
+
+Evolution: a new field has a default. The type and the meaning of a field never change. Any other
+change is a new version (``Record.version``); readers of the old version send its records to the
+dead letters.
 """
 
 from enum import StrEnum
@@ -16,26 +17,24 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Record(BaseModel):
-    """Base of every record: frozen; unknown fields, from a newer writer, are tolerated and
-    dropped.
-    """
+    """Base of every record: frozen. Unknown fields, from a newer writer, are dropped."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     name: ClassVar[str]
-    """What the wire header calls this record."""
+    """Name of the record in the ``schema`` header."""
     version: ClassVar[int] = 1
 
     if TYPE_CHECKING:
-        # Every record has one: a field, or for ``Scored`` a property. Declared for the type checker
-        # alone, because pydantic would take a property of the base for the field's default.
+        # Every record has an id: a field, or for ``Scored`` a property. It is declared for the type
+        # checker only, because pydantic would use a property of the base as the field's default.
         @property
         def id(self) -> str:
             """The record's deterministic id: its key on its topic."""
 
 
 class Offset(BaseModel):
-    """Where a record lies in Kafka."""
+    """Position of a record in Kafka."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,9 +44,7 @@ class Offset(BaseModel):
 
 
 class Document(Record):
-    """Text as it came in. ``context``, where given, is material that belongs to every passage of
-    it.
-    """
+    """Text as it was fed."""
 
     name: ClassVar[str] = "document"
 
@@ -57,6 +54,7 @@ class Document(Record):
     media_type: str = "text/plain"
     title: str | None = None
     context: str | None = None
+    """Material that belongs to every passage of the document."""
 
 
 class Segment(Record):
@@ -68,9 +66,9 @@ class Segment(Record):
     document_id: Id
     source: str
     document_at: Offset | None = None
-    """Where the document lies on its topic; None in a preview."""
+    """Position of the document on its topic; None in a preview."""
     position: int = Field(ge=0)
-    """Which heading of the document, from 0."""
+    """Number of the passage in the document, from 0."""
     headings: tuple[str, ...] = ()
     """The headings above the text, outermost first."""
     text: NonEmpty
@@ -79,7 +77,7 @@ class Segment(Record):
     def refuse(
         self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""
     ) -> "Rejection":
-        """A rejection of this segment, or of what ``id`` names and was to be made from it."""
+        """A rejection of this segment, or of the candidate ``id`` that was to be made from it."""
         return Rejection(
             id=id or self.id,
             stage=stage,
@@ -92,7 +90,7 @@ class Segment(Record):
 
 
 class Provenance(BaseModel):
-    """Where an example's response came from, and who wrote the rest."""
+    """Origin of an example's response, and the model that wrote its instruction."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -104,12 +102,13 @@ class Provenance(BaseModel):
     release: str = ""
     """Id of the release whose model wrote the instruction."""
     template: str = ""
-    """Name and version of the prompt that asked for it."""
+    """Name and version of the prompt template, such as ``backward.markers.1``."""
     sample: int = 0
+    """Number of the sample of the segment, from 0."""
 
 
 class Candidate(Record):
-    """A triple that a generator proposes, not yet rated."""
+    """A generated triple of instruction, context and response, not yet rated."""
 
     name: ClassVar[str] = "candidate"
 
@@ -142,24 +141,25 @@ class Candidate(Record):
 
 
 class Rating(BaseModel):
-    """A judgement from 1 to 5: the expected value over the probabilities of the five digits."""
+    """A model's rating of a pair, 1 to 5."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     score: float = Field(ge=1, le=5)
+    """Expected value over the probabilities of the five digits."""
     probabilities: tuple[float, float, float, float, float]
     """Of '1' to '5', renormalised to sum to 1."""
     digit_mass: float = Field(default=1.0, ge=0, le=1.001)
-    """The probability that the model gave to the five digits together: low means that it did not
-    understand the question.
+    """Probability of the five digits together. A low value means that the model did not follow the
+    rating prompt.
     """
     release: str
     template: str
     reason: str | None = None
     term: int = Field(default=0, ge=0)
-    """Which taking of service the rating was given under: one more than the offset of its
-    announcement on ``releases``, 0 for a model that was never announced. Of two ratings of an
-    example, the one of the later term counts.
+    """Deployment term of the release when it rated: the offset of its announcement on ``releases``
+    plus 1, or 0 for a model that was never announced. Of two ratings of an example, the one with
+    the higher term counts.
     """
 
 
@@ -178,14 +178,14 @@ class Scored(Record):
 
 
 class ExampleOrigin(StrEnum):
-    """Who wrote an example: people, or the loop."""
+    """Whether people or models wrote an example."""
 
     SEED = "seed"
     AUGMENTED = "augmented"
 
 
 class Example(Record):
-    """A curated triple: what the training topic holds. ``rating`` is None for a human seed."""
+    """A curated triple on the training topic. ``rating`` is None for a human seed."""
 
     name: ClassVar[str] = "example"
 
@@ -199,14 +199,15 @@ class Example(Record):
 
 
 class HumanRating(Record):
-    """What a person thinks of a pair, on the scorer's own scale. The pair is repeated, so that the
-    rating outlives its topic.
+    """A person's rating of a pair, on the scorer's scale.
+
+    The pair is repeated here, so that the rating is usable after the pair's own topic is deleted.
     """
 
     name: ClassVar[str] = "human_rating"
 
     id: Id
-    """The example's."""
+    """Id of the example."""
     instruction: NonEmpty
     context: str | None = None
     response: NonEmpty
@@ -217,20 +218,18 @@ class HumanRating(Record):
 
 
 class Rejection(Record):
-    """Something refused on its merits, with the reason. Errors are dead letters instead."""
+    """Something that a stage refused, with the reason. Errors are dead letters instead."""
 
     name: ClassVar[str] = "rejection"
 
     id: Id
-    """Id of what was refused: a document, a segment, an example, or some passages of a document
-    together.
-    """
+    """Id of the document, segment or example, or of several passages of a document together."""
     stage: str
     reason: str
     """A short code to count by, such as ``too_short``."""
     detail: str = ""
     count: int = Field(default=1, ge=1)
-    """How many it stands for: the passages of a document that are too short share a rejection."""
+    """Number of refused things. The passages of a document that are too short share a rejection."""
     document_id: str = ""
     segment_id: str = ""
     release: str = ""
@@ -238,42 +237,45 @@ class Rejection(Record):
 
 
 class ReleaseStatus(StrEnum):
-    """What became of a release."""
+    """Whether a release was put into service."""
 
     IN_SERVICE = "in_service"
     KEPT = "kept"
 
 
 class Release(Record):
-    """An announcement of trained models: the manifest of a release directory, without the files."""
+    """An announcement of trained models: the manifest of a release directory without its files."""
 
     name: ClassVar[str] = "release"
 
     id: Id
     parent: str | None
-    """Id of the release whose workers curated the training set."""
+    """Id of the release that was in service while the training set was curated."""
     base: str
     """Id of the model that training started from."""
     status: ReleaseStatus
     location: str
-    """Directory of the release, as the trainer sees it."""
+    """Directory of the release, on the trainer's machine."""
     created_at: float
     """Seconds since the epoch."""
     announced_at: float = 0.0
-    """Seconds since the epoch; the last announcement of a release is the one that counts."""
+    """Seconds since the epoch. Of several announcements of a release, the last one counts."""
     term: int = 0
-    """One more than the offset of this announcement: known to who reads it, 0 in the message
-    itself. See ``Rating.term``.
+    """Deployment term: the offset of this announcement plus 1. It is 0 in the message itself and
+    filled in by readers. See ``Rating.term``.
     """
     metrics: dict[str, float] = {}
+    """Metrics on held-out pairs."""
     parent_metrics: dict[str, float] = {}
+    """The parent's metrics on the same pairs."""
     intervals: dict[str, tuple[float, float, float]] = {}
-    """Release minus parent, with the ends of the 95% interval, of each figure."""
+    """Release minus parent for each metric, with the ends of its 95% bootstrap interval."""
     reason: str = ""
-    """Why it took service when it was trained, or did not, in a sentence."""
+    """Why the promotion gate put it into service or did not, in one sentence."""
     examples: int = 0
-    """Curated examples in the training set."""
+    """Number of curated examples in the training set."""
     seeds: int = 0
+    """Number of human seeds in the training set."""
 
 
 RECORDS: tuple[type[Record], ...] = (

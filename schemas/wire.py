@@ -1,9 +1,8 @@
-"""Records as bytes: msgpack with limits by default, JSON for those who ask; the type and version in
-one header.
+"""Encoding and decoding of records: msgpack by default, JSON on request, both with size limits.
 
-Headers of a record that Backstream wrote: ``schema`` = ``segment/1`` and ``content-type`` =
-``application/msgpack``. The ``documents`` topic also takes plain text, HTML, Markdown and JSON from
-any producer, told by ``content-type``.
+A record that Backstream writes has the headers ``schema`` = ``segment/1`` (name and version) and
+``content-type`` = ``application/msgpack``. The ``documents`` topic also takes plain text, HTML,
+Markdown and JSON from any producer; the ``content-type`` header says which.
 """
 
 import json
@@ -28,8 +27,9 @@ SCHEMA = "schema"
 SOURCE = "source"
 
 MAX_BYTES = 4 * 1024 * 1024
-"""Largest value in bytes that is read or written; the topics allow a little more, for headers."""
+"""Largest value in bytes that is read or written. The topics allow a little more, for headers."""
 _MAX_ITEMS = 100_000
+"""Most items of a msgpack array or map."""
 TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
 
 
@@ -42,7 +42,7 @@ def headers_for(record: type[Record], content_type: str = MSGPACK) -> list[tuple
 
 
 def encode(record: Record, content_type: str = MSGPACK) -> bytes:
-    """A record as msgpack (or JSON). Raises WireError where it is larger than MAX_BYTES."""
+    """Encode a record as msgpack or JSON. Raises WireError where it is larger than MAX_BYTES."""
     as_json = content_type == JSON
     data = (
         record.model_dump_json().encode()
@@ -57,10 +57,10 @@ def encode(record: Record, content_type: str = MSGPACK) -> bytes:
 
 
 def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
-    """Bytes as a record of ``type_``.
+    """Decode bytes as a record of ``type_``.
 
-    Raises WireError for null, oversize, truncated or hostile bytes, another record's header, or
-    another version.
+    Raises WireError for a null value, for bytes that are too large, truncated or malformed, and for
+    the ``schema`` header of another record or version.
     """
     if data is None:
         raise WireError(f"null value where a {type_.name} was expected")
@@ -71,12 +71,12 @@ def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
 
 
 def decode_document(data: bytes | None, headers: Headers, key: bytes | None = None) -> Document:
-    """Bytes on ``documents`` as a Document, whoever wrote them.
+    """Decode bytes on ``documents`` as a Document, from any producer.
 
-    Text types become a document whose source is the ``source`` header, else the key. JSON is an
-    object with ``text`` and any other field of Document. Without a ``content-type``: a record if
-    there is a ``schema`` header, else text. Text is UTF-8 unless the content type names another
-    ``charset``. Raises WireError for anything else.
+    Text becomes a document whose source is the ``source`` header, or else the key. JSON is an
+    object with ``text`` and any other field of Document. Without a ``content-type``, the value is a
+    record where there is a ``schema`` header, and text otherwise. Text is UTF-8 unless the content
+    type names another ``charset``. Raises WireError for anything else.
     """
     content_type = _content_type(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
@@ -93,7 +93,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
         value = _parse_json(data)
         if not isinstance(value, dict):
             raise WireError(
-                f"a JSON document must be an object with a text, not {type(value).__name__}"
+                f"a JSON document must be an object with a text, not a {type(value).__name__}"
             )
         value = {"source": source, **value}
         if isinstance(value.get("text"), str) and not value.get("id"):
@@ -115,7 +115,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
 
 
 def header_map(pairs: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None) -> dict[str, bytes]:
-    """Kafka's header pairs as a mapping with lower-case names; the last of a repeated name wins."""
+    """Kafka's header pairs as a mapping with lower-case names; of a repeated name, the last one."""
     items = pairs.items() if isinstance(pairs, Mapping) else pairs or ()
     return {name.lower(): value or b"" for name, value in items}
 

@@ -1,6 +1,4 @@
-"""Which instructions are refused by their look alone, after Self-Instruct (arXiv 2212.10560,
-section 2.2).
-"""
+"""Rules on the text of an instruction, after Self-Instruct (arXiv 2212.10560, section 2.2)."""
 
 import re
 import string
@@ -24,44 +22,43 @@ SOFTWARE_KEYWORDS = (
     "diagram",
     "diagrams",
 )
-"""The default: what a model that reads and writes text cannot see or make.
+"""The default: things that a text-only model cannot see or make.
 
-Self-Instruct's list also has file, map and go to. In text about software those are subjects (a file
-object, ``map()``), so they are not in this one.
+Self-Instruct's list also has file, map and go to. In text about software those are common subjects
+(a file object, ``map()``), so this list leaves them out.
 """
 
 SELF_INSTRUCT_KEYWORDS = (
     *("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps"),
     *("draw", "plot", "go to"),
 )
-"""The paper's list, for text about other things."""
+"""The paper's list, for text that is not about software."""
 
 _LETTER = re.compile(r"[^\W\d_]")
 _PHRASE_WORDS = 3
 _PHRASE_TIMES = 3
+"""An instruction that repeats a phrase of _PHRASE_WORDS words this often is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionRules:
-    """The limits. ``keywords`` are refused as whole words, in any case. Raises SettingsError where
-    they contradict.
-    """
+    """The rules with their limits. Raises SettingsError where the limits contradict each other."""
 
     min_words: int = 4
-    """Fewest words, as white space parts them: Self-Instruct drops three or fewer."""
+    """Fewest words, separated by white space. Self-Instruct drops three or fewer."""
     max_words: int = 150
+    """Most words, separated by white space."""
     keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
+    """Refused as whole words, in any case."""
     ascii_start: bool = True
-    """Whether the first character must be ASCII. Switch it off for languages with another
-    script.
-    """
+    """Whether the first character must be ASCII. Set it to False for languages in other scripts."""
     _keyword: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_words <= self.max_words:
             raise SettingsError(
-                f"an instruction has from {self.min_words} to {self.max_words} words: "
-                "nothing would pass"
+                f"instructions of {self.min_words} to {self.max_words} words are to pass, which is "
+                "none: set a minimum of at least 1 and a maximum of at least the minimum"
             )
         if not all(keyword.strip() for keyword in self.keywords):
             raise SettingsError("one of the instruction keywords is empty: remove it")
@@ -71,7 +68,7 @@ class InstructionRules:
             object.__setattr__(self, "_keyword", pattern)
 
     def refuse(self, instruction: str) -> Refusal | None:
-        """Why this instruction is refused, or None where it passes."""
+        """Return the first reason to refuse an instruction, or None where it passes."""
         count = len(instruction.split())
         if count < self.min_words:
             return Refusal("instruction_too_short", f"{count} words, at least {self.min_words}")
@@ -92,10 +89,11 @@ class InstructionRules:
 
 
 def _repeated_phrase(found: list[str]) -> str | None:
-    """The phrase that a model caught in a loop keeps writing, if there is one. Overlapping
-    occurrences count.
+    """The most frequent phrase, if it is repeated often enough, as by a model stuck in a loop.
+
+    Overlapping occurrences count.
     """
-    if len(found) - len(set(found)) < _PHRASE_TIMES - 1:  # no word occurs often enough
+    if len(found) - len(set(found)) < _PHRASE_TIMES - 1:  # too few words are repeated
         return None
     counts = Counter(zip(*(found[start:] for start in range(_PHRASE_WORDS)), strict=False))
     phrase, times = counts.most_common(1)[0]

@@ -1,10 +1,11 @@
-"""Whether one side of an example gives away the other, or the prompt that made it shows through.
+"""Leaks: text copied between instruction and response, or text of the prompt in the instruction.
 
-A model that is trained on such pairs learns to copy. An instruction has to name its subject, often
-in the response's own words, so words in common are no leak. An instruction that asks has a frame of
-its own before the subject ("What is", "Explain"); one that is copied starts within the copied
-words. On 13,515 pairs of Dolly, written by people, a limit of 8 words in a row anywhere refuses
-2.1%, nearly all of them for a long subject; the limits here refuse under 0.2%.
+A model that is trained on such pairs learns to copy. An instruction names its subject, often in the
+response's words, so shared words alone are not a leak. A real instruction has words of its own
+before the subject ("What is", "Explain"). A copied one starts with the copied words.
+
+Measured on 13,515 human-written pairs of Dolly: a limit of 8 consecutive shared words anywhere
+refuses 2.1%, nearly all because of a long subject. The limits here refuse under 0.2%.
 """
 
 import re
@@ -15,18 +16,20 @@ from models.evaluation.rouge import words
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8
-"""Words in a row of the response with which an instruction starts, from which it counts as
-copied.
+"""An instruction that starts with this many consecutive words of the response counts as copied.
+
+They must be half of the instruction or more: a longer instruction may quote what it asks about.
 """
 QUOTED_RUN = 16
-"""Words in a row of the response, anywhere in the instruction, from which it counts as copied.
+"""An instruction with this many consecutive words of the response anywhere counts as copied.
 
-Either has to make up half of the instruction: a longer one may quote what it asks about.
+They must be half of the instruction or more, too.
 """
 
 _PROMPT = re.compile(
     r"<\|\w+\|>"  # single tokens of our markers and of most chat templates
-    r"|\#{2,3}\s*(?i:answer|request|response|instruction|input|output|given|the\ request\ that\ it\ answers)\b"
+    r"|\#{2,3}\s*(?i:answer|request|response|instruction|input|output|given"
+    r"|the\ request\ that\ it\ answers)\b"
     r"|^\s*(?i:instruction|request|response|answer)\s*:"
     r"|\bScore:"
     r"|\[/?INST\]|<</?SYS>>|</s>"
@@ -38,10 +41,11 @@ _FIRST_WORD = re.compile(r"\w+")
 
 
 def find_leak(instruction: str, response: str) -> Refusal | None:
-    """The leak in an example, or None.
+    """Return the leak in an example, or None.
 
-    Reasons: ``prompt_leak``, ``response_echoes_instruction`` (it starts by repeating it, perhaps
-    after "Question:"), ``instruction_echoes_response`` (copied from it).
+    Reasons: ``prompt_leak``; ``response_echoes_instruction``, where the response starts with the
+    instruction, possibly after "Question:"; ``instruction_echoes_response``, where the instruction
+    is copied from the response.
     """
     marker = _PROMPT.search(instruction)
     if marker:
@@ -53,14 +57,15 @@ def find_leak(instruction: str, response: str) -> Refusal | None:
     if run:
         return Refusal(
             "instruction_echoes_response",
-            f"{run} of {len(asked)} words in a row are the response's",
+            f"{run} consecutive words of {len(asked)} are the response's",
         )
     return None
 
 
 def copied_run(asked: list[str], response: str) -> int:
-    """Length of the run of words in a row for which an instruction counts as copied from a
-    response; 0 where none does.
+    """Number of consecutive words that an instruction copies from a response.
+
+    0 where they are too few to count as copied. ``asked`` are the words of the instruction.
     """
     if len(asked) < COPIED_START:
         return 0
@@ -77,8 +82,9 @@ def copied_run(asked: list[str], response: str) -> int:
 
 
 def _may_be_copied(asked: list[str], text: str) -> bool:
-    """Whether enough of the words occur in the text at all. Nearly always not, at a tenth of the
-    cost of finding a run.
+    """Whether enough of the words occur in the text at all.
+
+    Nearly always False, at a tenth of the cost of finding a run.
     """
     if all(word in text for word in asked[:COPIED_START]):
         return True
@@ -88,9 +94,7 @@ def _may_be_copied(asked: list[str], text: str) -> bool:
 
 
 def _run_from(asked: list[str], index: int, known: int, text: str) -> int:
-    """The most words from ``index`` on that occur in a row in ``text``, or ``known`` where there
-    are no more than that.
-    """
+    """Number of words from ``index`` on that are consecutive in ``text``; at least ``known``."""
     while index + known < len(asked) and f" {' '.join(asked[index : index + known + 1])} " in text:
         known += 1
     return known
@@ -101,11 +105,11 @@ def _longest_streak(flags: list[bool]) -> int:
 
 
 def _starts_with(response: str, instruction: str, asked: list[str]) -> bool:
-    """Whether the response's first words are the instruction's, a label such as "Q:" aside."""
+    """Whether the response starts with the instruction, ignoring a label such as "Q:"."""
     label = _LABEL.match(response)
     start = label.end() if label else 0
     first = _FIRST_WORD.search(response, start)
     if not asked or not first or first[0].lower() != asked[0]:
         return False
-    # Enough of the response to hold the instruction laid out with more space or punctuation.
+    # This much of the response holds the instruction even with more space or punctuation.
     return words(response[start : start + 2 * len(instruction) + 64])[: len(asked)] == asked

@@ -1,20 +1,24 @@
-"""Which kept instruction a new one resembles: ROUGE-L through an index that gives what a linear
-scan would.
+"""Nearest kept instruction by ROUGE-L, through an index with the results of a linear scan.
 
 ROUGE-L F1 of ``m`` and ``n`` words is ``2 * L / (m + n)``, with ``L`` the length of their longest
-common subsequence. Self-Instruct (arXiv 2212.10560) keeps an instruction whose ROUGE-L against
-every kept one is below 0.7.
+common subsequence. Self-Instruct (arXiv 2212.10560) keeps an instruction whose ROUGE-L with every
+kept one is below 0.7.
 
-How the index avoids comparing with everything. Take the words of a text as elements, the second
-"the" apart from the first. A subsequence cannot be longer than the number of elements in common, so
-a kept text of ``n`` words is near only if it shares at least ``o`` of the query's ``m`` elements,
-with ``o`` the smallest number for which ``2 * o / (m + n)`` reaches the threshold. Then it misses
-at most ``m - o``, so it has at least two of *any* ``m - o + 2``: the query takes its rarest. (The
-idea is prefix filtering with a longer prefix: Wang, Li, Feng, "Can we beat the prefix filtering?",
-SIGMOD 2012.) ``o`` grows with ``n``, so the commoner a word of the query, the fewer lengths it is
-looked up for, and stock words such as "what is the" are hardly looked up at all. The few texts that
-are left are compared with rapidfuzz, first as strings that spell each word with one character: four
-times as fast, and if two words fall on one character, only too high.
+The index compares a query with few texts, by prefix filtering with a longer prefix (Wang, Li, Feng,
+"Can we beat the prefix filtering?", SIGMOD 2012):
+
+- The elements of a text are its words; the second "the" is another element than the first.
+- A common subsequence is not longer than the number of common elements. So a kept text of ``n``
+  words is near only if it has at least ``o`` of the query's ``m`` elements, where ``o`` is the
+  smallest number for which ``2 * o / (m + n)`` reaches the threshold.
+- Such a text lacks at most ``m - o`` elements of the query, so it has at least two of *any*
+  ``m - o + 2`` of them. The index looks up the query's rarest ones.
+- ``o`` grows with ``n``. So the commoner a word of the query, the fewer text lengths it is looked
+  up for. Common words such as "what is the" are hardly looked up at all.
+
+The remaining texts are compared with rapidfuzz, first as strings with one character for each word.
+That is four times as fast. Where two words have the same character, the result is too high, never
+too low.
 """
 
 from bisect import bisect_left, insort
@@ -28,14 +32,13 @@ from rapidfuzz.distance.LCSseq import similarity as longest_common_subsequence
 from models.evaluation.rouge import NEAR, rouge_l, words
 from schemas.errors import SettingsError
 
-# A posting is the integer ``length << _SHIFT | serial``: a sorted list of them can be cut by
-# length.
+# A posting is the integer ``length << _SHIFT | serial``, so a sorted list can be cut by length.
 _SHIFT = 40
 _CHARACTERS = 0x110000
 
 
 class Near(NamedTuple):
-    """The nearest kept text, and its ROUGE-L F1 with the query, 0 to 1."""
+    """The nearest kept text and its ROUGE-L F1 with the query, 0 to 1."""
 
     id: str
     rouge_l: float
@@ -48,21 +51,17 @@ class _Kept(NamedTuple):
 
 
 class NoveltyIndex:
-    """Texts by id, and the nearest of them to a query. It owns its postings; not safe to share
-    between threads.
-    """
+    """Texts by id, with a search for the nearest one to a query. Not thread-safe."""
 
     def __init__(self, threshold: float = NEAR) -> None:
-        """``threshold`` in (0, 1] is the ROUGE-L F1 from which texts are near. Raises SettingsError
-        for another.
-        """
+        """``threshold``: ROUGE-L F1 at which texts are near, in (0, 1]; else SettingsError."""
         if not 0 < threshold <= 1:
             raise SettingsError(
                 f"the novelty threshold is {threshold}: it is a ROUGE-L F1, above 0 and at most 1"
             )
         self.threshold = threshold
         self._postings: dict[str, list[int]] = {}
-        """Element to the sorted postings of the texts that have it."""
+        """Element → sorted postings of the texts that have it."""
         self._kept: dict[int, _Kept] = {}
         self._posting_of: dict[str, int] = {}
         self._serial = 0
@@ -75,7 +74,7 @@ class NoveltyIndex:
         return id in self._posting_of
 
     def add(self, id: str, text: str) -> None:
-        """Take in a text. One that is there under the same id is replaced."""
+        """Add a text. It replaces a text with the same id."""
         found = tuple(map(intern, words(text)))
         old = self._posting_of.get(id)
         if old is not None:
@@ -94,7 +93,7 @@ class NoveltyIndex:
         self._posting_of[id] = posting
 
     def remove(self, id: str) -> None:
-        """Forget a text; nothing happens where there is none of this id."""
+        """Remove a text; does nothing where there is none with this id."""
         posting = self._posting_of.pop(id, None)
         if posting is None:
             return
@@ -105,10 +104,10 @@ class NoveltyIndex:
                 del self._postings[element]
 
     def nearest(self, text: str, besides: str | None = None) -> Near | None:
-        """The text with the highest ROUGE-L F1, if that reaches the threshold; of equals the one
-        with the smallest id.
+        """The text with the highest ROUGE-L F1, or None where that is below the threshold.
 
-        The text of id ``besides`` is passed over, so that a text is not compared with itself.
+        Of several equally near texts, the one with the smallest id. The text with id ``besides`` is
+        ignored, so that a text is not compared with itself.
         """
         query = words(text)
         spelling = _spelling(query)
@@ -117,8 +116,7 @@ class NoveltyIndex:
         least = self.threshold
         for posting in self._candidates(query):
             id, found, other = self._kept[posting]
-            # The expression of rouge_l, without its call: this line is where a query spends its
-            # time.
+            # The expression of rouge_l inlined: a query spends most of its time in this line.
             if (
                 2 * longest_common_subsequence(spelling, other) / (length + len(other)) < least
                 or id == besides
@@ -133,7 +131,7 @@ class NoveltyIndex:
         return best
 
     def _candidates(self, query: Sequence[str]) -> Iterable[int]:
-        """Postings of every text that can reach the threshold, and of some that do not."""
+        """Postings of all texts that can reach the threshold, and of some that cannot."""
         if not query:
             return ()
         plan = _plan(len(query), self.threshold)
@@ -152,24 +150,25 @@ class NoveltyIndex:
 
 
 def _spelling(found: Iterable[str]) -> str:
-    """A text with one character for each word: the same for the same word within a process, seldom
-    so for two words.
+    """A text with one character for each word.
+
+    Within a process, equal words have equal characters; different words rarely do.
     """
     return "".join([chr(hash(word) % _CHARACTERS) for word in found])
 
 
 class _Plan(NamedTuple):
-    """Which postings a query of a given length looks at."""
+    """The postings that a query of a given length looks at."""
 
     start: int
-    """Lower bound of a posting: the shortest text that can be near."""
+    """Lower bound of the postings: that of the shortest text that can be near."""
     ends: tuple[int, ...]
-    """Upper bound for each element of the query, rarest first. Elements beyond the last are not
-    looked up.
+    """Upper bound for each element of the query, rarest first. Further elements are not looked up.
     """
     single_end: int
-    """Texts below this bound are so short that one shared element is enough; at 0.7 that is one
-    word against one.
+    """Below this bound, texts are so short that one common element is enough.
+
+    At a threshold of 0.7 those are texts of one word for a query of one word.
     """
 
 
@@ -178,8 +177,7 @@ def _plan(m: int, threshold: float) -> _Plan:
     shortest = next(n for n in range(1, m + 1) if 2 * n / (m + n) >= threshold)
     ends = []
     for rank in range(m):
-        # The element of this rank is among the m - o + 2 rarest where o <= m + 1 - rank; o is at
-        # most m.
+        # The element of this rank is among the m - o + 2 rarest if o <= m + 1 - rank. o <= m.
         longest = _longest(m, min(m, m + 1 - rank), threshold)
         if longest < shortest:
             break
@@ -188,11 +186,9 @@ def _plan(m: int, threshold: float) -> _Plan:
 
 
 def _longest(m: int, shared: int, threshold: float) -> int:
-    """Most words of a text for which ``shared`` elements in common with a query of ``m`` can reach
-    the threshold.
+    """Most words of a text that can be near a query of ``m`` words with ``shared`` common elements.
 
-    At least 0. Decided by the very expression that scores, so that rounding cannot come between
-    them.
+    At least 0. It uses the same expression as the score, so that both round alike.
     """
     n = max(0, int(2 * shared / threshold) - m - 1)
     while 2 * shared / (m + n + 1) >= threshold:
@@ -201,9 +197,7 @@ def _longest(m: int, shared: int, threshold: float) -> int:
 
 
 def _elements(found: Iterable[str]) -> list[str]:
-    """The words, each repeat told apart from the one before by a number that no word can
-    contain.
-    """
+    """The words; repeats are numbered, as in "the 1", which no word can be."""
     elements = list(found)
     if len(set(elements)) == len(elements):
         return elements

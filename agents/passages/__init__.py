@@ -1,3 +1,1 @@
-"""How a document is cut: a reader for each media type, packing to length, and the filters. Pure
-functions.
-"""
+"""How a document is cut: a reader for each media type, packing, filters. Pure functions."""

@@ -1,8 +1,8 @@
 """The filters that a passage must pass, cheapest first.
 
-After the curation of web segments in *Self-Alignment with Instruction Backtranslation* (arXiv
-2308.06259): headings that announce no text, length, repetition between sentences; and a filter of
-our own against tables of symbols.
+Filters by heading, length and repeated sentences follow the curation of web segments in
+*Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259). The filter against tables of
+symbols is our own.
 """
 
 import re
@@ -13,18 +13,21 @@ from itertools import islice
 from agents.refusal import Refusal
 
 NAVIGATION = frozenset(
-    """
-    about us|advertisement|advertisements|advertising|all rights reserved|archives|breadcrumb|breadcrumbs|contact|contact us
-    contents|cookie policy|cookies|copyright|external links|follow us|footer|footnotes|forum|forums|get in touch|home
-    in this article|join our newsletter|latest news|latest posts|leave a comment|leave a reply|legal notice|log in|login|main menu
-    menu|more from us|most popular|navigation|newsletter|newsletters|on this page|popular posts|post a comment|post navigation
-    privacy policy|quick links|read more|recent comments|recent posts|register|related|related articles|related links
-    related posts|search this site|see also|share|share this|sidebar|sign in|sign up|site map|site navigation|sitemap
-    skip to content|sponsored|sponsored links|stay connected|subscribe|subscribe to our newsletter|table of contents|tag cloud
-    terms and conditions|terms of service|terms of use|toc|trending|user menu|you may also like|you might also like
-    """.strip().replace("\n", "|").split("|")
-) - {""}  # fmt: skip
-"""Headings, in lower case, under which a page says something about itself."""
+    (
+        "about us|advertisement|advertisements|advertising|all rights reserved|archives|breadcrumb|"
+        "breadcrumbs|contact|contact us|cookie policy|cookies|copyright|external links|follow us|"
+        "footer|footnotes|forum|forums|get in touch|home|join our newsletter|latest news|"
+        "latest posts|leave a comment|leave a reply|legal notice|log in|login|main menu|"
+        "more from us|most popular|navigation|newsletter|newsletters|on this page|popular posts|"
+        "post a comment|post navigation|quick links|read more|recent comments|recent posts|"
+        "register|related|related articles|related links|search this site|see also|share|"
+        "share this|sidebar|sign in|sign up|site map|site navigation|sitemap|sponsored|"
+        "sponsored links|stay connected|subscribe|subscribe to our newsletter|table of contents|"
+        "tag cloud|terms of service|terms of use|toc|trending|user menu|you may also like|"
+        "you might also like"
+    ).split("|")
+)
+"""Headings, in lower case, of a page's navigation and notices."""
 
 _NUMBER = re.compile(r"^[\d.]+\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
@@ -33,34 +36,31 @@ _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _LONGEST_ACRONYM = 6
 _FEWEST_LETTERS = 0.5
-"""Share of the characters that are letters, below which a passage is a table or a figure made of
-characters.
-"""
+"""A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
 _ALIKE = 0.5
-"""Jaccard similarity of two sentences' trigrams from which one repeats the other."""
+"""Jaccard similarity of two sentences' trigrams at which one repeats the other."""
 _MOST_SENTENCES = 64
+"""Number of sentences of a passage that are looked at."""
 _LOOK_BACK = 16
-"""A sentence is compared with so many before it: at most 64 * 16 pairs a passage."""
+"""Number of earlier sentences that a sentence is compared with: at most 64 * 16 pairs a passage."""
 
 
 TOO_SHORT = "too_short"
-"""By far the commonest reason: every heading with a line or two under it."""
+"""By far the most frequent reason: each heading with only a line or two below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a passage may be."""
+    """Limits of a passage."""
 
     min_characters: int
     max_characters: int
     max_repetition: float
-    """Largest share, 0 to 1, of a passage's sentences (by trigrams) that may repeat an earlier
-    one.
-    """
+    """Largest fraction, 0 to 1, of a passage's sentences (by trigrams) that may repeat another."""
 
 
 def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | None:
-    """The first reason to refuse a passage, or None where it passes.
+    """Return the first reason to refuse a passage, or None where it passes.
 
     Reasons: ``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``,
     ``not_prose`` and ``repetitive``.
@@ -87,7 +87,7 @@ def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | No
 
 
 def letter_share(text: str) -> float:
-    """Share of letters among the characters that are not white space, 0 to 1."""
+    """Fraction of letters among the characters that are not white space, 0 to 1."""
     data = text.encode("ascii", "ignore")
     letters, seen = (
         len(data.translate(None, _NOT_ASCII_LETTERS)),
@@ -100,13 +100,12 @@ def letter_share(text: str) -> float:
 
 
 def repetition(text: str, relevant: float) -> float:
-    """Share of a text's sentences, counted by their trigrams of words, that are much like an
-    earlier sentence; 0 to 1.
+    """Fraction of a text's sentences that repeat an earlier one, weighted by trigrams; 0 to 1.
 
-    Two sentences are alike where the Jaccard similarity of their trigrams is at least 0.5. So a
-    sentence that repeats another shares half of its trigrams with it at the least, and a text with
-    few repeated trigrams cannot reach ``relevant``: it is given 0 without looking at pairs. A text
-    that is mostly repeated trigrams is given their share.
+    One sentence repeats another where the Jaccard similarity of their word trigrams is at least
+    0.5. It then shares at least half of its trigrams with the other. So a text with few repeated
+    trigrams cannot reach ``relevant``, and the result is 0 without a comparison of sentences. Where
+    most trigrams of a text are repeated, the result is at least their fraction.
     """
     words = text.split()
     total = len(words) - 2

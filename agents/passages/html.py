@@ -1,10 +1,9 @@
-"""HTML, read as a run of tags in one pass from left to right, with no tree.
+"""Reader for HTML: one pass over the tags from left to right, without a tree.
 
 A tree is not needed to find the text under each heading, and building one is what a hostile page
 attacks. Measured with lexbor: 100,000 nested ``<div>`` take 14 s, nested ``<ul><li>`` over a
-minute, and 40 kB of unclosed ``<font>`` 735 MB. Here time and memory grow with the length of the
-page alone, whatever is nested in what; a test holds the text against that of a tree on ordinary
-pages.
+minute, and 40 kB of unclosed ``<font>`` 735 MB. Here time and memory depend on the length of the
+page only, not on its nesting. On ordinary pages a test compares the text with that of a tree.
 """
 
 import re
@@ -16,9 +15,8 @@ from agents.passages.sections import Section, Trail
 _TAG = re.compile(
     # A comment, also one that is never closed; a doctype or processing instruction.
     r"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*(?:>|\Z)|"
-    # A tag, with quoted values that may contain '>'; then one whose quotes do not pair up. The
-    # bounds and the stop at '<' keep a page of broken tags from being scanned again for each of
-    # them.
+    # A tag with quoted values, which may contain '>'; then a tag with an unpaired quote. The bounds
+    # and the stop at '<' prevent a page of broken tags from being scanned once for each of them.
     r"<(/?)([a-zA-Z][^\s/<>]*+)"
     r"(?:[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+){0,100}+>|[^<>]*+>)",
     re.DOTALL,
@@ -29,7 +27,7 @@ _EMPTY_ITEM = re.compile(r"^-(?:\n|\Z)", re.MULTILINE)
 _LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 _RAW = ("script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes")
-"""Elements whose content is not markup; none is text to read."""
+"""Elements whose content is not markup. It is left out."""
 _SKIPPED = (
     "nav",
     "header",
@@ -42,7 +40,7 @@ _SKIPPED = (
     "select",
     "button",
 )
-"""Elements that hold what is around the text."""
+"""Elements around the main text. They are left out."""
 _ENDS = {name: re.compile(rf"</{name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _RAW}
 _EDGES = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _SKIPPED}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -59,7 +57,7 @@ _IN_HEADINGS = frozenset(
         "fieldset",
     )
 )
-"""Blocks that generators put inside a heading; any other ends a heading that was never closed."""
+"""Blocks that generators put inside a heading. Any other block ends an unclosed heading."""
 _PARAGRAPHS = _IN_HEADINGS | {"p", "article", "main", "ul", "ol", "dl", "table", "blockquote", "hr"}
 _LINE_BREAKS = {
     "br": "\n",
@@ -72,32 +70,35 @@ _LINE_BREAKS = {
 }
 _CELLS = frozenset(("td", "th"))
 _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
-"""What documentation generators hang on a heading as a link to itself."""
+"""Signs that documentation generators append to a heading as a link to itself."""
 
 
 def read_html(html: str, title: str | None = None) -> Iterator[Section]:
-    """The sections of a page, in order: readable text only, white space folded except in ``<pre>``.
+    """The sections of a page, in order: visible text, with white space folded except in ``<pre>``.
 
-    Navigation, headers, footers, asides and forms are left out; a header inside an article, and a
-    form that is most of the page, are content.
+    Navigation, headers, footers, asides and forms are left out. A header inside an article is
+    content, and so is a form that is most of the page.
     """
     return _Reader(html, title).sections()
 
 
 class _Reader:
-    """Where the reading of one page stands."""
+    """State of reading one page."""
 
     def __init__(self, html: str, title: str | None) -> None:
         self._html = html
         self._trail = Trail(title)
         self._blocks: list[str] = []
         self._pieces: list[str] = []
-        """Text of the block being read."""
+        """Text of the current block."""
         self._level = 0
-        """Level of the heading being read, 0 outside of headings."""
+        """Level of the current heading, 0 outside of headings."""
         self._pre = 0
+        """Number of open ``<pre>``."""
         self._articles = 0
+        """Number of open ``<article>`` and ``<main>``."""
         self._never_closed: set[str] = set()
+        """Names of skipped elements of which one is not closed up to the end of the page."""
 
     def sections(self) -> Iterator[Section]:
         html, position = self._html, 0
@@ -130,7 +131,7 @@ class _Reader:
         self._pieces.append(text if self._pre else _SPACES.sub(" ", text))
 
     def _boundary(self, name: str, closes: bool) -> None:
-        """A tag that may end a block, a line or a cell; any other is part of its line."""
+        """Handle a tag that may end a block, a line or a cell; ignore any other."""
         if name in _LINE_BREAKS:
             if not closes:
                 self._pieces.append(_LINE_BREAKS[name])
@@ -168,7 +169,7 @@ class _Reader:
             self._level = 0
 
     def _flush(self) -> None:
-        """End the block being read."""
+        """End the current block."""
         if not self._pieces:
             return
         text = "".join(self._pieces)
@@ -183,9 +184,7 @@ class _Reader:
                 self._blocks.append(text)
 
     def _after(self, name: str, start: int, position: int) -> int:
-        """Where reading goes on after an element that is left out; ``position`` itself if it turns
-        out to be content.
-        """
+        """Position after an element that is left out, or ``position`` where it is content."""
         self._pieces.append(" ")
         if name in _ENDS:
             end = _ENDS[name].search(self._html, position)

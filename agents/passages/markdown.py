@@ -1,5 +1,6 @@
-"""Markdown: ATX and setext headings, told from code blocks and quotations by markdown-it-py; the
-source text is kept.
+"""Reader for Markdown: markdown-it-py finds the headings, and the source text is kept.
+
+Headings are ATX and setext headings outside of code blocks and quotations.
 """
 
 import re
@@ -13,28 +14,25 @@ from agents.passages.sections import Section, Trail
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _MOST_LINES = 100_000
-"""Lines from which a text is read as plain text: the parser takes up to 60 microseconds for
-each.
-"""
+"""A longer text is read as plain text: the parser takes up to 60 microseconds a line."""
 _LONGEST_HEADING = 1000
-"""Characters of a heading's source that are looked at."""
+"""Characters of a heading's source that are read."""
 
 
 def block_parser() -> MarkdownIt:
-    """A parser of block structure alone: what is inside a paragraph is never parsed, so it cannot
-    be slow.
-    """
+    """A parser of block structure only: inline text is not parsed, so it cannot be slow."""
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 
 
 def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> Iterator[Section]:
-    """The sections of a Markdown text, in order. Blocks of raw HTML are left out; a fenced block is
-    never divided.
+    """The sections of a Markdown text, in order.
+
+    Blocks of raw HTML are left out. A fenced block is never divided.
     """
     text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    # The lines that the parser counts: str.splitlines would also break at form feeds and the like.
+    # Lines as the parser counts them: str.splitlines would also split at form feeds, for example.
     lines = text.split("\n")
     if len(lines) > _MOST_LINES:
         yield from read_plain_text(text, title)

@@ -1,4 +1,4 @@
-"""Blocks of one section packed into passages of bearable length, divided only between blocks."""
+"""Packing: the blocks of a section joined to passages within the limits of length."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,11 @@ _JOINT = "\n\n"
 
 
 def pack(blocks: list[str], shortest: int, longest: int) -> Iterator[str]:
-    """The text of ``blocks`` as one passage, or, where it is over ``longest`` characters, as
-    several.
+    """Join ``blocks`` to one passage, or to several where they are over ``longest`` characters.
 
-    Passages of a divided section have much the same length. A block that is over ``longest`` by
-    itself comes alone: the caller refuses it. A block that ends in a colon stays with what it
-    announces where that fits.
+    A section is divided between blocks only, into passages of about the same length. A block that
+    is over ``longest`` by itself is a passage of its own, which the caller refuses. A block that
+    ends in a colon stays with the next one where both fit.
     """
     total = _length(blocks)
     if total <= longest:
@@ -25,7 +24,7 @@ def pack(blocks: list[str], shortest: int, longest: int) -> Iterator[str]:
 
 
 def _runs(blocks: list[str], longest: int, target: float) -> list[list[str]]:
-    """Greedy: a run closes when the next block would not fit, or when it has reached its share."""
+    """Greedy: a run ends where the next block does not fit, or at ``target`` characters."""
     runs: list[list[str]] = []
     run: list[str] = []
     size = 0
@@ -41,8 +40,9 @@ def _runs(blocks: list[str], longest: int, target: float) -> list[list[str]]:
 
 
 def _even(left: list[str], right: list[str], shortest: int, longest: int) -> list[list[str]]:
-    """Two neighbours with their border moved so that both are in bounds, as equal as can be;
-    unchanged if none fits.
+    """Divide two adjacent runs anew, so that both are within the limits and about equally long.
+
+    They are unchanged where no division is within the limits.
     """
     blocks = left + right
     total = _length(blocks)

@@ -1,8 +1,8 @@
-"""Plain text: headings are single lines underlined with ``===``, ``---``, ``***``, ``~~~``, ``^^^``
-or double quotes.
+"""Reader for plain text with underlined headings.
 
-So write reStructuredText, Python's help topics and many READMEs. As in reStructuredText, the order
-in which the kinds of underline first appear is the order of their levels.
+A heading is a single line underlined with ``===``, ``---``, ``***``, ``~~~``, ``^^^`` or double
+quotes, as in reStructuredText, Python's help topics and many READMEs. As in reStructuredText, the
+order in which the kinds of underline first appear is the order of their levels.
 """
 
 import re
@@ -17,7 +17,7 @@ _SLACK = 2
 
 
 def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
-    """The sections of a plain text, in order. A text with no headings is one section."""
+    """The sections of a plain text, in order. A text without headings is one section."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     trail = Trail(title)
@@ -40,11 +40,10 @@ def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
 
 
 def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None:
-    """Where a heading above the underline at ``underline`` begins, and the heading; None if the
-    line above is none.
+    """The heading above the underline at ``underline``, and its start; None where there is none.
 
-    A heading stands alone: a blank line, the start of the text, or an overline of the same kind
-    comes before it.
+    A heading is preceded by a blank line, by the start of the text, or by an overline of the same
+    kind.
     """
     end = underline - 1
     if end <= start:
@@ -69,5 +68,5 @@ def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None
 
 
 def _blocks(text: str) -> list[str]:
-    """The text's paragraphs, with the indentation that code and grammars need."""
+    """Paragraphs of a text. Indentation is kept, because code and grammars need it."""
     return [block for piece in _BLANK_LINES.split(text) if (block := piece.strip("\n").rstrip())]

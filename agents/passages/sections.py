@@ -1,9 +1,9 @@
-"""A section, what every reader gives, and the trail of headings above it."""
+"""A section, which every reader yields, and the trail of headings above it."""
 
 from dataclasses import dataclass
 
 _LONGEST_HEADING = 300
-"""Characters of a heading that are kept: more than that is a paragraph in a heading's clothes."""
+"""Characters of a heading that are kept. A longer one is a paragraph marked up as a heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +17,15 @@ class Section:
 
 
 class Trail:
-    """The headings in force while a document is read from top to bottom."""
+    """The open headings while a document is read from top to bottom."""
 
     def __init__(self, title: str | None = None) -> None:
-        """``title`` is the document's: a heading that repeats it says nothing new and is left out
-        of the trail.
-        """
+        """``title``: the document's title. A heading that repeats it is left out of the trail."""
         self._title = title
         self._open: list[tuple[int, str]] = []
 
     def enter(self, level: int, heading: str) -> None:
-        """Open a heading: it closes every heading of its level or deeper (1 is outermost)."""
+        """Open a heading and close all headings of its level or deeper (1 is outermost)."""
         while self._open and self._open[-1][0] >= level:
             self._open.pop()
         self._open.append((level, heading[:_LONGEST_HEADING]))

@@ -55,14 +55,16 @@ class Prompter:
     chat: ChatTemplate | None = None
     system: str = ""
     """System turn of backward and rating prompts; chat family only. A user's setting, empty by
-    default."""
+    default.
+    """
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
     """Ids before a task's prompt: the token that opens a text, and exemplars. Plain family only."""
     rated: tuple[Exemplar, ...] = ()
     """Pairs with their digits: the earlier turns of a rating prompt. Chat family only."""
     line_ends: frozenset[int] = frozenset()
     """Tokens that contain a newline. They end an instruction too. Plain family only, because a
-    base model was not trained to stop."""
+    base model was not trained to stop.
+    """
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a text from outside, cached."""
 

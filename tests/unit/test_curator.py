@@ -1,4 +1,4 @@
-"""The curator's verdicts, and its memory of what it kept."""
+"""The curator: its outcomes, and its state."""
 
 import asyncio
 
@@ -45,7 +45,7 @@ def scored(
 
 
 def ask(curator: Curator, *records: Scored) -> Outcomes:
-    """What follows from the last of these records."""
+    """The outcome of the last of these records."""
     return [asyncio.run(curator.handle(record)) for record in records][-1]
 
 
@@ -109,10 +109,10 @@ def test_the_threshold_itself_passes() -> None:
         (
             scored(instruction="Draw it", score=1.0),
             "below_threshold",
-        ),  # the cheapest rule speaks first
+        ),  # the cheapest rule is applied first
     ],
 )
-def test_every_rule_is_asked(record: Scored, reason: str) -> None:
+def test_every_rule_is_applied(record: Scored, reason: str) -> None:
     assert the_rejection(ask(Curator(), record)).reason == reason
 
 
@@ -214,9 +214,7 @@ def test_an_earlier_rating_does_not_bring_back_what_a_later_one_refused() -> Non
 def test_ratings_in_any_order_end_in_the_same_set(
     order: list[tuple[int, int]], good: list[bool]
 ) -> None:
-    """Each of four examples is rated under three terms; what is on the topic in the end is what the
-    last term says.
-    """
+    """Each of four examples is rated under three terms. The topic ends with the last term's set."""
     subjects = (
         "Which birds sing at night in spring?",
         "How deep is the sea?",

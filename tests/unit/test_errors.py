@@ -1,6 +1,4 @@
-"""One exception tree: what the packages raise on purpose is of it, and the command line can print
-it.
-"""
+"""The exception tree: the packages raise only errors of it, and it is documented."""
 
 import ast
 import inspect
@@ -42,7 +40,7 @@ def test_the_drawing_shows_no_other() -> None:
     assert sorted(drawn) == sorted(_CLASSES)
 
 
-def test_a_prompt_too_long_is_a_fault_of_the_fit() -> None:
+def test_a_prompt_too_long_is_a_model_error() -> None:
     assert issubclass(PromptTooLong, ModelError)
 
 

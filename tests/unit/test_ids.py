@@ -1,4 +1,4 @@
-"""Ids are what things were made from: the same in every process, on every machine, for ever."""
+"""Ids depend on what a thing was made from, and not on process, machine or time."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,13 +23,12 @@ _PINNED = {
 
 @pytest.mark.parametrize("name", _PINNED)
 def test_ids_never_change(name: str) -> None:
-    # A change here means that every id on every topic changes: duplicates would no longer be known
-    # as such.
+    # A change here changes every id on every topic: duplicates would no longer be recognised.
     found, pinned = _PINNED[name]
     assert found == pinned
 
 
-def test_seeds_and_shares_never_change() -> None:
+def test_seeds_and_fractions_never_change() -> None:
     assert (
         sampling_seed(example_id("s1", "house-1", "backward.markers.1", 0)) == 9222254258485915918
     )
@@ -86,11 +85,11 @@ def test_seeds_fit_the_engine(sample: int) -> None:
     assert 0 <= sampling_seed(example_id("s", "r", "t", sample)) < 2**63
 
 
-def test_shares_are_spread_evenly() -> None:
-    shares = [hash_fraction(document_id("", str(number))) for number in range(5_000)]
-    assert all(0 <= share < 1 for share in shares)
-    assert len(set(shares)) == len(shares)
+def test_fractions_are_spread_evenly() -> None:
+    fractions = [hash_fraction(document_id("", str(number))) for number in range(5_000)]
+    assert all(0 <= fraction < 1 for fraction in fractions)
+    assert len(set(fractions)) == len(fractions)
     counts = [0] * 10
-    for share in shares:
-        counts[int(10 * share)] += 1
+    for fraction in fractions:
+        counts[int(10 * fraction)] += 1
     assert all(400 < count < 600 for count in counts), "500 each, with a deviation of 21"

@@ -1,4 +1,4 @@
-"""Instructions that are refused by their look."""
+"""The rules on the text of an instruction."""
 
 import pytest
 
@@ -12,7 +12,7 @@ RULES = InstructionRules()
     "instruction",
     [
         "What is a tuple?",
-        # subjects of software, though Self-Instruct's list has them
+        # subjects in software, although they are in Self-Instruct's list
         "How does a map differ from a file in Python?",
         "2to3: what does it convert?",
         "Describe the paragraph on imagery.",  # keywords are whole words

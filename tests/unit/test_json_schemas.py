@@ -1,4 +1,4 @@
-"""The JSON Schema files in the repository are those of the records, no more and no less."""
+"""The JSON Schema files in the repository match the records."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One side of an example must not give away the other."""
+"""Leaks between the instruction and the response of an example, and from the prompt."""
 
 import pytest
 from hypothesis import given
@@ -8,15 +8,11 @@ from agents.curation.leakage import COPIED_START, QUOTED_RUN, copied_run, find_l
 from models.evaluation.rouge import words
 from models.prompts.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
 
-PASSAGE = (
-    "\n"
-    "The yield statement is semantically equivalent to a yield expression. It can be used "
-    "to omit the parentheses that would\n"
-    "otherwise be required in the equivalent yield expression statement. Yield expressions "
-    "and statements are only used when\n"
-    "defining a generator function, and are only used in the body of the generator "
-    "function."
-)
+PASSAGE = """\
+The yield statement is semantically equivalent to a yield expression. It can be used to omit the
+parentheses that would otherwise be required in the equivalent yield expression statement. Yield
+expressions and statements are only used when defining a generator function, and are only used in
+the body of the generator function."""
 
 
 @pytest.mark.parametrize(
@@ -26,7 +22,7 @@ PASSAGE = (
         "Explain when yield expressions and statements are used.",
         "How is the yield statement related to the parentheses that would otherwise be "
         "required in an expression?",
-        # A long subject in the response's own words, inside a frame of the instruction's own.
+        # A long subject in the response's words, after words of the instruction's own.
         "Why are yield expressions and statements only used when defining a generator function?",
         "Where can I find the score of each match, and what was the answer to the last question?",
         "What does a heading such as ### Parameters mean in a docstring?",

@@ -1,4 +1,4 @@
-"""The novelty index gives what a linear scan would."""
+"""The novelty index has the results of a linear scan."""
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ THRESHOLDS = st.one_of(
 def scan(
     kept: dict[str, str], threshold: float, text: str, besides: str | None = None
 ) -> Near | None:
-    """The definition: compare with everything, one longest common subsequence after the other."""
+    """The definition: compare the query with every text."""
     found = [
         Near(id, rouge)
         for id, other in kept.items()
@@ -31,7 +31,7 @@ def scan(
 
 
 def plain_rouge_l(a: list[str], b: list[str]) -> float:
-    """ROUGE-L F1 by the textbook's table."""
+    """ROUGE-L F1 by the textbook's dynamic program."""
     if not a or not b:
         return 0.0
     row = [0] * (len(b) + 1)
@@ -81,7 +81,7 @@ def test_an_emptied_index_holds_nothing() -> None:
     for number in range(20):
         index.remove(f"e{number}")
     assert len(index) == 0
-    assert index._postings == {}  # what is removed is given back, or a worker would grow for ever
+    assert index._postings == {}  # else the memory of a worker would grow without limit
 
 
 def test_texts_of_stock_words_differ_by_their_subject() -> None:
@@ -112,9 +112,7 @@ def test_texts_without_words_are_near_nothing() -> None:
 
 
 def test_few_texts_are_compared() -> None:
-    """The cost of a query does not follow the number of texts kept: the index leaves few to
-    compare.
-    """
+    """The index leaves few texts to compare, so a query's cost does not grow with their number."""
     index = NoveltyIndex()
     for number in range(3000):
         index.add(

@@ -1,4 +1,4 @@
-"""The segmenter: passages by heading, the filters, and pages made to hurt."""
+"""The segmenter: passages by heading, the filters, and hostile pages."""
 
 from pydoc_data.topics import topics
 
@@ -34,7 +34,7 @@ NAMES = (
 
 
 def prose(characters: int, salt: int = 0) -> str:
-    """Readable text without repetition, of at least so many characters."""
+    """Prose without repetition, of at least ``characters`` characters."""
     sentences: list[str] = []
     count = salt * 1000
     while sum(map(len, sentences)) + len(sentences) < characters:
@@ -79,8 +79,8 @@ async def reasons(text: str, media_type: str = "text/plain") -> list[str]:
 class TestPlainText:
     def test_underlines_are_levels_in_order_of_appearance(self) -> None:
         text = (
-            "Top\n***\n\nintro\n\nInner\n=====\n\none\n\ntwo\n\nDeep\n----\n\nthree\n\n"
-            "Second\n======\n\nfour\n"
+            "Top\n***\n\nintro\n\nInner\n=====\n\none\n\ntwo\n\n"
+            "Deep\n----\n\nthree\n\nSecond\n======\n\nfour\n"
         )
         assert shape(list(read_plain_text(text))) == [
             (("Top",), ["intro"]),
@@ -96,8 +96,8 @@ class TestPlainText:
     @pytest.mark.parametrize(
         "text",
         [
-            "a paragraph of\ntwo lines\n---------\nmore",  # the line above does not stand alone
-            "short\n" + "-" * 60 + "\nmore",  # not of like length
+            "a paragraph of\ntwo lines\n---------\nmore",  # the line above is not a single line
+            "short\n" + "-" * 60 + "\nmore",  # a much longer underline
             "-----\n-----\n-----\nrules",
             "---\n",
             "=====  =====\n a      b\n=====  =====\n",
@@ -150,7 +150,7 @@ class TestMarkdown:
     def test_hostile_nesting_is_read(self, text: str) -> None:
         self.read(text)
 
-    def test_more_lines_than_the_parser_can_bear_are_plain_text(self) -> None:
+    def test_a_text_with_too_many_lines_is_read_as_plain_text(self) -> None:
         assert self.read("# a\n" * 100_001)[0][0] == ()
 
 
@@ -159,8 +159,8 @@ class TestHtml:
         return shape(list(read_html(html)))
 
     def test_text_under_each_heading(self) -> None:
-        html = """<html><head><title>T</title><style>p {}</style></head><body>"""
-        html += """<p>intro &amp; more</p>
+        html = """<html><head><title>T</title><style>p {}</style></head>
+        <body><p>intro &amp; more</p>
         <h1>One <b>bold</b><a href="#x">¶</a></h1><p>first<br>line</p><ul><li>a<li>b</ul>
         <h2>Two</h2><pre>  code\n    &lt;x&gt;</pre><h1>Three</h1>end</body></html>"""
         assert self.read(html) == [
@@ -211,8 +211,8 @@ class TestHtml:
         html = "<body>" + "".join(
             f"<div class=c{i}><h2 id=h{i}>Head {i}</h2><p>{prose(200, i)} &lt;{i}&gt; "
             "<code>a&nbsp;b</code><p>next"
-            f"<ul><li>one<li><b><i>two</b></i></ul><aside>gone</aside><table>"
-            "<tr><td>x</table><pre>\n a\n  b</pre></div>"
+            "<ul><li>one<li><b><i>two</b></i></ul><aside>gone</aside>"
+            "<table><tr><td>x</table><pre>\n a\n  b</pre></div>"
             for i in range(50)
         )
         tree = LexborHTMLParser(html)
@@ -242,9 +242,7 @@ class TestHtml:
         ids=["div", "list", "font", "skipped", "script", "quotes", "spaces", "signs"],
     )
     def test_hostile_pages_are_read_at_once(self, html: str) -> None:
-        """A tree, or a second look at the rest of the page for each tag, takes minutes and
-        gigabytes here.
-        """
+        """A tree, or a scan of the rest of the page for each tag, takes minutes and gigabytes."""
         assert any("deep" in block for _, blocks in self.read(html) for block in blocks)
 
     @given(st.text("<>/!-\"'= hpdivnavscript123&;\n", max_size=200))
@@ -263,7 +261,7 @@ class TestPacking:
         assert all(600 <= len(passage) <= 3000 for passage in passages)
         assert "\n\n".join(passages) == "\n\n".join(blocks)
 
-    def test_a_short_tail_is_filled_from_its_neighbour(self) -> None:
+    def test_a_short_tail_is_filled_from_the_passage_before(self) -> None:
         assert [
             len(passage) for passage in pack(["a" * 700, "b" * 2200, "c" * 150], 600, 3000)
         ] == [700, 2352]

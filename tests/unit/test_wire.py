@@ -1,6 +1,4 @@
-"""Records as bytes: what goes out comes back, and whatever else comes in is a WireError, never a
-crash.
-"""
+"""The wire: records survive a round trip, and any other bytes are a WireError."""
 
 import contextlib
 import json
@@ -184,7 +182,7 @@ def test_msgpack_is_assumed_where_no_header_tells() -> None:
     assert decode(Segment, encode(_SEGMENT), {}) == _SEGMENT
 
 
-def test_figures_that_are_no_numbers_survive_in_a_release() -> None:
+def test_metrics_that_are_not_numbers_survive_in_a_release() -> None:
     release = Release(
         id="r",
         parent=None,
@@ -200,7 +198,7 @@ def test_figures_that_are_no_numbers_survive_in_a_release() -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
-    # As JSON it would be null, which no reader takes: one such record would stop every later one.
+    # As JSON it would be null, which readers refuse.
     scored = {
         "candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}},
         "rating": _RATING.model_dump(),
@@ -257,16 +255,16 @@ def test_every_truncation_is_refused(content_type: str) -> None:
         b"",
         b"\xc1",  # the one byte that msgpack never uses
         b"\xdd\xff\xff\xff\xff",  # an array of four billion
-        b"\xdf\xff\xff\xff\xff",  # a map of as many
+        b"\xdf\xff\xff\xff\xff",  # a map of four billion
         b"\xdb\xff\xff\xff\xff",  # a string
         b"\xc9\x7f\xff\xff\xff\x05",  # an extension
         b"\xd6\xff\x00\x00\x00\x00",  # a time stamp, which no record has
-        b"\x91" * 100_000,  # nesting without end
+        b"\x91" * 100_000,  # deep nesting
         b"\x81\xa1a" * 100_000,
         b"\xa1\xff",  # a string that is not UTF-8
-        b"\x81\xc0\x01",  # a key that is no string
+        b"\x81\xc0\x01",  # a key that is not a string
         b"\x81\x90\x01",
-        encode(_SEGMENT) + b"\x00",  # more behind it
+        encode(_SEGMENT) + b"\x00",  # trailing bytes
         msgpack.packb([1, 2]),
         msgpack.packb(None),
         msgpack.packb("segment"),
@@ -298,7 +296,7 @@ def test_hostile_msgpack_takes_little_memory() -> None:
         b"NaN",
         b"[" * 100_000,
         b'{"a":' * 100_000,
-        b"1" * 6_000,  # more digits than Python turns into a number
+        b"1" * 6_000,  # more digits than Python converts
         b'{"id": "s"}',
         b"\xff\xfe\xfa",
         b'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": "\\ud800"}',
