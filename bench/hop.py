@@ -145,11 +145,11 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
     def fail(error: BaseException) -> None:
         raise BackstreamError(f"the stage failed: {error}") from error
 
-    async with KafkaWriter(settings.kafka.client()) as writer:
+    async with KafkaWriter(settings.kafka.cluster()) as writer:
         stage = Stage(
             "hop", STAGES[0].decode, agent_of, writer, gates, fail, like.policy(settings), measures
         )
-        app = StageApp(stage, DOCUMENTS.name, gates, settings.kafka)
+        app = StageApp(stage, DOCUMENTS, gates, settings.kafka)
         tally = Tally(measures)
 
         def state() -> State:

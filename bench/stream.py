@@ -25,7 +25,8 @@ from schemas.errors import BackstreamError
 from schemas.records import Document
 from streams.data.feed import feed
 from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.topics import TOPICS, create_topics
+from streams.kafka.creation import create_topics
+from streams.kafka.topics import TOPICS
 from streams.settings import Settings, load
 
 _HOP_CPU_MS = 0.25
@@ -218,15 +219,15 @@ class Bench:
 
     def _refill(self, documents: Iterable[Document]) -> None:
         """Empty topics, and these documents on the first."""
-        client = self.settings.kafka.client()
-        admin = KafkaAdminClient(**client)
+        cluster = self.settings.kafka.cluster()
+        admin = KafkaAdminClient(**cluster.client)
         try:
             held = set(admin.list_topics())
-            admin.delete_topics([topic.name for topic in TOPICS if topic.name in held])
+            admin.delete_topics([name for name in map(cluster.topic, TOPICS) if name in held])
         finally:
             admin.close()
-        create_topics(client)
-        feed(client, documents)
+        create_topics(cluster)
+        feed(cluster, documents)
 
     def _own_group(self) -> Settings:
         """Settings whose consumer groups no measurement had before."""

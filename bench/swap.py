@@ -58,7 +58,7 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
         await watch(lambda: State(len(written), len(written) >= fed // 3))
         announced = time.perf_counter()
         await asyncio.to_thread(
-            announce, settings.kafka.client(), copy_release(directory, work / "copy", "r-copy")
+            announce, settings.kafka.cluster(), copy_release(directory, work / "copy", "r-copy")
         )
         await anext(following)
         changed = time.perf_counter()

@@ -80,8 +80,8 @@ def feed(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        report = feed_documents(client, _with_heartbeat(read_all(sources, format)))
+        cluster = settings.kafka.cluster()
+        report = feed_documents(cluster, _with_heartbeat(read_all(sources, format)))
     _print_report(report, "documents", as_json)
     if report.failed or not report.written:
         raise typer.Exit(1)
@@ -114,7 +114,7 @@ def seed(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        report = write_seeds(settings.kafka.client(), pairs)
+        report = write_seeds(settings.kafka.cluster(), pairs)
     _print_report(report, "seeds", as_json)
     if report.failed or not report.written:
         raise typer.Exit(1)
@@ -140,9 +140,9 @@ def tail(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
+        cluster = settings.kafka.cluster()
         for number, example in enumerate(
-            follow(client, from_beginning=from_beginning, stop=lambda: False), start=1
+            follow(cluster, from_beginning=from_beginning, stop=lambda: False), start=1
         ):
             print(json.dumps(row(example, shape), ensure_ascii=False), flush=True)
             if number == count:
@@ -180,15 +180,15 @@ def export(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        examples = snapshot(client)
+        cluster = settings.kafka.cluster()
+        examples = snapshot(cluster)
         count = write(examples, output, shape)
         told = {"examples": count, "file": str(output)}
         if with_card:
             about = Export(
                 output, shape, license, settings.curation.threshold, datetime.now(UTC).date()
             )
-            told["card"] = str(write_card(about, examples, read_releases(client)))
+            told["card"] = str(write_card(about, examples, read_releases(cluster)))
     card = f", described in {told['card']}" if with_card else ""
     print(json.dumps(told) if as_json else f"{count:,} examples in {output}{card}")
 

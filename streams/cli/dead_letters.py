@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ from streams.cli.options import (
     connected,
     settings_from,
 )
+from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import (
     EXCEPTION,
     MESSAGE,
@@ -55,8 +56,8 @@ def list_letters(
 
     Example: `backstream dead-letters list --stage scorer`
     """
-    with _client(config, assignments, state_dir, broker) as client:
-        for letter in _letters(client, stage):
+    with _cluster(config, assignments, state_dir, broker) as cluster:
+        for letter in _letters(cluster, stage):
             told = _told(letter)
             print(
                 json.dumps(told)
@@ -77,8 +78,8 @@ def show(
 
     Example: `backstream dead-letters show 0@3`
     """
-    with _client(config, assignments, state_dir, broker) as client:
-        for letter in _letters(client, None):
+    with _cluster(config, assignments, state_dir, broker) as cluster:
+        for letter in _letters(cluster, None):
             if f"{letter.partition}@{letter.offset}" == at:
                 headers = dict(letter.headers)
                 whole = {
@@ -113,30 +114,30 @@ def replay_letters(
 
     Example: `backstream dead-letters replay all --stage scorer`
     """
-    with _client(config, assignments, state_dir, broker) as client:
-        chosen = [x for x in _letters(client, stage) if at in ("all", f"{x.partition}@{x.offset}")]
+    with _cluster(config, assignments, state_dir, broker) as cluster:
+        chosen = [x for x in _letters(cluster, stage) if at in ("all", f"{x.partition}@{x.offset}")]
         if not chosen:
             raise SettingsError(
                 f"no dead letter at {at}; `backstream dead-letters list` shows where they lie"
             )
-        replay_all(client, chosen)
+        replay_all(cluster, chosen)
     print(f"{len(chosen):,} sent back")
 
 
 @contextlib.contextmanager
-def _client(
+def _cluster(
     config: Path | None, assignments: list[str] | None, state_dir: Path | None, broker: str | None
-) -> Iterator[dict[str, Any]]:
-    """The broker's client arguments, for the length of a command."""
+) -> Iterator[Cluster]:
+    """The cluster, for the length of a command."""
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        yield client
+        cluster = settings.kafka.cluster()
+        yield cluster
 
 
-def _letters(client: dict[str, Any], stage: str | None) -> Iterator[Received]:
-    for letter in replay(client, DEAD_LETTERS.name):
+def _letters(cluster: Cluster, stage: str | None) -> Iterator[Received]:
+    for letter in replay(cluster, DEAD_LETTERS):
         if stage is None or dict(letter.headers).get(STAGE) == stage.encode():
             yield letter
 

@@ -27,6 +27,7 @@ from streams.cli.options import (
     settings_from,
 )
 from streams.kafka.broker import Jars, running_address
+from streams.kafka.topics import TOPICS
 from streams.observe.audit import audit as audit_topics
 from streams.observe.describe import as_mermaid, as_table
 from streams.observe.lag import FlowReader
@@ -69,27 +70,28 @@ def status(
         forward=forward,
     )
     with connected(settings) as settings:
-        client = settings.kafka.client()
-        with FlowReader(client, settings.kafka.group) as reader:
+        cluster = settings.kafka.cluster()
+        with FlowReader(cluster) as reader:
             rates = Rates()
             rates.update(reader.read())
             time.sleep(_RATE_SECONDS)
             flow = reader.read()
             rates.update(flow)
-        releases = read_releases(client)
+        releases = read_releases(cluster)
         base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
         serving = in_service(releases, base)
         again = None
         if serving is not None and settings.rates_again:
-            again = rerating(client, settings.kafka.group, serving, settings.rerating.after_seconds)
+            again = rerating(cluster, serving, settings.rerating.after_seconds)
     pinned = {str(role): name for role in Role if (name := settings.pinned(role))}
+    messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
     report = {
         "broker": settings.kafka.bootstrap_servers,
         "stages": [
             {**asdict(stage), "per_second": round(rates.per_second.get(stage.stage, 0.0), 2)}
             for stage in flow.stages
         ],
-        "messages": dict(flow.messages),
+        "messages": messages,
         "release": serving.id if serving else base,
         "pinned": pinned,
         "releases": len(releases),
@@ -109,7 +111,7 @@ def status(
             f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  {rate:>8.1f}/s  "
             f" reads {stage.topic}"
         )
-    print("   ".join(f"{topic} {count:,}" for topic, count in flow.messages.items()))
+    print("   ".join(f"{topic} {count:,}" for topic, count in messages.items()))
 
 
 def audit(
@@ -127,9 +129,9 @@ def audit(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        with FlowReader(client, settings.kafka.group) as reader:
-            found = audit_topics(client, reader.committed())
+        cluster = settings.kafka.cluster()
+        with FlowReader(cluster) as reader:
+            found = audit_topics(cluster, reader.committed())
     if as_json:
         rejections = {
             f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()
@@ -162,16 +164,19 @@ def describe(
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="A diagram instead of the tables.")
     ] = False,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """Show the topology: topics, stages, and what each reads and writes.
 
     Example: `backstream describe --mermaid`
     """
+    cluster = settings_from(config, assignments).kafka.cluster()
     if mermaid:
-        print(as_mermaid())
+        print(as_mermaid(cluster))
     else:
-        table = as_table()
+        table = as_table(cluster)
         print(json.dumps(table) if as_json else _lines(table))
 
 
@@ -217,7 +222,7 @@ def _check_broker(settings: Settings) -> str:
     if address is None:
         Jars.resolve()
         return "the embedded Kafka's jars are here and have the locked sums"
-    with FlowReader(settings.with_broker(address).kafka.client(), settings.kafka.group) as reader:
+    with FlowReader(settings.with_broker(address).kafka.cluster()) as reader:
         topics = sum(1 for count in reader.read().messages.values() if count)
     return f"{address} answers; {topics} of our topics hold messages"
 

@@ -9,7 +9,7 @@ import typer
 
 from models.releases.catalogue import default_cache, prepare
 from streams.kafka.broker import broker_address
-from streams.kafka.topics import create_topics
+from streams.kafka.creation import create_topics
 from streams.settings import Role, Settings, load
 
 ConfigFile = Annotated[
@@ -74,7 +74,7 @@ def connected(settings: Settings) -> Iterator[Settings]:
     """
     with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
         settings = settings.with_broker(address)
-        create_topics(settings.kafka.client(), settings.kafka.replication_factor)
+        create_topics(settings.kafka.cluster(), settings.kafka.replication_factor)
         yield settings
 
 

@@ -62,12 +62,12 @@ def rate(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        pairs = pairs_to_rate(client, count)
+        cluster = settings.kafka.cluster()
+        pairs = pairs_to_rate(cluster, count)
         if not pairs:
             say("there is nothing to rate: no pair was scored yet, or people have rated them all")
             raise typer.Exit(1)
-        with open_ratings(client) as ratings:
+        with open_ratings(cluster) as ratings:
             given = ask_about(
                 pairs,
                 ratings,

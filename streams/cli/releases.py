@@ -104,7 +104,7 @@ def promote(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        release = put_into_service(settings.kafka.client(), id)
+        release = put_into_service(settings.kafka.cluster(), id)
     print(f"{release.id} is in service for {release.base}")
 
 
@@ -123,7 +123,7 @@ def rollback(
     settings = settings_from(config, assignments, state_dir=state_dir, broker=broker, model=model)
     base = read_manifest(prepare(settings.model, default_cache(), progress=say)).id
     with connected(settings) as settings:
-        taken_out, serving = roll_back(settings.kafka.client(), base)
+        taken_out, serving = roll_back(settings.kafka.cluster(), base)
     print(f"{taken_out.id} is out of service; {serving.id} serves")
 
 
@@ -133,5 +133,5 @@ def _read(
     with connected(
         settings_from(config, assignments, state_dir=state_dir, broker=broker)
     ) as settings:
-        client = settings.kafka.client()
-        return read_releases(client)
+        cluster = settings.kafka.cluster()
+        return read_releases(cluster)

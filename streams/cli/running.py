@@ -102,7 +102,7 @@ def up(
             supervisor.start_worker(number)
         if training:
             supervisor.start_trainer()
-        with FlowReader(supervisor.settings.kafka.client(), settings.kafka.group) as flow:
+        with FlowReader(supervisor.settings.kafka.cluster()) as flow:
             while not stop.asked:
                 for event in supervisor.poll():
                     progress.event(event)

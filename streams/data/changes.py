@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -11,6 +10,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, WireError
 from schemas.records import Example
 from schemas.wire import decode, header_map
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
 from streams.kafka.topics import CURATED, REACH_MS
@@ -31,12 +31,12 @@ class Change:
     offset: int
 
 
-def newest(client: Mapping[str, Any]) -> list[Change]:
+def newest(cluster: Cluster) -> list[Change]:
     """What the set is made of now: the newest value of each id, retracted ones gone. Raises
     BrokerError.
     """
     by_id: dict[str, Change] = {}
-    for change in _understood(replay(client, CURATED.name)):
+    for change in _understood(replay(cluster, CURATED)):
         if change.example is None:
             by_id.pop(change.id, None)
         else:
@@ -45,7 +45,7 @@ def newest(client: Mapping[str, Any]) -> list[Change]:
 
 
 def changes(
-    client: Mapping[str, Any],
+    cluster: Cluster,
     start: Mapping[int, int] | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
@@ -59,7 +59,7 @@ def changes(
     """
     try:
         consumer = KafkaConsumer(
-            **client,
+            **cluster.client,
             enable_auto_commit=False,
             bootstrap_timeout_ms=REACH_MS,
             isolation_level="read_committed",
@@ -67,7 +67,8 @@ def changes(
         )
         try:
             places = [
-                TopicPartition(CURATED.name, partition) for partition in _partitions(consumer)
+                TopicPartition(cluster.topic(CURATED), partition)
+                for partition in _partitions(cluster, consumer)
             ]
             consumer.assign(places)
             if start is not None:
@@ -83,27 +84,29 @@ def changes(
             consumer.close()
     except KafkaError as error:
         raise BrokerError(
-            f"{CURATED.name} cannot be read at {client.get('bootstrap_servers')}: {error}"
+            f"{cluster.topic(CURATED)} cannot be read at {cluster.address}: {error}"
         ) from error
 
 
-def partitions(client: Mapping[str, Any]) -> tuple[int, ...]:
+def partitions(cluster: Cluster) -> tuple[int, ...]:
     """The partitions of the topic. Raises BrokerError, also where there is no such topic."""
     try:
-        consumer = KafkaConsumer(**client, enable_auto_commit=False, bootstrap_timeout_ms=REACH_MS)
+        consumer = KafkaConsumer(
+            **cluster.client, enable_auto_commit=False, bootstrap_timeout_ms=REACH_MS
+        )
         try:
-            return _partitions(consumer)
+            return _partitions(cluster, consumer)
         finally:
             consumer.close()
     except KafkaError as error:
-        raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}") from error
+        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
 
 
-def _partitions(consumer: KafkaConsumer) -> tuple[int, ...]:
-    found = tuple(sorted(consumer.partitions_for_topic(CURATED.name) or ()))
+def _partitions(cluster: Cluster, consumer: KafkaConsumer) -> tuple[int, ...]:
+    found = tuple(sorted(consumer.partitions_for_topic(cluster.topic(CURATED)) or ()))
     if not found:
         raise BrokerError(
-            f"there is no topic {CURATED.name} on this Kafka: `backstream up` creates it"
+            f"there is no topic {cluster.topic(CURATED)} on this Kafka: `backstream up` creates it"
         )
     return found
 

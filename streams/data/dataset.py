@@ -6,13 +6,14 @@ An id may come again: with a newer rating, or after a retraction. Its newest val
 the last.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import SettingsError
 from schemas.records import Example
 from streams.data.changes import Change, changes, newest, partitions
 from streams.data.exports import Shape
+from streams.kafka.cluster import Cluster
 
 if TYPE_CHECKING:
     from streams.data.hugging_face import IterableDataset
@@ -29,26 +30,26 @@ __all__ = [
 ]
 
 
-def connect(bootstrap_servers: str, **options: Any) -> dict[str, Any]:
-    """What the functions here need to reach a Kafka: ``host:port``, and kafka-python's options for
-    TLS and SASL.
+def connect(bootstrap_servers: str, *, topic_prefix: str = "", **options: Any) -> Cluster:
+    """The cluster that the functions here read. Nothing is sent yet.
 
-    Nothing is sent yet.
+    Takes ``host:port``, the deployment's ``kafka.topic_prefix``, and kafka-python's options for TLS
+    and SASL.
     """
-    return {"bootstrap_servers": bootstrap_servers, **options}
+    return Cluster({"bootstrap_servers": bootstrap_servers, **options}, topic_prefix)
 
 
-def snapshot(client: Mapping[str, Any]) -> list[Example]:
+def snapshot(cluster: Cluster) -> list[Example]:
     """The set as it is now: the newest value of each id, retracted ones gone, in order of first
     arrival.
 
     Raises BrokerError.
     """
-    return [change.example for change in newest(client) if change.example is not None]
+    return [change.example for change in newest(cluster) if change.example is not None]
 
 
 def follow(
-    client: Mapping[str, Any],
+    cluster: Cluster,
     *,
     from_beginning: bool = True,
     stop: Callable[[], bool] = lambda: False,
@@ -58,13 +59,13 @@ def follow(
     From the beginning, older values of an id come too, where the broker has not compacted them away
     yet.
     """
-    for change in changes(client, {} if from_beginning else None, stop=stop):
+    for change in changes(cluster, {} if from_beginning else None, stop=stop):
         if change.example is not None:
             yield change.example
 
 
 def iterable_dataset(
-    client: Mapping[str, Any], shape: Shape = Shape.TRIPLES, *, follow: bool = False
+    cluster: Cluster, shape: Shape = Shape.TRIPLES, *, follow: bool = False
 ) -> "IterableDataset":
     """The set as a ``datasets.IterableDataset`` of rows as in ``backstream export``.
 
@@ -85,4 +86,4 @@ def iterable_dataset(
         raise SettingsError(
             f"{error}: `pip install 'datasets>=5,<6'`, or Backstream's extra `train`"
         ) from error
-    return rows(client, partitions(client), shape, follow)
+    return rows(cluster, partitions(cluster), shape, follow)

@@ -2,9 +2,9 @@
 everything.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, SourceError, WireError
 from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CURATED, DOCUMENTS, Topic
 
 R = TypeVar("R", Document, Example)
@@ -39,22 +40,22 @@ class FeedReport:
             self.errors.append(error)
 
 
-def feed(client: Mapping[str, Any], documents: Iterable[Document | SourceError]) -> FeedReport:
+def feed(cluster: Cluster, documents: Iterable[Document | SourceError]) -> FeedReport:
     """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does
     not take them.
     """
-    return _write(client, DOCUMENTS, documents, lambda document: document.source)
+    return _write(cluster, DOCUMENTS, documents, lambda document: document.source)
 
 
-def seed(client: Mapping[str, Any], seeds: Iterable[Example | SourceError]) -> FeedReport:
+def seed(cluster: Cluster, seeds: Iterable[Example | SourceError]) -> FeedReport:
     """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does
     not take them.
     """
-    return _write(client, CURATED, seeds, lambda example: example.id)
+    return _write(cluster, CURATED, seeds, lambda example: example.id)
 
 
 def _write(
-    client: Mapping[str, Any],
+    cluster: Cluster,
     topic: Topic,
     records: Iterable[R | SourceError],
     name: Callable[[R], str],
@@ -63,11 +64,12 @@ def _write(
     failures: list[Exception] = []
     unsent = 0
     try:
-        producer = KafkaProducer(**client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES)
+        producer = KafkaProducer(
+            **cluster.client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
+        )
     except KafkaError as error:
         raise BrokerError(
-            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is "
-            "the address right?"
+            f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
         ) from error
     try:
         for record in records:
@@ -80,7 +82,7 @@ def _write(
                 report.refuse(f"{name(record)}: {error}")
                 continue
             sent = producer.send(
-                topic.name, value, record.id.encode(), headers=headers_for(type(record))
+                cluster.topic(topic), value, record.id.encode(), headers=headers_for(type(record))
             )
             sent.add_errback(failures.append)
             report.written += 1
@@ -94,7 +96,7 @@ def _write(
         producer.flush()
     except KafkaError as error:
         raise BrokerError(
-            f"the broker did not take what was written to {topic.name}: {error}"
+            f"the broker did not take what was written to {cluster.topic(topic)}: {error}"
         ) from error
     finally:
         producer.close()

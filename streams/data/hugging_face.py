@@ -1,6 +1,6 @@
 """The curated topic as a Hugging Face ``IterableDataset`` whose state is Kafka's offsets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,15 @@ from datasets.iterable_dataset import _BaseExamplesIterable
 
 from streams.data.changes import Change, changes, newest
 from streams.data.exports import Shape, columns, row
+from streams.kafka.cluster import Cluster
 
 
 def rows(
-    client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool
+    cluster: Cluster, partitions: tuple[int, ...], shape: Shape, follow: bool
 ) -> IterableDataset:
     """The dataset; nothing is read before it is iterated."""
     info = DatasetInfo(features=Features.from_arrow_schema(columns(shape)))
-    return IterableDataset(_TopicRows(client, partitions, shape, follow), info=info)
+    return IterableDataset(_TopicRows(cluster, partitions, shape, follow), info=info)
 
 
 class _TopicRows(_BaseExamplesIterable):
@@ -26,10 +27,10 @@ class _TopicRows(_BaseExamplesIterable):
     """
 
     def __init__(
-        self, client: Mapping[str, Any], partitions: tuple[int, ...], shape: Shape, follow: bool
+        self, cluster: Cluster, partitions: tuple[int, ...], shape: Shape, follow: bool
     ) -> None:
         super().__init__()
-        self.client = client
+        self.cluster = cluster
         self.partitions = partitions
         self.shape = shape
         self.follow = follow
@@ -45,10 +46,10 @@ class _TopicRows(_BaseExamplesIterable):
 
     def _changes(self, start: dict[int, int]) -> Iterator[Change]:
         if self.follow:
-            yield from changes(self.client, start)
+            yield from changes(self.cluster, start)
         else:
             found = sorted(
-                newest(self.client), key=lambda change: (change.partition, change.offset)
+                newest(self.cluster), key=lambda change: (change.partition, change.offset)
             )
             yield from (
                 change for change in found if change.offset >= start.get(change.partition, 0)
@@ -68,7 +69,7 @@ class _TopicRows(_BaseExamplesIterable):
         """Some of the partitions."""
         kept = self.split_shard_indices_by_worker(num_shards, index, contiguous=contiguous)
         return _TopicRows(
-            self.client, tuple(self.partitions[i] for i in kept), self.shape, self.follow
+            self.cluster, tuple(self.partitions[i] for i in kept), self.shape, self.follow
         )
 
     def reshard_data_sources(self) -> "_TopicRows":

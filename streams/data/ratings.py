@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError, WireError
 from schemas.records import HumanRating, Record, Scored
 from schemas.wire import MAX_BYTES, decode, encode, header_map, headers_for
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
@@ -25,12 +26,12 @@ _BINS = 5
 _SECONDS = 60
 
 
-def read_ratings(client: Mapping[str, Any]) -> list[HumanRating]:
+def read_ratings(cluster: Cluster) -> list[HumanRating]:
     """The newest rating of each example, without those taken back, in order of first arrival.
     Raises BrokerError.
     """
     found: dict[str, HumanRating] = {}
-    for received in replay(client, RATINGS.name):
+    for received in replay(cluster, RATINGS):
         if received.value is None:
             found.pop((received.key or b"").decode(errors="replace"), None)
         elif rating := _understood(HumanRating, received):
@@ -38,17 +39,17 @@ def read_ratings(client: Mapping[str, Any]) -> list[HumanRating]:
     return list(found.values())
 
 
-def pairs_to_rate(client: Mapping[str, Any], count: int) -> list[Scored]:
+def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
     """Up to ``count`` pairs that no person has rated, spread evenly over the models' ratings.
     Raises BrokerError.
 
     Deterministic: as long as nothing is scored or rated, the same pairs come in the same order.
     """
-    rated = {rating.id for rating in read_ratings(client)}
+    rated = {rating.id for rating in read_ratings(cluster)}
     newest: dict[
         str, tuple[int, float, int, int]
     ] = {}  # not the texts: the topic may be larger than the memory
-    for received in replay(client, SCORED.name):
+    for received in replay(cluster, SCORED):
         if scored := _understood(Scored, received):
             at = (scored.rating.term, scored.rating.score, received.partition, received.offset)
             if at[0] >= newest.get(scored.id, at)[0]:
@@ -58,7 +59,7 @@ def pairs_to_rate(client: Mapping[str, Any], count: int) -> list[Scored]:
     ]
     wanted = {newest[id][2:]: id for id in order}
     texts: dict[str, Scored] = {}
-    for received in replay(client, SCORED.name) if wanted else ():
+    for received in replay(cluster, SCORED) if wanted else ():
         if (received.partition, received.offset) in wanted and (
             scored := _understood(Scored, received)
         ):
@@ -85,8 +86,9 @@ class Ratings:
     does not take it.
     """
 
-    def __init__(self, producer: KafkaProducer) -> None:
+    def __init__(self, producer: KafkaProducer, topic: str) -> None:
         self._producer = producer
+        self._topic = topic
 
     def write(self, rating: HumanRating) -> None:
         """Add a rating, or replace the one of the same example."""
@@ -99,7 +101,7 @@ class Ratings:
     def _send(self, id: str, value: bytes | None) -> None:
         headers = headers_for(HumanRating) if value is not None else []
         try:
-            self._producer.send(RATINGS.name, value, id.encode(), headers=headers).get(
+            self._producer.send(self._topic, value, id.encode(), headers=headers).get(
                 timeout=_SECONDS
             )
         except KafkaError as error:
@@ -109,14 +111,14 @@ class Ratings:
 
 
 @contextmanager
-def open_ratings(client: Mapping[str, Any]) -> Iterator[Ratings]:
+def open_ratings(cluster: Cluster) -> Iterator[Ratings]:
     """A writer of ratings. Raises BrokerError where there is no Kafka."""
     try:
-        producer = KafkaProducer(**client, acks="all", max_request_size=2 * MAX_BYTES)
+        producer = KafkaProducer(**cluster.client, acks="all", max_request_size=2 * MAX_BYTES)
     except KafkaError as error:
-        raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}") from error
+        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
     try:
-        yield Ratings(producer)
+        yield Ratings(producer, cluster.topic(RATINGS))
     finally:
         producer.close()
 

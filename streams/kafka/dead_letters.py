@@ -5,14 +5,14 @@ beside them.
 """
 
 import traceback
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError
 from schemas.wire import MAX_BYTES
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import DEAD_LETTERS
 
@@ -53,10 +53,10 @@ def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
     return [(name, value) for name, value in headers if name not in _OWN]
 
 
-def replay_all(client: Mapping[str, Any], letters: Iterable[Received]) -> None:
+def replay_all(cluster: Cluster, letters: Iterable[Received]) -> None:
     """Send letters back to their source topics and wait for the broker. Raises BrokerError."""
     try:
-        producer = KafkaProducer(**client, acks="all", max_request_size=2 * MAX_BYTES)
+        producer = KafkaProducer(**cluster.client, acks="all", max_request_size=2 * MAX_BYTES)
         try:
             sent = [
                 producer.send(m.topic, m.value, m.key, headers=list(m.headers))

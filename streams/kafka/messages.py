@@ -7,7 +7,7 @@ HeaderPairs = Sequence[tuple[str, bytes]]
 
 
 class Received(NamedTuple):
-    """A message as a stage received it."""
+    """A message as it was read. ``topic`` is the name that Kafka knows, with the prefix."""
 
     topic: str
     partition: int
@@ -18,7 +18,10 @@ class Received(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message to be written. ``value`` is None for a tombstone."""
+    """A message to be written. ``value`` is None for a tombstone.
+
+    ``topic`` is a name in the table of topics, without the prefix: the writer adds it.
+    """
 
     topic: str
     key: bytes | None

@@ -2,7 +2,7 @@
 audit.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,26 +12,28 @@ from kafka import TopicPartition as SyncTopicPartition
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.topics import Topic
 
 
 async def replay_partition(
-    client: Mapping[str, Any], topic: str, partition: int
+    cluster: Cluster, topic: Topic, partition: int
 ) -> AsyncIterator[Received]:
     """Every message that the partition holds now, in order."""
-    place = TopicPartition(topic, partition)
-    async with _reading(client, place) as consumer:
+    place = TopicPartition(cluster.topic(topic), partition)
+    async with _reading(cluster, place) as consumer:
         await consumer.seek_to_beginning(place)
         async for received in _until(consumer, place, (await consumer.end_offsets([place]))[place]):
             yield received
 
 
 async def replay_answered(
-    client: Mapping[str, Any], topic: str, partition: int, group: str, count: int
+    cluster: Cluster, topic: Topic, partition: int, group: str, count: int
 ) -> AsyncIterator[Received]:
     """Of the messages that a consumer group has answered for, the last so many, in order."""
-    place = TopicPartition(topic, partition)
-    async with _reading(client, place, group_id=group) as consumer:
+    place = TopicPartition(cluster.topic(topic), partition)
+    async with _reading(cluster, place, group_id=group) as consumer:
         end = await consumer.committed(place) or 0
         consumer.seek(place, max(end - count, (await consumer.beginning_offsets([place]))[place]))
         async for received in _until(consumer, place, end):
@@ -40,10 +42,10 @@ async def replay_answered(
 
 @asynccontextmanager
 async def _reading(
-    client: Mapping[str, Any], place: TopicPartition, **options: Any
+    cluster: Cluster, place: TopicPartition, **options: Any
 ) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        **client,
+        **cluster.client,
         **options,
         enable_auto_commit=False,
         isolation_level="read_committed",
@@ -66,25 +68,24 @@ async def _until(
                 yield Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
 
 
-def replay(
-    client: Mapping[str, Any], topic: str, isolation: str = "read_committed"
-) -> Iterator[Received]:
+def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka
     cannot be read.
     """
+    name = cluster.topic(topic)
     try:
         consumer = KafkaConsumer(
-            **client,
+            **cluster.client,
             enable_auto_commit=False,
             isolation_level=isolation,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )
     except KafkaError as error:
-        raise BrokerError(f"no Kafka at {client.get('bootstrap_servers')}: {error}") from error
+        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
     try:
-        for partition in sorted(consumer.partitions_for_topic(topic) or ()):
-            place = SyncTopicPartition(topic, partition)
+        for partition in sorted(consumer.partitions_for_topic(name) or ()):
+            place = SyncTopicPartition(name, partition)
             consumer.assign([place])
             end = consumer.end_offsets([place])[place]
             consumer.seek_to_beginning(place)
@@ -99,6 +100,6 @@ def replay(
                         record.headers,
                     )
     except KafkaError as error:
-        raise BrokerError(f"{topic} cannot be read: {error}") from error
+        raise BrokerError(f"{name} cannot be read: {error}") from error
     finally:
         consumer.close()

@@ -1,12 +1,7 @@
-"""The topics, as a table, and their creation."""
+"""The topics, as a table."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-
-from schemas.errors import BrokerError, SettingsError
 from schemas.records import (
     Candidate,
     Document,
@@ -34,6 +29,7 @@ class Topic:
     """One topic. ``record`` is None where bytes are kept as they came."""
 
     name: str
+    """Without the prefix of a deployment: ``Cluster.topic`` gives the name that Kafka knows."""
     record: type[Record] | None
     partitions: int
     cleanup: str = "delete"
@@ -77,53 +73,3 @@ TOPICS = (
 def topic_of(record: type[Record]) -> Topic:
     """The topic that a record type is written to."""
     return next(topic for topic in TOPICS if topic.record is record)
-
-
-def create_topics(client: Mapping[str, object], replication: int = 1) -> list[str]:
-    """Create the topics that are missing and return their names.
-
-    Up front, because a topic that appears late can take faust 45 s to be subscribed. Raises
-    SettingsError where existing topics contradict the table in a way that would break a promise:
-    the curator's state lies in the partition of ``curated`` with the number of the partition of
-    ``scored`` that it reads.
-    """
-    try:
-        admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
-    except KafkaError as error:
-        raise BrokerError(
-            f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and is "
-            "the address right?"
-        ) from error
-    try:
-        existing = set(admin.list_topics())
-        missing = [topic for topic in TOPICS if topic.name not in existing]
-        if missing:
-            new = [
-                NewTopic(
-                    name=topic.name,
-                    num_partitions=topic.partitions,
-                    replication_factor=replication,
-                    topic_configs=topic.config(),
-                )
-                for topic in missing
-            ]
-            try:
-                admin.create_topics(new)
-            except TopicAlreadyExistsError:  # another worker was faster
-                missing = []
-        described = {
-            d["name"]: len(d["partitions"])
-            for d in admin.describe_topics([SCORED.name, CURATED.name])
-        }
-        if described.get(SCORED.name) != described.get(CURATED.name):
-            raise SettingsError(
-                f"topics {SCORED.name} and {CURATED.name} have {described.get(SCORED.name)} "
-                f"and {described.get(CURATED.name)} "
-                "partitions; they must have the same number, because novelty is judged "
-                "within a partition"
-            )
-        return [topic.name for topic in missing]
-    except KafkaError as error:
-        raise BrokerError(f"the topics could not be created: {error}") from error
-    finally:
-        admin.close()

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulat
 from schemas.errors import BrokerError, WireError
 from schemas.records import Record
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import HeaderPairs, Message
 from streams.kafka.topics import topic_of
 
@@ -33,7 +34,7 @@ class Together(MessageAccumulator):
     linger after the last.
 
     So a record leaves at once after a silence, and a busy stream costs ten requests a second: a
-    broker, and the client too, pays for requests rather than records. aiokafka 0.14 has each
+    broker, and the cluster too, pays for requests rather than records. aiokafka 0.14 has each
     partition's batch wait for itself (its #1142): 50 records a second through all stages took 87
     requests.
     """
@@ -59,9 +60,9 @@ class Producer(AIOKafkaProducer):
     ``Together``.
     """
 
-    def __init__(self, client: Mapping[str, Any]) -> None:
-        """``client`` are the settings of a connection. Needs a running event loop."""
-        super().__init__(**client, **DELIVERY, max_request_size=2 * MAX_BYTES)
+    def __init__(self, cluster: Cluster) -> None:
+        """Needs a running event loop."""
+        super().__init__(**cluster.client, **DELIVERY, max_request_size=2 * MAX_BYTES)
         self._message_accumulator.__class__ = (
             Together  # it is made in there, and shared with the sender already
         )
@@ -98,19 +99,17 @@ class Encoder:
 class KafkaWriter:
     """The producer of a worker. Use as an async context manager."""
 
-    def __init__(self, client: Mapping[str, Any]) -> None:
-        self._client = client
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._producer: Producer | None = None
 
     async def __aenter__(self) -> "KafkaWriter":
-        self._producer = Producer(self._client)
+        self._producer = Producer(self._cluster)
         try:
             await self._producer.start()
         except KafkaError as error:
             await self._producer.stop()
-            raise BrokerError(
-                f"no Kafka at {self._client.get('bootstrap_servers')}: {error}"
-            ) from error
+            raise BrokerError(f"no Kafka at {self._cluster.address}: {error}") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,7 +121,10 @@ class KafkaWriter:
         assert self._producer is not None, "used before start"
         try:
             return await self._producer.send(
-                message.topic, message.value, message.key, headers=message.headers
+                self._cluster.topic_prefix + message.topic,
+                message.value,
+                message.key,
+                headers=message.headers,
             )
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             raise WireError(f"message for {message.topic} is too large: {error}") from error

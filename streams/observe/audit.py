@@ -17,6 +17,7 @@ from agents.segmenter import Segmenter
 from schemas.errors import WireError
 from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
 from schemas.wire import decode, decode_document, header_map
+from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import OFFSET, PARTITION, TOPIC
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
@@ -72,19 +73,19 @@ class _Ledger:
     dead: set[tuple[str, int, int]] = field(default_factory=set)
 
 
-def audit(client: Mapping[str, Any], committed: Mapping[tuple[str, str, int], int]) -> Audit:
+def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Audit:
     """Read every topic and account for every id.
 
     ``committed``: (stage, topic, partition) to the committed offset, taken *before* the call, so
     that what is written meanwhile is in flight rather than lost.
     """
-    ledger = _read_ledger(client)
-    segments = _parents(client, SEGMENTS, Segment, lambda segment: segment.document_id)
+    ledger = _read_ledger(cluster)
+    segments = _parents(cluster, SEGMENTS, Segment, lambda segment: segment.document_id)
     candidates = _parents(
-        client, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
+        cluster, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
     )
-    scored = _parents(client, SCORED, Scored, lambda one: one.id)
-    curated, messages = _curated(client)
+    scored = _parents(cluster, SCORED, Scored, lambda one: one.id)
+    curated, messages = _curated(cluster)
     followed = {
         Segmenter.stage: segments,
         Backward.stage: candidates,
@@ -92,14 +93,14 @@ def audit(client: Mapping[str, Any], committed: Mapping[tuple[str, str, int], in
         Curator.stage: curated,
     }
     accounts = tuple(
-        _account(client, spec.name, spec.source, followed[spec.name], ledger, committed)
+        _account(cluster, spec.name, spec.source, followed[spec.name], ledger, committed)
         for spec in STAGES
     )
     return Audit(accounts, dict(ledger.reasons), messages - len(curated))
 
 
 def _account(
-    client: Mapping[str, Any],
+    cluster: Cluster,
     stage: str,
     source: Topic,
     followed: set[str],
@@ -107,12 +108,12 @@ def _account(
     committed: Mapping[tuple[str, str, int], int],
 ) -> StageAccount:
     fates: dict[str, str] = {}
-    for received in replay(client, source.name):
-        flying = received.offset >= committed.get((stage, source.name, received.partition), 0)
+    for received in replay(cluster, source):
+        flying = received.offset >= committed.get((stage, received.topic, received.partition), 0)
         try:
             id = _decode(source, received).id
         except WireError:
-            id = f"{source.name}/{received.partition}@{received.offset}"
+            id = f"{received.topic}/{received.partition}@{received.offset}"
         if id in followed:
             fates[id] = "followed"
         elif id in ledger.rejected.get(stage, ()):
@@ -143,29 +144,29 @@ def _decode(source: Topic, received: Received) -> Record:
 
 
 def _parents(
-    client: Mapping[str, Any], topic: Topic, kind: type[Any], parent: Callable[[Any], str]
+    cluster: Cluster, topic: Topic, kind: type[Any], parent: Callable[[Any], str]
 ) -> set[str]:
     return {
         parent(decode(kind, r.value, header_map(r.headers)))
-        for r in replay(client, topic.name)
+        for r in replay(cluster, topic)
         if r.value is not None
     }
 
 
-def _curated(client: Mapping[str, Any]) -> tuple[set[str], int]:
+def _curated(cluster: Cluster) -> tuple[set[str], int]:
     ids: set[str] = set()
     messages = 0
-    for received in replay(client, CURATED.name):
+    for received in replay(cluster, CURATED):
         if received.value is not None:
             ids.add(decode(Example, received.value, header_map(received.headers)).id)
             messages += 1
     return ids, messages
 
 
-def _read_ledger(client: Mapping[str, Any]) -> _Ledger:
+def _read_ledger(cluster: Cluster) -> _Ledger:
     ledger = _Ledger()
     seen: set[tuple[str, str, str]] = set()
-    for received in replay(client, REJECTED.name):
+    for received in replay(cluster, REJECTED):
         rejection = decode(Rejection, received.value, header_map(received.headers))
         ids = ledger.rejected.setdefault(rejection.stage, set())
         ids.add(rejection.id)
@@ -176,7 +177,7 @@ def _read_ledger(client: Mapping[str, Any]) -> _Ledger:
         if (rejection.stage, rejection.id, rejection.reason) not in seen:
             seen.add((rejection.stage, rejection.id, rejection.reason))
             ledger.reasons[rejection.stage, rejection.reason] += rejection.count
-    for received in replay(client, DEAD_LETTERS.name):
+    for received in replay(cluster, DEAD_LETTERS):
         told = dict(received.headers)
         ledger.dead.add((told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET])))
     return ledger

@@ -1,24 +1,25 @@
 """The topology as tables and as a Mermaid diagram, read off the same tables that run it."""
 
+from streams.kafka.cluster import Cluster
 from streams.kafka.topics import TOPICS
 from streams.stages.topology import EVERY_STAGE
 
 
-def as_table() -> dict[str, list[dict[str, str]]]:
-    """Stages and topics, a row each."""
+def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
+    """Stages and topics, a row each. Topics have the names that the cluster knows."""
     stages = [
         {
             "stage": spec.name,
-            "reads": spec.source.name,
-            "writes": ", ".join(topic.name for topic in spec.outputs),
+            "reads": cluster.topic(spec.source),
+            "writes": ", ".join(cluster.topic(topic) for topic in spec.outputs),
             "model": spec.role.value if spec.role else "none",
-            "state": spec.state.name if spec.state else "none",
+            "state": cluster.topic(spec.state) if spec.state else "none",
         }
         for spec in EVERY_STAGE
     ]
     topics = [
         {
-            "topic": topic.name,
+            "topic": cluster.topic(topic),
             "value": topic.record.__name__ if topic.record else "bytes as they came",
             "partitions": str(topic.partitions),
             "cleanup": topic.cleanup,
@@ -29,10 +30,10 @@ def as_table() -> dict[str, list[dict[str, str]]]:
     return {"stages": stages, "topics": topics}
 
 
-def as_mermaid() -> str:
+def as_mermaid(cluster: Cluster) -> str:
     """A flow chart: topics as cylinders, agents as boxes."""
     lines = ["flowchart LR"]
-    lines += [f"  {topic.name}[({topic.name})]" for topic in TOPICS]
+    lines += [f"  {topic.name}[({cluster.topic(topic)})]" for topic in TOPICS]
     for spec in EVERY_STAGE:
         lines.append(f"  {spec.source.name} --> {spec.name}[{spec.name}]")
         lines += [f"  {spec.name} --> {topic.name}" for topic in spec.outputs]

@@ -17,6 +17,7 @@ from kafka.errors import (
 )
 
 from schemas.errors import BrokerError
+from streams.kafka.cluster import Cluster
 from streams.kafka.topics import REACH_MS, TOPICS
 from streams.stages.topology import STAGES, StageSpec
 
@@ -37,7 +38,9 @@ class StageLag:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The stream at one moment: messages held in each topic, and each stage's lag."""
+    """The stream at one moment: messages held in each topic, by its name in the table, and each
+    stage's lag.
+    """
 
     messages: Mapping[str, int]
     stages: Sequence[StageLag]
@@ -53,17 +56,14 @@ class FlowReader:
     does not answer.
     """
 
-    def __init__(
-        self, client: Mapping[str, Any], group: str, stages: Sequence[StageSpec] = STAGES
-    ) -> None:
-        self._group = group
+    def __init__(self, cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> None:
+        self._cluster = cluster
         self._stages = stages
         try:
-            self._admin = KafkaAdminClient(**client, bootstrap_timeout_ms=REACH_MS)
+            self._admin = KafkaAdminClient(**cluster.client, bootstrap_timeout_ms=REACH_MS)
         except KafkaError as error:
             raise BrokerError(
-                f"no Kafka at {client.get('bootstrap_servers')}: {error}. Is it running, and "
-                "is the address right?"
+                f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
             ) from error
 
     def __enter__(self) -> "FlowReader":
@@ -79,20 +79,20 @@ class FlowReader:
             places = [
                 TopicPartition(topic["name"], partition["partition_index"])
                 for topic in self._admin.describe_topics(
-                    [t.name for t in TOPICS if t.name in existing]
+                    [name for name in map(self._cluster.topic, TOPICS) if name in existing]
                 )
                 for partition in topic["partitions"]
             ]
             ends = self._offsets(places, OffsetSpec.LATEST)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
-            groups = {spec.name: f"{self._group}.{spec.name}" for spec in self._stages}
             committed = self._group_offsets() if places else {}
         except KafkaError as error:
             raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         stages = []
         for spec in self._stages:
-            own = [place for place in places if place.topic == spec.source.name]
-            offsets = committed.get(groups[spec.name], {})
+            topic = self._cluster.topic(spec.source)
+            own = [place for place in places if place.topic == topic]
+            offsets = committed.get(spec.name, {})
             lag = done = 0
             for place in own:
                 found = offsets.get(place)
@@ -101,9 +101,11 @@ class FlowReader:
                 )
                 done += at - starts[place]
                 lag += ends[place] - at
-            stages.append(StageLag(spec.name, spec.source.name, done, lag))
+            stages.append(StageLag(spec.name, topic, done, lag))
         messages = {
-            topic.name: sum(ends[p] - starts[p] for p in places if p.topic == topic.name)
+            topic.name: sum(
+                ends[p] - starts[p] for p in places if p.topic == self._cluster.topic(topic)
+            )
             for topic in TOPICS
         }
         return Flow(messages, stages)
@@ -115,20 +117,20 @@ class FlowReader:
         except KafkaError as error:
             raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         return {
-            (group.removeprefix(f"{self._group}."), place.topic, place.partition): offset.offset
-            for group, offsets in found.items()
+            (stage, place.topic, place.partition): offset.offset
+            for stage, offsets in found.items()
             for place, offset in offsets.items()
             if offset.offset >= 0
         }
 
     def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
-        """Committed offsets by group. A broker that has just started has no coordinator yet."""
+        """Committed offsets by stage. A broker that has just started has no coordinator yet."""
+        groups = {self._cluster.consumer_group(spec.name): spec.name for spec in self._stages}
         deadline = time.monotonic() + _COORDINATOR_SECONDS
         while True:
             try:
-                return self._admin.list_group_offsets(
-                    {f"{self._group}.{spec.name}": None for spec in self._stages}
-                )
+                found = self._admin.list_group_offsets(dict.fromkeys(groups))
+                return {groups[group]: offsets for group, offsets in found.items()}
             except (
                 CoordinatorNotAvailableError,
                 CoordinatorLoadInProgressError,

@@ -13,8 +13,7 @@ without its marker was announced, or its writer will announce it again.
 """
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
@@ -22,6 +21,7 @@ from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedEr
 from schemas.errors import BrokerError, FencedError, SettingsError
 from schemas.records import Release, ReleaseStatus
 from schemas.wire import decode, encode, header_map, headers_for
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
 from streams.kafka.topics import RELEASES
@@ -32,10 +32,10 @@ _TIMEOUT_MS = 15_000
 """Of a transaction whose producer was killed."""
 
 
-def read_releases(client: Mapping[str, Any]) -> list[Release]:
+def read_releases(cluster: Cluster) -> list[Release]:
     """Every release, in the order of their last announcements, which are what counts."""
     found: dict[str, Release] = {}
-    for received in replay(client, RELEASES.name, ISOLATION):
+    for received in replay(cluster, RELEASES, ISOLATION):
         fold(found, received)
     return list(found.values())
 
@@ -62,24 +62,24 @@ def in_service(releases: Iterable[Release], base: str) -> Release | None:
     return serving[-1] if serving else None
 
 
-def promote(client: Mapping[str, Any], id: str) -> Release:
+def promote(cluster: Cluster, id: str) -> Release:
     """Put a release into service. Raises SettingsError where there is none of this id,
     BrokerError.
     """
-    release = find(read_releases(client), id).model_copy(
+    release = find(read_releases(cluster), id).model_copy(
         update={"status": ReleaseStatus.IN_SERVICE}
     )
-    announce(client, release)
+    announce(cluster, release)
     return release
 
 
-def roll_back(client: Mapping[str, Any], base: str) -> tuple[Release, Release]:
+def roll_back(cluster: Cluster, base: str) -> tuple[Release, Release]:
     """Take the release in service out of it and put the one before it, or the base, into it;
     returns both, in this order.
 
     Raises SettingsError where the base itself is in service, BrokerError.
     """
-    releases = read_releases(client)
+    releases = read_releases(cluster)
     serving = in_service(releases, base)
     if serving is None or serving.id == base:
         raise SettingsError(f"{base} itself is in service: there is nothing to roll back")
@@ -87,7 +87,7 @@ def roll_back(client: Mapping[str, Any], base: str) -> tuple[Release, Release]:
         [release for release in releases if release.id != serving.id], base
     ) or _base(base)
     # In this order: where only the first arrives, the right one serves.
-    announce(client, before, serving.model_copy(update={"status": ReleaseStatus.KEPT}))
+    announce(cluster, before, serving.model_copy(update={"status": ReleaseStatus.KEPT}))
     return serving, before
 
 
@@ -99,9 +99,9 @@ def find(releases: Iterable[Release], id: str) -> Release:
     return found
 
 
-def announce(client: Mapping[str, Any], *releases: Release) -> None:
+def announce(cluster: Cluster, *releases: Release) -> None:
     """Write releases to the topic, in this order, and wait for the broker. Raises BrokerError."""
-    with Announcer(client, "backstream.releases") as announcer:
+    with Announcer(cluster, "backstream.releases") as announcer:
         announcer.announce(*releases)
 
 
@@ -112,16 +112,20 @@ class Announcer:
     one's announcements from then on. Raises BrokerError where Kafka does not answer.
     """
 
-    def __init__(self, client: Mapping[str, Any], name: str) -> None:
+    def __init__(self, cluster: Cluster, name: str) -> None:
         self._name = name
+        self._topic = cluster.topic(RELEASES)
         try:
             self._producer = KafkaProducer(
-                **client, acks="all", transactional_id=name, transaction_timeout_ms=_TIMEOUT_MS
+                **cluster.client,
+                acks="all",
+                transactional_id=cluster.transactional_id(name),
+                transaction_timeout_ms=_TIMEOUT_MS,
             )
             self._producer.init_transactions()
         except KafkaError as error:
             raise BrokerError(
-                f"releases cannot be announced at {client.get('bootstrap_servers')}: {error}"
+                f"releases cannot be announced at {cluster.address}: {error}"
             ) from error
 
     def __enter__(self) -> "Announcer":
@@ -140,7 +144,7 @@ class Announcer:
             for release in releases:
                 told = release.model_copy(update={"announced_at": time.time(), "term": 0})
                 self._producer.send(
-                    RELEASES.name, encode(told), told.id.encode(), headers=headers_for(Release)
+                    self._topic, encode(told), told.id.encode(), headers=headers_for(Release)
                 ).get(_SECONDS)
             self._producer.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:

@@ -1,6 +1,5 @@
 """Re-rating: which candidates a release that took service has to rate again, and how far it is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError
 from schemas.records import Release
+from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CANDIDATES
 
 
@@ -26,14 +26,14 @@ class Rerating:
         return self.done >= self.total
 
 
-def group_of(prefix: str, release: Release) -> str:
+def group_of(cluster: Cluster, release: Release) -> str:
     """The consumer group of a re-rating: of a release and its term, so that each taking of service
     has one of its own.
     """
-    return f"{prefix}.recurator.{release.id}.{release.term}"
+    return cluster.consumer_group(f"recurator.{release.id}.{release.term}")
 
 
-def boundaries(client: Mapping[str, Any], release: Release, seconds: float) -> dict[int, int]:
+def boundaries(cluster: Cluster, release: Release, seconds: float) -> dict[int, int]:
     """Partition of the candidates to the offset up to which they are to be rated again.
 
     That is what was written until ``seconds`` after the announcement; no worker rates what comes
@@ -41,22 +41,24 @@ def boundaries(client: Mapping[str, Any], release: Release, seconds: float) -> d
     stays the same, so a worker that starts again goes on where it was; before, it is what there is.
     Raises BrokerError.
     """
-    consumer = _consumer(client)
+    topic = cluster.topic(CANDIDATES)
+    consumer = _consumer(cluster)
     try:
-        return _boundaries(consumer, release, seconds)
+        return _boundaries(consumer, topic, release, seconds)
     except KafkaError as error:
-        raise _unreadable(error) from error
+        raise _unreadable(cluster, error) from error
     finally:
         consumer.close()
 
 
-def rerating(client: Mapping[str, Any], prefix: str, release: Release, seconds: float) -> Rerating:
+def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
     """How far the re-rating by ``release`` is, by committed offsets. Raises BrokerError."""
-    consumer = _consumer(client, group_id=group_of(prefix, release))
+    topic = cluster.topic(CANDIDATES)
+    consumer = _consumer(cluster, group_id=group_of(cluster, release))
     try:
         until = {
-            TopicPartition(CANDIDATES.name, p): end
-            for p, end in _boundaries(consumer, release, seconds).items()
+            TopicPartition(topic, p): end
+            for p, end in _boundaries(consumer, topic, release, seconds).items()
         }
         begins = consumer.beginning_offsets(list(until))
         total = sum(max(0, end - begins[place]) for place, end in until.items())
@@ -66,22 +68,23 @@ def rerating(client: Mapping[str, Any], prefix: str, release: Release, seconds: 
         )
         return Rerating(release.id, done, total)
     except KafkaError as error:
-        raise _unreadable(error) from error
+        raise _unreadable(cluster, error) from error
     finally:
         consumer.close()
 
 
-def _consumer(client: Mapping[str, Any], **options: Any) -> KafkaConsumer:
+def _consumer(cluster: Cluster, **options: Any) -> KafkaConsumer:
     try:
-        return KafkaConsumer(**client, **options, enable_auto_commit=False)
+        return KafkaConsumer(**cluster.client, **options, enable_auto_commit=False)
     except KafkaError as error:
-        raise _unreadable(error) from error
+        raise _unreadable(cluster, error) from error
 
 
-def _boundaries(consumer: KafkaConsumer, release: Release, seconds: float) -> dict[int, int]:
+def _boundaries(
+    consumer: KafkaConsumer, topic: str, release: Release, seconds: float
+) -> dict[int, int]:
     places = [
-        TopicPartition(CANDIDATES.name, partition)
-        for partition in consumer.partitions_for_topic(CANDIDATES.name) or ()
+        TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()
     ]
     moment = int((release.announced_at + seconds) * 1000)
     after = consumer.offsets_for_times(dict.fromkeys(places, moment))
@@ -92,5 +95,5 @@ def _boundaries(consumer: KafkaConsumer, release: Release, seconds: float) -> di
     }
 
 
-def _unreadable(error: KafkaError) -> BrokerError:
-    return BrokerError(f"the offsets of {CANDIDATES.name} cannot be read: {error}")
+def _unreadable(cluster: Cluster, error: KafkaError) -> BrokerError:
+    return BrokerError(f"the offsets of {cluster.topic(CANDIDATES)} cannot be read: {error}")

@@ -19,6 +19,7 @@ from schemas.wire import decode_document, header_map
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
 from streams.data.feed import feed
+from streams.kafka.cluster import Cluster
 from streams.kafka.replay import replay
 from streams.kafka.topics import DOCUMENTS
 from streams.observe.audit import Audit, audit
@@ -99,18 +100,18 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
 
 def _run(run: "_Run", settings: Settings, base: Path, limit: int | None) -> int:
     with Supervisor(settings, base, run.progress.note) as supervisor, run.progress:
-        run.client = supervisor.settings.kafka.client()
+        run.cluster = supervisor.settings.kafka.cluster()
         supervisor.start_worker()
         fed = run.feed(limit)
-        with FlowReader(run.client, settings.kafka.group) as reader:
+        with FlowReader(run.cluster) as reader:
             run.until_idle(supervisor, reader)
             run.train(supervisor)
             run.until_loaded(supervisor)
             run.until_rated_again(supervisor)
             run.until_idle(supervisor, reader)
-            account = audit(run.client, reader.committed())
-        examples = snapshot(run.client)
-        releases = read_releases(run.client)
+            account = audit(run.cluster, reader.committed())
+        examples = snapshot(run.cluster)
+        releases = read_releases(run.cluster)
     output = settings.state_dir / "curated.jsonl"
     write_jsonl(examples, output, Shape.TRIPLES)
     print(_summary(fed, account, examples, releases, run, output))
@@ -123,7 +124,7 @@ class _Run:
 
     settings: Settings
     base: Path
-    client: dict[str, object] = field(default_factory=dict)
+    cluster: Cluster = field(default_factory=lambda: Cluster({}))
     progress: Progress = field(default_factory=Progress)
     started: float = field(default_factory=time.monotonic)
     first_curated: float | None = None
@@ -143,13 +144,13 @@ class _Run:
         """Feed what the topic does not hold yet; a second demo goes on where the first stopped."""
         held = {
             decode_document(r.value, header_map(r.headers), r.key).id
-            for r in replay(self.client, DOCUMENTS.name)
+            for r in replay(self.cluster, DOCUMENTS)
             if r.value is not None
         }
         missing = [
             document for document in islice(demo_documents(), limit) if document.id not in held
         ]
-        report = feed(self.client, missing)
+        report = feed(self.cluster, missing)
         self.progress.note(
             f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
             "were there already"
@@ -191,7 +192,7 @@ class _Run:
         """Wait until the worker serves the newest release; one that was not promoted is loaded
         here, to verify it.
         """
-        releases = read_releases(self.client)
+        releases = read_releases(self.cluster)
         if not releases:
             return
         newest = releases[-1]
@@ -210,18 +211,18 @@ class _Run:
         rated.
         """
         serving = next(
-            (r for r in reversed(read_releases(self.client)) if r.id == self.served), None
+            (r for r in reversed(read_releases(self.cluster)) if r.id == self.served), None
         )
         if serving is None:
             return
         seconds, told = self.settings.rerating.after_seconds, 0.0
-        self.kept_before = {example.id for example in snapshot(self.client)}
+        self.kept_before = {example.id for example in snapshot(self.cluster)}
         while self.rerating is None or not self.rerating.finished:
             self._take_events(supervisor)
             time.sleep(_POLL_SECONDS)
             if time.time() < serving.announced_at + seconds:
                 continue
-            self.rerating = rerating(self.client, self.settings.kafka.group, serving, seconds)
+            self.rerating = rerating(self.cluster, serving, seconds)
             if time.monotonic() - told >= _TELL_SECONDS or self.rerating.finished:
                 told = time.monotonic()
                 self.progress.note(

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.errors import BrokerError
 from streams.kafka.broker import EmbeddedBroker, running_address
-from streams.kafka.topics import create_topics
+from streams.kafka.creation import create_topics
 from streams.logs import configure_logging
 from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings
@@ -67,7 +67,7 @@ class Supervisor:
                 )
                 address = self._broker.address
             self.settings = self.settings.with_broker(address)
-            create_topics(self.settings.kafka.client(), self.settings.kafka.replication_factor)
+            create_topics(self.settings.kafka.cluster(), self.settings.kafka.replication_factor)
             self._stack = stack.pop_all()
         return self
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from streams.kafka.cluster import Cluster
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -28,6 +29,8 @@ class KafkaSettings(BaseModel):
 
     bootstrap_servers: str = ""
     """``host:port[,host:port]``. Empty: the address of the embedded broker is filled in."""
+    topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=200)
+    """Leads the names of all topics, consumer groups and transactional ids."""
     group: str = "backstream"
     """Prefix of the consumer groups, ``GROUP.STAGE``. It owns the committed offsets."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
@@ -66,6 +69,10 @@ class KafkaSettings(BaseModel):
                 f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}"
             ) from error
         return context
+
+    def cluster(self) -> Cluster:
+        """What readers and writers of the topics need."""
+        return Cluster(self.client(), self.topic_prefix, self.group)
 
     def client(self) -> dict[str, Any]:
         """Return the arguments that the clients of aiokafka and of kafka-python share."""

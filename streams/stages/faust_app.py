@@ -16,6 +16,7 @@ from faust.types import TP
 from yarl import URL
 
 from streams.kafka.messages import Received
+from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
 from streams.stages.offsets import Gates
 from streams.stages.stage import Stage
@@ -70,11 +71,17 @@ class StageApp:
     """
 
     def __init__(
-        self, stage: Stage, topic: str, gates: Gates, kafka: KafkaSettings, group: str | None = None
+        self,
+        stage: Stage,
+        topic: Topic,
+        gates: Gates,
+        kafka: KafkaSettings,
+        group: str | None = None,
     ) -> None:
         """``group`` is by default that of the stage's name."""
         self.stage = stage
-        self.group = group or f"{kafka.group}.{stage.name}"
+        cluster = kafka.cluster()
+        self.group = group or cluster.consumer_group(stage.name)
         self._kafka = kafka
         loop = asyncio.get_running_loop()
         broker = [URL(f"aiokafka://{address}") for address in kafka.bootstrap_servers.split(",")]
@@ -103,7 +110,7 @@ class StageApp:
         transport = gated_transport(stage, gates, kafka.rebalance_seconds / 2)
         self.app.transport = transport(broker, self.app)
         source = self.app.topic(
-            topic,
+            cluster.topic(topic),
             key_type=bytes,
             value_type=bytes,
             key_serializer="raw",

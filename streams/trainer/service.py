@@ -20,6 +20,7 @@ from models.training.launch import Trained, Trainer, TrainingPolicy
 from schemas.errors import BackstreamError, BrokerError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.topics import CURATED
 from streams.releases.announcements import Announcer, in_service, read_releases
@@ -69,27 +70,23 @@ class TrainerService:
         same group has started, TrainingError where one has this state directory, and with ``once``
         where the run failed.
         """
-        client = self._settings.kafka.client()
+        cluster = self._settings.kafka.cluster()
         with ExitStack() as stack:
             stack.enter_context(_alone_in(self._settings.state_dir))
-            announcer = stack.enter_context(
-                Announcer(client, f"{self._settings.kafka.group}.trainer")
-            )
+            announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
             curated = stack.enter_context(CuratedSet(self._settings.state_dir / "dataset.sqlite"))
-            self._run(client, curated, announcer, once)
+            self._run(cluster, curated, announcer, once)
 
-    def _run(
-        self, client: Mapping[str, Any], curated: CuratedSet, announcer: Announcer, once: bool
-    ) -> None:
+    def _run(self, cluster: Cluster, curated: CuratedSet, announcer: Announcer, once: bool) -> None:
         started = time.time()
         try:
             consumer = KafkaConsumer(
-                **client, enable_auto_commit=False, isolation_level="read_committed"
+                **cluster.client, enable_auto_commit=False, isolation_level="read_committed"
             )
         except KafkaError as error:
-            raise BrokerError(f"no Kafka at {client['bootstrap_servers']}: {error}") from error
+            raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
         try:
-            self._assign(consumer, curated)
+            self._assign(consumer, cluster.topic(CURATED), curated)
             self._announce(curated, announcer)
             if once:
                 self._run_once(consumer, curated, announcer)
@@ -101,18 +98,18 @@ class TrainerService:
                     waited = time.time() - (curated.last_training() or started)
                     look_at = time.time() + self._look(curated, announcer, waited)
         except KafkaError as error:
-            raise BrokerError(f"{CURATED.name} cannot be read: {error}") from error
+            raise BrokerError(f"{cluster.topic(CURATED)} cannot be read: {error}") from error
         finally:
             consumer.close()
 
-    def _assign(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
+    def _assign(self, consumer: KafkaConsumer, topic: str, curated: CuratedSet) -> None:
         """Go on where the curated set stops. Its own offsets count, not a group's: they were stored
         with the examples.
         """
         offsets = curated.offsets()
         places = [
-            TopicPartition(CURATED.name, partition)
-            for partition in consumer.partitions_for_topic(CURATED.name) or ()
+            TopicPartition(topic, partition)
+            for partition in consumer.partitions_for_topic(topic) or ()
         ]
         consumer.assign(places)
         beginnings = consumer.beginning_offsets(places)
@@ -163,7 +160,7 @@ class TrainerService:
         arrival = curated.newest_arrival()
         examples = list(curated.examples(self._term(serving)))
         self._on_event({"event": "training", "examples": len(examples)})
-        ratings = read_ratings(self._settings.kafka.client())
+        ratings = read_ratings(self._settings.kafka.cluster())
         trained = self._trainer.train(
             self._base, self._parent(serving), [*read_seeds(), *examples], ratings
         )
@@ -179,7 +176,7 @@ class TrainerService:
         )
 
     def _serving(self) -> Release | None:
-        return in_service(read_releases(self._settings.kafka.client()), self._base_id)
+        return in_service(read_releases(self._settings.kafka.cluster()), self._base_id)
 
     def _term(self, serving: Release | None) -> int:
         """The term of the ratings that count."""
@@ -191,7 +188,7 @@ class TrainerService:
         seconds, kafka = self._settings.rerating.after_seconds, self._settings.kafka
         if time.time() < serving.announced_at + seconds:
             return False
-        return rerating(kafka.client(), kafka.group, serving, seconds).finished
+        return rerating(kafka.cluster(), serving, seconds).finished
 
     def _parent(self, serving: Release | None) -> Path:
         if serving is None or serving.id == self._base_id:

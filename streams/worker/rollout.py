@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models.releases.release import read_manifest, verify
 from schemas.errors import ModelError, WireError
 from schemas.records import Release
+from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service, read_releases
@@ -45,7 +46,7 @@ class Rollout:
     """
 
     def __init__(self, settings: Settings, base: Path, on_event: OnEvent) -> None:
-        self._client = settings.kafka.client()
+        self._cluster = settings.kafka.cluster()
         self._settings = settings
         self._base = base
         self._base_id = read_manifest(base).id
@@ -62,7 +63,7 @@ class Rollout:
         Raises ModelError where the base cannot be loaded either, SettingsError for a pinned model.
         """
         if any(self._settings.pinned(role) is None for role in roles):
-            releases = await asyncio.to_thread(read_releases, self._client)
+            releases = await asyncio.to_thread(read_releases, self._cluster)
             self._current = self._find(in_service(releases, self._base_id))
             self._considered = self._current.term
         if self._current.directory != self._base:
@@ -85,7 +86,7 @@ class Rollout:
         """
         if self._current.release is not None:
             yield self._current.release
-        async for release in announced(self._client, self._base_id):
+        async for release in announced(self._cluster, self._base_id):
             if release.term == self._considered:
                 continue
             started = time.monotonic()
@@ -121,18 +122,22 @@ class Rollout:
         self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})
 
 
-async def announced(client: Mapping[str, Any], base: str) -> AsyncGenerator[Release]:
+async def announced(cluster: Cluster, base: str) -> AsyncGenerator[Release]:
     """What is in service for ``base``: now, if anything was ever announced, and each time that it
     changes.
     """
+    topic = cluster.topic(RELEASES)
     consumer = AIOKafkaConsumer(
-        **client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level=ISOLATION
+        **cluster.client,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=ISOLATION,
     )
     await consumer.start()
     try:
         places = [
-            TopicPartition(RELEASES.name, partition)
-            for partition in consumer.partitions_for_topic(RELEASES.name) or {0}
+            TopicPartition(topic, partition)
+            for partition in consumer.partitions_for_topic(topic) or {0}
         ]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)

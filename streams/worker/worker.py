@@ -57,7 +57,7 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until ``stop`` or a failure; then drain, commit and leave. Raises the failure."""
-        async with KafkaWriter(self._settings.kafka.client()) as self._writer:
+        async with KafkaWriter(self._settings.kafka.cluster()) as self._writer:
             makers = agent_makers(self._settings, self._models)
             apps = [
                 self._app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
@@ -87,7 +87,7 @@ class Worker:
             ended, self._rerating = self._rerating, None
             await ended.stop(_DRAIN_SECONDS)
         kafka, seconds = self._settings.kafka, self._settings.rerating.after_seconds
-        until = await asyncio.to_thread(boundaries, kafka.client(), release, seconds)
+        until = await asyncio.to_thread(boundaries, kafka.cluster(), release, seconds)
         if self._stop.is_set() or self._writer is None:
             return
         recurator = Recurator(self._models[Role.FORWARD], until)
@@ -95,7 +95,7 @@ class Worker:
         async def agent_of(partition: int) -> Agent:
             return recurator
 
-        self._rerating = self._app(RECURATOR, agent_of, group_of(kafka.group, release))
+        self._rerating = self._app(RECURATOR, agent_of, group_of(kafka.cluster(), release))
         await self._rerating.start()
 
     def _app(self, spec: StageSpec, agent_of: AgentOf, group: str | None = None) -> StageApp:
@@ -105,7 +105,7 @@ class Worker:
         stage = Stage(
             spec.name, spec.decode, agent_of, self._writer, gates, self.fail, policy, self._measures
         )
-        return StageApp(stage, spec.source.name, gates, self._settings.kafka, group)
+        return StageApp(stage, spec.source, gates, self._settings.kafka, group)
 
     def _agent_of(self, spec: StageSpec, make: AgentMaker) -> AgentOf:
         async def agent_of(partition: int) -> Agent:
@@ -119,18 +119,16 @@ class Worker:
     async def _restore(
         self, agent: StatefulAgent, spec: StageSpec, state: Topic, partition: int
     ) -> None:
-        client = self._settings.kafka.client()
-        async for kept in replay_partition(client, state.name, partition):
+        cluster = self._settings.kafka.cluster()
+        async for kept in replay_partition(cluster, state, partition):
             example = (
                 None
                 if kept.value is None
                 else decode(Example, kept.value, header_map(kept.headers))
             )
             agent.restore((kept.key or b"").decode(), example)
-        group = f"{self._settings.kafka.group}.{spec.name}"
-        async for answered in replay_answered(
-            client, spec.source.name, partition, group, _RECALLED
-        ):
+        group = cluster.consumer_group(spec.name)
+        async for answered in replay_answered(cluster, spec.source, partition, group, _RECALLED):
             with contextlib.suppress(WireError):  # it is a dead letter
                 agent.recall(
                     spec.decode(answered.value, header_map(answered.headers), answered.key)

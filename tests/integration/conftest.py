@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.topics import create_topics
+from streams.kafka.creation import create_topics
 from streams.observe.lag import Flow, FlowReader
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings, load
@@ -70,7 +70,7 @@ def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
         None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6")
     )
     made = made.with_broker(broker.address)
-    create_topics(made.kafka.client())
+    create_topics(made.kafka.cluster())
     return made
 
 
@@ -136,7 +136,7 @@ def wait_for_flow(
 ) -> Flow:
     """The first flow that satisfies ``reached``; fails the test where none does in time."""
     deadline = time.monotonic() + seconds
-    with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+    with FlowReader(settings.kafka.cluster()) as reader:
         while True:
             flow = reader.read()
             if reached(flow):

@@ -22,15 +22,15 @@ def written(topic: str, count: int, flow: Flow) -> bool:
 
 
 def account_of(settings):
-    client = settings.kafka.client()
-    with FlowReader(client, settings.kafka.group) as reader:
-        return audit(client, reader.committed())
+    cluster = settings.kafka.cluster()
+    with FlowReader(cluster) as reader:
+        return audit(cluster, reader.committed())
 
 
 @pytest.mark.parametrize("seed", [11])
 def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
     count = 60
-    assert feed(settings.kafka.client(), notes(range(count))).written == count
+    assert feed(settings.kafka.cluster(), notes(range(count))).written == count
     chance = random.Random(seed)
     for _ in range(3):
         worker = start_worker()
@@ -45,35 +45,35 @@ def test_kill_9_of_a_worker_loses_nothing(settings, start_worker, seed):
     assert account.complete, account
     assert [stage.ids for stage in account.stages][:2] == [count, count]
     assert all(stage.dead == 0 and stage.in_flight == 0 for stage in account.stages)
-    kept = snapshot(settings.kafka.client())
+    kept = snapshot(settings.kafka.cluster())
     assert len({example.id for example in kept}) == len(kept) > 0
 
 
 def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
-    client = settings.kafka.client()
-    feed(client, notes(range(12)))
+    cluster = settings.kafka.cluster()
+    feed(cluster, notes(range(12)))
     first = start_worker()
     first.wait_until_ready()
     wait_until_idle(settings, 12)
-    before = {example.id: example for example in snapshot(client)}
-    feed(client, notes(range(12)))
+    before = {example.id: example for example in snapshot(cluster)}
+    feed(cluster, notes(range(12)))
     wait_until_idle(settings, 24)
     assert first.terminate() == 0
     # A worker that has forgotten what it did processes them anew and arrives at the same.
-    feed(client, notes(range(12)))
+    feed(cluster, notes(range(12)))
     start_worker().wait_until_ready()
     wait_until_idle(settings, 36)
-    assert {example.id: example for example in snapshot(client)} == before
+    assert {example.id: example for example in snapshot(cluster)} == before
     assert account_of(settings).duplicates == 0
 
 
 def test_sigterm_drains_and_commits(settings, start_worker):
-    feed(settings.kafka.client(), notes(range(40)))
+    feed(settings.kafka.cluster(), notes(range(40)))
     worker = start_worker()
     worker.wait_until_ready()
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 3)
     assert worker.terminate() == 0
-    with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+    with FlowReader(settings.kafka.cluster()) as reader:
         flow = reader.read()
     # What was in flight was finished and committed: nothing written lies behind the committed
     # offset.
@@ -84,7 +84,7 @@ def test_sigterm_drains_and_commits(settings, start_worker):
 
 def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings, start_worker):
     count = 30
-    feed(settings.kafka.client(), notes(range(count)))
+    feed(settings.kafka.cluster(), notes(range(count)))
     zombie = start_worker()
     zombie.wait_until_ready()
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 2)
@@ -100,14 +100,14 @@ def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
     directory = tmp_path / "kafka"
     broker = EmbeddedBroker(directory)
     broker.start()
-    from streams.kafka.topics import create_topics
+    from streams.kafka.creation import create_topics
     from streams.settings import load
 
     settings = load().with_broker(broker.address)
-    create_topics(settings.kafka.client())
-    feed(settings.kafka.client(), notes(range(5)))
+    create_topics(settings.kafka.cluster())
+    feed(settings.kafka.cluster(), notes(range(5)))
     kill_broker(broker)
     with EmbeddedBroker(directory) as again:
         settings = load().with_broker(again.address)
-        with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+        with FlowReader(settings.kafka.cluster()) as reader:
             assert reader.read().messages["documents"] == 5

@@ -12,6 +12,7 @@ from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.replay import replay
+from streams.kafka.topics import topic_of
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.releases.announcements import announce, in_service, read_releases, roll_back
@@ -21,10 +22,10 @@ from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
 
 
-def _records(settings, record, topic):
+def _records(settings, record):
     return [
         decode(record, m.value, header_map(m.headers))
-        for m in replay(settings.kafka.client(), topic)
+        for m in replay(settings.kafka.cluster(), topic_of(record))
     ]
 
 
@@ -57,48 +58,43 @@ def _soon(settings: Settings) -> Settings:
 
 def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_path):
     settings = _soon(settings)
-    client, base = settings.kafka.client(), read_manifest(house).id
+    cluster, base = settings.kafka.cluster(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
     try:
         _next(worker, "ready")
-        feed(client, notes(range(60)))
-        _until(lambda: len(_records(settings, Scored, "scored")) >= 10)
-        announce(client, copy_release(house, tmp_path / "r-1", "r-1"))
+        feed(cluster, notes(range(60)))
+        _until(lambda: len(_records(settings, Scored)) >= 10)
+        announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
         assert _next(worker, "serving")["release"] == "r-1"
-        feed(client, notes(range(60, 80)))
+        feed(cluster, notes(range(60, 80)))
         wait_until_idle(settings, 80)
-        (serving,) = read_releases(client)
-        _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
+        (serving,) = read_releases(cluster)
+        _until(lambda: rerating(cluster, serving, 2.0).finished)
         wait_until_idle(settings, 80)
 
-        with FlowReader(client, settings.kafka.group) as reader:
-            account = audit(client, reader.committed())
+        with FlowReader(cluster) as reader:
+            account = audit(cluster, reader.committed())
         assert account.complete
-        candidates = _records(settings, Candidate, "candidates")
+        candidates = _records(settings, Candidate)
         assert {candidate.provenance.release for candidate in candidates} == {base, "r-1"}
-        ratings = {
-            (scored.id, scored.rating.release) for scored in _records(settings, Scored, "scored")
-        }
+        ratings = {(scored.id, scored.rating.release) for scored in _records(settings, Scored)}
         assert {id for id, release in ratings if release == "r-1"} == {
             candidate.id for candidate in candidates
         }
-        examples = snapshot(client)
+        examples = snapshot(cluster)
         assert examples
         assert rated_by(examples) == {("r-1", serving.term)}
 
         # Back to the base: what it thinks counts again.
-        roll_back(client, base)
+        roll_back(cluster, base)
         assert _next(worker, "serving")["release"] == base
-        back = in_service(read_releases(client), base)
+        back = in_service(read_releases(cluster), base)
         assert back is not None
         _until(
-            lambda: (
-                time.time() > back.announced_at + 2.0
-                and rerating(client, settings.kafka.group, back, 2.0).finished
-            )
+            lambda: time.time() > back.announced_at + 2.0 and rerating(cluster, back, 2.0).finished
         )
         wait_until_idle(settings, 80)
-        assert rated_by(snapshot(client)) == {(base, back.term)}
+        assert rated_by(snapshot(cluster)) == {(base, back.term)}
         assert worker.terminate() == 0
     finally:
         worker.kill()
@@ -108,20 +104,19 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
     settings, house, tmp_path
 ):
     settings = _soon(settings)
-    client, base = settings.kafka.client(), read_manifest(house).id
+    cluster, base = settings.kafka.cluster(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
     try:
         _next(worker, "ready")
         damaged = copy_release(house, tmp_path / "r-1", "r-1")
         (tmp_path / "r-1" / "tokenizer.json").write_text("{}")
-        announce(client, damaged)
+        announce(cluster, damaged)
         assert "tokenizer.json is not the file" in str(_next(worker, "failed")["error"])
-        feed(client, notes(range(3)))
+        feed(cluster, notes(range(3)))
         wait_until_idle(settings, 3)
-        assert {
-            candidate.provenance.release
-            for candidate in _records(settings, Candidate, "candidates")
-        } == {base}
+        assert {candidate.provenance.release for candidate in _records(settings, Candidate)} == {
+            base
+        }
 
         # Killed and started again, it refuses it again; and the next whole one takes service.
         worker.kill()
@@ -129,12 +124,12 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
         assert "is refused" in str(_next(worker, "failed")["error"])
         assert _next(worker, "ready")["release"] == base
         time.sleep(4)  # past the time at which a release would begin to rate again
-        scored = _records(settings, Scored, "scored")
+        scored = _records(settings, Scored)
         assert len(scored) == len({one.id for one in scored}), (
             "the base rates nothing again in the name of what it refused"
         )
         assert {one.rating.term for one in scored} == {0}
-        announce(client, copy_release(house, tmp_path / "r-2", "r-2"))
+        announce(cluster, copy_release(house, tmp_path / "r-2", "r-2"))
         assert _next(worker, "serving")["release"] == "r-2"
     finally:
         worker.kill()
@@ -142,30 +137,26 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
 
 def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp_path):
     settings = _soon(settings)
-    client = settings.kafka.client()
+    cluster = settings.kafka.cluster()
     worker = WorkerProcess(settings, house)
     try:
         _next(worker, "ready")
-        feed(client, notes(range(40)))
+        feed(cluster, notes(range(40)))
         wait_until_idle(settings, 40)
-        rated = len(_records(settings, Scored, "scored"))
-        announce(client, copy_release(house, tmp_path / "r-1", "r-1"))
+        rated = len(_records(settings, Scored))
+        announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
         _next(worker, "serving")
-        _until(lambda: len(_records(settings, Scored, "scored")) > rated)
+        _until(lambda: len(_records(settings, Scored)) > rated)
         worker.kill()
         worker = WorkerProcess(settings, house)
         assert _next(worker, "ready")["release"] == "r-1"
-        (serving,) = read_releases(client)
-        _until(lambda: rerating(client, settings.kafka.group, serving, 2.0).finished)
+        (serving,) = read_releases(cluster)
+        _until(lambda: rerating(cluster, serving, 2.0).finished)
         wait_until_idle(settings, 40)
-        assert {release for release, _ in rated_by(snapshot(client))} == {"r-1"}
+        assert {release for release, _ in rated_by(snapshot(cluster))} == {"r-1"}
         again = [
-            scored.id
-            for scored in _records(settings, Scored, "scored")
-            if scored.rating.release == "r-1"
+            scored.id for scored in _records(settings, Scored) if scored.rating.release == "r-1"
         ]
-        assert set(again) == {
-            candidate.id for candidate in _records(settings, Candidate, "candidates")
-        }
+        assert set(again) == {candidate.id for candidate in _records(settings, Candidate)}
     finally:
         worker.kill()

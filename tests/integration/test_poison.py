@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from streams.cli.dead_letters import app as dead_letters
 from streams.kafka.replay import replay
+from streams.kafka.topics import DEAD_LETTERS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from tests.integration.conftest import passage, wait_until_idle
@@ -51,8 +52,8 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     start_worker().wait_until_ready()
     wait_until_idle(settings, len(POISON) + 2)
 
-    client = settings.kafka.client()
-    letters = {letter.key: letter for letter in replay(client, "dead-letters")}
+    cluster = settings.kafka.cluster()
+    letters = {letter.key: letter for letter in replay(cluster, DEAD_LETTERS)}
     assert letters.keys() == {name.encode() for name in POISON}
     for name, (value, headers) in POISON.items():
         letter = letters[name.encode()]
@@ -62,9 +63,9 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
         assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
         assert told["backstream.stage"] == b"segmenter"
         assert headers == [(h, told[h]) for h, _ in headers]
-    with FlowReader(client, settings.kafka.group) as reader:
+    with FlowReader(cluster) as reader:
         assert reader.read().messages["segments"] >= 1
-        account = audit(client, reader.committed())
+        account = audit(cluster, reader.committed())
     assert account.complete
     assert account.stages[0].dead == len(POISON)
 
@@ -79,5 +80,5 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     assert sent.exit_code == 0
     wait_until_idle(settings, len(POISON) + 3)
     assert (
-        sum(1 for _ in replay(client, "dead-letters")) == len(POISON) + 1
+        sum(1 for _ in replay(cluster, DEAD_LETTERS)) == len(POISON) + 1
     )  # still poison: it died again

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
 from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
+from streams.kafka.cluster import Cluster
 from tests.integration.test_cli import run
 
 
@@ -22,23 +23,23 @@ def scored(id: str, score: float, term: int = 0) -> Scored:
 
 
 @pytest.fixture
-def client(settings) -> dict[str, object]:
+def cluster(settings) -> Cluster:
     """The topics, with ten pairs over the whole scale on ``scored``."""
-    client = settings.kafka.client()
-    send(client, *(scored(f"{number}", 1 + number * 4 / 9) for number in range(10)))
-    return client
+    cluster = settings.kafka.cluster()
+    send(cluster, *(scored(f"{number}", 1 + number * 4 / 9) for number in range(10)))
+    return cluster
 
 
-def send(client: dict[str, object], *pairs: Scored) -> None:
-    producer = KafkaProducer(**client, acks="all")
+def send(cluster: Cluster, *pairs: Scored) -> None:
+    producer = KafkaProducer(**cluster.client, acks="all")
     for pair in pairs:
         producer.send("scored", encode(pair), pair.id.encode(), headers=headers_for(Scored))
     producer.close()
 
 
-def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, client):
+def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, cluster):
     broker = ["--broker", settings.kafka.bootstrap_servers]
-    first = pairs_to_rate(client, 5)
+    first = pairs_to_rate(cluster, 5)
     assert sorted(min(4, int((pair.rating.score - 1) / 4 * 5)) for pair in first) == [0, 1, 2, 3, 4]
 
     done = run(
@@ -48,37 +49,39 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, client):
     assert done.stdout.count("Why ") == 7 + 3, (
         "five pairs, two of them twice, and three in the report"
     )
-    ratings = read_ratings(client)
+    ratings = read_ratings(cluster)
     expected = [(first[0].id, 1), (first[1].id, 3), (first[3].id, 5)]
     assert sorted((rating.id, rating.score) for rating in ratings) == sorted(expected)
     assert {rating.rater for rating in ratings} == {"ada"}
     assert "3 pairs rated" in done.stdout
 
-    left = pairs_to_rate(client, 100)
+    left = pairs_to_rate(cluster, 100)
     assert {pair.id for pair in left} == {f"{number}" for number in range(10)} - {
         id for id, _ in expected
     }
     named = {**os.environ, "BACKSTREAM_RATER": "bob"}
     done = run("rate", *broker, input="4\n" * 20, env=named)
     assert done.returncode == 0, done.stderr
-    assert [rating.rater for rating in read_ratings(client)].count("bob") == 7
+    assert [rating.rater for rating in read_ratings(cluster)].count("bob") == 7
     done = run("rate", *broker, input="4\n")
     assert (done.returncode, done.stdout) == (1, "")
     assert "nothing to rate" in done.stderr
 
 
-def test_the_newest_rating_of_an_example_counts_and_one_taken_back_does_not(client):
+def test_the_newest_rating_of_an_example_counts_and_one_taken_back_does_not(cluster):
     rating = HumanRating(id="0", instruction="Why?", response="So.", score=2)
-    with open_ratings(client) as ratings:
+    with open_ratings(cluster) as ratings:
         ratings.write(rating)
-        assert read_ratings(client) == [rating]
+        assert read_ratings(cluster) == [rating]
         ratings.write(rating.model_copy(update={"score": 4, "rater": "ada"}))
         ratings.write(rating.model_copy(update={"id": "1"}))
         ratings.take_back("1")
-    assert [(each.id, each.score, each.rater) for each in read_ratings(client)] == [("0", 4, "ada")]
+    assert [(each.id, each.score, each.rater) for each in read_ratings(cluster)] == [
+        ("0", 4, "ada")
+    ]
 
 
-def test_the_rating_of_the_later_term_decides_where_a_pair_stands(client):
-    send(client, scored("0", 5.0, term=2), scored("0", 3.0, term=1))
-    (shown,) = (pair for pair in pairs_to_rate(client, 100) if pair.id == "0")
+def test_the_rating_of_the_later_term_decides_where_a_pair_stands(cluster):
+    send(cluster, scored("0", 5.0, term=2), scored("0", 3.0, term=1))
+    (shown,) = (pair for pair in pairs_to_rate(cluster, 100) if pair.id == "0")
     assert (shown.rating.score, shown.rating.term) == (5.0, 2)

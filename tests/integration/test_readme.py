@@ -11,7 +11,9 @@ from kafka import KafkaProducer
 
 from schemas.records import Example, ExampleOrigin
 from streams.data.feed import seed
+from streams.kafka.cluster import Cluster
 from streams.kafka.replay import replay
+from streams.kafka.topics import CURATED
 from tests.integration.conftest import passage, wait_until_idle
 
 BLOCKS = re.findall(
@@ -59,15 +61,15 @@ def test_a_strangers_producer_and_consumer(settings, start_worker, tmp_path):
     run_alone(PRODUCE, broker, tmp_path)
     start_worker().wait_until_ready()
     wait_until_idle(settings, 1)
-    kept = sum(1 for _ in replay(settings.kafka.client(), "curated"))
+    kept = sum(1 for _ in replay(settings.kafka.cluster(), CURATED))
     assert 1 <= kept <= 8
     assert len(consume_alone(broker, tmp_path)) == kept
 
 
 def test_a_strangers_consumer_sees_values_and_retractions(settings, tmp_path):
-    client = settings.kafka.client()
-    seed(client, [seed_example("a"), seed_example("b")])
-    retract(client, "a")
+    cluster = settings.kafka.cluster()
+    seed(cluster, [seed_example("a"), seed_example("b")])
+    retract(cluster, "a")
     assert consume_alone(settings.kafka.bootstrap_servers, tmp_path) == [
         "a Why a?",
         "b Why b?",
@@ -76,8 +78,8 @@ def test_a_strangers_consumer_sees_values_and_retractions(settings, tmp_path):
 
 
 def test_the_dataset_follows(settings):
-    client = settings.kafka.client()
-    seed(client, [seed_example("a")])
+    cluster = settings.kafka.cluster()
+    seed(cluster, [seed_example("a")])
     command = [
         sys.executable,
         "-u",
@@ -89,7 +91,7 @@ def test_the_dataset_follows(settings):
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "a None Why a?\n"
-            seed(client, [seed_example("b")])
+            seed(cluster, [seed_example("b")])
             assert process.stdout.readline() == "b None Why b?\n"
         finally:
             process.kill()
@@ -99,7 +101,7 @@ def seed_example(id: str) -> Example:
     return Example(id=id, instruction=f"Why {id}?", response="So.", origin=ExampleOrigin.SEED)
 
 
-def retract(client: dict[str, object], id: str) -> None:
-    producer = KafkaProducer(**client, acks="all")
+def retract(cluster: Cluster, id: str) -> None:
+    producer = KafkaProducer(**cluster.client, acks="all")
     producer.send("curated", None, id.encode())
     producer.close()

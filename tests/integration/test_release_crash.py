@@ -29,9 +29,10 @@ from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed
 from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.creation import create_topics
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
-from streams.kafka.topics import create_topics
+from streams.kafka.topics import SCORED
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.releases.announcements import Announcer, read_releases
@@ -138,11 +139,11 @@ class Loop:
 
     def until_served(self) -> None:
         """Wait until the release serves, everything is rated by it, and nothing is on its way."""
-        client, group = self.settings.kafka.client(), self.settings.kafka.group
+        cluster = self.settings.kafka.cluster()
         deadline = time.monotonic() + 120
-        while not (found := read_releases(client)) or not (
+        while not (found := read_releases(cluster)) or not (
             time.time() > found[-1].announced_at + _AFTER_SECONDS
-            and rerating(client, group, found[-1], _AFTER_SECONDS).finished
+            and rerating(cluster, found[-1], _AFTER_SECONDS).finished
         ):
             assert time.monotonic() < deadline, found
             time.sleep(0.3)
@@ -150,19 +151,19 @@ class Loop:
 
     def end(self) -> tuple[Any, ...]:
         """What is there in the end."""
-        client = self.settings.kafka.client()
-        with FlowReader(client, self.settings.kafka.group) as reader:
-            account = audit(client, reader.committed())
+        cluster = self.settings.kafka.cluster()
+        with FlowReader(cluster) as reader:
+            account = audit(cluster, reader.committed())
         assert account.complete, account
         releases = [
             (r.id, r.status, r.parent, r.base, tuple(sorted(r.metrics.items())))
-            for r in read_releases(client)
+            for r in read_releases(cluster)
         ]
         rated = sorted(
-            {(s.id, s.rating.release) for s in (_scored(m) for m in replay(client, "scored"))}
+            {(s.id, s.rating.release) for s in (_scored(m) for m in replay(cluster, SCORED))}
         )
         kept = sorted(
-            (e.id, e.instruction, e.rating.release if e.rating else "") for e in snapshot(client)
+            (e.id, e.instruction, e.rating.release if e.rating else "") for e in snapshot(cluster)
         )
         return releases, rated, kept
 
@@ -179,9 +180,9 @@ def prepared(directory: Path, base: Path) -> Iterator[Loop]:
     with a_broker(directory) as (broker, settings):
         loop = Loop(settings, broker, base)
         try:
-            seed(settings.kafka.client(), _seeds())
+            seed(settings.kafka.cluster(), _seeds())
             loop.start_worker().wait_for("ready")
-            feed(settings.kafka.client(), notes(range(_DOCUMENTS)))
+            feed(settings.kafka.cluster(), notes(range(_DOCUMENTS)))
             wait_until_idle(settings, _DOCUMENTS)
             yield loop
         finally:
@@ -206,7 +207,7 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
     )
     with EmbeddedBroker(directory / "kafka", port) as broker:
         settings = settings.with_broker(broker.address)
-        create_topics(settings.kafka.client())
+        create_topics(settings.kafka.cluster())
         yield broker, settings
 
 
@@ -275,15 +276,15 @@ def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(
 ) -> None:
     """The transaction's marker is perhaps never written then; nobody may wait for it."""
     with a_broker(tmp_path) as (broker, settings):
-        client = settings.kafka.client()
-        with Announcer(client, "trainer") as announcer:
+        cluster = settings.kafka.cluster()
+        with Announcer(cluster, "trainer") as announcer:
             announcer.announce(_release("r-1"))
             kill_broker(broker)
             broker.start()
-        assert [release.id for release in read_releases(client)] == ["r-1"]
-        with Announcer(client, "trainer") as announcer:
+        assert [release.id for release in read_releases(cluster)] == ["r-1"]
+        with Announcer(cluster, "trainer") as announcer:
             announcer.announce(_release("r-2"))
-        assert [release.id for release in read_releases(client)] == ["r-1", "r-2"]
+        assert [release.id for release in read_releases(cluster)] == ["r-1", "r-2"]
 
 
 def test_the_worker_is_killed_at_every_step(

@@ -30,21 +30,21 @@ def _release(id: str, base: str, status: ReleaseStatus, created_at: float) -> Re
 
 
 def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings, house):
-    client, base = settings.kafka.client(), read_manifest(house).id
+    cluster, base = settings.kafka.cluster(), read_manifest(house).id
     for id, status, created_at in (
         ("r-1", ReleaseStatus.IN_SERVICE, 1.0),
         ("r-2", ReleaseStatus.KEPT, 2.0),
         ("r-3", ReleaseStatus.IN_SERVICE, 3.0),
     ):
-        announce(client, _release(id, base, status, created_at))
+        announce(cluster, _release(id, base, status, created_at))
 
     def serving() -> str | None:
-        found = in_service(read_releases(client), base)
+        found = in_service(read_releases(cluster), base)
         return found.id if found else None
 
     async def followed(change: Callable[[], object]) -> list[str]:
         """What a worker that is there before and after a change is told to serve."""
-        following = announced(client, base)
+        following = announced(cluster, base)
         told = [(await anext(following)).id]
         await asyncio.to_thread(change)
         told.append((await asyncio.wait_for(anext(following), 10)).id)
@@ -52,11 +52,11 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
         return told
 
     assert serving() == "r-3", "what was announced before is history"
-    assert asyncio.run(followed(lambda: promote(client, "r-2"))) == ["r-3", "r-2"]
-    assert asyncio.run(followed(lambda: roll_back(client, base))) == ["r-2", "r-3"]
+    assert asyncio.run(followed(lambda: promote(cluster, "r-2"))) == ["r-3", "r-2"]
+    assert asyncio.run(followed(lambda: roll_back(cluster, base))) == ["r-2", "r-3"]
     terms = {
         release.id: release.term
-        for release in read_releases(client)
+        for release in read_releases(cluster)
         if release.status is ReleaseStatus.IN_SERVICE
     }
     assert max(terms, key=terms.__getitem__) == "r-3", (
@@ -75,7 +75,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     )
     assert serving() == base, "that the base serves again is announced too"
     with pytest.raises(SettingsError, match="nothing to roll back"):
-        roll_back(client, base)
+        roll_back(cluster, base)
     assert (
         "r-1 is in service" in command.invoke(app, ["releases", "promote", "r-1", *broker]).stdout
     )
@@ -83,4 +83,4 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     compared = command.invoke(app, ["releases", "compare", "r-1", "r-3", *broker]).stdout
     assert [line.split() for line in compared.splitlines()][-1] == ["rating_auc", "0.100", "0.300"]
     with pytest.raises(SettingsError, match="no release r-9"):
-        promote(client, "r-9")
+        promote(cluster, "r-9")

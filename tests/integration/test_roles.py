@@ -13,6 +13,7 @@ from schemas.wire import decode, header_map
 from streams.data.feed import feed
 from streams.data.sources import discover, read
 from streams.kafka.replay import replay
+from streams.kafka.topics import SCORED
 from streams.releases.announcements import announce
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
 
@@ -30,11 +31,11 @@ def test_a_model_that_only_rates(settings, house, judge, tmp_path):
     try:
         worker.wait_until_ready()
         (source,) = discover([str(tmp_path / "note.txt")])
-        feed(settings.kafka.client(), read(source))
+        feed(settings.kafka.cluster(), read(source))
         wait_until_idle(settings, 1)
     finally:
         worker.kill()
-    (message,) = replay(settings.kafka.client(), "scored")
+    (message,) = replay(settings.kafka.cluster(), SCORED)
     scored = decode(Scored, message.value, header_map(message.headers))
     assert scored.candidate.provenance.release == read_manifest(house).id
     assert scored.rating.release.startswith("judge-")
@@ -51,7 +52,7 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
             worker.wait_until_ready()
         base = read_manifest(house).id
         announce(
-            settings.kafka.client(),
+            settings.kafka.cluster(),
             Release(
                 id="r-1",
                 parent=base,

@@ -35,14 +35,14 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     wait_until_idle(settings, 1)
 
     # Every id is answered for.
-    client = settings.kafka.client()
-    with FlowReader(client, settings.kafka.group) as reader:
-        account = audit(client, reader.committed())
+    cluster = settings.kafka.cluster()
+    with FlowReader(cluster) as reader:
+        account = audit(cluster, reader.committed())
     assert account.complete
     assert [stage.ids for stage in account.stages][:2] == [1, 1]
 
     # The example knows where it came from, to the offset, and who made it.
-    examples = snapshot(client)
+    examples = snapshot(cluster)
     refused = dict(account.rejections)
     assert len(examples) == 1, refused
     (example,) = examples
@@ -74,7 +74,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
         "released",
         "announced",
     ]
-    (release,) = read_releases(client)
+    (release,) = read_releases(cluster)
     assert release.base == release.parent == ready["release"]
     assert release.examples == 1
     assert release.metrics.keys() == release.parent_metrics.keys()

@@ -26,25 +26,25 @@ def _release(id: str, base: str) -> Release:
 
 
 def test_the_later_announcer_fences_the_earlier(settings, house):
-    client, base = settings.kafka.client(), read_manifest(house).id
-    with Announcer(client, "trainer") as first:
+    cluster, base = settings.kafka.cluster(), read_manifest(house).id
+    with Announcer(cluster, "trainer") as first:
         first.announce(_release("r-1", base))
-        with Announcer(client, "trainer") as second, Announcer(client, "another") as third:
+        with Announcer(cluster, "trainer") as second, Announcer(cluster, "another") as third:
             with pytest.raises(FencedError, match=r"another trainer has started.*r-2"):
                 first.announce(_release("r-2", base))
             second.announce(_release("r-3", base), _release("r-4", base))
             third.announce(_release("r-5", base))
-    assert [release.id for release in read_releases(client)] == ["r-1", "r-3", "r-4", "r-5"]
+    assert [release.id for release in read_releases(cluster)] == ["r-1", "r-3", "r-4", "r-5"]
 
 
 def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(
     settings, house
 ):
-    client = settings.kafka.client()
+    cluster = settings.kafka.cluster()
     quick = settings.training.model_copy(update={"min_examples": 1, "max_tokens": 4000})
     settings = settings.model_copy(update={"training": quick})
     seed(
-        client,
+        cluster,
         [
             Example(
                 id="s1", instruction="Name a bird.", response="A wren.", origin=ExampleOrigin.SEED
@@ -66,15 +66,15 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
     assert training.wait(60)
     with pytest.raises(TrainingError, match="another trainer is at work"):
         run_trainer(settings, house, on_event, once=True, signals=())
-    with Announcer(client, f"{settings.kafka.group}.trainer"):
+    with Announcer(cluster, f"{cluster.group}.trainer"):
         trainer.join(240)
     assert not trainer.is_alive()
     assert events[-1]["event"] == "fenced"
     assert [event["event"] for event in events].count("released") == 1, (
         "it was written, and another run finds it"
     )
-    assert read_releases(client) == []
+    assert read_releases(cluster) == []
 
     # It is told to whoever trains there next.
     run_trainer(settings, house, on_event, once=True, signals=())
-    assert len(read_releases(client)) == 1
+    assert len(read_releases(cluster)) == 1

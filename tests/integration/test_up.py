@@ -47,5 +47,5 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
     assert not (state / "kafka").exists()
-    with FlowReader(settings.kafka.client(), settings.kafka.group) as reader:
+    with FlowReader(settings.kafka.cluster()) as reader:
         assert reader.read().messages["documents"] == 1, "the broker outlives us"

@@ -6,13 +6,16 @@ import re
 from typer.testing import CliRunner
 
 from streams.cli.main import app
+from streams.kafka.cluster import Cluster
 from streams.kafka.topics import TOPICS
 from streams.observe.describe import as_mermaid, as_table
 from streams.stages.topology import EVERY_STAGE
 
+_CLUSTER = Cluster({})
+
 
 def test_the_tables_have_a_row_for_each_stage_and_topic() -> None:
-    table = as_table()
+    table = as_table(_CLUSTER)
     assert [row["stage"] for row in table["stages"]] == [spec.name for spec in EVERY_STAGE]
     assert [row["topic"] for row in table["topics"]] == [topic.name for topic in TOPICS]
     assert all(
@@ -25,7 +28,7 @@ def test_the_tables_have_a_row_for_each_stage_and_topic() -> None:
 
 
 def test_every_stage_refuses_and_buries_somewhere() -> None:
-    for row in as_table()["stages"]:
+    for row in as_table(_CLUSTER)["stages"]:
         assert {"rejected", "dead-letters"} < set(row["writes"].split(", "))
 
 
@@ -40,7 +43,7 @@ def test_stages_hang_together() -> None:
 
 
 def test_the_diagram_names_every_stage_and_topic() -> None:
-    diagram = as_mermaid()
+    diagram = as_mermaid(_CLUSTER)
     lines = diagram.splitlines()
     assert lines[0] == "flowchart LR"
     for topic in TOPICS:
@@ -57,9 +60,18 @@ def test_the_diagram_names_every_stage_and_topic() -> None:
 
 def test_the_command_prints_them() -> None:
     run = CliRunner().invoke
-    assert json.loads(run(app, ["describe", "--json"]).stdout) == as_table()
-    assert run(app, ["describe", "--mermaid"]).stdout == as_mermaid() + "\n"
+    assert json.loads(run(app, ["describe", "--json"]).stdout) == as_table(_CLUSTER)
+    assert run(app, ["describe", "--mermaid"]).stdout == as_mermaid(_CLUSTER) + "\n"
     plain = run(app, ["describe"])
     assert plain.exit_code == 0
     for name in [spec.name for spec in EVERY_STAGE] + [topic.name for topic in TOPICS]:
         assert re.search(rf"^{name}\b", plain.stdout, re.MULTILINE)
+
+
+def test_topics_are_described_by_the_names_that_kafka_knows() -> None:
+    prefixed = ["describe", "-s", "kafka.topic_prefix=team-a."]
+    run = CliRunner().invoke
+    table = json.loads(run(app, [*prefixed, "--json"]).stdout)
+    assert [row["topic"] for row in table["topics"]] == [f"team-a.{t.name}" for t in TOPICS]
+    assert {row["reads"] for row in table["stages"]} <= {row["topic"] for row in table["topics"]}
+    assert "  curated[(team-a.curated)]" in run(app, [*prefixed, "--mermaid"]).stdout.splitlines()

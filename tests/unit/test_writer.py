@@ -11,6 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
+from streams.kafka.cluster import Cluster
 from streams.kafka.writer import Producer, Together
 
 _LINGER = 60.0
@@ -109,7 +110,7 @@ async def test_waiting_takes_no_more_than_the_linger_from_the_time_to_deliver(
 
 
 async def test_the_producer_sends_together() -> None:
-    producer = Producer({"bootstrap_servers": "localhost:1"})
+    producer = Producer(Cluster({"bootstrap_servers": "localhost:1"}))
     assert type(producer._message_accumulator) is Together
     assert producer._sender._message_accumulator is producer._message_accumulator
     await producer.client.close()
