@@ -4,7 +4,7 @@ import asyncio
 
 from models.engine import Sampling
 from models.serving.in_service import InService
-from models.serving.served_model import Written
+from models.serving.served_model import WrittenInstruction
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 
@@ -42,7 +42,9 @@ class Backward:
                 ]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
-    def _judge(self, segment: Segment, sample: int, written: Written) -> Candidate | Rejection:
+    def _judge(
+        self, segment: Segment, sample: int, written: WrittenInstruction
+    ) -> Candidate | Rejection:
         if not written.instruction:
             return segment.refuse(
                 self.stage,

@@ -17,7 +17,7 @@ from agents.curator import Curator
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
 from models.serving.in_service import InService
-from models.serving.served_model import ServedModel, Written
+from models.serving.served_model import ServedModel, WrittenInstruction
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
 from streams.settings import Role, Settings
@@ -85,7 +85,7 @@ class ConstantModel:
         context: str | None,
         sampling: Sampling,
         sample: int = 0,
-    ) -> Written:
+    ) -> WrittenInstruction:
         """An instruction made of words that the id stands for."""
         await asyncio.sleep(0)  # as an engine does, let others run
         id = example_id(parent_id, self.release, _TEMPLATE, sample)
@@ -98,7 +98,7 @@ class ConstantModel:
             f"How does {' '.join(picked[:3])} compare with {' '.join(picked[3:6])} for the "
             f"{' '.join(picked[6:])}?"
         )
-        return Written(id, instruction, context, True, self.release, _TEMPLATE)
+        return WrittenInstruction(id, instruction, context, True, self.release, _TEMPLATE)
 
     async def rate(
         self, instruction: str, response: str, context: str | None, priority: int = 0

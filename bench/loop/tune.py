@@ -40,7 +40,7 @@ def tune(
     chosen = sequences(data, prompter, settings, settings.longest)
     losses: list[float] = []
 
-    def report(step: int, steps: int, loss: float) -> None:
+    def on_step(step: int, steps: int, loss: float) -> None:
         losses.append(loss)
         note(f"step {step:,} of {steps:,}, loss {loss:.2f}")
 
@@ -51,7 +51,7 @@ def tune(
     # compute with the weights of the first.
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         steps = fit(
-            model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", report
+            model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", on_step
         )
     checkpoint = work / "checkpoint"
     shutil.rmtree(checkpoint, ignore_errors=True)

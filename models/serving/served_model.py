@@ -1,6 +1,4 @@
-"""A loaded release: one model in the two roles that agents know, writing instructions and rating
-pairs.
-"""
+"""A loaded release, which writes instructions and rates pairs."""
 
 import asyncio
 import math
@@ -20,15 +18,16 @@ _PROSE = (
     "To open a file, call open() with its name. Use it in a with statement, so that it is closed "
     "again."
 )
-"""Tells how many characters a tokenizer puts into a token."""
+"""Sample from which the number of characters a token is estimated."""
 _LOWEST_DIGIT_MASS = 1e-6
-"""A model that gives the five digits together less than this has not understood the question."""
+"""Lowest probability of the five digits together; below it a pair counts as unrated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An instruction that the backward model wrote. ``complete`` is False where it ran into the
-    token limit.
+class WrittenInstruction:
+    """An instruction that the backward model wrote.
+
+    ``complete`` is False if it reached the token limit.
     """
 
     id: str
@@ -41,15 +40,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A release in service. It owns its engine."""
+    """A release with its engine, which it owns."""
 
     release: str
     engine: Engine
     prompter: Prompter
     term: int = 0
-    """Which taking of service this is; see ``Rating.term``."""
+    """The deployment term in which it serves; see ``Rating.term``."""
     calibration: CalibrationLine | None = None
-    """What brings its ratings to people's scale; None where they are taken as they are."""
+    """Maps its ratings to the scale of human ratings; None if not calibrated."""
 
     @classmethod
     async def load(
@@ -64,12 +63,13 @@ class ServedModel:
         budget: ThreadBudget | None = None,
         term: int = 0,
     ) -> "ServedModel":
-        """Load a release and reproduce its golden vector. Raises ModelError where it is not what
-        its manifest says.
+        """Load a release and reproduce its golden vectors, without blocking the event loop.
 
-        ``system`` leads the backward and rating prompts of a model with a chat template. Models
-        that share a ``budget`` compute in turns. The event loop is not held up. The rest is as in
+        ``system`` is the system prompt of the backward and rating prompts, for a model with a chat
+        template. Models that share a ``budget`` compute in turns. The other parameters are those of
         ``Engine.load``.
+
+        Raises ModelError if the release does not match its manifest.
         """
         manifest = read_manifest(directory)
         prompter = await asyncio.to_thread(Prompter.load, directory)
@@ -80,7 +80,7 @@ class ServedModel:
         if differing:
             raise ModelError(
                 f"release {manifest.id} was trained on other templates for "
-                f"{', '.join(differing)}: train a new one"
+                f"{', '.join(differing)}: train a new release"
             )
         engine = await asyncio.to_thread(
             Engine.load,
@@ -107,11 +107,11 @@ class ServedModel:
         context: str | None,
         sampling: Sampling,
         sample: int = 0,
-    ) -> Written:
-        """The instruction that ``response`` answers; seeded by the example's id, so that a replay
-        writes the same.
+    ) -> WrittenInstruction:
+        """Write the instruction that ``response`` answers.
 
-        Raises PromptTooLong where the passage does not fit the context window.
+        Sampling is seeded from the example's id, so a replay writes the same instruction. Raises
+        PromptTooLong if the passage does not fit the context window.
         """
         template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
@@ -119,44 +119,42 @@ class ServedModel:
         prompt = self.prompter.backward(response, context)
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
         instruction = self.prompter.instruction(generation.ids, generation.stop)
-        return Written(id, instruction, context, generation.finished, self.release, template)
+        return WrittenInstruction(
+            id, instruction, context, generation.finished, self.release, template
+        )
 
     async def rate(
         self, instruction: str, response: str, context: str | None, priority: int = 0
     ) -> Rating:
-        """How well ``response`` serves ``instruction``: the expected value over the digits '1' to
-        '5'.
+        """Rate how well ``response`` answers ``instruction``, 1 to 5.
 
-        Where the release is calibrated the score is on people's scale; the probabilities are the
-        model's own.
+        The score is the expected value over the digits '1' to '5'. If the release is calibrated,
+        the score is on the scale of human ratings; the probabilities are always the model's own.
+        Requests that wait in the engine are scheduled by ``priority``, the lowest first.
 
-        ``priority`` is as in ``Request``: of what waits in the engine, the lowest goes first.
-
-        Raises PromptTooLong, and ModelError where the model puts no weight on any digit ("unrated",
-        never 0).
+        Raises PromptTooLong, and ModelError ("unrated") if the digits have almost no probability.
         """
         prompt = self.prompter.rating(instruction, response, context)
-        read = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
-        if not math.isfinite(read.mass) or read.mass < _LOWEST_DIGIT_MASS:
+        rated = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
+        if not math.isfinite(rated.mass) or rated.mass < _LOWEST_DIGIT_MASS:
             raise ModelError(
-                "unrated: the model gives the digits 1 to 5 a probability of "
-                f"{read.mass:.1e} together"
+                f"unrated: the probability of the digits 1 to 5 together is {rated.mass:.1e}"
             )
-        score = sum(int(digit) * p for digit, p in zip(DIGITS, read.probabilities, strict=True))
+        score = sum(int(digit) * p for digit, p in zip(DIGITS, rated.probabilities, strict=True))
         return Rating(
             score=calibrated(score, self.calibration),
-            probabilities=read.probabilities,
-            digit_mass=min(1.0, read.mass),
+            probabilities=rated.probabilities,
+            digit_mass=min(1.0, rated.mass),
             release=self.release,
             template=self.prompter.template_id(Task.RATING),
             term=self.term,
         )
 
     def longest_passage(self, max_tokens: int) -> int:
-        """Characters of English prose that fit the context window beside the prompt's own words and
-        ``max_tokens`` new ones.
+        """Estimate how many characters of English prose fit into a passage.
 
-        An estimate, by what the tokenizer makes of a sample. Raises ModelError where not even a
+        The context window also holds the rest of the prompt and ``max_tokens`` new tokens. The
+        number of characters a token is taken from a sample. Raises ModelError if not even a
         sentence fits.
         """
         own = max(len(self.prompter.backward("")), len(self.prompter.rating("", "")))
@@ -164,13 +162,12 @@ class ServedModel:
         room = self.engine.context_window - own - max_tokens
         if room < sample:
             raise ModelError(
-                f"{self.release} has a context window of {self.engine.context_window:,} "
-                f"tokens: its prompts take {own:,} and an "
-                f"instruction up to {max_tokens:,}, so no passage fits; choose another model "
-                "or a lower generation.max_tokens"
+                f"{self.release} has a context window of {self.engine.context_window:,} tokens: "
+                f"its prompts take {own:,} and an instruction up to {max_tokens:,}, so no passage "
+                "fits; choose another model or a lower generation.max_tokens"
             )
         return room * len(_PROSE) // sample
 
     def close(self) -> None:
-        """Give the engine's memory and thread back."""
+        """Close the engine, which frees its memory and ends its threads."""
         self.engine.close()

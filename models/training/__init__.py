@@ -1,3 +1,1 @@
-"""The fine-tuner: from a base, human seeds and curated examples to a new release, in a process of
-its own.
-"""
+"""Fine-tunes a base on human seeds and curated examples, in a process of its own."""

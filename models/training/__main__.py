@@ -7,13 +7,13 @@ directory, metrics, parent_metrics, counts, intervals, verdict). A failure exits
 last line of standard error is ``{"event": "failed", "error": ...}``.
 
 Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N
-processes train together, a GPU each, or on the CPU; the first writes and tells.
+processes train together, on a GPU each or on the CPU. The first one writes files and events.
 """
 
 import os
 
-# All of these must precede torch and the hub's client. The first: see models/house/train.py. The
-# base is a directory, so the hub is never asked, and TRL sends no telemetry.
+# All of these must be set before torch and the hub's client are imported. For the first see
+# models/house/train.py. The base is a directory, so the hub is not needed; TRL's telemetry is off.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     end_with_parent()
     output = sys.stdout
     try:
-        # Libraries print too; standard output is for events alone.
+        # Standard output is for events only, and libraries print as well.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _train(options, output)
@@ -49,9 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or options.output}: {error.strerror or error}")
-    except (
-        Exception
-    ) as error:  # a library's, or a fault of ours: the trace goes first, the last line is the event
+    except Exception as error:  # the last line must be the event, so the trace is printed first
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}")
     return 0
@@ -61,7 +59,7 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
     parent = options.parent or options.base
     for release in (options.base, parent):
         read_manifest(release)
-    # Imported here: torch takes seconds, and a wrong argument is told at once.
+    # Imported here, because torch takes seconds and a wrong argument is reported at once.
     import torch
     from transformers.utils.logging import set_verbosity_error
 
@@ -70,7 +68,7 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
     set_verbosity_error()
     torch.set_num_threads(options.threads)
 
-    # As torch's launcher sets them.
+    # Set by torch's launcher.
     rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -108,15 +106,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--examples", type=Path, required=True, help="seeds and curated examples, as JSON lines"
     )
-    parser.add_argument("--ratings", type=Path, help="people's ratings, as JSON lines")
+    parser.add_argument("--ratings", type=Path, help="human ratings, as JSON lines")
     parser.add_argument(
-        "--output", type=Path, required=True, help="the directory that gets the release directory"
+        "--output",
+        type=Path,
+        required=True,
+        help="the directory in which the release directory is written",
     )
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)"
     )
-    parser.add_argument("--minutes", type=float, help="stop training after so long")
-    parser.add_argument("--max-steps", type=int, help="stop training after so many steps")
+    parser.add_argument("--minutes", type=float, help="stop training after this time")
+    parser.add_argument("--max-steps", type=int, help="stop training after this many steps")
     parser.add_argument(
         "--max-tokens", type=int, help=f"tokens to train on (default: {defaults.max_tokens:,})"
     )
@@ -129,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lora-rank",
         type=int,
-        help="of adapters; 0 for none (default: 16 for 1e9 parameters or more)",
+        help="rank of LoRA adapters; 0 for none (default: 16 for 1e9 parameters or more)",
     )
     parser.add_argument(
         "--batch", type=int, help="sequences in a step (default: 8 under 3,000 examples, else 32)"
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help=f"lowest rating that is kept (default: {defaults.threshold:g})",
     )
-    parser.add_argument("--seed", type=int, help="of the order and the grades (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of the order and the grades (default: 0)")
     return parser
 
 

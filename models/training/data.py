@@ -1,4 +1,4 @@
-"""What a run trains on: sequences of seeds and curated examples, in a fixed order. No torch."""
+"""Chooses and orders the training sequences of a run, without torch."""
 
 import random
 import re
@@ -24,53 +24,54 @@ from schemas.ids import hash_fraction
 from schemas.records import Example, ExampleOrigin
 
 _GRADES = (5, 5, 4, 3, 2, 2, 1, 1)
-"""How often each grade is drawn. Most of what a scorer must tell apart is right from wrong; with
-more of the best grades every rating rises.
+"""Grades to draw from. With more of the best grades every rating rises
+(docs/decisions/0012-fine-tuning.md).
 """
 _RATINGS_OF_A_SEED = 4
-"""In an epoch, at most."""
+"""Highest number of ratings of one seed in an epoch."""
 _SPACE = re.compile(r"\s+")
 _POOL = 16
-"""Batches that are sorted by length together, so that little is padding."""
+"""Number of batches that are sorted by length together, which reduces padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Examples, told apart by what they are for."""
+    """Examples and rated pairs, divided by their use."""
 
     seeds: tuple[Example, ...]
-    """Human; trained on, and graded for the ratings."""
+    """Human pairs that are trained on, and graded to train the ratings."""
     held_out: tuple[Example, ...]
-    """Human; measured on, never trained on."""
+    """Human pairs that are measured on, never trained on."""
     augmented: tuple[Example, ...]
-    """The loop's."""
+    """Curated examples of the stream."""
     leaked: int = 0
-    """Examples left out, because they are near to one that is measured on."""
+    """Number of examples left out, because they are near to a held-out one."""
     rated: tuple[RatedPair, ...] = ()
-    """Rated by people; the ratings are calibrated to them, and trained on where they are many."""
+    """Human ratings to which the ratings are calibrated; trained on if there are enough."""
     rated_held_out: tuple[RatedPair, ...] = ()
-    """Rated by people; measured on, never trained on."""
+    """Human ratings that are measured on, never trained on."""
     rated_leaked: int = 0
-    """Rated pairs left out, because they are near to a held-out seed or are a held-out rated pair
-    once more.
+    """Number of rated pairs left out.
+
+    They are near to a held-out seed, or have the texts of a held-out rated pair.
     """
 
 
 def read_examples(file: Path) -> list[Example]:
-    """Examples as JSON lines. Raises TrainingError naming the line that is not one."""
+    """Read examples from JSON lines. Raises TrainingError naming the first invalid line."""
     return read_records(file, Example, "an example")
 
 
 def divide(
     examples: Iterable[Example], held_out_share: float, rated: Iterable[RatedPair] = ()
 ) -> TrainingSet:
-    """Seeds for training, seeds for measuring, and the loop's examples, each id once, in the order
-    of the ids.
+    """Divide examples into training seeds, held-out seeds and curated examples.
 
-    An example whose instruction is near to that of a held-out seed (ROUGE-L), or whose response is
-    that of one, is left out and counted: it would make the measure a lie. ``rated`` pairs are
-    divided by the hash of their ids as seeds are, and left out as examples are. Raises
-    TrainingError where too few seeds are left on either side.
+    Each id occurs once, and the order is that of the ids. An example is left out and counted if its
+    instruction is near to that of a held-out seed (ROUGE-L), or its response is that of a held-out
+    seed: it would invalidate the measurement. ``rated`` pairs are divided by the hash of their ids,
+    as seeds are, and left out by the same rules. Raises TrainingError if fewer than two seeds are
+    left for training or held out.
     """
     by_id = {example.id: example for example in examples}
     ordered = [by_id[id] for id in sorted(by_id)]
@@ -95,8 +96,8 @@ def divide(
     fitted = [
         each
         for each in every_rated
-        # The same passage under another release has another id, so the same pair may stand on both
-        # sides.
+        # The same passage has another id under another release, so the same pair may be in both
+        # parts.
         if (_fold(each.pair.instruction), _fold(each.pair.response)) not in secret
         and not leaks.leaks(each.pair.instruction, each.pair.response)
     ]
@@ -115,18 +116,18 @@ def divide(
 
 
 class _LeakCheck:
-    """Finds pairs that give away what is measured on."""
+    """Finds pairs that are near to a held-out pair."""
 
     def __init__(self, held_out: Sequence[Example]) -> None:
         self._responses = {_fold(example.response) for example in held_out}
         self._instructions = [words(example.instruction) for example in held_out]
 
     def leaks(self, instruction: str, response: str) -> bool:
-        """Whether a pair is near to a held-out one."""
+        """Return whether a pair is near to a held-out one."""
         if _fold(response) in self._responses:
             return True
-        # Indel's similarity of two lists is their ROUGE-L F1; with a cutoff most are told apart by
-        # their lengths.
+        # Indel's similarity of two lists is their ROUGE-L F1. With a cutoff most pairs are decided
+        # by their lengths.
         asked = words(instruction)
         found = extractOne(
             asked, self._instructions, scorer=Indel.normalized_similarity, score_cutoff=NEAR
@@ -137,13 +138,12 @@ class _LeakCheck:
 def sequences(
     data: TrainingSet, prompter: Prompter, settings: TrainingSettings, context: int
 ) -> list[TrainingSequence]:
-    """The run's sequences, in training order: the same for the same inputs, so that a killed run
-    can go on.
+    """Return the sequences of a run in training order.
 
-    Each epoch has every example forward, under the tag of its origin, and backward, ratings of
-    graded seeds, and people's ratings where they are many; it is shuffled, then sorted by length
-    within pools. ``context`` is the model's window in tokens. Raises TrainingError where nothing
-    fits.
+    The order is the same for the same inputs, so that a killed run can continue. Each epoch has
+    every example forward, under the tag of its origin, and backward, ratings of graded seeds, and
+    the human ratings if there are enough. It is shuffled, then sorted by length within pools.
+    ``context`` is the model's context window in tokens. Raises TrainingError if no sequence fits.
     """
     generator = random.Random(settings.seed)
     maker = SequenceMaker(prompter, rating_weight=settings.rating_weight)
@@ -162,10 +162,7 @@ def sequences(
             chosen.append(sequence)
             tokens += len(sequence.ids)
     if not chosen:
-        raise TrainingError(
-            f"no example is within {longest:,} tokens: raise the longest length or take "
-            "shorter examples"
-        )
+        raise TrainingError(f"no example is within {longest:,} tokens: add shorter examples")
     return _by_length(chosen, settings.micro_batch, generator)
 
 
@@ -181,7 +178,7 @@ def _epoch(
         for example in examples:
             pair = Pair.of(example)
             drawn += [maker.forward(pair, tag), maker.backward(pair)]
-    # Only people's pairs are graded: the loop's own ratings must not teach the next scorer.
+    # Only human pairs are graded: the model's own ratings must not train the next scorer.
     share = settings.rating_share
     ratings = min(round(len(drawn) * share / (1 - share)), _RATINGS_OF_A_SEED * len(data.seeds))
     for index in range(ratings):
@@ -196,7 +193,7 @@ def _epoch(
 def _by_length(
     drawn: Sequence[TrainingSequence], batch: int, generator: random.Random
 ) -> list[TrainingSequence]:
-    """Batches of like length, the batches shuffled; the last, short one stays last."""
+    """Order sequences in shuffled batches of similar length; an incomplete batch stays last."""
     batches: list[list[TrainingSequence]] = []
     for start in range(0, len(drawn), batch * _POOL):
         pool = sorted(drawn[start : start + batch * _POOL], key=lambda sequence: len(sequence.ids))

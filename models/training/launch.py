@@ -1,4 +1,4 @@
-"""The trainer agent: decides when to train, and runs one training in a process of its own."""
+"""Decides when to train, and runs one training in a process of its own."""
 
 import contextlib
 import json
@@ -21,42 +21,34 @@ from schemas.records import Example, HumanRating, Record
 
 @dataclass(frozen=True, slots=True)
 class TrainingPolicy:
-    """When a run starts: enough new examples, or long enough since the last with any new example at
-    all.
-    """
+    """Starts a run after enough new examples, or after enough time with any new example."""
 
     min_examples: int = 200
     max_seconds: float = 6 * 3600.0
 
     def due(self, new_examples: int, seconds_since_last: float) -> bool:
-        """Whether to train now."""
+        """Return whether to train now."""
         return new_examples >= self.min_examples or (
             new_examples > 0 and seconds_since_last >= self.max_seconds
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished run: the release, its held-out figures and its parent's, how far chance moves
-    their changes, the verdict.
-    """
+class TrainingResult:
+    """A finished run: the release, its held-out metrics and its parent's, and the verdict."""
 
     id: str
     directory: Path
     metrics: Mapping[str, float]
     parent_metrics: Mapping[str, float]
     intervals: Mapping[str, Estimate]
-    """Release minus parent, with the ends of the 95% interval, of each figure."""
+    """Release minus parent for each metric, with its 95% bootstrap interval."""
     verdict: Verdict
-    """Made where each pair was measured, and kept in the manifest: a run that is found again has
-    the same.
-    """
+    """As in the manifest, so a run that is found again has the same verdict."""
 
 
-class Trainer:
-    """Runs ``python -m models.training``. Training needs torch, which its process takes with it
-    when it ends.
-    """
+class TrainingLauncher:
+    """Runs ``python -m models.training``, so that torch's memory is freed when a run ends."""
 
     def __init__(
         self,
@@ -69,8 +61,9 @@ class Trainer:
         processes: int = 1,
         threshold: float = 4.0,
     ) -> None:
-        """``threads`` are shared by the ``processes``. The rest is as in
-        ``models.training.settings``.
+        """``threads`` are divided among the ``processes``.
+
+        The other parameters are those of ``models.training.settings``.
         """
         self._releases = releases
         self._threads = threads
@@ -87,19 +80,19 @@ class Trainer:
         parent: Path,
         examples: Iterable[Example],
         ratings: Iterable[HumanRating] = (),
-    ) -> Trained:
-        """Fine-tune from ``base`` on ``examples``. Blocks. Started again with the same input it
-        goes on from its checkpoint.
+    ) -> TrainingResult:
+        """Fine-tune ``base`` on ``examples``, and wait for the end.
 
-        ``ratings`` are people's: the release's own are calibrated to them. Raises TrainingError
-        with the process's own words where it fails.
+        A run that is started again with the same input continues from its checkpoint. The ratings
+        of the release are calibrated to the human ``ratings``. Raises TrainingError with the error
+        message of the process.
         """
         self._releases.mkdir(parents=True, exist_ok=True)
         file, rated = self._releases / "examples.jsonl", self._releases / "ratings.jsonl"
         _write(file, examples)
         _write(rated, ratings)
         command = [
-            *self._launcher(),
+            *self._command(),
             "--base",
             str(base),
             "--parent",
@@ -130,7 +123,7 @@ class Trainer:
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
                 text=True,
-                # A single process asks by itself; torch's launcher does not.
+                # A single process arranges this itself; torch's launcher does not.
                 preexec_fn=ending_with(os.getpid()) if self._processes > 1 else None,
             )
             released = self._follow(self._process)
@@ -139,9 +132,9 @@ class Trainer:
             if code or released is None:
                 errors.seek(0)
                 raise TrainingError(
-                    f"training ended with exit code {code}: {_last_words(errors.read())}"
+                    f"training ended with exit code {code}: {_error_message(errors.read())}"
                 )
-        return Trained(
+        return TrainingResult(
             released["id"],
             Path(released["directory"]),
             released["metrics"],
@@ -154,17 +147,17 @@ class Trainer:
         )
 
     def stop(self) -> None:
-        """End a run in progress; its checkpoint stays. Safe to call from a signal handler."""
+        """End a run in progress, and keep its checkpoint. Safe to call from a signal handler."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
 
-    def _launcher(self) -> list[str]:
+    def _command(self) -> list[str]:
         module = ["-m", "models.training"]
         if self._processes == 1:
             return [sys.executable, *module]
-        # Not accelerate's launcher: it reads a configuration of the user's, and runs a single
-        # process on a CPU.
+        # Not accelerate's launcher: it reads the user's configuration, and runs a single process on
+        # a CPU.
         launch = [
             "-m",
             "torch.distributed.run",
@@ -179,7 +172,7 @@ class Trainer:
         for line in process.stdout:
             try:
                 event = json.loads(line)
-            except ValueError:  # a library's chatter
+            except ValueError:  # output of a library
                 continue
             if not isinstance(event, dict) or "event" not in event:
                 continue
@@ -193,8 +186,8 @@ def _write(file: Path, records: Iterable[Record]) -> None:
     write_atomically(file, "".join(f"{record.model_dump_json()}\n" for record in records))
 
 
-def _last_words(text: str) -> str:
-    """The process's own error line where it left one, else the end of what it wrote."""
+def _error_message(text: str) -> str:
+    """Return the error event of the process if there is one, else the end of its output."""
     for line in reversed(text.splitlines()):
         with contextlib.suppress(ValueError, AttributeError):
             return str(json.loads(line).get("error", line))

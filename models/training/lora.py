@@ -1,6 +1,4 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685): a large base is left as it is, and two thin matrices
-beside each layer learn.
-"""
+"""Low-rank adapters (LoRA, arXiv 2106.09685) for large bases."""
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -8,10 +6,10 @@ from transformers import PreTrainedModel
 
 
 def adapt(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
-    """Put adapters of ``rank`` on the linear layers of attention and MLP; nothing else is trained.
+    """Add adapters of ``rank`` to the linear layers of attention and MLP.
 
-    ``seed`` draws their first values, the same for the same run. They change nothing until they are
-    trained.
+    Nothing else is trained. ``seed`` determines the initial values. Untrained adapters do not
+    change the output.
     """
     torch.manual_seed(seed)
     config = LoraConfig(
@@ -27,7 +25,5 @@ def adapt(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
 
 
 def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The model with its adapters added to its weights, as one of the base's kind; itself where it
-    has none.
-    """
+    """Return the model with its adapters merged into its weights, or itself if it has none."""
     return model.merge_and_unload() if isinstance(model, PeftModel) else model

@@ -1,4 +1,4 @@
-"""Draws a report's pictures as SVG: the same bytes for the same figures."""
+"""Draws the plots of a report as SVG, with the same bytes for the same values."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +13,9 @@ _SIZE = (6, 4)
 
 
 def draw_curve(curves: Mapping[str, Sequence[Mapping[str, float]]], picture: Path) -> None:
-    """The mean label by the mean rating, a line for each model. A model that rates as it should
-    lies on the diagonal.
+    """Plot the mean label by the mean rating, a line for each model.
+
+    The line of a calibrated model is the diagonal.
     """
     figure, axes = _axes()
     axes.plot([1, 5], [1, 5], color="grey", linewidth=0.5)
@@ -32,7 +33,7 @@ def draw_curve(curves: Mapping[str, Sequence[Mapping[str, float]]], picture: Pat
 def draw_histogram(
     counts: Mapping[str, Sequence[int]], edges: Sequence[float], picture: Path
 ) -> None:
-    """How many labelled pairs got each rating, a line for each model."""
+    """Plot how many labelled pairs have each rating, a line for each model."""
     figure, axes = _axes()
     for name, heights in counts.items():
         axes.stairs(heights, edges, label=name)
@@ -49,5 +50,5 @@ def _axes() -> tuple[Figure, Axes]:
 def _save(figure: Figure, axes: Axes, picture: Path) -> None:
     axes.legend()
     figure.tight_layout()
-    with mpl.rc_context({"svg.hashsalt": "backstream"}):  # else the names of its parts are random
+    with mpl.rc_context({"svg.hashsalt": "backstream"}):  # otherwise the ids are random
         figure.savefig(picture, format="svg", metadata={"Date": None})

@@ -1,6 +1,4 @@
-"""The report that stays with a release: what it was trained on, its figures beside its parent's,
-and why it took service.
-"""
+"""Writes the training report of a release: data, metrics beside the parent's, and verdict."""
 
 import json
 from collections.abc import Mapping
@@ -32,14 +30,14 @@ _MEANINGS = {
     "rating_error": "mean distance of ratings and labels, points",
     "rating_true": "mean rating of true pairs",
     "rating_mismatched": "mean rating of pairs that do not belong together",
-    "people_correlation": "rank correlation of ratings and people's",
-    "people_error": "mean distance of ratings and people's, points",
+    "people_correlation": "rank correlation of ratings and human ratings",
+    "people_error": "mean distance of ratings and human ratings, points",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a report tells."""
+    """The contents of a report."""
 
     id: str
     base: str
@@ -53,8 +51,9 @@ class Report:
     counts: Mapping[str, int]
 
     def write(self, directory: Path) -> None:
-        """Write ``report.md``, ``report.json`` and two drawings: the same bytes for the same
-        figures.
+        """Write ``report.md``, ``report.json`` and two plots.
+
+        The bytes are the same for the same values.
         """
         curves = {name: _curve(measured) for name, measured in self._models.items()}
         histograms = {
@@ -98,18 +97,17 @@ class Report:
         return [
             f"# Release {self.id}",
             "",
-            f"{'Takes service' if verdict.promote else 'Kept, not served'}: {verdict.reason}.",
+            f"{'Promoted' if verdict.promote else 'Kept, not served'}: {verdict.reason}.",
             "",
             f"Trained from {self.base} on {counts['seeds']:,} human seeds, "
-            f"{counts['examples']:,} examples curated under "
-            f"{self.parent} and {counts['ratings']:,} ratings of people, in "
-            f"{counts['steps']:,} steps. Left out, because "
-            f"they are near to what is measured on: examples {counts['leaked']:,}, ratings "
-            f"{counts['ratings_leaked']:,}.",
+            f"{counts['examples']:,} examples curated under {self.parent} and "
+            f"{counts['ratings']:,} human ratings, in {counts['steps']:,} steps. Left out, because "
+            f"they are near to held-out pairs: {counts['leaked']:,} examples and "
+            f"{counts['ratings_leaked']:,} ratings.",
             "",
-            "## Figures on held-out pairs",
+            "## Metrics on held-out pairs",
             "",
-            "| figure | release | parent | change | 95% interval |",
+            "| metric | release | parent | change | 95% interval |",
             "|---|---|---|---|---|",
             *self._rows(),
             "",
@@ -117,9 +115,9 @@ class Report:
             "",
             f"![Mean label by rating]({CURVE})",
             "",
-            f"![How often each rating is given]({HISTOGRAM})",
+            f"![Labelled pairs by rating]({HISTOGRAM})",
             "",
-            *self._of_calibration(),
+            *self._calibration_lines(),
         ]
 
     def _rows(self) -> list[str]:
@@ -136,29 +134,26 @@ class Report:
             )
         return [*rows, f"| pairs | {metrics['pairs']:.0f} | {parent['pairs']:.0f} | | |"]
 
-    def _of_calibration(self) -> list[str]:
+    def _calibration_lines(self) -> list[str]:
         found = self.calibration
         if found is None:
             return [
-                "The ratings are not calibrated: people rated too few pairs, or the model's "
-                "ratings do not rise with theirs."
+                "The ratings are not calibrated: there are too few human ratings, or the model's "
+                "ratings do not rise with them."
             ]
         slope, offset = found.line
         change, low, high = found.change
         return [
-            f"On people's scale a rating r is {slope:.3f} r {offset:+.3f}. On {found.pairs} "
-            "held-out pairs that people rated, "
-            f"the mean distance from their scores is {found.before:.3f} points before and "
-            f"{found.after:.3f} after, a change of "
-            f"{change:+.3f} ({low:+.3f} to {high:+.3f}), so the line is "
+            f"On the scale of human ratings a rating r is {slope:.3f} r {offset:+.3f}. On "
+            f"{found.pairs} held-out pairs with human ratings, the mean distance from these is "
+            f"{found.before:.3f} points before and {found.after:.3f} after calibration, a change "
+            f"of {change:+.3f} ({low:+.3f} to {high:+.3f}), so the line is "
             f"{'used' if found.helps else 'not used'}."
         ]
 
 
 def _curve(measured: Measurements) -> list[Mapping[str, float]]:
-    """Mean rating, mean label and number of the labelled pairs in each half point of the scale that
-    has any.
-    """
+    """Return mean rating, mean label and number of labelled pairs for each half point with any."""
     ratings = measured.ratings.ravel()
     labels: Array = np.broadcast_to(
         np.array(measured.labels, float), measured.ratings.shape

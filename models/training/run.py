@@ -1,4 +1,4 @@
-"""One run, from the examples to a release directory."""
+"""Runs one training, from the examples to a release directory."""
 
 import asyncio
 import hashlib
@@ -38,32 +38,33 @@ from schemas.errors import ModelError, TrainingError
 from schemas.records import Record
 
 Emit = Callable[[dict[str, Any]], None]
-"""Takes one event, as described in ``models.training.__main__``."""
+"""Writes one event, as described in ``models.training.__main__``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run is made from. ``base`` and ``parent`` are release directories; they may be the
-    same.
+    """The inputs of a run.
+
+    ``base`` and ``parent`` are release directories, which may be the same.
     """
 
     base: Path
     parent: Path
     examples: Path
     releases: Path
-    """Where the release directory is written, and the run's checkpoints until then."""
+    """Directory of the release directory, and of the run's checkpoints until it is finished."""
     ratings: Path | None = None
-    """People's."""
+    """Human ratings as JSON lines."""
 
 
 def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0) -> Path | None:
-    """Train, measure, export and write a release; returns its directory, ``releases/<release id>``.
+    """Train, measure, export and write a release; return its directory, ``releases/<release id>``.
 
-    Of several processes, told apart by ``rank``, all train; the first does the rest, and the others
-    return None.
+    Of several processes, numbered by ``rank``, all train. The first one does the rest, and the
+    others return None.
 
-    A run that was killed goes on from its last checkpoint when it is started again with the same
-    inputs; one that has its release already gives it back. Raises TrainingError or ModelError.
+    A killed run continues from its last checkpoint when it is started again with the same inputs.
+    A run that has its release already returns it. Raises TrainingError or ModelError.
     """
     base, parent = verify(inputs.base), verify(inputs.parent)
     examples = read_examples(inputs.examples)
@@ -81,7 +82,7 @@ def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0)
     if rank:
         return None
     checkpoint = _save(model, inputs.base, work / "checkpoint")
-    del model  # two more are measured
+    del model  # frees memory for the two models that are measured
     found = _measure(inputs, settings, data, checkpoint, emit)
     release = _write(
         inputs.releases, checkpoint, _Lineage(base.id, parent.id, run), found, settings, counts
@@ -99,8 +100,8 @@ class _Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What was measured of the release and of its parent."""
+class _Evaluation:
+    """Measurements of the release and of its parent."""
 
     new: Measurements
     old: Measurements
@@ -111,7 +112,7 @@ class _Found:
 def _fit(
     inputs: Inputs, settings: TrainingSettings, data: TrainingSet, work: Path, emit: Emit
 ) -> tuple[PreTrainedModel, dict[str, int]]:
-    """Fine-tune the base; gives the model, and what was counted."""
+    """Fine-tune the base; return the model and the counts of the manifest."""
     model = _load(inputs.base)
     context = int(getattr(model.config, "max_position_embeddings", None) or settings.longest)
     chosen = sequences(data, Prompter.load(inputs.base), settings, context)
@@ -123,13 +124,13 @@ def _fit(
     }
     emit({"event": "started", **counts, "sequences": len(chosen)})
 
-    def report(step: int, steps: int, loss: float) -> None:
+    def on_step(step: int, steps: int, loss: float) -> None:
         emit({"event": "step", "step": step, "steps": steps, "loss": round(loss, 4)})
 
     examples = len(data.seeds) + len(data.augmented)
     lora = settings.rank_for(model.num_parameters())
     tuned = adapt(model, lora, settings.seed) if lora else model
-    steps = fit(tuned, inputs.base, chosen, examples, settings, work / "checkpoints", report)
+    steps = fit(tuned, inputs.base, chosen, examples, settings, work / "checkpoints", on_step)
     counts |= {"held_out": len(data.held_out), "ratings_held_out": len(data.rated_held_out)}
     return merged(tuned), {
         **counts,
@@ -141,9 +142,10 @@ def _fit(
 
 def _measure(
     inputs: Inputs, settings: TrainingSettings, data: TrainingSet, checkpoint: Path, emit: Emit
-) -> _Found:
-    """Measure the parent and the new model on the same held-out pairs; fit the new one's ratings to
-    people's.
+) -> _Evaluation:
+    """Measure the parent and the new model on the same held-out pairs.
+
+    Also calibrates the new model's ratings to human ratings.
     """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
@@ -162,21 +164,21 @@ def _measure(
         return of_pairs, of_rated, measure_agreement(model, prompter, fitted)
 
     old, old_opinions, _ = measured(inputs.parent, "parent")
-    # What is measured is what will be served: the weights as they were rounded to be saved.
+    # The saved weights are measured, because they are rounded and will be served.
     new, new_opinions, fitted = measured(checkpoint, "new")
     comparison = compare_releases(new, old, settings.threshold, (new_opinions, old_opinions))
-    return _Found(new, old, comparison, calibrate(fitted, new_opinions))
+    return _Evaluation(new, old, comparison, calibrate(fitted, new_opinions))
 
 
 def _write(
     releases: Path,
     checkpoint: Path,
     lineage: _Lineage,
-    found: _Found,
+    found: _Evaluation,
     settings: TrainingSettings,
     counts: dict[str, int],
 ) -> Path:
-    """Export the checkpoint and make it a release, its report included."""
+    """Export the checkpoint and write it as a release with its report."""
     exported = checkpoint.with_name("release")
     shutil.rmtree(exported, ignore_errors=True)
     export(str(checkpoint), exported)
@@ -208,13 +210,13 @@ def _write(
     asyncio.run(write_manifest(exported, origin))
     release = releases / origin.id
     if not is_release(release):
-        shutil.rmtree(release, ignore_errors=True)  # a directory without a manifest: never finished
+        shutil.rmtree(release, ignore_errors=True)  # without a manifest it was never finished
         exported.rename(release)
     return release
 
 
 def _load(directory: Path) -> PreTrainedModel:
-    """A model in fp32: bf16 is no faster on a CPU, and a small rate is lost in it."""
+    """Load a model in fp32: bf16 is no faster on a CPU, and rounds off small updates."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             directory, dtype=torch.float32, local_files_only=True
@@ -225,7 +227,7 @@ def _load(directory: Path) -> PreTrainedModel:
 
 
 def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
-    """A checkpoint in the base's precision, with the base's configuration and tokenizer."""
+    """Save a checkpoint in the base's precision, with the base's configuration and tokenizer."""
     dtype = AutoConfig.from_pretrained(base, local_files_only=True).dtype or torch.float32
     if not all(bool(torch.isfinite(parameter.to(dtype)).all()) for parameter in model.parameters()):
         raise TrainingError(
@@ -241,7 +243,7 @@ def _save(model: PreTrainedModel, base: Path, directory: Path) -> Path:
 def _run_id(
     base: Manifest, parent: Manifest, records: Iterable[Record], settings: TrainingSettings
 ) -> str:
-    """Hash of all that decides what a run trains and measures."""
+    """Return a hash of everything that determines what a run trains and measures."""
     digest = hashlib.sha256(f"{base.id} {parent.id} {settings.digest()}\n".encode())
     for line in sorted({record.model_dump_json() for record in records}):
         digest.update(f"{line}\n".encode())

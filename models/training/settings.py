@@ -1,100 +1,102 @@
-"""Every choice of a fine-tuning run, in one place."""
+"""The hyperparameters of a fine-tuning run."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 
 SMALL_MODEL = 100_000_000
-"""Parameters below which a model takes the rate of a small one."""
+"""Number of parameters below which the learning rate of small models is used."""
 LARGE_MODEL = 1_000_000_000
-"""Parameters from which a model is trained through adapters, unless asked otherwise."""
+"""Number of parameters from which adapters are trained by default."""
 LORA_RANK = 16
 LORA_RATE = 10
-"""An adapter learns best at about ten times the rate of the whole model."""
+"""Learning rate of adapters, as a multiple of that of the whole model."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How a release is trained.
+    """Hyperparameters of a run.
 
     From *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259, section 3.1 and
-    appendix): a rate of 1e-5 that falls in a straight line to 0.9 of itself, weight decay 0.1,
-    batches of 32 examples, or of 8 under 3,000, loss on the target only, no more data than the base
-    can use. A small base, as the house model is, learns nothing at 1e-5: it starts higher.
+    appendix): a learning rate of 1e-5 that falls linearly to 0.9 of itself, weight decay 0.1,
+    batches of 32 examples, or of 8 under 3,000 examples, loss on the target only, no more data than
+    the base can use. A small base, such as the house model, learns nothing at 1e-5, so its rate is
+    higher.
+
+    The field names are part of a run's hash (``digest``).
     """
 
     rate: float | None = None
-    """Learning rate at its highest; None for 3e-4 under SMALL_MODEL parameters, else 1e-5; for
-    adapters LORA_RATE times that.
+    """Peak learning rate.
+
+    None for 3e-4 under SMALL_MODEL parameters, else 1e-5; for adapters LORA_RATE times that.
     """
     lora_rank: int | None = None
-    """Rank of the adapters that are trained in place of the weights; 0 for none, None for LORA_RANK
-    from LARGE_MODEL on.
+    """Rank of the adapters that are trained instead of the weights.
+
+    0 for none; None for LORA_RANK from LARGE_MODEL parameters on, else none.
     """
     final_share: float = 0.9
-    """Share of the rate that is left at the end."""
+    """Learning rate at the end, as a share of its peak."""
     warm_up: float = 0.05
-    """Share of the steps in which the rate rises from zero: Adam's first steps are large."""
+    """Share of the steps over which the learning rate rises: Adam's first steps are large."""
     weight_decay: float = 0.1
     clip: float = 1.0
     batch: int | None = None
-    """Sequences in a step; None for 8 under SMALL_SET examples and 32 otherwise."""
+    """Sequences a step; None for 8 under SMALL_SET examples and 32 otherwise."""
     micro_batch: int = 8
-    """Sequences that go through the model at once, in each process."""
+    """Sequences in one forward pass of each process."""
     processes: int = 1
-    """That share a step between them, a GPU each."""
+    """Number of processes that divide a step, with a GPU each."""
 
     epochs: int = 2
-    """At most so many passes over the examples."""
+    """Highest number of passes over the examples."""
     max_tokens: int = 100_000
-    """Ends the data: about a minute for the house model on 2 cores."""
+    """Tokens to train on; the default takes about a minute for the house model on 2 cores."""
     max_steps: int | None = None
     minutes: float | None = None
-    """Ends the run after so much time, wherever it stands."""
+    """Time after which training stops."""
     longest: int = 1024
-    """Tokens of the longest sequence; longer ones are left out, never cut."""
+    """Highest number of tokens of a sequence; longer ones are left out, never cut."""
     rating_share: float = 0.4
-    """Share of the sequences that train the rating, so that the scorer does not forget."""
+    """Share of the sequences that train the rating, so that it is not forgotten."""
     rating_weight: float = 4.0
-    """Loss weight of the one digit of a rating; a token of a text has 1."""
+    """Loss weight of the digit of a rating; a token of a text has 1."""
     least_ratings: int = 100
-    """Pairs that people must have rated before their ratings are trained on, the held-out ones
-    among them.
-    """
+    """Lowest number of human ratings that are trained on, held-out ones included."""
     held_out_share: float = 0.2
-    """Share of the human seeds, and of the pairs that people rated, that is only measured on."""
+    """Share of the human seeds and of the human ratings that is held out."""
     measured: int = 500
-    """Held-out seeds that are measured at most, the first by their ids: each is read nine times by
-    two models.
+    """Highest number of held-out seeds that are measured, the first by their ids.
+
+    Each takes nine sequences through two models.
     """
     threshold: float = 4.0
-    """Lowest rating that the curator keeps: what the precision and recall of ratings are measured
-    at.
-    """
+    """Lowest rating that the curator keeps, at which precision and recall are measured."""
     save_steps: int = 25
-    """A run that was killed goes on from the last multiple of this."""
+    """Steps between checkpoints, from which a killed run continues."""
     seed: int = 0
 
     def rate_for(self, parameters: int, *, adapters: bool = False) -> float:
-        """The learning rate for a base of this size, or for adapters on it."""
+        """Return the learning rate for a base of this size, or for adapters on it."""
         if self.rate is not None:
             return self.rate
         return (3e-4 if parameters < SMALL_MODEL else 1e-5) * (LORA_RATE if adapters else 1)
 
     def rank_for(self, parameters: int) -> int:
-        """The rank of adapters on a base of this size; 0 where its own weights are trained."""
+        """Return the rank of adapters on a base of this size; 0 if its own weights are trained."""
         if self.lora_rank is not None:
             return self.lora_rank
         return LORA_RANK if parameters >= LARGE_MODEL else 0
 
     def batch_for(self, examples: int) -> int:
-        """Sequences in a step for a training set of this size."""
+        """Return the number of sequences a step for a training set of this size."""
         return self.batch if self.batch is not None else (8 if examples < SMALL_SET else 32)
 
     def digest(self) -> str:
-        """Equal for equal settings: part of a run's name."""
+        """Return a hash of the settings, which is part of a run's id."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 SMALL_SET = 3_000
-"""Examples below which a step has 8 sequences, as in the paper."""
+"""Number of examples below which a step has 8 sequences, as in the paper."""

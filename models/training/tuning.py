@@ -1,6 +1,4 @@
-"""Fits a model to weighted sequences with TRL, and goes on from the last checkpoint of a killed
-run.
-"""
+"""Trains a model on weighted sequences with TRL, and resumes a killed run."""
 
 import json
 import time
@@ -31,7 +29,7 @@ from models.prompts.sequences import TrainingSequence
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 
-Report = Callable[[int, int, float], None]
+OnStep = Callable[[int, int, float], None]
 """Called with the step, the number of steps, and the mean loss since the last call."""
 
 
@@ -42,14 +40,14 @@ def fit(
     examples: int,
     settings: TrainingSettings,
     work: Path,
-    report: Report,
+    on_step: OnStep,
 ) -> int:
-    """Train ``model`` in place on ``sequences``, in their order; returns the steps done.
+    """Train ``model`` in place on ``sequences``, in their order; return the number of steps.
 
-    ``work`` holds the checkpoints: a run that finds one there goes on from it. ``examples`` chooses
-    the batch. Of several processes each takes its share of every batch, and all end with the same
-    model; the first writes the checkpoints. Raises TrainingError where the loss is no longer a
-    number.
+    ``work`` holds the checkpoints, and a run continues from the last one there. The number of
+    ``examples`` determines the batch size. Of several processes each takes its share of every
+    batch, and all end with the same model; the first one writes the checkpoints. Raises
+    TrainingError if the loss is not finite.
     """
     batch = settings.batch_for(examples)
     micro_batch = max(1, min(settings.micro_batch, batch // settings.processes))
@@ -65,23 +63,24 @@ def fit(
         train_dataset=Dataset.from_dict(
             {"input_ids": [s.ids for s in sequences], "weights": [s.weights for s in sequences]}
         ),
-        # TRL asks for a tokenizer; the sequences are tokenized, so it is only saved with the
+        # TRL requires a tokenizer. The sequences are tokenized, so it is only saved with the
         # checkpoints.
         processing_class=AutoTokenizer.from_pretrained(tokenizer, local_files_only=True),
         optimizers=(optimiser, schedule),
-        callbacks=[_Progress(steps, report), _TimeLimit(settings.minutes)],
+        callbacks=[_LossCallback(steps, on_step), _TimeLimit(settings.minutes)],
     )
-    trainer.remove_callback(PrinterCallback)  # standard output belongs to the caller
+    trainer.remove_callback(PrinterCallback)  # standard output is for events
     trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     return int(trainer.state.global_step)
 
 
 class _WeightedTrainer(SFTTrainer):
-    """TRL's trainer with a loss weight for each token: a rating is one token, and would drown among
-    a text's hundreds.
+    """TRL's trainer with a loss weight for each token.
+
+    A rating is one token among the hundreds of a text.
     """
 
-    loss_is_scaled_for_ga = False  # type: ignore[assignment]  # the base declares None, and reads a bool
+    loss_is_scaled_for_ga = False  # type: ignore[assignment]  # None in the base, used as a bool
 
     def compute_loss(
         self,
@@ -90,8 +89,9 @@ class _WeightedTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> Any:
-        """Weighted mean cross-entropy. Padding stands on the right, so causal attention needs no
-        mask.
+        """Return the weighted mean cross-entropy.
+
+        Padding is on the right, so causal attention needs no mask.
         """
         outputs = model(input_ids=inputs["input_ids"], use_cache=False)
         logits, ids = outputs.logits[:, :-1].float(), inputs["input_ids"][:, 1:]
@@ -101,17 +101,17 @@ class _WeightedTrainer(SFTTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def _send_telemetry(self) -> None:
-        """Nothing: TRL would tell the hub of each run."""
+        """Do nothing: TRL would report each run to the hub."""
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> "Sampler[int]":
-        # The order is part of the data: batches of like length, the same after a restart.
+        # The order is part of the data: batches of similar length, the same after a restart.
         return SequentialSampler(train_dataset or self.train_dataset)  # type: ignore[arg-type]  # a Dataset has a length
 
 
-class _Progress(TrainerCallback):
-    def __init__(self, steps: int, report: Report) -> None:
+class _LossCallback(TrainerCallback):
+    def __init__(self, steps: int, on_step: OnStep) -> None:
         self._steps = steps
-        self._report = report
+        self._on_step = on_step
 
     def on_log(
         self,
@@ -128,7 +128,7 @@ class _Progress(TrainerCallback):
             raise TrainingError(
                 f"the loss is {loss} at step {state.global_step}: lower the learning rate"
             )
-        self._report(state.global_step, self._steps, loss)
+        self._on_step(state.global_step, self._steps, loss)
 
 
 class _TimeLimit(TrainerCallback):
@@ -143,9 +143,8 @@ class _TimeLimit(TrainerCallback):
             float(time.monotonic() - self._started >= self._seconds), device=args.device
         )
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.broadcast(
-                over, 0
-            )  # one that stopped alone would leave the others waiting for its gradients
+            # All must stop at the same step: the others would wait for the gradients of one.
+            torch.distributed.broadcast(over, 0)
         if over:
             control.should_training_stop = True
 
@@ -153,9 +152,7 @@ class _TimeLimit(TrainerCallback):
 def _optimiser(
     model: PreTrainedModel | PeftModel, settings: TrainingSettings, steps: int
 ) -> tuple[torch.optim.AdamW, LambdaLR]:
-    """AdamW, whose rate warms up and then falls in a straight line. Norms and biases do not
-    decay.
-    """
+    """Return AdamW and its schedule: warm-up, then a linear fall. Norms and biases do not decay."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
@@ -184,7 +181,7 @@ def _arguments(
         max_grad_norm=settings.clip,
         seed=settings.seed,
         save_steps=settings.save_steps,
-        save_total_limit=2,  # the one before the last is whole even where the last was cut short
+        save_total_limit=2,  # if the last one is incomplete, the one before it is used
         logging_steps=max(1, min(5, steps // 10)),
         logging_nan_inf_filter=False,
         report_to="none",
@@ -209,7 +206,7 @@ def _collate(rows: list[dict[str, list[Any]]]) -> dict[str, torch.Tensor]:
 
 
 def _last_checkpoint(work: Path) -> str | None:
-    """The newest whole checkpoint; its state is the file that is written last."""
+    """Return the newest complete checkpoint: the trainer state is written last."""
     found = sorted(
         work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
     )

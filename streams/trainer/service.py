@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from models.releases.release import read_manifest
 from models.seeds import read_seeds
-from models.training.launch import Trained, Trainer, TrainingPolicy
+from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
 from schemas.errors import BackstreamError, BrokerError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
@@ -47,7 +47,7 @@ class TrainerService:
         self._stop = threading.Event()
         training = settings.training
         self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
-        self._trainer = Trainer(
+        self._trainer = TrainingLauncher(
             settings.releases_dir,
             threads=training.threads,
             max_tokens=training.max_tokens,
@@ -231,11 +231,11 @@ def _alone_in(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _status(trained: Trained) -> ReleaseStatus:
+def _status(trained: TrainingResult) -> ReleaseStatus:
     return ReleaseStatus.IN_SERVICE if trained.verdict.promote else ReleaseStatus.KEPT
 
 
-def _announcement(trained: Trained) -> Release:
+def _announcement(trained: TrainingResult) -> Release:
     manifest = read_manifest(trained.directory)
     return Release(
         id=trained.id,

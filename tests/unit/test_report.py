@@ -50,10 +50,10 @@ def _report(*, people: bool) -> Report:
 def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
     _report(people=True).write(tmp_path)
     text = (tmp_path / REPORT).read_text(encoding="utf-8")
-    assert text.startswith("# Release r-1\n\nTakes service: held-out NLL -0.2")
-    assert "1,200 examples curated under r-0 and 30 ratings of people" in text
+    assert text.startswith("# Release r-1\n\nPromoted: held-out NLL -0.2")
+    assert "1,200 examples curated under r-0 and 30 human ratings" in text
     assert "| share of those rated 4 or better that deserve a 4 or 5 |" in text
-    assert "| mean distance of ratings and people's, points |" in text
+    assert "| mean distance of ratings and human ratings, points |" in text
     assert "2.000 r -5.000" in text
     assert "the line is used" in text
     assert f"]({CURVE})" in text

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.releases.release import verify
-from models.training.launch import Trainer, TrainingPolicy
+from models.training.launch import TrainingLauncher, TrainingPolicy
 from schemas.errors import TrainingError
 from schemas.records import Example, ExampleOrigin, HumanRating
 
@@ -35,9 +35,11 @@ def events() -> list[Mapping[str, Any]]:
 @pytest.fixture
 def trainer(
     tmp_path: Path, events: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> Trainer:
+) -> TrainingLauncher:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    return Trainer(tmp_path / "releases", threads=1, max_tokens=1_000, on_event=events.append)
+    return TrainingLauncher(
+        tmp_path / "releases", threads=1, max_tokens=1_000, on_event=events.append
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_more_examples_or_time_never_put_a_run_off(
 
 
 def test_a_failed_run_tells_the_processs_own_words(
-    trainer: Trainer, events: list[Mapping[str, Any]], tmp_path: Path
+    trainer: TrainingLauncher, events: list[Mapping[str, Any]], tmp_path: Path
 ) -> None:
     with pytest.raises(
         TrainingError, match=r"exit code 1: .*base is not a release: .*manifest\.json.*finished$"
@@ -79,7 +81,7 @@ def test_a_failed_run_tells_the_processs_own_words(
 
 
 def test_examples_that_break_off_leave_the_file_of_the_run_before(
-    trainer: Trainer, tmp_path: Path
+    trainer: TrainingLauncher, tmp_path: Path
 ) -> None:
     file = tmp_path / "releases" / "examples.jsonl"
     file.parent.mkdir()
@@ -94,7 +96,7 @@ def test_examples_that_break_off_leave_the_file_of_the_run_before(
     assert file.read_text(encoding="utf-8") == "of the run before\n"
 
 
-def test_nothing_runs_before_it_is_asked_to(trainer: Trainer, tmp_path: Path) -> None:
+def test_nothing_runs_before_it_is_asked_to(trainer: TrainingLauncher, tmp_path: Path) -> None:
     trainer.stop()
     assert not (tmp_path / "releases").exists()
 
@@ -114,7 +116,7 @@ def test_a_trainer_is_launched_without_torch_in_its_process() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_run_brings_its_verdict_and_found_again_the_same(
-    trainer: Trainer,
+    trainer: TrainingLauncher,
     events: list[Mapping[str, Any]],
     tiny_release: Path,
     tmp_path: Path,
@@ -131,7 +133,7 @@ def test_a_run_brings_its_verdict_and_found_again_the_same(
         for number in range(60)
     ]
     ratings = [HumanRating(id="0", instruction="What?", response="That.", score=3)]
-    together = Trainer(
+    together = TrainingLauncher(
         tmp_path / "releases",
         threads=2,
         max_tokens=4_000,
