@@ -1,5 +1,6 @@
-"""Child processes that end with their parent, so that a kill -9 leaves nothing running. On Linux;
-elsewhere nothing is done.
+"""Child processes that end with their parent, even after ``kill -9``. Linux only.
+
+On other systems these functions do nothing.
 """
 
 import ctypes
@@ -12,20 +13,20 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Ask for SIGTERM when the parent ends: for a child of ours that runs Python."""
+    """Request SIGTERM for this process when its parent ends. For a child that runs Python."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def ending_with(parent: int) -> Callable[[], None] | None:
-    """The same for a program that cannot ask by itself: what is to run between fork and exec.
-    ``parent`` is our process id.
+    """The same for a child that runs another program: a function to call between fork and exec.
+
+    ``parent`` is the id of the calling process. None where the system is not Linux.
     """
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(
-        None
-    )  # loaded before the fork: after it only async-signal-safe work is allowed
+    # Loaded before the fork: after it, only async-signal-safe functions may be called.
+    libc = ctypes.CDLL(None)
 
     def arm() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,27 +1,30 @@
-"""95% intervals by resampling: how far chance could move a figure. numpy only."""
+"""Bootstrap intervals of statistics. numpy only."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 Estimate = tuple[float, float, float]
-"""A value and the ends of its 95% interval."""
+"""A value and the ends of its 95% bootstrap interval."""
 
 _RESAMPLES = 2000
 
 
 def bootstrap_interval(statistic: Callable[[np.ndarray], float], rows: int) -> Estimate:
-    """A statistic of row numbers, with its 95% percentile bootstrap interval over the rows."""
+    """Estimate a statistic of ``rows`` rows, with its 95% percentile bootstrap interval.
+
+    ``statistic`` is called with row numbers, [rows], of which some are repeated.
+    """
     return bootstrap_intervals(lambda drawn: {"": statistic(drawn)}, rows)[""]
 
 
 def bootstrap_intervals(
     statistics: Callable[[np.ndarray], Mapping[str, float]], rows: int
 ) -> dict[str, Estimate]:
-    """The same for statistics of the same rows by name: each resample is drawn once, for all of
-    them together.
+    """Estimate several statistics of the same rows, by name.
 
-    Where a statistic of any resample is not a number, neither is an end of its interval.
+    Each resample is drawn once and used for all of them. Where a statistic is NaN in any resample,
+    the ends of its interval are NaN.
     """
     generator = np.random.default_rng(0)
     drawn = [statistics(generator.integers(0, rows, rows)) for _ in range(_RESAMPLES)]

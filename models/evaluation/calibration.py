@@ -1,6 +1,4 @@
-"""A model's ratings on people's scale: a line through what both say of the same pairs. numpy
-only.
-"""
+"""Calibration of a model's ratings to human ratings by a linear fit. numpy only."""
 
 from dataclasses import dataclass
 
@@ -10,13 +8,9 @@ from models.evaluation.bootstrap import Estimate, bootstrap_interval
 from models.evaluation.metrics import HumanAgreement
 
 MIN_RATED_PAIRS = 20
-"""Pairs that people must have rated before a line is fitted at all, the held-out ones among
-them.
-"""
-_LEAST_EACH = 5
-"""Under so many pairs on either side a line fits anything, or nobody can tell whether it is
-better.
-"""
+"""Fewest human-rated pairs for a fit, the held-out ones included."""
+_MIN_EACH = 5
+"""Fewest pairs to fit to, and fewest held-out pairs to measure on."""
 
 CalibrationLine = tuple[float, float]
 """Slope and offset: the calibrated score is slope * score + offset, within 1 to 5."""
@@ -24,34 +18,33 @@ CalibrationLine = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A line, and what it does to the mean distance from people's scores on pairs that it was not
-    fitted to.
-    """
+    """A calibration line and its mean absolute error, in points, on held-out human ratings."""
 
     line: CalibrationLine
     pairs: int
-    """That it was measured on."""
+    """Number of held-out pairs."""
     before: float
-    """Mean distance in points without the line."""
+    """Error without the line."""
     after: float
+    """Error with the line."""
     change: Estimate
-    """``after`` minus ``before``, with its 95% interval over the pairs."""
+    """``after`` minus ``before``, with its 95% bootstrap interval over the pairs."""
 
     @property
     def helps(self) -> bool:
-        """Whether it is better by more than chance."""
+        """Whether the whole interval of the change is below 0."""
         return self.change[2] < 0
 
 
 def calibrate(fitted: HumanAgreement, held_out: HumanAgreement) -> Calibration | None:
-    """The line of least squares through ``fitted``, measured on ``held_out``.
+    """Fit a line to ``fitted`` by least squares, and measure it on ``held_out``.
 
-    None where there are too few pairs to tell, or the line does not rise: it would turn the ratings
-    round, or make all alike. Pairs whose rating is not a number are left out.
+    None where there are too few pairs, or where the slope is not positive: such a line would
+    reverse the order of the ratings or make them all equal. Pairs whose rating is NaN are left out.
     """
     fitted, held_out = _finite(fitted), _finite(held_out)
     sizes = len(fitted.scores), len(held_out.scores)
-    if sum(sizes) < MIN_RATED_PAIRS or min(sizes) < _LEAST_EACH:
+    if sum(sizes) < MIN_RATED_PAIRS or min(sizes) < _MIN_EACH:
         return None
     line = _fit(fitted)
     if line is None:
@@ -65,22 +58,20 @@ def calibrate(fitted: HumanAgreement, held_out: HumanAgreement) -> Calibration |
 
 
 def calibrated(score: float, line: CalibrationLine | None) -> float:
-    """A rating on people's scale, 1 to 5; only brought within the scale where there is no line."""
+    """Apply a calibration line to a rating, if there is one, and clip it to 1 to 5."""
     slope, offset = line or (1.0, 0.0)
     return min(5.0, max(1.0, slope * score + offset))
 
 
-def _fit(opinions: HumanAgreement) -> CalibrationLine | None:
-    centred = opinions.ratings - opinions.ratings.mean()
+def _fit(rated: HumanAgreement) -> CalibrationLine | None:
+    centred = rated.ratings - rated.ratings.mean()
     spread = float((centred**2).sum())
-    slope = float((centred * opinions.scores).sum()) / spread if spread else 0.0
-    return (
-        (slope, float(opinions.scores.mean() - slope * opinions.ratings.mean()))
-        if slope > 0
-        else None
-    )
+    slope = float((centred * rated.scores).sum()) / spread if spread else 0.0
+    if not slope > 0:
+        return None
+    return slope, float(rated.scores.mean() - slope * rated.ratings.mean())
 
 
-def _finite(opinions: HumanAgreement) -> HumanAgreement:
-    rows = np.isfinite(opinions.ratings)
-    return HumanAgreement(opinions.scores[rows], opinions.ratings[rows])
+def _finite(rated: HumanAgreement) -> HumanAgreement:
+    rows = np.isfinite(rated.ratings)
+    return HumanAgreement(rated.scores[rows], rated.ratings[rows])

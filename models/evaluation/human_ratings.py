@@ -1,4 +1,4 @@
-"""What people think of pairs, as the trainer reads it: one score a pair."""
+"""Human ratings as the trainer uses them: one score a pair."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,23 +11,22 @@ from schemas.records import HumanRating
 
 @dataclass(frozen=True, slots=True)
 class RatedPair:
-    """A pair and a person's score of it, 1 to 5."""
+    """A pair and its human rating."""
 
     id: str
-    """The example's, by which it is decided whether the score is trained on or measured on."""
+    """Id of the example. It decides whether the score is used for training or held out."""
     pair: Pair
     score: int
+    """1 to 5."""
 
 
 def read_ratings(file: Path) -> list[HumanRating]:
-    """Ratings as JSON lines. Raises TrainingError naming the line that is none."""
+    """Read ratings from JSON lines. Raises TrainingError, which names the line."""
     return read_records(file, HumanRating, "a rating")
 
 
 def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
-    """Each example that was rated, once, in the order of the ids. The newest rating counts, whoever
-    gave it.
-    """
+    """Each rated example once, in the order of ids. Its newest rating counts, by any rater."""
     newest = {
         rating.id: rating
         for rating in sorted(ratings, key=lambda rating: (rating.at, rating.model_dump_json()))

@@ -1,4 +1,4 @@
-"""How good a model is on held-out human pairs. The same code measures a release and its parent."""
+"""Measurement of a model on held-out human pairs, the same for a release and its parent."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,15 @@ from models.seeds.grades import GradedPair, Grader
 from models.seeds.pairs import Pair
 
 _BATCH_TOKENS = 2048
-"""Tokens in a batch, padding included: bounds the logits in memory."""
+"""Most tokens of a batch, padding included. It bounds the memory of the logits."""
 _LABELS = (5, 4, 3, 2, 1, 2, 1)
-"""What the pairs deserve that ``labelled`` makes from each."""
+"""Grades of the pairs that ``labelled`` makes from each pair."""
 _TRIES = 16
-"""Draws until a wrong request is not the right one."""
+"""Most draws of a negative that differs from the true pair."""
 
 
 def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measurements:
-    """What ``model`` makes of each of ``pairs``, which it was never trained on, and of the labelled
-    pairs made from it.
+    """Measure a model on held-out pairs, and on the labelled pairs made from each.
 
     A pair is left out where it, or a labelled pair made from it, does not fit the model's context.
     """
@@ -38,7 +37,7 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
         )
         for pair, made in zip(pairs, labelled(pairs), strict=True)
     ]
-    longest = _context(model)
+    longest = _context_length(model)
     kept = [
         number
         for number, row in enumerate(rows)
@@ -64,14 +63,11 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
 def measure_agreement(
     model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]
 ) -> HumanAgreement:
-    """What ``model`` thinks of pairs that people rated; NaN of one that does not fit its
-    context.
-    """
+    """Rate pairs that have human ratings. NaN for a pair that does not fit the model's context."""
     maker = SequenceMaker(prompter)
     sequences = [maker.rating(each.pair, each.score) for each in rated]
-    fitting = [
-        number for number, sequence in enumerate(sequences) if len(sequence.ids) <= _context(model)
-    ]
+    longest = _context_length(model)
+    fitting = [number for number, sequence in enumerate(sequences) if len(sequence.ids) <= longest]
     ratings = np.full(len(rated), np.nan)
     was_training = model.training
     model.eval()
@@ -85,19 +81,18 @@ def measure_agreement(
 
 
 def labelled(pairs: Sequence[Pair]) -> list[list[GradedPair]]:
-    """For each pair, seven made from it that deserve a 5, 4, 3, 2, 1, 2 and 1; always the same for
-    the same pairs.
+    """Make seven pairs of grades 5, 4, 3, 2, 1, 2 and 1 from each pair, deterministically.
 
-    The last two are a hard and an easy mismatch: the response with a request that shares a rare
-    word with the right one, and with any other. A wrong request is drawn again where it is the
-    right one.
+    The last two are a lexical and a random negative: the response with a request that shares a rare
+    word with the true one, and with any other request. A negative is drawn again where it has the
+    true request.
     """
     grader = Grader(pairs, random.Random(0))
     return [
         [
             GradedPair(pair, 5),
             *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)),
-            *_mismatched(grader, pair),
+            *_negatives(grader, pair),
         ]
         for pair in pairs
     ]
@@ -108,7 +103,7 @@ def _damaged(grader: Grader, pair: Pair, grade: int) -> GradedPair:
     return next((graded for graded in drawn if graded.pair != pair), GradedPair(pair, grade))
 
 
-def _mismatched(grader: Grader, pair: Pair) -> list[GradedPair]:
+def _negatives(grader: Grader, pair: Pair) -> list[GradedPair]:
     true = GradedPair(pair, 5)
     drawn = (grader.negatives(true, 2) for _ in range(_TRIES))
     return next(
@@ -117,15 +112,15 @@ def _mismatched(grader: Grader, pair: Pair) -> list[GradedPair]:
     )
 
 
-def _context(model: PreTrainedModel) -> int:
-    """Tokens of the longest sequence that a model reads."""
+def _context_length(model: PreTrainedModel) -> int:
+    """Most tokens of a sequence that a model takes."""
     return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
 def losses(
     model: PreTrainedModel, sequences: Sequence[TrainingSequence]
 ) -> list[tuple[float, float]]:
-    """Weighted nats, and the sum of the weights, of each sequence."""
+    """Weighted loss in nats and sum of weights, for each sequence."""
     found = [(0.0, 0.0)] * len(sequences)
     for members, ids, weights, logits in _passes(model, sequences):
         each = functional.cross_entropy(
@@ -142,7 +137,7 @@ def losses(
 def expected_ratings(
     model: PreTrainedModel, prompter: Prompter, sequences: Sequence[TrainingSequence]
 ) -> list[float]:
-    """The expected rating, 1 to 5, of each sequence that ends in a digit."""
+    """Expected rating, 1 to 5, of each sequence; each must end in a digit."""
     digits = torch.tensor(prompter.digit_ids, device=model.device)
     scale = torch.arange(1.0, 6.0, device=model.device)
     ratings = [0.0] * len(sequences)
@@ -156,10 +151,9 @@ def expected_ratings(
 def _passes(
     model: PreTrainedModel, sequences: Sequence[TrainingSequence]
 ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Which sequences, their ids [B, T] and weights [B, T], right padded, and logits [B, T,
-    vocabulary]; batch by batch.
+    """Yield batches: the sequences' numbers, ids [B, T], weights [B, T], logits [B, T, vocabulary].
 
-    Padding stands on the right, so causal attention needs no mask.
+    Padding is on the right, so causal attention needs no mask.
     """
     order = sorted(range(len(sequences)), key=lambda index: len(sequences[index].ids))
     while order:
@@ -176,9 +170,7 @@ def _passes(
 
 
 def pad(sequences: Sequence[TrainingSequence]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids (int64) and loss weights (float32), both [B, T], padded on the right with id 0 and weight
-    0.
-    """
+    """Ids (int64) and loss weights (float32), both [B, T], padded on the right with zeros."""
     length = max(len(sequence.ids) for sequence in sequences)
     ids = torch.zeros(len(sequences), length, dtype=torch.long)
     weights = torch.zeros(len(sequences), length)

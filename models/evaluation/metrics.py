@@ -1,6 +1,4 @@
-"""What a model makes of held-out pairs, pair by pair, and the figures that follow from any choice
-of them. numpy only.
-"""
+"""Measurements of a model on held-out pairs, and metrics of any selection of them. numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,32 +9,28 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 KEPT_LABEL = 4
-"""The lowest label that deserves to be kept: the paper trains on pairs of 4 and of 5."""
-_WRONG_LABEL = 2
-"""The highest label of a pair that does not belong together."""
+"""Lowest label of a pair to keep: the paper trains on pairs of 4 and of 5."""
+_MISMATCHED_LABEL = 2
+"""Highest label of a mismatched pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """N held-out pairs, measured. Each comes with L labelled pairs, of the same labels, that were
-    made from it.
-    """
+    """Measurements of N held-out pairs, and of L labelled pairs made from each."""
 
     pairs: tuple[int, ...]
-    """Which of the pairs that were given: those that fit the model's context."""
+    """[N]: numbers of the given pairs that fit the model's context."""
     instruction: Array
     """[N, 2]: nats and tokens of the instruction, given the response."""
     response: Array
-    """[N, 2]: nats and tokens of the response, given the instruction under the tag of human
-    data.
-    """
+    """[N, 2]: nats and tokens of the response, given the instruction and the tag of human data."""
     labels: tuple[int, ...]
-    """[L]: the grade that each labelled pair deserves; 5 is the pair itself."""
+    """[L]: correct grade of each labelled pair; 5 is the pair itself."""
     ratings: Array
-    """[N, L]: their expected ratings."""
+    """[N, L]: expected rating of each labelled pair."""
 
     def of(self, pairs: Sequence[int]) -> "Measurements":
-        """The same for some of the pairs only, by their numbers. Each must have been measured."""
+        """Select pairs by their numbers. Each must have been measured."""
         rows = [self.pairs.index(pair) for pair in pairs]
         return Measurements(
             tuple(pairs),
@@ -47,53 +41,57 @@ class Measurements:
         )
 
     def metrics(self, threshold: float, rows: Array | None = None) -> dict[str, float]:
-        """Figures over ``rows``, by default all; a row may come more than once. Empty but for
-        ``pairs`` where there is none.
+        """Metrics over ``rows``, by default all. A row may be repeated.
 
-        ``instruction_nll`` and ``response_nll``: nats a token. ``rating_auc``: how often a true
-        pair (5) is rated above one that does not belong together (1 or 2), ties counting half.
-        ``rating_precision``: the share of those rated ``threshold`` or better that deserve a 4 or
-        5; 0 where none is rated so. ``rating_recall``: the share of those that deserve a 4 or 5
-        that is rated so. ``rating_correlation``: Spearman's rank correlation of rating and label, 0
-        where either never changes. ``rating_error``: the mean distance of rating and label in
-        points. ``rating_true`` and ``rating_mismatched``: the mean rating of the true pairs, and of
-        those that do not belong together. ``pairs``: N.
+        - ``instruction_nll`` and ``response_nll``: nats a token.
+        - ``rating_auc``: probability that a true pair (label 5) is rated above a mismatched pair
+          (1 or 2); a tie counts half.
+        - ``rating_precision``: fraction with label 4 or 5 of the pairs rated at least
+          ``threshold``; 0 where there are none.
+        - ``rating_recall``: fraction rated at least ``threshold`` of the pairs with label 4 or 5.
+        - ``rating_correlation``: Spearman's rank correlation of rating and label; 0 where either is
+          constant.
+        - ``rating_error``: mean absolute difference of rating and label, in points.
+        - ``rating_true`` and ``rating_mismatched``: mean rating of the true pairs and of the
+          mismatched ones.
+        - ``pairs``: N. It is the only metric where no pair was measured.
         """
         if not self.pairs:
             return {"pairs": 0.0}
         chosen = np.arange(len(self.pairs)) if rows is None else rows
         ratings, labels = self.ratings[chosen], np.array(self.labels)
-        true, wrong = ratings[:, labels == 5].ravel(), ratings[:, labels <= _WRONG_LABEL].ravel()
-        taken, deserve = ratings >= threshold, np.broadcast_to(labels >= KEPT_LABEL, ratings.shape)
+        true = ratings[:, labels == 5].ravel()
+        mismatched = ratings[:, labels <= _MISMATCHED_LABEL].ravel()
+        kept, relevant = ratings >= threshold, np.broadcast_to(labels >= KEPT_LABEL, ratings.shape)
         every_label = np.broadcast_to(labels, ratings.shape).ravel()
         return {
             "instruction_nll": _per_token(self.instruction[chosen]),
             "response_nll": _per_token(self.response[chosen]),
-            "rating_auc": auc(true, wrong),
-            "rating_precision": float((taken & deserve).sum() / max(1, taken.sum())),
-            "rating_recall": float((taken & deserve).sum() / max(1, deserve.sum())),
+            "rating_auc": auc(true, mismatched),
+            "rating_precision": float((kept & relevant).sum() / max(1, kept.sum())),
+            "rating_recall": float((kept & relevant).sum() / max(1, relevant.sum())),
             "rating_correlation": rank_correlation(ratings.ravel(), every_label),
             "rating_error": float(np.abs(ratings - labels).mean()),
             "rating_true": float(true.mean()),
-            "rating_mismatched": float(wrong.mean()),
+            "rating_mismatched": float(mismatched.mean()),
             "pairs": float(len(chosen)),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class HumanAgreement:
-    """P held-out pairs that people rated, and what the model thinks of them."""
+    """Human and model ratings of the same P pairs."""
 
     scores: Array
-    """[P]: people's, 1 to 5."""
+    """[P]: human ratings, 1 to 5."""
     ratings: Array
-    """[P]: the expected ratings."""
+    """[P]: the model's expected ratings; NaN for a pair that does not fit its context."""
 
     def metrics(self, rows: Array | None = None) -> dict[str, float]:
-        """Agreement over ``rows``, by default all. Empty where nothing was rated.
+        """Metrics over ``rows``, by default all. Empty where there are no pairs.
 
-        ``people_correlation``: Spearman's rank correlation of rating and score. ``people_error``:
-        their mean distance in points.
+        - ``people_correlation``: Spearman's rank correlation of rating and score.
+        - ``people_error``: mean absolute difference of rating and score, in points.
         """
         if not len(self.scores):
             return {}
@@ -106,8 +104,9 @@ class HumanAgreement:
 
 
 def auc(above: np.ndarray, below: np.ndarray) -> float:
-    """How often one of ``above`` is higher than one of ``below``; a tie is half. Neither is empty;
-    NaN where either holds one.
+    """Probability that a value of ``above`` is higher than one of ``below``; a tie counts half.
+
+    Neither may be empty. NaN where either contains NaN.
     """
     if np.isnan(above).any() or np.isnan(below).any():
         return float("nan")
@@ -117,8 +116,9 @@ def auc(above: np.ndarray, below: np.ndarray) -> float:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's: -1 to 1; equal values share their mean rank. 0 where either has only one
-    value.
+    """Spearman's rank correlation, -1 to 1; 0 where either is constant.
+
+    Equal values have their mean rank.
     """
     ranks = np.stack([_ranks(one), _ranks(other)])
     centred = ranks - ranks.mean(axis=1, keepdims=True)

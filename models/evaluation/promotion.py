@@ -1,8 +1,8 @@
-"""Whether a trained release takes service: its figures beside its parent's on the same held-out
-pairs, chance allowed for.
+"""The promotion gate: whether a trained release is deployed in place of its parent.
 
-The pairs are drawn again 2,000 times, each time the same ones for both models and for all figures,
-which gives a 95% interval of every change. docs/releases.md explains the rule.
+Both are measured on the same held-out pairs. 2,000 bootstrap resamples of the pairs, the same for
+both models and for all metrics, give a 95% interval of each change. docs/releases.md explains the
+rule.
 """
 
 from collections.abc import Mapping
@@ -14,35 +14,35 @@ from models.evaluation.bootstrap import Estimate, bootstrap_intervals
 from models.evaluation.metrics import HumanAgreement, Measurements
 
 MIN_PAIRS = 10
-"""Under so many pairs an interval by resampling is narrower than chance is, so nothing is promoted
-by it.
-"""
+"""Fewest pairs for a promotion. With fewer, bootstrap intervals are too narrow."""
 _AUC_TOLERANCE = 0.03
-"""A fall of the rating AUC by more than this never passes, however wide its interval is: few pairs
-tell little.
+"""Largest drop of the rating AUC that may pass. With few pairs, the interval of a drop is wide and
+would let a large one pass.
 """
 _NLL = ("instruction_nll", "response_nll")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to promote, and why, in a sentence."""
+    """The decision of the promotion gate."""
 
     promote: bool
     reason: str
+    """One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseComparison:
-    """A release beside its parent."""
+    """A release compared with its parent."""
 
     metrics: Mapping[str, float]
-    """Its figures, as in ``Measurements.figures`` and ``HumanAgreement.figures``."""
+    """Metrics of the release, as in ``Measurements.metrics`` and ``HumanAgreement.metrics``."""
     parent_metrics: Mapping[str, float]
-    """The parent's, of the same pairs."""
+    """Metrics of the parent, on the same pairs."""
     changes: Mapping[str, Estimate]
-    """Release minus parent, with its 95% interval, of each figure; ``nll`` is the mean of both
-    NLLs.
+    """Release minus parent for each metric, with its 95% bootstrap interval.
+
+    ``nll`` is the mean of both NLLs.
     """
     verdict: Verdict
 
@@ -51,12 +51,12 @@ def compare_releases(
     new: Measurements,
     parent: Measurements,
     threshold: float,
-    opinions: tuple[HumanAgreement, HumanAgreement] | None = None,
+    agreement: tuple[HumanAgreement, HumanAgreement] | None = None,
 ) -> ReleaseComparison:
-    """Compare a release with its parent on the pairs that were measured with both, and judge it.
+    """Compare a release with its parent on the pairs that were measured with both.
 
-    ``threshold`` is the lowest rating that the curator keeps. ``opinions``: the release and the
-    parent beside people, who do not decide.
+    ``threshold`` is the lowest rating that the curator keeps. ``agreement`` is that of the release
+    and of the parent with human ratings. It adds metrics and does not change the verdict.
     """
     both = sorted(set(new.pairs) & set(parent.pairs))
     new, parent = new.of(both), parent.of(both)
@@ -67,8 +67,8 @@ def compare_releases(
             lambda rows: _change(new.metrics(threshold, rows), parent.metrics(threshold, rows)),
             len(both),
         )
-    if opinions:
-        one, other = _of_both(*opinions)
+    if agreement:
+        one, other = _rated_by_both(*agreement)
         metrics |= one.metrics()
         parent_metrics |= other.metrics()
         if len(one.scores):
@@ -79,26 +79,25 @@ def compare_releases(
 
 
 def judge(changes: Mapping[str, Estimate], pairs: int) -> Verdict:
-    """Promote where the interval of the NLL's change lies below 0 as a whole, and the rating AUC
-    did not fall.
+    """Promote where the NLL fell by more than chance and the rating AUC did not fall.
 
-    The AUC fell where its change's interval lies below 0 as a whole, or its change is below -0.03.
-    ``changes`` are as in ``ReleaseComparison``, of so many ``pairs``. Nothing that is not a number
-    promotes.
+    The NLL fell where the whole interval of its change is below 0. The AUC fell where the whole
+    interval of its change is below 0, or the change is below -0.03. NaN in either never promotes.
+    ``changes`` are those of a ``ReleaseComparison`` on ``pairs`` pairs.
     """
     if pairs < MIN_PAIRS:
         return Verdict(False, f"{pairs} held-out pairs are too few to tell: {MIN_PAIRS} are needed")
     nll, auc = changes["nll"], changes["rating_auc"]
-    figures = f"held-out NLL {_told(nll)} nats a token, rating AUC {_told(auc)}, on {pairs} pairs"
+    found = f"held-out NLL {_format(nll)} nats a token, rating AUC {_format(auc)}, on {pairs} pairs"
     if not np.isfinite([nll, auc]).all():
-        return Verdict(False, f"not every figure is a number: {figures}")
+        return Verdict(False, f"not every metric is a number: {found}")
     if not nll[0] < 0:
-        return Verdict(False, f"held-out NLL did not fall: {figures}")
+        return Verdict(False, f"held-out NLL did not fall: {found}")
     if not nll[2] < 0:
-        return Verdict(False, f"the fall of the held-out NLL may be chance: {figures}")
+        return Verdict(False, f"the fall of the held-out NLL may be chance: {found}")
     if not (auc[2] >= 0 and auc[0] >= -_AUC_TOLERANCE):
-        return Verdict(False, f"rating AUC fell: {figures}")
-    return Verdict(True, figures)
+        return Verdict(False, f"rating AUC fell: {found}")
+    return Verdict(True, found)
 
 
 def _change(metrics: Mapping[str, float], parent: Mapping[str, float]) -> dict[str, float]:
@@ -108,14 +107,16 @@ def _change(metrics: Mapping[str, float], parent: Mapping[str, float]) -> dict[s
     return changes
 
 
-def _of_both(new: HumanAgreement, parent: HumanAgreement) -> tuple[HumanAgreement, HumanAgreement]:
-    """Of the same rated pairs, those that both models could read."""
+def _rated_by_both(
+    new: HumanAgreement, parent: HumanAgreement
+) -> tuple[HumanAgreement, HumanAgreement]:
+    """The pairs that both models rated."""
     rows = np.isfinite(new.ratings) & np.isfinite(parent.ratings)
     return HumanAgreement(new.scores[rows], new.ratings[rows]), HumanAgreement(
         parent.scores[rows], parent.ratings[rows]
     )
 
 
-def _told(change: Estimate) -> str:
+def _format(change: Estimate) -> str:
     value, low, high = change
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"

@@ -1,4 +1,4 @@
-"""ROUGE-L, by words: how alike two texts are, wherever that is asked."""
+"""ROUGE-L of two texts, by words."""
 
 import re
 from collections.abc import Sequence
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from rapidfuzz.distance import LCSseq
 
 NEAR = 0.7
-"""ROUGE-L F1 from which two instructions count as near duplicates, as in Self-Instruct (arXiv
-2212.10560).
+"""ROUGE-L F1 at which two instructions are near duplicates, as in Self-Instruct, arXiv 2212.10560.
 """
 
 _WORD = re.compile(r"\w+")
 
 
 def words(text: str) -> list[str]:
-    """Lower-cased runs of letters, digits and underscores, in order: ``What is __init__?`` gives
-    what, is, __init__.
+    """Lower-case runs of letters, digits and underscores, in order.
+
+    ``What is __init__?`` gives what, is, __init__.
     """
     return _WORD.findall(text.lower())
 
 
 def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
-    """ROUGE-L F1 of two lists of words, 0 to 1; 0 where either is empty."""
+    """ROUGE-L F1 of two lists of words, 0 to 1. It is 0 where either is empty."""
     return 2 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 0.0

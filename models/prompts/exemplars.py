@@ -1,7 +1,7 @@
-"""Worked examples: a base model learns the task from them, an instruct model where the points of
-the rating scale lie.
+"""Exemplars of few-shot prompts.
 
-They are two of the human seeds, never those held out.
+They show a base model the task, and an instruct model the points of the rating scale. They are made
+from two human seeds of the training split.
 """
 
 import random
@@ -21,14 +21,12 @@ _WORKED = (
 _RANDOM_NEGATIVE = "Suggest names for a small bookshop that also serves coffee."
 
 Exemplar = tuple[Pair, str]
-"""A pair, and the text that the model should have written after its prompt."""
+"""A pair, and the correct answer of the model to its prompt."""
 
 
 @cache
 def exemplars(task: Task) -> Sequence[Exemplar]:
-    """What stands before a task: pairs with their answers. For the rating, the two ends of the
-    scale and its middle.
-    """
+    """The exemplars of a task. Those of the rating have the digits 3, 1 and 5."""
     training, _ = split(read_seeds())
     by_request = {seed.instruction: Pair.of(seed) for seed in training}
     one, other = (by_request[request] for request in _WORKED)

@@ -1,6 +1,4 @@
-"""Training sequences: token ids, each with a loss weight. The prompts are those of inference, to
-the id.
-"""
+"""Training sequences: token ids with loss weights. The prompt ids are those of inference."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,25 +11,22 @@ from models.seeds.pairs import Pair
 
 @dataclass(frozen=True, slots=True)
 class TrainingSequence:
-    """One training sequence. ``weights[i]`` is the loss weight of predicting ``ids[i]``; the first
-    is never predicted.
-    """
+    """One training sequence."""
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
+    """``weights[i]`` is the loss weight of predicting ``ids[i]``; ``weights[0]`` is not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceMaker:
-    """Turns pairs into training sequences for one checkpoint.
-
-    ``prompt_weight`` is the loss weight of a prompt token (a target token has 1), ``rating_weight``
-    that of the one digit of a rating.
-    """
+    """Turns pairs into training sequences for one checkpoint."""
 
     prompter: Prompter
     prompt_weight: float = 0.0
+    """Loss weight of a prompt token. That of a target token is 1."""
     rating_weight: float = 1.0
+    """Loss weight of the digit of a rating."""
 
     def forward(self, pair: Pair, tag: str = SEED_TAG) -> TrainingSequence:
         """Instruction → response, under ``tag``."""
@@ -50,9 +45,9 @@ class SequenceMaker:
     ) -> TrainingSequence:
         """Response and instruction → the digit of ``grade``, 1 to 5.
 
-        With ``instruction_weight``, what the rating prompt adds to the backward one has that
-        weight, so that a true pair teaches its instruction in the same pass. Only for the
-        ``markers`` family, where one prompt continues the other.
+        ``instruction_weight`` is the loss weight of the tokens that the rating prompt adds to the
+        backward prompt. A true pair then also trains on its instruction. Only for the ``markers``
+        family, where the rating prompt continues the backward one.
         """
         prompt = self.prompter.rating(pair.instruction, pair.response, pair.context)
         weights = [self.prompt_weight] * len(prompt)
@@ -64,7 +59,7 @@ class SequenceMaker:
         )
 
     def text(self, text: str) -> TrainingSequence:
-        """Plain text, every token a target."""
+        """Plain text; every token is a target."""
         return self._weigh([], self.prompter.target(text))
 
     def _weigh(self, prompt: Sequence[int], target: Sequence[int]) -> TrainingSequence:
@@ -76,11 +71,11 @@ class SequenceMaker:
 def batches(
     sequences: Iterator[TrainingSequence], batch_tokens: int, pool: int = 256
 ) -> Iterator[list[TrainingSequence]]:
-    """Batches of like length, so that little is padding: ``pool`` sequences are sorted, cut and
-    shuffled at a time.
+    """Yield batches of similar length, to save padding.
 
-    A batch holds at most ``batch_tokens`` tokens, padding included, unless one sequence alone is
-    longer. ``sequences`` must not end.
+    ``pool`` sequences at a time are sorted by length, cut into batches and shuffled. A batch has at
+    most ``batch_tokens`` tokens, padding included, unless a single sequence is longer.
+    ``sequences`` must be infinite.
     """
     shuffler = random.Random(pool)
     while True:

@@ -1,15 +1,17 @@
-"""The prompt templates: one registry, used by training and by inference alike.
+"""The registry of prompt templates, used by training and by inference.
 
-A template is text with slots such as ``{response}``. Three families exist, told apart by what the
-tokenizer offers:
+A template is text with placeholders such as ``{response}``. There are three families; the tokenizer
+decides which one a checkpoint gets:
 
-- ``markers``: single special tokens between the fields; what the house model was trained on.
-- ``chat``: messages for an instruct model, laid out by the checkpoint's own chat template; a rating after worked examples.
-- ``plain``: headed sections for a base model without either, after worked examples (``models/prompts/exemplars.py``).
+- ``markers``: special tokens between the fields. The house model was trained on it.
+- ``chat``: messages for an instruct model, laid out by the checkpoint's chat template. A rating
+  prompt starts with exemplars (``models/prompts/exemplars.py``).
+- ``plain``: sections with headings, for a base model without either. Every prompt starts with
+  exemplars.
 
 The rating scale and the two origin tags follow *Self-Alignment with Instruction Backtranslation*
-(arXiv 2308.06259), in our own words. A template whose text changes gets a new version: the version
-is part of every example's id.
+(arXiv 2308.06259), in our own words. A template whose text changes must get a new version, because
+the version is part of the id of an example.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from enum import StrEnum
 
 
 class Family(StrEnum):
-    """Which layout of prompts a checkpoint understands."""
+    """The prompt format of a checkpoint."""
 
     MARKERS = "markers"
     CHAT = "chat"
@@ -25,7 +27,7 @@ class Family(StrEnum):
 
 
 class Task(StrEnum):
-    """What a prompt asks of the model."""
+    """The task that a prompt sets the model."""
 
     BACKWARD = "backward"
     FORWARD = "forward"
@@ -45,16 +47,17 @@ DIGITS = ("1", "2", "3", "4", "5")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One prompt. ``text`` is used where the example has no context, ``with_context`` where it has
-    one.
-    """
+    """One prompt template."""
 
     task: Task
     family: Family
     version: int
     text: str
+    """For an example without a context."""
     with_context: str
+    """For an example with a context."""
     system: str = ""
+    """System turn of a ``chat`` template."""
 
     @property
     def id(self) -> str:
@@ -67,9 +70,9 @@ class Template:
 
 
 _BACKWARD_CHAT = """\
-Below is a text. Write the one request that a person could have sent to an expert so that this text is a complete \
-and direct answer. Name the subject in the request; do not say "the text" or "the passage". One or two sentences. \
-Reply with the request alone.
+Below is a text. Write the one request that a person could have sent to an expert so that this \
+text is a complete and direct answer. Name the subject in the request; do not say "the text" or \
+"the passage". One or two sentences. Reply with the request alone.
 
 {given}Text:
 {{response}}"""
@@ -80,7 +83,7 @@ SCALE = """\
 3: complete, but in the voice of a blog, a web page or another person.
 4: complete and written as an assistant would; small improvements are possible.
 5: written for exactly this request by an expert; no sentence is irrelevant."""
-"""The rating scale, as models and people are told it."""
+"""The rating scale, as shown to models and to people."""
 
 _RATING_CHAT = (
     f"Rate how well the answer serves the request, from 1 to 5.\n{SCALE}\n"
@@ -98,7 +101,7 @@ _GIVEN_CHAT = "Material given with the request:\n{context}\n\n"
 
 
 def _pair(text: str, given: str) -> tuple[str, str]:
-    """A template text without and with its block for the given context."""
+    """A template's text without and with the block for a context."""
     return text.format(given=""), text.format(given=given)
 
 
@@ -110,8 +113,8 @@ _TEMPLATES = (
         "<|response|>{response}<|instruction|>",
         "<|context|>{context}<|response|>{response}<|instruction|>",
     ),
-    # The rating prompt continues the backward one, so that a model's surprise at the instruction is
-    # at hand when it writes the digit, and an engine can reuse the passage's keys and values.
+    # The rating prompt continues the backward one. So the model has the likelihood of the
+    # instruction when it predicts the digit, and the engine can reuse the passage's KV cache.
     Template(
         Task.RATING,
         Family.MARKERS,
@@ -160,5 +163,5 @@ _TEMPLATES = (
 
 
 def template_for(task: Task, family: Family) -> Template:
-    """The template in force for a task; every pair of task and family has exactly one."""
+    """The current template of a task. Each pair of task and family has exactly one."""
     return next(t for t in _TEMPLATES if t.task is task and t.family is family)

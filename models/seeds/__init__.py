@@ -1,6 +1,4 @@
-"""The human seeds that ship with the project, and how they are split into training and held-out
-examples.
-"""
+"""The human seeds of the project, and their split into training and held-out examples."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +13,9 @@ HELD_OUT_SHARE = 0.2
 
 
 def read_seeds(file: Path = SEEDS) -> list[Example]:
-    """The pairs of a file in any of the formats of ``models.seeds.formats``. Raises SourceError
-    naming a line that is none.
+    """Read the pairs of a file in any format of ``models.seeds.formats``.
+
+    Raises SourceError, which names the line, where a line is not a pair.
     """
     found = list(read_pairs(file))
     for each in found:
@@ -28,8 +27,9 @@ def read_seeds(file: Path = SEEDS) -> list[Example]:
 def split(
     seeds: Iterable[Example], held_out_share: float = HELD_OUT_SHARE
 ) -> tuple[list[Example], list[Example]]:
-    """Training and held-out examples, in order. By the hash of each id, so that an example never
-    changes sides.
+    """Split into training and held-out examples, each in order.
+
+    The split is by the hash of the id, so that an example is on the same side in every run.
     """
     training: list[Example] = []
     held_out: list[Example] = []

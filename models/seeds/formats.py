@@ -1,7 +1,7 @@
-"""Human pairs in the formats in which they are published: Dolly, Alpaca, Self-Instruct,
-Open-Assistant trees.
+"""Readers for published human pairs: Dolly, Alpaca, Self-Instruct and Open-Assistant trees.
 
-A JSON object a line, plain or gzip; the format is told by the keys of each row.
+Files have one JSON object a line and may be compressed with gzip. The keys of each row say which
+format it has.
 """
 
 import gzip
@@ -19,23 +19,26 @@ _GZIP = b"\x1f\x8b"
 
 
 class Turns(StrEnum):
-    """How much of a conversation is taken: its first exchange, or every one, with what was said
-    before as its context.
-    """
+    """Which exchanges of a conversation are read."""
 
     FIRST = "first"
+    """The first one only."""
     ALL = "all"
+    """Each one, with the earlier ones as its context."""
 
 
 def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError]:
-    """The pairs of a file, in order, as seeds. What cannot be read comes as an error value: the
-    file, or a line by number.
+    """Yield the pairs of a file as seeds, in order.
+
+    Where the file or a line cannot be read, a SourceError that names it is yielded instead.
     """
     try:
         packed = file.read_bytes()
         text = (gzip.decompress(packed) if packed.startswith(_GZIP) else packed).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        yield SourceError(f"{file} cannot be read as seeds: {error}")
+        yield SourceError(
+            f"{file} cannot be read as seeds: {error}; give JSON lines in UTF-8, plain or gzip"
+        )
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -54,7 +57,7 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
 
 
 def make_seed(instruction: str, context: str | None, response: str) -> Example:
-    """A human pair as an example, under an id made from its text."""
+    """A human pair as an example, with an id made from its text."""
     return Example(
         id=seed_id(instruction, context, response),
         instruction=instruction,
@@ -86,7 +89,7 @@ def _pair(instruction: str, context: str | None, response: str) -> Iterator[Exam
 def _conversation(
     prompt: Mapping[str, Any], before: Sequence[str], turns: Turns
 ) -> Iterator[Example]:
-    """A message of the prompter with its best reply, then what follows that reply."""
+    """Yield a message of the prompter with its best reply, then what follows that reply."""
     replies = [reply for reply in prompt["replies"] if _kept(reply)]
     if not _kept(prompt) or not replies:
         return
@@ -99,11 +102,11 @@ def _conversation(
 
 
 def _kept(message: Mapping[str, Any]) -> bool:
-    """Whether people let a message stand."""
+    """Whether a message was neither deleted nor rejected in review."""
     return not message.get("deleted") and message.get("review_result") is not False
 
 
 def _rank(reply: Mapping[str, Any]) -> float:
-    """0 is best; a reply that was not ranked comes last."""
+    """Rank of a reply: 0 is best; one without a rank comes last."""
     rank = reply.get("rank")
     return float("inf") if rank is None else rank

@@ -1,8 +1,8 @@
-"""GradedPair examples of the five points of the rating scale, made from real pairs.
+"""Graded pairs for each point of the rating scale, made from human pairs.
 
-A true pair is a 5. Worse grades are made by hand-written damage to it, or by pairing a response
-with another request. The scale is the paper's (arXiv 2308.06259, table 19), in our own words in
-``models/prompts/templates.py``.
+A true pair has grade 5. Lower grades are made by damaging the pair with hand-written rules, or by
+pairing its response with another request. The scale is that of arXiv 2308.06259, table 19; its text
+is in ``models/prompts/templates.py``.
 """
 
 import itertools
@@ -16,8 +16,9 @@ from models.seeds.pairs import Pair
 
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _RARE = 100
-"""A word that at most one instruction in so many has can be a subject; a commoner one ("what",
-"list") is part of asking.
+"""A word in at most one of this many instructions is rare, and so may name a subject.
+
+A more frequent word ("what", "list") belongs to the wording of requests.
 """
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -47,14 +48,14 @@ _NAVIGATION = (
 
 @dataclass(frozen=True, slots=True)
 class GradedPair:
-    """A pair and the grade, 1 to 5, that it deserves."""
+    """A pair and its correct grade, 1 to 5."""
 
     pair: Pair
     grade: int
 
 
 class Grader:
-    """Draws graded examples. Deterministic for one seed."""
+    """Draws graded examples. The draws are deterministic for a given seed of ``generator``."""
 
     def __init__(self, pairs: Sequence[Pair], generator: random.Random) -> None:
         self._pairs = pairs
@@ -76,20 +77,22 @@ class Grader:
         }
 
     def draw(self, pair: Pair, grade: int) -> GradedPair:
-        """An example of ``grade`` made from ``pair``: the pair itself for 5."""
+        """Make an example of ``grade`` from ``pair``. For 5 it is the pair itself."""
         if grade == 5:
             return GradedPair(pair, 5)
         return GradedPair(self._random.choice(self._damage[grade])(pair), grade)
 
     def negatives(self, graded: GradedPair, count: int) -> list[GradedPair]:
-        """Wrong requests for the same response: neighbours (at best 2), strangers (1) and borrowers
-        (at best 2) in turn.
+        """Make ``count`` negatives: the same response with wrong requests.
+
+        In turn a lexical negative (grade 2), a random one (1) and a borrowed-words one (2). No
+        negative has a higher grade than ``graded``.
         """
-        at_best = min(2, graded.grade)
+        hard = min(2, graded.grade)
         makers = (
-            (self._with_lexical_negative, at_best),
+            (self._with_lexical_negative, hard),
             (self._with_random_negative, 1),
-            (self._with_borrowed_words, at_best),
+            (self._with_borrowed_words, hard),
         )
         return [
             GradedPair(make(graded.pair), grade)
@@ -97,11 +100,12 @@ class Grader:
         ]
 
     def lexical_negative(self, pair: Pair) -> str:
-        """Another request that shares a rare word with this one: a hard negative. A stranger's
-        where there is none.
+        """Draw another request that shares this one's rarest word: a hard negative.
+
+        A random request where no other request shares a word.
         """
         found = set(_WORD.findall(pair.instruction.lower()))
-        # The word itself breaks ties: the order of a set differs from one process to the next.
+        # Ties are broken by the word itself: the order of a set differs between processes.
         words = sorted(found, key=lambda word: (len(self._by_word.get(word, ())), word))
         for word in words:
             others = [
@@ -114,8 +118,9 @@ class Grader:
         return self._random.choice(self._pairs).instruction
 
     def borrowed_words_negative(self, pair: Pair) -> str:
-        """A stranger's request with words of this response where its own subject stood: what a weak
-        model asks of a passage.
+        """Draw a random request, with its rare words replaced by words of this response.
+
+        A weak model writes such requests for a passage.
         """
         words = [word for word in _WORD.findall(pair.response) if self._is_rare(word.lower())]
 

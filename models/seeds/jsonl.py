@@ -1,4 +1,4 @@
-"""Records as JSON lines, as the trainer's process is given them."""
+"""Records in JSON Lines files, the input of the training process."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +12,10 @@ R = TypeVar("R", bound=Record)
 
 
 def read_records(file: Path, kind: type[R], called: str) -> list[R]:
-    """The records of a file, blank lines left out. Raises TrainingError naming the line that is not
-    what it is ``called``.
+    """Read the records of a file, skipping blank lines.
+
+    ``called`` is what error messages call such a record. Raises TrainingError where the file or a
+    line cannot be read; the message names it.
     """
     try:
         lines = file.read_bytes().split(b"\n")

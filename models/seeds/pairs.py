@@ -1,4 +1,4 @@
-"""A human pair: what training, grading and measuring work on."""
+"""A pair of instruction and response, as training and evaluation use it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from schemas.records import Example
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A human pair; ``context`` is empty where the row has none."""
+    """An instruction and its response. ``context`` is empty where there is none."""
 
     instruction: str
     response: str

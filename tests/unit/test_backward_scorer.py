@@ -51,7 +51,7 @@ _CANDIDATE = Candidate(
 
 @pytest.fixture(scope="module")
 def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
-    """A token for each of a few letters: as many as the tiny model has."""
+    """A tokenizer with one token for each of a few letters, as many as the tiny model has."""
     directory: Path = tmp_path_factory.mktemp("letters")
     make_tokenizer(directory)
     file = directory / "tokenizer.json"
@@ -82,7 +82,7 @@ def _stopping_at(model: ServedModel, stop_ids: tuple[int, ...]) -> ServedModel:
 async def _stopping_late(
     model: ServedModel, sampling: Sampling, segment: Segment = _SEGMENT
 ) -> ServedModel:
-    """The model, stopping at a token that it writes after a first letter."""
+    """The model with a stop token that it generates after a first letter."""
     endless = _stopping_at(model, (VOCABULARY - 1,))
     written = (
         await endless.engine.generate(

@@ -1,6 +1,4 @@
-"""Ratings on people's scale: a line that is only kept where it helps on pairs that it was not
-fitted to.
-"""
+"""Calibration to human ratings: a line is kept only where it helps on held-out pairs."""
 
 import asyncio
 import json
@@ -75,7 +73,7 @@ def test_a_score_stays_on_the_scale() -> None:
 
 
 @pytest.mark.slow
-def test_a_served_release_rates_on_peoples_scale(tiny_release: Path, tmp_path: Path) -> None:
+def test_a_served_release_rates_on_the_human_scale(tiny_release: Path, tmp_path: Path) -> None:
     release = Path(shutil.copytree(tiny_release, tmp_path / "release"))
 
     async def rate() -> Rating:

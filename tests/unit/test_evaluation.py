@@ -1,6 +1,4 @@
-"""The measure of a model on held-out pairs, on a tiny real one: each pair's nats and ratings are
-its own.
-"""
+"""Measurement on held-out pairs, with a tiny model: batching does not change a pair's values."""
 
 from pathlib import Path
 
@@ -40,7 +38,7 @@ _PAIRS = [
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, Prompter]:
-    torch.set_num_threads(1)  # more wait for each other where cores are shared
+    torch.set_num_threads(1)  # more threads are slower where cores are shared
     directory: Path = make_checkpoint(tmp_path_factory.mktemp("tiny"), half=False)
     return AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32), Prompter.load(
         directory

@@ -1,4 +1,4 @@
-"""Held-out figures: each is what its name says."""
+"""Metrics on held-out pairs, against values computed by hand."""
 
 import math
 
@@ -23,7 +23,7 @@ values = st.lists(st.integers(1, 5), min_size=1, max_size=20).map(
 )
 
 
-def test_every_figure_by_hand() -> None:
+def test_every_metric_by_hand() -> None:
     assert _MEASURED.metrics(4.0) == pytest.approx(
         {
             "instruction_nll": 16 / 8,
@@ -50,18 +50,18 @@ def test_nothing_kept_has_a_precision_of_nothing() -> None:
     assert (found["rating_precision"], found["rating_recall"]) == (0.0, 0.0)
 
 
-def test_no_pairs_have_no_figures() -> None:
+def test_no_pairs_have_no_metrics() -> None:
     assert _MEASURED.of([]).metrics(4.0) == {"pairs": 0.0}
     assert HumanAgreement(np.array([]), np.array([])).metrics() == {}
 
 
-def test_agreement_with_people() -> None:
+def test_agreement_with_human_ratings() -> None:
     found = HumanAgreement(np.array([1.0, 2, 4]), np.array([2.0, 3, 5])).metrics()
     assert found == pytest.approx({"people_correlation": 1.0, "people_error": 1.0})
 
 
 @given(values, values)
-def test_auc_is_the_share_of_all_couples(above: np.ndarray, below: np.ndarray) -> None:
+def test_auc_is_the_fraction_of_all_couples(above: np.ndarray, below: np.ndarray) -> None:
     difference = above[:, None] - below[None, :]
     assert auc(above, below) == pytest.approx(
         (difference > 0).mean() + (difference == 0).mean() / 2

@@ -1,6 +1,4 @@
-"""People's ratings as the trainer reads them: one score a pair, and never one that is measured on
-trained on.
-"""
+"""Human ratings as the trainer uses them: one score a pair, and no held-out one in training."""
 
 from pathlib import Path
 

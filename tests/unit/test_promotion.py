@@ -1,6 +1,4 @@
-"""The promotion gate: which changes of a release's figures put it into service, and which may be
-chance.
-"""
+"""The promotion gate: which changes of the metrics promote a release, and which may be chance."""
 
 import math
 
@@ -29,7 +27,7 @@ def _measured(pairs: int = 40, seed: int = 0) -> Measurements:
 def _changed(
     parent: Measurements, nats_a_token: float | np.ndarray, ratings: np.ndarray | None = None
 ) -> Measurements:
-    """``parent`` with so many more nats a token: of every pair alike, or [N]."""
+    """``parent`` with ``nats_a_token`` added, a number for all pairs or one for each, [N]."""
 
     def more(texts: np.ndarray) -> np.ndarray:
         return np.stack([texts[:, 0] + nats_a_token * texts[:, 1], texts[:, 1]], axis=1)
@@ -40,7 +38,7 @@ def _changed(
     )
 
 
-def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
+def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
     verdict = judge(_BETTER, 24)
     assert verdict.promote
     assert verdict.reason == (
@@ -66,7 +64,7 @@ def test_a_better_release_is_promoted_with_its_figures_and_intervals() -> None:
                         for place, value in enumerate(_BETTER[name])
                     )
                 },
-                "not every figure",
+                "not every metric",
             )
             for name in _BETTER
             for at in range(3)
@@ -79,12 +77,12 @@ def test_anything_else_is_kept_and_told_why(change: dict[str, Estimate], why: st
     assert why in verdict.reason
 
 
-def test_an_auc_that_wavers_passes() -> None:
+def test_an_auc_within_chance_passes() -> None:
     assert judge({**_BETTER, "rating_auc": (-0.02, -0.06, 0.02)}, 24).promote
 
 
 @pytest.mark.parametrize("name", ["nll", "rating_auc"])
-def test_a_missing_figure_is_not_passed_over(name: str) -> None:
+def test_a_missing_metric_is_not_passed_over(name: str) -> None:
     with pytest.raises(KeyError):
         judge({key: value for key, value in _BETTER.items() if key != name}, 24)
 
@@ -128,7 +126,7 @@ def test_a_pair_that_gives_no_number_never_promotes(field: str) -> None:
     broken[field][3, 0] = math.nan
     comparison = compare_releases(Measurements(new.pairs, labels=new.labels, **broken), parent, 4.0)
     assert not comparison.verdict.promote
-    assert "not every figure is a number" in comparison.verdict.reason
+    assert "not every metric is a number" in comparison.verdict.reason
 
 
 def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> None:
@@ -159,7 +157,7 @@ def test_a_few_pairs_promote_nothing(pairs: int) -> None:
     assert "too few" in verdict.reason
 
 
-def test_peoples_ratings_are_told_and_do_not_decide() -> None:
+def test_human_ratings_are_reported_and_do_not_decide() -> None:
     parent = _measured()
     scores = np.array([1.0, 2, 3, 4, 5, 3])
     of_parent = HumanAgreement(

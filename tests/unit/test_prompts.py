@@ -1,4 +1,4 @@
-"""Prompts: text from outside is text, and training asks exactly what inference asks."""
+"""Prompts: text from outside is never special, and training prompts equal those of inference."""
 
 import json
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_prompts_read_as_their_templates(prompters: dict[Family, Prompter]) -> N
         max_size=8,
     )
 )
-def test_text_from_outside_is_never_special_and_never_a_slot(
+def test_text_from_outside_is_never_special_and_never_a_placeholder(
     prompter: Prompter, pieces: list[str]
 ) -> None:
     text = "x" + "".join(pieces) + "x"
@@ -230,7 +230,7 @@ def test_stop_tokens_are_those_of_the_tokenizer_and_the_generation(
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     markers = tuple(
         tokenizer.token_to_id(marker) for marker in MARKERS
-    )  # a marker opens the next field: it ends this one too
+    )  # a marker opens the next field, so it ends this one
     assert Prompter.load(tmp_path).stop_ids == (tokenizer.token_to_id("<|end|>"), *more, *markers)
 
 

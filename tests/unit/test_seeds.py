@@ -1,4 +1,4 @@
-"""Human pairs in the formats in which they are published."""
+"""Readers for published human pairs."""
 
 import gzip
 import json

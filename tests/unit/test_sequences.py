@@ -1,4 +1,4 @@
-"""Training sequences are the prompts of inference, to the id."""
+"""Training sequences have the prompt ids of inference."""
 
 import itertools
 from pathlib import Path

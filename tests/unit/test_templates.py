@@ -1,4 +1,4 @@
-"""The registry of prompt templates: whole, and never changed under an old version."""
+"""The registry of prompt templates: complete, and unchanged under an old version."""
 
 import hashlib
 import itertools
@@ -51,21 +51,20 @@ def test_every_task_of_every_family_has_one_template() -> None:
 
 @pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
 def test_a_changed_text_has_a_new_version(template: Template) -> None:
-    # The version is part of every example's id, and a release is refused by a worker with other
-    # templates.
+    # The version is part of an example's id, and a worker refuses a release with other templates.
     assert _PINNED.get(template.id) == _digest(template), (
         "raise the version, then pin the new text here"
     )
 
 
 @pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
-def test_a_template_has_its_slots_once_and_no_other(template: Template) -> None:
-    for text, slots in (
+def test_a_template_has_its_placeholders_once_and_no_other(template: Template) -> None:
+    for text, placeholders in (
         (template.system + template.text, _SLOTS[template.task]),
         (template.system + template.with_context, _SLOTS[template.task] | {"context"}),
     ):
         found = _SLOT.findall(text)
-        assert sorted(found) == sorted(slots)
+        assert sorted(found) == sorted(placeholders)
         assert _SLOT.sub("", text).count("{") == 0
 
 
