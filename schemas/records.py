@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+_LATEST = 253_402_300_799.0
+"""The last second of the year 9999, which is the last that ``datetime`` knows."""
+Seconds = Annotated[float, Field(ge=0, le=_LATEST, allow_inf_nan=False)]
+"""A moment, in seconds since the epoch."""
 
 
 class Record(BaseModel):
@@ -156,7 +160,7 @@ class Rating(BaseModel):
     release: str
     template: str
     reason: str | None = None
-    term: int = Field(default=0, ge=0)
+    term: int = Field(default=0, ge=0, lt=2**63)
     """Deployment term of the release when it rated: the offset of its announcement on ``releases``
     plus 1, or 0 for a model that was never announced. Of two ratings of an example, the one with
     the higher term counts.
@@ -213,7 +217,7 @@ class HumanRating(Record):
     response: NonEmpty
     score: int = Field(ge=1, le=5)
     rater: str = ""
-    at: float = 0.0
+    at: float = Field(default=0.0, allow_inf_nan=False)
     """Seconds since the epoch."""
 
 
@@ -254,11 +258,11 @@ class Release(Record):
     base: str
     """Id of the model that training started from."""
     status: ReleaseStatus
-    location: str
+    location: str = Field(pattern=r"^[^\x00]*$")
     """Directory of the release, on the trainer's machine."""
-    created_at: float
+    created_at: float = Field(allow_inf_nan=False)
     """Seconds since the epoch."""
-    announced_at: float = 0.0
+    announced_at: Seconds = 0.0
     """Seconds since the epoch. Of several announcements of a release, the last one counts."""
     term: int = 0
     """Deployment term: the offset of this announcement plus 1. It is 0 in the message itself and

@@ -162,7 +162,11 @@ def _parse_json(data: bytes) -> Any:
     if len(data) > MAX_BYTES:
         raise WireError(f"value of {len(data):,} bytes is over the limit of {MAX_BYTES:,}")
     try:
-        return json.loads(data)
+        text = data.decode(json.detect_encoding(data))
+        value = json.loads(text)
+        if "\\u" in text:
+            _check_text(json.dumps(value, ensure_ascii=False))
+        return value
     except (ValueError, RecursionError) as error:
         raise WireError(f"not readable as JSON: {error}") from error
 
@@ -178,10 +182,21 @@ def _validate(type_: type[R], value: Any) -> R:
 
 def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
     try:
-        return data.decode(charset)
+        text = data.decode(charset)
+        if charset != "utf-8":
+            _check_text(text)
+        return text
     except UnicodeDecodeError as error:
         raise WireError(f"{what} is not {charset.upper()} at byte {error.start:,}") from error
     except (LookupError, ValueError) as error:
         raise WireError(
             f"{what} cannot be read in the charset {charset!r} that it declares: {error}"
         ) from error
+
+
+def _check_text(text: str) -> None:
+    """Raise UnicodeEncodeError for half of a surrogate pair, which UTF-8 cannot hold.
+
+    JSON's escapes and a few charsets can name one.
+    """
+    text.encode()

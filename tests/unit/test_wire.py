@@ -127,7 +127,7 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         parent=_maybe,
         base=_text,
         status=st.sampled_from(ReleaseStatus),
-        location=_text,
+        location=_text.filter(lambda text: "\0" not in text),
         created_at=st.floats(0, 1e12),
         metrics=_metrics,
         parent_metrics=_metrics,
@@ -206,6 +206,55 @@ def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
     scored["rating"]["probabilities"] = (bad, 0, 0, 0, 1)
     with pytest.raises(WireError, match=r"rating\.probabilities\.0"):
         decode(Scored, msgpack.packb(scored), {})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("announced_at", float("inf")),
+        ("announced_at", float("-inf")),
+        ("announced_at", float("nan")),
+        ("announced_at", -1.0),
+        ("announced_at", 1e18),
+        ("created_at", float("nan")),
+        ("location", "/models/\0"),
+    ],
+)
+def test_a_release_that_could_not_be_used_is_refused(field: str, value: object) -> None:
+    release = Release(
+        id="r", parent=None, base="b", status=ReleaseStatus.KEPT, location="x", created_at=1
+    )
+    data = msgpack.packb({**release.model_dump(mode="json"), field: value})
+    with pytest.raises(WireError, match=field):
+        decode(Release, data, {})
+
+
+@pytest.mark.parametrize("term", [2**63, -1])
+def test_a_term_beyond_64_bits_is_refused(term: int) -> None:
+    value = {"candidate": {"id": "c", "instruction": "i", "response": "r", "provenance": {}}}
+    rating = {**_RATING.model_dump(), "term": term}
+    with pytest.raises(WireError, match=r"rating\.term"):
+        decode(Scored, msgpack.packb({**value, "rating": rating}), {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rb'{"id": "a", "text": "\ud800", "source": ""}',
+        b'{"id": "a", "text": "\xed\xa0\x80", "source": ""}',
+        '{"id": "a", "text": "\\udfff", "source": ""}'.encode("utf-16"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(data: bytes) -> None:
+    with pytest.raises(WireError, match="not readable as JSON"):
+        decode_document(data, _headers(JSON))
+    with pytest.raises(WireError, match="unicode_escape"):
+        decode_document(rb"\ud800", _headers("text/plain; charset=unicode_escape"))
+
+
+def test_a_surrogate_pair_in_json_is_text() -> None:
+    document = decode_document(rb'{"text": "\ud83d\ude00"}', _headers(JSON))
+    assert document.text == "\U0001f600"
 
 
 @pytest.mark.parametrize("content_type", [MSGPACK, JSON])
