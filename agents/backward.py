@@ -3,7 +3,7 @@
 import asyncio
 
 from models.engine import Sampling
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from models.serving.served_model import WrittenInstruction
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
@@ -14,8 +14,8 @@ class Backward:
 
     stage = "backward"
 
-    def __init__(self, service: InService, sampling: Sampling, samples: int = 1) -> None:
-        self._service = service
+    def __init__(self, handle: ModelHandle, sampling: Sampling, samples: int = 1) -> None:
+        self._handle = handle
         self._sampling = sampling
         self._samples = samples
 
@@ -27,7 +27,7 @@ class Backward:
         A segment whose prompt is too long gives one rejection. Identical instructions are not
         removed here: the curator's novelty rule does that.
         """
-        async with self._service.borrow() as model:
+        async with self._handle.borrow() as model:
             write = model.write_instruction
             try:
                 written = await asyncio.gather(

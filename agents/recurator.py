@@ -6,7 +6,7 @@ In arXiv 2308.06259, M1 likewise rates the candidates that M0 rated.
 from collections.abc import Mapping
 
 from agents.scorer import Scorer
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from schemas.records import Candidate, Offset, Rejection, Scored
 
 _PRIORITY = 1
@@ -18,9 +18,9 @@ class Recurator(Scorer):
 
     stage = "recurator"
 
-    def __init__(self, service: InService, until: Mapping[int, int]) -> None:
+    def __init__(self, handle: ModelHandle, until: Mapping[int, int]) -> None:
         """``until``: for each partition, the first offset that the live scorer rates itself."""
-        super().__init__(service)
+        super().__init__(handle)
         self._until = until
 
     async def handle(

@@ -1,6 +1,6 @@
 """The scorer agent: rates each candidate from 1 to 5 (Mt in arXiv 2308.06259)."""
 
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Rejection, Scored
 
@@ -10,8 +10,8 @@ class Scorer:
 
     stage = "scorer"
 
-    def __init__(self, service: InService) -> None:
-        self._service = service
+    def __init__(self, handle: ModelHandle) -> None:
+        self._handle = handle
 
     async def handle(
         self, candidate: Candidate, at: Offset | None = None
@@ -25,7 +25,7 @@ class Scorer:
 
     async def rate(self, candidate: Candidate, priority: int = 0) -> Scored | Rejection:
         """Rate a candidate with an engine request of this priority; lower ones run first."""
-        async with self._service.borrow() as model:
+        async with self._handle.borrow() as model:
             try:
                 rating = await model.rate(
                     candidate.instruction, candidate.response, candidate.context, priority

@@ -6,7 +6,7 @@ answers at once.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import cast
@@ -16,7 +16,7 @@ import psutil
 from agents.curator import Curator
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel, WrittenInstruction
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
@@ -130,8 +130,9 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
             memory.append(Memory(curated, process.memory_info().rss / 1e6, process.num_fds()))
         return stream_state(counts, total)
 
-    service = InService(cast(ServedModel, ConstantModel(score)))
-    cost = await through(Worker(settings, dict.fromkeys(Role, service), measures=measures), state)
+    handle = ModelHandle(cast(ServedModel, ConstantModel(score)))
+    worker = Worker(settings, measures=measures)
+    cost = await through(worker, dict.fromkeys(Role, handle), state)
     kept = tally.read().get((Curator.stage, "curated"), 0)
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))
 
@@ -148,11 +149,16 @@ def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
     return State(sum(counts.get((spec.name, "in"), 0) for spec in STAGES), complete)
 
 
-async def through(worker: Worker, state: Callable[[], State], poll_seconds: float = 0.05) -> Cost:
+async def through(
+    worker: Worker,
+    models: Mapping[Role, ModelHandle],
+    state: Callable[[], State],
+    poll_seconds: float = 0.05,
+) -> Cost:
     """Run a worker until the stream is complete, which is looked for so often. Raises what ends the
     worker before.
     """
-    running = asyncio.create_task(worker.run())
+    running = asyncio.create_task(worker.run(models))
     watching = asyncio.create_task(watch(state, poll_seconds=poll_seconds))
     try:
         await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)

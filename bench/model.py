@@ -21,7 +21,7 @@ from streams.run.demo import demo_documents, library_documents
 from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import agent_makers
-from streams.worker.models import Models
+from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 
 _PACKAGES = ("networkx", "numpy")
@@ -58,9 +58,11 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
     """
     measures = Metrics()
     tally = Tally(measures)
-    with contextlib.closing(await Models.load(settings, directory)) as models:
-        worker = Worker(settings, models.services, measures=measures)
-        cost = await through(worker, lambda: stream_state(tally.read(), fed), poll_seconds=0.25)
+    with contextlib.closing(await RoleModels.load(settings, directory)) as models:
+        worker = Worker(settings, measures=measures)
+        cost = await through(
+            worker, models.handles, lambda: stream_state(tally.read(), fed), poll_seconds=0.25
+        )
     counts = tally.read()
     passages, rated = (
         counts.get((Segmenter.stage, "segments"), 0),
@@ -76,8 +78,8 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
     Cutting the documents is not in the time. The agents lay out the prompts, so that they are the
     stream's own.
     """
-    with contextlib.closing(await Models.load(settings, directory)) as models:
-        agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
+    with contextlib.closing(await RoleModels.load(settings, directory)) as models:
+        agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
         segments: dict[str, Segment] = {}
         chosen = documents(count)
         for document in chosen:

@@ -8,10 +8,11 @@ the longest one of the rest of the run.
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from agents.scorer import Scorer
 from bench.chain import stream_state
@@ -21,7 +22,7 @@ from schemas.records import Release, ReleaseStatus
 from streams.releases.announcements import announce
 from streams.settings import Role, Settings
 from streams.stages.metrics import Metrics
-from streams.worker.rollout import Rollout
+from streams.worker.release_follower import ReleaseFollower
 from streams.worker.worker import Worker
 
 _SAMPLE_SECONDS = 0.02
@@ -46,34 +47,34 @@ class Swap:
 
 async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swap:
     """Take the fed documents through a worker, which changes its release a third of the way."""
-    measures, written = Metrics(), list[float]()
+    rerating = settings.rerating.model_copy(update={"enabled": False})
+    settings = settings.model_copy(update={"rerating": rerating})
+    measures, written, changed = Metrics(), list[float](), asyncio.Event()
     tally = Tally(measures)
-    rollout = Rollout(settings, directory, lambda event: None)
-    models = await rollout.load(list(Role))
-    worker = Worker(settings, models.services, measures=measures)
-    running = asyncio.create_task(worker.run())
-    sampling = asyncio.create_task(_sample(tally, written))
-    try:
-        following = rollout.follow(models)
-        await watch(lambda: State(len(written), len(written) >= fed // 3))
-        announced = time.perf_counter()
-        await asyncio.to_thread(
-            announce, settings.kafka.cluster(), copy_release(directory, work / "copy", "r-copy")
-        )
-        await anext(following)
-        changed = time.perf_counter()
-        await watch(lambda: stream_state(tally.read(), fed), poll_seconds=0.05)
-        await following.aclose()
-    finally:
-        sampling.cancel()
-        worker.stop()
-        await asyncio.wait({running})
-        models.close()
-    return Swap(
-        changed - announced,
-        *_gaps(written, announced, changed + _AROUND_SECONDS),
-        ratings=len(written),
-    )
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["event"] == "serving":
+            changed.set()
+
+    async with ReleaseFollower(settings, directory, tuple(Role), on_event) as follower:
+        worker = Worker(settings, measures=measures)
+        running = asyncio.create_task(worker.run(follower.models.handles, follower))
+        sampling = asyncio.create_task(_sample(tally, written))
+        try:
+            await watch(lambda: State(len(written), len(written) >= fed // 3))
+            announced = time.perf_counter()
+            await asyncio.to_thread(
+                announce, settings.kafka.cluster(), copy_release(directory, work / "copy", "r-copy")
+            )
+            await changed.wait()
+            change = time.perf_counter() - announced
+            await watch(lambda: stream_state(tally.read(), fed), poll_seconds=0.05)
+        finally:
+            sampling.cancel()
+            worker.stop()
+            await asyncio.wait({running})
+    gap, usual_gap = _gaps(written, announced, announced + change + _AROUND_SECONDS)
+    return Swap(change, gap, usual_gap, ratings=len(written))
 
 
 async def _sample(tally: Tally, written: list[float]) -> None:

@@ -12,7 +12,7 @@ from agents.curator import Curator, CuratorSettings
 from agents.scorer import Scorer
 from bench.loop.steps import Note
 from models.engine import Sampling
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError
 from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
@@ -63,10 +63,10 @@ async def curate(
 
 
 @asynccontextmanager
-async def _served(release: Path) -> AsyncIterator[InService]:
+async def _served(release: Path) -> AsyncIterator[ModelHandle]:
     model = await ServedModel.load(release, device="cpu")
     try:
-        yield InService(model)
+        yield ModelHandle(model)
     finally:
         model.close()
 

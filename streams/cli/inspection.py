@@ -35,7 +35,7 @@ from streams.observe.progress import Rates
 from streams.releases.announcements import in_service, read_releases
 from streams.releases.rerating import rerating
 from streams.settings import Role, Settings
-from streams.worker.models import Models
+from streams.worker.role_models import RoleModels
 
 _RATE_SECONDS = 1.0
 
@@ -228,11 +228,10 @@ def _check_broker(settings: Settings) -> str:
 
 
 def _check_model(settings: Settings) -> str:
-    models = asyncio.run(Models.load(settings, prepare_models(settings)))
+    models = asyncio.run(RoleModels.load(settings, prepare_models(settings)))
     try:
         return ", ".join(
-            f"{role} {service.release} on {service.device}"
-            for role, service in models.services.items()
+            f"{role} {handle.release} on {handle.device}" for role, handle in models.handles.items()
         )
     finally:
         models.close()

@@ -16,7 +16,7 @@ from models.serving.trial import Trial, try_model
 from schemas.errors import SettingsError
 from streams.cli.options import Assignments, ConfigFile, Device, Json, say, settings_from
 from streams.stages.topology import sampling_of
-from streams.worker.models import load_model
+from streams.worker.role_models import load_model
 
 app = typer.Typer(no_args_is_help=True, help="Export models, look at them, try them.")
 

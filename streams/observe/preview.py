@@ -19,7 +19,7 @@ from schemas.records import Candidate, Document, Example, Record, Rejection, Sco
 from streams.settings import Settings
 from streams.stages.stage import Agent
 from streams.stages.topology import agent_makers, segmenter_of
-from streams.worker.models import Models
+from streams.worker.role_models import RoleModels
 
 _NEXT: dict[type[Record], str] = {
     Document: Segmenter.stage,
@@ -51,9 +51,9 @@ def preview_documents(
 ) -> Iterator[Verdict]:
     """Verdicts on the first ``count`` passages, as they are reached; refused passages count too."""
     with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
-        models = runner.run(Models.load(settings, model))
+        models = runner.run(RoleModels.load(settings, model))
         loaded.callback(models.close)
-        agents = {name: make() for name, make in agent_makers(settings, models.services).items()}
+        agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
         shown = 0
         for document in documents:
             verdicts = _follow(agents, document)

@@ -37,7 +37,7 @@ def boundaries(cluster: Cluster, release: Release, seconds: float) -> dict[int, 
     """Partition of the candidates to the offset up to which they are to be rated again.
 
     That is what was written until ``seconds`` after the announcement; no worker rates what comes
-    later with the release before (``Models.held_after``). Once that time has passed the answer
+    later with the release before (``ReleaseFollower``). Once that time has passed the answer
     stays the same, so a worker that starts again goes on where it was; before, it is what there is.
     Raises BrokerError.
     """

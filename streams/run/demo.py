@@ -37,11 +37,11 @@ _TRAINING_TOKENS = 100_000
 _RERATING_SECONDS = 3.0
 """One worker with a small model changes sooner."""
 _LIBRARY = """
-    argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib doctest email
-    enum fractions functools gettext heapq http inspect ipaddress json logging mailbox multiprocessing
-    optparse os pathlib pickle pickletools random re sched shelve shutil smtplib statistics string subprocess
-    tarfile textwrap threading timeit tokenize trace turtle typing unittest urllib warnings weakref xml
-    zipfile
+    argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib
+    doctest email enum fractions functools gettext heapq http inspect ipaddress json logging mailbox
+    multiprocessing optparse os pathlib pickle pickletools random re sched shelve shutil smtplib
+    statistics string subprocess tarfile textwrap threading timeit tokenize trace turtle typing
+    unittest urllib warnings weakref xml zipfile
 """.split()
 """Standard-library modules and packages whose docstrings are fed."""
 

@@ -1,30 +1,25 @@
-"""The bodies of the long-running processes: a worker and a trainer. ``up`` supervises them;
-commands of their own run one.
+"""The bodies of the long-running processes: worker and trainer.
+
+``up`` and ``demo`` supervise them; ``worker`` and ``trainer`` run one.
 """
 
 import asyncio
-import logging
 import signal
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from models.child_process import end_with_parent
-from schemas.errors import BrokerError, FencedError
-from schemas.records import Release
+from schemas.errors import FencedError
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
-from streams.settings import Role, Settings
+from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES, StageSpec
 from streams.trainer.service import TrainerService
-from streams.worker.models import Models
-from streams.worker.rollout import OnEvent, Rollout
+from streams.worker.release_follower import OnEvent, ReleaseFollower
 from streams.worker.worker import Worker
 
-log = logging.getLogger(__name__)
-_RETRY_SECONDS = 2.0
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -35,10 +30,10 @@ def run_worker(
     stages: Sequence[StageSpec] = STAGES,
     signals: Sequence[signal.Signals] = BOTH_SIGNALS,
 ) -> None:
-    """Serve until a signal: it drains, a second one ends the process at once. Raises what ended the
-    worker.
+    """Run stages until a signal: the first one drains them, the second ends the process at once.
 
-    When a release takes service, the models change to it while the stages go on.
+    When a release takes service, the models are replaced while the stages go on. Raises what ended
+    the worker.
     """
     with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
         runner.run(_serve(settings, base, on_event, stages, signals))
@@ -52,7 +47,10 @@ def run_trainer(
     once: bool = False,
     signals: Sequence[signal.Signals] = BOTH_SIGNALS,
 ) -> None:
-    """Train until a signal, or until another trainer takes over; see TrainerService."""
+    """Train until a signal, or until a newer trainer of the same group starts.
+
+    See ``TrainerService.run``. With ``once`` raises FencedError where a newer trainer started.
+    """
     service = TrainerService(settings, base, on_event)
     for number in signals:
         signal.signal(number, lambda *_: service.stop())
@@ -65,10 +63,9 @@ def run_trainer(
 
 
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:
-    """Run a body as a supervised child, which obeys SIGTERM alone and ends with its parent.
+    """Run a body as a supervised child: it ignores SIGINT and ends with its parent.
 
-    Ctrl-C reaches the terminal's whole group; the supervisor makes one SIGTERM of it for each
-    child.
+    Ctrl-C sends SIGINT to the whole process group; the supervisor sends each child a SIGTERM.
     """
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -82,84 +79,24 @@ async def _serve(
     stages: Sequence[StageSpec],
     signals: Sequence[signal.Signals],
 ) -> None:
-    stopping = asyncio.Event()
-    current: Worker | None = None
+    measures = Metrics()
+    worker = Worker(settings, stages, measures)
+    _stop_at(signals, worker)
+    with serve_metrics(settings.metrics_port, measures, lambda: worker.ready) as port:
+        async with ReleaseFollower(settings, base, worker.roles, on_event) as follower:
+            models = follower.models
+            ready = {"event": "ready", "release": models.release, "metrics_port": port}
+            await worker.run(models.handles, follower, lambda: on_event(ready))
+
+
+def _stop_at(signals: Sequence[signal.Signals], worker: Worker) -> None:
+    """Drain at the first signal. End at once at the second: what is in flight comes again."""
 
     def stop() -> None:
-        if stopping.is_set():
-            raise SystemExit(130)  # asked twice: abort; what is in flight comes again
-        stopping.set()
-        if current is not None:
-            current.stop()
+        if worker.stopping:
+            raise SystemExit(130)
+        worker.stop()
 
     loop = asyncio.get_running_loop()
     for number in signals:
         loop.add_signal_handler(number, stop)
-    measures = Metrics()
-    rollout = Rollout(settings, base, on_event)
-    with serve_metrics(
-        settings.metrics_port, measures, lambda: current is not None and current.ready
-    ) as port:
-        models = await rollout.load([spec.role for spec in stages if spec.role])
-        worker = current = Worker(settings, models.services, stages, measures)
-        following: list[asyncio.Task[None]] = []
-
-        async def ready() -> None:
-            on_event({"event": "ready", "release": models.release, "metrics_port": port})
-            # Stages without a model, or with a pinned one, have nothing to follow.
-            if models.follows:
-                following.append(asyncio.create_task(_follow(rollout, models, worker, settings)))
-
-        if stopping.is_set():
-            worker.stop()
-        try:
-            await worker.run(ready)
-        finally:
-            await _end(following)
-            models.close()
-
-
-async def _follow(rollout: Rollout, models: Models, worker: Worker, settings: Settings) -> None:
-    """Keep the worker at the release in service, and have each that takes service rate again what
-    was rated before.
-    """
-    rerates = (
-        settings.rates_again and Role.FORWARD in models.follows
-    )  # a worker may have no stage that rates
-    rerating: list[asyncio.Task[None]] = []
-    try:
-        async for release in rollout.follow(models):
-            if rerates:
-                await _end(rerating)
-                rerating = [
-                    asyncio.create_task(
-                        _rate_again(worker, release, settings.rerating.after_seconds)
-                    )
-                ]
-    except Exception as error:
-        worker.fail(error)
-    finally:
-        await _end(rerating)
-
-
-async def _rate_again(worker: Worker, release: Release, after_seconds: float) -> None:
-    await asyncio.sleep(max(0.0, release.announced_at + after_seconds - time.time()))
-    while True:
-        try:
-            await worker.rate_again(release)
-        except (
-            BrokerError
-        ) as error:  # the stages outlive a broker that is away for a while, and so does this
-            log.warning("%s; trying again", error)
-            await asyncio.sleep(_RETRY_SECONDS)
-        except Exception as error:
-            worker.fail(error)
-            return
-        else:
-            return
-
-
-async def _end(tasks: Iterable["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,7 +12,7 @@ from agents.recurator import Recurator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from schemas.records import Record
 from schemas.wire import decode, decode_document
 from streams.kafka.topics import (
@@ -116,7 +116,9 @@ def sampling_of(settings: Settings) -> Sampling:
     )
 
 
-def agent_makers(settings: Settings, models: Mapping[Role, InService]) -> Mapping[str, AgentMaker]:
+def agent_makers(
+    settings: Settings, models: Mapping[Role, ModelHandle]
+) -> Mapping[str, AgentMaker]:
     """How to make the agent of each stage of STAGES whose model is there. Only the curator is made
     anew each time.
     """

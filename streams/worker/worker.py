@@ -1,111 +1,97 @@
-"""A worker: the stages of one process, on one event loop, with the models in service."""
+"""A worker: the stages of one process on one event loop, and what follows the release for them."""
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from agents.recurator import Recurator
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from schemas.errors import WireError
-from schemas.records import Example, Release
+from schemas.records import Example
 from schemas.wire import decode, header_map
 from streams.kafka.replay import replay_answered, replay_partition
 from streams.kafka.topics import Topic
 from streams.kafka.writer import KafkaWriter
-from streams.releases.rerating import boundaries, group_of
 from streams.settings import Role, Settings
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import Metrics
-from streams.stages.offsets import Gates
-from streams.stages.stage import Agent, AgentOf, Stage, StatefulAgent
-from streams.stages.topology import RECURATOR, STAGES, AgentMaker, StageSpec, agent_makers
+from streams.stages.stage import Agent, AgentOf, StatefulAgent
+from streams.stages.topology import STAGES, AgentMaker, StageSpec, agent_makers
+from streams.worker.release_follower import ReleaseFollower
+from streams.worker.stage_runner import StageRunner
 
-log = logging.getLogger(__name__)
-_DRAIN_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 _RECALLED = 20_000
-"""Messages read again where a partition with state is taken over, as many as the curator
-remembers.
-"""
+"""Messages read again to restore the state of a partition: as many as the curator keeps."""
 
 
 class Worker:
-    """Runs stages until told to stop. ``failure`` holds the error where one ended it."""
+    """Runs stages until it is stopped or one of them fails. It can run once."""
 
     def __init__(
         self,
         settings: Settings,
-        models: Mapping[Role, InService],
         stages: Sequence[StageSpec] = STAGES,
         measures: Metrics | None = None,
     ) -> None:
         self._settings = settings
-        self._models = models
         self._specs = stages
         self._measures = measures or Metrics()
-        self._stop = asyncio.Event()
-        self._writer: KafkaWriter | None = None
-        self._rerating: StageApp | None = None
-        self.failure: BaseException | None = None
+        self._stopping = asyncio.Event()
         self.ready = False
         """Whether every stage has its partitions and reads."""
 
-    def stop(self) -> None:
-        """Ask for a drain. Safe to call more than once."""
-        self._stop.set()
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles for which the stages need a model."""
+        return frozenset(spec.role for spec in self._specs if spec.role)
 
-    async def run(self, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Serve until ``stop`` or a failure; then drain, commit and leave. Raises the failure."""
-        async with KafkaWriter(self._settings.kafka.cluster()) as self._writer:
-            makers = agent_makers(self._settings, self._models)
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Ask for a drain. May be called more than once, and before ``run``."""
+        self._stopping.set()
+
+    async def run(
+        self,
+        models: Mapping[Role, ModelHandle],
+        follower: ReleaseFollower | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ) -> None:
+        """Run the stages, and ``follower`` beside them once they read.
+
+        After ``stop`` or an error each stage drains, commits and leaves its consumer group. Raises
+        the first error that ended a stage or the follower.
+        """
+        async with KafkaWriter(self._settings.kafka.cluster()) as writer:
+            runner = StageRunner(self._settings, writer, self._measures)
+            makers = agent_makers(self._settings, models)
             apps = [
-                self._app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
+                runner.app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
             ]
             try:
-                await asyncio.gather(*(app.start() for app in apps))
-                await self._wait_until_assigned(apps)
-                self.ready = not self._stop.is_set()
-                if on_ready and self.ready:
-                    await on_ready()
-                await self._watch(apps)
+                async with asyncio.TaskGroup() as tasks:
+                    running = [tasks.create_task(runner.run(app)) for app in apps]
+                    running.append(tasks.create_task(runner.watch()))
+                    await self._until_reading(apps)
+                    if not self.stopping:
+                        self.ready = True
+                        if on_ready is not None:
+                            on_ready()
+                        if follower is not None:
+                            running.append(tasks.create_task(follower.run(runner)))
+                    await self._stopping.wait()
+                    self.ready = False
+                    for task in running:
+                        task.cancel()
+            except BaseExceptionGroup as errors:
+                raise _first(errors) from None
             finally:
                 self.ready = False
-                running = [*apps, *([self._rerating] if self._rerating else [])]
-                await asyncio.gather(*(app.stop(_DRAIN_SECONDS) for app in running))
-        if self.failure is not None:
-            raise self.failure
-
-    async def rate_again(self, release: Release) -> None:
-        """Begin to rate again, with the release that took service, what was rated before it; of the
-        release before, cease.
-
-        Returns once that is begun; it goes on beside the stages, behind their records. Only while
-        the worker runs.
-        """
-        if self._rerating is not None:
-            ended, self._rerating = self._rerating, None
-            await ended.stop(_DRAIN_SECONDS)
-        kafka, seconds = self._settings.kafka, self._settings.rerating.after_seconds
-        until = await asyncio.to_thread(boundaries, kafka.cluster(), release, seconds)
-        if self._stop.is_set() or self._writer is None:
-            return
-        recurator = Recurator(self._models[Role.FORWARD], until)
-
-        async def agent_of(partition: int) -> Agent:
-            return recurator
-
-        self._rerating = self._app(RECURATOR, agent_of, group_of(kafka.cluster(), release))
-        await self._rerating.start()
-
-    def _app(self, spec: StageSpec, agent_of: AgentOf, group: str | None = None) -> StageApp:
-        assert self._writer is not None
-        gates = Gates()
-        policy = spec.policy(self._settings)
-        stage = Stage(
-            spec.name, spec.decode, agent_of, self._writer, gates, self.fail, policy, self._measures
-        )
-        return StageApp(stage, spec.source, gates, self._settings.kafka, group)
+            runner.check()
 
     def _agent_of(self, spec: StageSpec, make: AgentMaker) -> AgentOf:
         async def agent_of(partition: int) -> Agent:
@@ -134,23 +120,12 @@ class Worker:
                     spec.decode(answered.value, header_map(answered.headers), answered.key)
                 )
 
-    def fail(self, error: BaseException) -> None:
-        """Ask for a drain, and have ``run`` raise this error after it."""
-        self.failure = self.failure or error
-        self._stop.set()
-
-    async def _wait_until_assigned(self, apps: Sequence[StageApp]) -> None:
-        while not self._stop.is_set() and not all(app.assigned for app in apps):
-            self._notice_crashes(apps)
-            await asyncio.sleep(0.02)
-
-    async def _watch(self, apps: Sequence[StageApp]) -> None:
-        while not self._stop.is_set():
-            self._notice_crashes(apps if self._rerating is None else [*apps, self._rerating])
+    async def _until_reading(self, apps: Sequence[StageApp]) -> None:
+        while not (self.stopping or all(app.assigned for app in apps)):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), 0.5)
+                await asyncio.wait_for(self._stopping.wait(), _POLL_SECONDS)
 
-    def _notice_crashes(self, apps: Sequence[StageApp]) -> None:
-        for app in apps:
-            if app.crash_reason is not None:
-                self.fail(app.crash_reason)
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -11,7 +11,7 @@ from schemas.errors import SettingsError
 from schemas.records import Release, ReleaseStatus
 from streams.cli.main import app
 from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back
-from streams.worker.rollout import announced
+from streams.worker.release_follower import announced
 
 
 def _release(id: str, base: str, status: ReleaseStatus, created_at: float) -> Release:

@@ -14,7 +14,7 @@ from models.engine import Sampling
 from models.engine.static.batching import StaticBatching
 from models.prompts.layout import Prompter
 from models.prompts.templates import MARKERS, Task
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import EngineError, ModelError
 from schemas.ids import example_id
@@ -100,7 +100,7 @@ async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(
     model: ServedModel,
 ) -> None:
     model = await _stopping_late(model, _GREEDY)
-    (candidate,) = await Backward(InService(model), _GREEDY).handle(_SEGMENT)
+    (candidate,) = await Backward(ModelHandle(model), _GREEDY).handle(_SEGMENT)
     assert isinstance(candidate, Candidate)
     assert candidate.id == example_id("segment-1", "r-1", "backward.markers.1", 0)
     assert candidate.instruction
@@ -122,14 +122,14 @@ async def test_a_segment_becomes_a_candidate_that_knows_where_it_came_from(
 async def test_a_context_stays_with_its_example(model: ServedModel) -> None:
     given = _SEGMENT.model_copy(update={"context": "a note on rain"})
     (candidate,) = await Backward(
-        InService(await _stopping_late(model, _GREEDY, given)), _GREEDY
+        ModelHandle(await _stopping_late(model, _GREEDY, given)), _GREEDY
     ).handle(given)
     assert isinstance(candidate, Candidate)
     assert candidate.context == "a note on rain"
 
 
 async def test_the_same_segment_is_answered_the_same_again(model: ServedModel) -> None:
-    agent = Backward(InService(model), _SAMPLED, samples=4)
+    agent = Backward(ModelHandle(model), _SAMPLED, samples=4)
     first, again = await agent.handle(_SEGMENT), await agent.handle(_SEGMENT)
     assert first == again
     assert len({one.id for one in first}) == 4
@@ -149,7 +149,7 @@ async def test_an_instruction_cut_by_the_limit_is_unfinished(model: ServedModel)
     written = await unstopped.write_instruction("segment-1", _SEGMENT.text, None, _GREEDY)
     assert written.instruction
     assert not written.complete
-    (refused,) = await Backward(InService(unstopped), _GREEDY).handle(_SEGMENT)
+    (refused,) = await Backward(ModelHandle(unstopped), _GREEDY).handle(_SEGMENT)
     assert refused == Rejection(
         id=written.id,
         stage="backward",
@@ -159,13 +159,13 @@ async def test_an_instruction_cut_by_the_limit_is_unfinished(model: ServedModel)
         segment_id="segment-1",
         release="r-1",
     )
-    (kept,) = await Backward(InService(late), _GREEDY).handle(_SEGMENT)
+    (kept,) = await Backward(ModelHandle(late), _GREEDY).handle(_SEGMENT)
     assert isinstance(kept, Candidate), "where it stops by itself it is not"
 
 
 async def test_an_instruction_of_nothing_is_empty(model: ServedModel) -> None:
     silent = _stopping_at(model, tuple(range(VOCABULARY)))
-    found = await Backward(InService(silent), _SAMPLED, samples=2).handle(_SEGMENT)
+    found = await Backward(ModelHandle(silent), _SAMPLED, samples=2).handle(_SEGMENT)
     assert [(one.id, one.reason) for one in found if isinstance(one, Rejection)] == [
         (example_id("segment-1", "r-1", "backward.markers.1", sample), "empty_instruction")
         for sample in (0, 1)
@@ -177,7 +177,7 @@ async def test_a_passage_that_does_not_fit_is_refused_once(
     model: ServedModel, samples: int
 ) -> None:
     long = _SEGMENT.model_copy(update={"text": "rain " * CONTEXT})
-    (refused,) = await Backward(InService(model), _SAMPLED, samples).handle(long)
+    (refused,) = await Backward(ModelHandle(model), _SAMPLED, samples).handle(long)
     assert isinstance(refused, Rejection)
     assert (refused.id, refused.reason, refused.stage) == (
         "segment-1",
@@ -195,7 +195,7 @@ async def test_a_passage_that_does_not_fit_is_refused_once(
 async def test_a_candidate_is_rated_by_the_expected_digit(
     model: ServedModel, tiny_model: TinyModel
 ) -> None:
-    (scored,) = await Scorer(InService(model)).handle(_CANDIDATE)
+    (scored,) = await Scorer(ModelHandle(model)).handle(_CANDIDATE)
     assert isinstance(scored, Scored)
     assert scored.candidate == _CANDIDATE
     prompt = model.prompter.rating(_CANDIDATE.instruction, _CANDIDATE.response)
@@ -212,12 +212,12 @@ async def test_a_candidate_is_rated_by_the_expected_digit(
         model.prompter.template(Task.RATING).id,
         None,
     )
-    assert await Scorer(InService(model)).handle(_CANDIDATE) == [scored]
+    assert await Scorer(ModelHandle(model)).handle(_CANDIDATE) == [scored]
 
 
 async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
-    (plain,) = await Scorer(InService(model)).handle(_CANDIDATE)
-    (given,) = await Scorer(InService(model)).handle(
+    (plain,) = await Scorer(ModelHandle(model)).handle(_CANDIDATE)
+    (given,) = await Scorer(ModelHandle(model)).handle(
         _CANDIDATE.model_copy(update={"context": "a note"})
     )
     assert isinstance(plain, Scored)
@@ -226,7 +226,7 @@ async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
 
 
 async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:
-    (refused,) = await Scorer(InService(model)).handle(
+    (refused,) = await Scorer(ModelHandle(model)).handle(
         _CANDIDATE.model_copy(update={"response": "rain " * CONTEXT})
     )
     assert isinstance(refused, Rejection)
@@ -244,9 +244,9 @@ async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(
     model = ServedModel("r-1", engine_of(StaticBatching(open_tiny(tiny_model))), prompter)
     model.close()
     with pytest.raises(EngineError):
-        await Backward(InService(model), _GREEDY).handle(_SEGMENT)
+        await Backward(ModelHandle(model), _GREEDY).handle(_SEGMENT)
     with pytest.raises(EngineError):
-        await Scorer(InService(model)).handle(_CANDIDATE)
+        await Scorer(ModelHandle(model)).handle(_CANDIDATE)
 
 
 async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import cast
 
-from models.serving.in_service import InService
+from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 
 
@@ -18,26 +18,26 @@ def _served(release: str) -> ServedModel:
 
 
 async def test_a_record_keeps_its_model_and_the_next_one_has_the_new_one() -> None:
-    service = InService(_served("r-1"))
-    async with service.borrow() as first, service.borrow() as second:
+    handle = ModelHandle(_served("r-1"))
+    async with handle.borrow() as first, handle.borrow() as second:
         assert first is second
-        changing = asyncio.create_task(service.change(_served("r-2")))
+        changing = asyncio.create_task(handle.replace(_served("r-2")))
         await asyncio.sleep(0)
         assert first.release == "r-1"
-        assert service.release == "r-2"
-        async with service.borrow() as third:
+        assert handle.release == "r-2"
+        async with handle.borrow() as third:
             assert third.release == "r-2"
         assert not changing.done(), "the one before is still at work"
     assert (await changing).release == "r-1"
 
 
 async def test_two_changes_each_give_back_their_own() -> None:
-    service = InService(_served("r-1"))
-    async with service.borrow():
-        one = asyncio.create_task(service.change(_served("r-2")))
+    handle = ModelHandle(_served("r-1"))
+    async with handle.borrow():
+        one = asyncio.create_task(handle.replace(_served("r-2")))
         await asyncio.sleep(0)
-        async with service.borrow():
-            other = asyncio.create_task(service.change(_served("r-3")))
+        async with handle.borrow():
+            other = asyncio.create_task(handle.replace(_served("r-3")))
             await asyncio.sleep(0)
         assert (await other).release == "r-2"
         assert not one.done()
@@ -45,16 +45,16 @@ async def test_two_changes_each_give_back_their_own() -> None:
 
 
 async def test_nothing_is_lent_while_it_is_held() -> None:
-    service = InService(_served("r-1"))
-    service.hold()
+    handle = ModelHandle(_served("r-1"))
+    handle.pause()
 
     async def borrow() -> str:
-        async with service.borrow() as model:
+        async with handle.borrow() as model:
             return model.release
 
     borrowing = asyncio.create_task(borrow())
     await asyncio.sleep(0)
     assert not borrowing.done()
-    await service.change(_served("r-2"))
-    service.resume()
+    await handle.replace(_served("r-2"))
+    handle.resume()
     assert await borrowing == "r-2", "it waited for the next one"

@@ -1,0 +1,169 @@
+"""The models of a process by role: one that follows the release, or one that the settings pin."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.engine import ThreadBudget
+from models.releases.catalogue import default_cache, prepare
+from models.serving.model_handle import ModelHandle
+from models.serving.served_model import ServedModel
+from schemas.errors import ModelError, SettingsError
+from streams.settings import Role, Settings
+
+log = logging.getLogger(__name__)
+
+
+class RoleModels:
+    """The models of a process, and a handle on one for each role.
+
+    Roles that no setting pins share one handle, whose model is replaced with the release. It owns
+    the models: ``close`` frees their memory.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pinned: Mapping[Role, ServedModel],
+        following: Mapping[Role, ModelHandle],
+        budget: ThreadBudget,
+    ) -> None:
+        """Use ``load``."""
+        self._settings = settings
+        self._pinned = pinned
+        self._following = following
+        self._budget = budget
+        self.handles: Mapping[Role, ModelHandle] = {
+            **{role: ModelHandle(model) for role, model in pinned.items()},
+            **following,
+        }
+
+    @classmethod
+    async def load(
+        cls,
+        settings: Settings,
+        directory: Path,
+        roles: Iterable[Role] = tuple(Role),
+        term: int = 0,
+    ) -> "RoleModels":
+        """Load the pinned model of each role, or the release in ``directory`` with its ``term``.
+
+        Raises ModelError where the release cannot be loaded, SettingsError where a pinned model
+        cannot: that is no reason to refuse the release.
+        """
+        budget = ThreadBudget(settings.threads)
+        loaded: dict[Path, ServedModel] = {}
+        pinned: dict[Role, ServedModel] = {}
+        follow: list[Role] = []
+        try:
+            for role in roles:
+                name = settings.pinned(role)
+                if name is None:
+                    follow.append(role)
+                else:
+                    pinned[role] = await _load_pinned(settings, role, name, loaded, budget)
+            following: dict[Role, ModelHandle] = {}
+            if follow:
+                if directory not in loaded:
+                    loaded[directory] = await load_model(settings, directory, budget, term)
+                following = dict.fromkeys(follow, ModelHandle(loaded[directory]))
+        except BaseException:
+            for model in loaded.values():
+                model.close()
+            raise
+        return cls(settings, pinned, following, budget)
+
+    @property
+    def following(self) -> frozenset[Role]:
+        """The roles whose model is replaced with the release."""
+        return frozenset(self._following)
+
+    @property
+    def release(self) -> str | None:
+        """Id of the release of the roles that follow. None where there is no such role."""
+        return next((handle.release for handle in self._following.values()), None)
+
+    @contextmanager
+    def paused_after(self, seconds: float) -> Iterator[None]:
+        """Let no record begin with a following role once the block has run for ``seconds``.
+
+        Ends with the block, or where it raises ModelError. After another error and when cancelled
+        it goes on: the worker is ending then, and records that wait come again at the next start.
+        """
+        handle = self._following_handle()
+        timer = asyncio.get_running_loop().call_later(max(0.0, seconds), handle.pause)
+        try:
+            yield
+        except ModelError:
+            timer.cancel()
+            handle.resume()
+            raise
+        timer.cancel()
+        handle.resume()
+
+    async def replace(self, directory: Path, term: int) -> None:
+        """Load a release beside the one in service, replace that one, and close it.
+
+        The stages go on meanwhile. Each record keeps the model with which it began; the previous
+        model is closed when the last of its records is done. Raises ModelError where the release
+        cannot be loaded; then nothing has changed.
+        """
+        model = await load_model(self._settings, directory, self._budget, term)
+        previous = await self._following_handle().replace(model)
+        if all(previous is not model for model in self._pinned.values()):
+            await asyncio.to_thread(previous.close)
+
+    def _following_handle(self) -> ModelHandle:
+        return next(iter(self._following.values()))
+
+    def close(self) -> None:
+        """Close every model."""
+        for handle in self.handles.values():
+            handle.model.close()
+
+
+async def _load_pinned(
+    settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: ThreadBudget
+) -> ServedModel:
+    try:
+        directory = await asyncio.to_thread(prepare, name, default_cache())
+        if directory not in loaded:
+            loaded[directory] = await load_model(settings, directory, budget)
+    except ModelError as error:
+        raise SettingsError(
+            f"{name}, which the settings name for the {role} role, cannot be used: {error}"
+        ) from error
+    return loaded[directory]
+
+
+async def load_model(
+    settings: Settings, directory: Path, budget: ThreadBudget | None = None, term: int = 0
+) -> ServedModel:
+    """Load the release in a directory with the settings' options. Raises ModelError."""
+    model = await ServedModel.load(
+        directory,
+        device=settings.device,
+        threads=settings.threads,
+        precision=settings.precision,
+        memory_gb=settings.device_memory_gb,
+        system=settings.system_prompt,
+        budget=budget,
+        term=term,
+    )
+    _warn_of_a_narrow_window(model, settings)
+    return model
+
+
+def _warn_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:
+    longest = model.longest_passage(settings.generation.max_tokens)
+    if longest < settings.segments.max_characters:
+        log.warning(
+            "%s has a context window of %s tokens, which holds passages of about %s characters: "
+            "longer ones (segments.max_characters is %s) will be rejected as prompt_too_long",
+            model.release,
+            f"{model.engine.context_window:,}",
+            f"{longest:,}",
+            f"{settings.segments.max_characters:,}",
+        )

@@ -1,0 +1,68 @@
+"""Runs stages of a worker, each until its task is cancelled: then it drains and commits."""
+
+import asyncio
+from typing import NoReturn
+
+from streams.kafka.writer import KafkaWriter
+from streams.settings import Settings
+from streams.stages.faust_app import StageApp
+from streams.stages.metrics import Metrics
+from streams.stages.offsets import Gates
+from streams.stages.stage import AgentOf, Stage
+from streams.stages.topology import StageSpec
+
+_DRAIN_SECONDS = 30.0
+_WATCH_SECONDS = 0.1
+
+
+class StageRunner:
+    """Makes stages that share one writer, runs them, and watches for what ends one."""
+
+    def __init__(self, settings: Settings, writer: KafkaWriter, measures: Metrics) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._measures = measures
+        self._running: set[StageApp] = set()
+        self._failure: BaseException | None = None
+
+    def app(self, spec: StageSpec, agent_of: AgentOf, group: str | None = None) -> StageApp:
+        """Make a stage. ``group`` is its consumer group, by default that of its name."""
+        gates, policy = Gates(), spec.policy(self._settings)
+        stage = Stage(
+            spec.name,
+            spec.decode,
+            agent_of,
+            self._writer,
+            gates,
+            self._fail,
+            policy,
+            self._measures,
+        )
+        return StageApp(stage, spec.source, gates, self._settings.kafka, group)
+
+    async def run(self, app: StageApp) -> None:
+        """Run a stage until this is cancelled. Then drain, commit and leave the consumer group."""
+        self._running.add(app)
+        try:
+            await app.start()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._running.discard(app)
+            await app.stop(_DRAIN_SECONDS)
+
+    async def watch(self) -> NoReturn:
+        """Wait for the first error that ends a stage, and raise it."""
+        while True:
+            for app in self._running:
+                if app.crash_reason is not None:
+                    self._fail(app.crash_reason)
+            self.check()
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    def check(self) -> None:
+        """Raise the first error that ended a stage, if there was one."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
