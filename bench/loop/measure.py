@@ -20,7 +20,7 @@ from models.engine import chosen_precision
 from models.evaluation.measure import expected_ratings, losses
 from models.evaluation.rouge import rouge_l, words
 from models.export.likelihood import GraphScorer
-from models.house.recovery import Recovery
+from models.house.ranking import InstructionRanking
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.prompts.templates import BOTH_TAGS, SEED_TAG
@@ -100,7 +100,11 @@ def recover(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
         block = pairs[start : start + choices]
         missing = choices - len(block)
         filled = [*block, *pairs[start - missing : start]] if missing else block
-        first += Recovery.measure(reader, prompter, filled).first_of(choices)[: len(block)].tolist()
+        first += (
+            InstructionRanking.measure(reader, prompter, filled)
+            .first_of(choices)[: len(block)]
+            .tolist()
+        )
     return first
 
 

@@ -1,8 +1,8 @@
-"""One response under several instructions, each with its own rating, in one pass.
+"""Trains the ratings of several instructions for one response in one pass.
 
-The response is by far the longest part, so reading it once for a true and three wrong instructions
-gives four ratings for little more than the price of one. The branches share the response's
-positions and do not see each other.
+The response is by far the longest part, so one pass over it with a true and three wrong
+instructions gives four ratings for little more than the cost of one. Each instruction is a branch
+after the shared response. Branches have the same positions and do not attend to each other.
 """
 
 import itertools
@@ -17,20 +17,19 @@ from models.seeds.grades import GradedPair
 
 @dataclass(frozen=True, slots=True)
 class ContrastSequence(TrainingSequence):
-    """A shared prompt followed by branches. ``ends[0]`` is where the prompt ends, ``ends[k]`` where
-    branch k does.
-    """
+    """A shared prompt followed by branches."""
 
     ends: tuple[int, ...]
+    """``ends[0]`` is the end of the prompt, ``ends[k]`` that of branch k, both exclusive."""
 
 
 def contrast(maker: SequenceMaker, graded: Sequence[GradedPair]) -> ContrastSequence:
-    """The ratings of pairs that share a response and a context. A 5's instruction is a target too;
-    it must come first.
+    """Return one sequence with the ratings of pairs that share response and context.
 
-    Only the first branch follows the prompt in ``ids``, so only its first token can be predicted
-    from the prompt. Its rating weighs as much as those of all rivals together: a model that has
-    learnt nothing yet should not say 1.
+    If the first pair has grade 5, its instruction is a target too. Only the first branch follows
+    the prompt directly in ``ids``, so only its first token can be predicted from the prompt. The
+    rating of the first pair has the weight of all others together: otherwise an untrained model
+    learns to rate everything low.
     """
     shared = graded[0].pair
     prompt = len(maker.prompter.backward(shared.response, shared.context))
@@ -50,8 +49,9 @@ def contrast(maker: SequenceMaker, graded: Sequence[GradedPair]) -> ContrastSequ
 
 
 def layout(batch: Sequence[TrainingSequence], length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions, int64 [rows, length], and what each token may see, bool [rows, 1, length,
-    length].
+    """Return positions, int64 [rows, length], and mask, bool [rows, 1, length, length].
+
+    The mask is True where a token attends to another.
     """
     positions = torch.arange(length).repeat(len(batch), 1)
     branches = torch.zeros(len(batch), length, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""What the house model reads: human pairs, passages of documentation, and how often each comes."""
+"""Training data of the house model: human pairs and passages of documentation."""
 
 import hashlib
 import json
@@ -22,17 +22,15 @@ from schemas.errors import TrainingError
 T = TypeVar("T")
 
 _SHORTEST_RESPONSE = 60
-"""Characters below which a response says too little to recover its instruction from."""
+"""Characters below which a response is too short to infer its instruction from."""
 _SEED_TAG_SHARE = 0.7
-"""Share of forward sequences under the tag of human data; the rest stand under both tags, as at
-inference.
-"""
+"""Share of forward sequences with the tag of human data; others have both tags, as at inference."""
 _COMMON_HEADING = 10
-"""A heading that stands over so many passages ("Examples", "Notes") names no subject."""
+"""Number of passages from which a heading ("Examples", "Notes") names no subject."""
 
 
 def read_pairs(file: Path) -> list[Pair]:
-    """Rows of a Dolly-format JSONL file as pairs, in file order."""
+    """Read the rows of a Dolly-format JSONL file as pairs, in file order."""
     rows = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     return [
         Pair(row["instruction"].strip(), row["response"].strip(), row["context"].strip())
@@ -42,15 +40,15 @@ def read_pairs(file: Path) -> list[Pair]:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Documentation as pairs of a heading and the passage under it, split by document."""
+    """Documentation as pairs of a heading and its passage, split by document."""
 
     training: list[Pair]
     held_out: list[Pair]
-    """Shuffled, so that a few from either end are of many documents."""
+    """Shuffled, so that a few from either end are from many documents."""
 
     @classmethod
     def read(cls, file: Path, held_out: float) -> "Passages":
-        """Lines of ``backstream segment``: objects with ``source``, ``headings`` and ``text``."""
+        """Read the output of ``backstream segment``: ``source``, ``headings`` and ``text``."""
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         headings = Counter(row["headings"][-1] for row in rows if row["headings"])
         training: list[Pair] = []
@@ -67,37 +65,40 @@ class Passages:
 def sequences(
     recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], passages: Sequence[Pair]
 ) -> Iterator[TrainingSequence]:
-    """The sequences of phase ``index`` without end, each epoch shuffled and graded anew; the same
-    for the same seed.
+    """Yield the sequences of phase ``index`` without end, the same for the same seed.
+
+    Each epoch is shuffled and graded again.
     """
     phase = recipe.phases[index]
-    # A seed of its own for each phase: with one for all, short phases would read the same beginning
-    # of the data again.
+    # Each phase has its own seed: with one for all, short phases would see the same beginning of
+    # the data again.
     generator = random.Random(recipe.seed + index)
     maker = SequenceMaker(prompter, recipe.prompt_weight, recipe.rating_weight)
-    reader = SequenceMaker(prompter, 1.0)
+    text_maker = SequenceMaker(prompter, 1.0)
     grader = Grader(pairs, generator)
     answers = [pair for pair in pairs if len(pair.response) >= _SHORTEST_RESPONSE]
-    # A context that answers a question is a passage in the voice of an encyclopaedia: closest to
-    # the stream's documents.
+    # A context that answers a question is a passage in the style of an encyclopaedia, which is
+    # close to the stream's documents.
     answers += [
         Pair(pair.instruction, pair.context) for pair in pairs if 300 <= len(pair.context) <= 3000
     ]
-    # A question over a passage is answered by it. Other headings teach the model to write headings
-    # (docs/decisions/0010-house-model-data.md).
+    # A heading that is a question is answered by its passage. Other headings train the model to
+    # write headings (docs/decisions/0010-house-model-data.md).
     answers += [pair for pair in passages if pair.instruction.endswith("?")]
-    backward, forward, reading = (_shuffled(each, generator) for each in (answers, pairs, passages))
+    backward, forward, documentation = (
+        _shuffled(each, generator) for each in (answers, pairs, passages)
+    )
     while True:
         draw = generator.random()
         if draw < phase.passages:
-            sequence = reader.text(next(reading).response)
+            sequence = text_maker.text(next(documentation).response)
         elif draw < phase.passages + phase.forward:
             sequence = maker.forward(
                 next(forward), SEED_TAG if generator.random() < _SEED_TAG_SHARE else BOTH_TAGS
             )
         elif draw < phase.passages + phase.forward + phase.rated:
             graded = grader.draw(next(backward), generator.choice(recipe.grades))
-            sequence = contrast(maker, [graded, *grader.negatives(graded, recipe.rivals)])
+            sequence = contrast(maker, [graded, *grader.negatives(graded, recipe.negatives)])
         else:
             answered = next(backward)
             if generator.random() < phase.shortened:
@@ -110,15 +111,15 @@ def sequences(
 def training_batches(
     recipe: Recipe, index: int, prompter: Prompter, pairs: Sequence[Pair], passages: Sequence[Pair]
 ) -> Iterator[list[TrainingSequence]]:
-    """The sequences of a phase in batches of like length."""
+    """Yield the sequences of a phase in batches of similar length."""
     return batches(sequences(recipe, index, prompter, pairs, passages), recipe.batch_tokens)
 
 
 def _shuffled(items: Sequence[T], generator: random.Random) -> Iterator[T]:
     if not items:
         raise TrainingError(
-            "the data have nothing for one of the roles: pairs, responses of 60 characters, "
-            "or passages"
+            "the data lacks pairs, responses of at least 60 characters, or passages: all three are "
+            "needed"
         )
     while True:
         yield from generator.sample(items, len(items))

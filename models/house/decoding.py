@@ -1,7 +1,7 @@
-"""A small search for the house model's decoding: ``python -m models.house.decoding --data ...
---documentation ...``.
+"""Compares decoding settings of the house model.
 
-Prints a table, best first. The rows are held out, and others than those of the card's figures.
+``python -m models.house.decoding --data ... --documentation ...`` prints a table, best first. The
+rows are held out, and other ones than those of the card's metrics.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from models.engine import Sampling
 from models.evaluation.rouge import rouge_l, words
 from models.house.data import Passages, read_pairs
 from models.house.settings import Recipe
-from models.house.writing import Written, write
+from models.house.writing import RatedInstruction, write_and_rate
 from models.releases.catalogue import default_cache, prepare
 from models.releases.checkpoints import HOUSE
 
@@ -29,33 +29,35 @@ _SAMPLED = [
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one way of decoding gives. Shares are of all instructions, 0 to 1."""
+class DecodingMetrics:
+    """Metrics of one decoding setting. Shares are of all instructions, 0 to 1."""
 
     rouge: float
     """Mean ROUGE-L F1 with the true instruction, on the instruction data."""
-    fit: float
-    """Share that ends as a sentence and repeats no phrase, on the documentation."""
+    usable: float
+    """Share that ends as a sentence and repeats no phrase, on documentation."""
     distinct: float
-    """Share of different instructions, on the documentation."""
+    """Share of distinct instructions, on documentation."""
     rating: float
-    """Mean rating by the model itself, on the documentation."""
+    """Mean rating by the model itself, on documentation."""
 
     @property
-    def merit(self) -> float:
-        """What the search maximises."""
-        return self.rouge * self.fit * self.distinct
+    def score(self) -> float:
+        """The value by which settings are sorted."""
+        return self.rouge * self.usable * self.distinct
 
 
-def outcome(of_pairs: Sequence[Written], of_documentation: Sequence[Written]) -> Outcome:
-    """The figures of one way of decoding."""
+def decoding_metrics(
+    of_pairs: Sequence[RatedInstruction], of_documentation: Sequence[RatedInstruction]
+) -> DecodingMetrics:
+    """Return the metrics of one decoding setting."""
     texts = [each.instruction.casefold() for each in of_documentation]
-    return Outcome(
+    return DecodingMetrics(
         rouge=sum(
             rouge_l(words(each.instruction), words(each.pair.instruction)) for each in of_pairs
         )
         / len(of_pairs),
-        fit=sum(each.well_formed and not each.repeats for each in of_documentation) / len(texts),
+        usable=sum(each.well_formed and not each.repeats for each in of_documentation) / len(texts),
         distinct=len(set(texts)) / len(texts),
         rating=sum(each.rating for each in of_documentation) / len(texts),
     )
@@ -68,7 +70,7 @@ def main() -> None:
         "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
     )
     parser.add_argument("--model", default=HOUSE)
-    parser.add_argument("--rows", type=int, default=100, help="of each kind")
+    parser.add_argument("--rows", type=int, default=100, help="pairs, and as many passages")
     arguments = parser.parse_args()
     recipe = Recipe()
     release = prepare(arguments.model, default_cache())
@@ -81,18 +83,18 @@ def main() -> None:
     ]
     found = []
     for sampling in (*_GREEDY, *_SAMPLED):
-        of_pairs = asyncio.run(write(release, pairs, sampling))
-        of_documentation = asyncio.run(write(release, chosen, sampling))
-        found.append((outcome(of_pairs, of_documentation), sampling))
+        of_pairs = asyncio.run(write_and_rate(release, pairs, sampling))
+        of_documentation = asyncio.run(write_and_rate(release, chosen, sampling))
+        found.append((decoding_metrics(of_pairs, of_documentation), sampling))
     print(
-        "| temperature | top-p | repetition penalty | ROUGE-L | fit | distinct | rating | "
+        "| temperature | top-p | repetition penalty | ROUGE-L | usable | distinct | rating | "
         "product |\n|" + "---|" * 8
     )
-    for each, sampling in sorted(found, key=lambda pair: pair[0].merit, reverse=True):
+    for each, sampling in sorted(found, key=lambda pair: pair[0].score, reverse=True):
         print(
             f"| {sampling.temperature} | {sampling.top_p} | {sampling.repetition_penalty} | "
-            f"{each.rouge:.3f} | {each.fit:.2f} "
-            f"| {each.distinct:.2f} | {each.rating:.2f} | {each.merit:.3f} |"
+            f"{each.rouge:.3f} | {each.usable:.2f} "
+            f"| {each.distinct:.2f} | {each.rating:.2f} | {each.score:.3f} |"
         )
 
 

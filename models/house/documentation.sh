@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs Debian's documentation packages and cuts them into the passages that the house model reads:
+# Installs Debian's documentation packages and cuts them into the passages for the house model:
 #   models/house/documentation.sh work/passages.jsonl
-# Needs Debian or a child of it, and the right to install packages. Nothing of it is committed.
+# Needs Debian or a derivative, and the right to install packages. The output is not committed.
 set -euo pipefail
 backstream=$(realpath .venv/bin/backstream)
 output=$(realpath "${1:?the file to write}")
@@ -9,7 +9,7 @@ apt-get install --yes --no-install-recommends \
     python3.11-doc postgresql-doc-15 git-doc debian-handbook apache2-doc perl-doc python-django-doc perl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Names are relative: which documents are held out is chosen by the hash of the name, and must be so on every machine.
+# Names are relative, because documents are held out by the hash of their names.
 mkdir "$work/root" "$work/pod"
 ln -s /usr "$work/root/usr"
 cd "$work/root"

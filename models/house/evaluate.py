@@ -1,9 +1,9 @@
-"""Held-out figures of the house model, with 95% intervals; writes them into its card.
+"""Measures the house model on held-out data, and writes the metrics into its card.
 
 ``python -m models.house.evaluate --data dolly.jsonl --documentation passages.jsonl``
 
-The rows are the last of the data and the passages are chosen by hash: no phase of the recipe trains
-on either.
+The rows are the last ones of the data, and the passages are chosen by hash. No phase of the recipe
+trains on them. Every metric has a 95% bootstrap interval.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from models.evaluation.metrics import auc
 from models.export.likelihood import GraphScorer
 from models.house.card import render
 from models.house.data import Passages, read_pairs
-from models.house.recovery import Recovery
+from models.house.ranking import InstructionRanking
 from models.house.settings import Recipe
-from models.house.writing import Written, write
+from models.house.writing import RatedInstruction, write_and_rate
 from models.prompts.layout import Prompter
 from models.prompts.templates import SEED_TAG
 from models.releases.catalogue import default_cache, prepare
@@ -33,37 +33,38 @@ from models.seeds.pairs import Pair
 
 
 def mean(values: np.ndarray) -> Estimate:
-    """The mean with its interval."""
+    """Return the mean with its bootstrap interval."""
     return bootstrap_interval(lambda rows: float(values[rows].mean()), len(values))
 
 
-def recovery_figures(
+def ranking_metrics(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Estimate]:
-    """Instruction NLL with, without and with another response; how often the true instruction is
-    first.
+    """Return instruction NLLs and how often the true instruction ranks first.
+
+    The NLLs are given the response, no response, and another response.
     """
-    found = Recovery.measure(model, prompter, pairs)
+    found = InstructionRanking.measure(model, prompter, pairs)
 
     def per_token(nats: np.ndarray) -> Estimate:
         return bootstrap_interval(
             lambda rows: nats[rows].sum() / found.tokens[rows].sum(), len(pairs)
         )
 
-    figures = {
+    metrics = {
         "instruction_nll": per_token(found.own),
-        "instruction_nll_without_response": per_token(found.alone),
+        "instruction_nll_without_response": per_token(found.unconditional),
         "instruction_nll_other_response": per_token(found.other),
     }
     for count in (10, 100):
-        figures[f"first_of_{count}"] = mean(found.first_of(count))
-    return figures
+        metrics[f"first_of_{count}"] = mean(found.first_of(count))
+    return metrics
 
 
-def response_figures(
+def response_metrics(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Estimate]:
-    """Response NLL given the instruction."""
+    """Return the response NLL given the instruction."""
     targets = [prompter.target(pair.response) for pair in pairs]
     prompts = [prompter.forward(pair.instruction, pair.context, SEED_TAG) for pair in pairs]
     nats = np.array(
@@ -77,11 +78,12 @@ def response_figures(
     }
 
 
-def rating_figures(
+def rating_metrics(
     model: GraphScorer, prompter: Prompter, pairs: Sequence[Pair]
 ) -> dict[str, Estimate]:
-    """Rating AUC against random, hard and borrowing mismatches, and the mean rating of each
-    grade.
+    """Return the mean rating of each grade, and the rating AUC against three kinds of negatives.
+
+    These are random, lexical and borrowed-words negatives.
     """
     grader = Grader(pairs, random.Random(0))
 
@@ -90,20 +92,17 @@ def rating_figures(
         return np.array([model.rating(prompt, prompter.digit_ids) for prompt in prompts])
 
     true = rate(pairs)
-    strangers = [*pairs[1:], pairs[0]]
-    random_ones = rate(
-        [
-            Pair(other.instruction, pair.response)
-            for pair, other in zip(pairs, strangers, strict=True)
-        ]
+    shifted = [*pairs[1:], pairs[0]]
+    random_negatives = rate(
+        [Pair(other.instruction, pair.response) for pair, other in zip(pairs, shifted, strict=True)]
     )
     hard, borrowed = (
         rate([Pair(make(pair), pair.response) for pair in pairs])
         for make in (grader.lexical_negative, grader.borrowed_words_negative)
     )
-    figures = {
+    metrics = {
         "auc_random": bootstrap_interval(
-            lambda rows: auc(true[rows], random_ones[rows]), len(pairs)
+            lambda rows: auc(true[rows], random_negatives[rows]), len(pairs)
         ),
         "auc_hard": bootstrap_interval(lambda rows: auc(true[rows], hard[rows]), len(pairs)),
         "auc_borrowed": bootstrap_interval(
@@ -111,25 +110,23 @@ def rating_figures(
         ),
     }
     for grade in (5, 4, 3, 2, 1):
-        figures[f"mean_rating_of_grade_{grade}"] = mean(
+        metrics[f"mean_rating_of_grade_{grade}"] = mean(
             rate([grader.draw(pair, grade).pair for pair in pairs])
         )
-    return figures
+    return metrics
 
 
-def writing_figures(written: Sequence[Written]) -> dict[str, Estimate]:
-    """Shares of instructions for passages of documentation that are distinct, well-formed and
-    without repetition.
-    """
+def writing_metrics(written: Sequence[RatedInstruction]) -> dict[str, Estimate]:
+    """Return shares of instructions that are distinct, well-formed, not repetitive, rated 4."""
     texts = [each.instruction.casefold() for each in written]
     shares = {
         "well_formed": np.array([each.well_formed for each in written]),
         "without_repetition": np.array([not each.repeats for each in written]),
         "rated_4_or_better": np.array([each.rating >= 4 for each in written]),
     }
-    figures = {name: mean(share) for name, share in shares.items()}
+    metrics = {name: mean(share) for name, share in shares.items()}
     distinct = len(set(texts)) / len(texts)
-    return {"distinct": (distinct, distinct, distinct), **figures}
+    return {"distinct": (distinct, distinct, distinct), **metrics}
 
 
 def main() -> None:
@@ -139,14 +136,14 @@ def main() -> None:
         "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
     )
     parser.add_argument("--checkpoint", type=Path, default=HOUSE_CHECKPOINT)
-    parser.add_argument("--rows", type=int, default=200, help="held-out pairs; 100 at the least")
+    parser.add_argument("--rows", type=int, default=200, help="held-out pairs, at least 100")
     parser.add_argument(
         "--passages", type=int, default=500, help="held-out passages of documentation"
     )
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--top-p", type=float, default=0.9)
     parser.add_argument("--repetition-penalty", type=float, default=1.3)
-    parser.add_argument("--card", type=Path, help="write figures and samples into this card")
+    parser.add_argument("--card", type=Path, help="write metrics and samples into this card")
     arguments = parser.parse_args()
     recipe = Recipe()
     name = HOUSE if arguments.checkpoint == HOUSE_CHECKPOINT else str(arguments.checkpoint)
@@ -164,28 +161,28 @@ def main() -> None:
         repetition_penalty=arguments.repetition_penalty,
         max_tokens=64,
     )
-    figures: dict[str, dict[str, Estimate]] = {}
-    samples: tuple[list[Written], list[Written]] = ([], [])
+    metrics: dict[str, dict[str, Estimate]] = {}
+    samples: tuple[list[RatedInstruction], list[RatedInstruction]] = ([], [])
     for precision in (Precision.INT8, Precision.FP32):
         model, prompter = GraphScorer(release, precision), Prompter.load(release)
-        of_documentation = asyncio.run(write(release, chosen, sampling, precision))
-        figures[precision] = {
-            **recovery_figures(model, prompter, pairs),
-            **response_figures(model, prompter, pairs),
-            **rating_figures(model, prompter, pairs),
-            **writing_figures(of_documentation),
+        of_documentation = asyncio.run(write_and_rate(release, chosen, sampling, precision))
+        metrics[precision] = {
+            **ranking_metrics(model, prompter, pairs),
+            **response_metrics(model, prompter, pairs),
+            **rating_metrics(model, prompter, pairs),
+            **writing_metrics(of_documentation),
         }
         samples = (
             of_documentation[:20],
-            asyncio.run(write(release, pairs[:20], sampling, precision)),
+            asyncio.run(write_and_rate(release, pairs[:20], sampling, precision)),
         )
     rounded = {
         precision: {name: [round(v, 4) for v in figure] for name, figure in all_.items()}
-        for precision, all_ in figures.items()
+        for precision, all_ in metrics.items()
     }
     print(json.dumps(rounded, indent=2))
     if arguments.card:
-        render(arguments.card, figures, *samples)
+        render(arguments.card, metrics, *samples)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Draws the loss of a training run: ``python -m models.house.plot work/house/log.jsonl
-models/house/loss.svg``.
+"""Plots the loss of a training run.
+
+``python -m models.house.plot work/house/log.jsonl models/house/loss.svg``
 """
 
 import json
@@ -17,10 +18,10 @@ from models.house.settings import Recipe
 
 
 def draw(log: Path, picture: Path) -> None:
-    """The training loss by tokens, and where the phases begin.
+    """Plot the training loss by tokens, with the beginnings of the phases.
 
-    The loss is a moving mean over a phase's own mix, so it jumps where another begins, and is no
-    held-out figure.
+    The loss is a moving mean over the phase's own mix of sequences, so it jumps between phases. It
+    is not a held-out metric.
     """
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     phases = Recipe().phases

@@ -1,15 +1,15 @@
-"""Trains the house model, from its data to a release directory; resumable, one command.
+"""Trains the house model, from its data to a release directory. Resumable.
 
-``python -m models.house.train --data dolly.jsonl --documentation passages.jsonl``, the passages
-being what ``models/house/documentation.sh`` wrote.
+``python -m models.house.train --data dolly.jsonl --documentation passages.jsonl``; the passages are
+the output of ``models/house/documentation.sh``.
 
 Optimisers: Muon (torch.optim.Muon) on the matrices inside the layers, AdamW on the rest.
 """
 
 import os
 
-# Some virtual machines claim AMX and are killed by it inside Muon's bf16 products; this must
-# precede torch.
+# Some virtual machines report AMX, but the process is killed (SIGILL) when Muon's bf16 products use
+# it. This must be set before torch is imported.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 import argparse
@@ -39,14 +39,18 @@ from models.releases.catalogue import default_cache, prepare
 from models.seeds.pairs import Pair
 
 _THIN = 5
-"""Of the documentation, every fifth text teaches the tokenizer: about as much as there is of the
-instruction data.
+"""The tokenizer is trained on every fifth text of the documentation.
+
+That is about as much text as the instruction data has.
 """
 _END, _PAD = "<|end|>", "<|pad|>"
 
 
 def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> None:
-    """Write a byte-level BPE tokenizer whose digits stand alone, so that a rating is one token."""
+    """Train a byte-level BPE tokenizer with a token for each digit, and save it.
+
+    A rating is then one token.
+    """
     tokenizer = Tokenizer(tokenizer_models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -77,8 +81,10 @@ def train_tokenizer(recipe: Recipe, texts: Sequence[str], directory: Path) -> No
 
 
 def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
-    """A Qwen3-shaped decoder with random weights; what a layer adds to its input is nothing at
-    first.
+    """Build a Qwen3 decoder with random weights.
+
+    The output projections of its layers are zero, so that at first a layer adds nothing to its
+    input.
     """
     torch.manual_seed(recipe.seed)
     end = prompter.stop_ids[0]
@@ -105,8 +111,9 @@ def build_model(recipe: Recipe, prompter: Prompter) -> Qwen3ForCausalLM:
 
 
 def add_dropout(model: Qwen3ForCausalLM) -> torch.nn.Dropout:
-    """Dropout of what is embedded and of what each layer adds, which transformers' decoders lack;
-    returned to set its share.
+    """Add dropout to the embeddings and to each layer's residual outputs.
+
+    Decoders of transformers lack it. Returns the module, to set its probability.
     """
     dropout = torch.nn.Dropout(0.0)
     layers = model.model.layers
@@ -119,7 +126,7 @@ def add_dropout(model: Qwen3ForCausalLM) -> torch.nn.Dropout:
 
 
 class Optimisers:
-    """Muon and AdamW behind one rate: warm up, hold, then fall to zero in a straight line."""
+    """Muon and AdamW under one schedule: warm up, hold, fall to zero linearly."""
 
     def __init__(self, recipe: Recipe, model: Qwen3ForCausalLM) -> None:
         self._recipe = recipe
@@ -133,8 +140,9 @@ class Optimisers:
         self._rates = [recipe.matrix_rate, recipe.vector_rate]
 
     def step(self, done: float, decay: float) -> None:
-        """One update, ``done`` being the finished share of the phase and ``decay`` the share in
-        which the rates fall.
+        """Update the weights.
+
+        ``done`` is the finished share of the phase, ``decay`` the share in which the rates fall.
         """
         factor = min(1.0, done / self._recipe.warm_up + 0.01, (1.0 - done) / decay)
         for optimiser, rate in zip(self._both, self._rates, strict=True):
@@ -152,8 +160,9 @@ class Optimisers:
 
 
 def batch_loss(model: Qwen3ForCausalLM, batch: Sequence[TrainingSequence]) -> torch.Tensor:
-    """Weighted mean cross-entropy. Padding stands on the right, so a batch without branches needs
-    no mask.
+    """Return the weighted mean cross-entropy.
+
+    Padding is on the right, so a batch without branches needs no mask.
     """
     ids, weights = pad(batch)
     positions, mask = (
@@ -177,12 +186,12 @@ def train_step(
     done: float,
     decay: float,
 ) -> float:
-    """One update on a batch; returns its loss. ``done`` and ``decay`` are as in
-    ``Optimisers.step``.
+    """Update the weights on a batch, and return its loss.
+
+    ``done`` and ``decay`` are those of ``Optimisers.step``.
     """
-    with torch.autocast(
-        "cpu", torch.bfloat16
-    ):  # weights and optimisers stay fp32; 1.8 times as fast on AVX512-BF16
+    # Weights and optimisers stay fp32; 1.8 times as fast on AVX512-BF16.
+    with torch.autocast("cpu", torch.bfloat16):
         loss = batch_loss(model, batch)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -191,19 +200,20 @@ def train_step(
 
 
 @dataclass
-class Progress:
-    """Where a run stands; saved with each checkpoint. ``tokens`` and ``batches`` are of the phase,
-    ``seconds`` of the run.
-    """
+class TrainingProgress:
+    """Progress of a run, saved with each checkpoint."""
 
     phase: int = 0
     tokens: int = 0
+    """Of the phase."""
     batches: int = 0
+    """Of the phase."""
     seconds: float = 0.0
+    """Of the run."""
 
 
 def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
-    """Run or resume the recipe; returns the checkpoint's directory, ``work/checkpoint``."""
+    """Run or resume the recipe; return the directory of the checkpoint, ``work/checkpoint``."""
     pairs = read_pairs(data)[: -recipe.held_out]
     passages = Passages.read(documentation, recipe.held_out_passages).training
     checkpoint, state_file, log = work / "checkpoint", work / "state.pt", work / "log.jsonl"
@@ -212,13 +222,13 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
     prompter = Prompter.load(checkpoint)
     model = build_model(recipe, prompter)
     dropout, optimisers = add_dropout(model), Optimisers(recipe, model)
-    progress = Progress()
+    progress = TrainingProgress()
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
         torch.set_rng_state(state["random"])
-        progress = Progress(**state["progress"])
+        progress = TrainingProgress(**state["progress"])
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {len(pairs):,} pairs, {len(passages):,} passages, {progress}")
     model.train()
@@ -227,9 +237,7 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
         phase = recipe.phases[progress.phase]
         dropout.p = phase.dropout
         stream = training_batches(recipe, progress.phase, prompter, pairs, passages)
-        for _ in range(
-            progress.batches
-        ):  # the stream is seeded: passing over what was seen puts it where it was
+        for _ in range(progress.batches):  # the stream is seeded, so skipping restores its position
             next(stream)
         average = None
         while progress.tokens < phase.tokens:
@@ -246,7 +254,7 @@ def train(recipe: Recipe, data: Path, documentation: Path, work: Path) -> Path:
             if time.monotonic() - saved > recipe.checkpoint_minutes * 60:
                 _save_state(state_file, model, optimisers, progress)
                 saved = time.monotonic()
-        progress = Progress(phase=progress.phase + 1, seconds=progress.seconds)
+        progress = TrainingProgress(phase=progress.phase + 1, seconds=progress.seconds)
         _save_state(state_file, model, optimisers, progress)
     model.to(dtype=torch.float16).save_pretrained(checkpoint)
     return checkpoint
@@ -259,7 +267,7 @@ def _log(file: Path, line: dict[str, Any]) -> None:
 
 
 def _save_state(
-    file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: Progress
+    file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: TrainingProgress
 ) -> None:
     beside = file.with_suffix(".new")
     parts = {

@@ -1,6 +1,4 @@
-"""What the model writes for passages, through the engine that serves it, and how often that is fit
-to keep.
-"""
+"""Writes and rates instructions with the engine, and checks their form."""
 
 import asyncio
 import re
@@ -14,21 +12,21 @@ from models.serving.served_model import ServedModel
 from schemas.errors import PromptTooLong
 
 _PHRASE = 4
-"""Words that make a phrase: an instruction that says one twice repeats itself."""
+"""Words of a phrase: an instruction that has a phrase twice repeats itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An instruction that the model wrote for a response, and its own rating of the two."""
+class RatedInstruction:
+    """An instruction that the model wrote for a response, with its own rating of the pair."""
 
     pair: Pair
-    """The response and the true instruction; for a passage of documentation, its heading."""
+    """The response and the true instruction, or the heading of a passage of documentation."""
     instruction: str
     rating: float
 
     @property
     def well_formed(self) -> bool:
-        """Whether it ends as a sentence does."""
+        """Whether it ends in a full stop or a question mark."""
         return self.instruction.endswith((".", "?"))
 
     @property
@@ -39,14 +37,14 @@ class Written:
         return len(set(phrases)) < len(phrases)
 
 
-async def write(
+async def write_and_rate(
     release: Path, pairs: Sequence[Pair], sampling: Sampling, precision: str = "auto"
-) -> list[Written]:
-    """An instruction and a rating for each response that fits the context window, in order."""
+) -> list[RatedInstruction]:
+    """Write and rate an instruction for each response that fits the context window, in order."""
     served = await ServedModel.load(release, precision=precision)
     try:
 
-        async def one(number: int, pair: Pair) -> Written | None:
+        async def one(number: int, pair: Pair) -> RatedInstruction | None:
             try:
                 written = await served.write_instruction(
                     str(number), pair.response, pair.context or None, sampling
@@ -54,7 +52,7 @@ async def write(
                 rating = await served.rate(written.instruction, pair.response, pair.context or None)
             except PromptTooLong:
                 return None
-            return Written(pair, written.instruction, rating.score)
+            return RatedInstruction(pair, written.instruction, rating.score)
 
         found = await asyncio.gather(*(one(number, pair) for number, pair in enumerate(pairs)))
     finally:

@@ -93,7 +93,7 @@ def test_the_stream_repeats_keeps_within_the_longest_and_differs_by_phase(
     assert max(len(sequence.ids) for sequence in first) <= 900
     rated = [sequence for sequence in first if isinstance(sequence, ContrastSequence)]
     assert 0 < len(rated) < len(first)
-    assert {len(sequence.ends) for sequence in rated} == {2 + recipe.rivals}
+    assert {len(sequence.ends) for sequence in rated} == {2 + recipe.negatives}
     assert len({sequence.ids[0] for sequence in first}) > 1, "more than one task"
 
 

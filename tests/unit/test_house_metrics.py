@@ -1,4 +1,4 @@
-"""The figures of the house model's card, on a tiny random model: each is what its name says."""
+"""The metrics of the house model's card, on a tiny random model."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from models.evaluation.metrics import auc
 from models.export.graph import build
 from models.export.likelihood import GraphScorer
 from models.house.card import render
-from models.house.evaluate import rating_figures, recovery_figures, response_figures
-from models.house.recovery import Recovery
-from models.house.writing import Written
+from models.house.evaluate import ranking_metrics, rating_metrics, response_metrics
+from models.house.ranking import InstructionRanking
+from models.house.writing import RatedInstruction
 from models.prompts.layout import Prompter
 from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
@@ -44,32 +44,32 @@ def served(checkpoint: Path) -> tuple[GraphScorer, Prompter]:
     return GraphScorer(checkpoint, Precision.FP32, threads=1), Prompter.load(checkpoint)
 
 
-def test_recovery_is_the_nll_of_each_instruction_after_each_response(
+def test_the_ranking_has_the_nll_of_each_instruction_after_each_response(
     checkpoint: Path, served: tuple[GraphScorer, Prompter]
 ) -> None:
     graph, prompter = served
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    found = Recovery.measure(graph, prompter, _PAIRS)
+    found = InstructionRanking.measure(graph, prompter, _PAIRS)
     for row, response in enumerate([*(pair.response for pair in _PAIRS), ""]):
         for column, pair in enumerate(_PAIRS):
             prompt, target = prompter.backward(response), prompter.target(pair.instruction)
             with torch.no_grad():
                 logits = model(torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1]
             expected = -logits.log_softmax(-1).gather(1, torch.tensor(target)[:, None]).sum().item()
-            measured = found.after[row, column] if response else found.alone[column]
+            measured = found.conditional[row, column] if response else found.unconditional[column]
             assert measured == pytest.approx(expected, rel=1e-4)
-    assert found.own.tolist() == [found.after[i, i] for i in range(len(_PAIRS))]
+    assert found.own.tolist() == [found.conditional[i, i] for i in range(len(_PAIRS))]
 
 
-def test_first_of_counts_every_draw_of_rivals() -> None:
+def test_first_of_counts_every_draw_of_others() -> None:
     ones = np.ones(4, int)
-    best = Recovery(
+    best = InstructionRanking(
         np.array([[0.0, 5, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones
     )
     assert best.first_of(2).tolist() == [1.0] * 4
-    same = Recovery(np.full((4, 4), 5.0), np.full(4, 6.0), ones)
+    same = InstructionRanking(np.full((4, 4), 5.0), np.full(4, 6.0), ones)
     assert same.first_of(2).tolist() == [0.0] * 4, "a tie is a loss"
-    second = Recovery(
+    second = InstructionRanking(
         np.array([[3.0, 1, 5, 5], [5, 0, 5, 5], [5, 5, 0, 5], [5, 5, 5, 0]]), np.full(4, 6.0), ones
     )
     assert second.first_of(2)[0] == pytest.approx(2 / 3)
@@ -90,17 +90,17 @@ def test_auc_counts_ties_half() -> None:
     assert auc(np.array([1.0]), np.array([1.0, 0.0])) == 0.75
 
 
-def test_every_figure_has_an_interval_around_it(served: tuple[GraphScorer, Prompter]) -> None:
+def test_every_metric_has_an_interval_around_it(served: tuple[GraphScorer, Prompter]) -> None:
     model, prompter = served
     pairs = _PAIRS * 21  # first of 100 needs a hundred
-    figures = {
-        **recovery_figures(model, prompter, pairs),
-        **response_figures(model, prompter, _PAIRS),
-        **rating_figures(model, prompter, _PAIRS),
+    metrics = {
+        **ranking_metrics(model, prompter, pairs),
+        **response_metrics(model, prompter, _PAIRS),
+        **rating_metrics(model, prompter, _PAIRS),
     }
-    assert all(low <= value <= high for value, low, high in figures.values())
-    assert figures["first_of_100"][0] == 0.0, "the same instruction many times over is never first"
-    assert 1 <= figures["mean_rating_of_grade_5"][0] <= 5
+    assert all(low <= value <= high for value, low, high in metrics.values())
+    assert metrics["first_of_100"][0] == 0.0, "the same instruction many times over is never first"
+    assert 1 <= metrics["mean_rating_of_grade_5"][0] <= 5
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,17 @@ def test_every_figure_has_an_interval_around_it(served: tuple[GraphScorer, Promp
     ],
 )
 def test_what_is_written_is_judged_by_its_form(text: str, well_formed: bool, repeats: bool) -> None:
-    written = Written(_PAIRS[0], text, 3.0)
+    written = RatedInstruction(_PAIRS[0], text, 3.0)
     assert (written.well_formed, written.repeats) == (well_formed, repeats)
 
 
-def test_the_card_keeps_what_stands_around_its_figures(tmp_path: Path) -> None:
+def test_the_card_keeps_the_text_around_its_metrics(tmp_path: Path) -> None:
     card = tmp_path / "CARD.md"
     card.write_text(
         "# Model\n<!-- written by models.house.evaluate -->\nold\n<!-- end -->\nLicence\n",
         encoding="utf-8",
     )
-    written = [Written(Pair("Is it | so?", "A\npassage"), "What <b>?", 4.25)]
+    written = [RatedInstruction(Pair("Is it | so?", "A\npassage"), "What <b>?", 4.25)]
     for _ in range(2):
         render(
             card,
