@@ -1,23 +1,26 @@
 """The generation engine: ``await engine.generate(...)``, ``await engine.rate(...)``.
 
-Reading order: an ``engine`` has one ``replica`` or several, each a thread that runs a ``core``;
-``opening`` makes them, ``routing`` chooses between them, ``budget`` bounds their threads, ``inbox``
-and ``requests`` lead in and out. Our core is ``continuous``, which decides at each step what is
-read and decoded in the rows of ``slots``, with ``prefixes`` that earlier requests left;
-``sampling`` chooses tokens, and ``precision`` the graph. Graphs that are not ours are run in whole
-``batches``: ``scheduler``, ``decoding``, ``session``.
+Reading order:
+
+- ``engine``: what callers use. It has one ``replica`` or several; ``routing`` chooses between them.
+- ``replica``: a thread that runs a ``core``; ``replica_state`` is its life as a table. Requests
+  come in through ``inbox``, and ``thread_budget`` bounds the threads of all engines.
+- ``continuous``: the core of our own graph, a loop of schedule, run, postprocess. ``scheduler``
+  decides, from the ``request_queue`` and the allocator ``kv_slots`` with its ``prefix_cache``;
+  ``onnx_runner`` computes, over ``kv_memory``; ``sampling`` chooses tokens.
+- ``static``: the core of other graphs, which runs whole batches.
+- ``loading``: from a model's files to replicas. ``precision`` names the graphs.
 """
 
-from models.engine.budget import ThreadBudget
 from models.engine.context_window import context_window_of
 from models.engine.engine import Engine
 from models.engine.limits import EngineLimits
-from models.engine.onnx_runner import DECODER_FILE
-from models.engine.precision import PRECISION_FILE, Precision, chosen_precision
-from models.engine.replica import EngineStats
+from models.engine.precision import DECODER_FILE, PRECISION_FILE, Precision, chosen_precision
 from models.engine.requests import Generation
 from models.engine.sampling import DigitProbabilities, Sampling
 from models.engine.static.batch_runner import MODEL_FILE
+from models.engine.stats import EngineStats
+from models.engine.thread_budget import ThreadBudget
 
 __all__ = [
     "DECODER_FILE",

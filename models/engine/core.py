@@ -1,5 +1,6 @@
-"""What a replica's thread runs: a schedule over a session. ``Continuous`` is ours, ``StaticBatching`` serves
-other graphs.
+"""What a replica's thread runs: requests, their schedule, and a model.
+
+``ContinuousBatching`` is the core of our own graph, ``StaticBatching`` that of other graphs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,24 +9,24 @@ from typing import Any, Protocol
 
 from models.engine.requests import AnyRequest
 
-Answered = tuple[AnyRequest, Any]
+CoreOutput = tuple[AnyRequest, Any]
 """A request and its answer, or the EngineError that it failed with."""
 
 
 @dataclass(slots=True)
-class Counts:
-    """What was computed."""
+class ComputeCounts:
+    """What a core computed."""
 
     calls: int = 0
     """Calls of the model."""
-    read_tokens: int = 0
+    prefill_tokens: int = 0
     """Prompt tokens that went through the model."""
     reused_tokens: int = 0
-    """Prompt tokens whose keys and values were there already."""
+    """Prompt tokens whose keys and values came from another request's KV slot."""
 
 
-class Model(Protocol):
-    """What a loaded model tells of itself, whatever graph it runs."""
+class ModelInfo(Protocol):
+    """Properties of a loaded model, whichever graph it runs."""
 
     @property
     def device(self) -> str:
@@ -40,30 +41,30 @@ class Model(Protocol):
         """Number of token ids."""
 
 
-class Core(Protocol):
-    """Requests, waiting and running. All methods belong to the replica's thread."""
+class EngineCore(Protocol):
+    """Requests, waiting and running. All methods are called by the replica's thread."""
 
-    counts: Counts
+    counts: ComputeCounts
 
     @property
-    def model(self) -> Model:
-        """What it computes with."""
+    def model(self) -> ModelInfo:
+        """The model that computes."""
 
     def __len__(self) -> int:
-        """Requests that want another turn."""
+        """Number of requests that need another step."""
 
     def add(self, requests: Sequence[AnyRequest]) -> None:
-        """Take in requests, oldest first."""
+        """Queue requests, oldest first."""
 
     def drop(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
-        """Forget requests that are unwanted; returns those that will not be heard of again."""
+        """Remove unwanted requests. Returns removed requests that will never be answered."""
 
-    def abandon(self) -> list[AnyRequest]:
-        """After a turn that raised: forget what was running; returns its requests without an
-        answer.
-        """
+    def abort_running(self) -> list[AnyRequest]:
+        """Remove the requests that were running when a step raised. Returns them, unanswered."""
 
-    def turn(self) -> Iterator[Answered | None]:
-        """Some of the work; yields answers as they come, and None where the caller may stop. Raises
-        what a call raises.
+    def step(self) -> Iterator[CoreOutput | None]:
+        """Do one step of the work.
+
+        Yields outputs as they are ready, and None where the caller may stop. Raises what a call of
+        the model raises.
         """

@@ -1,4 +1,4 @@
-"""Opens an onnxruntime session on the device that was asked for, quietly."""
+"""Opens an onnxruntime session on the CPU or a GPU."""
 
 import contextlib
 import ctypes
@@ -19,11 +19,11 @@ _ERROR, _FATAL, _WARNING = 3, 4, 2  # onnxruntime's log severities
 def open_session(
     file: Path, device: str, threads: int | None, memory_gb: float | None = None
 ) -> tuple[onnxruntime.InferenceSession, str]:
-    """A session for an ONNX file and its device, ``cpu`` or ``cuda``.
+    """Open an ONNX file. Returns the session and its device, ``cpu`` or ``cuda``.
 
-    ``auto`` is CUDA where a session on it really works, else the CPU. ``threads`` defaults to the
-    CPUs that this process may use. ``memory_gb`` bounds what is taken of a GPU's memory, so that a
-    fine-tuner may share it. Raises ModelError where the file is missing or broken, or where
+    ``auto`` is CUDA where a session on it works, else the CPU. ``threads`` defaults to the CPUs
+    that this process may use. ``memory_gb`` bounds the memory taken of a GPU, so that a fine-tuner
+    may share it. Raises ModelError where the file is missing or broken, or where
     ``cuda`` was asked for and does not work; ValueError for another device or fewer than 1 thread.
     """
     if device not in DEVICES:
@@ -36,17 +36,17 @@ def open_session(
         session, problem = _open_on_cuda(file, options, memory_gb)
         if session is not None:
             return session, "cuda"
-    session = _open_on_cpu(
-        file, options
-    )  # also tells a broken file from a device that does not work
+    # Also where ``cuda`` was asked for: it tells a broken file from a device that does not work.
+    session = _open_on_cpu(file, options)
     if device == "cuda":
         raise ModelError(f"{file} cannot run on cuda: {problem}; use --device cpu, or auto")
     return session, "cpu"
 
 
 def is_cuda_there() -> bool:
-    """Whether CUDA may work: onnxruntime knows it and a driver is installed. Cheap, and no
-    promise.
+    """Whether CUDA may work: onnxruntime is built with it and a driver is installed.
+
+    Cheap. A session on it may still fail.
     """
     return _CUDA in onnxruntime.get_available_providers() and _has_driver()
 
@@ -63,9 +63,9 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin for work starve the Kafka client beside them on a small machine.
+    # Threads that spin starve the Kafka client beside them on a small machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A pattern is kept for each shape of the inputs, and every step of a generation has a new one.
+    # A pattern is kept for each shape of the inputs, and every decode step has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERROR
     return options
@@ -74,9 +74,7 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
 def _open_on_cpu(file: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(file, options, providers=[_CPU], enable_fallback=0)
-    except (
-        Exception
-    ) as error:  # the library has a dozen classes for a bad file and no common base but this
+    except Exception as error:  # onnxruntime has many error classes and no other common base
         raise ModelError(
             f"{file} cannot be loaded as an ONNX model: {error}; export it again"
         ) from error
@@ -85,8 +83,9 @@ def _open_on_cpu(file: Path, options: onnxruntime.SessionOptions) -> onnxruntime
 def _open_on_cuda(
     file: Path, options: onnxruntime.SessionOptions, memory_gb: float | None
 ) -> tuple[onnxruntime.InferenceSession | None, str]:
-    """A session on CUDA, or why there is none. Nothing is printed: a machine without a GPU is not a
-    fault.
+    """A session on CUDA, or None and the reason.
+
+    Prints nothing, because a machine without a GPU is no fault.
     """
     if _CUDA not in onnxruntime.get_available_providers():
         return None, "this onnxruntime is built without CUDA (onnxruntime-gpu has it)"
@@ -94,7 +93,7 @@ def _open_on_cuda(
         return None, "no NVIDIA driver was found"
     onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        # The CUDA libraries may have come from packages; the loader tells what it misses on stdout.
+        # The CUDA libraries may be in packages. The loader prints what is missing on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
         limit = (
@@ -108,12 +107,11 @@ def _open_on_cuda(
         session = onnxruntime.InferenceSession(
             file, options, providers=[(_CUDA, limit), _CPU], enable_fallback=0
         )
-    except Exception as error:  # whatever it is, the CPU is tried next, and judges the file
+    except Exception as error:  # of any kind: the CPU is tried next, and finds a broken file
         return None, str(error)
     finally:
-        onnxruntime.set_default_logger_severity(
-            _WARNING
-        )  # the library's default; it has no way to ask for the present one
+        # The library's default; it has no function that returns the present severity.
+        onnxruntime.set_default_logger_severity(_WARNING)
     if _CUDA not in session.get_providers():
         return None, "onnxruntime could not load its CUDA libraries"
     return session, ""

@@ -1,9 +1,9 @@
 """The engine: a model that generates and rates. Callers of any event loop await their answers.
 
-On a CPU a small model is faster in several *replicas* of one thread each than in one of several
-threads: nothing waits for another's half of a product, and what one reads while the other decodes
-does not compete for the same memory. Replicas share the weights; each has rows and a schedule of its
-own.
+On a CPU a small model is faster in several replicas of one thread each than in one of several
+threads. No thread waits for another's half of a product, and a prefill in one replica does not
+compete for the same memory as the decodes in another. Replicas share the weights; each has KV slots
+and a scheduler of its own.
 """
 
 import asyncio
@@ -12,28 +12,29 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from models.engine.budget import ThreadBudget
 from models.engine.device import is_cuda_there, usable_cpus
 from models.engine.limits import EngineLimits
-from models.engine.loading import Means, own_replicas, plain_replica
-from models.engine.onnx_runner import DECODER_FILE
-from models.engine.precision import Precision, served_precision
-from models.engine.replica import EngineStats, Replica
+from models.engine.loading import Resources, load_replicas, load_static_replica
+from models.engine.precision import DECODER_FILE, Precision, served_precision
+from models.engine.replica import Replica
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.routing import Router
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
+from models.engine.stats import EngineStats
+from models.engine.thread_budget import ThreadBudget
 from schemas.errors import PromptTooLong
 
 
 class Engine:
-    """Generates and rates with one model. Its methods may be called from any thread and any event
-    loop.
+    """Generates and rates with one model.
+
+    Its methods may be called from any thread and any event loop.
     """
 
     def __init__(
         self, replicas: Sequence[Replica], *, precision: Precision = Precision.FP32
     ) -> None:
-        """Over one replica or several, of the same model. They belong to it from here on."""
+        """``replicas`` are one or several of the same model. The engine closes them."""
         self.precision = precision
         self._replicas = replicas
         self._router = Router(len(replicas))
@@ -50,29 +51,28 @@ class Engine:
         limits: EngineLimits | None = None,
         budget: ThreadBudget | None = None,
     ) -> "Engine":
-        """An engine for the graph and the ``config.json`` of a directory: ours where it is there,
-        else the plain one.
+        """Load the graph and the ``config.json`` of a directory.
 
-        ``device`` is ``auto`` (CUDA where it works), ``cpu`` or ``cuda``; ``threads`` defaults to
-        the CPUs that this process may use. ``precision`` is ``auto`` (what the export chose),
-        ``fp32`` or ``int8``; a GPU is given fp16 or fp32, and at most ``memory_gb`` of its memory.
-        Engines that share a ``budget`` compute with no more threads than it has. Raises ModelError
-        where the model, the device or the precision is not usable; ValueError for fewer than 1
-        thread.
+        Our own graph where the directory has one, else the plain one. ``device`` is ``auto`` (CUDA
+        where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this process may
+        use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; on a GPU it is
+        fp16 or fp32, in at most ``memory_gb`` of its memory. Engines that share a ``budget``
+        compute with no more threads than it has. Raises ModelError where the model, the device or
+        the precision is not usable; ValueError for fewer than 1 thread.
         """
         own = (directory / DECODER_FILE).is_file()
         on_cuda = device != "cpu" and is_cuda_there()
         chosen = served_precision(directory, precision, on_cuda=on_cuda) if own else Precision.FP32
-        means = Means(
+        resources = Resources(
             usable_cpus() if threads is None else threads,
             memory_gb,
             limits or EngineLimits(),
             budget,
         )
         replicas = (
-            own_replicas(directory / chosen.file, device, means)
+            load_replicas(directory / chosen.file, device, resources)
             if own
-            else [plain_replica(directory, device, means)]
+            else [load_static_replica(directory, device, resources)]
         )
         return cls(replicas, precision=chosen)
 
@@ -88,7 +88,7 @@ class Engine:
 
     @property
     def replicas(self) -> int:
-        """How many requests compute at the same time, each with its share of the threads."""
+        """Number of replicas. Each computes with its share of the threads."""
         return len(self._replicas)
 
     def stats(self) -> EngineStats:
@@ -121,12 +121,11 @@ class Engine:
     async def rate(
         self, prompt: Sequence[int], digit_ids: Sequence[int], priority: int = 0
     ) -> DigitProbabilities:
-        """The probabilities of the tokens of '1' to '5' after a prompt. Of what waits, the lowest
-        ``priority`` goes first.
+        """The probabilities of the tokens of '1' to '5' after a prompt.
 
-        Raises PromptTooLong where the prompt does not fit the context window, ValueError for an
-        empty prompt, an unknown id or other than five different digits, EngineError where the
-        engine failed or is closed.
+        Of the waiting requests, those with the lowest ``priority`` go first. Raises PromptTooLong
+        where the prompt does not fit the context window, ValueError for an empty prompt, an unknown
+        id or other than five different digits, EngineError where the engine failed or is closed.
         """
         digits = self._known(digit_ids, "digit_ids")
         if len(digits) != DIGITS or len(set(digits)) != DIGITS:
@@ -141,8 +140,9 @@ class Engine:
         return await self._answer(request)
 
     def close(self) -> None:
-        """Fail what is in flight with EngineError and end the threads, after at most one call of
-        the model each. Idempotent.
+        """Fail the requests that are held with EngineError, and end the threads. Idempotent.
+
+        Returns after at most one more call of the model for each replica.
         """
         for replica in self._replicas:
             replica.close()
@@ -168,7 +168,7 @@ class Engine:
         return ids
 
     def _known(self, ids: Sequence[int], name: str) -> tuple[int, ...]:
-        """The ids, all of the vocabulary: another one would fail the whole batch."""
+        """The ids, all in the vocabulary. Any other would fail the whole call of the model."""
         known = tuple(int(id) for id in ids)
         vocabulary = self._replicas[0].model.vocabulary
         if known and not 0 <= min(known) <= max(known) < vocabulary:

@@ -1,6 +1,4 @@
-"""The bounded queue between event loops, which must not block, and the thread of a replica, which
-may.
-"""
+"""The bounded queue from event loops, which must not block, to a replica's thread, which may."""
 
 import asyncio
 import threading
@@ -14,7 +12,7 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
-class _Ticket:
+class _Waiter:
     """A caller that waits for room."""
 
     loop: asyncio.AbstractEventLoop
@@ -23,14 +21,12 @@ class _Ticket:
 
 
 class Inbox(Generic[T]):
-    """Admits at most ``capacity`` items that are not yet released; callers of any event loop wait
-    their turn for the rest.
-    """
+    """Holds at most ``capacity`` items that are not released. Further callers wait in order."""
 
     def __init__(self, capacity: int) -> None:
         self._free = capacity
         self._items: deque[T] = deque()
-        self._tickets: deque[_Ticket] = deque()
+        self._waiters: deque[_Waiter] = deque()
         self._closed: str | None = None
         self._changed = threading.Condition()  # guards all of the above
 
@@ -42,26 +38,27 @@ class Inbox(Generic[T]):
     async def put(self, item: T) -> None:
         """Add an item, once there is room. Raises EngineError once closed."""
         with self._changed:
-            self._refuse_if_closed()
-            if self._free and not self._tickets:
+            self._raise_if_closed()
+            if self._free and not self._waiters:
                 self._free -= 1
                 self._append(item)
                 return
             loop = asyncio.get_running_loop()
-            ticket = _Ticket(loop, loop.create_future())
-            self._tickets.append(ticket)
+            waiter = _Waiter(loop, loop.create_future())
+            self._waiters.append(waiter)
         try:
-            await ticket.admitted
+            await waiter.admitted
         except asyncio.CancelledError:
-            self._give_up(ticket)
+            self._cancel(waiter)
             raise
         with self._changed:
-            self._refuse_if_closed()
+            self._raise_if_closed()
             self._append(item)
 
     def take(self, *, wait: bool) -> list[T] | None:
-        """Everything that has arrived, oldest first; with ``wait``, at least one item. None once
-        closed.
+        """Remove and return all items, oldest first; None once closed.
+
+        With ``wait``, blocks until there is an item.
         """
         with self._changed:
             if wait:
@@ -73,21 +70,22 @@ class Inbox(Generic[T]):
             return items
 
     def release(self) -> None:
-        """Say that one admitted item is done: the caller who has waited longest comes in."""
+        """Note that one admitted item is done. The caller that has waited longest is admitted."""
         with self._changed:
             self._free += 1
             self._admit()
 
     def close(self, reason: str) -> list[T]:
-        """Admit nothing more and wake everyone. Returns the items that nobody took. The first
-        reason stays.
+        """Admit nothing more, and wake all callers with EngineError. Returns the remaining items.
+
+        A second call does not change the reason.
         """
         with self._changed:
             if self._closed is None:
                 self._closed = reason
-            for ticket in self._tickets:
-                _wake(ticket)
-            self._tickets.clear()
+            for waiter in self._waiters:
+                _wake(waiter)
+            self._waiters.clear()
             self._changed.notify_all()
             items = list(self._items)
             self._items.clear()
@@ -98,37 +96,35 @@ class Inbox(Generic[T]):
         self._changed.notify_all()
 
     def _admit(self) -> None:
-        while self._free and self._tickets:
-            ticket = self._tickets.popleft()
-            if _wake(ticket):
-                ticket.granted = True
+        while self._free and self._waiters:
+            waiter = self._waiters.popleft()
+            if _wake(waiter):
+                waiter.granted = True
                 self._free -= 1
 
-    def _give_up(self, ticket: _Ticket) -> None:
-        """A caller was cancelled while it waited, or just after it was let in: then its place goes
-        to the next.
-        """
+    def _cancel(self, waiter: _Waiter) -> None:
+        """Remove a cancelled caller. If it had just been admitted, the next one is instead."""
         with self._changed:
-            if ticket.granted:
+            if waiter.granted:
                 self._free += 1
                 self._admit()
-            elif ticket in self._tickets:
-                self._tickets.remove(ticket)
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
 
-    def _refuse_if_closed(self) -> None:
+    def _raise_if_closed(self) -> None:
         if self._closed is not None:
             raise EngineError(self._closed)
 
 
-def _wake(ticket: _Ticket) -> bool:
-    """Wake the caller; False where its loop is closed."""
+def _wake(waiter: _Waiter) -> bool:
+    """Wake the caller. Returns False where its loop is closed."""
 
     def admit() -> None:
-        if not ticket.admitted.done():
-            ticket.admitted.set_result(None)
+        if not waiter.admitted.done():
+            waiter.admitted.set_result(None)
 
     try:
-        ticket.loop.call_soon_threadsafe(admit)
+        waiter.loop.call_soon_threadsafe(admit)
     except RuntimeError:
         return False
     return True

@@ -1,32 +1,34 @@
-"""How much the engine holds and computes at once."""
+"""How much an engine holds and computes at once."""
 
 from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """How much is held and computed at once. Raises ValueError where a limit is below 1."""
+    """How much an engine holds and computes at once. Raises ValueError where a limit is below 1."""
 
     requests: int = 1024
-    """Requests held, waiting or running; further callers wait."""
+    """Requests held, waiting or running. Further callers wait."""
     call_tokens: int = 1024
-    """Prompt tokens of one call of the model, padding included. A longer prompt runs alone. On a
-    CPU more is no faster: scores and activations leave the cache.
+    """Prompt tokens of one call of a static batch, padding included. A longer prompt runs alone.
+
+    On a CPU more is no faster: scores and activations leave the cache.
     """
     rating_batch: int = 32
-    """Ratings in a batch, which is one call."""
+    """Ratings in a static batch, which is one call."""
     generation_slots: int = 16
-    """Generations in a batch. Their prompts may take several calls; they decode together."""
+    """Generations that decode together: KV slots, or rows of a static batch."""
     prefix_slots: int = 32
-    """Rows set aside for what later prompts may begin with."""
+    """KV slots of the prefix cache."""
     chunk_tokens: int = 192
-    """Prompt tokens that are read between two steps of the generations that run."""
+    """Prompt tokens that are prefilled between two decodes of the generations that run."""
     generation_tokens: int = 16384
-    """Prompt tokens of a batch of generations, padding included: bounds the memory of its cache."""
+    """Prompt tokens of a static batch of generations, padding included. Bounds its memory."""
 
     def divided(self, replicas: int) -> "EngineLimits":
-        """What each of so many replicas has. Fewer rows than these would leave it little to choose
-        from.
+        """The limits of each of several replicas.
+
+        At least 4 slots of each kind remain, so that the scheduler has a choice.
         """
         return replace(
             self,

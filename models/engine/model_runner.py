@@ -1,52 +1,51 @@
-"""ModelRunner of keys and values, as a schedule sees them: what one call of the model does."""
+"""One call of the model over KV slots, as a protocol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from models.engine.core import Model
+from models.engine.core import ModelInfo
 from models.engine.sampling import Logits, Sampler
 
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """A part of a prompt, to be appended to a row that holds ``past`` tokens."""
+    """A chunk of a prompt, to append to a KV slot that holds ``past`` tokens."""
 
     slot: int
     tokens: Sequence[int]
     past: int
     ends: bool = True
-    """Whether the prompt ends with it: then the logits after its last token are wanted."""
+    """Whether the prompt ends with this chunk. The logits after its last token are then needed."""
 
     @property
-    def wanted(self) -> list[int]:
-        """Which of the tokens want logits."""
+    def logits_at(self) -> list[int]:
+        """Indices of the tokens whose logits are needed."""
         return [len(self.tokens) - 1] if self.ends else []
 
 
 class Decode(NamedTuple):
-    """One token, to be appended to a row that holds ``length`` of them. ``sampler`` chooses the one
-    after it.
-    """
+    """One token, to append to a KV slot that holds ``length`` tokens."""
 
     token: int
     length: int
     sampler: Sampler
+    """Chooses the next token."""
 
 
-class ModelRunner(Model, Protocol):
-    """ModelRunner of fixed capacity, numbered from 0. All methods belong to one thread."""
+class ModelRunner(ModelInfo, Protocol):
+    """A model and its KV slots, numbered from 0. All methods are called by one thread."""
 
     def run(
         self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | None, list[int]]:
-        """One call of the model: read into a row, and decode in the first rows, of which that one
-        is none.
+        """Call the model once.
 
-        Returns the logits after the prompt, float32 [vocabulary], where it ends, and the next token
-        of each row. Raises EngineError where the computation fails: then no sampler has drawn, and
-        the call may be made again.
+        ``decodes`` use the first slots, in order; the slot of ``prefill`` is behind them. Returns
+        the logits after the prompt, float32 [vocabulary], if it ends with this chunk, and the next
+        token of each decode. Raises EngineError where the computation fails: no sampler has drawn
+        a random number then, and the call may be repeated.
         """
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Have a row begin with the first ``length`` tokens of another."""
+        """Copy the keys and values of the first ``length`` tokens from one slot to another."""

@@ -1,45 +1,43 @@
-"""Which of a release's graphs is served: fp32, or int8 where its export found that quality
-holds.
-"""
+"""Which graph of a release is served: fp32, or int8 where its export found that quality holds."""
 
 import json
 from enum import StrEnum
 from pathlib import Path
 
-from models.engine.onnx_runner import DECODER_FILE, FP16_FILE, INT8_FILE
 from schemas.errors import ModelError
 
 PRECISION_FILE = "precision.json"
-"""What the export measured of int8 beside fp32, and which of them it chose
-(``models/export/int8_choice.py``).
+"""What the export measured of int8 beside fp32, and which of them it chose.
+
+Written by ``models/export/int8_choice.py``.
 """
+DECODER_FILE = "decoder.onnx"
+"""The engine's own graph in fp32. Every model that has a graph of ours has this one."""
 
 
 class Precision(StrEnum):
-    """Of the weights and of what they multiply."""
+    """Number type of the weights and of what they are multiplied with."""
 
     FP32 = "fp32"
     INT8 = "int8"
     FP16 = "fp16"
-    """On a GPU alone; written where the export found one."""
+    """On a GPU only. Written where the export found one."""
 
     @property
     def file(self) -> str:
-        """Name of the graph."""
-        return {Precision.FP32: DECODER_FILE, Precision.INT8: INT8_FILE, Precision.FP16: FP16_FILE}[
-            self
-        ]
+        """File name of the graph."""
+        return DECODER_FILE if self is Precision.FP32 else f"decoder.{self}.onnx"
 
 
 def served_precision(directory: Path, asked: str, *, on_cuda: bool) -> Precision:
-    """What to serve of a directory that has our graph. ``asked`` is ``auto``, ``fp32`` or ``int8``.
+    """The precision to serve of a directory that has a graph of ours.
 
-    ``auto`` is what the export chose; on a GPU fp16 where that was written, else fp32. Raises
-    ModelError where int8 is asked for and was not written.
+    ``asked`` is ``auto``, ``fp32`` or ``int8``. ``auto`` is what the export chose; on a GPU fp16
+    where it was written, else fp32. Raises ModelError where int8 is asked for and was not written.
     """
     if on_cuda:
-        half = asked != "fp32" and (directory / FP16_FILE).is_file()
-        return Precision.FP16 if half else Precision.FP32
+        has_fp16 = (directory / Precision.FP16.file).is_file()
+        return Precision.FP16 if asked != "fp32" and has_fp16 else Precision.FP32
     if asked == "auto":
         return chosen_precision(directory)
     precision = Precision(asked)
@@ -52,8 +50,9 @@ def served_precision(directory: Path, asked: str, *, on_cuda: bool) -> Precision
 
 
 def chosen_precision(directory: Path) -> Precision:
-    """What the export chose; fp32 where it compared nothing. Raises ModelError where that cannot be
-    read.
+    """The precision that the export chose; fp32 where it compared nothing.
+
+    Raises ModelError where its file cannot be read.
     """
     file = directory / PRECISION_FILE
     try:

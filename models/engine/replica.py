@@ -1,190 +1,197 @@
-"""A replica: one thread that owns a model's rows and their schedule.
+"""An engine replica: one thread that owns an EngineCore.
 
-The thread's life is a loop: take in what has arrived, have the core work, answer. A fault of the
-model fails what was running and nothing else. After several in a row, or a fault of another kind,
-every request of the replica fails and the model is opened anew; where that is not possible, every
-later request fails too. Nothing waits for ever.
+The thread takes requests from the inbox, has the core do a step, and delivers the answers. A fault
+of the model fails the requests that were running and no other. After several in a row, or an error
+of another kind, every request of the replica fails and the model is loaded again. Where that fails
+too, every later request fails with the error, so that no caller waits without an answer.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from models.engine.budget import ThreadBudget
-from models.engine.core import Answered, Core, Model
+from models.engine.core import CoreOutput, EngineCore, ModelInfo
 from models.engine.inbox import Inbox
 from models.engine.limits import EngineLimits
+from models.engine.replica_state import ReplicaEvent, ReplicaState, next_state
 from models.engine.requests import AnyRequest, Generation
+from models.engine.stats import EngineStats
+from models.engine.thread_budget import ThreadBudget
 from schemas.errors import EngineError
 
 _CLOSED = "the engine is closed"
-_FAILURES = 3
-"""Turns that fail one after the other before the model is opened anew."""
+_MOST_FAILURES = 3
+"""Steps that fail one after the other before the model is loaded again."""
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineStats:
-    """What has been done since a model was loaded."""
-
-    requests: int = 0
-    """Requests answered."""
-    prompt_tokens: int = 0
-    """Tokens of their prompts."""
-    generated_tokens: int = 0
-    """Tokens of their generations."""
-    busy_seconds: float = 0.0
-    """Time spent at work, that of all replicas together."""
-    calls: int = 0
-    """Calls of the model."""
-    read_tokens: int = 0
-    """Prompt tokens that went through the model."""
-    reused_tokens: int = 0
-    """Prompt tokens whose keys and values were there already, from another request."""
-
-
 class Replica:
-    """Answers requests with one core. ``put`` may be called from any event loop, the rest from any
-    thread.
+    """Answers requests with one core.
+
+    ``put`` may be called from any event loop, the other methods from any thread.
     """
 
     def __init__(
         self,
-        core: Core,
+        core: EngineCore,
         requests: int = EngineLimits().requests,
         *,
-        reopen: Callable[[], Core] | None = None,
+        reload: Callable[[], EngineCore] | None = None,
         threads: int = 1,
         budget: ThreadBudget | None = None,
     ) -> None:
-        """Start the thread. ``core`` belongs to it from here on; at most ``requests`` are held, and
-        callers wait.
+        """Start the thread. From here on, ``core`` is used by that thread only.
 
-        ``reopen`` makes another core after a fault. The core computes with ``threads``, and only
-        while it has them of ``budget``.
+        At most ``requests`` are held; further callers wait. ``reload`` makes another core after a
+        fault. The core computes with ``threads``, and only while it has acquired them from
+        ``budget``.
         """
         self._core = core
-        self._reopen = reopen
+        self._reload_core = reload
         self._threads = threads
         self._budget = budget or ThreadBudget(threads)
-        self._failures = 0  # turns that failed since the last answer
         self._inbox: Inbox[AnyRequest] = Inbox(requests)
-        self._unanswered: set[AnyRequest] = (
-            set()
-        )  # taken in and neither answered nor dropped; the thread's own
-        self._stats = EngineStats()  # replaced as a whole, by the thread alone
-        self._since = 0.0  # until when busy_seconds has counted
+        # All that follows is written by the thread alone.
+        self._state = ReplicaState.IDLE
+        self._failures = 0  # steps that failed since the last answer
+        self._unanswered: set[AnyRequest] = set()  # taken from the inbox, not answered or dropped
+        self._stats = EngineStats()  # replaced as a whole
+        self._counted_until = 0.0  # the time up to which busy_seconds has counted
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
         self._thread.start()
 
     @property
-    def model(self) -> Model:
-        """What it computes with."""
+    def model(self) -> ModelInfo:
+        """The model that computes."""
         return self._core.model
+
+    @property
+    def state(self) -> ReplicaState:
+        """What the thread is doing."""
+        return self._state
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
         return self._stats
 
     async def put(self, request: AnyRequest) -> None:
-        """Hand in a request, once there is room. Raises EngineError where the replica is closed."""
+        """Queue a request, once there is room. Raises EngineError where the replica is closed."""
         await self._inbox.put(request)
 
     def close(self) -> None:
-        """Fail what is in flight with EngineError and end the thread, after at most one call of the
-        model. Idempotent.
+        """Fail the requests that are held with EngineError, and end the thread. Idempotent.
+
+        Returns after at most one more call of the model.
         """
         for request in self._inbox.close(_CLOSED):
             request.fail(EngineError(_CLOSED))
         self._thread.join()
 
     def _live(self) -> None:
-        """The thread's life."""
+        """Run until closed or failed. The target of the thread."""
         reason = _CLOSED
         try:
-            while (arrived := self._inbox.take(wait=not len(self._core))) is not None:
+            while (arrived := self._take()) is not None:
                 try:
-                    self._admit(arrived)
-                    self._turn()
+                    self._serve(arrived)
                 except Exception as error:
-                    self._restart(error)
-        except BaseException as error:  # whatever it was, no caller may wait for ever
+                    self._reload(error)
+            self._transit(ReplicaEvent.CLOSED)
+        except BaseException as error:  # of any kind: every caller must get an answer
+            self._transit(ReplicaEvent.CRASHED)
             reason = f"the engine stopped on an error, restart the worker: {error!r}"
             _log.exception("the engine thread ended")
         finally:
             self._unanswered.update(self._inbox.close(reason))
             self._fail_all(reason)
 
-    def _restart(self, error: Exception) -> None:
-        """Fail what was taken in, and open the model anew. Raises ``error`` where that is not
-        possible.
+    def _transit(self, event: ReplicaEvent) -> None:
+        self._state = next_state(self._state, event)
+
+    def _take(self) -> list[AnyRequest] | None:
+        """New requests, of which an idle replica waits for one. None once the inbox is closed."""
+        return self._inbox.take(wait=self._state is ReplicaState.IDLE)
+
+    def _serve(self, arrived: Sequence[AnyRequest]) -> None:
+        """Add new requests and do a step. Raises what the replica cannot attribute to a request."""
+        if arrived:
+            self._transit(ReplicaEvent.ARRIVED)
+            self._unanswered.update(arrived)
+            self._core.add(arrived)
+        self._drop_cancelled()
+        self._step()
+        if not len(self._core):
+            self._transit(ReplicaEvent.DRAINED)
+
+    def _reload(self, error: Exception) -> None:
+        """Fail every request, and load the model again.
+
+        Raises ``error`` where the replica has no means to load it, and what loading raises.
         """
-        if self._reopen is None:
+        self._transit(ReplicaEvent.FAULT)
+        if self._reload_core is None:
             raise error
-        _log.error("the model is opened anew after a fault of the engine", exc_info=error)
+        _log.error("the model is loaded again after a fault of the engine", exc_info=error)
         self._fail_all(f"the engine failed and was started again, so try again: {error}")
-        self._core = self._reopen()
+        self._core = self._reload_core()
         self._failures = 0
+        self._transit(ReplicaEvent.RELOADED)
+
+    def _step(self) -> None:
+        """Have the core do a step, and deliver its outputs.
+
+        An error fails the requests that were running. It is raised where it is the last of several
+        in a row.
+        """
+        self._counted_until = time.perf_counter()
+        fault: Exception | None = None
+        try:
+            for output in self._outputs():
+                if output:
+                    self._settle(*output)
+                    fault = output[1] if isinstance(output[1], EngineError) else fault
+                elif self._inbox.closed:
+                    return
+        except Exception as error:  # fails the requests that were running; the thread goes on
+            fault = error
+            self._fail_running(error)
+        finally:
+            self._update_stats()
+        self._drop_cancelled()
+        if fault is not None:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise fault
+
+    def _outputs(self) -> Iterator[CoreOutput | None]:
+        """The core's step, which computes only while it holds threads of the budget."""
+        step = self._core.step()
+        while True:
+            with self._budget.acquired(self._threads):
+                try:
+                    output = next(step)
+                except StopIteration:
+                    return
+            yield output
+
+    def _fail_running(self, error: Exception) -> None:
+        expected = isinstance(error, EngineError)
+        reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
+        lost = self._core.abort_running()
+        if not self._inbox.closed:
+            _log.error("%d requests failed: %s", len(lost), error, exc_info=not expected)
+        for request in lost:
+            self._settle(request, EngineError(reason))
 
     def _fail_all(self, reason: str) -> None:
         for request in list(self._unanswered):
             self._settle(request, EngineError(reason))
 
-    def _admit(self, arrived: Sequence[AnyRequest]) -> None:
-        self._unanswered.update(arrived)
-        self._core.add(arrived)
-        self._drop_abandoned()
-
-    def _drop_abandoned(self) -> None:
-        for request in self._core.drop(lambda request: request.abandoned):
-            self._forget(request)
-
-    def _turn(self) -> None:
-        """Have the core work, and answer what it answered. A failure is that of what was running,
-        and no other's.
-        """
-        self._since = time.perf_counter()
-        fault: Exception | None = None
-        try:
-            for answered in self._steps():
-                if answered:
-                    self._settle(*answered)
-                    fault = answered[1] if isinstance(answered[1], EngineError) else fault
-                elif self._inbox.closed:
-                    return
-        except Exception as error:  # a fault of what was running must not end the thread
-            fault = error
-            expected = isinstance(error, EngineError)
-            reason = str(error) if expected else f"a batch failed on an internal error: {error!r}"
-            lost = self._core.abandon()
-            if not self._inbox.closed:
-                _log.error("%d requests failed: %s", len(lost), error, exc_info=not expected)
-            for request in lost:
-                self._settle(request, EngineError(reason))
-        finally:
-            self._note()
-        self._drop_abandoned()
-        if fault is not None:
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                raise fault
-
-    def _steps(self) -> Iterator[Answered | None]:
-        """The core's turn, computing only while it has the budget."""
-        turn = self._core.turn()
-        while True:
-            with self._budget.taken(self._threads):
-                try:
-                    answered = next(turn)
-                except StopIteration:
-                    return
-            yield answered
-
     def _settle(self, request: AnyRequest, answer: Any) -> None:
-        """Hand an answer or an error to the caller."""
+        """Deliver an answer or an EngineError to the caller."""
         if request not in self._unanswered:
             return
         if isinstance(answer, EngineError):
@@ -192,29 +199,34 @@ class Replica:
         else:
             self._failures = 0
             stats = self._stats
-            self._note(
+            self._update_stats(
                 requests=stats.requests + 1,
                 prompt_tokens=stats.prompt_tokens + request.length,
                 generated_tokens=stats.generated_tokens
                 + (len(answer.ids) if isinstance(answer, Generation) else 0),
             )
             request.resolve(answer)
-        self._forget(request)
+        self._remove(request)
 
-    def _note(self, **changes: int) -> None:
-        """Bring the stats up to date, before an answer goes out."""
-        now, counts = time.perf_counter(), self._core.counts
-        self._stats = replace(
-            self._stats,
-            busy_seconds=self._stats.busy_seconds + now - self._since,
-            calls=counts.calls,
-            read_tokens=counts.read_tokens,
-            reused_tokens=counts.reused_tokens,
-            **changes,  # type: ignore[arg-type]  # all of them are counts
-        )
-        self._since = now
+    def _drop_cancelled(self) -> None:
+        for request in self._core.drop(lambda request: request.cancelled):
+            self._remove(request)
 
-    def _forget(self, request: AnyRequest) -> None:
+    def _remove(self, request: AnyRequest) -> None:
+        """Stop tracking a request, which makes room in the inbox."""
         if request in self._unanswered:
             self._unanswered.discard(request)
             self._inbox.release()
+
+    def _update_stats(self, **changes: int) -> None:
+        """Bring the stats up to date. Called before an answer is delivered."""
+        now, counts = time.perf_counter(), self._core.counts
+        self._stats = replace(
+            self._stats,
+            busy_seconds=self._stats.busy_seconds + now - self._counted_until,
+            calls=counts.calls,
+            prefill_tokens=counts.prefill_tokens,
+            reused_tokens=counts.reused_tokens,
+            **changes,  # type: ignore[arg-type]  # all of them are counts
+        )
+        self._counted_until = now

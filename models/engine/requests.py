@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class RequestKind(Enum):
-    """What a request needs: one pass over its prompt, or a pass and a step for each new token."""
+    """What a request needs: a prefill, or a prefill and a decode for each new token."""
 
     RATING = "rating"
     GENERATION = "generation"
@@ -22,12 +22,12 @@ class RequestKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a model wrote."""
+    """What a model generated."""
 
     ids: tuple[int, ...]
     """The new tokens, without the stop token."""
     stop: int | None
-    """The stop token that ended it; None where ``max_tokens`` cut it."""
+    """The stop token that ended it; None where ``max_tokens`` did."""
 
     @property
     def finished(self) -> bool:
@@ -37,22 +37,20 @@ class Generation:
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Request(ABC, Generic[R]):
-    """One call. The future belongs to ``loop``; every other thread goes through ``resolve`` and
-    ``fail``.
-    """
+    """One call. ``future`` belongs to ``loop``; other threads use ``resolve`` and ``fail``."""
 
     prompt: tuple[int, ...]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[R]"
     priority: int = 0
     """Lower goes first: 0 for live records, more for work that can wait."""
-    abandoned: bool = False
-    """Set when the caller no longer waits; the engine then drops the request at its next step."""
+    cancelled: bool = False
+    """Set when the caller no longer waits. The engine drops the request at its next step."""
 
     @property
     @abstractmethod
     def kind(self) -> RequestKind:
-        """Which batches it may join."""
+        """Which requests it may share a static batch with."""
 
     @property
     def length(self) -> int:
@@ -64,15 +62,15 @@ class Request(ABC, Generic[R]):
         try:
             return await self.future
         except asyncio.CancelledError:
-            self.abandoned = True
+            self.cancelled = True
             raise
 
     def resolve(self, answer: R) -> None:
-        """Hand the answer to the caller, from any thread."""
+        """Deliver the answer to the caller, from any thread."""
         self._deliver(lambda: self.future.set_result(answer))
 
     def fail(self, error: EngineError) -> None:
-        """Let the caller's wait raise, from any thread."""
+        """Raise an error where the caller waits, from any thread."""
         self._deliver(lambda: self.future.set_exception(error))
 
     def _deliver(self, settle: Callable[[], None]) -> None:
@@ -82,19 +80,19 @@ class Request(ABC, Generic[R]):
 
         try:
             self.loop.call_soon_threadsafe(settle_once)
-        except RuntimeError:  # the caller's loop is closed: nobody waits any more
-            self.abandoned = True
+        except RuntimeError:  # the caller's loop is closed
+            self.cancelled = True
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class RatingRequest(Request[DigitProbabilities]):
-    """A prompt after which one of the digit tokens is due."""
+    """A prompt after which a digit is expected."""
 
     digit_ids: tuple[int, ...]
 
     @property
     def kind(self) -> RequestKind:
-        """Ratings run together."""
+        """A rating."""
         return RequestKind.RATING
 
 
@@ -107,7 +105,7 @@ class GenerationRequest(Request[Generation]):
 
     @property
     def kind(self) -> RequestKind:
-        """Generations run together."""
+        """A generation."""
         return RequestKind.GENERATION
 
 

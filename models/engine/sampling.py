@@ -15,29 +15,26 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the tokens of one generation are chosen. Raises ValueError where a value is out of its
-    range.
+    """How the tokens of one generation are chosen. Raises ValueError where a value is out of range.
 
-    A penalty acts on what was generated (CTRL, arXiv 1909.05858) and not on the prompt, as it does
-    in transformers: an instruction should take its words from the passage that it asks for. Then,
-    unless greedy: temperature, the ``top_k`` most probable, and of these the fewest that hold
-    ``top_p`` of the probability.
+    The repetition penalty (CTRL, arXiv 1909.05858) applies to generated tokens only. In
+    transformers it also applies to the prompt; but an instruction should take its words from the
+    passage that it asks about. Then, unless greedy: temperature, the ``top_k`` most probable
+    tokens, and of these the fewest that hold ``top_p`` of the probability.
     """
 
     temperature: float = 0.0
-    """0 is greedy: the most probable token, and ``top_p``, ``top_k`` and ``seed`` have no
-    effect.
-    """
+    """0 is greedy: ``top_p``, ``top_k`` and ``seed`` then have no effect."""
     top_p: float = 1.0
     """Share of probability to sample from, over 0 and up to 1."""
     top_k: int = 0
     """How many tokens to sample from; 0 is all of them."""
     repetition_penalty: float = 1.0
-    """Over 1 makes ids that were generated less likely to come again; 1 is off."""
+    """Over 1 makes generated tokens less probable to repeat; 1 is off."""
     max_tokens: int = 96
     """Most tokens to generate."""
     seed: int = 0
-    """The only source of the random numbers; 0 to 2**64 - 1."""
+    """The only source of random numbers; 0 to 2**64 - 1."""
 
     def __post_init__(self) -> None:
         checks = (
@@ -59,7 +56,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class DigitProbabilities:
-    """What a model says when it is asked for a digit."""
+    """A model's probabilities where a digit is expected."""
 
     probabilities: tuple[float, float, float, float, float]
     """Of '1' to '5', renormalised to sum to 1."""
@@ -69,10 +66,10 @@ class DigitProbabilities:
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """The tokens that are likeliest after penalty and temperature."""
+    """The most probable tokens after penalty and temperature."""
 
     ids: NDArray[np.int64]
-    """[tokens], the likeliest first."""
+    """[tokens], the most probable first."""
     scores: NDArray[np.float32]
     """[tokens]; logits after penalty and temperature."""
     log_sum: float
@@ -81,14 +78,15 @@ class Shortlist:
 
 
 class Sampler:
-    """Chooses the tokens of one generation. Its random numbers depend on the seed and the step
-    alone.
+    """Chooses the tokens of one generation.
+
+    Its random numbers depend only on the seed and the step.
     """
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
         self._seen: set[int] = set()
-        # Made where it is needed: it takes longer than a rating's whole arithmetic.
+        # Made only where needed: it takes longer than the whole arithmetic of a rating.
         self._random = (
             np.random.Generator(np.random.Philox(key=sampling.seed))
             if sampling.temperature
@@ -99,7 +97,7 @@ class Sampler:
         """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless
         greedy.
         """
-        scores = self._lowered(logits)
+        scores = self._apply_penalty(logits)
         if self.sampling.temperature == 0:
             return self._chosen(int(scores.argmax()))
         return self._draw(
@@ -107,8 +105,9 @@ class Sampler:
         )
 
     def choose_among(self, shortlist: Shortlist) -> int | None:
-        """The same token from what is likeliest, or None, and nothing drawn, where that is not
-        enough to tell.
+        """The same token from a shortlist.
+
+        None, and no random number is drawn, where the token may not be on the list.
         """
         if self.sampling.temperature == 0:
             return self._chosen(int(shortlist.ids[0]))
@@ -117,10 +116,10 @@ class Sampler:
 
     @property
     def penalised(self) -> Collection[int]:
-        """The ids whose logits are lowered."""
+        """The ids that the repetition penalty applies to."""
         return () if self.sampling.repetition_penalty == 1.0 else self._seen
 
-    def _lowered(self, logits: Logits) -> Logits:
+    def _apply_penalty(self, logits: Logits) -> Logits:
         penalty = self.sampling.repetition_penalty
         if not self.penalised:
             return logits
@@ -130,8 +129,8 @@ class Sampler:
         return scores
 
     def _draw(self, ids: NDArray[np.int64], probabilities: NDArray[np.float64]) -> int:
-        # Summed in the order of ids, not of probabilities: two nearly equal tokens that change
-        # places between batches then move the sums by nearly nothing.
+        # Summed in the order of ids, not of probabilities: two nearly equal tokens may swap places
+        # between batches, and this hardly changes the sums then.
         assert self._random is not None, "greedy draws nothing"
         sums = np.cumsum(probabilities)
         index = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
@@ -143,8 +142,9 @@ class Sampler:
 
 
 def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbabilities:
-    """The probabilities of the five digit tokens, from the logits, float32 [vocabulary], where a
-    digit is due.
+    """The probabilities of the five digit tokens.
+
+    ``logits``, float32 [vocabulary], are those where a digit is expected.
     """
     scores = logits.astype(np.float64)
     digits = scores[list(digit_ids)]
@@ -174,7 +174,7 @@ def _candidates(
 def _shortlisted(
     shortlist: Shortlist, sampling: Sampling
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """The same from a shortlist; None where there may be candidates that are not on it."""
+    """As ``_candidates``, from a shortlist; None where it may lack some of them."""
     ids, scores, listed = shortlist.ids, shortlist.scores.astype(np.float64), len(shortlist.ids)
     limited = 0 < sampling.top_k < shortlist.vocabulary
     if limited and sampling.top_k > listed:

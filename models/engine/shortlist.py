@@ -1,5 +1,6 @@
-"""Choosing tokens on a device: it sifts the logits, and what is left is drawn from on the host, as
-it always is.
+"""Chooses tokens from logits on a device.
+
+The device selects the most probable tokens, and the host draws from those.
 """
 
 from collections.abc import Sequence
@@ -14,13 +15,11 @@ from schemas.errors import EngineError
 
 SHORTLIST_FILE = "shortlist.onnx"
 _COUNT = 256
-"""Tokens that come back for a row: more than a nucleus of 0.95 usually has."""
+"""Tokens that are selected for a row: more than a nucleus of 0.95 usually has."""
 
 
 class Shortlister:
-    """The next token of each row, from logits that stay where they were computed; by
-    ``models/export/graph/shortlist.py``.
-    """
+    """Runs the graph of ``models/export/graph/shortlist.py`` on logits where they were computed."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -31,33 +30,32 @@ class Shortlister:
         return cls(open_session(file, device, 1, memory_gb)[0])
 
     def choose(self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]) -> list[int]:
-        """The token that each sampler chooses from its row of ``logits`` [rows, vocabulary]; 0
-        where there is none.
+        """The token that each sampler chooses from its row of ``logits`` [rows, vocabulary].
 
-        Raises EngineError where the computation fails, or the logits are not finite.
+        0 where there is no sampler. Raises EngineError where the computation fails, or the logits
+        are not finite.
         """
-        shortlists = self._sift(logits, samplers)
+        shortlists = self._select(logits, samplers)
         tokens = [
             0 if sampler is None else sampler.choose_among(one)
             for sampler, one in zip(samplers, shortlists, strict=True)
         ]
         if None not in tokens:
             return tokens  # type: ignore[return-value]
-        whole = logits.numpy().astype(
-            np.float32, copy=False
-        )  # seldom: a draw from every token, or from very many
+        # Rare: a draw from every token, or from very many.
+        whole = logits.numpy().astype(np.float32, copy=False)
         return [
             sampler.choose(whole[row]) if token is None and sampler is not None else token or 0
             for row, (token, sampler) in enumerate(zip(tokens, samplers, strict=True))
         ]
 
-    def _sift(
+    def _select(
         self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]
     ) -> list[Shortlist]:
         vocabulary = logits.shape()[1]
         seen = [[] if sampler is None else [*sampler.penalised] for sampler in samplers]
-        # Rows have different numbers of them: an id of the row again, or any id with a penalty of
-        # 1, changes nothing.
+        # Rows have different numbers of ids. To repeat an id of the row changes nothing, nor does
+        # any id with a penalty of 1.
         longest = max(1, *map(len, seen))
         penalised = np.array(
             [ids + (ids or [0])[:1] * (longest - len(ids)) for ids in seen], np.int64
@@ -81,9 +79,9 @@ class Shortlister:
                 binding.bind_output(name, "cpu")
             self._session.run_with_iobinding(binding)
             scores, ids, log_sums = (value.numpy() for value in binding.get_outputs())
-        except Exception as error:  # the library has a dozen classes and no common base but this
+        except Exception as error:  # onnxruntime has many error classes and no other common base
             raise EngineError(
-                f"onnxruntime failed to sift the logits of {len(samplers)} rows: {error}"
+                f"onnxruntime failed to select from the logits of {len(samplers)} rows: {error}"
             ) from error
         if not np.isfinite(log_sums).all():
             raise EngineError(

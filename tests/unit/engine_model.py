@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from models.engine import Engine
-from models.engine.core import Core
+from models.engine.core import EngineCore
 from models.engine.replica import Replica
 from models.engine.sampling import Logits
 from models.engine.static.batch_runner import OnnxBatchRunner, PaddedCache
@@ -25,7 +25,7 @@ VOCABULARY = 64
 CONTEXT = 96
 
 
-def engine_of(core: Core, requests: int = 1024, **options: Any) -> Engine:
+def engine_of(core: EngineCore, requests: int = 1024, **options: Any) -> Engine:
     """An engine with one replica, which runs ``core``."""
     return Engine([Replica(core, requests, **options)])
 

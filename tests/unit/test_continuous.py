@@ -1,22 +1,27 @@
-"""The schedule alone, over rows that only remember: who goes first, who is spared, and that no row
-is mixed up.
+"""Continuous batching over KV slots that only remember tokens: order, isolation, slot bookkeeping.
+
+After every step the slots are recounted (``check_integrity``).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from models.engine.continuous import Continuous
+from models.engine.continuous import ContinuousBatching
+from models.engine.kv_slots import KVSlots
 from models.engine.model_runner import Decode, Prefill
-from models.engine.prefixes import Prefixes
+from models.engine.request_queue import RequestQueue
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
 from models.engine.sampling import Logits, Sampling
+from models.engine.scheduler import Scheduler
+from models.engine.sequence import RunningSequence
 from schemas.errors import EngineError
 
 VOCABULARY = 16
@@ -32,44 +37,43 @@ def following(tokens: Sequence[int]) -> int:
 
 
 @dataclass
-class RememberedRows:
-    """Rows that hold token ids, and fail when told."""
+class FakeRunner:
+    """A ModelRunner whose slots hold token ids, and that fails on demand."""
 
-    count: int
+    slots: int
     device: str = "cpu"
     context_window: int = 4096
     vocabulary: int = VOCABULARY
     held: list[list[int]] = field(init=False)
     calls: list[tuple[str, int]] = field(default_factory=list)
-    """``read`` or ``step``, and how many tokens. A call that does both is told as both."""
+    """``prefill`` or ``decode``, and how many tokens. A call that does both is recorded as both."""
     copied: int = 0
-    """Tokens that were copied between rows."""
+    """Tokens that were copied between slots."""
     fails: Callable[[str, Sequence[int]], bool] = lambda what, tokens: False
 
     def __post_init__(self) -> None:
-        self.held = [[] for _ in range(self.count)]
+        self.held = [[] for _ in range(self.slots)]
 
     def run(
         self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | None, list[int]]:
-        assert prefill is not None or decodes, "a call for nothing"
+        assert prefill is not None or decodes, "a call with nothing to compute"
         if prefill is not None:
-            assert prefill.slot >= len(decodes), "a row is read that decodes"
-            assert len(self.held[prefill.slot]) >= prefill.past, (
-                "a row is read on from where it does not reach"
-            )
-            self._call("read", prefill.tokens)
+            assert prefill.slot >= len(decodes), "the slot of a prefill decodes as well"
+            assert len(self.held[prefill.slot]) >= prefill.past, "a prefill leaves a gap"
+            self._call("prefill", prefill.tokens)
         if decodes:
-            self._call("step", [each.token for each in decodes])
+            self._call("decode", [decode.token for decode in decodes])
         logits = None
         if prefill is not None:
             self.held[prefill.slot][prefill.past :] = prefill.tokens
             logits = self._logits(self.held[prefill.slot]) if prefill.ends else None
-        for row, each in enumerate(decodes):
-            assert len(self.held[row]) >= each.length
-            self.held[row][each.length :] = [each.token]
+        for slot, decode in enumerate(decodes):
+            assert len(self.held[slot]) >= decode.length
+            self.held[slot][decode.length :] = [decode.token]
         return logits, [
-            each.sampler.choose(self._logits(self.held[row])) for row, each in enumerate(decodes)
+            decode.sampler.choose(self._logits(self.held[slot]))
+            for slot, decode in enumerate(decodes)
         ]
 
     def _call(self, what: str, tokens: Sequence[int]) -> None:
@@ -121,24 +125,35 @@ class Requests:
 
 
 @pytest.fixture
-def requests() -> Any:
+def requests() -> Iterator[Requests]:
     made = Requests()
     yield made
     made.close()
 
 
-def core(rows: RememberedRows, active: int, chunk: int = 8) -> Continuous:
-    return Continuous(rows, active, Prefixes(range(active, rows.count)), chunk)
+def core_of(runner: FakeRunner, active: int, chunk: int = 8) -> ContinuousBatching:
+    return ContinuousBatching(runner, KVSlots(active, runner.slots - active), chunk)
 
 
-def run(core: Continuous, turns: int = 10_000) -> list[tuple[AnyRequest, Any]]:
-    """Answers, in order."""
-    answered = []
-    for _ in range(turns):
+def step(core: ContinuousBatching) -> list[tuple[AnyRequest, Any]]:
+    """The outputs of one step. The slots are recounted after each call of the model."""
+    outputs = []
+    for output in core.step():
+        core.check_integrity()
+        if output:
+            outputs.append(output)
+    core.check_integrity()
+    return outputs
+
+
+def run(core: ContinuousBatching, steps: int = 10_000) -> list[tuple[AnyRequest, Any]]:
+    """Outputs, in order."""
+    outputs = []
+    for _ in range(steps):
         if not len(core):
             break
-        answered += [each for each in core.turn() if each]
-    return answered
+        outputs += step(core)
+    return outputs
 
 
 def greedy(prompt: Sequence[int], tokens: int) -> tuple[int, ...]:
@@ -146,6 +161,15 @@ def greedy(prompt: Sequence[int], tokens: int) -> tuple[int, ...]:
     while len(found) < tokens:
         found.append(following([*prompt, *found]))
     return tuple(found)
+
+
+def assert_answer(request: AnyRequest, answer: Any) -> None:
+    """The answer is that of the request's own prompt."""
+    if isinstance(request, GenerationRequest):
+        assert isinstance(answer, Generation)
+        assert answer.ids == greedy(request.prompt, request.sampling.max_tokens)
+    else:
+        assert (max(answer.probabilities) > 0.9) == (following(request.prompt) in DIGITS)
 
 
 _PROMPT = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=40)
@@ -156,178 +180,302 @@ _PROMPT = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=40)
         st.tuples(_PROMPT, st.integers(0, 9), st.integers(0, 60)), min_size=1, max_size=25
     ),
     active=st.integers(1, 5),
-    held=st.integers(0, 4),
+    prefixes=st.integers(0, 4),
     chunk=st.integers(1, 30),
 )
 def test_every_answer_is_that_of_its_own_tokens(
-    asked: list[tuple[list[int], int, int]], active: int, held: int, chunk: int
+    asked: list[tuple[list[int], int, int]], active: int, prefixes: int, chunk: int
 ) -> None:
     requests = Requests()
-    schedule = core(RememberedRows(active + held), active, chunk)
-    expected: dict[AnyRequest, Any] = {}
+    core = core_of(FakeRunner(active + prefixes), active, chunk)
+    every: list[AnyRequest] = []
     for number, (prompt, tokens, shared) in enumerate(asked):
         prompt = [*asked[number // 2][0][:shared], *prompt]  # often the beginning of another
-        if tokens:
-            expected[requests.generation(prompt, tokens)] = greedy(prompt, tokens)
-        else:
-            expected[requests.rating(prompt)] = following(prompt)
-    every = list(expected)
-    schedule.add(every[: len(every) // 2])
-    answers = dict(run(schedule, 3))
-    schedule.add(every[len(every) // 2 :])
-    answers |= dict(run(schedule))
+        every.append(requests.generation(prompt, tokens) if tokens else requests.rating(prompt))
+    core.add(every[: len(every) // 2])
+    answers = dict(run(core, 3))
+    core.add(every[len(every) // 2 :])
+    answers |= dict(run(core))
     requests.close()
-    assert answers.keys() == expected.keys()
+    assert answers.keys() == set(every)
     for request, answer in answers.items():
-        if isinstance(answer, Generation):
-            assert answer.ids == expected[request]
-        else:
-            best = expected[request]
-            assert (max(answer.probabilities) > 0.9) == (best in DIGITS)
+        assert_answer(request, answer)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Requests, steps, cancellations and faults in any order keep the slots and answers right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = Requests()
+        self.prompts: list[list[int]] = [[]]
+        self.open: set[AnyRequest] = set()
+
+    @initialize(active=st.integers(1, 4), prefixes=st.integers(0, 3), chunk=st.integers(1, 20))
+    def start(self, active: int, prefixes: int, chunk: int) -> None:
+        self.runner = FakeRunner(active + prefixes)
+        self.core = core_of(self.runner, active, chunk)
+
+    @rule(data=st.data(), prompt=_PROMPT, tokens=st.integers(0, 6), priority=st.integers(0, 1))
+    def add(self, data: st.DataObject, prompt: list[int], tokens: int, priority: int) -> None:
+        beginning = data.draw(st.sampled_from(self.prompts))
+        prompt = [*beginning[: data.draw(st.integers(0, 40))], *prompt]
+        self.prompts.append(prompt)
+        request = (
+            self.requests.generation(prompt, tokens, priority)
+            if tokens
+            else self.requests.rating(prompt, priority)
+        )
+        self.core.add([request])
+        self.open.add(request)
+
+    @rule()
+    def step(self) -> None:
+        for request, answer in step(self.core):
+            assert_answer(request, answer)
+            self.open.remove(request)
+
+    @rule(what=st.sampled_from(["prefill", "decode"]))
+    def step_with_a_fault(self, what: str) -> None:
+        self.runner.fails = lambda call, tokens: call == what
+        for request, answer in step(self.core):
+            if not isinstance(answer, EngineError):
+                assert_answer(request, answer)
+            self.open.remove(request)
+        self.runner.fails = lambda call, tokens: False
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        every = sorted(self.open, key=lambda request: request.prompt)
+        cancelled = data.draw(st.sets(st.sampled_from(every))) if every else set()
+        assert set(self.core.drop(lambda request: request in cancelled)) == cancelled
+        self.open -= cancelled
+
+    @rule()
+    def abort(self) -> None:
+        self.open -= set(self.core.abort_running())
+        self.runner.held = [[] for _ in self.runner.held]
+
+    @invariant()
+    def slots_add_up(self) -> None:
+        if hasattr(self, "core"):
+            self.core.check_integrity()
+            assert len(self.core) == len(self.open)
+
+    def teardown(self) -> None:
+        if hasattr(self, "core"):
+            for request, answer in run(self.core):
+                assert_answer(request, answer)
+                self.open.remove(request)
+            assert not self.open
+        self.requests.close()
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_a_recount_finds_what_does_not_add_up(requests: Requests) -> None:
+    def slots_with_two() -> KVSlots:
+        slots = KVSlots(4, 2)
+        for token in (1, 2):
+            sequence = RunningSequence.of(requests.generation([token]))
+            slots.allocate(sequence)
+            sequence.length = 1
+            slots.start_decoding()
+            sequence.append(3)
+        slots.allocate(RunningSequence.of(requests.rating([3])))
+        slots.check_integrity()
+        return slots
+
+    lost = slots_with_two()
+    lost.decoding.pop()
+    with pytest.raises(RuntimeError, match=r"do not add up to 6: free \[3\]"):
+        lost.check_integrity()
+    swapped = slots_with_two()
+    swapped.decoding.reverse()
+    with pytest.raises(RuntimeError, match=r"not the first ones: \[1, 0\]"):
+        swapped.check_integrity()
+    behind = slots_with_two()
+    behind.decoding[1].length = 0
+    with pytest.raises(RuntimeError, match="slot 1 decodes with 0 of 2 tokens cached"):
+        behind.check_integrity()
+    complete = slots_with_two()
+    assert complete.prefilling is not None
+    complete.prefilling.length = 1
+    with pytest.raises(RuntimeError, match="slot 2 is prefilling with 1 tokens cached"):
+        complete.check_integrity()
+
+
+def test_a_schedule_is_made_without_a_model(requests: Requests) -> None:
+    queue, slots = RequestQueue(), KVSlots(3, 0)
+    scheduler = Scheduler(queue, slots)
+    assert scheduler.schedule(8).is_empty
+    queue.push([requests.generation([1, 2]), requests.generation([3] * 20)])
+    first = scheduler.schedule(8)
+    assert first.prefill == Prefill(0, [1, 2], 0)
+    assert not first.ends_step, "the rest of the chunk is for the next prompt"
+    sequence = slots.prefilling
+    assert sequence is not None
+    sequence.length = 2
+    slots.start_decoding()
+    sequence.append(7)
+    second = scheduler.schedule(6)
+    assert second.prefill == Prefill(1, [3] * 6, 0, ends=False)
+    assert second.decoding == (sequence,)
+    assert second.ends_step
+    decodes, prefill = second.halves()
+    assert (decodes.prefill, decodes.decoding) == (None, (sequence,))
+    assert (prefill.prefill, prefill.decoding) == (second.prefill, ())
+    assert not decodes.halves()
 
 
 def test_a_long_prompt_does_not_keep_the_others_from_decoding(requests: Requests) -> None:
-    rows = RememberedRows(4)
-    schedule = core(rows, 4, chunk=8)
-    schedule.add([requests.generation([1], 30)])
-    list(schedule.turn())
-    schedule.add([requests.generation([2] * 80, 1)])
-    run(schedule, 5)
-    assert rows.calls[-10:] == [("read", 8), ("step", 1)] * 5
+    runner = FakeRunner(4)
+    core = core_of(runner, 4, chunk=8)
+    core.add([requests.generation([1], 30)])
+    step(core)
+    core.add([requests.generation([2] * 80, 1)])
+    run(core, 5)
+    assert runner.calls[-10:] == [("prefill", 8), ("decode", 1)] * 5
 
 
-def test_what_two_prompts_share_is_read_once(requests: Requests) -> None:
-    rows = RememberedRows(4)
-    schedule = core(rows, 2)
+def test_what_two_prompts_share_is_computed_once(requests: Requests) -> None:
+    runner = FakeRunner(4)
+    core = core_of(runner, 2)
     passage = [n % VOCABULARY for n in range(60)]
     run_one = requests.generation([*passage, 3])
-    schedule.add([run_one])
-    ((_, written),) = run(schedule)
-    rows.calls.clear()
-    rows.copied = 0
-    schedule.add([requests.rating([*passage, 3, *written.ids, 9])])
-    run(schedule)
-    assert sum(tokens for _, tokens in rows.calls) <= 2
-    assert not rows.copied, "a rating is read where its passage is held"
-    assert schedule.counts.reused_tokens >= 61
+    core.add([run_one])
+    ((_, written),) = run(core)
+    runner.calls.clear()
+    runner.copied = 0
+    core.add([requests.rating([*passage, 3, *written.ids, 9])])
+    run(core)
+    assert sum(tokens for _, tokens in runner.calls) <= 2
+    assert runner.copied == 61 + 3, "only the generation's slot, to the prefix cache"
+    assert core.counts.reused_tokens >= 61
 
 
 def test_ratings_go_first_but_not_for_ever(requests: Requests) -> None:
-    schedule = core(RememberedRows(4), 2)
+    core = core_of(FakeRunner(4), 2)
     waits = requests.generation([1, 2], 1)
     ratings = [requests.rating([n]) for n in range(12)]
-    schedule.add([waits, *ratings])
-    order = [request for request, _ in run(schedule)]
+    core.add([waits, *ratings])
+    order = [request for request, _ in run(core)]
     assert order == [*ratings[:8], waits, *ratings[8:]]
 
 
 def test_live_work_goes_before_what_can_wait(requests: Requests) -> None:
-    schedule = core(RememberedRows(3), 2)
+    core = core_of(FakeRunner(3), 2)
     later = [requests.rating([n], priority=1) for n in range(3)]
     live = [requests.generation([n, 1], 1) for n in range(3)]
-    schedule.add([*later, *live])
-    assert [request for request, _ in run(schedule)] == [*live, *later]
+    core.add([*later, *live])
+    assert [request for request, _ in run(core)] == [*live, *later]
 
 
 def test_a_rating_does_not_wait_for_a_generation_to_end(requests: Requests) -> None:
-    schedule = core(RememberedRows(3), 3, chunk=64)
-    schedule.add([requests.generation([n], 500) for n in range(5)])
-    run(schedule, 4)
+    core = core_of(FakeRunner(3), 3, chunk=64)
+    core.add([requests.generation([n], 500) for n in range(5)])
+    run(core, 4)
     rating = requests.rating([7, 7])
-    schedule.add([rating])
-    assert [request for request, _ in run(schedule, 2)] == [rating]
+    core.add([rating])
+    assert [request for request, _ in run(core, 2)] == [rating]
 
 
 def test_a_prompt_that_fails_is_alone(requests: Requests) -> None:
     bad, good = requests.generation([13] * 9, 3), requests.generation([1, 2], 3)
-    rows = RememberedRows(3, fails=lambda what, tokens: what == "read" and 13 in tokens)
-    schedule = core(rows, 3)
-    schedule.add([bad, good])
-    answers = dict(run(schedule))
+    runner = FakeRunner(3, fails=lambda what, tokens: what == "prefill" and 13 in tokens)
+    core = core_of(runner, 3)
+    core.add([bad, good])
+    answers = dict(run(core))
     assert isinstance(answers[bad], EngineError)
     assert answers[good].ids == greedy([1, 2], 3)
 
 
-def test_a_step_that_fails_spares_what_still_waits(requests: Requests) -> None:
+def test_a_decode_that_fails_spares_what_still_waits(requests: Requests) -> None:
     broken = [True]
-    rows = RememberedRows(3, fails=lambda what, tokens: what == "step" and broken[0])
-    schedule = core(rows, 2, chunk=2)
+    runner = FakeRunner(3, fails=lambda what, tokens: what == "decode" and broken[0])
+    core = core_of(runner, 2, chunk=2)
     first, second = requests.generation([1], 5), requests.generation([2, 2, 2], 5)
-    schedule.add([first])
-    answers = dict(run(schedule, 2))
+    core.add([first])
+    answers = dict(run(core, 2))
     broken[0] = False
-    schedule.add([second])
-    answers |= dict(run(schedule))
+    core.add([second])
+    answers |= dict(run(core))
     assert isinstance(answers[first], EngineError)
     assert answers[second].ids == greedy([2, 2, 2], 5)
 
 
-def test_what_nobody_waits_for_is_dropped_where_it_runs(requests: Requests) -> None:
-    schedule = core(RememberedRows(3), 3)
+def test_a_cancelled_request_is_dropped_while_it_runs(requests: Requests) -> None:
+    core = core_of(FakeRunner(3), 3)
     gone, stays, waiting = (requests.generation([n], 50) for n in range(3))
-    schedule.add([gone, stays, waiting])
-    run(schedule, 3)
-    assert set(schedule.drop(lambda request: request in (gone, waiting))) == {gone, waiting}
-    assert [request for request, _ in run(schedule)] == [stays]
+    core.add([gone, stays, waiting])
+    run(core, 3)
+    assert set(core.drop(lambda request: request in (gone, waiting))) == {gone, waiting}
+    core.check_integrity()
+    assert [request for request, _ in run(core)] == [stays]
 
 
-def test_a_row_that_was_lent_comes_back_whatever_happens(requests: Requests) -> None:
+def test_a_prefix_slot_that_was_lent_returns_to_the_cache(requests: Requests) -> None:
     passage = [n % VOCABULARY for n in range(40)]
     broken = [False]
-    rows = RememberedRows(3, fails=lambda what, tokens: broken[0])
-    schedule = core(rows, 2)
-    schedule.add([requests.generation(passage, 2)])
-    run(schedule)
+    runner = FakeRunner(3, fails=lambda what, tokens: broken[0])
+    core = core_of(runner, 2)
+    core.add([requests.generation(passage, 2)])
+    run(core)
     long = requests.rating([*passage, *[5] * 30])
-    schedule.add([long])
-    list(schedule.turn())
-    schedule.drop(lambda request: request is long)  # while it is read in the row that is held
+    core.add([long])
+    step(core)
+    core.drop(lambda request: request is long)  # while it is prefilled in the prefix slot
+    core.check_integrity()
     broken[0] = True
-    schedule.add([failing := requests.rating([*passage, 6])])
-    assert isinstance(dict(run(schedule))[failing], EngineError)
+    core.add([failing := requests.rating([*passage, 6])])
+    assert isinstance(dict(run(core))[failing], EngineError)
     broken[0] = False
     lost = requests.rating([*passage, *[7] * 30])
-    schedule.add([lost])
-    list(schedule.turn())
-    assert schedule.abandon() == [lost]
-    schedule.add([again := requests.generation(passage, 2)])
-    assert dict(run(schedule))[again].ids == greedy(passage, 2)
-    rows.copied = 0
-    schedule.add([requests.rating([*passage, 8])])
-    run(schedule)
-    assert not rows.copied, "the one held row is lent again"
+    core.add([lost])
+    step(core)
+    assert core.abort_running() == [lost]
+    core.check_integrity()
+    core.add([again := requests.generation(passage, 2)])
+    assert dict(run(core))[again].ids == greedy(passage, 2)
+    runner.copied = 0
+    core.add([requests.rating([*passage, 8])])
+    run(core)
+    assert runner.copied == 41, "the one prefix slot is lent again; only the generation is copied"
 
 
-def test_after_a_fault_of_another_kind_nothing_held_is_trusted(requests: Requests) -> None:
-    rows = RememberedRows(4)
-    schedule = core(rows, 2)
+def test_after_a_fault_of_another_kind_no_cached_prefix_is_used(requests: Requests) -> None:
+    runner = FakeRunner(4)
+    core = core_of(runner, 2)
     prompt = list(range(12))
-    schedule.add([requests.generation(prompt, 2)])
-    run(schedule)
+    core.add([requests.generation(prompt, 2)])
+    run(core)
     running = requests.generation([5, 5], 9)
-    schedule.add([running])
-    list(schedule.turn())
-    assert schedule.abandon() == [running]
-    rows.held = [[] for _ in rows.held]
-    schedule.add([again := requests.generation(prompt, 2)])
-    assert dict(run(schedule))[again].ids == greedy(prompt, 2)
+    core.add([running])
+    step(core)
+    assert core.abort_running() == [running]
+    core.check_integrity()
+    runner.held = [[] for _ in runner.held]
+    core.add([again := requests.generation(prompt, 2)])
+    assert dict(run(core))[again].ids == greedy(prompt, 2)
 
 
-@pytest.mark.parametrize("guilty", ["read", "step"])
+@pytest.mark.parametrize("guilty", ["prefill", "decode"])
 def test_of_a_call_that_does_both_only_the_guilty_half_fails(
     requests: Requests, guilty: str
 ) -> None:
     broken = [False]
-    rows = RememberedRows(3, fails=lambda what, tokens: broken[0] and what == guilty)
-    schedule = core(rows, 3, chunk=4)
-    decodes, reads = requests.generation([1, 2], 8), requests.generation([3] * 9, 8)
-    schedule.add([decodes])
-    run(schedule, 2)
-    schedule.add([reads])
+    runner = FakeRunner(3, fails=lambda what, tokens: broken[0] and what == guilty)
+    core = core_of(runner, 3, chunk=4)
+    decodes, prefills = requests.generation([1, 2], 8), requests.generation([3] * 9, 8)
+    core.add([decodes])
+    run(core, 2)
+    core.add([prefills])
     broken[0] = True
-    answers = dict(run(schedule, 1))
+    answers = dict(run(core, 1))
     broken[0] = False
-    answers |= dict(run(schedule))
-    failed, spared = (reads, decodes) if guilty == "read" else (decodes, reads)
+    answers |= dict(run(core))
+    failed, spared = (prefills, decodes) if guilty == "prefill" else (decodes, prefills)
     assert isinstance(answers[failed], EngineError)
     assert answers[spared].ids == greedy(spared.prompt, 8)

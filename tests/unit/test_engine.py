@@ -151,7 +151,7 @@ async def test_stats_count_what_was_answered(engine: Engine) -> None:
     await engine.generate([1, 2, 3], Sampling(max_tokens=4), ())
     await engine.rate([1, 2], DIGITS)
     stats = engine.stats()
-    assert (stats.requests, stats.prompt_tokens, stats.generated_tokens, stats.read_tokens) == (
+    assert (stats.requests, stats.prompt_tokens, stats.generated_tokens, stats.prefill_tokens) == (
         2,
         5,
         4,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import pytest
 
 from models.engine import Engine, EngineLimits, Sampling, ThreadBudget
-from models.engine.core import Answered
+from models.engine.core import CoreOutput
 from models.engine.sampling import Logits
 from models.engine.static.batching import StaticBatching
 from schemas.errors import EngineError
@@ -202,7 +202,7 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
     runners = [CuedRunner(open_tiny(tiny_model)) for _ in range(2)]
     runners[0].failures += [EngineError("out of memory")] * 9
     opened = iter(runners)
-    engine = engine_of(StaticBatching(next(opened)), reopen=lambda: StaticBatching(next(opened)))
+    engine = engine_of(StaticBatching(next(opened)), reload=lambda: StaticBatching(next(opened)))
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
@@ -216,12 +216,12 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
 
 async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: TinyModel) -> None:
     class Failing(StaticBatching):
-        def turn(self) -> Iterator[Answered | None]:
+        def step(self) -> Iterator[CoreOutput | None]:
             for request in self._scheduler.drop(lambda request: True):
                 yield request, EngineError("out of memory")
 
     engine = engine_of(
-        Failing(open_tiny(tiny_model)), reopen=lambda: StaticBatching(open_tiny(tiny_model))
+        Failing(open_tiny(tiny_model)), reload=lambda: StaticBatching(open_tiny(tiny_model))
     )
     try:
         for _ in range(3):
@@ -251,7 +251,7 @@ async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_mod
             raise RuntimeError("a bug")
 
     engine = engine_of(
-        Broken(open_tiny(tiny_model)), reopen=lambda: StaticBatching(open_tiny(tiny_model))
+        Broken(open_tiny(tiny_model)), reload=lambda: StaticBatching(open_tiny(tiny_model))
     )
     try:
         with pytest.raises(EngineError, match=r"started again, so try again: a bug"):
@@ -267,10 +267,10 @@ async def test_where_the_model_cannot_be_opened_anew_every_request_fails(
     runner = CuedRunner(open_tiny(tiny_model))
     runner.failures += [EngineError("out of memory")] * 9
 
-    def reopen() -> StaticBatching:
+    def reload() -> StaticBatching:
         raise EngineError("no memory for 3 rows")
 
-    engine = engine_of(StaticBatching(runner), reopen=reopen)
+    engine = engine_of(StaticBatching(runner), reload=reload)
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):

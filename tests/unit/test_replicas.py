@@ -1,6 +1,4 @@
-"""Several replicas over the same weights: which prompt goes where, what they share, and what they do
-not.
-"""
+"""Several replicas over the same weights: which prompt goes where, and what they share."""
 
 import asyncio
 import threading
@@ -12,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine import Engine, EngineLimits, Generation, Sampling, ThreadBudget
-from models.engine.core import Core
-from models.engine.loading import replicas_of
+from models.engine.core import EngineCore
+from models.engine.loading import replica_count
 from models.engine.replica import Replica
 from models.engine.routing import Router
 from models.engine.static.batching import StaticBatching
@@ -94,7 +92,7 @@ def test_small_models_have_a_replica_a_thread_and_large_ones_fewer(
     file = tmp_path / "decoder.onnx"
     with file.open("wb") as sparse:
         sparse.truncate(size)
-    assert replicas_of(file, threads) == replicas
+    assert replica_count(file, threads) == replicas
 
 
 def test_weights_beside_the_graph_count(tmp_path: Path) -> None:
@@ -102,7 +100,7 @@ def test_weights_beside_the_graph_count(tmp_path: Path) -> None:
     for name, size in (("decoder.onnx", 1_000), ("decoder.onnx.data", 3_000_000_000)):
         with (tmp_path / name).open("wb") as sparse:
             sparse.truncate(size)
-    assert replicas_of(file, 16) == 1
+    assert replica_count(file, 16) == 1
 
 
 def test_what_is_held_is_divided_between_replicas() -> None:
@@ -147,10 +145,10 @@ async def test_a_fault_in_one_replica_does_not_reach_another(tiny_model: TinyMod
         def add(self, requests: object) -> None:
             raise RuntimeError("a bug")
 
-    def whole() -> Core:
+    def whole() -> EngineCore:
         return StaticBatching(open_tiny(tiny_model))
 
-    replicas = [Replica(Broken(open_tiny(tiny_model)), reopen=whole), Replica(whole())]
+    replicas = [Replica(Broken(open_tiny(tiny_model)), reload=whole), Replica(whole())]
     engine = Engine(replicas)
     try:
         both = await asyncio.gather(
@@ -172,7 +170,7 @@ def test_a_budget_is_never_exceeded_and_large_takers_get_their_turn() -> None:
     def compute(threads: int) -> None:
         nonlocal taken, most
         while time.monotonic() < until:
-            with budget.taken(threads):
+            with budget.acquired(threads):
                 with guard:
                     taken += min(threads, 3)
                     most = max(most, taken)

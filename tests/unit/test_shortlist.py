@@ -10,11 +10,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.engine import Engine, Sampling
-from models.engine.continuous import Continuous
+from models.engine import Engine, Precision, Sampling
+from models.engine.continuous import ContinuousBatching
 from models.engine.device import open_session
-from models.engine.onnx_runner import FP16_FILE, OnnxModelRunner
-from models.engine.prefixes import Prefixes
+from models.engine.kv_slots import KVSlots
+from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.replica import Replica
 from models.engine.sampling import Sampler, Shortlist
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
@@ -111,8 +111,8 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
 
     async def generated(chooser: Shortlister | None) -> list[tuple[int, ...]]:
         session, device = open_session(file, "cpu", 1)
-        slots = OnnxModelRunner(session, device, 256, 10, chooser)
-        engine = Engine([Replica(Continuous(slots, 8, Prefixes(range(8, 10)), 32))])
+        runner = OnnxModelRunner(session, device, 256, 10, chooser)
+        engine = Engine([Replica(ContinuousBatching(runner, KVSlots(8, 2), 32))])
         samplings = [replace(one, max_tokens=12) for one in SAMPLINGS.values()]
         asked = [
             engine.generate(prompt, samplings[number % len(samplings)], ())
@@ -130,7 +130,7 @@ def test_an_export_beside_a_gpu_has_the_graph(
 ) -> None:
     monkeypatch.setattr("models.export.export.is_cuda_there", lambda: True)
     export(str(make_checkpoint(tmp_path / "checkpoint")), tmp_path / "release")
-    assert (tmp_path / "release" / FP16_FILE).is_file()
+    assert (tmp_path / "release" / Precision.FP16.file).is_file()
     shortlister = Shortlister.load(tmp_path / "release" / SHORTLIST_FILE, "cpu", None)
     logits = np.array([[0, 2, 1]], np.float16)
     assert shortlister.choose(

@@ -1,0 +1,1 @@
+"""Static batching over the plain graph, for architectures that have no graph of ours."""

@@ -1,9 +1,8 @@
-"""A decoder's ONNX graph in onnxruntime: prompts and tokens in, logits of the last position out.
+"""Runs the plain graph of a decoder: prompts and tokens in, logits of the last position out.
 
 The graph is optimum's ``text-generation-with-past`` export: ``input_ids``, ``attention_mask``,
 ``position_ids`` and ``past_key_values.*`` in, ``logits`` and ``present.*`` out. Prompts of a batch
-are padded on the left, so that the last position is every row's own last token. What the rest of
-the engine needs of it is ``BatchRunner``; another graph, with another cache, is another BatchRunner.
+are padded on the left, so that the last position is every row's own last token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.engine.context_window import context_window_of
-from models.engine.core import Model
+from models.engine.core import ModelInfo
 from models.engine.device import open_session
 from models.engine.sampling import Logits
 from schemas.errors import EngineError, ModelError
@@ -34,11 +33,12 @@ _LOGITS_BYTES = 512 * 2**20
 """Most memory for the logits of a prompt batch: the plain graph gives them for all positions."""
 
 
-class BatchRunner(Model, Protocol[C]):
-    """Computes for the engine. ``C`` is the cache of a batch in decoding; rows keep their order.
+class BatchRunner(ModelInfo, Protocol[C]):
+    """A model that computes whole batches. ``C`` is the cache of a batch.
 
-    All methods are called from one thread. Logits are float32 [rows, vocabulary]. Raises
-    EngineError where the computation fails; the batch is lost then, the runner is not.
+    Rows of a batch keep their order. Logits are float32 [rows, vocabulary]. All methods are called
+    by one thread. They raise EngineError where the computation fails; the batch is lost then, but
+    the runner remains usable.
     """
 
     @property
@@ -49,39 +49,38 @@ class BatchRunner(Model, Protocol[C]):
         """Logits after each prompt."""
 
     def start(self, prompts: _Prompts) -> tuple[C, Logits]:
-        """Logits after each prompt, and the cache to go on from."""
+        """Logits after each prompt, and the cache to continue from."""
 
     def step(self, cache: C, tokens: Sequence[int]) -> Logits:
         """Append one token to every row; logits after it. Changes the cache."""
 
     def join(self, caches: Sequence[C]) -> C:
-        """One cache with the rows of several, in order. The several are not used again."""
+        """Concatenate caches, in order. They must not be used again."""
 
     def keep(self, cache: C, rows: Sequence[int]) -> None:
-        """Leave only these rows, ascending, in the cache."""
+        """Remove all rows but these, ascending, from the cache."""
 
 
 @dataclass(slots=True)
 class PaddedCache:
-    """Keys and values of a batch, each [rows, heads, length, head size], and which of the length is
-    padding.
-    """
+    """Keys and values of a batch, each [rows, heads, length, head size], with its padding."""
 
     tensors: list[onnxruntime.OrtValue]
     mask: _Integers
     """[rows, length]: 0 where padded, on the left."""
     positions: _Integers
-    """[rows]: where the next token of each row stands."""
+    """[rows]: position of the next token."""
 
 
 class OnnxBatchRunner:
-    """The BatchRunner of a plain exported graph."""
+    """A BatchRunner in onnxruntime."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, device: str, context_window: int, file: Path
     ) -> None:
-        """Check the graph's inputs and outputs. Raises ModelError, naming ``file``, for those of
-        another kind of model.
+        """Check the graph's inputs and outputs.
+
+        Raises ModelError, naming ``file``, where they are not those of a decoder with a cache.
         """
         self._session = session
         self.device = device
@@ -101,10 +100,10 @@ class OnnxBatchRunner:
                 f"{file} is not a decoder with a cache ({', '.join(odd)} missing or unknown): "
                 "export it for the task text-generation-with-past"
             )
-        self._cache_forms = {name: _cache_form(inputs[name], file) for name in self._past}
+        self._cache_shapes = {name: _cache_shape(inputs[name], file) for name in self._past}
         shape = outputs["logits"].shape
         if not isinstance(shape[-1], int):
-            raise ModelError(f"{file} does not tell the size of its vocabulary: export it again")
+            raise ModelError(f"{file} does not state the size of its vocabulary: export it again")
         self.vocabulary = shape[-1]
         one_position = len(shape) == 3 and shape[1] == 1
         self.most_tokens = 2**31 if one_position else max(1, _LOGITS_BYTES // (4 * self.vocabulary))
@@ -113,8 +112,9 @@ class OnnxBatchRunner:
     def load(
         cls, directory: Path, *, device: str, threads: int | None, memory_gb: float | None = None
     ) -> "OnnxBatchRunner":
-        """Open ``model.onnx`` and ``config.json`` of a directory. Raises ModelError where one is
-        missing or unusable.
+        """Open ``model.onnx`` and ``config.json`` of a directory.
+
+        Raises ModelError where one is missing or unusable.
         """
         context_window = context_window_of(directory / "config.json")
         file = directory / MODEL_FILE
@@ -127,7 +127,7 @@ class OnnxBatchRunner:
         return self._run(ids, mask, positions, self._no_past(len(prompts)), keep=False)[0]
 
     def start(self, prompts: _Prompts) -> tuple[PaddedCache, Logits]:
-        """Logits after each prompt, and the cache to go on from."""
+        """Logits after each prompt, and the cache to continue from."""
         ids, mask, positions = _pad(prompts)
         logits, tensors = self._run(ids, mask, positions, self._no_past(len(prompts)), keep=True)
         return PaddedCache(tensors, mask, positions[:, -1] + 1), logits
@@ -139,12 +139,12 @@ class OnnxBatchRunner:
         past = dict(zip(self._past, cache.tensors, strict=True))
         logits, cache.tensors = self._run(ids, mask, cache.positions[:, None], past, keep=True)
         cache.mask = mask
-        # A finished row goes on until it is taken out; it must not run over a table of positions.
+        # A completed row decodes until it is removed; it must stay within a table of positions.
         cache.positions = np.minimum(cache.positions + 1, self.context_window - 1)
         return logits
 
     def join(self, caches: Sequence[PaddedCache]) -> PaddedCache:
-        """One cache with the rows of several, in order, padded to the longest."""
+        """Concatenate caches, in order, padded to the longest."""
         if len(caches) == 1:
             return caches[0]
         length = max(cache.mask.shape[1] for cache in caches)
@@ -156,7 +156,7 @@ class OnnxBatchRunner:
         return PaddedCache(tensors, mask, np.concatenate([cache.positions for cache in caches]))
 
     def keep(self, cache: PaddedCache, rows: Sequence[int]) -> None:
-        """Leave only these rows, and no column that is padding in all of them."""
+        """Remove all rows but these, and the columns that are padding in all of them."""
         chosen = np.array(rows, np.int64)
         padded = int(cache.mask[chosen].argmax(axis=1).min())
         cache.mask = np.ascontiguousarray(cache.mask[chosen, padded:])
@@ -171,7 +171,7 @@ class OnnxBatchRunner:
     def _no_past(self, rows: int) -> dict[str, NDArray[Any]]:
         return {
             name: np.empty((rows, heads, 0, size), dtype)
-            for name, (heads, size, dtype) in self._cache_forms.items()
+            for name, (heads, size, dtype) in self._cache_shapes.items()
         }
 
     def _run(
@@ -183,9 +183,7 @@ class OnnxBatchRunner:
         *,
         keep: bool,
     ) -> tuple[Logits, list[onnxruntime.OrtValue]]:
-        """Logits of the last position, and, with ``keep``, the new keys and values, left on the
-        device.
-        """
+        """Logits of the last position. With ``keep``, also the new cache, left on the device."""
         binding = self._session.io_binding()
         try:
             binding.bind_cpu_input("input_ids", ids)
@@ -203,7 +201,7 @@ class OnnxBatchRunner:
             self._session.run_with_iobinding(binding)
             logits, *tensors = binding.get_outputs()
             last = logits.numpy()[:, -1].astype(np.float32)
-        except Exception as error:  # the library has a dozen classes and no common base but this
+        except Exception as error:  # onnxruntime has many error classes and no other common base
             raise EngineError(
                 f"onnxruntime failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens: {error}"
             ) from error
@@ -227,7 +225,7 @@ def _pad(prompts: _Prompts) -> tuple[_Integers, _Integers, _Integers]:
 
 
 def _widen(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:
-    """Zeros before an array along one axis, up to a length."""
+    """Pad an array with zeros, at the beginning of one axis, to a length."""
     widths = [(0, 0)] * array.ndim
     widths[axis] = (length - array.shape[axis], 0)
     return np.pad(array, widths)
@@ -237,7 +235,7 @@ def _by_name(nodes: Sequence[Any]) -> dict[str, Any]:
     return {node.name: node for node in nodes}
 
 
-def _cache_form(node: Any, file: Path) -> tuple[int, int, type[np.floating[Any]]]:
+def _cache_shape(node: Any, file: Path) -> tuple[int, int, type[np.floating[Any]]]:
     """Heads, head size and number type of one cache input."""
     shape = node.shape
     if (
@@ -247,6 +245,6 @@ def _cache_form(node: Any, file: Path) -> tuple[int, int, type[np.floating[Any]]
         or node.type not in _FLOATS
     ):
         raise ModelError(
-            f"{file} has a cache of a form that is not supported ({node.name} {shape} {node.type})"
+            f"{file} has a cache of an unsupported shape or type ({node.name} {shape} {node.type})"
         )
     return shape[1], shape[3], _FLOATS[node.type]

@@ -1,4 +1,4 @@
-"""Decodes one batch of generations, a token a step, until every row is done."""
+"""Decodes one batch of generations, a token a step, until all of them are complete."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ C = TypeVar("C")
 
 
 @dataclass(slots=True)
-class Row:
-    """A generation in progress."""
+class _Row:
+    """A generation in progress, a row of the batch."""
 
     request: GenerationRequest
     sampler: Sampler
     ids: list[int] = field(default_factory=list)
     done: bool = False
 
-    def take(self, logits: Logits) -> Generation | None:
-        """Choose the next token; the generation, if that ended it."""
+    def append_next(self, logits: Logits) -> Generation | None:
+        """Choose the next token. Returns the generation, if the token completes it."""
         token = self.sampler.choose(logits)
         stopped = token in self.request.stop_ids
         if not stopped:
@@ -34,25 +34,24 @@ class Row:
 
 
 class GenerationBatch(Generic[C]):
-    """A batch of generations. Finished rows stay until a quarter are, since taking rows out is a
-    copy.
+    """A batch of generations.
+
+    Completed rows are removed once they are a quarter of the batch, because removing is a copy.
     """
 
     def __init__(
         self, runner: BatchRunner[C], requests: Sequence[GenerationRequest], call_tokens: int
     ) -> None:
-        """Get ready. ``requests`` come by ascending length; their prompts run in calls of at most
-        ``call_tokens``.
-        """
+        """``requests`` are sorted by length; prefills run in calls of at most ``call_tokens``."""
         self._runner = runner
         self._call_tokens = call_tokens
-        self._rows = [Row(request, Sampler(request.sampling)) for request in requests]
+        self._rows = [_Row(request, Sampler(request.sampling)) for request in requests]
 
     def run(self) -> Iterator[tuple[GenerationRequest, Generation] | None]:
-        """Decode; yields each generation as it ends, and None between calls, so that the caller can
-        stop there.
+        """Decode to the end. Yields each generation as it is complete.
 
-        Abandoned requests end without an answer. Raises EngineError where a call fails.
+        Yields None between calls, where the caller may stop. Cancelled requests end without an
+        answer. Raises EngineError where a call fails.
         """
         starts = []
         for part in calls([row.request.length for row in self._rows], self._call_tokens):
@@ -75,7 +74,7 @@ class GenerationBatch(Generic[C]):
         self, batch_logits: Logits
     ) -> Iterator[tuple[GenerationRequest, Generation]]:
         for row, logits in zip(self._rows, batch_logits, strict=True):
-            if row.request.abandoned:
+            if row.request.cancelled:
                 row.done = True
-            elif not row.done and (generation := row.take(logits)):
+            elif not row.done and (generation := row.append_next(logits)):
                 yield row.request, generation

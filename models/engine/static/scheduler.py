@@ -1,9 +1,9 @@
-"""Which requests run next, and together. Pure: no threads, no clock, no model.
+"""Chooses the requests of the next batch. No thread, no clock, no model.
 
-The oldest request of a kind is always in its next batch, so nothing starves; it is joined by those
-nearest to it in length, so that little of the batch is padding. Ratings and generations take turns:
-a rating never waits for more than one batch of generations, and a generation never waits for a
-rating that came after the batch of generations before it, but for at most one batch of them.
+The oldest request of a kind is always in its next batch, so none starves. The requests nearest to
+it in length join it, so that little of the batch is padding. Ratings and generations alternate: a
+rating waits for at most one batch of generations. A generation waits for the ratings that arrived
+before the previous batch of generations, and for at most one batch of later ratings.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +15,15 @@ from models.engine.requests import RequestKind
 
 
 class Waiting(Protocol):
-    """What the scheduler knows of a request."""
+    """A request, as far as the scheduler needs it."""
 
     @property
     def kind(self) -> RequestKind:
-        """Which batches it may join."""
+        """Requests of one kind share a batch."""
 
     @property
     def length(self) -> int:
-        """Tokens of its prompt."""
+        """Tokens of the prompt."""
 
 
 W = TypeVar("W", bound=Waiting)
@@ -31,40 +31,38 @@ W = TypeVar("W", bound=Waiting)
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[W]):
-    """Requests of one kind to run together, shortest prompt first."""
+    """Requests of one kind that run together, shortest prompt first."""
 
     kind: RequestKind
     requests: tuple[W, ...]
 
 
 class BatchScheduler(Generic[W]):
-    """Holds the waiting requests and chooses batches."""
+    """Holds the waiting requests."""
 
     def __init__(self, limits: EngineLimits) -> None:
         self._bounds = {
             RequestKind.RATING: (limits.rating_batch, limits.call_tokens),
             RequestKind.GENERATION: (limits.generation_slots, limits.generation_tokens),
         }
-        self._waiting: dict[RequestKind, list[tuple[int, W]]] = {
-            kind: [] for kind in RequestKind
-        }  # (serial number, request), oldest first
+        self._waiting: dict[RequestKind, list[tuple[int, W]]] = {kind: [] for kind in RequestKind}
+        """Serial number and request, oldest first."""
         self._serial = 0
-        self._due_before = (
-            0  # ratings with a lower serial number have waited for a batch of generations
-        )
+        self._due_before = 0
+        """Ratings with a lower serial number have waited for a batch of generations."""
         self._last: RequestKind | None = None
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._waiting.values())
 
     def add(self, requests: Sequence[W]) -> None:
-        """Take in requests, oldest first."""
+        """Queue requests, oldest first."""
         for request in requests:
             self._waiting[request.kind].append((self._serial, request))
             self._serial += 1
 
     def drop(self, unwanted: Callable[[W], bool]) -> list[W]:
-        """Forget the waiting requests that are unwanted; returns them."""
+        """Remove the requests that are unwanted. Returns them."""
         dropped: list[W] = []
         for kind, waiting in self._waiting.items():
             dropped += [request for _, request in waiting if unwanted(request)]
@@ -72,12 +70,12 @@ class BatchScheduler(Generic[W]):
         return dropped
 
     def next_batch(self) -> Batch[W] | None:
-        """The batch to run now, no longer waiting; None where nothing waits."""
+        """Remove and return the next batch; None where no request waits."""
         kind = self._next_kind()
         if kind is None:
             return None
         waiting = self._waiting[kind]
-        chosen = _neighbours([request.length for _, request in waiting], *self._bounds[kind])
+        chosen = _nearest_in_length([request.length for _, request in waiting], *self._bounds[kind])
         batch = Batch(kind, tuple(waiting[index][1] for index in chosen))
         taken = set(chosen)
         self._waiting[kind] = [entry for index, entry in enumerate(waiting) if index not in taken]
@@ -100,8 +98,9 @@ class BatchScheduler(Generic[W]):
 
 
 def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
-    """Cut prompts of ascending length into runs of at most ``tokens``, padding included, or of one
-    longer prompt.
+    """Divide prompts of ascending length into calls of at most ``tokens``, padding included.
+
+    A longer prompt is a call of its own.
     """
     start = 0
     for end in range(1, len(lengths) + 1):
@@ -110,9 +109,10 @@ def calls(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
             start = end
 
 
-def _neighbours(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:
-    """Indices of the first request and of those nearest to it in length that fit, by ascending
-    length.
+def _nearest_in_length(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:
+    """Indices of the first request and of those nearest to it in length, by ascending length.
+
+    As many as fit into ``rows`` and, padding included, ``tokens``.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     anchor = lengths[0]

@@ -1,4 +1,4 @@
-"""The threads that engines of one process share."""
+"""The threads that the engines of one process share."""
 
 import threading
 from collections import deque
@@ -9,9 +9,7 @@ from models.engine.device import usable_cpus
 
 
 class ThreadBudget:
-    """So many threads may compute at once, whichever engine they belong to. Who has waited longest
-    goes first.
-    """
+    """Bounds how many threads compute at once. The engine that has waited longest goes first."""
 
     def __init__(self, threads: int | None = None) -> None:
         """``threads`` defaults to the CPUs that this process may use."""
@@ -21,14 +19,15 @@ class ThreadBudget:
         self._changed = threading.Condition()  # guards all of the above
 
     @contextmanager
-    def taken(self, threads: int) -> Iterator[None]:
-        """Wait for so many threads, or for all where there are fewer, and hold them for the
-        block.
+    def acquired(self, threads: int) -> Iterator[None]:
+        """Wait for a number of threads, and hold them for the block.
+
+        A number that is larger than the whole budget waits for all of it.
         """
-        wanted, ticket = min(threads, self._threads), object()
+        wanted, place = min(threads, self._threads), object()
         with self._changed:
-            self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= wanted)
+            self._waiting.append(place)
+            self._changed.wait_for(lambda: self._waiting[0] is place and self._free >= wanted)
             self._waiting.popleft()
             self._free -= wanted
             self._changed.notify_all()

@@ -1,0 +1,78 @@
+"""Decides what each call of the model computes. No model, no thread, no clock.
+
+Iteration-level scheduling as in Orca (OSDI 2022): a KV slot that becomes free is given to the next
+request at the next step. A prompt is prefilled in chunks, in the calls that decode other sequences
+(Sarathi, OSDI 2024), so that a long prompt does not delay them and the weights are read once for
+both. A rating is a prompt that is only prefilled.
+"""
+
+from dataclasses import dataclass
+
+from models.engine.kv_slots import KVSlots
+from models.engine.model_runner import Prefill
+from models.engine.request_queue import RequestQueue
+from models.engine.requests import RequestKind
+from models.engine.sequence import RunningSequence
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerOutput:
+    """What one call of the model computes."""
+
+    prefill: Prefill | None
+    """A chunk of the sequence that is prefilling."""
+    decoding: tuple[RunningSequence, ...]
+    """The sequences that decode a token, by slot."""
+    ends_step: bool = True
+    """Whether this is the last call of the step."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to compute."""
+        return self.prefill is None and not self.decoding
+
+    def halves(self) -> tuple["SchedulerOutput", ...]:
+        """The decodes and the prefill as calls of their own; empty where there is only one."""
+        if self.prefill is None or not self.decoding:
+            return ()
+        return SchedulerOutput(None, self.decoding), SchedulerOutput(self.prefill, ())
+
+
+class Scheduler:
+    """Chooses from the queue, as far as there are KV slots."""
+
+    def __init__(self, queue: RequestQueue, slots: KVSlots) -> None:
+        self._queue = queue
+        self._slots = slots
+
+    def schedule(self, token_budget: int) -> SchedulerOutput:
+        """The next call of a step that has ``token_budget`` prompt tokens left.
+
+        A request is admitted where a slot is free. The last call of a step decodes; the calls
+        before it prefill short prompts, of which several fit into the budget.
+        """
+        slots = self._slots
+        if slots.can_allocate:
+            self._admit()
+        if slots.prefilling is None:
+            return SchedulerOutput(None, tuple(slots.decoding))
+        chunk = slots.prefilling.next_chunk(token_budget)
+        if chunk.ends and len(chunk.tokens) < token_budget and self._another_may_follow():
+            return SchedulerOutput(chunk, (), ends_step=False)
+        return SchedulerOutput(chunk, tuple(slots.decoding))
+
+    def _admit(self) -> None:
+        request = self._queue.pop(generations=self._may_generate())
+        if request is not None:
+            self._slots.allocate(RunningSequence.of(request))
+
+    def _another_may_follow(self) -> bool:
+        """Whether another request can be admitted once the present prefill has ended."""
+        return self._queue.has(RequestKind.RATING) or (
+            self._queue.has(RequestKind.GENERATION) and self._may_generate()
+        )
+
+    def _may_generate(self) -> bool:
+        """Whether a slot may go to a generation. One is kept, so that no rating waits for one."""
+        generations = sum(sequence.decodes for sequence in self._slots.running)
+        return generations < max(1, self._slots.active - 1)
