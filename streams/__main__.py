@@ -1,4 +1,4 @@
-"""``python -m streams``: the same as ``backstream``."""
+"""``python -m streams`` runs the same program as ``backstream``."""
 
 from streams.cli import main
 

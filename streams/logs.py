@@ -1,4 +1,4 @@
-"""Logging, the same in every process of ours."""
+"""Logging, the same in every process."""
 
 import logging
 import threading
@@ -8,9 +8,10 @@ log = logging.getLogger(__name__)
 
 
 def configure_logging(level: int = logging.WARNING) -> None:
-    """Log to standard error. Above INFO the clients are silent.
+    """Log to standard error. Above INFO the Kafka clients log nothing.
 
-    They report each hiccup of a starting broker as an error; our own errors say what matters.
+    The clients report each failed attempt on a broker that is starting as an error. Backstream's
+    own errors cover the failures that matter.
     """
     warnings.simplefilter("ignore")
     logging.basicConfig(
@@ -18,12 +19,14 @@ def configure_logging(level: int = logging.WARNING) -> None:
     )
     for noisy in ("aiokafka", "kafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if level > logging.INFO else level)
-    threading.excepthook = _tell
+    threading.excepthook = _log_thread_error
 
 
-def _tell(ended: threading.ExceptHookArgs) -> None:
-    """One line for a thread that an error ended: a dying broker ends the clients' so, and our own
-    error tells why.
+def _log_thread_error(ended: threading.ExceptHookArgs) -> None:
+    """Log one line for a thread that ended on an error.
+
+    The threads of the Kafka clients end like this when a broker stops; the error that Backstream
+    raises names the cause.
     """
     name = ended.thread.name if ended.thread else "a thread"
     error = (ended.exc_type, ended.exc_value, ended.exc_traceback) if ended.exc_value else None

@@ -1,4 +1,4 @@
-"""``backstream``: turns live text into instruction-tuning data, and into better models."""
+"""The entry point: the application and its exit codes."""
 
 import logging
 import sys
@@ -7,21 +7,28 @@ from typing import Annotated
 import typer
 
 from schemas.errors import BackstreamError
-from streams.cli import data, dead_letters, inspection, models, ratings, releases, running
+from streams.cli.commands import (
+    data,
+    dead_letters,
+    inspection,
+    models,
+    offline,
+    rating,
+    releases,
+    running,
+)
 from streams.logs import configure_logging
 
 app = typer.Typer(
     name="backstream",
-    help=__doc__,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-running.register(app)
-data.register(app)
-ratings.register(app)
-inspection.register(app)
+for group in (running, data, offline, rating, inspection):
+    group.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(releases.app, name="releases")
@@ -41,9 +48,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         app()
-    except (
-        BackstreamError,
-        OSError,
-    ) as error:  # also a full disk or a vanished directory: no traceback as a user interface
+    except (BackstreamError, OSError) as error:
+        # An OSError is also the user's to mend, as for a full disk: a line, not a traceback.
         typer.echo(f"backstream: {error}", err=True)
         sys.exit(1)

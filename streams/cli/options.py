@@ -1,93 +1,103 @@
-"""Options that many commands share, and settings made from them."""
+"""Options that several commands share, each declared once.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+``with_settings`` gives a command ``--config``, ``--set`` and an option for each setting that it
+names. The command receives the resulting settings as its first argument::
+
+    @with_settings("state_dir", "broker")
+    def audit(settings: "Settings", as_json: Json = False) -> None: ...
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from models.releases.catalogue import default_cache, prepare
-from streams.kafka.broker import broker_address
-from streams.kafka.creation import create_topics
-from streams.settings import Role, Settings, load
+Command = Callable[..., None]
+SettingName = Literal[
+    "state_dir", "broker", "port", "model", "backward", "forward", "device", "metrics_port"
+]
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="A YAML settings file.", show_default=False)
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        "-s",
-        help="Set one key, as in -s curation.threshold=4.5. May be repeated.",
-        show_default=False,
-    ),
-]
-StateDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Topics, logs, releases and the dataset. [default: backstream-state]",
-        show_default=False,
-    ),
-]
-Broker = Annotated[
-    str | None,
-    typer.Option(
-        help="host:port of a Kafka of your own. Without it, the embedded one.", show_default=False
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="house, a checkpoint or release directory, or a Hugging Face id. [default: house]",
-        show_default=False,
-    ),
-]
-Backward = Annotated[
-    str | None,
-    typer.Option(
-        help="Another model that writes the instructions. [default: --model]", show_default=False
-    ),
-]
-Forward = Annotated[
-    str | None,
-    typer.Option(help="Another model that rates. [default: --model]", show_default=False),
-]
-Device = Annotated[
-    str | None, typer.Option(help="auto, cpu or cuda. [default: auto]", show_default=False)
-]
+BROKER: tuple[SettingName, ...] = ("state_dir", "broker")
+"""Settings that choose the Kafka to talk to."""
+MODELS: tuple[SettingName, ...] = ("model", "backward", "forward")
+"""Settings that choose the model of each role."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def settings_from(config: Path | None, assignments: list[str] | None, **flags: Any) -> Settings:
-    """Settings by the usual order: flags, --set, environment, file, defaults. Raises
-    SettingsError.
+def _option(*names: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(
+        *names, help=help, metavar=metavar, show_default=False, rich_help_panel="Settings"
+    )
+
+
+_CONFIG = Annotated[Path | None, _option("--config", "-c", help="A YAML settings file.")]
+_ASSIGNMENTS = Annotated[
+    list[str] | None,
+    _option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Set any key, as in -s curation.threshold=4.5. May be repeated.",
+    ),
+]
+_OPTIONS: dict[SettingName, Any] = {
+    "state_dir": Annotated[
+        Path | None,
+        _option(
+            help="Directory of the topics, logs, releases and dataset. [default: backstream-state]"
+        ),
+    ],
+    "broker": Annotated[
+        str | None,
+        _option(metavar="HOST:PORT", help="A Kafka of your own. [default: the embedded one]"),
+    ],
+    "port": Annotated[
+        int | None, _option(help="Port of the embedded broker. [default: a free one]")
+    ],
+    "model": Annotated[
+        str | None,
+        _option(
+            help="house, a checkpoint or release directory, or a Hugging Face id. [default: house]"
+        ),
+    ],
+    "backward": Annotated[
+        str | None, _option(help="Another model that writes the instructions. [default: --model]")
+    ],
+    "forward": Annotated[str | None, _option(help="Another model that rates. [default: --model]")],
+    "device": Annotated[str | None, _option(help="auto, cpu or cuda. [default: auto]")],
+    "metrics_port": Annotated[
+        int | None, _option(help="Serve /metrics, /live and /ready on this port. [default: none]")
+    ],
+}
+
+
+def with_settings(*names: SettingName) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options to a command, and passes it the settings.
+
+    The flags override the other sources of settings. The command raises SettingsError for a value
+    that is not valid.
     """
-    return load(config, flags, tuple(assignments or ()))
+    shared = {"config": _CONFIG, "assignments": _ASSIGNMENTS}
+    shared |= {name: _OPTIONS[name] for name in names}
 
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def run(*, config: Path | None, assignments: list[str] | None, **given: Any) -> None:
+            from streams.settings import load
 
-@contextmanager
-def connected(settings: Settings) -> Iterator[Settings]:
-    """Settings that talk to a broker with our topics on it: the one given, the one that runs, or
-    one of our own meanwhile.
-    """
-    with broker_address(settings.given_broker, settings.broker_dir, settings.port, say) as address:
-        settings = settings.with_broker(address)
-        create_topics(settings.kafka.cluster(), settings.kafka.replication_factor)
-        yield settings
+            flags: dict[str, Any] = {name: given.pop(name) for name in names}
+            command(load(config, flags, tuple(assignments or ())), **given)
 
+        _, *own = inspect.signature(command).parameters.values()
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in shared.items()
+        ]
+        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        return run
 
-def prepare_models(settings: Settings) -> Path:
-    """Directory of the model that the settings name; it and those pinned to a role are exported now
-    if they never were.
-    """
-    for role in Role:
-        if pinned := settings.pinned(role):
-            prepare(pinned, default_cache(), progress=say)
-    return prepare(settings.model, default_cache(), progress=say)
-
-
-def say(line: str) -> None:
-    """A line about what goes on, apart from what the command was asked to print."""
-    typer.echo(line, err=True)
+    return decorate

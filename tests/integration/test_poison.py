@@ -8,7 +8,7 @@ import msgpack
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from streams.cli.dead_letters import app as dead_letters
+from streams.cli.commands.dead_letters import app as dead_letters
 from streams.kafka.replay import replay
 from streams.kafka.topics import DEAD_LETTERS
 from streams.observe.audit import audit

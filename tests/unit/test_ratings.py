@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
-from streams.cli.ratings import ask_about
+from streams.cli.rating_session import ask_about
 from streams.data.ratings import spread
 
 
@@ -134,7 +134,8 @@ def test_empty_fifths_are_passed_over(scores: dict[str, float], length: int) -> 
 
 def test_on_a_terminal_one_key_is_an_answer() -> None:
     program = (
-        "from streams.cli.ratings import _keys; print([key for _, key in zip(range(3), _keys())])"
+        "from streams.cli.rating_session import read_keys; "
+        "print([key for _, key in zip(range(3), read_keys())])"
     )
     terminal, stdin = pty.openpty()
     root = Path(__file__).parents[2]

@@ -1,0 +1,188 @@
+"""Commands that write to the topics or read records from them: feed, seed, tail, export."""
+
+import json
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from streams.cli.console import notice
+from streams.cli.options import BROKER, Json, with_settings
+
+if TYPE_CHECKING:
+    from streams.data.feed import FeedReport
+    from streams.settings import Settings
+
+Sources = Annotated[
+    list[str], typer.Argument(help="Files, directories, globs, or - for standard input.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False
+    ),
+]
+ShapeName = Literal["triples", "alpaca", "chat"]
+TurnsName = Literal["first", "all"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (feed, seed, tail, export):
+        app.command()(command)
+
+
+@with_settings(*BROKER)
+def feed(
+    settings: "Settings", sources: Sources, format: Format = None, as_json: Json = False
+) -> None:
+    """Send documents to the stream.
+
+    Returns when the broker has acknowledged them. Reads text, Markdown, HTML, JSON, JSONL, Parquet,
+    WARC and WET, each also as .gz. Feeding the same twice changes nothing downstream. The exit code
+    is 1 if something could not be read.
+
+    Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.documents import read_documents, with_notices
+    from streams.data import feed as feeding
+
+    with connected(settings, create_state=True) as settings:
+        documents = with_notices(read_documents(sources, format))
+        report = feeding.feed(settings.kafka.cluster(), documents)
+    _finish(report, "documents", as_json)
+
+
+@with_settings(*BROKER)
+def seed(
+    settings: "Settings",
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="JSON lines of Dolly, Alpaca, Self-Instruct or Open-Assistant; also .gz."
+        ),
+    ],
+    turns: Annotated[
+        TurnsName,
+        typer.Option(help="Exchanges to take from a conversation: the first, or all."),
+    ] = "first",
+    as_json: Json = False,
+) -> None:
+    """Put human pairs on the training topic, as seeds.
+
+    The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each
+    id. Seeding the same twice changes nothing. The exit code is 1 if a line is not a pair.
+
+    Example: `backstream seed dolly.jsonl oasst.jsonl.gz --turns all`
+    """
+    from models.seeds.formats import Turns, read_pairs
+    from streams.cli.connection import connected
+    from streams.data import feed as feeding
+
+    pairs = chain.from_iterable(read_pairs(file, Turns(turns)) for file in files)
+    with connected(settings, create_state=True) as settings:
+        report = feeding.seed(settings.kafka.cluster(), pairs)
+    _finish(report, "seeds", as_json)
+
+
+@with_settings(*BROKER)
+def tail(
+    settings: "Settings",
+    count: Annotated[
+        int | None, typer.Option("-n", help="Stop after this many.", show_default=False)
+    ] = None,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Start with the examples that are there.")
+    ] = False,
+    shape: Annotated[ShapeName, typer.Option(help="What a row looks like.")] = "triples",
+) -> None:
+    """Print curated examples as they arrive, one JSON line each, until Ctrl-C.
+
+    Example: `backstream tail -n 3 --from-beginning`
+    """
+    from streams.cli.connection import connected
+    from streams.data.dataset import follow
+    from streams.data.exports import Shape, row
+
+    with connected(settings) as settings:
+        examples = follow(
+            settings.kafka.cluster(), from_beginning=from_beginning, stop=lambda: False
+        )
+        for number, example in enumerate(examples, start=1):
+            print(json.dumps(row(example, Shape(shape)), ensure_ascii=False), flush=True)
+            if number == count:
+                return
+
+
+@with_settings(*BROKER)
+def export(
+    settings: "Settings",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")
+    ],
+    shape: Annotated[
+        ShapeName,
+        typer.Option(
+            help="Columns of a row: triples, alpaca (instruction/input/output) or chat (messages)."
+        ),
+    ] = "triples",
+    license: Annotated[
+        str,
+        typer.Option(
+            "--license", help="Licence for the card, as Hugging Face names it: cc-by-4.0."
+        ),
+    ] = "other",
+    with_card: Annotated[
+        bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Write the curated set to a file for a training tool, with a dataset card.
+
+    The card of curated.jsonl is curated.card.md: a README.md for the Hugging Face hub.
+
+    Example: `backstream export -o curated.jsonl --shape chat --license cc-by-4.0`
+    """
+    from streams.cli.connection import connected
+    from streams.data.card import Export, write_card
+    from streams.data.dataset import snapshot
+    from streams.data.exports import Shape, write_jsonl, write_parquet
+    from streams.releases.announcements import read_releases
+
+    write = {".jsonl": write_jsonl, ".parquet": write_parquet}.get(output.suffix)
+    if write is None:
+        raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
+    with connected(settings) as settings:
+        cluster = settings.kafka.cluster()
+        examples = snapshot(cluster)
+        count = write(examples, output, Shape(shape))
+        card = None
+        if with_card:
+            today = datetime.now(UTC).date()
+            about = Export(output, Shape(shape), license, settings.curation.threshold, today)
+            card = write_card(about, examples, read_releases(cluster))
+    if as_json:
+        report = {"examples": count, "file": str(output)}
+        print(json.dumps(report | ({"card": str(card)} if card else {})))
+    else:
+        print(f"{count:,} examples in {output}" + (f", described in {card}" if card else ""))
+
+
+def _finish(report: "FeedReport", kind: str, as_json: bool) -> None:
+    """Print the report. Raises Exit(1) if something could not be read, or if nothing was there."""
+    if as_json:
+        counts = {kind: report.written, "bytes": report.bytes, "failed": report.failed}
+        print(json.dumps({**counts, "errors": report.errors}))
+    else:
+        for error in report.errors:
+            notice(error)
+        if report.failed > len(report.errors):
+            notice(f"and {report.failed - len(report.errors):,} more")
+        failed = f", {report.failed:,} could not be read" if report.failed else ""
+        megabytes = f"{report.bytes / 1e6:,.1f} MB"
+        print(f"{report.written:,} {kind} ({megabytes}) acknowledged by the broker{failed}")
+    if report.failed or not report.written:
+        raise typer.Exit(1)

@@ -1,0 +1,131 @@
+"""Commands that show the state of the stream: status, audit, describe, check."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemas.errors import BackstreamError
+from streams.cli.options import BROKER, MODELS, Json, with_settings
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (status, audit, describe, check):
+        app.command()(command)
+
+
+@with_settings(*BROKER, *MODELS)
+def status(settings: "Settings", as_json: Json = False) -> None:
+    """Show committed lag, rates and counts of every stage, and the release in service.
+
+    Example: `backstream status --json`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.prepare import prepare
+    from streams.cli.status import read_status
+
+    with connected(settings) as settings:
+        found = read_status(settings, prepare(settings.model))
+    print(json.dumps(asdict(found)) if as_json else found.as_text())
+
+
+@with_settings(*BROKER)
+def audit(settings: "Settings", as_json: Json = False) -> None:
+    """Prove from the topics that every id is accounted for.
+
+    The exit code is 1 if an id is lost. Lost ids are listed.
+
+    Example: `backstream audit`
+    """
+    from streams.cli.connection import connected
+    from streams.observe.audit import audit as audit_topics
+    from streams.observe.lag import FlowReader
+
+    with connected(settings) as settings:
+        cluster = settings.kafka.cluster()
+        with FlowReader(cluster) as reader:
+            found = audit_topics(cluster, reader.committed())
+    if as_json:
+        report = {
+            "complete": found.complete,
+            "stages": [asdict(account) for account in found.stages],
+            "rejections": {
+                f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()
+            },
+        }
+        print(json.dumps(report))
+    else:
+        for account in found.stages:
+            print(
+                f"{account.stage:10} {account.ids:>8,} ids = {account.followed:,} followed + "
+                f"{account.rejected:,} rejected + {account.dead:,} dead + "
+                f"{account.in_flight:,} in flight + {len(account.lost):,} lost"
+            )
+            for id in account.lost:
+                print(f"  lost: {id}")
+        for (stage, reason), count in sorted(found.rejections.items()):
+            print(f"rejected by {stage}: {reason} {count:,}")
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+@with_settings()
+def describe(
+    settings: "Settings",
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print a diagram instead of the tables.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the topology: topics, stages, and what each stage reads and writes.
+
+    Example: `backstream describe --mermaid`
+    """
+    from streams.observe.describe import as_mermaid, as_table
+
+    cluster = settings.kafka.cluster()
+    if mermaid:
+        print(as_mermaid(cluster))
+    else:
+        tables = as_table(cluster)
+        print(json.dumps(tables) if as_json else _as_text(tables))
+
+
+@with_settings(*BROKER, *MODELS, "device")
+def check(settings: "Settings") -> None:
+    """Check the settings, the broker and the models before anything starts.
+
+    Creates no state directory. The exit code is 1 if one of them cannot be used.
+
+    Example: `backstream check -c backstream.yaml`
+    """
+    from streams.cli.probes import probe_broker, probe_models
+
+    print("settings  ok")
+    failed = False
+    for name, probe in (("broker", probe_broker), ("model", probe_models)):
+        try:
+            print(f"{name:9} ok: {probe(settings)}")
+        except BackstreamError as error:
+            failed = True
+            print(f"{name:9} FAILED: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _as_text(tables: dict[str, list[dict[str, str]]]) -> str:
+    blocks = []
+    for name, rows in tables.items():
+        widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+        lines = [name.upper(), "  ".join(key.ljust(width) for key, width in widths.items())]
+        lines += [
+            "  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip()
+            for row in rows
+        ]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

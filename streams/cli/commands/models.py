@@ -1,0 +1,182 @@
+"""``backstream models``: export models, look at them, try them."""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemas.errors import SettingsError
+from streams.cli.console import notice
+from streams.cli.options import Json, with_settings
+
+if TYPE_CHECKING:
+    from models.releases.facts import ModelFacts
+    from models.serving.trial import Trial
+    from streams.settings import Settings
+
+app = typer.Typer(help="Export models, look at them, try them.", no_args_is_help=True)
+
+Name = Annotated[
+    str, typer.Argument(help="house, a checkpoint or release directory, or a Hugging Face id.")
+]
+
+_EXAMPLE = (
+    "Water boils at 100 degrees Celsius at sea level. On a mountain the air is thinner, so its "
+    "pressure is lower and water boils at a lower temperature. At 3,000 metres it is about 90 "
+    "degrees, which is why food takes longer to cook there."
+)
+
+
+@app.command()
+def add(model: Name, as_json: Json = False) -> None:
+    """Export a model to ONNX once, verify it, and keep it in the cache.
+
+    Example: `backstream models add Qwen/Qwen2.5-0.5B-Instruct`
+    """
+    _show(_read_facts(model), as_json)
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """List the exported models, oldest first.
+
+    Example: `backstream models list`
+    """
+    from models.releases.catalogue import cached, default_cache
+    from models.releases.facts import ModelFacts
+
+    found = [ModelFacts.read(directory) for directory in cached(default_cache())]
+    if as_json:
+        print(json.dumps([asdict(facts) for facts in found]))
+        return
+    for facts in found:
+        day = time.strftime("%Y-%m-%d", time.localtime(facts.created_at))
+        print(
+            f"{facts.id:40} {facts.architecture:10} {facts.parameters / 1e6:>9,.1f} M  "
+            f"{facts.bytes / 1e6:>9,.0f} MB  {facts.precision}  "
+            f"context {facts.context_window:>7,}  {facts.family:8} {day}"
+        )
+    if not found:
+        notice(
+            "no model is exported yet: `backstream models add MODEL`, or any command that runs "
+            "one, exports it"
+        )
+
+
+@app.command()
+def show(model: Name, as_json: Json = False) -> None:
+    """Show a model's size, precision, context window and prompts.
+
+    Example: `backstream models show house`
+    """
+    _show(_read_facts(model), as_json)
+
+
+@app.command("try")
+@with_settings("device")
+def try_model(
+    settings: "Settings",
+    model: Name,
+    text: Annotated[
+        str,
+        typer.Argument(
+            help="The passage itself, a file that holds it, or - for standard input.",
+            show_default=False,
+        ),
+    ] = _EXAMPLE,
+    as_json: Json = False,
+) -> None:
+    """Let a model write the instruction of a passage and rate the pair.
+
+    Shows the prompts, the answers, the probability of each rating, and the speed.
+
+    Example: `backstream models try house "Water boils at 100 degrees Celsius at sea level."`
+    """
+    from models.serving import trial
+    from streams.cli.prepare import prepare
+    from streams.stages.topology import sampling_of
+    from streams.worker.role_models import load_model
+
+    async def run(directory: Path) -> "Trial":
+        served = await load_model(settings, directory)
+        try:
+            return await trial.try_model(served, passage, sampling_of(settings))
+        finally:
+            served.close()
+
+    passage = _read_passage(text)
+    found = asyncio.run(run(prepare(model)))
+    if as_json:
+        print(json.dumps({**asdict(found), "rating": found.rating.model_dump()}))
+    else:
+        _print_trial(found)
+
+
+def _print_trial(trial: "Trial") -> None:
+    rating = trial.rating
+    probabilities = "  ".join(
+        f"{digit}: {p:.3f}" for digit, p in enumerate(rating.probabilities, start=1)
+    )
+    cut = "" if trial.complete else " (cut at max_tokens)"
+    print(f"BACKWARD PROMPT\n{trial.backward_prompt}\n")
+    print(f"INSTRUCTION{cut}\n{trial.instruction}\n")
+    print(f"RATING PROMPT\n{trial.rating_prompt}\n")
+    print(
+        f"RATING\n{rating.score:.2f}   {probabilities}   (the digits have "
+        f"{rating.digit_mass:.1%} of the probability)\n"
+    )
+    print(
+        f"{trial.prompt_tokens:,} prompt tokens read and {trial.generated_tokens:,} written in "
+        f"{trial.seconds:.2f} s, one request at a time; a stream runs many at once"
+    )
+
+
+def _read_passage(text: str) -> str:
+    """Return the argument, or the text of the file that it names.
+
+    Raises SettingsError if the text is empty or cannot be read.
+    """
+    try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif _is_file(text):
+            text = Path(text).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{text} cannot be read: {error}") from error
+    if not text.strip():
+        raise SettingsError("there is no text to try the model on")
+    return text.strip()
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # Too long for a file name, or with a null byte.
+        return False
+
+
+def _read_facts(model: str) -> "ModelFacts":
+    from models.releases.facts import ModelFacts
+    from streams.cli.prepare import prepare
+
+    return ModelFacts.read(prepare(model))
+
+
+def _show(facts: "ModelFacts", as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(facts)))
+        return
+    print(f"id          {facts.id}")
+    print(f"directory   {facts.directory}")
+    print(
+        f"size        {facts.parameters / 1e6:,.1f} M parameters, {facts.bytes / 1e6:,.0f} "
+        f"MB on disk, {facts.precision}"
+    )
+    print(f"graph       {facts.graph}")
+    print(f"kind        {facts.architecture}, context window {facts.context_window:,} tokens")
+    print(f"prompts     {facts.family}: plays both roles, backward and forward")

@@ -1,0 +1,99 @@
+"""Commands on documents that need no broker: preview, segment."""
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli.commands.data import Format, Sources
+from streams.cli.console import notice
+from streams.cli.options import MODELS, Json, with_settings
+
+if TYPE_CHECKING:
+    from streams.observe.preview import Verdict
+    from streams.settings import Settings
+
+_PASSAGE_CHARACTERS = 160
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (preview, segment):
+        app.command()(command)
+
+
+@with_settings(*MODELS, "device")
+def preview(
+    settings: "Settings",
+    sources: Sources,
+    count: Annotated[int, typer.Option("-n", help="How many passages.", min=1)] = 5,
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Run the agents on a few passages without a broker, and write nothing.
+
+    Example: `backstream preview notes.md -n 5`
+    """
+    from streams.cli.documents import read_documents
+    from streams.cli.prepare import prepare_all
+    from streams.observe.preview import preview_documents
+
+    documents = read_documents(sources, format)
+    shown = 0
+    for verdict in preview_documents(settings, prepare_all(settings), documents, count):
+        shown += 1
+        if as_json:
+            print(json.dumps(verdict.as_dict(), ensure_ascii=False), flush=True)
+        else:
+            print(_as_text(shown, verdict), flush=True)
+    if not shown:
+        notice(
+            "no passage was found: a passage needs text of at least "
+            f"{settings.segments.min_characters} characters (segments.min_characters)"
+        )
+        raise typer.Exit(1)
+
+
+@with_settings()
+def segment(settings: "Settings", sources: Sources, format: Format = None) -> None:
+    """Cut documents into passages, without a broker or a model.
+
+    Prints a JSON line for each passage. A passage that occurs several times is printed once.
+
+    Example: `backstream segment docs/ > passages.jsonl`
+    """
+    from schemas.records import Rejection, Segment
+    from streams.cli.documents import read_documents
+    from streams.observe.preview import cut_documents
+
+    seen: set[str] = set()
+    rejected: Counter[str] = Counter()
+    for outcome in cut_documents(settings, read_documents(sources, format)):
+        if isinstance(outcome, Segment):
+            if outcome.id not in seen:
+                seen.add(outcome.id)
+                print(outcome.model_dump_json(exclude_none=True))
+        elif isinstance(outcome, Rejection):
+            rejected[outcome.reason] += outcome.count
+        else:
+            rejected["unreadable"] += 1
+            notice(str(outcome))
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
+    notice(f"{len(seen):,} passages; refused: {reasons or 'none'}")
+    if not seen:
+        raise typer.Exit(1)
+
+
+def _as_text(number: int, verdict: "Verdict") -> str:
+    score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
+    passage = " ".join(verdict.passage.split())
+    if len(passage) > _PASSAGE_CHARACTERS:
+        passage = f"{passage[: _PASSAGE_CHARACTERS - 1]}…"
+    return (
+        f"{number}. {verdict.source}\n"
+        f"   passage:     {passage}\n"
+        f"   instruction: {verdict.instruction or '-'}\n"
+        f"   rating:      {score}\n"
+        f"   verdict:     {verdict.verdict} ({verdict.reason})\n"
+    )

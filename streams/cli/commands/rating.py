@@ -1,0 +1,63 @@
+"""``backstream rate``: people rate pairs on the scale that the models are given."""
+
+import getpass
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli.console import notice
+from streams.cli.options import BROKER, with_settings
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(rate)
+
+
+@with_settings(*BROKER)
+def rate(
+    settings: "Settings",
+    count: Annotated[int, typer.Option("-n", help="How many pairs.", min=1)] = 20,
+    rater: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BACKSTREAM_RATER",
+            help="Your name beside the ratings. [default: your login]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Rate pairs from 1 to 5 by hand. The models' ratings are measured against these.
+
+    Shows pairs that nobody has rated yet, from the whole scale of the models' ratings. The broker
+    acknowledges each answer before the next pair is shown. The models' ratings are printed at the
+    end, so that they influence nobody. A skipped pair comes again in a later session. Without a
+    terminal, answers are read from standard input, one on each line.
+
+    Example: `backstream rate -n 50 --rater ada`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.rating_session import ask_about, print_report, read_keys, read_lines
+    from streams.data.ratings import open_ratings, pairs_to_rate
+
+    with connected(settings) as settings:
+        cluster = settings.kafka.cluster()
+        pairs = pairs_to_rate(cluster, count)
+        if not pairs:
+            notice("there is nothing to rate: no pair is scored yet, or all pairs have a rating")
+            raise typer.Exit(1)
+        answers = read_keys() if sys.stdin.isatty() else read_lines()
+        with open_ratings(cluster) as ratings:
+            given = ask_about(pairs, ratings, _login() if rater is None else rater, answers)
+    print_report(pairs, given)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # The user of a container may have no name.
+        return ""

@@ -1,0 +1,141 @@
+"""Commands that run the stream: demo, up, worker, trainer."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from schemas.errors import SettingsError
+from streams.cli.console import notice
+from streams.cli.options import BROKER, MODELS, with_settings
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from streams.stages.topology import StageSpec
+
+_POLL_SECONDS = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (demo, up, worker, trainer):
+        app.command()(command)
+
+
+@with_settings("state_dir", "model")
+def demo(
+    settings: "Settings",
+    limit: Annotated[
+        int | None, typer.Option(help="Feed at most this many documents.", show_default=False)
+    ] = None,
+) -> None:
+    """Show the whole loop on this machine: documents in, curated examples and a new model out.
+
+    Example: `backstream demo`
+    """
+    from streams.cli.prepare import prepare_all
+    from streams.run.demo import run_demo
+
+    raise typer.Exit(run_demo(settings, prepare_all(settings), limit))
+
+
+@with_settings(*BROKER, "port", *MODELS, "device")
+def up(
+    settings: "Settings",
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
+    training: Annotated[
+        bool, typer.Option("--training/--no-training", help="Run a trainer too.")
+    ] = True,
+) -> None:
+    """Run the stream: the broker (unless --broker is given), workers and a trainer, supervised.
+
+    Ctrl-C drains and stops. A second Ctrl-C aborts.
+
+    Example: `backstream up --port 9092`
+    """
+    from streams.cli.prepare import prepare_all
+    from streams.cli.stop_signal import StopSignal
+    from streams.observe.lag import FlowReader
+    from streams.observe.progress import Progress
+    from streams.run.supervisor import Supervisor
+
+    base = prepare_all(settings)
+    stop = StopSignal()
+    with Supervisor(settings, base, notice) as supervisor, Progress() as progress:
+        kafka = supervisor.settings.kafka
+        notice(f"broker at {kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
+        for number in range(workers):
+            supervisor.start_worker(number)
+        if training:
+            supervisor.start_trainer()
+        with FlowReader(kafka.cluster()) as flow:
+            while not stop.asked:
+                for event in supervisor.poll():
+                    progress.event(event)
+                progress.flow(flow.read())
+                stop.wait(_POLL_SECONDS)
+        stop.on_second = supervisor.abort
+        progress.note("draining; Ctrl-C again to abort")
+
+
+@with_settings(*BROKER, *MODELS, "device", "metrics_port")
+def worker(
+    settings: "Settings",
+    stages: Annotated[
+        str | None, typer.Option(help="Comma-separated stages. [default: all]", show_default=False)
+    ] = None,
+) -> None:
+    """Run the stages of one worker against a broker.
+
+    Several workers share the partitions of the topics.
+
+    Example: `backstream worker --broker kafka:9092 --metrics-port 9464`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.prepare import prepare_all
+    from streams.run.processes import run_worker
+
+    chosen = _choose_stages(stages)
+    base = prepare_all(settings)
+    with connected(settings, create_state=True) as settings:
+        run_worker(settings, base, _print_event, chosen)
+
+
+@with_settings(*BROKER, "model")
+def trainer(
+    settings: "Settings",
+    once: Annotated[
+        bool, typer.Option("--once", help="Train once on the examples that are there, and end.")
+    ] = False,
+) -> None:
+    """Run the trainer against a broker.
+
+    It follows `curated`, trains when a run is due, and announces releases.
+
+    Example: `backstream trainer --broker kafka:9092 --once`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.prepare import prepare
+    from streams.run.processes import run_trainer
+
+    base = prepare(settings.model)
+    with connected(settings, create_state=True) as settings:
+        run_trainer(settings, base, _print_event, once=once)
+
+
+def _choose_stages(names: str | None) -> list["StageSpec"]:
+    from streams.stages.topology import STAGES
+
+    known = {spec.name: spec for spec in STAGES}
+    chosen = [name.strip() for name in names.split(",")] if names else list(known)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise SettingsError(
+            f"--stages: there is no stage {', '.join(unknown)}; the stages are {', '.join(known)}"
+        )
+    return [known[name] for name in chosen]
+
+
+def _print_event(event: Mapping[str, Any]) -> None:
+    print(json.dumps(event), flush=True)

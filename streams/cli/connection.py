@@ -1,0 +1,44 @@
+"""The broker of a command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from schemas.errors import SettingsError
+from streams.cli.console import notice
+from streams.kafka.broker import broker_address
+from streams.kafka.creation import create_topics
+from streams.settings import Settings
+
+
+@contextmanager
+def connected(settings: Settings, *, create_state: bool = False) -> Iterator[Settings]:
+    """Yield the settings with the address of a broker that has the topics.
+
+    This is the broker that the settings name, the embedded one that runs on the state directory,
+    or else an embedded one that runs for the length of the block.
+
+    Raises SettingsError if an embedded broker is needed and the state directory has no data of one,
+    unless ``create_state``. A command that only reads would otherwise start an empty Kafka there
+    and report that nothing is wrong. Raises BrokerError.
+    """
+    if settings.given_broker is None and not create_state:
+        _check_state(settings)
+    with broker_address(
+        settings.given_broker, settings.broker_dir, settings.port, notice
+    ) as address:
+        settings = settings.with_broker(address)
+        create_topics(settings.kafka.cluster(), settings.kafka.replication_factor)
+        yield settings
+
+
+def _check_state(settings: Settings) -> None:
+    if settings.broker_dir.is_dir():
+        return
+    directory = settings.state_dir
+    problem = (
+        f"{directory} holds no Kafka data" if directory.exists() else f"{directory} does not exist"
+    )
+    raise SettingsError(
+        f"the state directory {problem}: name another with --state-dir, start a stream with "
+        f"`backstream up --state-dir {directory}`, or pass --broker for a Kafka of your own"
+    )

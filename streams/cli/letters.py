@@ -1,0 +1,73 @@
+"""Dead letters as ``dead-letters`` finds and shows them."""
+
+import base64
+from collections.abc import Iterator
+
+from schemas.errors import SettingsError
+from streams.kafka.cluster import Cluster
+from streams.kafka.dead_letters import (
+    EXCEPTION,
+    MESSAGE,
+    OFFSET,
+    PARTITION,
+    STACKTRACE,
+    STAGE,
+    TOPIC,
+)
+from streams.kafka.messages import Received
+from streams.kafka.replay import replay
+from streams.kafka.topics import DEAD_LETTERS
+
+
+def read_letters(cluster: Cluster, stage: str | None = None) -> Iterator[Received]:
+    """Yield the dead letters of a stage, or of every stage. Raises BrokerError."""
+    for letter in replay(cluster, DEAD_LETTERS):
+        if stage is None or dict(letter.headers).get(STAGE) == stage.encode():
+            yield letter
+
+
+def find_letter(cluster: Cluster, at: str, stage: str | None = None) -> Received:
+    """Return the dead letter at ``PARTITION@OFFSET``.
+
+    Raises SettingsError if there is none, or if it is of another stage. Raises BrokerError.
+    """
+    for letter in read_letters(cluster, stage):
+        if _position(letter) == at:
+            return letter
+    of_stage = "" if stage is None else f" of the stage {stage}"
+    raise SettingsError(
+        f"no dead letter{of_stage} at {at}; `backstream dead-letters list` shows the positions"
+    )
+
+
+def summary(letter: Received) -> dict[str, str]:
+    """Return what ``list`` shows of a letter."""
+    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    topic, partition, offset = (headers.get(name, "?") for name in (TOPIC, PARTITION, OFFSET))
+    return {
+        "at": _position(letter),
+        "stage": headers.get(STAGE, "?"),
+        "source": f"{topic}/{partition}@{offset}",
+        "exception": headers.get(EXCEPTION, "?").rsplit(".", 1)[-1],
+        "message": headers.get(MESSAGE, ""),
+    }
+
+
+def details(letter: Received) -> dict[str, object]:
+    """Return everything of a letter; key and value in base64."""
+    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    return {
+        **summary(letter),
+        "stacktrace": headers.pop(STACKTRACE, ""),
+        "key": _base64(letter.key),
+        "value": _base64(letter.value),
+        "headers": headers,
+    }
+
+
+def _position(letter: Received) -> str:
+    return f"{letter.partition}@{letter.offset}"
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()

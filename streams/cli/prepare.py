@@ -1,0 +1,27 @@
+"""The model directories of a command: exported on first use."""
+
+from pathlib import Path
+
+from models.releases import catalogue
+from models.releases.catalogue import default_cache
+from streams.cli.console import notice
+from streams.settings import Role, Settings
+
+
+def prepare(model: str) -> Path:
+    """Return the release directory of a model, and export it if it is not in the cache.
+
+    Raises ModelError.
+    """
+    return catalogue.prepare(model, default_cache(), progress=notice)
+
+
+def prepare_all(settings: Settings) -> Path:
+    """Prepare every model that the settings name; return the directory of ``model``.
+
+    Raises ModelError.
+    """
+    for role in Role:
+        if pinned := settings.pinned(role):
+            prepare(pinned)
+    return prepare(settings.model)

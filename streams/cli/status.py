@@ -1,0 +1,96 @@
+"""What ``status`` shows."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.releases.release import read_manifest
+from streams.kafka.topics import TOPICS
+from streams.observe.lag import FlowReader, StageLag
+from streams.observe.progress import Rates
+from streams.releases.announcements import in_service, read_releases
+from streams.releases.rerating import Rerating, rerating
+from streams.settings import Role, Settings
+
+_RATE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus(StageLag):
+    """A stage's lag and rate."""
+
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The stream at one moment. The field names are those of ``status --json``."""
+
+    broker: str
+    stages: Sequence[StageStatus]
+    messages: Mapping[str, int]
+    """Topic, with the prefix, to the number of messages that it holds."""
+    release: str
+    """Id of the release in service, or of the base."""
+    pinned: Mapping[str, str]
+    """Role to the model that the settings fix for it."""
+    releases: int
+    """Number of releases that were announced."""
+    rerating: Rerating | None
+
+    def as_text(self) -> str:
+        """Return the status as lines for a terminal."""
+        lines = [f"broker {self.broker}, release in service {self.release}"]
+        lines += [f"the {role} role is pinned to {name}" for role, name in self.pinned.items()]
+        if self.rerating is not None:
+            found = self.rerating
+            lines.append(
+                f"{found.release} has rated {found.done:,} of {found.total:,} candidates again"
+            )
+        lines += [
+            f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  "
+            f"{stage.per_second:>8.1f}/s   reads {stage.topic}"
+            for stage in self.stages
+        ]
+        lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
+        return "\n".join(lines)
+
+
+def read_status(settings: Settings, base: Path) -> Status:
+    """Read the status from the broker; ``base`` is the directory of ``settings.model``.
+
+    Takes a second, in which the rates are measured. Raises BrokerError.
+    """
+    kafka = settings.kafka
+    cluster = kafka.cluster()
+    with FlowReader(cluster) as reader:
+        rates = Rates()
+        rates.update(reader.read())
+        time.sleep(_RATE_SECONDS)
+        flow = reader.read()
+        rates.update(flow)
+    releases = read_releases(cluster)
+    base_id = read_manifest(base).id
+    serving = in_service(releases, base_id)
+    progress = None
+    if serving is not None and settings.rates_again:
+        progress = rerating(cluster, serving, settings.rerating.after_seconds)
+    return Status(
+        broker=kafka.bootstrap_servers,
+        stages=[
+            StageStatus(
+                stage.stage,
+                stage.topic,
+                stage.done,
+                stage.lag,
+                round(rates.per_second.get(stage.stage, 0.0), 2),
+            )
+            for stage in flow.stages
+        ],
+        messages={cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS},
+        release=serving.id if serving else base_id,
+        pinned={str(role): name for role in Role if (name := settings.pinned(role))},
+        releases=len(releases),
+        rerating=progress,
+    )

