@@ -49,7 +49,7 @@ class KafkaSettings(BaseModel):
     session_seconds: float = Field(default=30.0, ge=1)
     """A worker that sends no heartbeat for this long loses its partitions."""
     rebalance_seconds: float = Field(default=120.0, ge=2)
-    """Longest duration of a rebalance. It also bounds one attempt of a model stage."""
+    """Longest duration of a rebalance. Half of it is left to records in flight."""
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return the TLS context; None for a protocol without TLS.
@@ -150,7 +150,7 @@ class ReratingSettings(BaseModel):
     enabled: bool = True
     """Whether the release rates them again, at a lower priority than live records."""
     after_seconds: float = Field(default=60.0, ge=0)
-    """Seconds between the announcement and the re-rating.
+    """Seconds from the announcement to the start of the re-rating.
 
     A worker that has not changed to the release by then begins no record until it has, so that the
     previous release rates nothing that is written later. A value above the time that a model takes
@@ -164,7 +164,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_examples: int = Field(default=200, ge=1)
-    """New curated examples that start a training run."""
+    """Curated examples that start a training run: new ones, and those that were rated again."""
     max_seconds: float = Field(default=6 * 3600.0, gt=0)
     """A run starts after this long if there is any new example."""
     max_tokens: int = Field(default=2_000_000, ge=1000)
@@ -214,7 +214,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes CUDA if a session on it works."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads of the engine. None: all cores."""
+    """CPU threads of the engine. None: all CPUs that the process may use."""
     precision: Literal["auto", "fp32", "int8"] = "auto"
     """Precision on a CPU. ``auto`` is int8 if the export measured no loss of quality."""
     device_memory_gb: float | None = Field(default=None, gt=0)
