@@ -60,10 +60,10 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     card = (tmp_path / "triples.card.md").read_text()
     assert f"| all | {kept} |" in card
     assert "CC BY-SA 3.0" in card, "the house model wrote and rated them"
-    told = run(
+    named = run(
         "export", "-o", str(tmp_path / "named.jsonl"), "--license", "cc-by-4.0", "--json", *broker
     )
-    assert "license: cc-by-4.0\n" in Path(json.loads(told.stdout)["card"]).read_text()
+    assert "license: cc-by-4.0\n" in Path(json.loads(named.stdout)["card"]).read_text()
     assert (
         run(
             "export", "-o", str(tmp_path / "chat.parquet"), "--shape", "chat", "--no-card", *broker
@@ -129,7 +129,7 @@ def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
         (["worker", "--stages", "segmenter,cooker"], "no stage cooker"),
     ],
 )
-def test_what_is_wrong_is_told_without_a_traceback(arguments, message, tmp_path):
+def test_an_error_is_a_message_without_a_traceback(arguments, message, tmp_path):
     failed = run(
         *arguments, env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     )
@@ -138,14 +138,14 @@ def test_what_is_wrong_is_told_without_a_traceback(arguments, message, tmp_path)
     assert "Traceback" not in failed.stderr
 
 
-def test_check_names_what_will_not_do(broker, tmp_path):
+def test_check_names_what_cannot_be_used(broker, tmp_path):
     assert run("check", "--broker", broker.address).returncode == 0
     failed = run("check", "--broker", "127.0.0.1:1", "--model", "docs")
     assert failed.returncode == 1
     assert failed.stdout.count("FAILED") == 2
 
 
-def test_a_state_directory_that_cannot_be_written_is_told(tmp_path):
+def test_a_state_directory_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "state").write_text("a file, not a directory")
     failed = run("up", "--state-dir", str(tmp_path / "state"))
     assert failed.returncode == 1
@@ -156,7 +156,7 @@ def test_a_state_directory_that_cannot_be_written_is_told(tmp_path):
 @pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux", reason="needs to mount a small file system"
 )
-def test_a_full_disk_under_the_state_directory_is_told(tmp_path):
+def test_a_full_disk_under_the_state_directory_is_an_error(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(

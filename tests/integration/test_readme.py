@@ -1,5 +1,6 @@
-"""The README's Python blocks, as they stand there; a stranger's are run by an interpreter that
-cannot import the project.
+"""The Python blocks of the README, unchanged.
+
+An interpreter that cannot import the project runs the producer and the consumer.
 """
 
 import re
@@ -25,7 +26,7 @@ PRODUCE, CONSUME, FOLLOW = BLOCKS
 
 
 def run_alone(code: str, broker: str, directory: Path) -> str:
-    """Run with the site packages only: isolated mode, and the project's finder taken out."""
+    """Run with the site packages only: in isolated mode, without the project's finder."""
     alone = (
         "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in "
         "repr(f).lower()]\n" + code
@@ -43,7 +44,7 @@ def run_alone(code: str, broker: str, directory: Path) -> str:
 
 
 def consume_alone(broker: str, directory: Path) -> list[str]:
-    """Lines of the README's consumer. It follows for ever; here it ends when nothing comes."""
+    """Return the lines that the README's consumer prints. Here it ends when nothing arrives."""
     once = CONSUME.replace(
         'auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000'
     )
@@ -51,7 +52,7 @@ def consume_alone(broker: str, directory: Path) -> list[str]:
     return run_alone(once, broker, directory).splitlines()
 
 
-def test_a_strangers_producer_and_consumer(settings, start_worker, tmp_path):
+def test_a_foreign_producer_and_consumer(settings, start_worker, tmp_path):
     broker = settings.kafka.bootstrap_servers
     bodies = (
         passage(number).split("\n\n")[1:] for number in range(8)
@@ -66,7 +67,7 @@ def test_a_strangers_producer_and_consumer(settings, start_worker, tmp_path):
     assert len(consume_alone(broker, tmp_path)) == kept
 
 
-def test_a_strangers_consumer_sees_values_and_retractions(settings, tmp_path):
+def test_a_foreign_consumer_sees_values_and_retractions(settings, tmp_path):
     cluster = settings.kafka.cluster()
     seed(cluster, [seed_example("a"), seed_example("b")])
     retract(cluster, "a")

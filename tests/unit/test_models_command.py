@@ -1,4 +1,4 @@
-"""``backstream models``: exported once, looked at, tried."""
+"""``backstream models``: add, list, show, try."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ``releases show`` prints of a release."""
+"""What ``releases show`` prints."""
 
 from pathlib import Path
 

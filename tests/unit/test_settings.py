@@ -1,12 +1,14 @@
-"""Settings: which of several says wins, and what a mistake is told."""
+"""Settings: the precedence of the sources, and the message for each mistake."""
 
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from schemas.errors import SettingsError
 from streams.settings import KafkaSettings, Settings, load
@@ -34,7 +36,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 Yaml = Callable[[str], Path]
 
 
-def test_each_layer_beats_the_one_before(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_overrides_the_one_before(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().model == "house"
     file = yaml("model: of-the-file")
     assert load(file).model == "of-the-file"
@@ -45,7 +47,7 @@ def test_each_layer_beats_the_one_before(yaml: Yaml, monkeypatch: pytest.MonkeyP
     assert load(file, {"model": None}, ("model=assigned",)).model == "assigned"
 
 
-def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
     file = yaml("kafka: {group: file, in_flight: 2, commit_seconds: 3}\nport: 9")
     monkeypatch.setenv("BACKSTREAM_KAFKA__GROUP", "environment")
     settings = load(
@@ -65,7 +67,7 @@ def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("modle: x", "'modle'; did you mean 'model'"),
         (
@@ -80,12 +82,12 @@ def test_layers_are_merged_key_by_key(yaml: Yaml, monkeypatch: pytest.MonkeyPatc
         ("qqq: 1", "unknown setting 'qqq'$"),
     ],
 )
-def test_an_unknown_key_names_the_nearest(yaml: Yaml, text: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_an_unknown_key_names_the_nearest(yaml: Yaml, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         load(yaml(text))
 
 
-def test_an_unknown_key_is_told_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_key_is_an_error_in_every_source(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"did you mean 'kafka\.group'"):
         load(assignments=("kafka.grup=x",))
     monkeypatch.setenv("BACKSTREAM_KAFKA__GRUP", "x")
@@ -93,8 +95,20 @@ def test_an_unknown_key_is_told_wherever_it_comes_from(monkeypatch: pytest.Monke
         load()
 
 
+def test_an_unknown_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKSTREAM_CACHE", "/cache")
+    monkeypatch.setenv("BACKSTREAM_RATER", "ada")
+    assert load() == Settings()
+    monkeypatch.setenv("BACKSTREAM_MODLE", "x")
+    with pytest.raises(
+        SettingsError,
+        match="variable BACKSTREAM_MODLE is not a setting; did you mean BACKSTREAM_MODEL",
+    ):
+        load()
+
+
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("port: many", "port: .*integer.*'many'"),
         ("port: 70000", "port: .*65535"),
@@ -111,18 +125,18 @@ def test_an_unknown_key_is_told_wherever_it_comes_from(monkeypatch: pytest.Monke
         ("model: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(yaml: Yaml, text: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told) as caught:
+def test_the_message_for_a_wrong_file_names_the_key(yaml: Yaml, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
         load(yaml(text))
     assert "backstream.yaml" in str(caught.value)
 
 
-def test_every_mistake_is_told_at_once(yaml: Yaml) -> None:
+def test_one_message_names_every_mistake(yaml: Yaml) -> None:
     with pytest.raises(SettingsError, match=r"(?s)port.*; .*'kafka\.grup'"):
         load(yaml("port: -1\nkafka: {grup: x}"))
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read: No such file"):
         load(tmp_path / "absent.yaml")
     with pytest.raises(SettingsError, match="cannot be read"):
@@ -137,7 +151,7 @@ def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
 
 
 @pytest.mark.parametrize(
-    ("assignment", "told"),
+    ("assignment", "message"),
     [
         ("model", "key.path=value"),
         ("port=[", "--set port"),
@@ -145,12 +159,12 @@ def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
         ("=3", "unknown setting"),
     ],
 )
-def test_an_assignment_that_is_none_is_told(assignment: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_wrong_assignment_is_an_error(assignment: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         load(assignments=(assignment,))
 
 
-def test_assignments_that_contradict_each_other_are_told() -> None:
+def test_contradicting_assignments_are_an_error() -> None:
     with pytest.raises(SettingsError, match="kafka: "):
         load(assignments=("kafka.group=a", "kafka=b"))
     assert load(assignments=("port=1", "port=2")).port == 2
@@ -168,7 +182,7 @@ def test_assignments_are_yaml() -> None:
     ) == (9092, None, 0.7, "a=b")
 
 
-def test_a_section_of_the_environment_that_is_no_json_is_told(
+def test_a_section_of_the_environment_that_is_not_json_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BACKSTREAM_KAFKA", "{")
@@ -176,7 +190,9 @@ def test_a_section_of_the_environment_that_is_no_json_is_told(
         load()
 
 
-def test_the_file_may_name_the_environment(yaml: Yaml, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_can_name_environment_variables(
+    yaml: Yaml, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TEST_MODEL", "gemma")
     assert load(yaml("model: my/${TEST_MODEL}-it")).model == "my/gemma-it"
     assert load(yaml("model: $TEST_MODEL")).model == "$TEST_MODEL", "only with braces"
@@ -199,7 +215,7 @@ def test_secrets_are_shown_nowhere(yaml: Yaml) -> None:
     assert "4711" not in str(caught.value)
 
 
-def test_clients_get_the_names_that_they_know() -> None:
+def test_client_arguments_have_the_names_of_the_clients() -> None:
     plain = KafkaSettings(bootstrap_servers="a:1,b:2")
     assert plain.client() == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"}
     sasl = KafkaSettings(
@@ -214,14 +230,14 @@ def test_clients_get_the_names_that_they_know() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
-def test_there_is_no_tls_where_it_is_not_asked_for(protocol: Any) -> None:
+def test_a_protocol_without_tls_has_no_context(protocol: Any) -> None:
     assert (
         KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
     )
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
-def test_tls_files_that_cannot_be_used_are_told(protocol: Any, tmp_path: Path) -> None:
+def test_tls_files_that_cannot_be_used_are_an_error(protocol: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("no certificate", encoding="utf-8")
     wrong: tuple[dict[str, Any], ...] = (
         {"ssl_cafile": tmp_path / "absent.pem"},
@@ -236,7 +252,7 @@ def test_tls_files_that_cannot_be_used_are_told(protocol: Any, tmp_path: Path) -
             KafkaSettings(security_protocol=protocol, **files).ssl_context()
 
 
-def test_settings_travel_to_other_processes(yaml: Yaml) -> None:
+def test_settings_can_be_pickled(yaml: Yaml) -> None:
     settings = load(yaml("kafka: {sasl_password: hunter2}"), {"state_dir": Path("here")})
     assert type(settings) is Settings
     arrived = pickle.loads(pickle.dumps(settings))
@@ -249,3 +265,25 @@ def test_the_state_directory_holds_everything() -> None:
     assert settings.broker_dir.parent == settings.releases_dir.parent == Path("here")
     assert settings.with_broker("b:1").kafka.bootstrap_servers == "b:1"
     assert settings.kafka.bootstrap_servers == ""
+
+
+def test_the_documentation_lists_every_key_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    keys = text[text.index("## Every key") :]
+    documented = {
+        (title.strip("`").replace("Top level", ""), key): default.strip("`")
+        for title, table in re.findall(r"^### (.+?)\n(.+?)(?=^###|\Z)", keys, re.M | re.S)
+        for key, default in re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.M)
+    }
+    settings = Settings()
+    actual: dict[tuple[str, str], object] = {}
+    for name, value in settings:
+        if isinstance(value, BaseModel):
+            actual |= {(name, key): inner for key, inner in value}
+        else:
+            actual["", name] = value
+    assert documented.keys() == actual.keys()
+    del actual["training", "threads"], documented["training", "threads"]  # "all CPUs"
+    for at, value in actual.items():
+        words = "none" if value is None else str(value).lower() or "empty"
+        assert documented[at] in (words, words.removesuffix(".0")), at
