@@ -24,7 +24,6 @@ from streams.kafka.writer import DELIVERY, KafkaWriter
 from streams.settings import KafkaSettings, Settings
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import Metrics
-from streams.stages.offsets import Gates
 from streams.stages.stage import Agent, Stage
 from streams.stages.topology import STAGES, StageSpec
 
@@ -136,8 +135,8 @@ class _ConstantAgent:
 
 
 async def _backstream(settings: Settings, like: StageSpec, first: int, total: int) -> Cost:
-    """Decode, validate, gate, agent, encode, send, acknowledge, commit."""
-    gates, measures, agent = Gates(), Metrics(), _ConstantAgent()
+    """Decode, validate, track, agent, encode, send, acknowledge, commit."""
+    measures, agent = Metrics(), _ConstantAgent()
 
     async def agent_of(partition: int) -> Agent:
         return agent
@@ -147,9 +146,9 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
 
     async with KafkaWriter(settings.kafka.cluster()) as writer:
         stage = Stage(
-            "hop", STAGES[0].decode, agent_of, writer, gates, fail, like.policy(settings), measures
+            "hop", STAGES[0].decode, agent_of, writer, fail, like.policy(settings), measures
         )
-        app = StageApp(stage, DOCUMENTS, gates, settings.kafka)
+        app = StageApp(stage, DOCUMENTS, settings.kafka)
         tally = Tally(measures)
 
         def state() -> State:

@@ -8,6 +8,7 @@ Markdown and JSON from any producer; the ``content-type`` header says which.
 import json
 from collections.abc import Iterable, Mapping
 from email.message import Message
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgpack
@@ -122,18 +123,28 @@ def header_map(pairs: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None) 
 
 def _check_schema(type_: type[Record], headers: Headers) -> None:
     found = headers.get(SCHEMA)
-    if found is None:
+    if found is None or found == _schema_of(type_):
         return
-    expected = f"{type_.name}/{type_.version}"
-    if found != expected.encode():
-        raise WireError(
-            f"schema {found.decode(errors='replace')!r} where this version reads {expected!r}"
-        )
+    raise WireError(
+        f"schema {found.decode(errors='replace')!r} where this version reads "
+        f"{_schema_of(type_).decode()!r}"
+    )
+
+
+@lru_cache
+def _schema_of(type_: type[Record]) -> bytes:
+    return f"{type_.name}/{type_.version}".encode()
 
 
 def _content_type(headers: Headers) -> str | None:
     value = headers.get(CONTENT_TYPE)
-    return value.decode("ascii", "replace").split(";")[0].strip().lower() if value else None
+    return _media_type(value) if value else None
+
+
+@lru_cache(maxsize=64)
+def _media_type(content_type: bytes) -> str:
+    """The media type of a ``content-type`` header. Cached: a topic has very few different ones."""
+    return content_type.decode("ascii", "replace").split(";")[0].strip().lower()
 
 
 def _charset(headers: Headers) -> str:

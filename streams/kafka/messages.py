@@ -1,7 +1,7 @@
 """Messages as they come from Kafka and as they go to it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HeaderPairs = Sequence[tuple[str, bytes]]
 
@@ -15,6 +15,18 @@ class Received(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: HeaderPairs = ()
+
+    @classmethod
+    def of(cls, record: Any) -> "Received":
+        """Convert a consumer record of aiokafka or kafka-python."""
+        return cls(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.value,
+            record.headers,
+        )
 
 
 class Message(NamedTuple):

@@ -1,12 +1,20 @@
-"""faust-streaming, bound to the stage harness: one app, and so one consumer group, for each stage.
+"""faust-streaming bound to the stage harness: one app, and so one consumer group, for each stage.
 
-What is ours: nothing is acknowledged through faust. The consumer commits what the gates say, waits
-for the stage where faust would wait for its own acknowledgements, and forgets a partition's gate
-when the partition is revoked or assigned anew. The overridden methods are those of faust-streaming
-0.15.3; tests/unit/test_faust_contract.py notices an upgrade.
+faust owns the consumer, its group and its rebalances. Three things are ours:
+
+* The consumer hands fetched records to the stage batch by batch. faust's own path through a stream
+  creates two tasks, a message and an event for every record, which is most of the cost of a hop
+  (``docs/decisions/``).
+* Nothing is acknowledged through faust: the consumer commits what the stage's offset trackers
+  allow, and drops a tracker when its partition is revoked or assigned again.
+* Before a rebalance the consumer waits for the stage instead of for faust's acknowledgements.
+
+The overridden methods are those of faust-streaming 0.15.3; ``test_faust_contract.py`` fails where
+an upgrade changes them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,78 +26,121 @@ from yarl import URL
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
-from streams.stages.offsets import Gates
 from streams.stages.stage import Stage
 
-_LONGEST_POLL_GAP = 24 * 3600.0
-"""Seconds. A slow model pauses its partitions; that must not cost the assignment. Liveness is the
-heartbeat's matter.
-"""
+_MAX_POLL_GAP_SECONDS = 24 * 3600.0
+"""A slow model pauses its partitions, which must not cost the assignment: heartbeats show life."""
+_FETCH_SECONDS = 1.0
+_MAX_POLL_RECORDS = 500
 
 
-def gated_transport(stage: Stage, gates: Gates, drain_seconds: float) -> type[Transport]:
-    """Faust's Kafka transport with a consumer that commits what ``gates`` passed."""
+class StageConsumer(Consumer):
+    """faust's consumer, delivering to one stage and committing what its trackers allow."""
 
-    class GatedConsumer(Consumer):
-        def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-            return (TP(*partition) for partition in gates.committable())
+    def __init__(
+        self, transport: Transport, *, stage: Stage, drain_seconds: float, **options: Any
+    ) -> None:
+        """``drain_seconds`` is how long a rebalance waits for records in flight."""
+        super().__init__(transport, **options)
+        self._stage = stage
+        self._drain_seconds = drain_seconds
 
-        def _new_offset(self, tp: TP) -> int | None:
-            return gates[tp].committable
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Deliver what is fetched until the consumer or its fetcher stops."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)  # a fetch that finds records returns without yielding
+                records, _ = await self._wait_next_records(_FETCH_SECONDS)
+                if records and not await self._deliver(records):
+                    # Some were fetched and not delivered: read on from what was committed. Those
+                    # that are in flight are told apart by their offsets.
+                    with contextlib.suppress(Exception):  # in a rebalance, which seeks by itself
+                        await self.perform_seek()
+        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
 
-        async def wait_empty(self) -> None:
-            await stage.wait_idle(drain_seconds)
-            await self.commit_and_end_transactions()
+    async def _deliver(self, records: Mapping[TP, list[Any]]) -> bool:
+        """Give records to the stage, partitions in turn. False where a rebalance came between."""
+        stage, generation = self._stage, self.app.consumer_generation_id
+        for tp, record in self.scheduler.iterate(records):
+            if not stage.has_room:
+                await stage.wait_for_room()
+            # No await from here to the tracker: the record must not enter a later assignment's.
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return False
+            await stage.accept(Received.of(record))
+            self._read_offset[tp] = record.offset
+        return True
 
-        async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-            await super().on_partitions_revoked(revoked)
-            _forget(revoked)
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (TP(*partition) for partition in self._stage.offsets.committable())
 
-        async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-            _forget(assigned)
-            await super().on_partitions_assigned(assigned, generation_id)
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._stage.offsets[tp].committable
 
-    def _forget(partitions: Iterable[TP]) -> None:
-        gates.revoke({(tp.topic, tp.partition) for tp in partitions})
-        stage.revoke({tp.partition for tp in partitions})
+    async def wait_empty(self) -> None:
+        """See faust's Consumer: called before partitions are revoked and at shutdown."""
+        await self._stage.wait_idle(self._drain_seconds)
+        await self.commit_and_end_transactions()
 
-    class GatedTransport(Transport):
-        pass
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """See faust's Consumer."""
+        await super().on_partitions_revoked(revoked)
+        self._forget(revoked)
 
-    GatedTransport.Consumer = GatedConsumer  # type: ignore[misc]
-    return GatedTransport
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See faust's Consumer."""
+        self._forget(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _forget(self, partitions: Iterable[TP]) -> None:
+        self._stage.revoke({(tp.topic, tp.partition) for tp in partitions})
+
+
+class StageTransport(Transport):
+    """faust's Kafka transport, making a ``StageConsumer``."""
+
+    def __init__(
+        self, urls: list[URL], app: faust.App, *, stage: Stage, drain_seconds: float
+    ) -> None:
+        super().__init__(urls, app)
+        self._stage = stage
+        self._drain_seconds = drain_seconds
+
+    def create_consumer(self, callback: Any, **options: Any) -> StageConsumer:
+        """See faust's Transport."""
+        return StageConsumer(
+            self,
+            stage=self._stage,
+            drain_seconds=self._drain_seconds,
+            callback=callback,
+            loop=self.loop,
+            **options,
+        )
 
 
 class _App(faust.App):
     def _create_directories(self) -> None:
-        """None: the tables that they would hold are not used."""
+        """Create none: the tables that they would hold are not used."""
 
 
 class StageApp:
-    """A stage reading its topic in its own consumer group. ``failed`` is done, with the error,
-    should faust crash.
-    """
+    """A stage reading its topic in its own consumer group."""
 
     def __init__(
-        self,
-        stage: Stage,
-        topic: Topic,
-        gates: Gates,
-        kafka: KafkaSettings,
-        group: str | None = None,
+        self, stage: Stage, topic: Topic, kafka: KafkaSettings, group: str | None = None
     ) -> None:
         """``group`` is by default that of the stage's name."""
         self.stage = stage
         cluster = kafka.cluster()
         self.group = group or cluster.consumer_group(stage.name)
-        self._kafka = kafka
-        loop = asyncio.get_running_loop()
         broker = [URL(f"aiokafka://{address}") for address in kafka.bootstrap_servers.split(",")]
         self.app = _App(
             self.group,
             broker=broker,
             broker_credentials=_credentials(kafka),
-            loop=loop,
+            loop=asyncio.get_running_loop(),
             autodiscover=False,
             web_enabled=False,
             topic_disable_leader=True,
@@ -98,27 +149,21 @@ class StageApp:
             store="memory://",
             consumer_auto_offset_reset="earliest",
             stream_wait_empty=True,
-            stream_buffer_maxsize=2 * kafka.in_flight,
             broker_commit_interval=kafka.commit_seconds,
             broker_session_timeout=kafka.session_seconds,
             broker_heartbeat_interval=max(0.3, kafka.session_seconds / 10),
             broker_rebalance_timeout=kafka.rebalance_seconds,
-            broker_max_poll_interval=_LONGEST_POLL_GAP,
-            broker_max_poll_records=500,
+            broker_max_poll_interval=_MAX_POLL_GAP_SECONDS,
+            broker_max_poll_records=_MAX_POLL_RECORDS,
             logging_config=None,
         )
-        transport = gated_transport(stage, gates, kafka.rebalance_seconds / 2)
-        self.app.transport = transport(broker, self.app)
-        source = self.app.topic(
-            cluster.topic(topic),
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
-            acks=False,
+        self.app.transport = StageTransport(
+            broker, self.app, stage=stage, drain_seconds=kafka.rebalance_seconds / 2
         )
-        source.allow_empty = True  # a null value is the stage's to judge
-        self.app.agent(source, name=stage.name)(self._run)
+        # The conductor subscribes the consumer to it; no stream reads it.
+        self.app.topics.add(
+            self.app.topic(cluster.topic(topic), value_serializer="raw", acks=False)
+        )
 
     async def start(self) -> None:
         """Join the group and start reading."""
@@ -126,8 +171,9 @@ class StageApp:
         await self.app.start()
 
     async def stop(self, drain_seconds: float) -> bool:
-        """Drain, commit, leave the group. False where records in flight were given up (they come
-        again).
+        """Drain, commit, leave the group.
+
+        False where records in flight were abandoned; they are delivered again at the next start.
         """
         drained = await self.stage.drain(drain_seconds)
         if not drained:
@@ -142,32 +188,8 @@ class StageApp:
 
     @property
     def assigned(self) -> bool:
-        """Whether the consumer has its partitions (perhaps none) and reads."""
+        """Whether the consumer has its partitions, perhaps none, and reads."""
         return self.app.consumer_generation_id > 0 and not self.app.rebalancing
-
-    async def _run(self, stream: Any) -> None:
-        events = stream.noack().events()
-        stage = self.stage
-        while True:
-            await stage.ready()
-            try:
-                event = await anext(events)
-            except StopAsyncIteration:
-                return
-            message = event.message
-            headers = message.headers
-            if isinstance(headers, Mapping):
-                headers = list(headers.items())
-            await stage.accept(
-                Received(
-                    message.topic,
-                    message.partition,
-                    message.offset,
-                    message.key,
-                    message.value,
-                    headers or (),
-                )
-            )
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

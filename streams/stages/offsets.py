@@ -1,85 +1,86 @@
 """Ordered acknowledgement: which offset of a partition may be committed.
 
 Pure: no clock, no Kafka. faust's own bookkeeping is not used, because it commits past records in
-flight (faust-streaming issue 606, and messages skipped after a rebalance are acknowledged);
-``streams/stages/faust_app.py`` commits what a gate says.
+flight (faust-streaming issue 606) and acknowledges messages that a rebalance skipped.
+``streams/stages/faust_app.py`` commits what a tracker allows.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
+Partition = tuple[str, int]
+"""A topic and the number of a partition."""
+
 
 @dataclass(slots=True)
-class Ticket:
+class TrackedOffset:
     """One record in flight."""
 
     offset: int
     done: bool = False
 
 
-class Gate:
-    """The records in flight of one partition, in offset order. It owns the partition's committable
-    offset.
+class OffsetTracker:
+    """The records in flight of one partition, in offset order.
+
+    It owns the partition's committable offset.
     """
 
     def __init__(self) -> None:
         self.committable: int | None = None
-        """The offset to resume from: every earlier one is answered for. None until the first record
-        is done.
-        """
-        self._flying: deque[Ticket] = deque()
+        """The offset to resume from: every earlier record is done. None until the first one is."""
+        self._in_flight: deque[TrackedOffset] = deque()
         self._last: int = -1
 
     def __len__(self) -> int:
-        """Records entered and not yet passed, done ones behind a slower one included."""
-        return len(self._flying)
+        """Records started and not yet committable, finished ones behind a slower one included."""
+        return len(self._in_flight)
 
-    def enter(self, offset: int) -> Ticket | None:
-        """Take a record in. None where this offset was taken in before: a re-read after a seek is
-        already answered for.
-        """
+    def start(self, offset: int) -> TrackedOffset | None:
+        """Track a record. None where the offset is not above the last one: it was read again."""
         if offset <= self._last:
             return None
         self._last = offset
-        ticket = Ticket(offset)
-        self._flying.append(ticket)
-        return ticket
+        tracked = TrackedOffset(offset)
+        self._in_flight.append(tracked)
+        return tracked
 
-    def leave(self, ticket: Ticket) -> None:
-        """Mark a record answered for. The committable offset moves on once all before it are."""
-        ticket.done = True
-        flying = self._flying
-        while flying and flying[0].done:
-            self.committable = flying.popleft().offset + 1
+    def finish(self, tracked: TrackedOffset) -> None:
+        """Mark a record done. The committable offset advances over an unbroken run of done ones."""
+        tracked.done = True
+        in_flight = self._in_flight
+        while in_flight and in_flight[0].done:
+            self.committable = in_flight.popleft().offset + 1
 
 
-class Gates:
-    """The gates of the partitions that one consumer holds. Revoking drops a gate: what is still in
-    flight commits nothing.
+class OffsetTrackers:
+    """The trackers of the partitions that one consumer is assigned.
+
+    Revoking a partition drops its tracker, so records still in flight no longer commit anything.
     """
 
     def __init__(self) -> None:
-        self._gates: dict[tuple[str, int], Gate] = {}
+        self._trackers: dict[Partition, OffsetTracker] = {}
 
-    def __getitem__(self, partition: tuple[str, int]) -> Gate:
-        gate = self._gates.get(partition)
-        if gate is None:
-            gate = self._gates[partition] = Gate()
-        return gate
+    def __getitem__(self, partition: Partition) -> OffsetTracker:
+        tracker = self._trackers.get(partition)
+        if tracker is None:
+            tracker = self._trackers[partition] = OffsetTracker()
+        return tracker
 
     def __len__(self) -> int:
         """Records in flight in all partitions."""
-        return sum(len(gate) for gate in self._gates.values())
+        return sum(len(tracker) for tracker in self._trackers.values())
 
-    def revoke(self, partitions: set[tuple[str, int]]) -> None:
-        """Forget partitions that now belong to another worker."""
+    def revoke(self, partitions: set[Partition]) -> None:
+        """Drop the trackers of partitions that belong to another consumer now."""
         for partition in partitions:
-            self._gates.pop(partition, None)
+            self._trackers.pop(partition, None)
 
-    def committable(self) -> dict[tuple[str, int], int]:
-        """Partition to the offset to resume from, where any record is done."""
+    def committable(self) -> dict[Partition, int]:
+        """Map each partition that has a done record to the offset to resume from."""
         return {
-            key: gate.committable
-            for key, gate in self._gates.items()
-            if gate.committable is not None
+            partition: tracker.committable
+            for partition, tracker in self._trackers.items()
+            if tracker.committable is not None
         }

@@ -1,18 +1,19 @@
 """The stage harness: what happens to every message, whatever the agent.
 
-A message has one of three ends, each acknowledged by the broker before the message is: its outputs
-(records, rejections, retractions), or a dead letter, or nothing, where its id was answered for
-already. An error is tried again a bounded number of times first. Only then does its gate let it
-pass, and only what a gate has passed is ever committed.
+A message ends in one of three ways: with its outputs (records, rejections, retractions), with a
+dead letter, or with nothing, because its id was processed before. The broker acknowledges what is
+written before the message's offset may be committed. An error is retried a bounded number of times
+first.
 
-    wait for a free place ─▶ accept ─▶ gate ─▶ decode ─▶ agent ─▶ encode ─▶ send ─▶ acknowledged ─▶ gate
+    wait for room ─▶ accept ─▶ track the offset ─▶ decode ─▶ agent ─▶ encode ─▶ send
+                                                     finish the offset ◀─ acknowledged ◀┘
 """
 
 import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from streams.kafka.topics import topic_of
 from streams.kafka.writer import Encoder, Writer
 from streams.stages import metrics as names
 from streams.stages.metrics import Metrics
-from streams.stages.offsets import Gate, Gates, Ticket
+from streams.stages.offsets import OffsetTracker, OffsetTrackers, Partition, TrackedOffset
 
 log = logging.getLogger(__name__)
 
@@ -37,45 +38,46 @@ class Agent(Protocol):
     """What a stage runs. It knows nothing of Kafka; ``at`` is only for provenance."""
 
     async def handle(self, record: Any, at: Offset | None = None) -> Sequence[Outcome]:
-        """What follows from a record. May be called again with the same record; raises only for
-        errors, never to refuse.
+        """Return what follows from a record.
+
+        May be called again with the same record. Raises only for errors, never to refuse.
         """
 
 
 class StatefulAgent(Agent, Protocol):
-    """An agent that remembers what its partition has given. It is made anew for each assignment,
-    and told before ``handle``.
+    """An agent that remembers what its partition held.
+
+    A new one is made for each assignment, and restored before the first ``handle``.
     """
 
     def restore(self, key: str, record: Any) -> None:
-        """One record of the topic that holds its state, in order; None is a tombstone."""
+        """Take in one record of the topic that holds the state, in order; None is a tombstone."""
 
     def recall(self, record: Any) -> None:
-        """One of the last records of its source that were answered for, in order."""
+        """Take in one of the last records of the source that were processed before, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagePolicy:
     """How a stage treats its messages.
 
-    A hung call cannot cost the assignment: the heartbeat has a thread of its own, and a rebalance
-    waits only so long.
+    A hung call cannot cost the assignment: heartbeats are sent by a thread of their own, and a
+    rebalance waits for a limited time only.
     """
 
     in_flight: int = 256
-    """Messages taken in and not yet answered for; back-pressure beyond."""
+    """Most messages in flight; reading pauses beyond it."""
     concurrent: bool = False
-    """Whether the agent waits for something (a model): then each message has a task of its own."""
+    """Whether each message gets a task of its own, because the agent waits for a model."""
     attempts: int = 3
     backoff: float = 0.25
     """Seconds before the second attempt; doubled for each further one."""
     timeout: float = 90.0
-    """Seconds that one attempt may take, waiting behind the others in flight included, where
-    ``concurrent``.
-    """
+    """Seconds that one attempt may take where ``concurrent``, waiting for the engine included."""
     remember: int = 0
-    """How many ids, answered for by this process, are known as duplicates when they come again; 0:
-    none, nor those in flight.
+    """How many processed ids are kept to recognise duplicates.
+
+    With 0 none are, and an id that is in flight twice is processed twice.
     """
 
 
@@ -84,27 +86,23 @@ AgentOf = Callable[[int], Awaitable[Agent]]
 
 
 @dataclass(slots=True)
-class _Flight:
-    """A message on its way through the stage."""
+class _InFlight:
+    """A message that is being processed."""
 
     received: Received
-    gate: Gate
-    ticket: Ticket
+    tracker: OffsetTracker
+    tracked: TrackedOffset
     started: float
     id: str = ""
-    waiting: int = 0
-    """Messages that the broker has not acknowledged."""
+    unacknowledged: int = 0
+    """Messages written for it that the broker has not acknowledged."""
     outcome: str = "processed"
     ended: asyncio.Event | None = None
-    """What others with the same id wait for."""
+    """Set at the end, for other messages with the same id."""
 
 
 class Stage:
-    """One agent on one topic. All of it runs on one event loop.
-
-    ``agent_of`` gives the agent of a partition, restored; ``on_fatal`` is told of an error after
-    which the process must end.
-    """
+    """One agent on one topic. All of it runs on one event loop."""
 
     def __init__(
         self,
@@ -112,87 +110,91 @@ class Stage:
         decode: Decode,
         agent_of: AgentOf,
         writer: Writer,
-        gates: Gates,
         on_fatal: Callable[[BaseException], None],
         policy: StagePolicy = StagePolicy(),
-        measures: Metrics | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        """``agent_of`` makes and restores the agent of a partition.
+
+        ``on_fatal`` gets an error after which the process must end.
+        """
         self.name = name
+        self.offsets = OffsetTrackers()
+        """What may be committed."""
         self._decode = decode
         self._agent_of = agent_of
         self._writer = writer
-        self._gates = gates
         self._on_fatal = on_fatal
         self._policy = policy
         self._encode = Encoder()
         self._agents: dict[int, Agent] = {}
-        self._places = asyncio.Semaphore(policy.in_flight)
         self._seen: dict[str, None] = {}
         self._open: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._flying = 0
+        self._in_flight = 0
+        self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self._measures = measures = measures or Metrics()
+        self._metrics = metrics = metrics or Metrics()
         self._outcomes = {
-            o: measures.counter(names.RECORDS, stage=name, outcome=o)
-            for o in ("processed", "duplicate", "dead")
+            outcome: metrics.counter(names.RECORDS, stage=name, outcome=outcome)
+            for outcome in ("processed", "duplicate", "dead")
         }
         self._outputs: dict[str, Any] = {}
-        self._in_flight = measures.gauge(names.IN_FLIGHT, stage=name)
-        self._in_flight.set_function(lambda: self._flying)
-        self._seconds = measures.histogram(names.SECONDS, stage=name)
+        metrics.gauge(names.IN_FLIGHT, stage=name).set_function(lambda: self._in_flight)
+        self._seconds = metrics.histogram(names.SECONDS, stage=name)
 
     @property
     def in_flight(self) -> int:
-        """Messages taken in and not yet answered for."""
-        return self._flying
+        """Messages accepted and not yet finished."""
+        return self._in_flight
 
-    async def ready(self) -> None:
-        """Wait for a free place: back-pressure.
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be accepted now."""
+        return self._in_flight < self._policy.in_flight
 
-        To be awaited before a message is fetched: one that waited here after faust had checked that
-        its partition is still ours could enter the gate of a later assignment.
-        """
-        await self._places.acquire()
+    async def wait_for_room(self) -> None:
+        """Wait until another message may be accepted: back-pressure."""
+        while not self.has_room:
+            self._room.clear()
+            await self._room.wait()
 
     async def accept(self, received: Received) -> None:
-        """Take one message in, on the place that ``ready`` gave. Messages of a partition come in
-        offset order.
+        """Process one message. Messages of a partition come in offset order.
+
+        The caller first waits for room, then checks that the partition is still assigned, and does
+        not yield to the event loop in between: a message that waited here could otherwise be
+        tracked under a later assignment of its partition.
         """
         if self._closed:
-            self._places.release()
             return
-        gate = self._gates[received.topic, received.partition]
-        ticket = gate.enter(received.offset)
-        if ticket is None:
-            self._places.release()
+        tracker = self.offsets[received.topic, received.partition]
+        tracked = tracker.start(received.offset)
+        if tracked is None:
             return
-        self._flying += 1
+        self._in_flight += 1
         self._idle.clear()
-        flight = _Flight(received, gate, ticket, time.monotonic())
+        message = _InFlight(received, tracker, tracked, time.monotonic())
         if self._policy.concurrent:
-            self._spawn(self._process(flight))
+            self._spawn(self._process(message))
         else:
-            await self._process(flight)
+            await self._process(message)
 
-    def revoke(self, partitions: set[int]) -> None:
-        """Forget the agents of partitions that are gone; their state is restored where they are
-        assigned next.
-        """
-        for partition in partitions:
+    def revoke(self, partitions: set[Partition]) -> None:
+        """Drop offsets and agents of partitions that are no longer assigned."""
+        self.offsets.revoke(partitions)
+        for _, partition in partitions:
             self._agents.pop(partition, None)
 
     async def drain(self, seconds: float) -> bool:
-        """Take nothing more in and wait for what is in flight. False where some of it was not done
-        in time.
-        """
+        """Accept nothing more and wait for what is in flight. False where that took too long."""
         self._closed = True
         return await self.wait_idle(seconds)
 
     async def wait_idle(self, seconds: float) -> bool:
-        """Wait for what is in flight. False where some of it was not done in so many seconds."""
+        """Wait for what is in flight. False where that took longer than ``seconds``."""
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
@@ -200,190 +202,179 @@ class Stage:
         return True
 
     async def cancel(self) -> None:
-        """End what is still in flight. It was not acknowledged, so it comes again at the next
-        start.
-        """
+        """Abandon what is in flight. It is not committed, so it is read again at the next start."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._idle.set()  # nothing is left to wait for
 
-    async def _process(self, flight: _Flight) -> None:
-        received = flight.received
+    async def _process(self, message: _InFlight) -> None:
+        received = message.received
         try:
             record = self._decode(received.value, header_map(received.headers), received.key)
-            flight.id = record.id
-            if await self._is_duplicate(flight):
-                flight.outcome = "duplicate"
-                messages: list[Message] = []
+            message.id = record.id
+            if self._policy.remember and await self._is_duplicate(message):
+                message.outcome = "duplicate"
+                outputs: list[Message] = []
             else:
-                messages = [
-                    self._message(outcome) for outcome in await self._attempt(received, record)
-                ]
-        except (
-            Exception
-        ) as error:  # whatever an agent or a record can do wrong, the partition goes on
-            messages = self._give_up(flight, error)
-        await self._deliver(flight, messages)
+                outcomes = await self._attempt(received, record)
+                outputs = [self._output(outcome) for outcome in outcomes]
+        except Exception as error:  # no fault of an agent or a record may stop the partition
+            outputs = self._give_up(message, error)
+        await self._deliver(message, outputs)
 
-    async def _is_duplicate(self, flight: _Flight) -> bool:
-        """Whether the id was answered for; while another flight is at it, wait for what comes of
-        that.
+    async def _is_duplicate(self, message: _InFlight) -> bool:
+        """Whether the id was processed before. Waits while another message with it is in flight.
 
         A passage often comes several times at once, from pages that quote each other.
         """
-        while (other := self._open.get(flight.id)) is not None:
+        while (other := self._open.get(message.id)) is not None:
             await other.wait()
-        if flight.id in self._seen:
+        if message.id in self._seen:
             return True
-        if self._policy.concurrent and self._policy.remember:
-            flight.ended = self._open[flight.id] = asyncio.Event()
+        if self._policy.concurrent:
+            message.ended = self._open[message.id] = asyncio.Event()
         return False
 
-    def _give_up(self, flight: _Flight, error: Exception) -> list[Message]:
-        received = flight.received
+    def _give_up(self, message: _InFlight, error: Exception) -> list[Message]:
+        received = message.received
         log.warning(
-            "%s: %s/%d@%d is dead: %s",
+            "%s: %s/%d@%d becomes a dead letter: %s",
             self.name,
             received.topic,
             received.partition,
             received.offset,
             error,
         )
-        flight.outcome = "dead"
+        message.outcome = "dead"
         return [dead_letter(received, self.name, error)]
 
     async def _attempt(self, received: Received, record: Record) -> Sequence[Outcome]:
         policy = self._policy
         agent = self._agents.get(received.partition)
         if agent is None:
-            agent = self._agents[received.partition] = await self._agent_of(received.partition)
-        at = Offset.model_construct(
-            topic=received.topic, partition=received.partition, offset=received.offset
-        )
+            agent = await self._agent_of(received.partition)
+            self._agents[received.partition] = agent
+        at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
         for attempt in range(1, policy.attempts + 1):
             try:
                 if not policy.concurrent:
                     return await agent.handle(record, at)
                 async with asyncio.timeout(policy.timeout):
                     return await agent.handle(record, at)
-            except WireError:  # the record itself is at fault: trying again changes nothing
+            except WireError:  # the record itself is at fault: a retry changes nothing
                 raise
             except Exception as error:
                 if attempt == policy.attempts:
                     raise
-                self._measures.counter(names.RETRIES, stage=self.name).inc()
+                self._metrics.counter(names.RETRIES, stage=self.name).inc()
                 log.info(
-                    "%s: %s failed (%s), attempt %d of %d",
+                    "%s: attempt %d of %d at %s failed: %s",
                     self.name,
-                    record.id,
-                    error,
                     attempt,
                     policy.attempts,
+                    record.id,
+                    error,
                 )
                 await asyncio.sleep(policy.backoff * 2 ** (attempt - 1))
         raise AssertionError("attempts is at least 1")
 
-    def _message(self, outcome: Outcome) -> Message:
+    def _output(self, outcome: Outcome) -> Message:
         if isinstance(outcome, Retraction):
             return Message(topic_of(outcome.record_type).name, outcome.id.encode(), None)
         if type(outcome) is Rejection:
-            self._measures.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc(
+            self._metrics.counter(names.REJECTIONS, stage=self.name, reason=outcome.reason).inc(
                 outcome.count
             )
         return self._encode(outcome)
 
-    async def _deliver(self, flight: _Flight, messages: Sequence[Message]) -> None:
-        if not messages:
-            self._finish(flight)
+    async def _deliver(self, message: _InFlight, outputs: Sequence[Message]) -> None:
+        if not outputs:
+            self._finish(message)
             return
-        flight.waiting = len(messages)
-        for message in messages:
+        message.unacknowledged = len(outputs)
+        for output in outputs:
             try:
-                future = await self._writer.send(message)
+                future = await self._writer.send(output)
             except KafkaError as error:
-                self._undelivered(flight, message, error)
+                self._undelivered(message, output, error)
             except WireError as error:
-                # The broker's limit is above the wire's, so only odd headers come here; the rest of
-                # the flight goes on.
-                self._spawn(
-                    self._redeliver(
-                        flight, dead_letter(flight.received._replace(headers=()), self.name, error)
-                    )
-                )
+                # The broker's limit is above the wire's, so only oversized headers come here; the
+                # message's other outputs are still sent.
+                letter = dead_letter(message.received._replace(headers=()), self.name, error)
+                self._spawn(self._redeliver(message, letter))
             else:
-                future.add_done_callback(functools.partial(self._delivered, flight, message))
+                future.add_done_callback(functools.partial(self._delivered, message, output))
 
-    def _delivered(self, flight: _Flight, message: Message, future: "asyncio.Future[Any]") -> None:
+    def _delivered(
+        self, message: _InFlight, output: Message, future: "asyncio.Future[Any]"
+    ) -> None:
         if future.cancelled():
             return
         error = future.exception()
         if error is not None:
-            self._undelivered(flight, message, error)
+            self._undelivered(message, output, error)
             return
-        counter = self._outputs.get(message.topic)
+        counter = self._outputs.get(output.topic)
         if counter is None:
-            counter = self._outputs[message.topic] = self._measures.counter(
-                names.OUTPUTS, stage=self.name, topic=message.topic
-            )
+            counter = self._metrics.counter(names.OUTPUTS, stage=self.name, topic=output.topic)
+            self._outputs[output.topic] = counter
         counter.inc()
-        flight.waiting -= 1
-        if not flight.waiting:
-            self._finish(flight)
+        message.unacknowledged -= 1
+        if not message.unacknowledged:
+            self._finish(message)
 
-    def _undelivered(self, flight: _Flight, message: Message, error: BaseException) -> None:
+    def _undelivered(self, message: _InFlight, output: Message, error: BaseException) -> None:
         if isinstance(error, KafkaTimeoutError) or (
             isinstance(error, KafkaError) and error.retriable
         ):
-            self._spawn(self._redeliver(flight, message))
-        else:  # the producer is beyond repair (fenced, out of sequence): a new process takes up where this one was
+            self._spawn(self._redeliver(message, output))
+        else:  # the producer is unusable (fenced, out of sequence): a new process must take over
             self._on_fatal(
-                BrokerError(f"{self.name}: {message.topic} could not be written: {error!r}")
+                BrokerError(f"{self.name}: cannot write to topic {output.topic}: {error!r}")
             )
 
-    async def _redeliver(self, flight: _Flight, message: Message) -> None:
-        """Send again until the broker has it: the record is not at fault, and nothing may be
-        acknowledged before.
-        """
+    async def _redeliver(self, message: _InFlight, output: Message) -> None:
+        """Send until the broker acknowledges: the record is not at fault."""
         delay = self._policy.backoff
         while True:
             await asyncio.sleep(delay)
             try:
-                future = await self._writer.send(message)
+                future = await self._writer.send(output)
                 await asyncio.wait([future])
             except KafkaError as error:
-                log.warning("%s: cannot write to %s yet: %s", self.name, message.topic, error)
+                log.warning("%s: cannot write to topic %s yet: %s", self.name, output.topic, error)
                 delay = min(2 * delay, 5.0)
                 continue
-            self._delivered(flight, message, future)
+            self._delivered(message, output, future)
             return
 
-    def _finish(self, flight: _Flight) -> None:
-        flight.gate.leave(flight.ticket)
-        if self._policy.remember and flight.outcome == "processed":
-            self._remember(flight.id)
-        if flight.ended is not None:
-            del self._open[flight.id]
-            flight.ended.set()
-        self._outcomes[flight.outcome].inc()
-        self._seconds.observe(time.monotonic() - flight.started)
-        self._flying -= 1
-        if not self._flying:
+    def _finish(self, message: _InFlight) -> None:
+        message.tracker.finish(message.tracked)
+        if self._policy.remember and message.outcome == "processed":
+            self._remember(message.id)
+        if message.ended is not None:
+            del self._open[message.id]
+            message.ended.set()
+        self._outcomes[message.outcome].inc()
+        self._seconds.observe(time.monotonic() - message.started)
+        self._in_flight -= 1
+        if not self._in_flight:
             self._idle.set()
-        self._places.release()
+        self._room.set()
 
     def _remember(self, id: str) -> None:
         self._seen[id] = None
         if len(self._seen) > self._policy.remember:
             del self._seen[next(iter(self._seen))]
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._ended)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._on_fatal(task.exception())  # type: ignore[arg-type]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fatal(error)

@@ -7,7 +7,6 @@ from streams.kafka.writer import KafkaWriter
 from streams.settings import Settings
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import Metrics
-from streams.stages.offsets import Gates
 from streams.stages.stage import AgentOf, Stage
 from streams.stages.topology import StageSpec
 
@@ -27,18 +26,17 @@ class StageRunner:
 
     def app(self, spec: StageSpec, agent_of: AgentOf, group: str | None = None) -> StageApp:
         """Make a stage. ``group`` is its consumer group, by default that of its name."""
-        gates, policy = Gates(), spec.policy(self._settings)
+        policy = spec.policy(self._settings)
         stage = Stage(
             spec.name,
             spec.decode,
             agent_of,
             self._writer,
-            gates,
             self._fail,
             policy,
             self._measures,
         )
-        return StageApp(stage, spec.source, gates, self._settings.kafka, group)
+        return StageApp(stage, spec.source, self._settings.kafka, group)
 
     async def run(self, app: StageApp) -> None:
         """Run a stage until this is cancelled. Then drain, commit and leave the consumer group."""

@@ -1,11 +1,11 @@
-"""What ``streams/stages/faust_app.py`` relies on in faust-streaming: an upgrade that changes it is
-noticed here.
+"""What ``streams/stages/faust_app.py`` relies on in faust-streaming, so that an upgrade is noticed.
 
-The stock consumer can commit past a record that is still in flight: that is why its commits are
-overridden. Should that be mended one day, ``test_the_stock_consumer_commits_past_a_gap`` fails, and
-the override may be thought over.
+The stock consumer can commit past a record that is still in flight, which is why its commits are
+overridden. Should that be fixed upstream, ``test_the_stock_consumer_commits_past_a_gap`` fails, and
+the override may be reconsidered.
 """
 
+import asyncio
 import inspect
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -14,27 +14,33 @@ from typing import Any, cast
 import faust
 import pytest
 from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from intervaltree import IntervalTree
 
-from streams.stages.faust_app import gated_transport
-from streams.stages.offsets import Gates
+from streams.kafka.messages import Received
+from streams.stages.faust_app import StageConsumer
+from streams.stages.offsets import OffsetTrackers
 from streams.stages.stage import Stage
 
 _TP = TP("documents", 0)
 _OVERRIDDEN = {
+    "_drain_messages": ["self", "fetcher"],
     "_filter_tps_with_pending_acks": ["self", "topics"],
     "_new_offset": ["self", "tp"],
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
-_CALLED = ("commit_and_end_transactions",)
+_OUR_OWN = {"__init__", "_deliver", "_forget"}
+_CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
-def _gated(gates: Gates) -> type[Consumer]:
-    # The stage is asked only where partitions move or the consumer ends.
-    return cast("type[Consumer]", gated_transport(cast("Stage", None), gates, 1.0).Consumer)
+def _consumer(stage: Any) -> StageConsumer:
+    """A consumer without the services that its constructor makes."""
+    consumer = object.__new__(StageConsumer)
+    consumer._stage = stage
+    return consumer
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -44,7 +50,7 @@ def test_the_version_is_the_one_that_was_read() -> None:
 
 @pytest.mark.parametrize("name", _OVERRIDDEN)
 def test_an_overridden_method_is_there_with_its_parameters(name: str) -> None:
-    stock, ours = getattr(Consumer, name), getattr(_gated(Gates()), name)
+    stock, ours = getattr(Consumer, name), getattr(StageConsumer, name)
     assert list(inspect.signature(stock).parameters) == _OVERRIDDEN[name]
     assert list(inspect.signature(ours).parameters) == _OVERRIDDEN[name]
     assert inspect.iscoroutinefunction(inspect.unwrap(ours)) == inspect.iscoroutinefunction(
@@ -53,13 +59,20 @@ def test_an_overridden_method_is_there_with_its_parameters(name: str) -> None:
 
 
 def test_nothing_else_is_overridden() -> None:
-    ours = {name for name, value in vars(_gated(Gates())).items() if inspect.isfunction(value)}
-    assert ours == set(_OVERRIDDEN)
+    ours = {name for name, value in vars(StageConsumer).items() if inspect.isfunction(value)}
+    assert ours == set(_OVERRIDDEN) | _OUR_OWN
+    assert not any(hasattr(Consumer, name) for name in _OUR_OWN - {"__init__"})
 
 
 @pytest.mark.parametrize("name", _CALLED)
 def test_what_is_called_is_there(name: str) -> None:
     assert inspect.iscoroutinefunction(inspect.unwrap(getattr(Consumer, name)))
+
+
+def test_the_fetcher_runs_the_overridden_loop() -> None:
+    assert "await consumer._drain_messages(self)" in inspect.getsource(
+        faust.transport.consumer.Fetcher
+    )
 
 
 def test_the_commit_still_asks_the_overridden_methods() -> None:
@@ -77,6 +90,70 @@ def test_the_app_does_not_make_directories_elsewhere() -> None:
     assert inspect.isfunction(faust.App._create_directories)
 
 
+class _FullStage:
+    """A stage with room for one message, until ``finish``."""
+
+    def __init__(self) -> None:
+        self.accepted: list[int] = []
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def has_room(self) -> bool:
+        return self._room.is_set()
+
+    async def wait_for_room(self) -> None:
+        await self._room.wait()
+
+    async def accept(self, received: Received) -> None:
+        self.accepted.append(received.offset)
+        self._room.clear()
+
+    def finish(self) -> None:
+        self._room.set()
+
+
+def _reading(stage: _FullStage) -> tuple[StageConsumer, SimpleNamespace]:
+    app = SimpleNamespace(consumer_generation_id=1)
+    consumer: Any = _consumer(stage)
+    consumer.app, consumer.flow_active, consumer._read_offset = app, True, {}
+    consumer.scheduler = DefaultSchedulingStrategy()
+    return consumer, app
+
+
+def _fetched(count: int) -> dict[TP, list[Any]]:
+    topic, partition = _TP
+    records = [Received(topic, partition, offset, None, b"") for offset in range(count)]
+    return {_TP: [SimpleNamespace(**record._asdict()) for record in records]}
+
+
+async def test_records_are_delivered_as_there_is_room() -> None:
+    stage = _FullStage()
+    consumer, _ = _reading(stage)
+    delivering = asyncio.create_task(consumer._deliver(_fetched(2)))
+    await asyncio.sleep(0)
+    assert stage.accepted == [0]
+    stage.finish()
+    assert await delivering
+    assert stage.accepted == [0, 1]
+    assert consumer._read_offset == {_TP: 1}
+
+
+@pytest.mark.parametrize("change", ["generation", "flow"])
+async def test_a_record_that_waited_through_a_rebalance_is_not_delivered(change: str) -> None:
+    stage = _FullStage()
+    consumer, app = _reading(stage)
+    delivering = asyncio.create_task(consumer._deliver(_fetched(2)))
+    await asyncio.sleep(0)
+    if change == "generation":
+        app.consumer_generation_id = 2
+    else:
+        consumer.flow_active = False
+    stage.finish()
+    assert not await delivering
+    assert stage.accepted == [0]
+
+
 @pytest.mark.parametrize("committed", [31, None])
 def test_the_stock_consumer_commits_past_a_gap(committed: int | None) -> None:
     # 31 is in flight: it is the next offset to be read after a crash. 32 to 34 were faster.
@@ -90,17 +167,16 @@ def test_the_stock_consumer_commits_past_a_gap(committed: int | None) -> None:
     assert Consumer._new_offset(state, _TP) == 35, "record 31 would be lost"
 
 
-@pytest.mark.parametrize("committed", [31, None])
-def test_ours_does_not(committed: int | None) -> None:
-    gates = Gates()
-    tickets = [gates[_TP].enter(offset) for offset in (31, 32, 33, 34)]
-    for ticket in tickets[1:]:
-        assert ticket is not None
-        gates[_TP].leave(ticket)
-    consumer = object.__new__(_gated(gates))
+def test_ours_does_not() -> None:
+    offsets = OffsetTrackers()
+    tracked = [offsets[_TP].start(offset) for offset in (31, 32, 33, 34)]
+    for later in tracked[1:]:
+        assert later is not None
+        offsets[_TP].finish(later)
+    consumer = _consumer(cast("Stage", SimpleNamespace(offsets=offsets)))
     assert consumer._new_offset(_TP) is None
     assert list(consumer._filter_tps_with_pending_acks()) == []
-    assert tickets[0] is not None
-    gates[_TP].leave(tickets[0])
+    assert tracked[0] is not None
+    offsets[_TP].finish(tracked[0])
     assert consumer._new_offset(_TP) == 35
     assert list(consumer._filter_tps_with_pending_acks()) == [_TP]

@@ -12,11 +12,10 @@ from schemas.wire import decode, decode_document, encode, header_map, headers_fo
 from streams.kafka.dead_letters import EXCEPTION, OFFSET, PARTITION, STAGE, TOPIC
 from streams.kafka.messages import Received
 from streams.stages.metrics import Metrics
-from streams.stages.offsets import Gates
 from streams.stages.stage import Stage, StagePolicy
 from tests.unit.memory_writer import MemoryWriter, timeout
 
-GATE = ("documents", 0)
+PARTITION_0 = ("documents", 0)
 
 
 class Upper:
@@ -43,26 +42,27 @@ def segment(document, text, at=None):
 
 def received(offset: int, text: str = "text", **changes) -> Received:
     document = Document(id=document_id("s", text), source="s", text=text)
-    whole = Received(*GATE, offset, document.id.encode(), encode(document), headers_for(Document))
+    whole = Received(
+        *PARTITION_0, offset, document.id.encode(), encode(document), headers_for(Document)
+    )
     return whole._replace(**changes)
 
 
-def make(agent, writer=None, *, fatal=None, policy=None, gates=None):
+def make(agent, writer=None, *, fatal=None, policy=None):
     async def agent_of(partition):
         return agent
 
-    writer, gates = writer or MemoryWriter(), gates or Gates()
+    writer = writer or MemoryWriter()
     stage = Stage(
         "test",
         decode_document,
         agent_of,
         writer,
-        gates,
         fatal or _unexpected,
         policy or StagePolicy(backoff=0),
         Metrics(),
     )
-    return stage, writer, gates
+    return stage, writer, stage.offsets
 
 
 def _unexpected(error):
@@ -71,7 +71,7 @@ def _unexpected(error):
 
 async def push(stage, *messages):
     for message in messages:
-        await stage.ready()
+        await stage.wait_for_room()
         await stage.accept(message)
 
 
@@ -80,15 +80,15 @@ async def settle(stage):
 
 
 async def test_a_message_is_passed_only_when_its_output_is_acknowledged():
-    stage, writer, gates = make(Upper(), MemoryWriter(at_once=False))
+    stage, writer, offsets = make(Upper(), MemoryWriter(at_once=False))
     await push(stage, received(0, "a"), received(1, "b"))
     assert stage.in_flight == 2
     writer.acknowledge(1)  # the second first
     await asyncio.sleep(0)
-    assert gates.committable() == {}
+    assert offsets.committable() == {}
     writer.acknowledge(0)
     await settle(stage)
-    assert gates.committable() == {GATE: 2}
+    assert offsets.committable() == {PARTITION_0: 2}
     assert [m.topic for m in writer.written] == ["segments", "segments"]
 
 
@@ -103,7 +103,7 @@ async def test_provenance_names_the_offset_and_the_key_is_the_id():
         written.document_at.topic,
         written.document_at.partition,
         written.document_at.offset,
-    ) == (*GATE, 41)
+    ) == (*PARTITION_0, 41)
     assert message.key == written.id.encode()
 
 
@@ -117,7 +117,7 @@ async def test_provenance_names_the_offset_and_the_key_is_the_id():
     ],
 )
 async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_on(value):
-    stage, writer, gates = make(Upper())
+    stage, writer, offsets = make(Upper())
     await push(stage, received(0, value=value, key=b"\x00key"), received(1))
     await settle(stage)
     letter, good = writer.written
@@ -131,7 +131,7 @@ async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_o
         b"test",
     )
     assert good.topic == "segments"
-    assert gates.committable() == {GATE: 2}
+    assert offsets.committable() == {PARTITION_0: 2}
 
 
 async def test_an_error_is_tried_again_and_then_buried():
@@ -141,12 +141,12 @@ async def test_an_error_is_tried_again_and_then_buried():
             raise EngineError("out of memory")
 
     agent = Failing()
-    stage, writer, gates = make(agent, policy=StagePolicy(attempts=3, backoff=0))
+    stage, writer, offsets = make(agent, policy=StagePolicy(attempts=3, backoff=0))
     await push(stage, received(0))
     await settle(stage)
     assert agent.calls == 3
     assert writer.written[0].topic == "dead-letters"
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
 async def test_an_error_that_passes_leaves_one_output():
@@ -168,20 +168,20 @@ async def test_a_hung_call_is_ended_and_buried():
         async def handle(self, document, at=None):
             await asyncio.Event().wait()
 
-    stage, writer, gates = make(
+    stage, writer, offsets = make(
         Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0)
     )
     await push(stage, received(0))
     await settle(stage)
     assert writer.written[0].topic == "dead-letters"
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
 async def test_in_flight_is_bounded():
     writer = MemoryWriter(at_once=False)
     stage, _, _ = make(Upper(), writer, policy=StagePolicy(in_flight=2))
     await push(stage, received(0, "a"), received(1, "b"))
-    third = asyncio.create_task(stage.ready())
+    third = asyncio.create_task(stage.wait_for_room())
     await asyncio.sleep(0)
     assert not third.done()
     writer.acknowledge()
@@ -191,49 +191,49 @@ async def test_in_flight_is_bounded():
 async def test_a_write_that_fails_is_repeated_until_the_broker_has_it():
     writer = MemoryWriter()
     writer.failures = [timeout(), timeout()]
-    stage, _, gates = make(Upper(), writer)
+    stage, _, offsets = make(Upper(), writer)
     await push(stage, received(0))
     await settle(stage)
     assert len(writer.written) == 1
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
 async def test_a_send_that_cannot_be_queued_is_repeated():
     writer = MemoryWriter()
     writer.refusals = [KafkaTimeoutError()]
-    stage, _, gates = make(Upper(), writer)
+    stage, _, offsets = make(Upper(), writer)
     await push(stage, received(0))
     await settle(stage)
     assert len(writer.written) == 1
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
 async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
     told: list[BaseException] = []
     writer = MemoryWriter()
     writer.failures = [ProducerFenced()]
-    stage, _, gates = make(Upper(), writer, fatal=told.append)
+    stage, _, offsets = make(Upper(), writer, fatal=told.append)
     await push(stage, received(0))
     await asyncio.sleep(0)
-    assert "could not be written" in str(told[0])
-    assert gates.committable() == {}
+    assert "cannot write to topic segments" in str(told[0])
+    assert offsets.committable() == {}
 
 
 async def test_an_id_answered_for_is_not_paid_for_twice():
     agent = Upper()
-    stage, writer, gates = make(agent, policy=StagePolicy(remember=10))
+    stage, writer, offsets = make(agent, policy=StagePolicy(remember=10))
     await push(stage, received(0))
     await settle(stage)
     await push(stage, received(1), received(2, "other"))
     await settle(stage)
     assert agent.calls == 2
     assert len(writer.written) == 2
-    assert gates.committable() == {GATE: 3}
+    assert offsets.committable() == {PARTITION_0: 3}
 
 
 async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twice():
     agent = Upper()
-    stage, writer, gates = make(
+    stage, writer, offsets = make(
         agent, MemoryWriter(at_once=False), policy=StagePolicy(concurrent=True, remember=10)
     )
     await push(stage, received(0), received(1), received(2, "other"), received(3))
@@ -241,13 +241,13 @@ async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twic
     assert (agent.calls, stage.in_flight) == (2, 4)
     writer.acknowledge(1)
     await asyncio.sleep(0)
-    assert gates.committable() == {}, (
+    assert offsets.committable() == {}, (
         "those that wait for the first are not answered for before it is"
     )
     writer.acknowledge(0)
     await settle(stage)
     assert agent.calls == 2
-    assert gates.committable() == {GATE: 4}
+    assert offsets.committable() == {PARTITION_0: 4}
     assert stage._open == {}
 
 
@@ -261,12 +261,14 @@ async def test_where_the_first_of_an_id_dies_the_next_is_tried():
             return [segment(document, document.text.upper(), at)]
 
     agent = Once()
-    stage, writer, gates = make(agent, policy=StagePolicy(concurrent=True, remember=10, attempts=1))
+    stage, writer, offsets = make(
+        agent, policy=StagePolicy(concurrent=True, remember=10, attempts=1)
+    )
     await push(stage, received(0), received(1), received(2))
     await settle(stage)
     assert agent.calls == 2
     assert [m.topic for m in writer.written] == ["dead-letters", "segments"]
-    assert gates.committable() == {GATE: 3}
+    assert offsets.committable() == {PARTITION_0: 3}
 
 
 async def test_a_dead_id_is_processed_when_it_is_replayed():
@@ -301,9 +303,7 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
         return Refusing()
 
     writer = MemoryWriter()
-    stage = Stage(
-        "test", decode_document, agent_of, writer, Gates(), _unexpected, StagePolicy(), measures
-    )
+    stage = Stage("test", decode_document, agent_of, writer, _unexpected, StagePolicy(), measures)
     await push(stage, received(0))
     await settle(stage)
     assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == (
@@ -327,23 +327,23 @@ async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
         made.append(partition)
         return Upper()
 
-    stage = Stage("test", decode_document, agent_of, MemoryWriter(), Gates(), _unexpected)
+    stage = Stage("test", decode_document, agent_of, MemoryWriter(), _unexpected)
     await push(stage, received(0), received(0, partition=1), received(1))
-    stage.revoke({0})
+    stage.revoke({("documents", 0)})
     await push(stage, received(2))
     assert made == [0, 1, 0]
 
 
 async def test_a_drained_stage_takes_nothing_in():
     writer = MemoryWriter(at_once=False)
-    stage, _, gates = make(Upper(), writer)
+    stage, _, offsets = make(Upper(), writer)
     await push(stage, received(0, "a"))
     draining = asyncio.create_task(stage.drain(5))
     await asyncio.sleep(0)
     await push(stage, received(1, "b"))
     writer.acknowledge()
     assert await draining
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
     assert writer.waiting == 0
 
 
@@ -352,11 +352,11 @@ async def test_an_output_over_the_limit_buries_its_input():
         async def handle(self, document, at=None):
             return [segment(document, "x" * (5 * 1024 * 1024))]
 
-    stage, writer, gates = make(Bloating())
+    stage, writer, offsets = make(Bloating())
     await push(stage, received(0))
     await settle(stage)
     assert writer.written[0].topic == "dead-letters"
-    assert gates.committable() == {GATE: 1}
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
 def test_the_decoder_of_other_topics_reads_only_its_record():
