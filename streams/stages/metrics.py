@@ -1,4 +1,7 @@
-"""Metric names, as one typed list with kind, unit and meaning; docs/metrics.md is made from it."""
+"""The metrics as one typed list with name, type, labels and meaning.
+
+``docs/metrics.md`` is generated from it.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _PREFIX = "backstream_"
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """Prometheus metric types."""
 
     COUNTER = "counter"
@@ -22,7 +25,7 @@ class MetricDefinition:
     """One metric. ``name`` carries its unit, as Prometheus asks; ids are never labels."""
 
     name: str
-    kind: Kind
+    type: MetricType
     meaning: str
     labels: tuple[str, ...] = ()
 
@@ -34,32 +37,32 @@ class MetricDefinition:
 
 RECORDS = MetricDefinition(
     "records_total",
-    Kind.COUNTER,
-    "Records answered for, by outcome: processed, duplicate or dead.",
+    MetricType.COUNTER,
+    "Finished records, by outcome: processed, duplicate or dead.",
     ("stage", "outcome"),
 )
 OUTPUTS = MetricDefinition(
     "outputs_total",
-    Kind.COUNTER,
+    MetricType.COUNTER,
     "Messages acknowledged by the broker, by topic.",
     ("stage", "topic"),
 )
 REJECTIONS = MetricDefinition(
     "rejections_total",
-    Kind.COUNTER,
+    MetricType.COUNTER,
     "Records refused on their merits, by reason.",
     ("stage", "reason"),
 )
 RETRIES = MetricDefinition(
-    "retries_total", Kind.COUNTER, "Further attempts after an error.", ("stage",)
+    "retries_total", MetricType.COUNTER, "Repeated attempts after an error.", ("stage",)
 )
 IN_FLIGHT = MetricDefinition(
-    "in_flight_records", Kind.GAUGE, "Records taken in and not yet answered for.", ("stage",)
+    "in_flight_records", MetricType.GAUGE, "Records accepted and not yet finished.", ("stage",)
 )
 SECONDS = MetricDefinition(
     "record_seconds",
-    Kind.HISTOGRAM,
-    "Time from taking a record in to the acknowledgement of all it led to.",
+    MetricType.HISTOGRAM,
+    "Time from accepting a record to the acknowledgement of everything written for it.",
     ("stage",),
 )
 
@@ -70,20 +73,18 @@ _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
 
 
 def as_markdown() -> str:
-    """The list as the text of docs/metrics.md, which ``python -m streams.stages.metrics``
-    prints.
-    """
+    """Return the text of docs/metrics.md, which ``python -m streams.stages.metrics`` prints."""
     lines = [
         "# Metrics",
         "",
         "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from "
         "`streams/stages/metrics.py`.",
         "",
-        "| metric | kind | labels | meaning |",
+        "| metric | type | labels | meaning |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| `{metric.full_name}` | {metric.kind} | "
+        f"| `{metric.full_name}` | {metric.type} | "
         f"{', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
         for metric in METRICS
     ]

@@ -1,5 +1,6 @@
-"""Which agent reads which topic. A new agent is a file under ``agents/``, a line in STAGES and one
-in ``agent_makers``.
+"""Which agent reads which topic.
+
+A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,28 +30,32 @@ from streams.settings import Role, Settings
 from streams.stages.stage import Agent, Decode, StagePolicy
 
 _REMEMBERED = 20_000
-"""Ids that a stage knows as answered for, so that a document fed twice is not paid for twice."""
+"""Processed ids that a stage keeps, so that a document fed twice is not processed twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One line of the topology. ``state`` is the topic from whose like-numbered partition the agent
-    is restored; the last messages of its source that were answered for are recalled after it.
-    """
+    """One line of the topology."""
 
     name: str
     source: Topic
     outputs: tuple[Topic, ...]
     role: Role | None = None
-    """What the stage asks of a model, if it asks one."""
+    """The role of the model that the stage uses, if it uses one."""
     remember: int = 0
+    """See ``StagePolicy.remember``."""
     state: Topic | None = None
+    """The topic that holds the agent's state.
+
+    The agent is restored from the partition with the number of its own, and then recalls the last
+    messages of its source that were processed.
+    """
     in_flight: int | None = None
-    """Messages open at once, where that is not the setting's."""
+    """Most messages in flight, where that is not the setting's."""
 
     @property
     def decode(self) -> Decode:
-        """Bytes of the source topic as a record."""
+        """Converts messages of the source topic to records."""
         if self.source is DOCUMENTS:
             return decode_document
         assert self.source.record is not None
@@ -85,27 +90,26 @@ STAGES = (
     ),
     StageSpec(Curator.stage, SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
 )
-"""Every stage that is always there, in flow order."""
+"""The stages that always run, in flow order."""
 
-# Few at once: they wait behind live records, in the same engine's queue.
+# Few in flight: they wait behind live records in the queue of the same engine.
 RECURATOR = StageSpec(
     Recurator.stage, CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
 )
-"""The stage that runs beside them while a release serves, in a consumer group for each release."""
+"""The stage that rates again while a release serves, in a consumer group for each release."""
 
 EVERY_STAGE = (*STAGES, RECURATOR)
-"""What there is to show."""
 
 AgentMaker = Callable[[], Agent]
 
 
 def segmenter_of(settings: Settings) -> Segmenter:
-    """The segmenter that the settings ask for."""
+    """Make the segmenter with these settings."""
     return Segmenter(SegmenterSettings(**settings.segments.model_dump()))
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """How the settings have instructions written."""
+    """Return the sampling of the backward model."""
     chosen = settings.generation
     return Sampling(
         temperature=chosen.temperature,
@@ -119,8 +123,9 @@ def sampling_of(settings: Settings) -> Sampling:
 def agent_makers(
     settings: Settings, models: Mapping[Role, ModelHandle]
 ) -> Mapping[str, AgentMaker]:
-    """How to make the agent of each stage of STAGES whose model is there. Only the curator is made
-    anew each time.
+    """Return a factory of agents for each stage of STAGES whose model is loaded.
+
+    Only the curator's makes a new one at each call; the others have no state.
     """
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from streams.stages import metrics
-from streams.stages.metrics import METRICS, Kind, MetricDefinition, Metrics, as_markdown
+from streams.stages.metrics import METRICS, MetricDefinition, Metrics, MetricType, as_markdown
 
 _DOCUMENT = Path(metrics.__file__).parents[2] / "docs" / "metrics.md"
 _UNITS = ("_total", "_records", "_seconds", "_bytes")
@@ -16,7 +16,7 @@ _UNITS = ("_total", "_records", "_seconds", "_bytes")
 def test_a_name_has_its_prefix_and_unit(metric: MetricDefinition) -> None:
     assert metric.full_name == f"backstream_{metric.name}"
     assert metric.name.endswith(_UNITS)
-    assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+    assert metric.name.endswith("_total") == (metric.type is MetricType.COUNTER)
     assert metric.meaning.endswith(".")
     assert not any("id" in label.split("_") for label in metric.labels), (
         "an id as a label is a series for each record"
@@ -33,25 +33,25 @@ def test_the_document_is_the_list() -> None:
     told = _DOCUMENT.read_text(encoding="utf-8")
     assert told == as_markdown(), "run python -m streams.stages.metrics > docs/metrics.md"
     for metric in METRICS:
-        assert f"| `{metric.full_name}` | {metric.kind} |" in told
+        assert f"| `{metric.full_name}` | {metric.type} |" in told
         assert metric.meaning in told
 
 
 def test_each_is_served_under_its_name() -> None:
     measured = Metrics()
     makers = {
-        Kind.COUNTER: measured.counter,
-        Kind.GAUGE: measured.gauge,
-        Kind.HISTOGRAM: measured.histogram,
+        MetricType.COUNTER: measured.counter,
+        MetricType.GAUGE: measured.gauge,
+        MetricType.HISTOGRAM: measured.histogram,
     }
     for metric in METRICS:
         labels = dict.fromkeys(metric.labels, "x")
-        made = makers[metric.kind](metric, **labels)
-        assert makers[metric.kind](metric, **labels) is made, "asked again, the same"
+        made = makers[metric.type](metric, **labels)
+        assert makers[metric.type](metric, **labels) is made, "asked again, the same"
     page = generate_latest(measured.registry).decode()
     for metric in METRICS:
         assert f"# HELP {metric.full_name} {metric.meaning}" in page
-        assert f"# TYPE {metric.full_name} {metric.kind}" in page
+        assert f"# TYPE {metric.full_name} {metric.type}" in page
 
 
 def test_two_processes_worth_of_metrics_do_not_meet() -> None:
