@@ -1,14 +1,13 @@
-"""Engines that carry the same work, each in a process of its own: ``python bench/contestants.py
-NAME MODEL WORK THREADS``.
+"""Runs one engine on a workload: ``python bench/contestants.py NAME MODEL WORK THREADS``.
 
-MODEL is a checkpoint directory, WORK what ``bench/workload.py`` wrote. The process prints ``ready``
-when its model is loaded, and for every line on its standard input does all the work once and prints
-the seconds. This file imports nothing of the project but for its own engine, because some peers
-live in an environment of their own.
+MODEL is a checkpoint directory, WORK a file by ``bench/workload.py``. The process prints ``ready``
+when its model is loaded. For every line on its standard input it runs the whole workload and prints
+the seconds. This file imports the project only for its own engine, because some peers are installed
+in another environment.
 
-An engine that schedules by itself is given what a stream gives: so many passages in flight, each
-rated as soon as its instruction is written. transformers and optimum have no scheduler: they get
-batches of like length, all instructions first.
+Engines with a scheduler get what a stream gives: a number of passages in flight, each rated as soon
+as its instruction is generated. transformers and optimum have no scheduler. They get batches of
+similar length, all instructions first.
 """
 
 import asyncio
@@ -28,35 +27,33 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 IN_FLIGHT = 64
 _ROWS = 16
 _BUDGET = 256
-"""Tokens that a scheduler may compute in one step."""
+"""Tokens that a peer's scheduler may compute in one step."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Work for an engine: continue ``prompt`` by exactly ``tokens`` tokens, then give the logits
-    after ``rating``.
-    """
+    """Work for an engine: generate ``tokens`` tokens, then compute the logits after ``rating``."""
 
     prompt: list[int]
     tokens: int
     rating: list[int]
 
 
-Carry = Callable[[Sequence[Passage]], None]
-"""Does a piece of work."""
-Contestant = Callable[[Path, int], Carry]
-"""Loads a model with so many threads."""
+RunWork = Callable[[Sequence[Passage]], None]
+"""Runs a workload."""
+Contestant = Callable[[Path, int], RunWork]
+"""Loads a model, to compute with a number of threads."""
 
 
 def read_work(file: Path) -> list[Passage]:
-    """What ``bench/workload.py`` wrote."""
+    """Read a workload that ``bench/workload.py`` wrote."""
     return [Passage(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def backstream(precision: str) -> Contestant:
-    """Our own engine, on our own graph."""
+    """The project's engine, on its own graph."""
 
-    def load(model: Path, threads: int) -> Carry:
+    def load(model: Path, threads: int) -> RunWork:
         from models.engine import Engine
 
         engine = Engine.load(
@@ -72,7 +69,7 @@ def backstream(precision: str) -> Contestant:
 async def write_and_rate(
     engine: Any, work: Sequence[Passage], digits: Sequence[int], in_flight: int
 ) -> None:
-    """The work through our own engine, so many passages at once."""
+    """Run a workload through the project's engine, with ``in_flight`` passages at a time."""
     from models.engine import Sampling
 
     places = asyncio.Semaphore(in_flight)
@@ -85,8 +82,8 @@ async def write_and_rate(
     await asyncio.gather(*map(one, work))
 
 
-def transformers(model: Path, threads: int) -> Carry:
-    """Transformers' generate, in fp32."""
+def transformers(model: Path, threads: int) -> RunWork:
+    """The ``generate`` of transformers, in fp32."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -94,8 +91,8 @@ def transformers(model: Path, threads: int) -> Carry:
     return _in_batches(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval())
 
 
-def optimum(model: Path, threads: int) -> Carry:
-    """Optimum's ORTModelForCausalLM, in fp32."""
+def optimum(model: Path, threads: int) -> RunWork:
+    """The ORTModelForCausalLM of optimum, in fp32."""
     import onnxruntime
     from optimum.onnxruntime import ORTModelForCausalLM
 
@@ -106,7 +103,7 @@ def optimum(model: Path, threads: int) -> Carry:
     )
 
 
-def openvino(model: Path, threads: int) -> Carry:
+def openvino(model: Path, threads: int) -> RunWork:
     """OpenVINO GenAI's continuous batching, int8 weights, its prefix cache on."""
     import numpy as np
     import openvino as ov
@@ -157,7 +154,7 @@ def _feed(
     step: Callable[[], None],
     ended: Callable[[Any], bool],
 ) -> None:
-    """Keep so many passages in flight: each is written, then rated; a rating is one new token."""
+    """Keep IN_FLIGHT passages in flight: each generates, then rates. A rating is one new token."""
     waiting = iter(work)
     running: dict[Any, Passage | None] = {}
     numbers = iter(range(10**9))
@@ -172,9 +169,10 @@ def _feed(
                 running[add(next(numbers), passage.rating, 1)] = None
 
 
-def _in_batches(model: Any) -> Carry:
-    """Work through ``generate`` and plain calls, in batches of the size that was fastest on the
-    first piece of it.
+def _in_batches(model: Any) -> RunWork:
+    """Run workloads through ``generate`` and plain calls.
+
+    Batches have the size that was fastest on a part of the first workload.
     """
     import torch
 
@@ -188,7 +186,7 @@ def _in_batches(model: Any) -> Carry:
 
     fastest: list[int] = []
 
-    def carry_in(rows: int, part: Sequence[Passage]) -> None:
+    def run_in(rows: int, part: Sequence[Passage]) -> None:
         with torch.inference_mode():
             for batch in _batches(
                 part, rows, lambda passage: len(passage.prompt) + 20 * passage.tokens
@@ -211,19 +209,19 @@ def _in_batches(model: Any) -> Carry:
                     position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
                 )
 
-    def carry(work: Sequence[Passage]) -> None:
+    def run_work(work: Sequence[Passage]) -> None:
         if not fastest:
             few = work[:: max(1, len(work) // 16)]
             seconds = {}
             for rows in (1, 4, 16):
                 started = time.perf_counter()
-                carry_in(rows, few)
+                run_in(rows, few)
                 seconds[rows] = time.perf_counter() - started
             fastest.append(min(seconds, key=lambda rows: seconds[rows]))
             print(f"batches of {fastest[0]}", file=sys.stderr, flush=True)
-        carry_in(fastest[0], work)
+        run_in(fastest[0], work)
 
-    return carry
+    return run_work
 
 
 def _batches(
@@ -235,10 +233,10 @@ def _batches(
 
 
 def fresh(work: Sequence[Passage], number: int) -> list[Passage]:
-    """The work with another token near the start of each prompt, so that no engine remembers it
-    from the round before.
+    """A workload with another token near the start of each prompt.
 
-    A rating still begins as its own prompt does.
+    No engine then has it in its prefix cache from an earlier round. A rating prompt still begins as
+    its backward prompt does.
     """
     mark = [100 + number]
     return [
@@ -248,18 +246,18 @@ def fresh(work: Sequence[Passage], number: int) -> list[Passage]:
 
 
 def main() -> None:
-    """See the top of the file."""
+    """Run one engine; see the docstring of the module."""
     name, model, file, threads = sys.argv[1:]
     out = os.fdopen(os.dup(1), "w")  # the libraries print on the other
     os.dup2(2, 1)
     work = read_work(Path(file))
-    carry = CONTESTANTS[name](Path(model), int(threads))
-    carry(fresh(work[: len(work) // 2], 0))  # warm
+    run_work = CONTESTANTS[name](Path(model), int(threads))
+    run_work(fresh(work[: len(work) // 2], 0))  # warm up
     print("ready", file=out, flush=True)
     for number, _ in enumerate(sys.stdin, start=1):
         own = fresh(work, number)
         started = time.perf_counter()
-        carry(own)
+        run_work(own)
         print(time.perf_counter() - started, file=out, flush=True)
 
 

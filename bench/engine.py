@@ -1,9 +1,8 @@
-"""The generation engine beside its peers: ``make bench-engine``, or ``python -m bench.engine
-[peers] [growth]``.
+"""Compares the generation engine with its peers: ``make bench-engine``.
 
-The same weights and the same prompts, those of the stream over real passages. Every engine has a
-process of its own with all the cores; they work one at a time, in rounds that alternate, and the
-medians are compared.
+Or ``python -m bench.engine [peers] [growth]``. All engines have the same weights and the same
+prompts, those of the stream over real passages. Each has a process of its own with all cores. They
+run one at a time, in alternating rounds, and the medians are compared.
 """
 
 import argparse
@@ -29,27 +28,29 @@ from models.engine import Engine, EngineLimits, Sampling
 
 _PROJECT = Path(__file__).parents[1]
 _PEERS_PYTHON = _PROJECT / ".venv-peers" / "bin" / "python"
-_OF_THEIR_OWN = ("OpenVINO GenAI int8",)
-"""Engines whose libraries are not the project's."""
-_COMPARISONS = (
+_IN_PEERS_ENVIRONMENT = ("OpenVINO GenAI int8",)
+"""Engines whose libraries are not in the project's environment."""
+_TARGETS = (
     ("backstream fp32", "transformers fp32", 1.2),
     ("backstream fp32", "optimum fp32", 8.0),
     ("backstream int8", "OpenVINO GenAI int8", 1.2),
     ("backstream int8", "optimum fp32", 8.0),
 )
-"""How many times as fast ours should be. All but the last are of one precision; that one is what is
-served by default, beside the plain export that it took the place of.
+"""Ours, a peer, and how many times as fast ours should be.
+
+All but the last are of one precision. The last is the default beside the plain export, which it
+replaced.
 """
 _IN_FLIGHT = (1, 4, 16, 64)
 _SECTIONS = ("peers", "growth")
 _FEWER = 3
-"""The larger model gets so much less work: the slowest peer needs a minute for it as it is."""
+"""Divides the work of the larger model, for which the slowest peer still needs a minute."""
 _QUEUED = (1, 250, 500, 1000)
 
 
 @dataclass
 class Contest:
-    """One model, one piece of work, and the engines that do it."""
+    """One model, one workload, and a process for each engine."""
 
     model: Path
     work: Path
@@ -57,8 +58,8 @@ class Contest:
     _processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def enter(self, name: str) -> bool:
-        """Start an engine and have it do the work once; whether that went well."""
-        python = str(_PEERS_PYTHON) if name in _OF_THEIR_OWN else sys.executable
+        """Start an engine and run the workload once. Returns whether that succeeded."""
+        python = str(_PEERS_PYTHON) if name in _IN_PEERS_ENVIRONMENT else sys.executable
         command = [
             python,
             str(_PROJECT / "bench" / "contestants.py"),
@@ -83,11 +84,11 @@ class Contest:
         del self._processes[name]
         assert process.stderr
         last = [line for line in process.stderr.read().splitlines() if line.strip()][-1:]
-        _note(f"{name} does not run here: {' '.join(last)}")
+        _note(f"{name} cannot run on this machine: {' '.join(last)}")
         return False
 
     def seconds(self, name: str) -> float:
-        """Have an engine do the work once more."""
+        """Run the workload once more on an engine. Returns the seconds."""
         process = self._processes[name]
         assert process.stdin
         assert process.stdout
@@ -96,7 +97,7 @@ class Contest:
         return float(process.stdout.readline())
 
     def close(self) -> None:
-        """End the engines' processes."""
+        """Stop the engines' processes."""
         for process in self._processes.values():
             assert process.stdin
             process.stdin.close()
@@ -108,7 +109,7 @@ class Contest:
 def measure_peers(
     model: Path, what: str, passages: int, options: argparse.Namespace, scratch: Path
 ) -> Iterator[Row]:
-    """Passages a second, written and rated, of each engine, and how many times as fast ours is."""
+    """Passages a second of each engine, generated and rated, and ratios of ours to its peers."""
     work = scratch / "work.json"
     made = workload.write_work(work, passages)
     read, written = workload.tokens(made)
@@ -127,7 +128,7 @@ def measure_peers(
         contest.close()
     for name, found in seconds.items():
         yield Row(f"{title}; passages/s", name, [len(made) / each for each in found])
-    for ours, peer, target in _COMPARISONS:
+    for ours, peer, target in _TARGETS:
         if ours in seconds and peer in seconds:
             ratios = [
                 theirs / own for theirs, own in zip(seconds[peer], seconds[ours], strict=True)
@@ -138,9 +139,7 @@ def measure_peers(
 
 
 def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
-    """Throughput by requests in flight, and memory by requests queued, of our engine in the
-    precision that it serves.
-    """
+    """Throughput by requests in flight and memory by requests queued, of our engine in int8."""
     made = workload.write_work(scratch / "work.json", options.passages)
     digits = json.loads((model / "digits.json").read_text())
     rates: dict[int, list[float]] = {count: [] for count in _IN_FLIGHT}
@@ -168,9 +167,7 @@ async def _rate(
 
 
 async def _queue_memory(model: Path, work: Sequence[Passage], count: int, threads: int) -> float:
-    """MB that the process has grown by when so many requests are held, the engine's rows
-    included.
-    """
+    """MB by which the process grows when ``count`` requests are held, KV slots included."""
     before = psutil.Process().memory_info().rss
     limits = EngineLimits(requests=count)
     engine = Engine.load(
@@ -191,7 +188,7 @@ async def _queue_memory(model: Path, work: Sequence[Passage], count: int, thread
 
 
 def plot(rows: Sequence[Row], file: Path) -> None:
-    """Both kinds of growth, side by side."""
+    """Plot throughput and memory side by side."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -213,7 +210,7 @@ def plot(rows: Sequence[Row], file: Path) -> None:
 
 
 def main() -> int:
-    """Measure, print, and return the exit code."""
+    """Measure and print. Returns the exit code."""
     options = _parse()
     found = machine()
     rows: list[Row] = []
@@ -249,8 +246,8 @@ def _parse() -> Any:
         "--passages", type=int, default=120, help="of the house model (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--plot", type=Path, help="draw the growth into this SVG file")
-    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    parser.add_argument("--plot", type=Path, help="write the plots of growth to this SVG file")
+    parser.add_argument("--output", type=Path, help="write the metrics to this file, as JSON")
     options = parser.parse_args()
     options.sections = options.sections or _SECTIONS
     return options

@@ -1,6 +1,4 @@
-"""Work for engines: the stream's own prompts over the demo's documents, and models of two sizes to
-do it with.
-"""
+"""Workloads for engines: the stream's prompts over the demo's documents; models of two sizes."""
 
 import asyncio
 import json
@@ -21,13 +19,12 @@ _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def write_work(file: Path, passages: int, max_tokens: int = 64) -> list[Passage]:
-    """Backward prompts over so many passages of the demo's documents, and the ratings of what the
-    house model writes.
+    """Write a workload of ``passages`` passages of the demo's documents. Returns it.
 
-    How many tokens it writes for each is kept as well, so that every engine has exactly the same to
-    do.
+    Each has its backward prompt, and the rating prompt of the instruction that the house model
+    generates. The number of tokens it generates is kept, so that every engine has the same work.
     """
-    release = prepare("house", default_cache())  # not within an event loop: it may have to export
+    release = prepare("house", default_cache())  # outside of an event loop, because it may export
     work = asyncio.run(_work(release, passages, max_tokens))
     file.write_text(json.dumps([asdict(passage) for passage in work]), encoding="utf-8")
     return work
@@ -61,12 +58,12 @@ async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
 
 
 def write_house(directory: Path) -> Path:
-    """The house model as every engine wants it."""
+    """Write the house model in the formats of all engines."""
     return _write(directory, HOUSE_CHECKPOINT)
 
 
 def write_larger(directory: Path) -> Path:
-    """A Qwen3 of 38 million random weights, with the house model's tokenizer."""
+    """Write a Qwen3 of 38 million random weights, with the house model's tokenizer."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -93,9 +90,7 @@ def write_larger(directory: Path) -> Path:
 
 
 def _write(directory: Path, checkpoint: Path) -> Path:
-    """A checkpoint beside our own graphs of it, in both precisions whatever the export would
-    choose.
-    """
+    """Write a checkpoint, and our graphs of it in both precisions, whichever is chosen."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -120,5 +115,5 @@ def _write(directory: Path, checkpoint: Path) -> Path:
 
 
 def tokens(work: Sequence[Passage]) -> tuple[int, int]:
-    """Prompt tokens, ratings' included, and new tokens."""
+    """Number of prompt tokens, those of ratings included, and of new tokens."""
     return sum(len(p.prompt) + len(p.rating) for p in work), sum(p.tokens for p in work)

@@ -36,7 +36,7 @@ def open_session(
         session, problem = _open_on_cuda(file, options, memory_gb)
         if session is not None:
             return session, "cuda"
-    # Also where ``cuda`` was asked for: it tells a broken file from a device that does not work.
+    # Also for ``cuda``: this distinguishes a broken file from a device that does not work.
     session = _open_on_cpu(file, options)
     if device == "cuda":
         raise ModelError(f"{file} cannot run on cuda: {problem}; use --device cpu, or auto")

@@ -113,8 +113,8 @@ class KVMemory:
 
 
 def _on_cpu(name: str, shape: tuple[int, ...], type_: Number, device: str) -> _Tensor:
-    # Memory is only taken as it is written to. It is not numpy's memory, which asks for huge pages:
-    # a slot of a few tokens would take 2 MB in each of its heads.
+    # Pages are allocated when they are written to. numpy is not used, because it requests huge
+    # pages: a slot of a few tokens would take 2 MB in each of its heads.
     memory = mmap.mmap(-1, int(np.prod(shape)) * np.dtype(type_).itemsize)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         memory.madvise(mmap.MADV_NOHUGEPAGE)

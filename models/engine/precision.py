@@ -61,6 +61,6 @@ def chosen_precision(directory: Path) -> Precision:
         return Precision.FP32
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{file} does not tell which precision to serve ({error!r}): delete and build "
+            f"{file} does not state which precision to serve ({error!r}): delete and build "
             "the release again"
         ) from error

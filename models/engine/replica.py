@@ -155,7 +155,7 @@ class Replica:
                     fault = output[1] if isinstance(output[1], EngineError) else fault
                 elif self._inbox.closed:
                     return
-        except Exception as error:  # fails the requests that were running; the thread goes on
+        except Exception as error:  # fails the requests that were running, not the thread
             fault = error
             self._fail_running(error)
         finally:

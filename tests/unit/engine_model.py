@@ -1,4 +1,4 @@
-"""A tiny random Llama, exported with optimum, and runners around it that fail or wait on cue."""
+"""A tiny random Llama, exported with optimum, and a runner that fails or waits on demand."""
 
 import os
 import threading
@@ -26,19 +26,19 @@ CONTEXT = 96
 
 
 def engine_of(core: EngineCore, requests: int = 1024, **options: Any) -> Engine:
-    """An engine with one replica, which runs ``core``."""
+    """An engine with one replica, of ``core``."""
     return Engine([Replica(core, requests, **options)])
 
 
 @dataclass(frozen=True)
 class TinyModel:
-    """The same weights twice: as torch runs them, and as a directory for the engine."""
+    """The same weights as a torch model and as a directory for the engine."""
 
     torch_model: LlamaForCausalLM
     directory: Path
 
     def greedy(self, prompt: Sequence[int], tokens: int) -> tuple[int, ...]:
-        """What transformers generates for the prompt alone, with no stop token."""
+        """What transformers generates for one prompt, with no stop token."""
         ids = torch.tensor([list(prompt)])
         made = self.torch_model.generate(
             ids,
@@ -90,13 +90,13 @@ def open_tiny(model: TinyModel) -> OnnxBatchRunner:
 
 @dataclass
 class CuedRunner:
-    """A real session that fails or waits when told, and remembers the batches that it was given."""
+    """A real runner that fails or waits on demand, and records its calls."""
 
     session: OnnxBatchRunner
     calls: list[tuple[str, int]] = field(default_factory=list)
     """Method and number of rows of each call."""
     failures: list[BaseException | None] = field(default_factory=list)
-    """Raised, first to last, by the next calls; None lets one through."""
+    """Raised, first to last, by the next calls; a call with None succeeds."""
     gate: threading.Event = field(default_factory=threading.Event)
     """Every call waits for it."""
     called: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))

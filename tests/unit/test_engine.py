@@ -1,4 +1,4 @@
-"""What callers get: tokens and ratings, the same whatever runs beside them."""
+"""Tokens and ratings that callers get: the same whatever runs beside them."""
 
 import asyncio
 import random

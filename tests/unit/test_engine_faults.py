@@ -1,4 +1,4 @@
-"""Faults, cancellation and closing: everyone gets an answer or an error, and the thread goes on."""
+"""Faults, cancellation and closing: every caller gets an answer or an error."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ Make = Callable[..., tuple[Engine, CuedRunner]]
 
 @pytest.fixture
 async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
-    """Makes engines over a runner on cue; opens the gates and closes the engines afterwards."""
+    """Makes engines over a CuedRunner; opens the gates and closes the engines afterwards."""
     made: list[tuple[Engine, CuedRunner]] = []
 
     def make(**limits: int) -> tuple[Engine, CuedRunner]:
@@ -44,7 +44,7 @@ async def make(tiny_model: TinyModel) -> AsyncIterator[Make]:
 
 
 async def held(engine: Engine, runner: CuedRunner) -> "asyncio.Task[object]":
-    """A rating that the runner is at work on, until the gate is opened."""
+    """A rating that the runner computes until the gate is opened."""
     runner.gate.clear()
     task: asyncio.Task[object] = asyncio.create_task(engine.rate([1], DIGITS))
     await asyncio.to_thread(runner.called.acquire)
@@ -52,7 +52,7 @@ async def held(engine: Engine, runner: CuedRunner) -> "asyncio.Task[object]":
 
 
 async def settled() -> None:
-    """Let every task run to where it waits."""
+    """Let every task run until it waits."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -198,7 +198,7 @@ def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None
         task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
-async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyModel) -> None:
+async def test_after_faults_in_a_row_the_model_is_reloaded(tiny_model: TinyModel) -> None:
     runners = [CuedRunner(open_tiny(tiny_model)) for _ in range(2)]
     runners[0].failures += [EngineError("out of memory")] * 9
     opened = iter(runners)
@@ -214,7 +214,7 @@ async def test_after_faults_in_a_row_the_model_is_opened_anew(tiny_model: TinyMo
     assert runners[1].calls
 
 
-async def test_a_core_that_answers_with_errors_is_opened_anew_too(tiny_model: TinyModel) -> None:
+async def test_a_core_that_answers_with_errors_is_reloaded_too(tiny_model: TinyModel) -> None:
     class Failing(StaticBatching):
         def step(self) -> Iterator[CoreOutput | None]:
             for request in self._scheduler.drop(lambda request: True):
@@ -243,7 +243,7 @@ async def test_a_generation_cancelled_while_it_runs_gives_its_place_back(make: M
     assert len((await asyncio.wait_for(engine.rate([1], DIGITS), 10)).probabilities) == 5
 
 
-async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_model_anew(
+async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_reloads_the_model(
     tiny_model: TinyModel,
 ) -> None:
     class Broken(StaticBatching):
@@ -261,21 +261,21 @@ async def test_a_fault_of_another_kind_fails_what_was_taken_in_and_opens_the_mod
         engine.close()
 
 
-async def test_where_the_model_cannot_be_opened_anew_every_request_fails(
+async def test_where_the_model_cannot_be_reloaded_every_request_fails(
     tiny_model: TinyModel,
 ) -> None:
     runner = CuedRunner(open_tiny(tiny_model))
     runner.failures += [EngineError("out of memory")] * 9
 
     def reload() -> StaticBatching:
-        raise EngineError("no memory for 3 rows")
+        raise EngineError("no memory for 3 KV slots")
 
     engine = engine_of(StaticBatching(runner), reload=reload)
     try:
         for _ in range(3):
             with pytest.raises(EngineError, match="out of memory"):
                 await engine.rate([1], DIGITS)
-        with pytest.raises(EngineError, match="no memory for 3 rows"):
+        with pytest.raises(EngineError, match="no memory for 3 KV slots"):
             await engine.rate([1], DIGITS)
     finally:
         engine.close()

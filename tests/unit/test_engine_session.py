@@ -1,4 +1,4 @@
-"""The graph behind the engine: what it accepts, and what it says of files that it does not."""
+"""The plain graph's runner: files that it accepts, and its errors for files that it does not."""
 
 import ctypes
 import json
@@ -29,7 +29,7 @@ def load(directory: Path) -> OnnxBatchRunner:
     return OnnxBatchRunner.load(directory, device="cpu", threads=1)
 
 
-def test_what_a_session_tells_of_its_model(tiny_model: TinyModel) -> None:
+def test_properties_of_a_model(tiny_model: TinyModel) -> None:
     session = open_tiny(tiny_model)
     assert (session.device, session.context_window, session.vocabulary) == (
         "cpu",

@@ -107,7 +107,7 @@ def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
 def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert chosen_precision(tmp_path) is Precision.FP32
     (tmp_path / PRECISION_FILE).write_text("{}")
-    with pytest.raises(ModelError, match="does not tell which precision"):
+    with pytest.raises(ModelError, match="does not state which precision"):
         chosen_precision(tmp_path)
 
 

@@ -116,7 +116,7 @@ def test_a_token_is_always_one_of_the_vocabulary(
     assert 0 <= token < len(logits)
 
 
-def test_digits_are_renormalised_and_their_mass_told() -> None:
+def test_digits_are_renormalised_and_their_mass_is_returned() -> None:
     logits = np.log(np.array([0.5, 0.05, 0.05, 0.1, 0.1, 0.2], np.float32))
     rating = digit_probabilities(logits, (1, 2, 3, 4, 5))
     assert rating.probabilities == pytest.approx((0.1, 0.1, 0.2, 0.2, 0.4), abs=1e-6)

@@ -1,4 +1,4 @@
-"""Who runs next, and with whom: no threads, no model, no clock."""
+"""Which requests run next, and together. No threads, no model, no clock."""
 
 import itertools
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ RATING, GENERATION = RequestKind.RATING, RequestKind.GENERATION
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Request:
     kind: RequestKind
     length: int
 
 
-def asked(kind: RequestKind, *lengths: int) -> list[Asked]:
-    return [Asked(kind, length) for length in lengths]
+def asked(kind: RequestKind, *lengths: int) -> list[Request]:
+    return [Request(kind, length) for length in lengths]
 
 
-def next_lengths(scheduler: BatchScheduler[Asked]) -> list[int]:
+def next_lengths(scheduler: BatchScheduler[Request]) -> list[int]:
     batch = scheduler.next_batch()
     assert batch is not None
     return [request.length for request in batch.requests]
 
 
-def next_kind(scheduler: BatchScheduler[Asked]) -> RequestKind:
+def next_kind(scheduler: BatchScheduler[Request]) -> RequestKind:
     batch = scheduler.next_batch()
     assert batch is not None
     return batch.kind
@@ -45,34 +45,34 @@ def test_a_limit_below_one_is_refused_by_name(name: str) -> None:
 
 
 def test_nothing_waits_at_first() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits())
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits())
     assert scheduler.next_batch() is None
     assert len(scheduler) == 0
 
 
 def test_the_oldest_is_joined_by_those_nearest_in_length() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(rating_batch=3))
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits(rating_batch=3))
     scheduler.add(asked(RATING, 50, 10, 90, 48, 53, 11))
     assert next_lengths(scheduler) == [48, 50, 53]
     assert next_lengths(scheduler) == [10, 11, 90]
 
 
 def test_padding_counts_against_the_budget() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(call_tokens=100))
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits(call_tokens=100))
     scheduler.add(asked(RATING, 30, 30, 30, 40))
     assert next_lengths(scheduler) == [30, 30, 30]  # with 40, four rows would take 160
     assert next_lengths(scheduler) == [40]
 
 
 def test_a_prompt_over_the_budget_runs_alone() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(generation_tokens=100))
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits(generation_tokens=100))
     scheduler.add(asked(GENERATION, 500, 2, 2))
     assert next_lengths(scheduler) == [500]
     assert next_lengths(scheduler) == [2, 2]
 
 
 def test_each_kind_has_its_own_number_of_rows() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(
+    scheduler: BatchScheduler[Request] = BatchScheduler(
         EngineLimits(rating_batch=4, generation_slots=2)
     )
     scheduler.add([*asked(RATING, 1, 1, 1, 1, 1), *asked(GENERATION, 1, 1, 1)])
@@ -80,7 +80,7 @@ def test_each_kind_has_its_own_number_of_rows() -> None:
 
 
 def test_ratings_that_waited_for_one_batch_of_generations_all_go_before_the_next() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(
+    scheduler: BatchScheduler[Request] = BatchScheduler(
         EngineLimits(rating_batch=2, generation_slots=1)
     )
     scheduler.add(asked(GENERATION, 1, 1, 1))
@@ -98,7 +98,7 @@ def test_ratings_that_waited_for_one_batch_of_generations_all_go_before_the_next
 
 
 def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits(rating_batch=1))
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits(rating_batch=1))
     scheduler.add(asked(GENERATION, 1))
     kinds = []
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_ratings_that_keep_coming_do_not_starve_generations() -> None:
 
 
 def test_dropped_requests_never_run() -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(EngineLimits())
+    scheduler: BatchScheduler[Request] = BatchScheduler(EngineLimits())
     scheduler.add([*asked(RATING, 1, 2), *asked(GENERATION, 3, 4)])
     assert [
         request.length for request in scheduler.drop(lambda request: request.length % 2 == 0)
@@ -126,12 +126,12 @@ def test_dropped_requests_never_run() -> None:
 def test_every_request_runs_once_within_the_limits_and_the_oldest_first(
     requests: list[tuple[RequestKind, int]], tokens: int, rows: int
 ) -> None:
-    scheduler: BatchScheduler[Asked] = BatchScheduler(
+    scheduler: BatchScheduler[Request] = BatchScheduler(
         EngineLimits(
             call_tokens=tokens, rating_batch=rows, generation_slots=rows, generation_tokens=tokens
         )
     )
-    waiting = [Asked(kind, length) for kind, length in requests]
+    waiting = [Request(kind, length) for kind, length in requests]
     scheduler.add(waiting)
     while batch := scheduler.next_batch():
         lengths = [request.length for request in batch.requests]

@@ -1,5 +1,6 @@
-"""Choosing where the logits lie gives the tokens that choosing from all of them gives. On the CPU,
-with the graph of a GPU.
+"""A shortlist gives the tokens that choosing from all logits gives.
+
+On the CPU, with the graph of a GPU.
 """
 
 import asyncio
@@ -47,11 +48,11 @@ def shortlister(tmp_path_factory: pytest.TempPathFactory) -> Shortlister:
 @pytest.mark.parametrize("vocabulary", [7, 256, 2000])
 def test_the_tokens_are_those_of_all_the_logits(shortlister: Shortlister, vocabulary: int) -> None:
     draw = np.random.default_rng(vocabulary)
-    sifting, whole = ([*map(Sampler, SAMPLINGS.values())] for _ in range(2))
+    listed, whole = ([*map(Sampler, SAMPLINGS.values())] for _ in range(2))
     for _ in range(_STEPS):
         logits = (3 * draw.standard_normal((len(SAMPLINGS) + 1, vocabulary))).astype(np.float32)
         chosen = shortlister.choose(
-            onnxruntime.OrtValue.ortvalue_from_numpy(logits), [*sifting, None]
+            onnxruntime.OrtValue.ortvalue_from_numpy(logits), [*listed, None]
         )
         assert chosen == [
             *(sampler.choose(row) for sampler, row in zip(whole, logits, strict=False)),
@@ -82,7 +83,7 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
     assert chosen == logits.argmax(axis=1).tolist()
 
 
-def test_where_the_list_does_not_tell_nothing_is_drawn() -> None:
+def test_nothing_is_drawn_where_the_token_may_not_be_on_the_list() -> None:
     sampling = Sampling(temperature=1.0, seed=9)
     sampler = Sampler(sampling)
     listed = Shortlist(np.array([3, 1]), np.array([2.0, 1.0], np.float32), 3.0, 10)
@@ -96,7 +97,7 @@ def test_where_the_list_does_not_tell_nothing_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_logits_that_are_not_finite_are_told(shortlister: Shortlister, wrong: float) -> None:
+def test_logits_that_are_not_finite_raise(shortlister: Shortlister, wrong: float) -> None:
     logits = np.zeros((2, 300), np.float32)
     logits[1, 5] = wrong
     with pytest.raises(EngineError, match="not finite"):
