@@ -66,7 +66,9 @@ def calibrated(score: float, line: CalibrationLine | None) -> float:
 def _fit(rated: HumanAgreement) -> CalibrationLine | None:
     centred = rated.ratings - rated.ratings.mean()
     spread = float((centred**2).sum())
-    slope = float((centred * rated.scores).sum()) / spread if spread else 0.0
+    # Centred scores: where all scores are equal, the slope is exactly 0, without a rounding error.
+    covariance = float((centred * (rated.scores - rated.scores.mean())).sum())
+    slope = covariance / spread if spread else 0.0
     if not slope > 0:
         return None
     return slope, float(rated.scores.mean() - slope * rated.ratings.mean())

@@ -16,7 +16,7 @@ from models.serving.served_model import ServedModel
 from schemas.records import Rating
 
 
-def _opinions(
+def _agreement(
     pairs: int, slope: float, offset: float, noise: float = 0.0, seed: int = 0
 ) -> HumanAgreement:
     generator = np.random.default_rng(seed)
@@ -25,7 +25,7 @@ def _opinions(
 
 
 def test_a_bias_is_found_and_taken_out() -> None:
-    found = calibrate(_opinions(40, 0.5, 1.0, 0.1), _opinions(10, 0.5, 1.0, 0.1, seed=1))
+    found = calibrate(_agreement(40, 0.5, 1.0, 0.1), _agreement(10, 0.5, 1.0, 0.1, seed=1))
     assert found
     assert found.helps
     assert found.line == pytest.approx((0.5, 1.0), abs=0.1)
@@ -35,10 +35,10 @@ def test_a_bias_is_found_and_taken_out() -> None:
 
 
 def test_a_line_that_does_not_help_is_not_kept() -> None:
-    found = calibrate(_opinions(40, 1.0, 0.0, 0.3), _opinions(10, 1.0, 0.0, 0.3, seed=1))
+    found = calibrate(_agreement(40, 1.0, 0.0, 0.3), _agreement(10, 1.0, 0.0, 0.3, seed=1))
     assert found
     assert not found.helps
-    worse = calibrate(_opinions(40, 0.5, 1.0), _opinions(10, 1.0, 0.0, seed=1))
+    worse = calibrate(_agreement(40, 0.5, 1.0), _agreement(10, 1.0, 0.0, seed=1))
     assert worse
     assert not worse.helps
 
@@ -48,18 +48,25 @@ def test_a_line_that_does_not_help_is_not_kept() -> None:
     [(0, 0), (MIN_RATED_PAIRS - 6, 5), (MIN_RATED_PAIRS, 4), (0, MIN_RATED_PAIRS)],
 )
 def test_too_few_tell_nothing(fitted: int, held_out: int) -> None:
-    assert calibrate(_opinions(fitted, 0.5, 1.0), _opinions(held_out, 0.5, 1.0)) is None
+    assert calibrate(_agreement(fitted, 0.5, 1.0), _agreement(held_out, 0.5, 1.0)) is None
 
 
 def test_ratings_are_never_turned_round_or_made_alike() -> None:
-    held_out = _opinions(10, 1.0, 0.0)
-    assert calibrate(_opinions(40, -1.0, 6.0), held_out) is None
+    held_out = _agreement(10, 1.0, 0.0)
+    assert calibrate(_agreement(40, -1.0, 6.0), held_out) is None
     assert calibrate(HumanAgreement(np.full(40, 3.0), np.linspace(1, 5, 40)), held_out) is None
     assert calibrate(HumanAgreement(np.linspace(1, 5, 40), np.full(40, 3.0)), held_out) is None
 
 
+def test_equal_scores_give_no_line_whatever_the_rounding() -> None:
+    held_out = _agreement(10, 1.0, 0.0)
+    for seed in range(50):
+        ratings = np.random.default_rng(seed).uniform(1, 5, 40)
+        assert calibrate(HumanAgreement(np.full(40, 1.0), ratings), held_out) is None
+
+
 def test_pairs_without_a_rating_are_left_out() -> None:
-    whole, held_out = _opinions(40, 0.5, 1.0), _opinions(10, 0.5, 1.0, seed=1)
+    whole, held_out = _agreement(40, 0.5, 1.0), _agreement(10, 0.5, 1.0, seed=1)
     gaps = HumanAgreement(np.append(whole.scores, 5.0), np.append(whole.ratings, math.nan))
     assert calibrate(gaps, held_out) == calibrate(whole, held_out)
 
