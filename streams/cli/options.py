@@ -87,7 +87,7 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @functools.wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         def run(*, config: Path | None, assignments: list[str] | None, **given: Any) -> None:
-            from streams.settings import load
+            from streams.settings import load  # Not for --help: it imports pydantic.
 
             flags: dict[str, Any] = {name: given.pop(name) for name in names}
             command(load(config, flags, tuple(assignments or ())), **given)
