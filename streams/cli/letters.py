@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from schemas.errors import SettingsError
+from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import (
     EXCEPTION,
@@ -22,7 +23,7 @@ from streams.kafka.topics import DEAD_LETTERS
 def read_letters(cluster: Cluster, stage: str | None = None) -> Iterator[Received]:
     """Yield the dead letters of a stage, or of every stage. Raises BrokerError."""
     for letter in replay(cluster, DEAD_LETTERS):
-        if stage is None or dict(letter.headers).get(STAGE) == stage.encode():
+        if stage is None or header_map(letter.headers).get(STAGE) == stage.encode():
             yield letter
 
 
@@ -42,7 +43,7 @@ def find_letter(cluster: Cluster, at: str, stage: str | None = None) -> Received
 
 def summary(letter: Received) -> dict[str, str]:
     """Return what ``list`` shows of a letter."""
-    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    headers = _headers(letter)
     topic, partition, offset = (headers.get(name, "?") for name in (TOPIC, PARTITION, OFFSET))
     return {
         "at": _position(letter),
@@ -55,7 +56,7 @@ def summary(letter: Received) -> dict[str, str]:
 
 def details(letter: Received) -> dict[str, object]:
     """Return everything of a letter; key and value in base64."""
-    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    headers = _headers(letter)
     return {
         **summary(letter),
         "stacktrace": headers.pop(STACKTRACE, ""),
@@ -63,6 +64,11 @@ def details(letter: Received) -> dict[str, object]:
         "value": _base64(letter.value),
         "headers": headers,
     }
+
+
+def _headers(letter: Received) -> dict[str, str]:
+    """The headers as text. Kafka allows a header without a value."""
+    return {name: (value or b"").decode(errors="replace") for name, value in letter.headers}
 
 
 def _position(letter: Received) -> str:

@@ -1,21 +1,19 @@
 """The curated topic, message by message: examples, newer values of them, and retractions."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError, WireError
+from schemas.errors import BrokerError
 from schemas.records import Example
-from schemas.wire import decode, header_map
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
-from streams.kafka.topics import CURATED, REACH_MS
+from streams.kafka.topics import CURATED
 
-log = logging.getLogger(__name__)
 _POLL_MS = 300
 
 
@@ -32,11 +30,12 @@ class Change:
 
 
 def newest(cluster: Cluster) -> list[Change]:
-    """What the set is made of now: the newest value of each id, retracted ones gone. Raises
-    BrokerError.
+    """What the set is made of now: the newest value of each id that is not retracted.
+
+    Raises BrokerError.
     """
     by_id: dict[str, Change] = {}
-    for change in _understood(replay(cluster, CURATED)):
+    for change in _changes(replay(cluster, CURATED), RecordReader()):
         if change.example is None:
             by_id.pop(change.id, None)
         else:
@@ -50,84 +49,49 @@ def changes(
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Change]:
-    """Examples and retractions as they come, until ``stop``, which is asked several times a second.
+    """Examples and retractions as they come, until ``stop()``, called several times a second.
+
     Raises BrokerError.
 
     ``start`` is the offset to begin at, by partition: one more than that of the last change that
     was dealt with. A partition that it does not name is read from its beginning. Without it, only
     what is new comes.
     """
-    try:
-        consumer = KafkaConsumer(
-            **cluster.client,
-            enable_auto_commit=False,
-            bootstrap_timeout_ms=REACH_MS,
-            isolation_level="read_committed",
-            auto_offset_reset="latest" if start is None else "earliest",
-        )
-        try:
-            places = [
-                TopicPartition(cluster.topic(CURATED), partition)
-                for partition in _partitions(cluster, consumer)
-            ]
-            consumer.assign(places)
-            if start is not None:
-                for place in places:
-                    consumer.seek(place, start.get(place.partition, 0))
-            while not stop():
-                for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    yield from _understood(
-                        Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
-                        for r in records
-                    )
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise BrokerError(
-            f"{cluster.topic(CURATED)} cannot be read at {cluster.address}: {error}"
-        ) from error
+    reader, name = RecordReader(), cluster.topic(CURATED)
+    consumer = connect(
+        KafkaConsumer,
+        cluster,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="latest" if start is None else "earliest",
+    )
+    with consumer, kafka_errors(f"{name} cannot be read at {cluster.address}"):
+        places = [TopicPartition(name, partition) for partition in _partitions(consumer, name)]
+        consumer.assign(places)
+        if start is not None:
+            for place in places:
+                consumer.seek(place, start.get(place.partition, 0))
+        while not stop():
+            for records in consumer.poll(timeout_ms=_POLL_MS).values():
+                yield from _changes(map(Received.of, records), reader)
 
 
 def partitions(cluster: Cluster) -> tuple[int, ...]:
     """The partitions of the topic. Raises BrokerError, also where there is no such topic."""
-    try:
-        consumer = KafkaConsumer(
-            **cluster.client, enable_auto_commit=False, bootstrap_timeout_ms=REACH_MS
-        )
-        try:
-            return _partitions(cluster, consumer)
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
+    name = cluster.topic(CURATED)
+    consumer = connect(KafkaConsumer, cluster, enable_auto_commit=False)
+    with consumer, kafka_errors(f"{name} cannot be read"):
+        return _partitions(consumer, name)
 
 
-def _partitions(cluster: Cluster, consumer: KafkaConsumer) -> tuple[int, ...]:
-    found = tuple(sorted(consumer.partitions_for_topic(cluster.topic(CURATED)) or ()))
+def _partitions(consumer: KafkaConsumer, topic: str) -> tuple[int, ...]:
+    found = tuple(sorted(consumer.partitions_for_topic(topic) or ()))
     if not found:
-        raise BrokerError(
-            f"there is no topic {cluster.topic(CURATED)} on this Kafka: `backstream up` creates it"
-        )
+        raise BrokerError(f"there is no topic {topic} on this Kafka: `backstream up` creates it")
     return found
 
 
-def _understood(messages: Iterable[Received]) -> Iterator[Change]:
-    """Messages as changes. What is no example of this version is passed over, as the trainer
-    does.
-    """
+def _changes(messages: Iterable[Received], reader: RecordReader) -> Iterator[Change]:
     for message in messages:
-        example = None
-        if message.value is not None:
-            try:
-                example = decode(Example, message.value, header_map(message.headers))
-            except WireError as error:
-                log.warning(
-                    "%s@%d:%d is passed over: %s",
-                    message.topic,
-                    message.partition,
-                    message.offset,
-                    error,
-                )
-                continue
-        id = example.id if example else (message.key or b"").decode(errors="replace")
-        yield Change(id, example, message.partition, message.offset)
+        if (entry := reader.read_entry(message, Example)) is not None:
+            yield Change(entry.id, entry.record, message.partition, message.offset)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, SourceError, WireError
 from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CURATED, DOCUMENTS, Topic
 
@@ -63,15 +63,11 @@ def _write(
     report = FeedReport()
     failures: list[Exception] = []
     unsent = 0
-    try:
-        producer = KafkaProducer(
-            **cluster.client, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
-        )
-    except KafkaError as error:
-        raise BrokerError(
-            f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
-        ) from error
-    try:
+    name_on_cluster = cluster.topic(topic)
+    producer = connect(
+        KafkaProducer, cluster, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
+    )
+    with producer, kafka_errors(f"the broker did not take what was written to {name_on_cluster}"):
         for record in records:
             if isinstance(record, SourceError):
                 report.refuse(str(record))
@@ -82,7 +78,7 @@ def _write(
                 report.refuse(f"{name(record)}: {error}")
                 continue
             sent = producer.send(
-                cluster.topic(topic), value, record.id.encode(), headers=headers_for(type(record))
+                name_on_cluster, value, record.id.encode(), headers=headers_for(type(record))
             )
             sent.add_errback(failures.append)
             report.written += 1
@@ -94,12 +90,6 @@ def _write(
             if failures:
                 break
         producer.flush()
-    except KafkaError as error:
-        raise BrokerError(
-            f"the broker did not take what was written to {cluster.topic(topic)}: {error}"
-        ) from error
-    finally:
-        producer.close()
     if failures:
         raise BrokerError(
             f"the broker refused {len(failures)} records, the first because: {failures[0]}. "

@@ -3,39 +3,41 @@ what they say.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError, WireError
-from schemas.records import HumanRating, Record, Scored
-from schemas.wire import MAX_BYTES, decode, encode, header_map, headers_for
+from schemas.errors import BrokerError
+from schemas.records import HumanRating, Scored
+from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.clients import connect
 from streams.kafka.cluster import Cluster
-from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
 
-log = logging.getLogger(__name__)
-R = TypeVar("R", bound=Record)
 _BINS = 5
 _SECONDS = 60
 
 
-def read_ratings(cluster: Cluster) -> list[HumanRating]:
-    """The newest rating of each example, without those taken back, in order of first arrival.
+def read_ratings(cluster: Cluster, reader: RecordReader | None = None) -> list[HumanRating]:
+    """The newest rating of each example that is not taken back, in order of first arrival.
+
     Raises BrokerError.
     """
+    reader = reader or RecordReader()
     found: dict[str, HumanRating] = {}
     for received in replay(cluster, RATINGS):
-        if received.value is None:
-            found.pop((received.key or b"").decode(errors="replace"), None)
-        elif rating := _understood(HumanRating, received):
-            found[rating.id] = rating
+        entry = reader.read_entry(received, HumanRating)
+        if entry is None:
+            continue
+        if entry.record is None:
+            found.pop(entry.id, None)
+        else:
+            found[entry.id] = entry.record
     return list(found.values())
 
 
@@ -45,12 +47,12 @@ def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
 
     Deterministic: as long as nothing is scored or rated, the same pairs come in the same order.
     """
-    rated = {rating.id for rating in read_ratings(cluster)}
-    newest: dict[
-        str, tuple[int, float, int, int]
-    ] = {}  # not the texts: the topic may be larger than the memory
+    reader = RecordReader()
+    rated = {rating.id for rating in read_ratings(cluster, reader)}
+    # Without the texts, because the topic may be larger than the memory.
+    newest: dict[str, tuple[int, float, int, int]] = {}
     for received in replay(cluster, SCORED):
-        if scored := _understood(Scored, received):
+        if scored := reader.read_record(received, Scored):
             at = (scored.rating.term, scored.rating.score, received.partition, received.offset)
             if at[0] >= newest.get(scored.id, at)[0]:
                 newest[scored.id] = at
@@ -61,7 +63,7 @@ def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
     texts: dict[str, Scored] = {}
     for received in replay(cluster, SCORED) if wanted else ():
         if (received.partition, received.offset) in wanted and (
-            scored := _understood(Scored, received)
+            scored := reader.read_record(received, Scored)
         ):
             texts[scored.id] = scored
     return [texts[id] for id in order if id in texts]
@@ -113,34 +115,9 @@ class Ratings:
 @contextmanager
 def open_ratings(cluster: Cluster) -> Iterator[Ratings]:
     """A writer of ratings. Raises BrokerError where there is no Kafka."""
-    try:
-        producer = KafkaProducer(**cluster.client, acks="all", max_request_size=2 * MAX_BYTES)
-    except KafkaError as error:
-        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
-    try:
+    with connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
         yield Ratings(producer, cluster.topic(RATINGS))
-    finally:
-        producer.close()
 
 
 def _hash(id: str) -> bytes:
     return hashlib.sha256(id.encode()).digest()
-
-
-def _understood(kind: type[R], received: Received) -> R | None:
-    """A message as a record; None for one of another hand or version, which cannot be rated and
-    does not count.
-    """
-    if received.value is None:
-        return None
-    try:
-        return decode(kind, received.value, header_map(received.headers))
-    except WireError as error:
-        log.warning(
-            "%s@%d:%d is passed over: %s",
-            received.topic,
-            received.partition,
-            received.offset,
-            error,
-        )
-        return None

@@ -1,11 +1,12 @@
 """Creation of the topics."""
 
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError
 
-from schemas.errors import BrokerError, SettingsError
+from schemas.errors import SettingsError
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.topics import CURATED, REACH_MS, SCORED, TOPICS
+from streams.kafka.topics import CURATED, SCORED, TOPICS
 
 
 def create_topics(cluster: Cluster, replication: int = 1) -> list[str]:
@@ -17,13 +18,7 @@ def create_topics(cluster: Cluster, replication: int = 1) -> list[str]:
     numbers of partitions: the curator's state lies in the partition of ``curated`` with the number
     of the partition of ``scored`` that it reads.
     """
-    try:
-        admin = KafkaAdminClient(**cluster.client, bootstrap_timeout_ms=REACH_MS)
-    except KafkaError as error:
-        raise BrokerError(
-            f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
-        ) from error
-    try:
+    with connect(KafkaAdminClient, cluster) as admin, kafka_errors("the topics cannot be created"):
         existing = set(admin.list_topics())
         missing = [topic for topic in TOPICS if cluster.topic(topic) not in existing]
         if missing:
@@ -52,7 +47,3 @@ def create_topics(cluster: Cluster, replication: int = 1) -> list[str]:
                 "novelty is judged within a partition"
             )
         return [cluster.topic(topic) for topic in missing]
-    except KafkaError as error:
-        raise BrokerError(f"the topics could not be created: {error}") from error
-    finally:
-        admin.close()

@@ -6,15 +6,15 @@ beside them.
 
 import traceback
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError
-from schemas.wire import MAX_BYTES
+from schemas.wire import MAX_BYTES, header_map
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Message, Received
-from streams.kafka.topics import DEAD_LETTERS
+from streams.kafka.topics import DEAD_LETTERS, TOPICS
 
 _PREFIX = "__streams.errors."
 EXCEPTION = _PREFIX + "exception"
@@ -53,26 +53,53 @@ def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
     return [(name, value) for name, value in headers if name not in _OWN]
 
 
-def replay_all(cluster: Cluster, letters: Iterable[Received]) -> None:
-    """Send letters back to their source topics and wait for the broker. Raises BrokerError."""
+class Origin(NamedTuple):
+    """Where a dead letter came from. ``topic`` is the name that Kafka knows."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def origin_of(letter: Received) -> Origin | None:
+    """Where a dead letter came from. None where its headers do not say: it is not ours."""
+    told = header_map(letter.headers)
     try:
-        producer = KafkaProducer(**cluster.client, acks="all", max_request_size=2 * MAX_BYTES)
-        try:
-            sent = [
-                producer.send(m.topic, m.value, m.key, headers=list(m.headers))
-                for m in (revived(letter) for letter in letters)
-            ]
-            for future in sent:
-                future.get(timeout=60)
-        finally:
-            producer.close()
-    except KafkaError as error:
-        raise BrokerError(f"dead letters could not be sent back: {error}") from error
+        return Origin(told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET]))
+    except (KeyError, ValueError):
+        return None
 
 
-def revived(letter: Received) -> Message:
-    """The message of a dead letter as it first came, for its source topic. Raises KeyError where
-    the headers are not ours.
+def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:
+    """Send letters back to their source topics and wait for the broker; returns how many.
+
+    Letters that did not come from a topic of this deployment are left out. Raises BrokerError.
     """
-    told = dict(letter.headers)
-    return Message(told[TOPIC].decode(), letter.key, letter.value, original_headers(letter.headers))
+    producer = connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES)
+    with producer, kafka_errors("dead letters could not be sent back"):
+        sent = [
+            producer.send(
+                cluster.topic_prefix + message.topic,
+                message.value,
+                message.key,
+                headers=list(message.headers),
+            )
+            for message in (revived(cluster, letter) for letter in letters)
+            if message is not None
+        ]
+        for future in sent:
+            future.get(timeout=60)
+        return len(sent)
+
+
+def revived(cluster: Cluster, letter: Received) -> Message | None:
+    """The message of a dead letter as it first came, for its source topic.
+
+    None where the headers name no topic of this deployment.
+    """
+    origin = origin_of(letter)
+    ours = {cluster.topic(topic): topic.name for topic in TOPICS}
+    if origin is None or origin.topic not in ours:
+        return None
+    headers = original_headers(letter.headers)
+    return Message(ours[origin.topic], letter.key, letter.value, headers)

@@ -1,6 +1,4 @@
-"""Reading a topic from its beginning to where it ends now: to restore state, to export, to
-audit.
-"""
+"""Reading a topic from its beginning to its present end: to restore state, to export, to audit."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,12 +7,36 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaConsumer
 from kafka import TopicPartition as SyncTopicPartition
-from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError
+from streams.kafka.clients import connect, kafka_errors, start
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
+
+
+def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") -> Iterator[Received]:
+    """Every message that a topic holds now, partition by partition.
+
+    Raises BrokerError where Kafka cannot be read.
+    """
+    name = cluster.topic(topic)
+    consumer = connect(
+        KafkaConsumer,
+        cluster,
+        enable_auto_commit=False,
+        isolation_level=isolation,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+    with consumer, kafka_errors(f"{name} cannot be read"):
+        for partition in sorted(consumer.partitions_for_topic(name) or ()):
+            place = SyncTopicPartition(name, partition)
+            consumer.assign([place])
+            end = consumer.end_offsets([place])[place]
+            consumer.seek_to_beginning(place)
+            while consumer.position(place) < end:
+                for record in consumer.poll(timeout_ms=500).get(place, ()):
+                    yield Received.of(record)
 
 
 async def replay_partition(
@@ -31,7 +53,7 @@ async def replay_partition(
 async def replay_answered(
     cluster: Cluster, topic: Topic, partition: int, group: str, count: int
 ) -> AsyncIterator[Received]:
-    """Of the messages that a consumer group has answered for, the last so many, in order."""
+    """The last ``count`` messages before the committed offset of a consumer group, in order."""
     place = TopicPartition(cluster.topic(topic), partition)
     async with _reading(cluster, place, group_id=group) as consumer:
         end = await consumer.committed(place) or 0
@@ -51,7 +73,7 @@ async def _reading(
         isolation_level="read_committed",
         auto_offset_reset="earliest",
     )
-    await consumer.start()
+    await start(consumer, cluster)
     try:
         consumer.assign([place])
         yield consumer
@@ -63,43 +85,6 @@ async def _until(
     consumer: AIOKafkaConsumer, place: TopicPartition, end: int
 ) -> AsyncIterator[Received]:
     while await consumer.position(place) < end:
-        for r in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
-            if r.offset < end:
-                yield Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
-
-
-def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") -> Iterator[Received]:
-    """Every message that a topic holds now, partition by partition. Raises BrokerError where Kafka
-    cannot be read.
-    """
-    name = cluster.topic(topic)
-    try:
-        consumer = KafkaConsumer(
-            **cluster.client,
-            enable_auto_commit=False,
-            isolation_level=isolation,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-        )
-    except KafkaError as error:
-        raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
-    try:
-        for partition in sorted(consumer.partitions_for_topic(name) or ()):
-            place = SyncTopicPartition(name, partition)
-            consumer.assign([place])
-            end = consumer.end_offsets([place])[place]
-            consumer.seek_to_beginning(place)
-            while consumer.position(place) < end:
-                for record in consumer.poll(timeout_ms=500).get(place, ()):
-                    yield Received(
-                        record.topic,
-                        record.partition,
-                        record.offset,
-                        record.key,
-                        record.value,
-                        record.headers,
-                    )
-    except KafkaError as error:
-        raise BrokerError(f"{name} cannot be read: {error}") from error
-    finally:
-        consumer.close()
+        for record in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+            if record.offset < end:
+                yield Received.of(record)

@@ -16,8 +16,6 @@ from schemas.records import (
 from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000
-REACH_MS = 10_000
-"""How long a broker may take to answer for the first time before it counts as not there."""
 _HEADROOM = 512 * 1024
 """Bytes above a record's own for its key and headers; a dead letter carries a stack trace more than
 its original.

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulat
 from schemas.errors import BrokerError, WireError
 from schemas.records import Record
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.clients import start
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import HeaderPairs, Message
 from streams.kafka.topics import topic_of
@@ -105,11 +106,7 @@ class KafkaWriter:
 
     async def __aenter__(self) -> "KafkaWriter":
         self._producer = Producer(self._cluster)
-        try:
-            await self._producer.start()
-        except KafkaError as error:
-            await self._producer.stop()
-            raise BrokerError(f"no Kafka at {self._cluster.address}: {error}") from error
+        await start(self._producer, self._cluster)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ named.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from agents.backward import Backward
 from agents.curator import Curator
@@ -16,22 +16,23 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.errors import WireError
 from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
-from schemas.wire import decode, decode_document, header_map
+from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import OFFSET, PARTITION, TOPIC
-from streams.kafka.messages import Received
+from streams.kafka.dead_letters import origin_of
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
-    DOCUMENTS,
     REJECTED,
     SCORED,
     SEGMENTS,
     Topic,
 )
-from streams.stages.topology import STAGES
+from streams.stages.topology import STAGES, StageSpec
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +74,24 @@ class _Ledger:
     dead: set[tuple[str, int, int]] = field(default_factory=set)
 
 
-def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Audit:
+def audit(
+    cluster: Cluster,
+    committed: Mapping[tuple[str, str, int], int],
+    reader: RecordReader | None = None,
+) -> Audit:
     """Read every topic and account for every id.
 
     ``committed``: (stage, topic, partition) to the committed offset, taken *before* the call, so
     that what is written meanwhile is in flight rather than lost.
     """
-    ledger = _read_ledger(cluster)
-    segments = _parents(cluster, SEGMENTS, Segment, lambda segment: segment.document_id)
+    reader = reader or RecordReader()
+    ledger = _read_ledger(cluster, reader)
+    segments = _parents(cluster, reader, SEGMENTS, Segment, lambda segment: segment.document_id)
     candidates = _parents(
-        cluster, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
+        cluster, reader, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
     )
-    scored = _parents(cluster, SCORED, Scored, lambda one: one.id)
-    curated, messages = _curated(cluster)
+    scored = _parents(cluster, reader, SCORED, Scored, lambda one: one.id)
+    curated, messages = _curated(cluster, reader)
     followed = {
         Segmenter.stage: segments,
         Backward.stage: candidates,
@@ -93,25 +99,24 @@ def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Au
         Curator.stage: curated,
     }
     accounts = tuple(
-        _account(cluster, spec.name, spec.source, followed[spec.name], ledger, committed)
-        for spec in STAGES
+        _account(cluster, spec, followed[spec.name], ledger, committed) for spec in STAGES
     )
     return Audit(accounts, dict(ledger.reasons), messages - len(curated))
 
 
 def _account(
     cluster: Cluster,
-    stage: str,
-    source: Topic,
+    spec: StageSpec,
     followed: set[str],
     ledger: _Ledger,
     committed: Mapping[tuple[str, str, int], int],
 ) -> StageAccount:
+    stage = spec.name
     fates: dict[str, str] = {}
-    for received in replay(cluster, source):
+    for received in replay(cluster, spec.source):
         flying = received.offset >= committed.get((stage, received.topic, received.partition), 0)
         try:
-            id = _decode(source, received).id
+            id = spec.decode(received.value, header_map(received.headers), received.key).id
         except WireError:
             id = f"{received.topic}/{received.partition}@{received.offset}"
         if id in followed:
@@ -135,49 +140,51 @@ def _account(
     )
 
 
-def _decode(source: Topic, received: Received) -> Record:
-    headers = header_map(received.headers)
-    if source is DOCUMENTS:
-        return decode_document(received.value, headers, received.key)
-    assert source.record is not None
-    return decode(source.record, received.value, headers)
-
-
 def _parents(
-    cluster: Cluster, topic: Topic, kind: type[Any], parent: Callable[[Any], str]
+    cluster: Cluster,
+    reader: RecordReader,
+    topic: Topic,
+    kind: type[R],
+    parent: Callable[[R], str],
 ) -> set[str]:
     return {
-        parent(decode(kind, r.value, header_map(r.headers)))
-        for r in replay(cluster, topic)
-        if r.value is not None
+        parent(record)
+        for received in replay(cluster, topic)
+        if (record := reader.read_record(received, kind)) is not None
     }
 
 
-def _curated(cluster: Cluster) -> tuple[set[str], int]:
+def _curated(cluster: Cluster, reader: RecordReader) -> tuple[set[str], int]:
+    """Ids on ``curated``, retracted ones included, and the number of messages that hold one."""
     ids: set[str] = set()
     messages = 0
     for received in replay(cluster, CURATED):
-        if received.value is not None:
-            ids.add(decode(Example, received.value, header_map(received.headers)).id)
+        entry = reader.read_entry(received, Example)
+        if entry is not None and entry.record is not None:
+            ids.add(entry.id)
             messages += 1
     return ids, messages
 
 
-def _read_ledger(cluster: Cluster) -> _Ledger:
+def _read_ledger(cluster: Cluster, reader: RecordReader) -> _Ledger:
     ledger = _Ledger()
     seen: set[tuple[str, str, str]] = set()
     for received in replay(cluster, REJECTED):
-        rejection = decode(Rejection, received.value, header_map(received.headers))
+        rejection = reader.read_record(received, Rejection)
+        if rejection is None:
+            continue
         ids = ledger.rejected.setdefault(rejection.stage, set())
         ids.add(rejection.id)
-        # A refused part answers for its parent too: a document's passages, a segment's instruction.
-        ids.add(
-            rejection.document_id if rejection.stage == Segmenter.stage else rejection.segment_id
-        )
+        # A rejected part answers for its parent too: a document's passages, a segment's candidate.
+        by_segmenter = rejection.stage == Segmenter.stage
+        ids.add(rejection.document_id if by_segmenter else rejection.segment_id)
         if (rejection.stage, rejection.id, rejection.reason) not in seen:
             seen.add((rejection.stage, rejection.id, rejection.reason))
             ledger.reasons[rejection.stage, rejection.reason] += rejection.count
-    for received in replay(cluster, DEAD_LETTERS):
-        told = dict(received.headers)
-        ledger.dead.add((told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET])))
+    for letter in replay(cluster, DEAD_LETTERS):
+        origin = origin_of(letter)
+        if origin is None:
+            reader.pass_over(letter, DEAD_LETTERS.name, "its headers do not say where it came from")
+        else:
+            ledger.dead.add(origin)
     return ledger

@@ -12,16 +12,16 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
-    KafkaError,
     NotCoordinatorError,
 )
 
-from schemas.errors import BrokerError
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.topics import REACH_MS, TOPICS
+from streams.kafka.topics import TOPICS
 from streams.stages.topology import STAGES, StageSpec
 
 _COORDINATOR_SECONDS = 30.0
+_UNREADABLE = "the stream's offsets cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,7 @@ class FlowReader:
     def __init__(self, cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> None:
         self._cluster = cluster
         self._stages = stages
-        try:
-            self._admin = KafkaAdminClient(**cluster.client, bootstrap_timeout_ms=REACH_MS)
-        except KafkaError as error:
-            raise BrokerError(
-                f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
-            ) from error
+        self._admin = connect(KafkaAdminClient, cluster)
 
     def __enter__(self) -> "FlowReader":
         return self
@@ -74,7 +69,7 @@ class FlowReader:
 
     def read(self) -> Flow:
         """The stream now. Topics that do not exist yet count as empty."""
-        try:
+        with kafka_errors(_UNREADABLE):
             existing = set(self._admin.list_topics())
             places = [
                 TopicPartition(topic["name"], partition["partition_index"])
@@ -86,8 +81,6 @@ class FlowReader:
             ends = self._offsets(places, OffsetSpec.LATEST)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             committed = self._group_offsets() if places else {}
-        except KafkaError as error:
-            raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         stages = []
         for spec in self._stages:
             topic = self._cluster.topic(spec.source)
@@ -112,10 +105,8 @@ class FlowReader:
 
     def committed(self) -> dict[tuple[str, str, int], int]:
         """(stage, topic, partition) to the committed offset, where there is one."""
-        try:
+        with kafka_errors(_UNREADABLE):
             found = self._group_offsets()
-        except KafkaError as error:
-            raise BrokerError(f"the stream's offsets cannot be read: {error}") from error
         return {
             (stage, place.topic, place.partition): offset.offset
             for stage, offsets in found.items()

@@ -20,9 +20,11 @@ from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedEr
 
 from schemas.errors import BrokerError, FencedError, SettingsError
 from schemas.records import Release, ReleaseStatus
-from schemas.wire import decode, encode, header_map, headers_for
+from schemas.wire import encode, headers_for
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import RELEASES
 
@@ -32,26 +34,26 @@ _TIMEOUT_MS = 15_000
 """Of a transaction whose producer was killed."""
 
 
-def read_releases(cluster: Cluster) -> list[Release]:
-    """Every release, in the order of their last announcements, which are what counts."""
+def read_releases(cluster: Cluster, reader: RecordReader | None = None) -> list[Release]:
+    """Every release, in the order of their last announcements, which are what counts.
+
+    Raises BrokerError.
+    """
+    reader = reader or RecordReader()
     found: dict[str, Release] = {}
     for received in replay(cluster, RELEASES, ISOLATION):
-        fold(found, received)
+        fold(found, received, reader)
     return list(found.values())
 
 
-def fold(found: dict[str, Release], received: Received) -> None:
-    """Take one message of the topic into the releases known so far, by id. Raises WireError for
-    another version's.
-    """
-    release = (
-        None
-        if received.value is None
-        else decode(Release, received.value, header_map(received.headers))
-    )
-    found.pop(release.id if release else (received.key or b"").decode(errors="replace"), None)
-    if release is not None:
-        found[release.id] = release.model_copy(update={"term": received.offset + 1})
+def fold(found: dict[str, Release], received: Received, reader: RecordReader) -> None:
+    """Add one message of the topic to the releases known so far, by id."""
+    entry = reader.read_entry(received, Release)
+    if entry is None:
+        return
+    found.pop(entry.id, None)
+    if entry.record is not None:
+        found[entry.id] = entry.record.model_copy(update={"term": received.offset + 1})
 
 
 def in_service(releases: Iterable[Release], base: str) -> Release | None:
@@ -115,18 +117,15 @@ class Announcer:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._name = name
         self._topic = cluster.topic(RELEASES)
-        try:
-            self._producer = KafkaProducer(
-                **cluster.client,
-                acks="all",
-                transactional_id=cluster.transactional_id(name),
-                transaction_timeout_ms=_TIMEOUT_MS,
-            )
+        self._producer = connect(
+            KafkaProducer,
+            cluster,
+            acks="all",
+            transactional_id=cluster.transactional_id(name),
+            transaction_timeout_ms=_TIMEOUT_MS,
+        )
+        with kafka_errors(f"releases cannot be announced at {cluster.address}"):
             self._producer.init_transactions()
-        except KafkaError as error:
-            raise BrokerError(
-                f"releases cannot be announced at {cluster.address}: {error}"
-            ) from error
 
     def __enter__(self) -> "Announcer":
         return self

@@ -1,13 +1,14 @@
 """Re-rating: which candidates a release that took service has to rate again, and how far it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError
 from schemas.records import Release
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CANDIDATES
 
@@ -41,21 +42,14 @@ def boundaries(cluster: Cluster, release: Release, seconds: float) -> dict[int, 
     stays the same, so a worker that starts again goes on where it was; before, it is what there is.
     Raises BrokerError.
     """
-    topic = cluster.topic(CANDIDATES)
-    consumer = _consumer(cluster)
-    try:
-        return _boundaries(consumer, topic, release, seconds)
-    except KafkaError as error:
-        raise _unreadable(cluster, error) from error
-    finally:
-        consumer.close()
+    with _reading(cluster) as consumer:
+        return _boundaries(consumer, cluster.topic(CANDIDATES), release, seconds)
 
 
 def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
     """How far the re-rating by ``release`` is, by committed offsets. Raises BrokerError."""
     topic = cluster.topic(CANDIDATES)
-    consumer = _consumer(cluster, group_id=group_of(cluster, release))
-    try:
+    with _reading(cluster, group_id=group_of(cluster, release)) as consumer:
         until = {
             TopicPartition(topic, p): end
             for p, end in _boundaries(consumer, topic, release, seconds).items()
@@ -67,17 +61,14 @@ def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
             for place, end in until.items()
         )
         return Rerating(release.id, done, total)
-    except KafkaError as error:
-        raise _unreadable(cluster, error) from error
-    finally:
-        consumer.close()
 
 
-def _consumer(cluster: Cluster, **options: Any) -> KafkaConsumer:
-    try:
-        return KafkaConsumer(**cluster.client, **options, enable_auto_commit=False)
-    except KafkaError as error:
-        raise _unreadable(cluster, error) from error
+@contextmanager
+def _reading(cluster: Cluster, **options: Any) -> Iterator[KafkaConsumer]:
+    consumer = connect(KafkaConsumer, cluster, **options, enable_auto_commit=False)
+    what = f"the offsets of {cluster.topic(CANDIDATES)} cannot be read"
+    with consumer, kafka_errors(what):
+        yield consumer
 
 
 def _boundaries(
@@ -93,7 +84,3 @@ def _boundaries(
         place.partition: after[place].offset if after.get(place) else ends[place]
         for place in places
     }
-
-
-def _unreadable(cluster: Cluster, error: KafkaError) -> BrokerError:
-    return BrokerError(f"the offsets of {cluster.topic(CANDIDATES)} cannot be read: {error}")

@@ -15,11 +15,11 @@ from models.serving.served_model import ServedModel
 from schemas.errors import TrainingError
 from schemas.ids import document_id
 from schemas.records import Document, Example, Release
-from schemas.wire import decode_document, header_map
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
 from streams.data.feed import feed
 from streams.kafka.cluster import Cluster
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import DOCUMENTS
 from streams.observe.audit import Audit, audit
@@ -142,10 +142,11 @@ class _Run:
 
     def feed(self, limit: int | None) -> int:
         """Feed what the topic does not hold yet; a second demo goes on where the first stopped."""
+        reader = RecordReader()
         held = {
-            decode_document(r.value, header_map(r.headers), r.key).id
-            for r in replay(self.cluster, DOCUMENTS)
-            if r.value is not None
+            document.id
+            for received in replay(self.cluster, DOCUMENTS)
+            if (document := reader.read_record(received, Document)) is not None
         }
         missing = [
             document for document in islice(demo_documents(), limit) if document.id not in held

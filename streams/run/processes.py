@@ -83,7 +83,9 @@ async def _serve(
     worker = Worker(settings, stages, measures)
     _stop_at(signals, worker)
     with serve_metrics(settings.metrics_port, measures, lambda: worker.ready) as port:
-        async with ReleaseFollower(settings, base, worker.roles, on_event) as follower:
+        async with ReleaseFollower(
+            settings, base, worker.roles, on_event, worker.reader
+        ) as follower:
             models = follower.models
             ready = {"event": "ready", "release": models.release, "metrics_port": port}
             await worker.run(models.handles, follower, lambda: on_event(ready))

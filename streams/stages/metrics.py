@@ -65,8 +65,14 @@ SECONDS = MetricDefinition(
     "Time from accepting a record to the acknowledgement of everything written for it.",
     ("stage",),
 )
+UNREADABLE = MetricDefinition(
+    "unreadable_messages_total",
+    MetricType.COUNTER,
+    "Messages passed over outside the stages because this version cannot read them, by topic.",
+    ("topic",),
+)
 
-METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS)
+METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS, UNREADABLE)
 """Every metric."""
 
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)

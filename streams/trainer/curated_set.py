@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.errors import TrainingError, WireError
+from schemas.errors import TrainingError
 from schemas.records import Example, Release
-from schemas.wire import decode, header_map
 from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS examples (
@@ -43,7 +43,8 @@ trained is still known.
 class CuratedSet:
     """Examples by id, as of the stored offsets. One writer; not shared between threads."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, reader: RecordReader | None = None) -> None:
+        self._reader = reader or RecordReader()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(file, isolation_level=None)
@@ -141,13 +142,12 @@ class CuratedSet:
         self._database.execute("UPDATE runs SET announced = 1 WHERE release = ?", (release,))
 
     def _apply_one(self, message: Received) -> int:
-        if message.value is None:
-            key = (message.key or b"").decode(errors="replace")
-            return self._database.execute("DELETE FROM examples WHERE id = ?", (key,)).rowcount
-        try:
-            example = decode(Example, message.value, header_map(message.headers))
-        except WireError:
+        entry = self._reader.read_entry(message, Example)
+        if entry is None:
             return 0
+        if entry.record is None:
+            return self._database.execute("DELETE FROM examples WHERE id = ?", (entry.id,)).rowcount
+        example = entry.record
         rated = (example.rating.term, example.rating.release) if example.rating else (None, None)
         # Rated by another release, it arrives anew.
         self._database.execute(

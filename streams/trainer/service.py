@@ -12,16 +12,17 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from models.releases.release import read_manifest
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
-from schemas.errors import BackstreamError, BrokerError, TrainingError
+from schemas.errors import BackstreamError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
+from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 from streams.kafka.topics import CURATED
 from streams.releases.announcements import Announcer, in_service, read_releases
 from streams.releases.rerating import rerating
@@ -44,6 +45,7 @@ class TrainerService:
         self._base = base
         self._base_id = read_manifest(base).id
         self._on_event = on_event
+        self._reader = RecordReader()
         self._stop = threading.Event()
         training = settings.training
         self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
@@ -74,19 +76,19 @@ class TrainerService:
         with ExitStack() as stack:
             stack.enter_context(_alone_in(self._settings.state_dir))
             announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
-            curated = stack.enter_context(CuratedSet(self._settings.state_dir / "dataset.sqlite"))
+            curated = stack.enter_context(
+                CuratedSet(self._settings.state_dir / "dataset.sqlite", self._reader)
+            )
             self._run(cluster, curated, announcer, once)
 
     def _run(self, cluster: Cluster, curated: CuratedSet, announcer: Announcer, once: bool) -> None:
         started = time.time()
-        try:
-            consumer = KafkaConsumer(
-                **cluster.client, enable_auto_commit=False, isolation_level="read_committed"
-            )
-        except KafkaError as error:
-            raise BrokerError(f"no Kafka at {cluster.address}: {error}") from error
-        try:
-            self._assign(consumer, cluster.topic(CURATED), curated)
+        topic = cluster.topic(CURATED)
+        consumer = connect(
+            KafkaConsumer, cluster, enable_auto_commit=False, isolation_level="read_committed"
+        )
+        with consumer, kafka_errors(f"{topic} cannot be read"):
+            self._assign(consumer, topic, curated)
             self._announce(curated, announcer)
             if once:
                 self._run_once(consumer, curated, announcer)
@@ -97,10 +99,6 @@ class TrainerService:
                 if time.time() >= look_at and curated.arrivals_since_training():
                     waited = time.time() - (curated.last_training() or started)
                     look_at = time.time() + self._look(curated, announcer, waited)
-        except KafkaError as error:
-            raise BrokerError(f"{cluster.topic(CURATED)} cannot be read: {error}") from error
-        finally:
-            consumer.close()
 
     def _assign(self, consumer: KafkaConsumer, topic: str, curated: CuratedSet) -> None:
         """Go on where the curated set stops. Its own offsets count, not a group's: they were stored
@@ -118,11 +116,7 @@ class TrainerService:
 
     def _take_in(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
         polled = consumer.poll(timeout_ms=_POLL_MS)
-        messages = [
-            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers)
-            for records in polled.values()
-            for r in records
-        ]
+        messages = [Received.of(r) for records in polled.values() for r in records]
         if messages:
             curated.apply(messages)
 
@@ -160,7 +154,7 @@ class TrainerService:
         arrival = curated.newest_arrival()
         examples = list(curated.examples(self._term(serving)))
         self._on_event({"event": "training", "examples": len(examples)})
-        ratings = read_ratings(self._settings.kafka.cluster())
+        ratings = read_ratings(self._settings.kafka.cluster(), self._reader)
         trained = self._trainer.train(
             self._base, self._parent(serving), [*read_seeds(), *examples], ratings
         )
@@ -176,7 +170,9 @@ class TrainerService:
         )
 
     def _serving(self) -> Release | None:
-        return in_service(read_releases(self._settings.kafka.cluster()), self._base_id)
+        return in_service(
+            read_releases(self._settings.kafka.cluster(), self._reader), self._base_id
+        )
 
     def _term(self, serving: Release | None) -> int:
         """The term of the ratings that count."""

@@ -7,7 +7,6 @@ The way of a release through a worker::
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
@@ -19,10 +18,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.recurator import Recurator
 from models.releases.release import read_manifest, verify
-from schemas.errors import BrokerError, ModelError, WireError
+from schemas.errors import BrokerError, ModelError
 from schemas.records import Release
+from streams.kafka.clients import start
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service, read_releases
 from streams.releases.rerating import boundaries, group_of
@@ -48,8 +49,14 @@ class ReleaseFollower:
     """What plays each role. Set on entry."""
 
     def __init__(
-        self, settings: Settings, base: Path, roles: Collection[Role], on_event: OnEvent
+        self,
+        settings: Settings,
+        base: Path,
+        roles: Collection[Role],
+        on_event: OnEvent,
+        reader: RecordReader | None = None,
     ) -> None:
+        self._reader = reader or RecordReader()
         self._settings = settings
         self._cluster = settings.kafka.cluster()
         self._base = base
@@ -70,7 +77,7 @@ class ReleaseFollower:
         pinned role cannot, BrokerError where the announcements cannot be read.
         """
         if any(self._settings.pinned(role) is None for role in self._roles):
-            releases = await asyncio.to_thread(read_releases, self._cluster)
+            releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
             self._release = in_service(releases, self._base_id)
         release = self._release
         if release is not None:
@@ -100,7 +107,7 @@ class ReleaseFollower:
             return
         async with (
             asyncio.TaskGroup() as tasks,
-            aclosing(announced(self._cluster, self._base_id)) as releases,
+            aclosing(announced(self._cluster, self._base_id, self._reader)) as releases,
         ):
             rerating = tasks.create_task(self._rate_again(self._release, stages))
             async for release in releases:
@@ -174,7 +181,7 @@ class ReleaseFollower:
         return Path(release.location)
 
 
-async def announced(cluster: Cluster, base: str) -> AsyncGenerator[Release]:
+async def announced(cluster: Cluster, base: str, reader: RecordReader) -> AsyncGenerator[Release]:
     """The release in service for ``base`` now, if any was announced, and then each change."""
     topic = cluster.topic(RELEASES)
     consumer = AIOKafkaConsumer(
@@ -183,7 +190,7 @@ async def announced(cluster: Cluster, base: str) -> AsyncGenerator[Release]:
         auto_offset_reset="earliest",
         isolation_level=ISOLATION,
     )
-    await consumer.start()
+    await start(consumer, cluster)
     try:
         places = [
             TopicPartition(topic, partition)
@@ -196,11 +203,7 @@ async def announced(cluster: Cluster, base: str) -> AsyncGenerator[Release]:
         while True:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for r in records:
-                    with contextlib.suppress(WireError):  # another version's
-                        fold(
-                            found,
-                            Received(r.topic, r.partition, r.offset, r.key, r.value, r.headers),
-                        )
+                    fold(found, Received.of(r), reader)
             # Only at the end of the topic is the order of announcements known.
             if all([await consumer.position(place) >= ends[place] for place in places]):
                 release = in_service(found.values(), base)

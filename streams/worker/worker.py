@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from models.serving.model_handle import ModelHandle
-from schemas.errors import WireError
 from schemas.records import Example
-from schemas.wire import decode, header_map
+from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay_answered, replay_partition
 from streams.kafka.topics import Topic
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Role, Settings
 from streams.stages.faust_app import StageApp
-from streams.stages.metrics import Metrics
+from streams.stages.metrics import UNREADABLE, Metrics
 from streams.stages.stage import Agent, AgentOf, StatefulAgent
 from streams.stages.topology import STAGES, AgentMaker, StageSpec, agent_makers
 from streams.worker.release_follower import ReleaseFollower
@@ -37,6 +36,10 @@ class Worker:
         self._settings = settings
         self._specs = stages
         self._measures = measures or Metrics()
+        self.reader = RecordReader(
+            lambda topic: self._measures.counter(UNREADABLE, topic=topic).inc()
+        )
+        """Reads messages outside the stages; counts those that cannot be read."""
         self._stopping = asyncio.Event()
         self.ready = False
         """Whether every stage has its partitions and reads."""
@@ -107,18 +110,14 @@ class Worker:
     ) -> None:
         cluster = self._settings.kafka.cluster()
         async for kept in replay_partition(cluster, state, partition):
-            example = (
-                None
-                if kept.value is None
-                else decode(Example, kept.value, header_map(kept.headers))
-            )
-            agent.restore((kept.key or b"").decode(), example)
-        group = cluster.consumer_group(spec.name)
+            if (entry := self.reader.read_entry(kept, Example)) is not None:
+                agent.restore(entry.id, entry.record)
+        group, source = cluster.consumer_group(spec.name), spec.source.record
+        assert source is not None
         async for answered in replay_answered(cluster, spec.source, partition, group, _RECALLED):
-            with contextlib.suppress(WireError):  # it is a dead letter
-                agent.recall(
-                    spec.decode(answered.value, header_map(answered.headers), answered.key)
-                )
+            # One that cannot be read is a dead letter.
+            if (record := self.reader.read_record(answered, source)) is not None:
+                agent.recall(record)
 
     async def _until_reading(self, apps: Sequence[StageApp]) -> None:
         while not (self.stopping or all(app.assigned for app in apps)):

@@ -10,6 +10,7 @@ from models.releases.release import read_manifest
 from schemas.errors import SettingsError
 from schemas.records import Release, ReleaseStatus
 from streams.cli.main import app
+from streams.kafka.reading import RecordReader
 from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back
 from streams.worker.release_follower import announced
 
@@ -44,7 +45,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
 
     async def followed(change: Callable[[], object]) -> list[str]:
         """What a worker that is there before and after a change is told to serve."""
-        following = announced(cluster, base)
+        following = announced(cluster, base, RecordReader())
         told = [(await anext(following)).id]
         await asyncio.to_thread(change)
         told.append((await asyncio.wait_for(anext(following), 10)).id)

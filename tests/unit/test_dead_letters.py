@@ -1,15 +1,19 @@
 """Dead letters: nothing of the original is lost, and the way back gives it unchanged."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import WireError
-from streams.kafka.dead_letters import dead_letter, original_headers, revived
+from streams.kafka.cluster import Cluster
+from streams.kafka.dead_letters import dead_letter, origin_of, original_headers, revived
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import DEAD_LETTERS
 
 _HEADERS = [("schema", b"segment/9"), ("trace", b"\xff\x00"), ("trace", b"again")]
+_CLUSTER = Cluster({})
 _RECEIVED = Received("segments", 3, 41, b"key", b"\x00\xffvalue", _HEADERS)
 _KIP_1034 = {"exception", "message", "stacktrace", "topic", "partition", "offset"}
 
@@ -61,13 +65,14 @@ def test_a_revived_letter_is_the_original(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     received = Received("segments", 1, 5, key, value, headers)
-    back = revived(_arrived(dead_letter(received, "backward", _error())))
+    back = revived(_CLUSTER, _arrived(dead_letter(received, "backward", _error())))
     assert back == Message("segments", key, value, headers)
 
 
 def test_a_message_that_dies_again_does_not_gather_headers() -> None:
     once = dead_letter(_RECEIVED, "backward", _error("first"))
-    back = revived(_arrived(once))
+    back = revived(_CLUSTER, _arrived(once))
+    assert back is not None
     again = dead_letter(
         Received(back.topic, 3, 99, back.key, back.value, back.headers),
         "backward",
@@ -96,5 +101,36 @@ def test_long_errors_are_cut_and_odd_ones_written() -> None:
 
 
 def test_a_message_that_is_no_letter_is_not_revived() -> None:
-    with pytest.raises(KeyError):
-        revived(_RECEIVED)
+    assert revived(_CLUSTER, _RECEIVED) is None
+    assert origin_of(_RECEIVED) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("__streams.errors.topic", b"\xff"),
+        ("__streams.errors.topic", None),
+        ("__streams.errors.topic", b"orders"),
+        ("__streams.errors.partition", b"one"),
+        ("__streams.errors.partition", b""),
+        ("__streams.errors.offset", None),
+        ("__streams.errors.offset", b"1e3"),
+    ],
+)
+def test_a_letter_whose_headers_make_no_sense_is_not_revived(
+    header: str, value: bytes | None
+) -> None:
+    letter = dead_letter(_RECEIVED, "backward", _error())
+    headers: list[Any] = [(name, value if name == header else it) for name, it in letter.headers]
+    assert revived(_CLUSTER, _arrived(letter._replace(headers=headers))) is None
+
+
+def test_a_letter_goes_back_to_the_topic_of_its_own_prefix() -> None:
+    received = _RECEIVED._replace(topic="a.segments")
+    letter = _arrived(dead_letter(received, "backward", _error()))
+    assert origin_of(letter) == ("a.segments", 3, 41)
+    back = revived(Cluster({}, "a."), letter)
+    assert back is not None
+    assert back.topic == "segments", "the writer adds the prefix"
+    assert revived(Cluster({}, "b."), letter) is None
+    assert revived(_CLUSTER, letter) is None

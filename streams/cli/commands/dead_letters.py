@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.errors import SettingsError
+from streams.cli.console import notice
 from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
@@ -85,5 +86,9 @@ def replay(
             raise SettingsError(
                 "there are no dead letters to send back; `backstream dead-letters list` shows them"
             )
-        replay_all(cluster, letters)
-    print(f"{len(letters):,} sent back")
+        sent = replay_all(cluster, letters)
+    if left := len(letters) - sent:
+        notice(f"{left:,} left out: their headers name no topic of this deployment to send them to")
+    print(f"{sent:,} sent back")
+    if not sent:
+        raise typer.Exit(1)
