@@ -1,9 +1,8 @@
-"""The whole method on data that nobody here wrote: what its loop gains over human pairs alone,
-``python -m bench.loop``.
+"""Measures what the method's loop gains over human pairs alone: ``python -m bench.loop``.
 
-Reading order: ``settings`` states every choice beforehand, ``splits`` says who reads what.
-``experiment`` is the order of it all, one ``steps`` result file after the other: ``base`` (a model
-of text alone), ``tune`` (one fine-tuning), ``stages`` (writing, rating and curating), ``measure``
-(one model on held-out pairs). ``report`` makes docs/results/loop.md of the result files, through
-``intervals``, ``comparisons``, ``quality`` and ``plots``.
+The data was written by others. Reading order: ``settings`` has every choice, ``splits`` divides the
+data. ``experiment`` is the order of the steps, each with a result file (``steps``): ``base`` (a
+model trained on text alone), ``tune`` (one fine-tuning), ``stages`` (writing, rating and curating),
+``measure`` (one model on held-out pairs). ``report`` writes docs/results/loop.md from the result
+files, with ``bootstrap``, ``comparisons``, ``quality`` and ``plots``.
 """

@@ -1,14 +1,15 @@
-"""The loop on real data, from a base to M2 with its controls: ``python -m bench.loop --data
-dolly.jsonl --documentation FILE``.
+"""Runs the loop on real data, from a base to M2 with its controls.
 
-The documentation is what ``models/house/documentation.sh`` wrote. Started again after a kill it
-goes on where it was; at the end it writes docs/results/loop.md. A base, 20 trainings and 18
-measurements: see ``bench/loop/plan.py`` for the time.
+``python -m bench.loop --data dolly.jsonl --documentation FILE``; the documentation is the output of
+``models/house/documentation.sh``. A run that is started again continues after its last finished
+step. At the end it writes docs/results/loop.md. It takes a base, 20 trainings and 18 measurements;
+``bench/loop/plan.py`` estimates the time.
 """
 
 import os
 
-# All of these must precede torch and the hub's client: see models/training/__main__.py.
+# All of these must be set before torch and the hub's client are imported: see
+# models/training/__main__.py.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -33,7 +34,7 @@ from schemas.errors import BackstreamError
 
 
 def main() -> int:
-    """Run the command; returns its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.loop", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
     parser.add_argument(
@@ -59,7 +60,7 @@ def main() -> int:
     parser.add_argument(
         "--tiny",
         action="store_true",
-        help="a minute's run to see that it works; its figures mean nothing",
+        help="a run of a minute as a test; its metrics mean nothing",
     )
     options = parser.parse_args()
     settings = TINY if options.tiny else LoopSettings()

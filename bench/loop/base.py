@@ -1,5 +1,6 @@
-"""The model from which every other one starts: the house model's shape, trained on text alone;
-resumable.
+"""Trains the base of all other models on text alone. Resumable.
+
+It has the architecture of the house model.
 """
 
 import random
@@ -20,23 +21,24 @@ from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
 
 _THIN = 5
-"""Of the documentation, every fifth text teaches the tokenizer, as for the house model."""
+"""The tokenizer is trained on every fifth text of the documentation, as for the house model."""
 _LOGGED = 50
-"""Batches between two lines of the log."""
+"""Batches between two entries of the log."""
 
 
 @dataclass
-class _Progress:
+class _PretrainingProgress:
     tokens: int = 0
     batches: int = 0
     seconds: float = 0.0
     loss: float | None = None
-    """A moving mean."""
+    """Moving mean."""
 
 
 def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> dict[str, Any]:
-    """Train, or go on; the checkpoint is ``work/checkpoint``. Gives tokens, parameters, seconds and
-    the log of the loss.
+    """Train or resume; the checkpoint is ``work/checkpoint``.
+
+    Returns tokens, parameters, seconds and the log of the loss.
     """
     recipe = settings.recipe()
     checkpoint, state_file = work / "checkpoint", work / "state.pt"
@@ -46,17 +48,15 @@ def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> di
     prompter = Prompter.load(checkpoint)
     model = build_model(recipe, prompter)
     optimisers = Optimisers(recipe, model)
-    progress, log = _Progress(), []
+    progress, log = _PretrainingProgress(), []
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
-        progress, log = _Progress(**state["progress"]), state["log"]
+        progress, log = _PretrainingProgress(**state["progress"]), state["log"]
     model.train()
     stream = batches(_texts(settings, prompter, split), recipe.batch_tokens)
-    for _ in range(
-        progress.batches
-    ):  # the stream is seeded: passing over what was read puts it where it was
+    for _ in range(progress.batches):  # the stream is seeded, so skipping restores its position
         next(stream)
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     while progress.tokens < settings.base_tokens:
@@ -94,7 +94,10 @@ def pretrain(settings: LoopSettings, split: Split, work: Path, note: Note) -> di
 
 
 def _texts(settings: LoopSettings, prompter: Prompter, split: Split) -> Iterator[TrainingSequence]:
-    """Texts without end, each kind shuffled anew when it is through; the same for the same seed."""
+    """Yield texts without end, the same for the same seed.
+
+    Each kind is shuffled again when all of its texts were used.
+    """
     generator = random.Random(settings.base_seed)
     maker = SequenceMaker(prompter)
     dolly, passages = (
@@ -117,7 +120,7 @@ def _save(
     file: Path,
     model: Qwen3ForCausalLM,
     optimisers: Optimisers,
-    progress: _Progress,
+    progress: _PretrainingProgress,
     log: list[list[float]],
 ) -> None:
     beside = file.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""What is compared, by which figures."""
+"""The comparisons of the report and their metrics."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.loop.bootstrap import Auc, Ratio, Resamples, SeedEstimate, Statistic
 from bench.loop.experiment import Arm
-from bench.loop.intervals import Auc, Draws, Figure, Ratio, Statistic
 
-Measured = Mapping[str, Any]
-"""What ``measure`` gives for one model."""
+ArmResult = Mapping[str, Any]
+"""The result of ``measure`` for one model."""
 
 NAMES = {
     Arm.M0: "M0: seeds, short",
@@ -29,66 +29,66 @@ COMPARISONS = (
     (Arm.M2, Arm.M1),
     (Arm.M2, Arm.SEED_ONLY),
 )
-"""The first less the second."""
+"""Pairs of arms; the difference is the first less the second."""
 
 
-def _nats(name: str) -> Callable[[Measured], Statistic]:
+def _nats(name: str) -> Callable[[ArmResult], Statistic]:
     return lambda found: Ratio(np.array(found[name]["nats"]), np.array(found[name]["tokens"]))
 
 
-def _mean(name: str) -> Callable[[Measured], Statistic]:
+def _mean(name: str) -> Callable[[ArmResult], Statistic]:
     return lambda found: Ratio.mean(found[name])
 
 
-def _auc(name: str) -> Callable[[Measured], Statistic]:
+def _auc(name: str) -> Callable[[ArmResult], Statistic]:
     return lambda found: Auc(np.array(found["rating_true"]), np.array(found[name]))
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One figure of a model."""
+class Metric:
+    """A metric of a model."""
 
     label: str
-    statistic: Callable[[Measured], Statistic]
+    statistic: Callable[[ArmResult], Statistic]
     lower_is_better: bool = False
     rates: bool = False
-    """Whether it is of the ratings, which a model without seeds never learnt."""
+    """Whether it measures ratings, on which a model without seeds is not trained."""
     unlabelled: bool = False
-    """Whether it is on responses that the loop's models were trained on."""
+    """Whether it is measured on responses on which the loop's models were trained."""
 
 
-MEASURES = (
-    Measure("NLL of the instruction", _nats("instruction"), lower_is_better=True),
-    Measure("NLL of the response (human tag)", _nats("response"), lower_is_better=True),
-    Measure("NLL of the response (both tags)", _nats("response_both_tags"), lower_is_better=True),
-    Measure("rating AUC (random mismatches)", _auc("rating_random"), rates=True),
-    Measure("rating AUC (hard mismatches)", _auc("rating_hard"), rates=True),
-    Measure("ROUGE-L of the written instruction", _mean("rouge")),
-    Measure("true instruction first of 10", _mean("first")),
-    Measure("ROUGE-L on the unlabelled", _mean("rouge_unlabelled"), unlabelled=True),
-    Measure("first of 10 on the unlabelled", _mean("first_unlabelled"), unlabelled=True),
+METRICS = (
+    Metric("NLL of the instruction", _nats("instruction"), lower_is_better=True),
+    Metric("NLL of the response (human tag)", _nats("response"), lower_is_better=True),
+    Metric("NLL of the response (both tags)", _nats("response_both_tags"), lower_is_better=True),
+    Metric("rating AUC (random mismatches)", _auc("rating_random"), rates=True),
+    Metric("rating AUC (hard mismatches)", _auc("rating_hard"), rates=True),
+    Metric("ROUGE-L of the written instruction", _mean("rouge")),
+    Metric("true instruction first of 10", _mean("first")),
+    Metric("ROUGE-L on the unlabelled", _mean("rouge_unlabelled"), unlabelled=True),
+    Metric("first of 10 on the unlabelled", _mean("first_unlabelled"), unlabelled=True),
 )
 
 
-def applies(measure: Measure, *arms: Arm) -> bool:
-    """Whether a figure says something of these models."""
-    return not (measure.rates and Arm.CURATED_ONLY in arms)
+def applies(metric: Metric, *arms: Arm) -> bool:
+    """Return whether a metric is defined for all of these arms."""
+    return not (metric.rates and Arm.CURATED_ONLY in arms)
 
 
-def figure(measure: Measure, found: Sequence[Measured], resamples: int) -> Figure:
-    """Of one model, measured under each training seed."""
-    statistics = [measure.statistic(each) for each in found]
-    return _draws(measure, found, resamples).figure(statistics)
+def estimate(metric: Metric, found: Sequence[ArmResult], resamples: int) -> SeedEstimate:
+    """Return the estimate of a metric of one arm, measured with each training seed."""
+    statistics = [metric.statistic(each) for each in found]
+    return _resamples(metric, found, resamples).estimate(statistics)
 
 
 def difference(
-    measure: Measure, ours: Sequence[Measured], theirs: Sequence[Measured], resamples: int
-) -> Figure:
-    """Ours less theirs, under the same training seeds, on the same pairs."""
-    both = ([measure.statistic(each) for each in found] for found in (ours, theirs))
-    return _draws(measure, ours, resamples).difference(*both)
+    metric: Metric, ours: Sequence[ArmResult], theirs: Sequence[ArmResult], resamples: int
+) -> SeedEstimate:
+    """Return ours less theirs, with the same training seeds, on the same pairs."""
+    both = ([metric.statistic(each) for each in found] for found in (ours, theirs))
+    return _resamples(metric, ours, resamples).difference(*both)
 
 
-def _draws(measure: Measure, found: Sequence[Measured], resamples: int) -> Draws:
-    pairs = len(found[0]["rouge_unlabelled" if measure.unlabelled else "rouge"])
-    return Draws.make(pairs, len(found), resamples)
+def _resamples(metric: Metric, found: Sequence[ArmResult], resamples: int) -> Resamples:
+    pairs = len(found[0]["rouge_unlabelled" if metric.unlabelled else "rouge"])
+    return Resamples.make(pairs, len(found), resamples)

@@ -1,5 +1,6 @@
-"""The order of the experiment: one base, then for each training seed the loop and its controls,
-every step once.
+"""Runs the steps of the experiment in order.
+
+These are one base, then the loop and its controls for each training seed.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench.loop import stages
 from bench.loop.base import pretrain
-from bench.loop.measure import measure, recover, validate
+from bench.loop.measure import measure, ranked_first, validate
 from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split, split
 from bench.loop.steps import Steps
@@ -24,29 +25,29 @@ from models.seeds.pairs import Pair
 from schemas.records import Candidate, Example, Scored
 
 _ANYTHING = 1.0
-"""The threshold that every rating reaches."""
+"""A threshold that every rating reaches."""
 
 
 class Arm(StrEnum):
-    """A way of training: what beside the base, and for how long."""
+    """A training set, and the number of tokens for which the base is trained on it."""
 
     M0 = "m0"
-    """Seeds alone, for ``seed_only_tokens``: it writes the candidates."""
+    """Seeds alone, for ``seed_only_tokens``. This model writes the candidates."""
     SEED_ONLY = "seed-only"
     """Seeds alone, for as long as the loop's models."""
     M1 = "m1"
-    """Seeds, and the candidates that M0 rates best."""
+    """Seeds and the candidates that M0 rates best."""
     UNCURATED = "uncurated"
-    """Seeds, and as many candidates at random that pass the curator's other rules."""
+    """Seeds and as many random candidates that pass the curator's other rules."""
     CURATED_ONLY = "curated-only"
-    """What M1 has beside the seeds, without the seeds."""
+    """M1's training set without the seeds."""
     M2 = "m2"
-    """Seeds, and the candidates of M0 that M1 rates best."""
+    """Seeds and the candidates of M0 that M1 rates best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Where the data lies, and where results go."""
+    """Paths of the data and of the results."""
 
     data: Path
     documentation: Path
@@ -54,7 +55,7 @@ class Inputs:
 
 
 def identity(inputs: Inputs, settings: LoopSettings) -> dict[str, Any]:
-    """All that decides the results."""
+    """Return everything that determines the results."""
     return {
         "settings": asdict(settings),
         "data": sha256_of(inputs.data),
@@ -63,7 +64,7 @@ def identity(inputs: Inputs, settings: LoopSettings) -> dict[str, Any]:
 
 
 def run(inputs: Inputs, settings: LoopSettings, steps: Steps) -> None:
-    """Every step that has no result yet."""
+    """Run every step that has no result yet."""
     divided = split(inputs.data, inputs.documentation, settings)
     experiment = _Experiment(inputs.work, settings, divided, steps)
     steps.do("data", lambda: {"counts": divided.counts})
@@ -81,8 +82,9 @@ class _Experiment:
     steps: Steps
 
     def chosen_rate(self) -> float:
-        """The learning rate with which the seed-only model is best on validation pairs, with the
-        first training seed.
+        """Return the learning rate with which M0 is best on validation pairs.
+
+        It is chosen with the first training seed.
         """
         seed = self.settings.training_seeds[0]
         for rate in self.settings.rates:
@@ -102,7 +104,7 @@ class _Experiment:
         return float(self.steps.do("rate", choose)["rate"])
 
     def one_seed(self, seed: int, rate: float) -> None:
-        """The loop and its controls under one training seed."""
+        """Run the loop and its controls with one training seed."""
         self.train(Arm.M0, seed, rate, ())
         self.measure(Arm.M0, seed, rate)
         candidates = self.written(seed, rate)
@@ -134,8 +136,9 @@ class _Experiment:
         return self.work / "runs" / f"{arm}-{seed}-{rate:g}"
 
     def train(self, arm: Arm, seed: int, rate: float, examples: Sequence[Example]) -> bool:
-        """Whether there is a model now: not where the loop's examples are all there is, and there
-        are none.
+        """Train a model; return whether there is one.
+
+        There is none if the arm has no seeds and nothing was curated.
         """
         human = () if arm is Arm.CURATED_ONLY else self.split.seeds
         if not human and not examples:
@@ -165,7 +168,7 @@ class _Experiment:
         self.steps.do(f"{arm}-{seed}.measure", body)
 
     def written(self, seed: int, rate: float) -> list[Candidate]:
-        """What M0 writes for all that is unlabelled."""
+        """Return M0's candidates for all unlabelled texts."""
 
         def body() -> dict[str, Any]:
             release = release_of(self.run_of(Arm.M0, seed, rate), "base")
@@ -195,8 +198,9 @@ class _Experiment:
         ]
 
     def curated(self, arm: Arm, seed: int, scored: Sequence[Scored]) -> list[Example]:
-        """What ``arm`` gets beside the seeds: the best share by rating, of which the curator's
-        other rules refuse some.
+        """Return the curated examples of ``arm``.
+
+        These are the best share by rating, less what the curator's other rules refuse.
         """
         threshold = best_share(
             sorted((one.rating.score for one in scored), reverse=True), self.settings.curated_share
@@ -204,7 +208,7 @@ class _Experiment:
         return self._kept(f"{arm}-{seed}.set", scored, threshold)
 
     def uncurated(self, seed: int, scored: Sequence[Scored], count: int) -> list[Example]:
-        """Candidates at random, in the number of the curated ones, whatever their rating."""
+        """Return ``count`` random candidates of any rating that pass the curator's other rules."""
         return self._kept(
             f"uncurated-{seed}.set",
             random.Random(seed).sample(scored, len(scored)),
@@ -236,15 +240,16 @@ class _Experiment:
         second: Sequence[Scored],
         sets: dict[Arm, list[Example]],
     ) -> None:
-        """Every unlabelled response beside its true instruction: what was written, how it was
-        rated, who was trained on it.
+        """Compare the candidates with the true instructions of the unlabelled responses.
+
+        The result also has their ratings, and the sets to which they belong.
         """
 
         def body() -> dict[str, Any]:
             answered = self.split.answered
             release = release_of(self.run_of(Arm.M0, seed, rate), "base")
-            self.steps.note("finding instructions")
-            found = recover(
+            self.steps.note("ranking instructions")
+            found = ranked_first(
                 release,
                 [Pair(truth, segment.text) for segment, truth in answered],
                 self.settings.choices,
@@ -295,15 +300,17 @@ class _Experiment:
 
 
 def best_share(scores: Sequence[float], share: float) -> float:
-    """The threshold that this share of scores, highest first, reaches; all where the share is 1. 5
-    where there are none.
+    """Return the threshold that this share of ``scores`` reaches; 5 if there are none.
+
+    ``scores`` are sorted, highest first.
     """
     return scores[max(1, round(share * len(scores))) - 1] if scores else 5.0
 
 
 def nearest(texts: Sequence[str], truths: Sequence[str], choices: int) -> list[float]:
-    """1 where a text is nearer (ROUGE-L) to its own truth than to those of ``choices`` - 1
-    following rows, else 0; ties lose.
+    """Return 1 for each text that is nearest to its own truth (ROUGE-L), else 0.
+
+    It is compared with the truths of the ``choices`` - 1 following rows. A tie is 0.
     """
     said, true = [words(text) for text in texts], [words(truth) for truth in truths]
     count = len(true)

@@ -1,6 +1,4 @@
-"""One model on pairs that it was never trained on, pair by pair, so that models can be compared by
-pairs.
-"""
+"""Measures a model pair by pair, on held-out pairs and on unlabelled responses."""
 
 import asyncio
 import random
@@ -30,13 +28,13 @@ from schemas.records import Segment
 
 
 def nll(model: PreTrainedModel, sequences: Sequence[TrainingSequence]) -> dict[str, list[float]]:
-    """Nats and tokens of the target of each sequence."""
+    """Return nats and tokens of the target of each sequence."""
     nats, tokens = zip(*losses(model, sequences), strict=True)
     return {"nats": list(nats), "tokens": list(tokens)}
 
 
 def validate(checkpoint: Path, pairs: Sequence[Pair]) -> float:
-    """Mean of the two NLLs, nats a token, by which the learning rate is chosen."""
+    """Return the mean of the two NLLs, nats a token, by which the learning rate is chosen."""
     model, maker = load(checkpoint).eval(), SequenceMaker(Prompter.load(checkpoint))
     both = [
         nll(model, [maker.backward(pair) for pair in pairs]),
@@ -48,12 +46,13 @@ def validate(checkpoint: Path, pairs: Sequence[Pair]) -> float:
 def measure(
     checkpoint: Path, release: Path, split: Split, settings: LoopSettings, note: Note
 ) -> dict[str, Any]:
-    """Figures of a model by pair.
+    """Measure a model pair by pair.
 
-    ``instruction``, ``response`` (under the tag of human data, as the product measures) and
-    ``response_both_tags`` (as the model is asked): nats and tokens. ``rating_true``,
-    ``rating_random``, ``rating_hard``: expected ratings. ``rouge`` and ``first`` on held-out pairs,
-    ``rouge_unlabelled`` and ``first_unlabelled`` on responses that a loop's model has seen.
+    ``instruction``, ``response`` (with the tag of human data, as the trainer measures) and
+    ``response_both_tags`` (as at inference) are nats and tokens. ``rating_true``,
+    ``rating_random``, ``rating_hard`` are expected ratings of true pairs, random and lexical
+    negatives. ``rouge`` and ``first`` are on held-out pairs, ``rouge_unlabelled`` and
+    ``first_unlabelled`` on responses on which the loop's models were trained.
     """
     pairs = split.held_out
     model, prompter = load(checkpoint).eval(), Prompter.load(checkpoint)
@@ -66,21 +65,21 @@ def measure(
     }
     note("ratings")
     grader = Grader(pairs, random.Random(0))
-    rivals = {
+    requests = {
         "rating_true": [pair.instruction for pair in pairs],
         "rating_random": [pair.instruction for pair in (*pairs[1:], pairs[0])],
         "rating_hard": [grader.lexical_negative(pair) for pair in pairs],
     }
-    for name, instructions in rivals.items():
+    for name, instructions in requests.items():
         rated = [
             Pair(asked, pair.response) for asked, pair in zip(instructions, pairs, strict=True)
         ]
         found[name] = expected_ratings(model, prompter, [maker.rating(pair, 5) for pair in rated])
     answered = split.answered[: settings.measured_unlabelled]
     unlabelled = [Pair(truth, segment.text) for segment, truth in answered]
-    note("finding instructions")
-    found["first"] = recover(release, pairs, settings.choices)
-    found["first_unlabelled"] = recover(release, unlabelled, settings.choices)
+    note("ranking instructions")
+    found["first"] = ranked_first(release, pairs, settings.choices)
+    found["first_unlabelled"] = ranked_first(release, unlabelled, settings.choices)
     held_out_segments, true = as_segments(pairs), [pair.instruction for pair in pairs]
     found["rouge"] = rouge_of_written(release, held_out_segments, true, settings, note)
     segments, truths = [segment for segment, _ in answered], [truth for _, truth in answered]
@@ -88,11 +87,11 @@ def measure(
     return found
 
 
-def recover(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
-    """1 for each pair whose instruction gains more from its response than those of its block of
-    ``choices``, else 0.
+def ranked_first(release: Path, pairs: Sequence[Pair], choices: int) -> list[float]:
+    """Return 1 for each pair whose instruction ranks first by gain from its response, else 0.
 
-    What is left of the last block is measured with the pairs before it.
+    It is ranked among the instructions of its block of ``choices`` pairs. An incomplete last block
+    is filled with the pairs before it.
     """
     reader, prompter = GraphScorer(release, chosen_precision(release)), Prompter.load(release)
     first: list[float] = []
@@ -115,8 +114,9 @@ def rouge_of_written(
     settings: LoopSettings,
     note: Note,
 ) -> list[float]:
-    """ROUGE-L of what the model writes for each segment with what a person wrote; 0 where it writes
-    nothing of use.
+    """Return ROUGE-L of the written and the human instruction for each segment.
+
+    It is 0 if the backward agent refuses what the model writes.
     """
     written, _ = asyncio.run(write(release, segments, settings.sampling(), note))
     by_segment = {candidate.provenance.segment_id: candidate.instruction for candidate in written}

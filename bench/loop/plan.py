@@ -1,4 +1,4 @@
-"""How long each kind of step should take, and how long it took."""
+"""Expected and used time of each kind of step."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ _BASE_TOKENS_A_SECOND = 5_000
 _TUNING_TOKENS_A_SECOND = 4_000
 _EXPORT_SECONDS = 10
 _LIKELIHOOD_SECONDS_A_PAIR = 0.1
-"""Of six sequences for each held-out pair, in fp32."""
-_FINDING_SECONDS_A_PAIR = 0.02
+"""For six sequences of each held-out pair, in fp32."""
+_RANKING_SECONDS_A_PAIR = 0.02
 _WRITTEN_A_SECOND = 45
 _RATED_A_SECOND = 70
 
 
 def expected(settings: LoopSettings) -> dict[str, float]:
-    """Seconds of each kind of step, all of them together, on 2 idle cores with AVX512-BF16."""
+    """Return the seconds of all steps of each kind, on 2 idle cores with AVX512-BF16."""
     seeds = len(settings.training_seeds)
     unlabelled = settings.unlabelled + settings.passages
     trainings = settings.seed_only_tokens * (
@@ -26,7 +26,7 @@ def expected(settings: LoopSettings) -> dict[str, float]:
     one = (
         _EXPORT_SECONDS
         + settings.held_out * _LIKELIHOOD_SECONDS_A_PAIR
-        + measured * (_FINDING_SECONDS_A_PAIR + 1 / _WRITTEN_A_SECOND)
+        + measured * (_RANKING_SECONDS_A_PAIR + 1 / _WRITTEN_A_SECOND)
     )
     return {
         "data": 0.0,
@@ -37,17 +37,17 @@ def expected(settings: LoopSettings) -> dict[str, float]:
         "candidates": seeds * unlabelled / _WRITTEN_A_SECOND,
         "ratings": 2 * seeds * unlabelled / _RATED_A_SECOND,
         "set": 0.0,
-        "quality": seeds * settings.unlabelled * _FINDING_SECONDS_A_PAIR,
+        "quality": seeds * settings.unlabelled * _RANKING_SECONDS_A_PAIR,
     }
 
 
 def kind(step: str) -> str:
-    """Of a step, by its name."""
+    """Return the kind of a step from its name."""
     return "quality" if step.startswith("quality") else step.rpartition(".")[2]
 
 
 def used(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds of each kind of step, from those of each step."""
+    """Sum the seconds of the steps of each kind."""
     totals: dict[str, float] = {}
     for step, took in seconds.items():
         totals[kind(step)] = totals.get(kind(step), 0.0) + took
@@ -55,7 +55,7 @@ def used(seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def table(settings: LoopSettings, seconds: Mapping[str, float]) -> list[str]:
-    """Minutes expected and used, as lines of Markdown."""
+    """Return minutes expected and used, as lines of Markdown."""
     planned, taken = expected(settings), used(seconds)
     lines = ["| step | minutes expected | minutes used |", "|---|---|---|"]
     for name, expected_seconds in planned.items():

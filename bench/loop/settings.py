@@ -1,5 +1,6 @@
-"""Every choice of the experiment, made beforehand: nothing is tuned on the pairs that are measured
-on.
+"""The settings of the experiment, chosen beforehand.
+
+Nothing is tuned on the held-out pairs.
 """
 
 import hashlib
@@ -14,27 +15,30 @@ from streams.settings import GenerationSettings
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """What is read, trained and measured, and how much of it."""
+    """Amounts of data, training and measurement.
 
-    # Data. A row of Dolly takes part where it has no context and both of its sides say enough.
+    The field names are part of the identity of an experiment (``digest``).
+    """
+
+    # Data. Rows of Dolly are used if they have no context and are long enough.
     seeds: int = 400
     """Human pairs that are trained on."""
     unlabelled: int = 1200
-    """Responses of other rows, without their instructions; those are kept aside for measuring."""
+    """Responses of other rows without their instructions, which are used for measuring only."""
     passages: int = 400
     """Passages of technical documentation among the unlabelled."""
     held_out: int = 300
-    """Pairs that are measured on, all of the last ``last_rows`` rows."""
+    """Pairs that are measured on, all from the last ``last_rows`` rows."""
     last_rows: int = 1000
-    """Rows at the end of the data that nothing is trained on, as in the house model's recipe."""
+    """Rows at the end of the data that are never trained on, as in the house model's recipe."""
     validation: int = 200
     """Pairs on which the learning rate is chosen; neither trained nor measured on."""
     response_characters: tuple[int, int] = (80, 2500)
     passage_characters: tuple[int, int] = (600, 2000)
     instruction_words: int = 4
-    """Fewest words of an instruction: the curator refuses shorter ones."""
+    """Lowest number of words of an instruction: the curator refuses shorter ones."""
 
-    # The base: the house model's shape, trained on text alone.
+    # The base: the house model's architecture, trained on text alone.
     vocabulary: int = 4096
     layers: int = 5
     width: int = 320
@@ -42,29 +46,33 @@ class LoopSettings:
     heads: int = 5
     base_tokens: int = 9_000_000
     base_cooling: float = 0.4
-    """Share of the training, at its end, over which the rates fall to zero."""
+    """Share of the training, at its end, over which the learning rates fall to zero."""
     base_documentation: float = 0.5
-    """Share of its texts that are passages of documentation; the others are Dolly's contexts and
-    responses.
+    """Share of its texts that are passages of documentation.
+
+    The others are contexts and responses of Dolly.
     """
     base_texts: int | None = None
-    """Of each kind, the first so many that may be read; None for all."""
+    """Number of texts of each kind, the first ones; None for all."""
     base_seed: int = 11
     checkpoint_minutes: float = 2.0
 
-    # Fine-tuning: the product's settings, but for what stands here.
+    # Fine-tuning: the trainer's settings, except these.
     training_seeds: tuple[int, ...] = (0, 1, 2)
-    """Of the order, the grades, and the random subset. Everything from the first model on is done
-    once for each.
+    """Seeds of the order, the grades and the random subset.
+
+    Everything from M0 on is done once for each.
     """
     rates: tuple[float, ...] = (3e-4, 1e-3, 2e-3)
-    """Learning rates, of which the best for M0 is taken for all: by the mean of both NLLs on
-    validation pairs.
+    """Learning rates, of which the best one for M0 is used for all models.
+
+    It is chosen by the mean of both NLLs on validation pairs.
     """
     seed_only_tokens: int = 300_000
     tokens: int = 450_000
-    """Of every other model: the seed-only control sees its pairs more often, so that it is trained
-    for as long.
+    """Tokens of every other model.
+
+    The seed-only control sees its pairs more often, so that it is trained for as long.
     """
     longest: int = 640
     """Tokens of the longest sequence."""
@@ -72,25 +80,26 @@ class LoopSettings:
     # Writing, rating, curating.
     temperature: float = GenerationSettings().temperature
     curated_share: float = 0.25
-    """Share of the candidates that the threshold lets pass, before the curator's other rules. By
-    share and not at a fixed rating: the absolute scale of a small model is its own, and sets of one
-    size can be compared.
+    """Share of the candidates that reach the threshold, before the curator's other rules.
+
+    A share is used instead of a fixed rating, because the ratings of a small model are not on an
+    absolute scale, and sets of equal size can be compared.
     """
     thresholds: tuple[float, ...] = (3.0, 3.5, 4.0, 4.5)
     shares: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
-    """For the table of quality against threshold."""
+    """Thresholds and shares of the table of quality."""
 
     # Measuring.
     measured_unlabelled: int = 300
     """Unlabelled responses for which every model writes an instruction again."""
     choices: int = 10
-    """Instructions among which the true one is to be found."""
+    """Number of instructions among which the true one is ranked."""
     resamples: int = 2000
     samples: int = 12
-    """Candidates that are shown in the report, the first by hash."""
+    """Number of candidates that the report shows, the first by hash."""
 
     def recipe(self) -> Recipe:
-        """The base in the words of the house model's recipe."""
+        """Return the recipe of the base, as one of the house model."""
         return Recipe(
             vocabulary=self.vocabulary,
             layers=self.layers,
@@ -109,9 +118,7 @@ class LoopSettings:
         )
 
     def training(self, tokens: int, seed: int, rate: float) -> TrainingSettings:
-        """One fine-tuning, ended by its tokens: the passes over the examples are as many as it
-        takes.
-        """
+        """Return the settings of one fine-tuning, which ends after ``tokens``."""
         return TrainingSettings(
             rate=rate,
             epochs=100,
@@ -123,7 +130,7 @@ class LoopSettings:
         )
 
     def sampling(self) -> Sampling:
-        """How instructions are written: as the stream does."""
+        """Return the sampling of the stream, at this temperature."""
         product = GenerationSettings()
         return Sampling(
             temperature=self.temperature,
@@ -134,7 +141,7 @@ class LoopSettings:
         )
 
     def digest(self) -> str:
-        """Equal for equal settings."""
+        """Return a hash of the settings."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
@@ -160,4 +167,4 @@ TINY = LoopSettings(
     resamples=200,
     samples=4,
 )
-"""The same in about a minute, to see that everything works. Its figures mean nothing."""
+"""Takes about a minute, as a test of the whole run. Its metrics mean nothing."""

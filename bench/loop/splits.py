@@ -1,5 +1,6 @@
-"""Who reads what: seeds, unlabelled responses, pairs for measuring, texts of the base. Disjoint, by
-position and by hash.
+"""Divides the data into disjoint parts by position and hash.
+
+The parts are seeds, unlabelled responses, held-out and validation pairs, and texts of the base.
 """
 
 import json
@@ -19,32 +20,34 @@ from schemas.ids import document_id, hash_fraction, seed_id, segment_id
 from schemas.records import Example, Segment
 
 DOLLY = "dolly"
-"""Source of a segment that is a response of the instruction data; documentation has the name of its
-file.
+"""Source of a segment that is a response of the instruction data.
+
+The source of documentation is its file name.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The data of the experiment. Of no two of its rows are the instructions near to each other, or
-    the responses the same.
+    """The data of the experiment.
+
+    No two rows have instructions near to each other, or the same response.
     """
 
     seeds: tuple[Example, ...]
     held_out: tuple[Pair, ...]
     validation: tuple[Pair, ...]
     unlabelled: tuple[Segment, ...]
-    """Responses and passages in the order of their ids, as they arrive."""
+    """Responses and passages in the order of their ids."""
     truths: dict[str, str]
-    """Segment id → the instruction that a person wrote. Only for measuring; passages have none."""
+    """Human instruction by segment id, for measuring only. Passages have none."""
     dolly_texts: tuple[str, ...]
     passage_texts: tuple[str, ...]
-    """What the base reads. No text holds an instruction of a pair above."""
+    """Texts on which the base is trained. None contains an instruction of the pairs above."""
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def answered(self) -> list[tuple[Segment, str]]:
-        """Unlabelled responses with their true instructions, in order."""
+        """Unlabelled responses with their true instructions, in the order of ``unlabelled``."""
         return [
             (segment, self.truths[segment.id])
             for segment in self.unlabelled
@@ -53,8 +56,9 @@ class Split:
 
 
 def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
-    """Divide a Dolly-format file and the lines of ``backstream segment``. Raises SourceError where
-    there is too little.
+    """Divide a Dolly-format file and the output of ``backstream segment``.
+
+    Raises SourceError if there is too little data.
     """
     rows = read_pairs(data)
     counts: Counter[str] = Counter({"rows": len(rows)})
@@ -78,7 +82,7 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
     if len(chosen) < settings.passages:
         raise SourceError(
             f"{documentation} has {len(chosen)} passages of a fitting length: "
-            f"{settings.passages} are needed"
+            f"{settings.passages} are needed; add documentation"
         )
     answers = {_segment(pair).id: pair for pair in responses}
     unlabelled = sorted([*map(_segment, responses), *chosen], key=lambda segment: segment.id)
@@ -112,11 +116,10 @@ def split(data: Path, documentation: Path, settings: LoopSettings) -> Split:
 
 
 def texts_that_quote(texts: Sequence[str], instructions: Iterable[str], start: int = 4) -> set[int]:
-    """Which of the texts hold one of the instructions word for word, upper case and punctuation
-    aside.
+    """Return the indices of the texts that contain one of the instructions.
 
-    Instructions of fewer than ``start`` words are passed over: such a run of words occurs by
-    chance.
+    Case and punctuation are ignored. Instructions of fewer than ``start`` words are skipped,
+    because so few words occur by chance.
     """
     by_start: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
     for instruction in instructions:
@@ -136,9 +139,7 @@ def texts_that_quote(texts: Sequence[str], instructions: Iterable[str], start: i
 
 
 class _Chooser:
-    """Takes rows one group after the other, and leaves out what is near to a row that was taken
-    before.
-    """
+    """Chooses rows for one part after the other, without rows near to chosen ones."""
 
     def __init__(self, settings: LoopSettings, counts: Counter[str]) -> None:
         self._settings = settings
@@ -147,7 +148,7 @@ class _Chooser:
         self._responses: set[str] = set()
 
     def some(self, rows: Iterable[Pair], count: int, name: str) -> list[Pair]:
-        """The first ``count`` rows that fit. Raises SourceError where there are fewer."""
+        """Return the first ``count`` rows that fit. Raises SourceError if there are fewer."""
         taken: list[Pair] = []
         rows = iter(rows)
         while len(taken) < count and (row := next(rows, None)) is not None:
@@ -165,7 +166,7 @@ class _Chooser:
                 )
         if len(taken) < count:
             raise SourceError(
-                f"the data has only {len(taken)} rows for the {count} {name}: take more rows"
+                f"the data has only {len(taken)} rows for the {count} {name}: add rows"
             )
         self._counts[name] = len(taken)
         return taken
@@ -181,7 +182,7 @@ class _Chooser:
 
 
 def _apart(rows: Sequence[Pair], last: int) -> tuple[list[Pair], list[Pair]]:
-    """The earlier and the last rows, each in the order of their hashes."""
+    """Return the earlier and the last rows, each in the order of their hashes."""
     by_hash = (sorted(part, key=_share) for part in (rows[:-last], rows[-last:]))
     return next(by_hash), next(by_hash)
 
@@ -209,7 +210,7 @@ def _passages(file: Path) -> list[Segment]:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceError(
-                f"{file}:{number} is no line of `backstream segment`: {error!r}"
+                f"{file}:{number} is not a line of `backstream segment`: {error!r}"
             ) from error
     return segments
 
@@ -220,12 +221,12 @@ def _segment(pair: Pair) -> Segment:
 
 
 def as_segments(pairs: Iterable[Pair]) -> list[Segment]:
-    """The responses of pairs, as if they had come in without their instructions."""
+    """Return the responses of pairs as segments, without their instructions."""
     return [_segment(pair) for pair in pairs]
 
 
 def _text(row: Pair) -> str:
-    """A row without its instruction: what was given, if anything, and what was said about it."""
+    """Return context and response of a row, without its instruction."""
     return "\n\n".join(part for part in (row.context, row.response) if part)
 
 

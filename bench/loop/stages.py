@@ -1,4 +1,4 @@
-"""Writing, rating and curating through the product's engine and agents."""
+"""Writes, rates and curates with the engine and the agents of the stream."""
 
 import asyncio
 from collections import Counter
@@ -22,13 +22,13 @@ A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
 Refused = Counter[str]
-"""Reason → how often."""
+"""Number of refusals by reason."""
 
 
 async def write(
     release: Path, segments: Sequence[Segment], sampling: Sampling, note: Note
 ) -> tuple[list[Candidate], Refused]:
-    """A candidate for each segment, in order, but for those that the backward agent refuses."""
+    """Write a candidate for each segment, in order, except those that the agent refuses."""
     async with _served(release) as model:
         agent = Backward(model, sampling)
         return _parted(await _each(segments, agent.handle, "written", note), Candidate)
@@ -37,14 +37,14 @@ async def write(
 async def rate(
     release: Path, candidates: Sequence[Candidate], note: Note
 ) -> tuple[list[Scored], Refused]:
-    """Every candidate rated, in order, but for those that cannot be."""
+    """Rate every candidate, in order, except those that cannot be rated."""
     async with _served(release) as model:
         agent = Scorer(model)
 
         async def one(candidate: Candidate) -> list[Scored | Rejection]:
             try:
                 return await agent.handle(candidate)
-            except ModelError:  # the stream makes a dead letter of it
+            except ModelError:  # in the stream this is a dead letter
                 return [candidate.refuse(Scorer.stage, "unrated")]
 
         return _parted(await _each(candidates, one, "rated", note), Scored)
@@ -53,8 +53,9 @@ async def rate(
 async def curate(
     scored: Iterable[Scored], seeds: Iterable[Example], threshold: float
 ) -> tuple[list[Example], Refused]:
-    """What a curator that knows the seeds keeps of rated candidates, in their order, and why it
-    refuses the others.
+    """Curate rated candidates, in their order, with the seeds in the novelty index.
+
+    Returns the examples, and the reasons of the refusals.
     """
     curator = Curator(CuratorSettings(threshold=threshold))
     for seed in seeds:
@@ -74,7 +75,7 @@ async def _served(release: Path) -> AsyncIterator[ModelHandle]:
 async def _each(
     items: Sequence[A], handle: Callable[[A], Awaitable[B]], done: str, note: Note
 ) -> list[B]:
-    """As many at once as a stage of the stream has."""
+    """Handle as many items at once as a stage of the stream."""
     places = asyncio.Semaphore(GenerationSettings().in_flight)
     count = 0
 
@@ -90,12 +91,12 @@ async def _each(
 
 
 def _parted(outcomes: Iterable[Sequence[object]], wanted: type[T]) -> tuple[list[T], Refused]:
-    """The records of the wanted type, and the reasons of the rejections."""
+    """Divide outcomes into the records of the wanted type and the reasons of rejections."""
     flat: list[object] = [each for outcome in outcomes for each in outcome]
     refused = Counter(each.reason for each in flat if isinstance(each, Rejection))
     return [each for each in flat if isinstance(each, wanted)], refused
 
 
 def dump(records: Iterable[Record]) -> list[dict[str, object]]:
-    """Records for a result file."""
+    """Return records as they are written to a result file."""
     return [record.model_dump(mode="json") for record in records]

@@ -1,9 +1,9 @@
-"""Steps with results that outlive a kill: a step whose result file is there is not done again."""
+"""Runs steps once: a step with a result file is not run again after a kill."""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,43 +12,44 @@ from typing import Any, Self
 from schemas.errors import SettingsError
 
 Note = Callable[[str], None]
-"""Takes a word on how far a step is; it is shown with the next line of progress."""
+"""Sets the detail that the next line of progress shows."""
 
 _EVERY_SECONDS = 10.0
 
 
 class Steps:
-    """Owns the result files of one experiment, and the thread that tells how it goes. To be used as
-    a context manager.
+    """Owns the result files of an experiment, and the thread that prints its progress.
+
+    To be used as a context manager.
     """
 
     def __init__(self, work: Path, identity: Mapping[str, Any], out: Callable[[str], None]) -> None:
-        """``identity`` is all that decides the results: settings and sums of the data.
+        """``identity`` determines the results: settings and hashes of the data.
 
-        Raises SettingsError where ``work`` holds the results of another identity.
+        Raises SettingsError if ``work`` has the results of another identity.
         """
         self._results = work / "results"
         self._results.mkdir(parents=True, exist_ok=True)
         self._out = out
-        self._step, self._detail, self._since, self._told = (
+        self._step, self._detail, self._since, self._printed = (
             "",
             "",
             time.monotonic(),
             time.monotonic(),
         )
         self._ended = threading.Event()
-        self._teller = threading.Thread(target=self._tell, daemon=True)
+        self._printer = threading.Thread(target=self._print_progress, daemon=True)
         mine = json.loads(json.dumps(identity))
         known = self._results / "identity.json"
         if known.exists() and json.loads(known.read_text(encoding="utf-8")) != mine:
             raise SettingsError(
-                f"{work} holds results of other settings or data: name another --work or delete it"
+                f"{work} has results of other settings or data: choose another --work or delete it"
             )
         if not known.exists():
             _write(known, mine)
 
     def __enter__(self) -> Self:
-        self._teller.start()
+        self._printer.start()
         return self
 
     def __exit__(
@@ -58,11 +59,12 @@ class Steps:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._teller.join()
+        self._printer.join()
 
     def do(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The value of a step: read from its file, or made and written there with the seconds that
-        it took.
+        """Return the value of a step from its file, or run it and write the file.
+
+        The file also has the seconds that the step took.
         """
         file = self._results / f"{name}.json"
         if not file.exists():
@@ -75,12 +77,12 @@ class Steps:
         return json.loads(file.read_text(encoding="utf-8"))["value"]
 
     def note(self, detail: str) -> None:
-        """How far the step is."""
+        """Set the detail that the next line of progress shows."""
         self._detail = detail
 
-    def _tell(self) -> None:
+    def _print_progress(self) -> None:
         while not self._ended.wait(1.0):
-            if self._step and time.monotonic() - self._told > _EVERY_SECONDS:
+            if self._step and time.monotonic() - self._printed > _EVERY_SECONDS:
                 self._line(
                     f"{self._step}: {time.monotonic() - self._since:.0f} s, {self._detail}".rstrip(
                         ", "
@@ -88,23 +90,31 @@ class Steps:
                 )
 
     def _line(self, text: str) -> None:
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
         self._out(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The result files of an experiment, for reading."""
+    """Reads the result files of an experiment."""
 
     directory: Path
 
     def value(self, name: str) -> dict[str, Any] | None:
-        """What a step gave; None where it was not done."""
+        """Return the value of a step; None if it was not run."""
         file = self.directory / f"{name}.json"
         return json.loads(file.read_text(encoding="utf-8"))["value"] if file.exists() else None
 
+    def of_seeds(self, name: str, seeds: Sequence[int]) -> list[Any]:
+        """Return the values of a step for all training seeds; none if one is missing.
+
+        ``name`` has braces in the place of the seed.
+        """
+        found = [self.value(name.format(seed)) for seed in seeds]
+        return [] if any(each is None for each in found) else found
+
     def seconds(self) -> dict[str, float]:
-        """What each finished step took."""
+        """Return the seconds of each finished step."""
         files = sorted(
             file for file in self.directory.glob("*.json") if file.name != "identity.json"
         )

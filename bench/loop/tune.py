@@ -1,6 +1,4 @@
-"""One fine-tuning of the base, through the product's own sequences and trainer, and the release
-that comes of it.
-"""
+"""Fine-tunes the base with ``models.training``, and exports the result as a release."""
 
 import asyncio
 import shutil
@@ -30,10 +28,10 @@ def tune(
     work: Path,
     note: Note,
 ) -> dict[str, Any]:
-    """Train on human seeds and on the loop's examples; the checkpoint is ``work/checkpoint``. Goes
-    on where it was killed.
+    """Train on human seeds and on the loop's examples; the checkpoint is ``work/checkpoint``.
 
-    Gives what it trained on, the steps and the last loss. Raises TrainingError.
+    A killed run continues from its last checkpoint. Returns the numbers of examples, sequences,
+    tokens and steps, and the last loss. Raises TrainingError.
     """
     data = TrainingSet(seeds=tuple(seeds), held_out=(), augmented=tuple(augmented))
     prompter = Prompter.load(base)
@@ -45,10 +43,9 @@ def tune(
         note(f"step {step:,} of {steps:,}, loss {loss:.2f}")
 
     model = load(base)
-    # The trainer computes in fp32 on a CPU. Here as in the house model's own training: weights and
-    # optimiser in fp32, products in bf16, which is near twice as fast where the CPU has them.
-    # Autocast's cache of what it has cast lives as long as its block: with it, every step would
-    # compute with the weights of the first.
+    # The trainer computes in fp32 on a CPU. Here, as for the house model, weights and optimiser are
+    # fp32 and products bf16, which is nearly twice as fast if the CPU has bf16. Autocast caches the
+    # converted weights until its block ends: with the cache every step would use the first ones.
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         steps = fit(
             model, base, chosen, len(seeds) + len(augmented), settings, work / "steps", on_step
@@ -72,15 +69,16 @@ def tune(
 
 
 def load(checkpoint: Path) -> PreTrainedModel:
-    """A checkpoint in fp32."""
+    """Load a checkpoint in fp32."""
     return AutoModelForCausalLM.from_pretrained(
         checkpoint, dtype=torch.float32, local_files_only=True
     )
 
 
 def release_of(work: Path, base: str) -> Path:
-    """``work/release``: what the engine serves of ``work/checkpoint``; exported once. ``base``
-    names the base.
+    """Export ``work/checkpoint`` to ``work/release``, once; return the latter.
+
+    ``base`` is the id of the base in the manifest.
     """
     release, partial = work / "release", work / "release.new"
     if not is_release(release):

@@ -20,8 +20,8 @@ import pytest
 
 from bench.loop import stages
 from bench.loop.base import pretrain
+from bench.loop.bootstrap import Auc, Ratio, Resamples, SeedEstimate
 from bench.loop.experiment import Arm, best_share, nearest
-from bench.loop.intervals import Auc, Draws, Figure, Ratio
 from bench.loop.measure import measure, validate
 from bench.loop.plan import expected, kind
 from bench.loop.report import Header, write_report
@@ -309,8 +309,8 @@ def test_a_paired_difference_is_surer_than_the_figures(tmp_path: Path) -> None:
     hard = generator.normal(size=100)  # how hard a pair is, for every model
     ours = [Ratio.mean([*(hard - 0.1 + 0.01 * generator.normal(size=100))]) for _ in range(3)]
     theirs = [Ratio.mean([*hard])] * 3
-    draws = Draws.make(100, 3, 500)
-    figure, difference = draws.figure(ours), draws.difference(ours, theirs)
+    resamples = Resamples.make(100, 3, 500)
+    figure, difference = resamples.estimate(ours), resamples.difference(ours, theirs)
     assert figure.low < figure.value < figure.high
     assert difference.value == pytest.approx(-0.1, abs=0.005)
     assert difference.high - difference.low < 0.1 * (figure.high - figure.low)
@@ -320,16 +320,19 @@ def test_a_paired_difference_is_surer_than_the_figures(tmp_path: Path) -> None:
 
 def test_the_same_model_is_not_told_apart_from_itself() -> None:
     model = [Auc(np.array([3.0, 4.0, 5.0]), np.array([1.0, 4.0, 2.0]))] * 2
-    assert Draws.make(3, 2, 100).difference(model, model) == Figure(0.0, 0.0, 0.0, (0.0, 0.0))
+    assert Resamples.make(3, 2, 100).difference(model, model) == SeedEstimate(
+        0.0, 0.0, 0.0, (0.0, 0.0)
+    )
     assert (
-        Draws.make(3, 2, 100).difference(model, model).verdict(lower_is_better=True)
-        == "not told apart"
+        Resamples.make(3, 2, 100).difference(model, model).verdict(lower_is_better=True)
+        == "inconclusive"
     )
 
 
 def test_training_seeds_must_agree() -> None:
     assert (
-        Figure(0.2, 0.1, 0.3, (0.3, 0.3, -0.1)).verdict(lower_is_better=False) == "not told apart"
+        SeedEstimate(0.2, 0.1, 0.3, (0.3, 0.3, -0.1)).verdict(lower_is_better=False)
+        == "inconclusive"
     )
 
 
