@@ -1,6 +1,4 @@
-"""The stream with a real model on real documents, beside what its engine does alone with the same
-prompts.
-"""
+"""Measures the stream with a model on documents, and its engine alone with the same prompts."""
 
 import asyncio
 import contextlib
@@ -25,14 +23,15 @@ from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 
 _PACKAGES = ("networkx", "numpy")
-"""Installed with any of our environments, and well documented: the standard library alone is over
-in 20 seconds.
+"""Packages whose docstrings are read, because the standard library takes only 20 seconds.
+
+They are installed with every environment of the project.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass over the documents: how much came of them, and how long that took."""
+    """Counts and seconds of one pass over the documents."""
 
     documents: int
     passages: int
@@ -42,8 +41,9 @@ class Pass:
 
 
 def documents(count: int | None = None) -> list[Document]:
-    """What the demo reads, the rest of the standard library and some packages, or so many of it
-    taken evenly.
+    """Return the documents of the demo, of the standard library and of some packages.
+
+    With ``count``, return that many of them, taken evenly.
     """
     standard = library_documents(sorted(sys.stdlib_module_names))
     read = itertools.chain(demo_documents(), standard, library_documents(_PACKAGES, "purelib"))
@@ -53,8 +53,9 @@ def documents(count: int | None = None) -> list[Document]:
 
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
-    """Documents on their topic through a worker with the model, from the first taken in to the last
-    curated.
+    """Measure a worker with the model, from the first document read to the last pair curated.
+
+    ``fed`` documents are on their topic.
     """
     measures = Metrics()
     tally = Tally(measures)
@@ -72,11 +73,10 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
-    """The model without Kafka: each instruction is rated as soon as it is written, as many passages
-    at once as in a stage.
+    """Measure the model without Kafka, with as many passages at once as in a stage.
 
-    Cutting the documents is not in the time. The agents lay out the prompts, so that they are the
-    stream's own.
+    Each instruction is rated as soon as it is written. The time does not include cutting the
+    documents. The agents lay out the prompts, so they are the same as in the stream.
     """
     with contextlib.closing(await RoleModels.load(settings, directory)) as models:
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}

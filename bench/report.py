@@ -1,4 +1,4 @@
-"""What was measured, as one readable table and as JSON."""
+"""Reports measurements as a table and as JSON."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure: a value for each round, and what the median should be at most or at least."""
+    """A measured quantity: a value for each round, and the target of the median."""
 
     section: str
-    """Heading under which it is shown, unit included."""
+    """Heading of the table, with the unit."""
     label: str
     values: Sequence[float]
     at_most: float | None = None
     at_least: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row with its median, for a program."""
+        """Return the row with its median, for a program."""
         row = {
             "section": self.section,
             "label": self.label,
@@ -33,28 +33,26 @@ class Row:
 
     @property
     def median(self) -> float:
-        """The middle value."""
+        """Median of the rounds."""
         return median(self.values)
 
     @property
     def target(self) -> str:
-        """What is wanted, in words; empty where nothing is."""
+        """The target in words; empty if there is none."""
         if self.at_most is not None:
             return f"at most {_number(self.at_most)}"
         return f"at least {_number(self.at_least)}" if self.at_least is not None else ""
 
     @property
     def met(self) -> bool:
-        """Whether the median is as wanted."""
+        """Whether the median meets the target."""
         return (self.at_most is None or self.median <= self.at_most) and (
             self.at_least is None or self.median >= self.at_least
         )
 
 
 def machine() -> dict[str, Any]:
-    """Where the figures are from: cores that this process may use, interpreter, and load before
-    anything was started.
-    """
+    """Return usable cores, Python version, and the load average before the start."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cores": cores,
@@ -64,21 +62,21 @@ def machine() -> dict[str, Any]:
 
 
 def describe_machine(found: dict[str, Any]) -> str:
-    """The header line."""
+    """Return the header line."""
     loads = " ".join(f"{load:.2f}" for load in found["load_average"])
     line = (
         f"{found['cores']} cores, Python {found['python']}, load average before the start {loads}"
     )
     busy = found["load_average"][0] > 0.25 * found["cores"]
     return (
-        f"{line}\nOther work was running: the figures are worse than on an idle machine."
+        f"{line}\nThe machine had other load: the results are worse than on an idle machine."
         if busy
         else line
     )
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows under their sections' headings: median, least and most, target."""
+    """Return the rows under the headings of their sections: median, range, target."""
     lines: list[str] = []
     section = ""
     for row in rows:
@@ -96,7 +94,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def publish(found: dict[str, Any], rounds: int, rows: Sequence[Row], output: Path | None) -> None:
-    """Print the table, then everything as one line of JSON, which is written to ``output`` too."""
+    """Print the table, then everything as a line of JSON, which is also written to ``output``."""
     print(f"{describe_machine(found)}\nRounds: {rounds}.\n{table(rows)}\n")
     result = json.dumps({**found, "rounds": rounds, "rows": [row.as_json() for row in rows]})
     print(result)
