@@ -1,4 +1,4 @@
-"""The house model's recipe: what it reads, and that its stream of sequences can be repeated."""
+"""Training data of the house model: pairs, passages, grades, and repeatable sequences."""
 
 import itertools
 import json
@@ -67,7 +67,7 @@ def test_passages_are_split_by_document_and_only_once(tmp_path: Path) -> None:
     assert set(read.held_out) == set(again.held_out)
 
 
-def test_a_heading_that_stands_everywhere_names_nothing(tmp_path: Path) -> None:
+def test_common_heading_is_dropped(tmp_path: Path) -> None:
     rows = [{**row, "headings": ["Examples"]} for row in _passages(30)] + [
         {**row, "headings": []} for row in _passages(3)
     ]
@@ -75,7 +75,7 @@ def test_a_heading_that_stands_everywhere_names_nothing(tmp_path: Path) -> None:
     assert {pair.instruction for pair in read.training} == {""}
 
 
-def test_the_stream_repeats_keeps_within_the_longest_and_differs_by_phase(
+def test_sequences_are_repeatable_bounded_and_differ_by_phase(
     prompter: Prompter,
 ) -> None:
     every = Phase(tokens=1, passages=0.25, forward=0.25, rated=0.25, decay=1.0)
@@ -108,11 +108,11 @@ def test_worse_grades_are_damaged_pairs(grade: int) -> None:
     assert any(grader.draw(pair, grade).pair != pair for pair in _PAIRS)
 
 
-def test_the_best_grade_is_the_pair_itself() -> None:
+def test_grade_5_is_the_pair_itself() -> None:
     assert Grader(_PAIRS, random.Random(0)).draw(_PAIRS[0], 5).pair == _PAIRS[0]
 
 
-def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_words() -> None:
+def test_negatives_are_lexical_random_and_borrowed_words() -> None:
     subjects = [
         f"{first}{second}ing"
         for first in "bdfgklmnprst"
@@ -122,15 +122,16 @@ def test_rivals_are_a_neighbour_a_stranger_and_one_that_borrows_the_responses_wo
         [Pair(f"Which is the {subject}?", "x") for subject in subjects], random.Random(0)
     )
     pair = Pair("Which is the river?", "Granite comes from Norway", "given")
-    neighbour, stranger, borrower = grader.negatives(grader.draw(pair, 5), 3)
-    assert [rival.grade for rival in (neighbour, stranger, borrower)] == [2, 1, 2]
+    lexical, random_negative, borrowed_words = grader.negatives(grader.draw(pair, 5), 3)
+    assert [negative.grade for negative in (lexical, random_negative, borrowed_words)] == [2, 1, 2]
     assert {
-        (rival.pair.response, rival.pair.context) for rival in (neighbour, stranger, borrower)
+        (negative.pair.response, negative.pair.context)
+        for negative in (lexical, random_negative, borrowed_words)
     } == {(pair.response, "given")}
     borrowed = {grader.negatives(grader.draw(pair, 5), 3)[2].pair.instruction for _ in range(50)}
     assert borrowed == {f"Which is the {word}?" for word in ("Granite", "comes", "from", "Norway")}
     assert grader.negatives(grader.draw(pair, 1), 3)[2].grade == 1, (
-        "no rival is better than the pair"
+        "no negative has a better grade than the pair"
     )
     without = grader.negatives(grader.draw(Pair("Which?", "1, 2, 3"), 5), 3)[2].pair.instruction
     assert without.removeprefix("Which is the ").removesuffix("?") in subjects, (
@@ -160,7 +161,7 @@ def test_grades_are_the_same_in_every_process() -> None:
     assert len(outputs) == 1
 
 
-def test_a_shortened_response_lacks_sentences_but_never_all() -> None:
+def test_shortened_response_keeps_at_least_one_sentence() -> None:
     text = "One is first. Two is second!\nThree is a line\n\nFour? Five."
     found = {shorten(Pair("Count.", text, "given"), random.Random(seed)) for seed in range(300)}
     assert {(pair.instruction, pair.context) for pair in found} == {("Count.", "given")}
@@ -175,7 +176,7 @@ def test_a_shortened_response_lacks_sentences_but_never_all() -> None:
     assert shorten(Pair("What?", "A word"), random.Random(1)).response == "A word"
 
 
-def test_a_question_over_a_passage_is_an_instruction_and_another_heading_is_not(
+def test_only_headings_that_are_questions_are_instructions(
     prompter: Prompter,
 ) -> None:
     backward = Phase(tokens=1, passages=0.0, forward=0.0, rated=0.0, decay=1.0)

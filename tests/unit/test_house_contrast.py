@@ -1,6 +1,4 @@
-"""Branches of a contrast sequence see the shared response and themselves, and nothing of each
-other.
-"""
+"""Contrast sequences: branches attend to the shared response and themselves only."""
 
 from pathlib import Path
 
@@ -30,7 +28,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_each_branch_is_computed_as_if_it_stood_alone(directory: Path) -> None:
+def test_each_branch_is_computed_as_if_it_were_alone(directory: Path) -> None:
     prompter = Prompter.load(directory)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         directory, dtype=torch.float32
@@ -57,14 +55,14 @@ def test_only_the_true_instruction_and_the_digits_are_targets(directory: Path) -
     together = contrast(maker, _GRADED)
     digits = [end - 1 for end in together.ends[1:]]
     assert [together.weights[i] for i in digits] == [8.0, 4.0, 4.0], (
-        "the first weighs as much as its rivals together"
+        "the first weighs as much as the others together"
     )
     taught = range(together.ends[0], together.ends[1] - 1)
     assert {together.weights[i] for i in taught} == {1.0}
     assert sum(w > 0 for w in together.weights) == len(taught) + len(digits)
 
 
-def test_without_rivals_it_is_the_plain_rating(directory: Path) -> None:
+def test_without_negatives_it_is_the_plain_rating(directory: Path) -> None:
     maker = SequenceMaker(Prompter.load(directory), prompt_weight=0.3, rating_weight=4.0)
     alone = contrast(maker, _GRADED[:1])
     plain = maker.rating(_GRADED[0].pair, 5, 1.0)

@@ -76,7 +76,7 @@ def test_first_of_counts_every_draw_of_others() -> None:
     assert second.first_of(4)[0] == 0.0
 
 
-def test_an_interval_holds_its_statistic() -> None:
+def test_interval_contains_its_statistic() -> None:
     values = np.arange(100.0)
     value, low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), 100)
     assert value == 49.5

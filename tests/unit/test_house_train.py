@@ -1,4 +1,4 @@
-"""Training of the house model: interrupted and resumed, it ends where an undisturbed run ends."""
+"""Training of the house model: a resumed run ends with the same weights; dropout."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ class _Killed(Exception):
     pass
 
 
-def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, data: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = _weights(training.train(_RECIPE, *data, tmp_path / "undisturbed"))
@@ -80,7 +80,7 @@ def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(
     assert all(torch.equal(interrupted[name], weight) for name, weight in undisturbed.items())
 
 
-def test_dropout_acts_in_training_alone_and_is_off_in_phases_without() -> None:
+def test_dropout_acts_only_in_training_and_only_if_set() -> None:
     torch.manual_seed(0)
     model = Qwen3ForCausalLM(
         Qwen3Config(

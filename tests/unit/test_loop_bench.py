@@ -1,6 +1,4 @@
-"""The experiment on the whole loop: who reads what, that it goes on where it was, its intervals and
-its report.
-"""
+"""bench.loop: division of the data, resuming, bootstrap intervals and report."""
 
 import asyncio
 import json
@@ -74,7 +72,7 @@ def _row(number: int, thing: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Instruction data and documentation in which some rows give others away."""
+    """Instruction data and documentation in which some rows leak others."""
     rows = [
         _row(number, thing)
         for number in range(12)
@@ -142,13 +140,13 @@ def test_the_parts_have_nothing_in_common(divided: Split) -> None:
     assert all(rouge_l(one, other) < NEAR for i, one in enumerate(asked) for other in asked[:i])
 
 
-def test_what_is_measured_on_is_of_the_last_rows(divided: Split, files: tuple[Path, Path]) -> None:
+def test_held_out_pairs_are_from_the_last_rows(divided: Split, files: tuple[Path, Path]) -> None:
     last = read_pairs(files[0])[-20:]
     assert set(divided.held_out) <= set(last)
     assert not set(divided.validation) & set(last)
 
 
-def test_the_base_reads_no_instruction_and_no_response_that_is_measured_on(divided: Split) -> None:
+def test_base_texts_have_no_instruction_and_no_held_out_response(divided: Split) -> None:
     texts = [*divided.dolly_texts, *divided.passage_texts]
     pairs = [*divided.held_out, *divided.validation]
     secret = (
@@ -170,7 +168,7 @@ def test_the_base_reads_no_instruction_and_no_response_that_is_measured_on(divid
     )  # what is unlabelled may be read
 
 
-def test_the_split_is_the_same_for_rows_in_another_order(
+def test_split_does_not_depend_on_the_order_of_rows(
     divided: Split, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     lines = files[0].read_text(encoding="utf-8").splitlines()
@@ -186,7 +184,7 @@ def test_the_split_is_the_same_for_rows_in_another_order(
     )
 
 
-def test_too_little_data_is_told(files: tuple[Path, Path]) -> None:
+def test_too_little_data_is_an_error(files: tuple[Path, Path]) -> None:
     with pytest.raises(SourceError, match="for the 5000 seeds"):
         split(*files, replace(_SETTINGS, seeds=5000))
     with pytest.raises(SourceError, match="passages of a fitting length"):
@@ -233,7 +231,7 @@ def test_results_of_other_settings_are_refused(tmp_path: Path) -> None:
         _steps(tmp_path, seeds=2)
 
 
-def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path: Path) -> None:
+def test_resumed_pretraining_ends_as_an_uninterrupted_one(divided: Split, tmp_path: Path) -> None:
     settings = replace(
         _SETTINGS, vocabulary=300, layers=1, width=32, feed_forward=32, heads=1, base_tokens=150_000
     )
@@ -253,9 +251,7 @@ def test_a_killed_pretraining_ends_as_one_that_was_not(divided: Split, tmp_path:
     assert twice["loss"] == pytest.approx(once["loss"], abs=0.05)
 
 
-def test_every_step_learns_from_the_weights_of_the_one_before(
-    divided: Split, tmp_path: Path
-) -> None:
+def test_every_step_uses_the_weights_of_the_previous_one(divided: Split, tmp_path: Path) -> None:
     base, pairs = make_checkpoint(tmp_path / "base"), [Pair.of(seed) for seed in divided.seeds]
     trained = tune(
         base,
@@ -269,10 +265,10 @@ def test_every_step_learns_from_the_weights_of_the_one_before(
         validate(checkpoint, pairs) for checkpoint in (base, tmp_path / "m0" / "checkpoint")
     )
     assert after < 0.6 * before
-    assert trained["loss"] < 0.6 * before, "the loss was not that of the weights that were learnt"
+    assert trained["loss"] < 0.6 * before, "the loss was not that of the trained weights"
 
 
-def test_one_model_from_the_base_to_its_figures(divided: Split, tmp_path: Path) -> None:
+def test_one_model_from_the_base_to_its_metrics(divided: Split, tmp_path: Path) -> None:
     base = make_checkpoint(tmp_path / "base")
     settings = replace(_SETTINGS, longest=512, choices=4)
     told: list[str] = []
@@ -304,21 +300,21 @@ def test_one_model_from_the_base_to_its_figures(divided: Split, tmp_path: Path) 
     assert asyncio.run(stages.curate([scored], divided.seeds, 5.0)) == ([], {"below_threshold": 1})
 
 
-def test_a_paired_difference_is_surer_than_the_figures(tmp_path: Path) -> None:
+def test_paired_difference_has_a_smaller_interval_than_the_estimates(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     hard = generator.normal(size=100)  # how hard a pair is, for every model
     ours = [Ratio.mean([*(hard - 0.1 + 0.01 * generator.normal(size=100))]) for _ in range(3)]
     theirs = [Ratio.mean([*hard])] * 3
     resamples = Resamples.make(100, 3, 500)
-    figure, difference = resamples.estimate(ours), resamples.difference(ours, theirs)
-    assert figure.low < figure.value < figure.high
+    estimate, difference = resamples.estimate(ours), resamples.difference(ours, theirs)
+    assert estimate.low < estimate.value < estimate.high
     assert difference.value == pytest.approx(-0.1, abs=0.005)
-    assert difference.high - difference.low < 0.1 * (figure.high - figure.low)
+    assert difference.high - difference.low < 0.1 * (estimate.high - estimate.low)
     assert difference.verdict(lower_is_better=True) == "better"
     assert difference.verdict(lower_is_better=False) == "worse"
 
 
-def test_the_same_model_is_not_told_apart_from_itself() -> None:
+def test_difference_of_a_model_from_itself_is_inconclusive() -> None:
     model = [Auc(np.array([3.0, 4.0, 5.0]), np.array([1.0, 4.0, 2.0]))] * 2
     assert Resamples.make(3, 2, 100).difference(model, model) == SeedEstimate(
         0.0, 0.0, 0.0, (0.0, 0.0)
@@ -344,19 +340,19 @@ def test_a_counted_auc_is_that_of_the_repeated_pairs() -> None:
     assert counted == pytest.approx((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
-def test_a_subset_has_the_mean_of_its_own_and_an_empty_one_has_none() -> None:
+def test_mean_of_a_subset_and_of_an_empty_one() -> None:
     counts = np.ones((1, 3))
     assert Ratio.mean([1.0, 2.0, 6.0], [True, False, True]).of(counts) == pytest.approx([3.5])
     assert np.isnan(Ratio.mean([1.0, 2.0, 6.0], [False] * 3).of(counts)).all()
 
 
-def test_the_threshold_lets_a_share_pass() -> None:
+def test_threshold_that_a_share_of_scores_reaches() -> None:
     assert best_share([4.5, 4.0, 3.0, 1.0], 0.5) == 4.0
     assert best_share([4.5], 0.1) == 4.5
     assert best_share([], 0.25) == 5.0
 
 
-def test_an_instruction_is_nearest_to_its_own_truth_or_not() -> None:
+def test_text_is_nearest_to_its_own_truth_or_not() -> None:
     truths = ["how does a bridge stand", "who built the tower", "when was paper made"]
     assert nearest(["why does a bridge stand", "how does a bridge stand", ""], truths, 3) == [
         1.0,
@@ -369,7 +365,7 @@ _REPORTED = replace(_SETTINGS, held_out=12, resamples=50)
 
 
 def _fabricate(directory: Path, settings: LoopSettings) -> Results:
-    """Result files of an experiment in which more is better, and everything is better than M0."""
+    """Write result files in which every arm is better than M0."""
     directory.mkdir(parents=True)
     generator = np.random.default_rng(0)
 
@@ -451,11 +447,11 @@ def _fabricate(directory: Path, settings: LoopSettings) -> Results:
     return Results(directory)
 
 
-def test_the_report_tells_what_the_results_say(tmp_path: Path) -> None:
+def test_report_states_the_results(tmp_path: Path) -> None:
     results = _fabricate(tmp_path / "results", _REPORTED)
     header = Header("python -m bench.loop --data some.jsonl", "2 cores")
     discussion = tmp_path / "discussion.md"
-    discussion.write_text("What I make of it.\n", encoding="utf-8")
+    discussion.write_text("My discussion.\n", encoding="utf-8")
     text = write_report(results, _REPORTED, header, tmp_path / "docs", discussion).read_text(
         encoding="utf-8"
     )
@@ -466,13 +462,13 @@ def test_the_report_tells_what_the_results_say(tmp_path: Path) -> None:
     )
     assert "| NLL of the instruction | -0.200 | -0.200 to -0.200 | -0.200 -0.200 | better |" in text
     curated_alone = text.split("### M1: seeds and curated less curated alone")[1].split("###")[0]
-    assert "AUC" not in curated_alone  # which never learnt to rate
+    assert "AUC" not in curated_alone  # which was not trained to rate
     assert (
         "| rated 4.5 or more | 0 | 0% | – | – | – | – |  |" in text
-    )  # an empty set has no figures
+    )  # an empty set has no metrics
     assert "A \\| response in lines" in text
     assert "0.001: 3.000, 0.003: 2.900" in text
-    assert text.endswith("What I make of it.\n")
+    assert text.endswith("My discussion.\n")
     pictures = sorted(file.name for file in (tmp_path / "docs").glob("*.svg"))
     assert pictures == ["base.svg", "curation.svg", "differences.svg"]
     assert all(f"]({name})" in text for name in pictures)
@@ -491,7 +487,7 @@ def test_the_same_results_give_the_same_report(tmp_path: Path) -> None:
     assert "Discussion" not in files[0][0].read_text(encoding="utf-8")
 
 
-def test_the_report_copes_with_what_is_not_there(tmp_path: Path) -> None:
+def test_report_leaves_out_missing_results(tmp_path: Path) -> None:
     results = _fabricate(tmp_path / "results", _REPORTED)
     for seed in _REPORTED.training_seeds:
         (results.directory / f"curated-only-{seed}.measure.json").unlink()

@@ -25,7 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_add_show_and_list_tell_the_same(checkpoint: Path, cache: Path) -> None:
+def test_add_show_and_list_agree(checkpoint: Path, cache: Path) -> None:
     added = json.loads(_run(app, ["models", "add", str(checkpoint), "--json"]).stdout)
     assert added["id"].startswith("small-")
     assert added["context_window"] == 2048
@@ -68,7 +68,7 @@ def test_try_shows_prompts_answers_probabilities_and_speed(
 
 
 @pytest.mark.parametrize("text", ["Tides follow the moon. " * 200, "Tides\0"])
-def test_a_text_that_is_no_file_name_is_a_text(checkpoint: Path, cache: Path, text: str) -> None:
+def test_argument_that_is_not_a_file_is_the_text(checkpoint: Path, cache: Path, text: str) -> None:
     tried = _run(app, ["models", "try", "no/such-model", text])
     assert "no/such-model" in str(tried.exception), "the text was read; only the model is missing"
 
@@ -79,7 +79,7 @@ def test_an_empty_text_is_refused(cache: Path) -> None:
     assert "no text" in str(failed.exception)
 
 
-def test_an_empty_cache_is_said_to_be(
+def test_list_of_an_empty_cache(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BACKSTREAM_CACHE", str(tmp_path / "none"))

@@ -1,4 +1,4 @@
-"""A release is served only as it was written: sums, templates, golden vectors."""
+"""Release directories: hashes of the files, manifest, ids."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from tests.unit.checkpoints import make_tokenizer
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    """A directory with a manifest and files that need no engine to be checked."""
+    """A release directory whose check needs no engine."""
     directory = tmp_path / "release"
     directory.mkdir()
     for name in ("model.onnx", "config.json", "tokenizer.json", "model.safetensors"):
@@ -41,13 +41,13 @@ def release(tmp_path: Path) -> Path:
     return directory
 
 
-def test_an_untouched_release_verifies(release: Path) -> None:
+def test_unchanged_release_verifies(release: Path) -> None:
     assert verify(release).id == "r-00000000"
     assert verify(release) == read_manifest(release)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "model.safetensors"])
-def test_a_tampered_file_is_refused_by_name(release: Path, name: str) -> None:
+def test_error_names_the_changed_file(release: Path, name: str) -> None:
     data = bytearray((release / name).read_bytes())
     data[-1] ^= 1
     (release / name).write_bytes(data)
@@ -55,7 +55,7 @@ def test_a_tampered_file_is_refused_by_name(release: Path, name: str) -> None:
         verify(release)
 
 
-def test_a_missing_file_is_refused_by_name(release: Path) -> None:
+def test_error_names_the_missing_file(release: Path) -> None:
     (release / "config.json").unlink()
     with pytest.raises(ModelError, match=r"lacks config\.json"):
         verify(release)
@@ -70,7 +70,7 @@ def test_a_missing_file_is_refused_by_name(release: Path) -> None:
         (lambda manifest: manifest.update(golden=[{"task": "poetry", "prompt": []}]), "golden"),
     ],
 )
-def test_a_false_manifest_is_refused(
+def test_manifest_with_wrong_content_is_refused(
     release: Path, change: Callable[[dict[str, object]], object], message: str
 ) -> None:
     manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
@@ -81,26 +81,26 @@ def test_a_false_manifest_is_refused(
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
-def test_a_manifest_that_is_none_is_refused(release: Path, data: bytes) -> None:
+def test_invalid_manifest_is_refused(release: Path, data: bytes) -> None:
     (release / MANIFEST).write_bytes(data)
     with pytest.raises(ModelError, match="manifest"):
         read_manifest(release)
 
 
-def test_a_directory_without_a_manifest_is_unfinished(release: Path) -> None:
+def test_directory_without_manifest_is_not_a_release(release: Path) -> None:
     (release / MANIFEST).unlink()
     assert not is_release(release)
     with pytest.raises(ModelError, match="never finished"):
         verify(release)
 
 
-def test_fields_of_a_newer_manifest_are_tolerated(release: Path) -> None:
+def test_unknown_manifest_fields_are_ignored(release: Path) -> None:
     manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
     (release / MANIFEST).write_text(json.dumps({**manifest, "colour": "green"}), encoding="utf-8")
     assert verify(release).id == "r-00000000"
 
 
-def test_ids_follow_from_the_weights_and_what_they_were_made_from(tmp_path: Path) -> None:
+def test_id_is_a_hash_of_weights_and_inputs(tmp_path: Path) -> None:
     for name, weights in (("one", b"a"), ("again", b"a"), ("other", b"b")):
         make_tokenizer(tmp_path / name)
         (tmp_path / name / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The report of a release: what it tells, and that the same figures make the same bytes."""
+"""The training report of a release: contents, and the same bytes for the same values."""
 
 import json
 from pathlib import Path
@@ -33,12 +33,12 @@ def _measured(worse: float) -> Measurements:
     return Measurements(tuple(range(24)), texts[0], texts[1], labels, ratings)
 
 
-def _report(*, people: bool) -> Report:
+def _report(*, human: bool) -> Report:
     new, old = _measured(0), _measured(0.2)
     scores = np.linspace(1, 5, 20)
     opinions = (
         HumanAgreement(scores, (scores + 5) / 2)
-        if people
+        if human
         else HumanAgreement(np.array([]), np.array([]))
     )
     comparison = compare_releases(new, old, 4.0, (opinions, opinions))
@@ -47,8 +47,8 @@ def _report(*, people: bool) -> Report:
     )
 
 
-def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
-    _report(people=True).write(tmp_path)
+def test_report_states_verdict_metrics_and_intervals(tmp_path: Path) -> None:
+    _report(human=True).write(tmp_path)
     text = (tmp_path / REPORT).read_text(encoding="utf-8")
     assert text.startswith("# Release r-1\n\nPromoted: held-out NLL -0.2")
     assert "1,200 examples curated under r-0 and 30 human ratings" in text
@@ -69,23 +69,23 @@ def test_it_tells_verdict_figures_and_intervals(tmp_path: Path) -> None:
     )
 
 
-def test_without_people_it_says_so(tmp_path: Path) -> None:
-    _report(people=False).write(tmp_path)
+def test_report_without_human_ratings(tmp_path: Path) -> None:
+    _report(human=False).write(tmp_path)
     assert "not calibrated" in (tmp_path / REPORT).read_text(encoding="utf-8")
     assert json.loads((tmp_path / DATA).read_text(encoding="utf-8"))["calibration"] is None
 
 
-def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
+def test_same_values_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for directory in (one, other):
         directory.mkdir()
-        _report(people=True).write(directory)
+        _report(human=True).write(directory)
     for name in (REPORT, DATA, CURVE, HISTOGRAM):
         assert (one / name).read_bytes() == (other / name).read_bytes()
     assert b"<svg" in (one / CURVE).read_bytes()
 
 
-def test_no_pairs_make_a_report_too(tmp_path: Path) -> None:
+def test_report_without_pairs(tmp_path: Path) -> None:
     empty = _measured(0).of([])
     comparison: ReleaseComparison = compare_releases(empty, empty, 4.0)
     Report("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(tmp_path)

@@ -1,4 +1,4 @@
-"""The trainer agent: when it trains, and what is left of a run that fails."""
+"""Training policy and launcher: when a run starts, and how it fails."""
 
 import os
 import subprocess
@@ -54,20 +54,20 @@ def trainer(
         (11, 0, True),
     ],
 )
-def test_enough_examples_or_enough_time_with_any(new: int, seconds: float, due: bool) -> None:
+def test_run_is_due_after_enough_examples_or_time(new: int, seconds: float, due: bool) -> None:
     assert TrainingPolicy(min_examples=10, max_seconds=100).due(new, seconds) is due
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1_000), st.floats(0, 1e6), st.integers(0, 100), st.floats(0, 1e5))
-def test_more_examples_or_time_never_put_a_run_off(
+def test_more_examples_or_time_never_delay_a_run(
     new: int, seconds: float, more: int, later: float
 ) -> None:
     policy = TrainingPolicy()
     assert policy.due(new + more, seconds + later) >= policy.due(new, seconds)
 
 
-def test_a_failed_run_tells_the_processs_own_words(
+def test_failed_run_raises_the_message_of_the_process(
     trainer: TrainingLauncher, events: list[Mapping[str, Any]], tmp_path: Path
 ) -> None:
     with pytest.raises(
@@ -80,7 +80,7 @@ def test_a_failed_run_tells_the_processs_own_words(
     trainer.stop()  # after the end, nothing to stop
 
 
-def test_examples_that_break_off_leave_the_file_of_the_run_before(
+def test_error_while_writing_examples_keeps_the_previous_file(
     trainer: TrainingLauncher, tmp_path: Path
 ) -> None:
     file = tmp_path / "releases" / "examples.jsonl"
@@ -96,12 +96,12 @@ def test_examples_that_break_off_leave_the_file_of_the_run_before(
     assert file.read_text(encoding="utf-8") == "of the run before\n"
 
 
-def test_nothing_runs_before_it_is_asked_to(trainer: TrainingLauncher, tmp_path: Path) -> None:
+def test_nothing_is_started_before_train(trainer: TrainingLauncher, tmp_path: Path) -> None:
     trainer.stop()
     assert not (tmp_path / "releases").exists()
 
 
-def test_a_trainer_is_launched_without_torch_in_its_process() -> None:
+def test_launcher_does_not_import_torch() -> None:
     program = (
         "import sys, models.training.launch; "
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
@@ -115,7 +115,7 @@ def test_a_trainer_is_launched_without_torch_in_its_process() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_brings_its_verdict_and_found_again_the_same(
+def test_repeated_run_returns_the_same_result(
     trainer: TrainingLauncher,
     events: list[Mapping[str, Any]],
     tiny_release: Path,
@@ -143,7 +143,9 @@ def test_a_run_brings_its_verdict_and_found_again_the_same(
     )
     trained = together.train(base, base, seeds, ratings)
     kinds = [event["event"] for event in events if event["event"] != "step"]
-    assert kinds == ["started", "evaluated", "evaluated", "released"], "one process tells"
+    assert kinds == ["started", "evaluated", "evaluated", "released"], (
+        "only one process writes events"
+    )
     steps = [event["step"] for event in events if event["event"] == "step"]
     assert steps == sorted(set(steps))
     manifest = verify(trained.directory)

@@ -1,6 +1,4 @@
-"""The fine-tuner: what it trains on, that a killed run goes on, and the way to a release that can
-be served.
-"""
+"""Fine-tuning: training data, resuming, and the release that it writes."""
 
 import asyncio
 import json
@@ -55,7 +53,7 @@ def prompter(tmp_path_factory: pytest.TempPathFactory) -> Prompter:
     return Prompter.load(directory)
 
 
-def test_the_seeds_that_ship_are_many_and_apart() -> None:
+def test_bundled_seeds_are_many_and_distinct() -> None:
     seeds = read_seeds()
     assert len(seeds) >= 60
     assert len({seed.id for seed in seeds}) == len(seeds)
@@ -75,7 +73,7 @@ def test_the_seeds_that_ship_are_many_and_apart() -> None:
         '{"instruction": 1, "response": "b"}',
     ],
 )
-def test_a_line_that_is_no_seed_is_named(tmp_path: Path, line: str) -> None:
+def test_error_names_the_line_of_an_invalid_seed(tmp_path: Path, line: str) -> None:
     file = tmp_path / "seeds.jsonl"
     file.write_text('{"instruction": "a", "response": "b"}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"seeds\.jsonl:2"):
@@ -103,7 +101,7 @@ def test_held_out_seeds_are_never_trained_on(prompter: Prompter) -> None:
             assert prompter.decode(list(sequence.ids)).find(seed.response) < 0
 
 
-def test_what_comes_near_to_a_held_out_seed_is_left_out_and_counted() -> None:
+def test_examples_near_to_a_held_out_seed_are_left_out_and_counted() -> None:
     held_out = split(_SEEDS)[1][0]
     near = held_out.model_copy(
         update={
@@ -124,7 +122,7 @@ def test_what_comes_near_to_a_held_out_seed_is_left_out_and_counted() -> None:
     )
 
 
-def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) -> None:
+def test_each_origin_has_its_tag_and_only_human_pairs_are_graded(prompter: Prompter) -> None:
     data = divide([*_SEEDS, *_AUGMENTED], 0.2)
     drawn = set(sequences(data, prompter, TrainingSettings(epochs=1), 512))
     maker = SequenceMaker(prompter)
@@ -142,7 +140,7 @@ def test_each_origin_has_its_tag_and_only_people_are_graded(prompter: Prompter) 
         )
 
 
-def test_peoples_ratings_are_trained_on_where_they_are_many(prompter: Prompter) -> None:
+def test_human_ratings_are_trained_on_if_there_are_enough(prompter: Prompter) -> None:
     maker = SequenceMaker(prompter, rating_weight=TrainingSettings().rating_weight)
     rated = [
         RatedPair(f"id {number}", Pair(f"Which is {number}?", f"It is {number}."), 1 + number % 5)
@@ -158,7 +156,7 @@ def test_peoples_ratings_are_trained_on_where_they_are_many(prompter: Prompter) 
     assert not many & secret
 
 
-def test_the_order_repeats_and_keeps_its_budget(prompter: Prompter) -> None:
+def test_order_is_repeatable_and_within_the_token_budget(prompter: Prompter) -> None:
     data = divide([*_SEEDS, *_AUGMENTED], 0.2)
     settings = TrainingSettings(max_tokens=2_000)
     drawn = sequences(data, prompter, settings, 512)
@@ -168,7 +166,7 @@ def test_the_order_repeats_and_keeps_its_budget(prompter: Prompter) -> None:
     assert 0 < sum(len(sequence.ids) for sequence in drawn) <= 2_000
 
 
-def test_nothing_that_fits_is_an_error(prompter: Prompter) -> None:
+def test_no_fitting_example_is_an_error(prompter: Prompter) -> None:
     with pytest.raises(TrainingError, match="within 10 tokens"):
         sequences(divide(_SEEDS, 0.2), prompter, TrainingSettings(), 10)
 
@@ -179,14 +177,14 @@ def test_too_few_seeds_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"id": "a"}', "\x00"])
-def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str) -> None:
+def test_error_names_the_line_of_an_invalid_example(tmp_path: Path, line: str) -> None:
     file = tmp_path / "examples.jsonl"
     file.write_text(f"{_SEEDS[0].model_dump_json()}\n\n{line}\n", encoding="utf-8")
     with pytest.raises(TrainingError, match=r"examples\.jsonl:3"):
         read_examples(file)
 
 
-def test_rates_and_batches_follow_the_size() -> None:
+def test_rates_and_batches_depend_on_the_size() -> None:
     settings = TrainingSettings()
     assert settings.rate_for(6_700_000) == 3e-4
     assert settings.rate_for(7_000_000_000) == 1e-5
@@ -202,7 +200,7 @@ def test_rates_and_batches_follow_the_size() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 4])
-def test_a_killed_run_goes_on_to_the_same_weights(
+def test_killed_run_resumes_to_the_same_weights(
     tmp_path: Path, prompter: Prompter, rank: int
 ) -> None:
     import torch
@@ -247,7 +245,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     )
 
 
-def test_adapters_are_part_of_the_weights_in_the_end(tmp_path: Path) -> None:
+def test_adapters_are_merged_into_the_weights(tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -304,7 +302,7 @@ def _train(
 
 
 @pytest.mark.slow
-def test_from_examples_to_a_release_that_is_served(tiny_release: Path, tmp_path: Path) -> None:
+def test_run_writes_a_release_that_can_be_served(tiny_release: Path, tmp_path: Path) -> None:
     base = tiny_release
     examples = tmp_path / "examples.jsonl"
     examples.write_text(
@@ -369,13 +367,13 @@ def test_from_examples_to_a_release_that_is_served(tiny_release: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_peoples_ratings_make_another_run_and_calibrate_it(
+def test_human_ratings_make_another_run_and_calibrate_it(
     tiny_release: Path, tmp_path: Path
 ) -> None:
     base = tiny_release
     examples, ratings = tmp_path / "examples.jsonl", tmp_path / "ratings.jsonl"
     examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
-    people = [
+    human_ratings = [
         HumanRating(
             id=f"id {number}",
             instruction=f"Is {number} odd?",
@@ -385,7 +383,7 @@ def test_peoples_ratings_make_another_run_and_calibrate_it(
         for number in range(60)
     ]
     ratings.write_text(
-        "".join(rating.model_dump_json() + "\n" for rating in people), encoding="utf-8"
+        "".join(rating.model_dump_json() + "\n" for rating in human_ratings), encoding="utf-8"
     )
     without = _train(base, examples, tmp_path / "releases", "--max-steps", "2")
     ran = _train(
@@ -399,14 +397,12 @@ def test_peoples_ratings_make_another_run_and_calibrate_it(
     assert manifest.metrics["people_error"] > 0
     assert "people_error" not in one["metrics"]
     told = json.loads((Path(other["directory"]) / DATA).read_text(encoding="utf-8"))
-    assert told["calibration"] is None, (
-        "people who give the same score to all tell of no line that rises"
-    )
+    assert told["calibration"] is None, "equal scores for all pairs give no rising line"
     assert manifest.calibration is None
 
 
 @pytest.mark.slow
-def test_a_base_that_is_no_release_fails_in_one_line(tmp_path: Path) -> None:
+def test_base_that_is_not_a_release_fails_with_one_line(tmp_path: Path) -> None:
     examples = tmp_path / "examples.jsonl"
     examples.write_text("".join(e.model_dump_json() + "\n" for e in _SEEDS), encoding="utf-8")
     ran = _train(tmp_path, examples, tmp_path / "releases")
