@@ -82,7 +82,8 @@ def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:
                 cluster.topic_prefix + message.topic,
                 message.value,
                 message.key,
-                headers=list(message.headers),
+                # kafka-python writes no header without a value.
+                headers=[(name, value or b"") for name, value in message.headers],
             )
             for message in (revived(cluster, letter) for letter in letters)
             if message is not None

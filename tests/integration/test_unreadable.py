@@ -1,0 +1,405 @@
+"""Every reader of a topic against every kind of message that it cannot read.
+
+All kinds lie on each topic, between two good records. A reader reads the topic once; each kind is
+a test of its own.
+"""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+
+from schemas.records import (
+    Candidate,
+    Document,
+    Example,
+    ExampleOrigin,
+    HumanRating,
+    Provenance,
+    Rating,
+    Record,
+    Rejection,
+    Release,
+    ReleaseStatus,
+    Scored,
+    Segment,
+)
+from schemas.wire import encode, headers_for
+from streams.cli.letters import details, read_letters
+from streams.data.changes import changes, newest
+from streams.data.dataset import snapshot
+from streams.data.ratings import pairs_to_rate, read_ratings
+from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.cluster import Cluster
+from streams.kafka.creation import create_topics
+from streams.kafka.dead_letters import dead_letter, replay_all
+from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
+from streams.kafka.replay import replay
+from streams.kafka.topics import (
+    CANDIDATES,
+    CURATED,
+    DEAD_LETTERS,
+    DOCUMENTS,
+    RATINGS,
+    REJECTED,
+    RELEASES,
+    SCORED,
+    SEGMENTS,
+    TOPICS,
+    Topic,
+)
+from streams.observe.audit import audit
+from streams.releases.announcements import read_releases
+from streams.run.demo import _Run
+from streams.settings import Settings, load
+from streams.stages.topology import STAGES
+from streams.trainer.curated_set import CuratedSet
+from streams.worker.release_follower import announced
+from streams.worker.worker import Worker
+
+_PREFIX = "unreadable."
+_RATING = Rating(score=4.0, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
+_PAIR: dict[str, Any] = {"instruction": "Why?", "response": "So."}
+_GOOD: dict[type[Record], Callable[[str], Record]] = {
+    Document: lambda name: Document(id=name, source="s", text="A text."),
+    Segment: lambda name: Segment(id=name, document_id="d", source="s", position=0, text="A text."),
+    Candidate: lambda name: Candidate(id=name, **_PAIR, provenance=Provenance()),
+    Scored: lambda name: Scored(
+        candidate=Candidate(id=name, **_PAIR, provenance=Provenance()), rating=_RATING
+    ),
+    Example: lambda name: Example(id=name, **_PAIR, origin=ExampleOrigin.AUGMENTED, rating=_RATING),
+    HumanRating: lambda name: HumanRating(id=name, **_PAIR, score=3),
+    Rejection: lambda name: Rejection(id=name, stage="scorer", reason="bad"),
+    Release: lambda name: Release(
+        id=name,
+        parent=None,
+        base="base",
+        status=ReleaseStatus.IN_SERVICE,
+        location="/nowhere",
+        created_at=1.0,
+    ),
+}
+_OUT_OF_RANGE: dict[type[Record], dict[str, dict[str, object]]] = {
+    Segment: {"a negative position": {"position": -1}},
+    Scored: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
+    Example: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
+    HumanRating: {
+        "a score of 6": {"score": 6},
+        "rated at no time": {"at": float("nan")},
+    },
+    Rejection: {"no count": {"count": 0}},
+    Release: {
+        "announced at inf": {"announced_at": float("inf")},
+        "announced at -inf": {"announced_at": float("-inf")},
+        "announced at 1e18": {"announced_at": 1e18},
+        "a location with NUL": {"location": "/releases/\0"},
+    },
+}
+_Headers = list[tuple[str, bytes | None]]
+_Raw = tuple[bytes | None, bytes | None, _Headers]
+"""Key, value and headers."""
+
+
+def _unreadable(topic: Topic) -> dict[str, _Raw]:
+    """Kinds of unreadable messages on a topic."""
+    if topic is DEAD_LETTERS:
+        return _unreadable_letters()
+    record = topic.record
+    assert record is not None
+    good = _GOOD[record]("bad")
+    headers: _Headers = [*headers_for(record)]
+    as_json: _Headers = [*headers[:1], ("content-type", b"application/json")]
+    kinds: dict[str, _Raw] = {
+        "foreign bytes": (b"bad", b"\x00\xff\xfe not ours", []),
+        "truncated": (b"bad", encode(good)[:-3], headers),
+        "hostile": (b"bad", b"\xdd\xff\xff\xff\xff", headers),
+        "another version": (b"bad", encode(good), [("schema", f"{record.name}/99".encode())]),
+        "another record": (b"bad", encode(good), [("schema", b"order/1"), *headers[1:]]),
+        "a header without value": (b"bad", b"\xc1", [("schema", None)]),
+        "no object": (b"bad", b"[1, 2]", as_json),
+        "deep": (b"bad", b"[" * 100_000, as_json),
+        "half a surrogate pair": (
+            b"bad",
+            json.dumps({**good.model_dump(mode="json"), "id": "\ud800"}).encode(),
+            as_json,
+        ),
+    }
+    if topic.cleanup == "compact":
+        kinds["key not UTF-8"] = (b"\xff\xfe", encode(good), headers)
+        kinds["tombstone, key not UTF-8"] = (b"\xff\xfe", None, [])
+        kinds["empty key"] = (b"", None, [])
+    else:
+        kinds["null"] = (b"bad", None, [])
+    for kind, fields in _OUT_OF_RANGE.get(record, {}).items():
+        value = msgpack.packb({**good.model_dump(mode="python"), **fields})
+        kinds[kind] = (b"bad", value, headers)
+    return kinds
+
+
+def _unreadable_letters() -> dict[str, _Raw]:
+    topic, partition, offset = (f"__streams.errors.{n}" for n in ("topic", "partition", "offset"))
+    return {
+        "no headers": (b"bad", b"x", []),
+        "no offset": (b"bad", b"x", [(topic, b"documents"), (partition, b"0")]),
+        "an offset that is no number": (
+            b"bad",
+            b"x",
+            [(topic, b"documents"), (partition, b"0"), (offset, b"first")],
+        ),
+        "a topic not UTF-8": (b"bad", b"x", [(topic, b"\xff"), (partition, b"0"), (offset, b"1")]),
+        "headers without values": (
+            b"\xff",
+            None,
+            [(topic, None), (partition, None), (offset, None)],
+        ),
+    }
+
+
+@dataclass
+class Seeded:
+    """Topics that hold every kind of unreadable message."""
+
+    settings: Settings
+    directory: Path
+    offsets: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Topic and kind to the message's offset. All are on partition 0."""
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.settings.kafka.cluster()
+
+
+def _good(topic: Topic, number: int) -> _Raw:
+    if topic.record is not None:
+        record = _GOOD[topic.record](f"{topic.record.name}{number}")
+        return record.id.encode(), encode(record), [*headers_for(topic.record)]
+    headers: Any = [("theirs", None)]
+    source = Received(_PREFIX + DOCUMENTS.name, 0, 1 + number, b"key", b"value", headers)
+    letter = dead_letter(source, "segmenter", ValueError("bad"))
+    return letter.key, letter.value, [*letter.headers]
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
+    directory = tmp_path_factory.mktemp("unreadable")
+    with EmbeddedBroker(directory / "kafka") as broker:
+        settings = load(
+            None, {"state_dir": directory}, (f"kafka.topic_prefix={_PREFIX}",)
+        ).with_broker(broker.address)
+        made = Seeded(settings, directory)
+        create_topics(made.cluster)
+        asyncio.run(_seed(made))
+        yield made
+
+
+async def _seed(made: Seeded) -> None:
+    # aiokafka's, because kafka-python's producer cannot write a header without a value.
+    async with AIOKafkaProducer(**made.cluster.client, acks="all") as producer:
+        for topic in TOPICS:
+            messages = {"first": _good(topic, 0), **_unreadable(topic), "last": _good(topic, 1)}
+            for kind, (key, value, headers) in messages.items():
+                sent = await producer.send_and_wait(
+                    made.cluster.topic(topic), value, key, partition=0, headers=headers
+                )
+                made.offsets[topic.name, kind] = sent.offset
+
+
+class _Agent:
+    """Notes what it is restored from."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def restore(self, key: str, record: Record | None) -> None:
+        self.ids.append(key)
+
+    def recall(self, record: Record) -> None:
+        self.ids.append(record.id)
+
+
+def _restore(seeded: Seeded, reader: RecordReader) -> list[str]:
+    (spec,) = (spec for spec in STAGES if spec.state is not None)
+    place = TopicPartition(seeded.cluster.topic(spec.source), 0)
+    consumer = KafkaConsumer(
+        **seeded.cluster.client, group_id=seeded.cluster.consumer_group(spec.name)
+    )
+    consumer.assign([place])
+    consumer.commit({place: OffsetAndMetadata(consumer.end_offsets([place])[place], "", -1)})
+    consumer.close()
+    worker, agent = Worker(seeded.settings), _Agent()
+    worker.reader = reader
+    assert spec.state is not None
+    asyncio.run(worker._restore(agent, spec, spec.state, 0))  # type: ignore[arg-type]
+    return agent.ids
+
+
+def _announced(seeded: Seeded, reader: RecordReader) -> list[str]:
+    async def first() -> str:
+        async with aclosing(announced(seeded.cluster, "base", reader)) as releases:
+            return (await anext(releases)).id
+
+    return [asyncio.run(first())]
+
+
+def _changes(seeded: Seeded, reader: RecordReader) -> list[str]:
+    found = []
+    for change in changes(seeded.cluster, {}):
+        found.append(change.id)
+        if change.id == "example1":
+            return found
+    raise AssertionError("changes end only when they are told to")
+
+
+def _curated_set(seeded: Seeded, reader: RecordReader) -> list[str]:
+    with CuratedSet(seeded.directory / "dataset.sqlite", reader) as curated:
+        curated.apply(replay(seeded.cluster, CURATED))
+        assert curated.offsets()[0] == seeded.offsets[CURATED.name, "last"] + 1
+        return [example.id for example in curated.examples()]
+
+
+def _audit(seeded: Seeded, reader: RecordReader) -> list[str]:
+    # Two of the unreadable documents are dead letters; those that are not committed are in flight.
+    account = audit(seeded.cluster, {}, reader)
+    assert account.complete
+    assert account.rejections == {("scorer", "bad"): 2}
+    segmenter = account.stages[0]
+    assert segmenter.ids == seeded.offsets[DOCUMENTS.name, "last"] + 1
+    assert segmenter.dead == 2
+    return [stage.stage for stage in account.stages]
+
+
+def _held(seeded: Seeded, reader: RecordReader) -> list[str]:
+    demo = _Run(seeded.settings, seeded.directory, seeded.cluster)
+    return [f"{demo.feed(0)} held"]
+
+
+def _letters(seeded: Seeded, reader: RecordReader) -> list[str]:
+    letters = list(read_letters(seeded.cluster))
+    shown = [details(letter) for letter in letters]
+    assert len(shown) == 2 + len(_unreadable_letters())
+    assert list(read_letters(seeded.cluster, "scorer")) == []
+    return [str(what["source"]) for what in (shown[0], shown[-1])]
+
+
+_PAIRS = ["scored0", "scored1"]
+_EXAMPLES = ["example0", "example1"]
+_SOURCE = f"{_PREFIX}{DOCUMENTS.name}/0@"
+READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str], list[Topic]]] = {
+    "snapshot": (lambda s, _: [e.id for e in snapshot(s.cluster)], _EXAMPLES, [CURATED]),
+    "newest": (lambda s, _: [c.id for c in newest(s.cluster)], _EXAMPLES, [CURATED]),
+    "changes": (_changes, _EXAMPLES, [CURATED]),
+    "read_ratings": (
+        lambda s, r: [rating.id for rating in read_ratings(s.cluster, r)],
+        ["human_rating0", "human_rating1"],
+        [RATINGS],
+    ),
+    "pairs_to_rate": (
+        lambda s, _: sorted(pair.id for pair in pairs_to_rate(s.cluster, 10)),
+        _PAIRS,
+        [RATINGS, SCORED],
+    ),
+    "read_releases": (
+        lambda s, r: [release.id for release in read_releases(s.cluster, r)],
+        ["release0", "release1"],
+        [RELEASES],
+    ),
+    "announced": (_announced, ["release1"], [RELEASES]),
+    "restore": (_restore, [*_EXAMPLES, *_PAIRS], [CURATED, SCORED]),
+    "curated set": (_curated_set, _EXAMPLES, [CURATED]),
+    "audit": (
+        _audit,
+        [spec.name for spec in STAGES],
+        [SEGMENTS, CANDIDATES, SCORED, CURATED, REJECTED, DEAD_LETTERS],
+    ),
+    "demo": (_held, ["2 held"], [DOCUMENTS]),
+    "dead letters": (_letters, [f"{_SOURCE}1", f"{_SOURCE}2"], []),
+}
+"""How each reader reads, what it must find, and the topics whose messages it notes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reader found, and which messages it noted, by topic, partition and offset."""
+
+    found: list[str]
+    logged: Counter[str]
+    counted: Counter[str]
+
+
+class _Places(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.places[record.getMessage().split(" ")[0]] += 1
+
+
+@pytest.fixture(scope="module")
+def outcome_of(seeded: Seeded) -> Callable[[str], Outcome]:
+    """Runs a reader at the first call for it."""
+    made: dict[str, Outcome] = {}
+
+    def outcome(name: str) -> Outcome:
+        if name not in made:
+            logger, handler = logging.getLogger("streams.kafka.reading"), _Places()
+            counted: Counter[str] = Counter()
+            logger.addHandler(handler)
+            try:
+                found = READERS[name][0](seeded, RecordReader(lambda t: counted.update([t])))
+            finally:
+                logger.removeHandler(handler)
+            made[name] = Outcome(found, handler.places, counted)
+        return made[name]
+
+    return outcome
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_finds_what_lies_before_and_after(
+    reader: str, outcome_of: Callable[[str], Outcome]
+) -> None:
+    outcome = outcome_of(reader)
+    assert outcome.found == READERS[reader][1]
+    topics = READERS[reader][2]
+    assert outcome.logged.total() == sum(len(_unreadable(topic)) for topic in topics), (
+        "nothing else is passed over"
+    )
+    if outcome.counted:
+        assert outcome.counted == {topic.name: len(_unreadable(topic)) for topic in topics}
+
+
+@pytest.mark.parametrize(
+    ("reader", "topic", "kind"),
+    [
+        pytest.param(reader, topic, kind, id=f"{reader}-{topic.name}-{kind}")
+        for reader, (_, _, topics) in READERS.items()
+        for topic in topics
+        for kind in _unreadable(topic)
+    ],
+)
+def test_what_cannot_be_read_is_passed_over_and_noted_once(
+    reader: str, topic: Topic, kind: str, seeded: Seeded, outcome_of: Callable[[str], Outcome]
+) -> None:
+    place = f"{seeded.cluster.topic(topic)}/0@{seeded.offsets[topic.name, kind]}"
+    assert outcome_of(reader).logged[place] == 1
+
+
+def test_dead_letters_that_say_where_they_came_from_go_back_and_the_others_do_not(
+    seeded: Seeded,
+) -> None:
+    # The last test here: it writes to ``documents``.
+    before = sum(1 for _ in replay(seeded.cluster, DOCUMENTS))
+    assert replay_all(seeded.cluster, replay(seeded.cluster, DEAD_LETTERS)) == 2
+    assert sum(1 for _ in replay(seeded.cluster, DOCUMENTS)) == before + 2
