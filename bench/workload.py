@@ -95,7 +95,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     from transformers import AutoModelForCausalLM
 
     from models.export.graph import build, equalize, measure, smooth
-    from models.export.int8_choice import calibration_prompts
+    from models.export.seed_pairs import calibration_prompts
 
     ours = directory / "backstream"
     ours.mkdir(parents=True, exist_ok=True)

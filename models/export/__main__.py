@@ -1,6 +1,10 @@
-"""``python -m models.export SOURCE DESTINATION``: writes a release directory's graphs."""
+"""``python -m models.export SOURCE DESTINATION``: writes a release directory's graphs.
+
+Progress goes to stdout, a line every few seconds; an error is the last line of stderr.
+"""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -15,7 +19,7 @@ def main() -> int:
     parser.add_argument("destination", type=Path, help="the directory to write")
     arguments = parser.parse_args()
     try:
-        export(arguments.source, arguments.destination)
+        export(arguments.source, arguments.destination, report=functools.partial(print, flush=True))
     except BackstreamError as error:
         print(error, file=sys.stderr)
         return 1

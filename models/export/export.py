@@ -1,11 +1,11 @@
 """Exports a checkpoint to ONNX: ``python -m models.export SOURCE DESTINATION``.
 
 SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``.
-DESTINATION gets the graph, the configuration, the tokenizer, and the safetensors weights, from
-which training starts. The graph is our own (``models/export/graph/``), ``decoder.onnx`` in fp32 and
-``decoder.int8.onnx`` where quality holds (``models/export/int8_choice.py``), or, for an
-architecture that it does not cover, optimum's ``model.onnx``. Weights that would pass 2 GB lie
-beside the graph.
+DESTINATION gets the graphs, the configuration, the tokenizer, and the safetensors weights, from
+which training starts. The graphs are built by ``models/export/graph/``: ``decoder.onnx`` in fp32,
+and ``decoder.int8.onnx`` where quality holds (``models/export/int8_choice.py``). An architecture
+that they do not support gets optimum's ``model.onnx``. Weights of more than 2 GB are written beside
+their graph.
 """
 
 import os
@@ -23,18 +23,31 @@ from pathlib import Path
 from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
-from models.export.int8_choice import calibration_prompts, choose_int8
+from models.export.int8_choice import choose_int8
+from models.export.int8_comparison import Fp32Reference
+from models.export.progress import Report, at_intervals
+from models.export.seed_pairs import PAIRS, calibration_prompts
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import locate, side_files, weight_files
 from schemas.errors import BackstreamError, ModelError, UnsupportedArchitecture
 
 _TASK = "text-generation-with-past"
-_INT8_WAYS = ("smoothed", "blocks")
+_INT8_GRAPHS = ("smoothed", "blocks")
 """Directories of the int8 graphs, the fastest first."""
 
 
-def export(source: str, destination: Path) -> None:
-    """Export ``source`` into ``destination``, which is made where it is not there.
+def print_to_stderr(line: str) -> None:
+    """Where an export reports by default: a training process prints its own events to stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def export(
+    source: str, destination: Path, *, pairs: int = PAIRS, report: Report = print_to_stderr
+) -> None:
+    """Export ``source`` into ``destination``, which is created if it does not exist.
+
+    ``pairs`` is the most human pairs that an int8 graph is fitted on, and the most that it is
+    compared with fp32 on. ``report`` gets a line every few seconds.
 
     Raises ModelError where the source is not a usable checkpoint or its architecture cannot be
     exported.
@@ -42,30 +55,31 @@ def export(source: str, destination: Path) -> None:
     directory = locate(source)
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
-        problem = _write_our_graphs(directory, Path(scratch))
-        if problem:
-            print(
-                f"{source} is served by the plain graph, which is slower: our own does not "
-                f"cover {problem}",
-                file=sys.stderr,
+        unsupported = _write_our_graphs(directory, Path(scratch), pairs, report)
+        if unsupported:
+            report(
+                f"{source} is served by optimum's graph, which is slower: the engine's own does "
+                f"not support {unsupported}"
             )
             _write_plain_graph(directory, Path(scratch))
-        # Of what the exporter writes, only the graph is wanted: it also rewrites configuration and
-        # tokenizer.
+        # Only the graph of what optimum writes: it also rewrites configuration and tokenizer.
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
         for file in (*side_files(directory), *weight_files(directory)):
             _bring(file, destination / file.name)
         _complete_config(directory, destination)
-        if not problem:
-            ways = [Path(scratch, way) for way in _INT8_WAYS]
-            found = choose_int8(destination, ways, Prompter.load(destination))
-            print(f"{source} is served in {found.chosen} on CPUs: {found}", file=sys.stderr)
+        if not unsupported:
+            graphs = [Path(scratch, way) for way in _INT8_GRAPHS]
+            reference = Fp32Reference(destination, Prompter.load(destination), pairs)
+            found = choose_int8(destination, graphs, reference, report)
+            report(f"{source} is served in {found.chosen} on CPUs: {found}")
 
 
-def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
-    """Write ``decoder.onnx``, and each int8 graph in a directory. Returns what
-    ``models.export.graph`` does not cover; None if all.
+def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report) -> str | None:
+    """Write ``decoder.onnx``, and each int8 graph into a directory of its own.
+
+    Returns which part of the architecture ``models.export.graph`` does not support; None if all
+    of it is.
     """
     # Imported here, because it takes seconds: a wrong name is refused at once.
     import torch
@@ -76,27 +90,35 @@ def _write_our_graphs(directory: Path, scratch: Path) -> str | None:
     from models.export.graph.shortlist import build as build_shortlist
 
     set_verbosity_error()
-    smoothed, blocks = (scratch / way for way in _INT8_WAYS)
+    smoothed, blocks = (scratch / way for way in _INT8_GRAPHS)
+    tick = at_intervals(report)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             directory, dtype=torch.float32, local_files_only=True
         ).eval()
+        tick("writing the fp32 graph")
         build(model, scratch / Precision.FP32.file)
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
             build_shortlist(scratch / SHORTLIST_FILE)
         for way in (smoothed, blocks):
             way.mkdir()
+        prompts = calibration_prompts(
+            Prompter.load(directory), model.config.max_position_embeddings, pairs
+        )
         ranges = measure(
             model,
-            calibration_prompts(Prompter.load(directory), model.config.max_position_embeddings),
+            prompts,
+            lambda done: tick(f"measuring activations: {done} of {len(prompts)} prompts"),
         )
         kv_ranges = equalize(model, ranges)
+        tick("writing the int8 graphs")
         build(model, blocks / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges, blocks=True)
         smooth(model, ranges)
+        tick("writing the second int8 graph")
         build(model, smoothed / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
-    except UnsupportedArchitecture as uncovered:
-        return str(uncovered)
+    except UnsupportedArchitecture as error:
+        return str(error)
     except BackstreamError:
         raise
     except Exception as error:  # loaders and model code raise anything
@@ -114,8 +136,8 @@ def _write_plain_graph(directory: Path, scratch: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every branch on a shape
         try:
-            # Validation is left to the golden vector and to the tests, which compare the engine
-            # with transformers: the exporter's own only logs, and doubles the memory.
+            # The exporter's own validation only logs, and doubles the memory. Releases are
+            # validated by their golden vectors.
             main_export(
                 str(directory),
                 scratch,

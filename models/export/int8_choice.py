@@ -1,37 +1,30 @@
-"""Compares a release's int8 graph with its fp32 graph, on human pairs, and chooses which one is
-served on a CPU.
+"""Chooses whether a release is served in int8 on a CPU, and by which of its two int8 graphs.
 
-The pairs are the shipped seeds (``models/seeds``). Int8 is chosen where, beside fp32, the negative
-log-likelihood of the instructions rises little, the ratings stay where they were, and so do the
-tokens that greedy decoding takes. There are two ways to int8: the one that computes faster is tried
-first, the one that stays closer where the first does not hold.
+The graph that computes faster is tried first. The one that stays closer to fp32 is tried where the
+first is refused (``models/export/int8_verdict.py``).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from models.engine.precision import PRECISION_FILE, Precision
-from models.export.likelihood import GraphScorer
-from models.prompts.layout import Prompter
-from models.seeds import read_seeds
-from schemas.records import Example
-
-_PAIRS = 40
-_GREEDY_TOKENS = 24
-_NLL_RISE = 0.02
-_RATING_SHIFT = 0.1
-_SAME_TOKENS = 0.95
+from models.export.int8_comparison import ComparedPair, Fp32Reference
+from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
+from models.export.progress import Report, at_intervals
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Int8 beside fp32."""
+class QuantizationReport:
+    """An int8 graph beside fp32, over the pairs that were measured. Where none fits the context
+    window, the numbers are NaN.
+    """
 
     pairs: int
+    """Pairs measured: fewer than there are where int8 was refused before."""
     nll_fp32: float
     """Nats a token of the pairs' instructions, given the responses."""
     nll_int8: float
@@ -45,85 +38,75 @@ class Comparison:
     """
     chosen: Precision
 
-    @staticmethod
-    def choice(
-        nll_fp32: float, nll_int8: float, rating_shift: float, same_tokens: float
-    ) -> Precision:
-        """Int8 where quality holds."""
-        holds = (
-            nll_int8 - nll_fp32 <= _NLL_RISE
-            and rating_shift <= _RATING_SHIFT
-            and same_tokens >= _SAME_TOKENS
+    @classmethod
+    def of(cls, compared: Sequence[ComparedPair], chosen: Precision) -> "QuantizationReport":
+        """Summarize the pairs that led to a choice."""
+        if not compared:
+            nan = float("nan")
+            return cls(0, nan, nan, nan, nan, nan, chosen)
+        tokens = sum(pair.target_tokens for pair in compared)
+        agree = [round(pair.fp32.rating) == round(pair.int8.rating) for pair in compared]
+        return cls(
+            pairs=len(compared),
+            nll_fp32=sum(pair.fp32.nats for pair in compared) / tokens,
+            nll_int8=sum(pair.int8.nats for pair in compared) / tokens,
+            rating_shift=float(differences(compared).rating_shift.mean()),
+            rating_agreement=float(np.mean(agree)),
+            same_tokens=1 - float(differences(compared).changed_tokens.mean()),
+            chosen=chosen,
         )
-        return Precision.INT8 if holds else Precision.FP32
 
-
-def compare(directory: Path, prompter: Prompter, threads: int | None = None) -> Comparison:
-    """Measure both graphs of a directory. Raises ModelError where one cannot be opened, EngineError
-    where one fails.
-    """
-    fp32, int8 = both = tuple(
-        GraphScorer(directory, precision, threads) for precision in (Precision.FP32, Precision.INT8)
-    )
-    room = fp32.context_window - _GREEDY_TOKENS
-    pairs = [pair for pair in read_seeds() if len(_rating_prompt(prompter, pair)) <= room][:_PAIRS]
-    backward = [prompter.backward(pair.response, pair.context) for pair in pairs]
-    targets = [prompter.target(pair.instruction) for pair in pairs]
-    nats = [
-        sum(
-            each.nats(prompt, [target])[0] for prompt, target in zip(backward, targets, strict=True)
+    def __str__(self) -> str:
+        return (
+            f"NLL {self.nll_fp32:.3f} in fp32 and {self.nll_int8:.3f} in int8, ratings moved by "
+            f"{self.rating_shift:.3f}, {self.same_tokens:.1%} of greedy tokens the same "
+            f"({self.pairs} pairs)"
         )
-        for each in both
-    ]
-    nll_fp32, nll_int8 = (float(total / sum(map(len, targets))) for total in nats)
-    ratings = np.array(
-        [
-            [each.rating(_rating_prompt(prompter, pair), prompter.digit_ids) for pair in pairs]
-            for each in both
-        ]
-    )
-    taken = [(prompt, fp32.greedy(prompt, _GREEDY_TOKENS)) for prompt in backward]
-    same = float(np.mean([np.equal(int8.best(prompt, tokens), tokens) for prompt, tokens in taken]))
-    shift = float(np.abs(ratings[0] - ratings[1]).mean())
-    return Comparison(
-        pairs=len(pairs),
-        nll_fp32=nll_fp32,
-        nll_int8=nll_int8,
-        rating_shift=shift,
-        rating_agreement=float((ratings[0].round() == ratings[1].round()).mean()),
-        same_tokens=same,
-        chosen=Comparison.choice(nll_fp32, nll_int8, shift, same),
+
+
+def differences(compared: Sequence[ComparedPair]) -> PairedDifferences:
+    """The arrays that the verdict is computed from."""
+    return PairedDifferences(
+        nll_rise=np.array([pair.int8.nats - pair.fp32.nats for pair in compared]),
+        tokens=np.array([pair.target_tokens for pair in compared], np.float64),
+        rating_shift=np.array([abs(pair.int8.rating - pair.fp32.rating) for pair in compared]),
+        changed_tokens=np.array([pair.changed_tokens for pair in compared]),
     )
 
 
-def calibration_prompts(prompter: Prompter, context: int) -> list[list[int]]:
-    """What the model is shown where its int8 graph is fitted to what it computes; other pairs than
-    those that judge it.
+def compare(reference: Fp32Reference, report: Report = lambda line: None) -> QuantizationReport:
+    """Measure the release's int8 graph, until it is refused or all pairs are measured.
+
+    Raises ModelError where the graph cannot be opened, EngineError where one fails.
     """
-    prompts = (_rating_prompt(prompter, pair) for pair in read_seeds()[_PAIRS : 2 * _PAIRS])
-    return [prompt for prompt in prompts if len(prompt) <= context]
+    compared: list[ComparedPair] = []
+    for batch in reference.compared(at_intervals(report)):
+        compared += batch
+        if is_refused_early(differences(compared), len(reference)):
+            break
+    passed = len(compared) == len(reference) and holds(differences(compared))
+    return QuantizationReport.of(compared, Precision.INT8 if passed else Precision.FP32)
 
 
-def choose_int8(directory: Path, candidates: Iterable[Path], prompter: Prompter) -> Comparison:
-    """Move the first int8 graph whose quality holds into a release, and keep the comparison with
-    it.
+def choose_int8(
+    release: Path,
+    candidates: Iterable[Path],
+    reference: Fp32Reference,
+    report: Report = lambda line: None,
+) -> QuantizationReport:
+    """Move the first int8 graph that passes into a release, and write its report there.
 
     ``candidates`` are directories with an int8 graph each; there is at least one. Raises as
     ``compare`` does.
     """
     for candidate in candidates:
         for file in sorted(candidate.iterdir()):
-            file.replace(directory / file.name)
-        found = compare(directory, prompter)
+            file.replace(release / file.name)
+        found = compare(reference, report)
         if found.chosen is Precision.INT8:
             break
-        for file in directory.glob(f"{Precision.INT8.file}*"):
+        report(f"int8, {candidate.name}, is refused: {found}")
+        for file in release.glob(f"{Precision.INT8.file}*"):
             file.unlink()
-    (directory / PRECISION_FILE).write_text(
-        json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8"
-    )
+    (release / PRECISION_FILE).write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
     return found
-
-
-def _rating_prompt(prompter: Prompter, pair: Example) -> list[int]:
-    return prompter.rating(pair.instruction, pair.response, pair.context)

@@ -1,71 +1,147 @@
-"""What a release's graph thinks of texts: nats of a continuation, expected ratings. Without torch,
-in either precision.
+"""Scores texts with a release's graph on a CPU, in either precision and without torch: negative
+log-likelihoods, expected ratings and greedy tokens.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
-from models.engine.sampling import Logits, digit_probabilities
+from models.engine.prefix_cache import Tokens, common
+from models.engine.model_runner import Decode
+from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
+from models.engine.onnx_runner import OnnxModelRunner
 
 Nats = NDArray[np.float64]
 
+_SHORTEST_PREFIX = 16
+"""Fewer tokens in common are computed again: the results then depend on one prompt alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefilled:
+    """What a KV slot holds."""
+
+    prompt: Tokens
+    logits: Logits
+    """After the prompt, float32 [vocabulary]."""
+
 
 class GraphScorer:
-    """Reads prompts one at a time, through the graph that the engine serves. Owns its session."""
+    """Scores prompts, each in a KV slot of its own session.
 
-    def __init__(self, directory: Path, precision: Precision, threads: int | None = None) -> None:
-        """Open one of a directory's own graphs on the CPU. Raises ModelError where that is not
-        possible.
+    A prefix that the prompt has in common with one that a slot holds is not computed again.
+    """
+
+    def __init__(
+        self, directory: Path, precision: Precision, threads: int | None = None, *, slots: int = 1
+    ) -> None:
+        """Open one of a directory's own graphs on the CPU.
+
+        ``slots`` is the most prompts that ``greedy`` continues at once. Raises ModelError where
+        the graph cannot be opened.
         """
-        self._session = OnnxModelRunner.load(
-            directory / precision.file, device="cpu", threads=threads, slots=1
+        self._runner = OnnxModelRunner.load(
+            directory / precision.file, device="cpu", threads=threads, slots=slots + 1
         )
+        self._rating_slot = slots
+        self._prefilled: dict[int, _Prefilled] = {}
 
     @property
     def context_window(self) -> int:
         """Most tokens of a prompt and its continuation together."""
-        return self._session.context_window
+        return self._runner.context_window
 
-    def nats(self, prompt: Sequence[int], targets: Sequence[Sequence[int]]) -> Nats:
-        """[targets]: negative log-likelihood of each target after the prompt, which is read
-        once.
+    def nats(self, prompt: Sequence[int], targets: Sequence[Sequence[int]], slot: int = 0) -> Nats:
+        """[targets]: negative log-likelihood of each target after the prompt, which is prefilled
+        once. Raises EngineError where the computation fails.
         """
-        after = self._session.prefill(0, prompt, 0)
-        return np.array([self._nats_after(after, len(prompt), target) for target in targets])
+        return np.array(
+            [
+                _negative_log_likelihood(self._along(prompt, target, slot), target)
+                for target in targets
+            ]
+        )
 
     def rating(self, prompt: Sequence[int], digit_ids: Sequence[int]) -> float:
-        """The expected rating, 1 to 5, where a digit is due."""
-        probabilities = digit_probabilities(
-            self._session.prefill(0, prompt, 0), digit_ids
-        ).probabilities
+        """The expected rating, 1 to 5, after a rating prompt. Raises EngineError."""
+        logits = self._prefill(self._rating_slot, prompt)
+        probabilities = digit_probabilities(logits, digit_ids).probabilities
         return sum(digit * p for digit, p in enumerate(probabilities, start=1))
 
-    def greedy(self, prompt: Sequence[int], tokens: int) -> list[int]:
-        """So many of the most probable tokens, one after the other."""
-        taken: list[int] = []
-        logits = self._session.prefill(0, prompt, 0)
-        while len(taken) < tokens:
-            taken.append(int(logits.argmax()))
-            logits = self._session.prefill(0, taken[-1:], len(prompt) + len(taken) - 1)
-        return taken
+    def greedy(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
+        """[prompts, tokens]: the most probable tokens after each prompt, one after the other.
 
-    def best(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[int]:
-        """[tokens]: the most probable token in the place of each of ``tokens``, those before it
-        given.
+        At most ``slots`` prompts; prompt i is prefilled into slot i. Raises EngineError.
         """
-        logits = self._session.prefill_logits(0, [*prompt, *tokens[:-1]], 0)
-        return [int(token) for token in logits[len(prompt) - 1 :].argmax(axis=1)]
+        chosen = [
+            [int(self._prefill(slot, prompt).argmax())] for slot, prompt in enumerate(prompts)
+        ]
+        sampler = Sampler(Sampling())
+        for step in range(tokens - 1):
+            _, following = self._runner.run(
+                None,
+                [
+                    Decode(taken[-1], len(prompt) + step, sampler)
+                    for taken, prompt in zip(chosen, prompts, strict=True)
+                ],
+            )
+            for taken, token in zip(chosen, following, strict=True):
+                taken.append(token)
+        return chosen
 
-    def _nats_after(self, after: Logits, past: int, target: Sequence[int]) -> float:
-        logits = after[None]
-        if len(target) > 1:
-            logits = np.concatenate([logits, self._session.prefill_logits(0, target[:-1], past)])
-        scores = logits.astype(np.float64)
-        highest = scores.max(axis=1)
-        sums = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
-        return float((sums - scores[np.arange(len(target)), list(target)]).sum())
+    def most_probable(
+        self, prompt: Sequence[int], tokens: Sequence[int], slot: int = 0
+    ) -> list[int]:
+        """[tokens]: the most probable token in the place of each of ``tokens``, given those before
+        it. Raises EngineError.
+        """
+        return [int(token) for token in self._along(prompt, tokens, slot).argmax(axis=1)]
+
+    def _along(self, prompt: Sequence[int], tokens: Sequence[int], slot: int) -> Logits:
+        """[tokens, vocabulary]: the logits that each of ``tokens`` is chosen from."""
+        after = self._prefill(slot, prompt)[None]
+        if len(tokens) == 1:
+            return after
+        return np.concatenate([after, self._runner.prefill_logits(slot, tokens[:-1], len(prompt))])
+
+    def _prefill(self, slot: int, prompt: Sequence[int]) -> Logits:
+        """The logits after a prompt, float32 [vocabulary]; its keys and values are in the slot."""
+        wanted = np.array(prompt, np.int32)
+        held = self._prefilled.pop(slot, None)
+        if held is None or not np.array_equal(held.prompt, wanted):
+            shared = self._share_prefix(slot, held, wanted)
+            held = _Prefilled(wanted, self._runner.prefill(slot, prompt[shared:], shared))
+        self._prefilled[slot] = held
+        return held.logits
+
+    def _share_prefix(self, slot: int, held: _Prefilled | None, prompt: Tokens) -> int:
+        """Bring the longest known prefix of a prompt into a slot; returns its length.
+
+        At least one token of the prompt is left to compute: its logits are needed.
+        """
+        shared = 0 if held is None else _common_prefix(held.prompt, prompt)
+        lengths = {
+            other: _common_prefix(known.prompt, prompt) for other, known in self._prefilled.items()
+        }
+        best = max(lengths, key=lambda other: lengths[other], default=slot)
+        if lengths.get(best, 0) > shared:
+            shared = lengths[best]
+            self._runner.copy(best, slot, shared)
+        return shared
+
+
+def _common_prefix(one: Tokens, prompt: Tokens) -> int:
+    length = min(common(one, prompt), len(prompt) - 1)
+    return length if length >= _SHORTEST_PREFIX else 0
+
+
+def _negative_log_likelihood(logits: Logits, target: Sequence[int]) -> float:
+    """Nats of a target whose tokens are chosen from ``logits`` [target, vocabulary]."""
+    scores = logits.astype(np.float64)
+    highest = scores.max(axis=1)
+    sums = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
+    return float((sums - scores[np.arange(len(target)), list(target)]).sum())

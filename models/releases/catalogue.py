@@ -1,5 +1,6 @@
-"""Models by name: turns what ``--model`` says into a release directory, exporting it once. No torch
-in this process.
+"""Models by name: turns the value of ``--model`` into a release directory, exporting it once.
+
+torch is not imported in this process.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,11 +33,12 @@ from models.releases.release import (
 from schemas.errors import ModelError
 
 EXPORT_VERSION = 10
-"""Part of every cache key: raised when the export or the golden vectors change, so that old exports
-are left alone.
+"""Part of every cache key. Raise it when the export or the golden vectors change, so that exports
+of earlier versions are not used.
 """
 
-Progress = Callable[[str], None]
+Report = Callable[[str], None]
+"""Takes one line for the user."""
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -49,17 +52,17 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "backstream"
 
 
-def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) -> Path:
+def prepare(model: str, cache: Path, *, progress: Report = lambda line: None) -> Path:
     """The release directory of ``house``, a checkpoint directory, a release directory, or a Hugging
     Face id.
 
-    A release is verified and returned as it is. Anything else is exported once into ``cache``, in a
-    process of its own, and found there the next time; of two processes that ask at once, one
-    exports and the other waits. Works offline for all but a hub model that is not in the hub's
-    cache. Blocks: from a running event loop, call it in a thread. ``progress`` gets a line where
-    something takes long.
+    A release is verified and returned unchanged. Anything else is exported once into ``cache``, in
+    a process of its own, and found there the next time. If two processes prepare the same model at
+    once, one exports it and the other waits. Only a hub model that is not in the hub's cache needs
+    the network. Blocks: from a running event loop, call it in a thread. ``progress`` gets a line
+    every few seconds of an export.
 
-    Raises ModelError where the model is not there, not usable, or not as it was written.
+    Raises ModelError where the model does not exist, is not usable, or differs from its manifest.
     """
     given = Path(model).expanduser()
     if model != HOUSE and is_release(given):
@@ -74,12 +77,12 @@ def prepare(model: str, cache: Path, *, progress: Progress = lambda line: None) 
         with _locked(cache / f".{release.name}.lock", progress):
             if not is_release(release):
                 progress(f"exporting {model} to ONNX, once")
-                _build(checkpoint, release, _slug(model))
+                _build(checkpoint, release, _slug(model), progress)
                 progress(f"exported {model} to {release}")
     except OSError as error:
         raise ModelError(
             f"{cache} cannot be written: {error.strerror or error}: set BACKSTREAM_CACHE to "
-            "another place"
+            "another directory"
         ) from error
     return _verified(release, cache)
 
@@ -94,13 +97,14 @@ def cached(cache: Path) -> list[Path]:
     )
 
 
-def _build(checkpoint: Path, release: Path, prefix: str) -> None:
+def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> None:
     """Export into a directory beside the release and rename it. The caller holds the lock."""
     partial = release.with_name(f".{release.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(release, ignore_errors=True)  # a directory without a manifest: someone deleted it
+    shutil.rmtree(release, ignore_errors=True)  # its manifest was deleted: not a release
     try:
-        _export(checkpoint, partial)
+        _export(checkpoint, partial, progress)
+        progress("writing the release's golden vectors")
         id = release_id(partial, prefix, (str(EXPORT_VERSION),))
         asyncio.run(write_manifest(partial, Origin(id=id, base=id)))
         partial.rename(release)
@@ -108,30 +112,36 @@ def _build(checkpoint: Path, release: Path, prefix: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _export(checkpoint: Path, destination: Path) -> None:
-    """Run ``models.export`` in a process of its own: torch is heavy, and stays out of workers."""
+def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
+    """Run ``models.export`` in a process of its own, which alone imports torch; its lines of stdout
+    are progress.
+    """
     paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
-    process = subprocess.run(
-        [sys.executable, "-m", "models.export", str(checkpoint), str(destination)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if process.returncode:
-        lines = deque((line for line in process.stderr.splitlines() if line.strip()), maxlen=1)
-        raise ModelError(
-            lines[0]
-            if lines
-            else f"the export of {checkpoint} ended with status {process.returncode}"
-        )
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "models.export", str(checkpoint), str(destination)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            progress(line.rstrip())
+        status = process.wait()
+        errors.seek(0)
+        last = deque((line.strip() for line in errors if line.strip()), maxlen=1)
+    if status:
+        message = f"the export of {checkpoint} ended with status {status}"
+        raise ModelError(last[0] if last else message)
 
 
-def _locked(file: Path, progress: Progress) -> FileLock:
+def _locked(file: Path, progress: Report) -> FileLock:
     lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
@@ -157,8 +167,8 @@ def _key(checkpoint: Path, cache: Path) -> str:
 
 @dataclass(slots=True)
 class KnownDigests:
-    """Sums of a directory's files, remembered in the cache by size and time of change: big files
-    are summed once.
+    """SHA-256 digests of a directory's files, kept in the cache with each file's size and time of
+    change, so that large files are hashed once.
     """
 
     store: Path
@@ -167,7 +177,7 @@ class KnownDigests:
 
     @classmethod
     def of(cls, directory: Path, cache: Path) -> "KnownDigests":
-        """What is remembered of a directory; nothing where the memory is missing or unreadable."""
+        """The digests kept for a directory; none where their file is missing or unreadable."""
         name = hashlib.sha256(
             str(directory.resolve()).encode("utf-8", "surrogatepass")
         ).hexdigest()[:32]
@@ -179,7 +189,7 @@ class KnownDigests:
         return cls(store, known if isinstance(known, dict) else {})
 
     def __call__(self, file: Path) -> str:
-        """The sum of a file, in hexadecimal. Raises ModelError where it cannot be read."""
+        """The digest of a file, in hexadecimal. Raises ModelError where it cannot be read."""
         try:
             status = file.stat()
         except OSError as error:
@@ -197,8 +207,8 @@ class KnownDigests:
         return digest
 
     def save(self) -> None:
-        """Remember. A cache that cannot be written costs time, not correctness, so that is no
-        error.
+        """Write the digests to the cache. A cache that cannot be written is not an error: the files
+        are hashed again.
         """
         if not self.changed:
             return

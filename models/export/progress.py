@@ -1,0 +1,24 @@
+"""Lines about how far an export is, no more often than someone reads them."""
+
+import time
+from collections.abc import Callable
+
+Report = Callable[[str], None]
+"""Takes one line for the user."""
+
+_SECONDS = 3.0
+
+
+def at_intervals(
+    report: Report, seconds: float = _SECONDS, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """``report``, but lines that come less than ``seconds`` after the last one are left out."""
+    due = clock() + seconds
+
+    def throttled(line: str) -> None:
+        nonlocal due
+        if clock() >= due:
+            report(line)
+            due = clock() + seconds
+
+    return throttled
