@@ -91,12 +91,12 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
 
     set_verbosity_error()
     smoothed, blocks = (scratch / way for way in _INT8_GRAPHS)
-    tick = at_intervals(report)
+    report("loading the weights")
     try:
         model = AutoModelForCausalLM.from_pretrained(
             directory, dtype=torch.float32, local_files_only=True
         ).eval()
-        tick("writing the fp32 graph")
+        report("writing the fp32 graph")
         build(model, scratch / Precision.FP32.file)
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
@@ -106,16 +106,16 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
         prompts = calibration_prompts(
             Prompter.load(directory), model.config.max_position_embeddings, pairs
         )
+        tick = at_intervals(report)
         ranges = measure(
             model,
             prompts,
             lambda done: tick(f"measuring activations: {done} of {len(prompts)} prompts"),
         )
         kv_ranges = equalize(model, ranges)
-        tick("writing the int8 graphs")
+        report("writing the int8 graphs")
         build(model, blocks / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges, blocks=True)
         smooth(model, ranges)
-        tick("writing the second int8 graph")
         build(model, smoothed / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     except UnsupportedArchitecture as error:
         return str(error)

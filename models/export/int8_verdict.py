@@ -15,8 +15,8 @@ A refusal is known before all pairs are measured, by either of two rules:
   more than 4 standard errors above 0. A look needs 8 pairs. By Student's t such a distance occurs
   by chance in 0.3% of the looks at 8 pairs and in 0.06% of those at 16, where a mean is exactly 0.
 
-Int8 is served on the evidence of all pairs only: serving a graph that is not good enough harms every
-later answer, refusing a good one costs speed.
+Int8 is served on the evidence of all pairs only, and of no fewer than 8: to serve a graph that is
+not good enough harms every later answer, to refuse a good one costs speed.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ RATING_SHIFT = 0.1
 CHANGED_TOKENS = 0.05
 """Share of the greedy tokens."""
 
-_FIRST_LOOK = 8
+_FEWEST_PAIRS = 8
 _STANDARD_ERRORS = 4.0
 
 _Numbers = NDArray[np.float64]
@@ -60,8 +60,10 @@ class PairedDifferences:
 
 
 def holds(differences: PairedDifferences) -> bool:
-    """The verdict of all pairs; False where there are none, or a number is not finite."""
-    return len(differences.tokens) > 0 and all(each.mean() <= 0 for each in differences.excesses())
+    """The verdict of all pairs; False where there are too few, or a number is not finite."""
+    return len(differences.tokens) >= _FEWEST_PAIRS and all(
+        each.mean() <= 0 for each in differences.excesses()
+    )
 
 
 def is_refused_early(differences: PairedDifferences, pairs: int) -> bool:
@@ -72,7 +74,7 @@ def is_refused_early(differences: PairedDifferences, pairs: int) -> bool:
         or differences.changed_tokens.sum() > CHANGED_TOKENS * pairs
     )
     return bool(curtailed) or (
-        measured >= _FIRST_LOOK
+        measured >= _FEWEST_PAIRS
         and any(
             each.mean() > _STANDARD_ERRORS * each.std(ddof=1) / np.sqrt(measured)
             for each in differences.excesses()

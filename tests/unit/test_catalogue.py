@@ -29,11 +29,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(checkpoint: Path, cache: Path) -> list[Path]:
-    """What two that ask at once are given."""
+def progress() -> list[str]:
+    """The lines of progress of both preparations."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def prepared(checkpoint: Path, cache: Path, progress: list[str]) -> list[Path]:
+    """What two that prepare the same model at once get."""
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(prepare(str(checkpoint), cache)))
+        threading.Thread(
+            target=lambda: found.append(prepare(str(checkpoint), cache, progress=progress.append))
+        )
         for _ in range(2)
     ]
     for thread in threads:
@@ -56,6 +64,14 @@ def test_two_that_ask_at_once_get_one_export(prepared: list[Path], cache: Path) 
     assert [path for path in cache.iterdir() if path.is_dir() and path.name != "digests"] == [
         prepared[0]
     ]
+
+
+@pytest.mark.slow
+def test_progress_names_the_steps_of_the_export(prepared: list[Path], progress: list[str]) -> None:
+    assert progress[0].startswith("exporting ")
+    assert progress[-1] == f"exported {progress[0].split()[1]} to {prepared[0]}"
+    for part in ("loading the weights", "writing the int8 graphs", " is served in "):
+        assert sum(part in line for line in progress) == 1
 
 
 @pytest.mark.slow
@@ -143,8 +159,8 @@ def test_a_tampered_export_is_refused(checkpoint: Path, release: Path, tmp_path:
 
 def test_a_catalogue_never_imports_torch() -> None:
     program = (
-        "import sys, models.catalogue; sys.exit('torch' in sys.modules or 'transformers' in "
-        "sys.modules)"
+        "import sys, models.releases.catalogue\n"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     subprocess.run(
         [sys.executable, "-c", program],

@@ -1,5 +1,5 @@
-"""Decoders of every family that users bring, tiny and random: prompted as they know it, and served
-as transformers does.
+"""Decoders of every supported architecture, tiny and random: prompted by their own template, and
+with the tokens of transformers.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def release(
         context=8192,
     )
     destination = directory / "release"
-    export(str(checkpoint), destination)
+    export(str(checkpoint), destination, pairs=1)  # these tests do not look at int8
     asyncio.run(write_manifest(destination, Origin(id=architecture, base=architecture)))
     return checkpoint, destination
 
@@ -96,11 +96,11 @@ def test_its_facts_are_read_off_its_files(release: tuple[Path, Path]) -> None:
     assert facts.graph == "own"
 
 
-def test_a_shape_that_is_not_covered_is_served_by_the_plain_graph(
+def test_an_unsupported_architecture_is_served_by_the_plain_graph(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", width=32)  # heads of 8
     export(str(checkpoint), tmp_path / "release")
     asyncio.run(write_manifest(tmp_path / "release", Origin(id="small", base="small")))
     assert ModelFacts.read(tmp_path / "release").graph == "plain"
-    assert "does not cover heads of 8 numbers" in capsys.readouterr().err
+    assert "does not support heads of 8 numbers" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -17,7 +18,9 @@ from models.engine import PRECISION_FILE, Engine, Precision, chosen_precision
 from models.engine.precision import served_precision
 from models.export.export import export
 from models.export.graph import build, measure, smooth
-from models.export.int8_choice import Comparison, choose_int8
+from models.export.int8_choice import choose_int8
+from models.export.int8_comparison import Fp32Reference
+from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
 from models.prompts.layout import Prompter
 from models.releases.facts import ModelFacts
 from models.releases.release import Origin, reproduce, verify, write_manifest
@@ -48,7 +51,47 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_int8_is_chosen_where_quality_holds(
     nll: float, shift: float, same: float, chosen: Precision
 ) -> None:
-    assert Comparison.choice(3.0, nll, shift, same) is chosen
+    measured = differences(10, rise=nll - 3.0, shift=shift, changed=1 - same)
+    assert holds(measured) is (chosen is Precision.INT8)
+
+
+def differences(
+    pairs: int, *, rise: float = 0.01, shift: float = 0.05, changed: float = 0.02
+) -> PairedDifferences:
+    """Pairs of 10 tokens each that all differ as much, ``rise`` in nats a token."""
+    tokens = np.full(pairs, 10.0)
+    return PairedDifferences(rise * tokens, tokens, np.full(pairs, shift), np.full(pairs, changed))
+
+
+@pytest.mark.parametrize(
+    ("measured", "refused"),
+    [
+        (differences(8), False),
+        (differences(7, rise=0.1), False),  # too few for a look
+        (differences(8, rise=0.1), True),
+        (differences(8, shift=0.4), True),
+        (differences(8, changed=0.2), True),
+        (differences(3, shift=1.3), False),  # 3.9 of the 4 points that 40 pairs may move by
+        (differences(3, shift=1.4), True),  # the others cannot make up for it
+        (differences(2, changed=1.0), False),
+        (differences(3, changed=1.0), True),
+    ],
+)
+def test_a_clear_refusal_is_known_early(measured: PairedDifferences, refused: bool) -> None:
+    assert is_refused_early(measured, 40) is refused
+
+
+def test_an_early_refusal_needs_four_standard_errors() -> None:
+    rises = np.array([0.0, 0.4] * 4)  # mean 0.2 over a limit of 0.2: neither side
+    unclear = PairedDifferences(rises + 0.1, np.full(8, 10.0), np.zeros(8), np.zeros(8))
+    clear = PairedDifferences(rises + 0.4, np.full(8, 10.0), np.zeros(8), np.zeros(8))
+    assert not is_refused_early(unclear, 40)
+    assert is_refused_early(clear, 40)
+
+
+@pytest.mark.parametrize(("pairs", "enough"), [(0, False), (7, False), (8, True)])
+def test_few_pairs_are_no_evidence(pairs: int, enough: bool) -> None:
+    assert holds(differences(pairs)) is enough
 
 
 @pytest.mark.slow
@@ -149,6 +192,7 @@ def test_where_the_faster_int8_does_not_hold_the_closer_one_is_tried(
         broken.model.layers[0].mlp.down_proj.weight.neg_()
     build(broken, faster / "decoder.int8.onnx", Precision.INT8)
     whole = (closer / "decoder.int8.onnx").read_bytes()
-    assert choose_int8(release, [faster, closer], Prompter.load(release)).chosen is Precision.INT8
+    reference = Fp32Reference(release, Prompter.load(release))
+    assert choose_int8(release, [faster, closer], reference).chosen is Precision.INT8
     assert (release / "decoder.int8.onnx").read_bytes() == whole
     assert chosen_precision(release) is Precision.INT8

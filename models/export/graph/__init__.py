@@ -1,4 +1,4 @@
-"""Graphs of our own for the engine, built from a transformers model's weights (torch)."""
+"""The engine's own graphs, built from a transformers model's weights. Needs torch."""
 
 from models.export.graph.decoder import build
 from models.export.graph.equalization import AbsmaxRanges, equalize

@@ -1,9 +1,9 @@
-"""ONNX nodes of attention: those that read a prompt over its row, and those that decode over
-theirs.
+"""ONNX nodes of attention: of a prompt over its KV slot, and of the decoding slots over theirs.
 
-In int8 keys and values are kept in 8 bits, with one scale a layer for each. Queries are brought to
-8 bits for the prompt's product with its keys, as in SageAttention (arXiv 2410.02367); the product
-with the values stays fp32, for a share that is spread over a long text would round to nothing.
+In int8, keys and values are kept in 8 bits, with one scale a layer for each. Queries are quantized
+to 8 bits for the prompt's product with its keys, as in SageAttention (arXiv 2410.02367). The
+product of attention weights and values stays fp32: a weight that is spread over a long text would
+round to 0.
 """
 
 from dataclasses import dataclass
@@ -17,93 +17,103 @@ from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.nodes import MICROSOFT, Nodes
 
 _LARGEST = 127
-"""Of 8 bits with a sign."""
+"""Largest 8-bit signed integer that scales map to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
-    """Names of what is known of some tokens of the prompt: where they stand, what they may see, and
-    how many beside B.
-    """
+class QueryTokens:
+    """Names of the inputs that describe the prompt tokens whose queries are computed."""
 
     positions: str
     """[1, tokens]."""
     mask: str
-    """[heads that share keys * tokens, past and new ones]: 0, or minus infinity for what comes
-    later.
+    """[heads that share keys * tokens, past and new tokens]: 0, or minus infinity for later
+    tokens.
     """
     parts: str
-    """[2]."""
+    """[2]: how many of them there are, and B."""
 
 
-@dataclass(slots=True)
-class Attention(Nodes):
-    """Keys and values lie in rows; see ``models/export/graph/decoder.py`` for the inputs and
-    outputs that they are.
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Adds attention to a graph.
+
+    Keys and values lie in KV slots; ``models/export/graph/decoder.py`` lists the inputs and outputs
+    of the graph that they are.
     """
 
+    nodes: Nodes
     config: DecoderConfig
     kv_ranges: AbsmaxRanges | None
-    """Of keys and values that are kept in 8 bits; None: they are kept as they are."""
+    """Of keys and values that are kept in 8 bits; None: they are kept as they are computed."""
 
-    def queries(self) -> tuple[Queries, Queries]:
-        """All tokens of the prompt, and the wanted ones."""
-        first, second, third = (self.integers(number) for number in range(3))
-        start, one = self.scalar(0), self.scalar(1)
-        end = self.add("Add", ["past", self.add("Slice", ["parts", first, second])], ["end"])
-        positions = self.add("Range", [self.reshape("past", ()), self.reshape(end, ()), one])
-        keys = self.add("Range", [start, self.reshape(end, ()), one])
-        seen = self.add("LessOrEqual", [keys, self.add("Unsqueeze", [positions, second])])
+    def query_tokens(self) -> tuple[QueryTokens, QueryTokens]:
+        """All tokens of the prompt, and those whose logits are wanted."""
+        first, second, third = (self.nodes.integers(number) for number in range(3))
+        start, one = self.nodes.scalar(0), self.nodes.scalar(1)
+        end = self.nodes.add(
+            "Add", ["past", self.nodes.add("Slice", ["parts", first, second])], ["end"]
+        )
+        positions = self.nodes.add(
+            "Range", [self.nodes.reshape("past", ()), self.nodes.reshape(end, ()), one]
+        )
+        keys = self.nodes.add("Range", [start, self.nodes.reshape(end, ()), one])
+        seen = self.nodes.add(
+            "LessOrEqual", [keys, self.nodes.add("Unsqueeze", [positions, second])]
+        )
         values = (
-            self.constant(name, np.float32(value))
+            self.nodes.constant(name, np.float32(value))
             for name, value in (("seen", 0), ("unseen", -np.inf))
         )
-        mask = self.add("Where", [seen, *values])
-        positions = self.add("Unsqueeze", [positions, first])
-        count = self.add(
+        mask = self.nodes.add("Where", [seen, *values])
+        positions = self.nodes.add("Unsqueeze", [positions, first])
+        count = self.nodes.add(
             "Concat",
-            [self.add("Shape", ["wanted"]), self.add("Slice", ["parts", second, third])],
+            [
+                self.nodes.add("Shape", ["wanted"]),
+                self.nodes.add("Slice", ["parts", second, third]),
+            ],
             axis=0,
         )
         return (
-            Queries(positions, self.for_each_head(mask), "parts"),
-            Queries(
-                self.add("Gather", [positions, "wanted"], axis=1),
-                self.for_each_head(self.add("Gather", [mask, "wanted"])),
+            QueryTokens(positions, self.for_each_head(mask), "parts"),
+            QueryTokens(
+                self.nodes.add("Gather", [positions, "wanted"], axis=1),
+                self.for_each_head(self.nodes.add("Gather", [mask, "wanted"])),
                 count,
             ),
         )
 
     def for_each_head(self, mask: str) -> str:
-        """A mask below itself once more for each further head that shares the same keys."""
+        """A mask, repeated for each head that shares the same keys."""
         sharing = self.config.sharing
-        return self.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
+        return self.nodes.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
 
-    def attended(
-        self, layer: int, query: str, key: str, value: str, every: Queries, asking: Queries
+    def attend(
+        self, layer: int, query: str, key: str, value: str, every: QueryTokens, queried: QueryTokens
     ) -> str:
-        """What queries [.. + B, heads * size] gather over their own rows, which keys and values [R
-        + B, ...] are appended to.
+        """[.. + B, heads * size]: attention of queries [.. + B, heads * size] over their own slots,
+        which the keys and values [R + B, ...] are appended to.
         """
         config = self.config
-        (read_query, query), (read_key, key), (read_value, value) = (
-            self.parted(query, asking.parts),
-            self.parted(key, every.parts),
-            self.parted(value, every.parts),
+        (prompt_query, query), (prompt_key, key), (prompt_value, value) = (
+            self.nodes.split_tokens(query, queried.parts),
+            self.nodes.split_tokens(key, every.parts),
+            self.nodes.split_tokens(value, every.parts),
         )
-        decoded = self.attend_in_rows(layer, query, key, value)
-        keys = self.appended("key", layer, self.rotated(read_key, config.key_value_heads, every))
-        values = self.appended("value", layer, read_value)
-        read = self.attend_in_prompt(
-            layer, self.rotated(read_query, config.heads, asking), keys, values, asking
+        decoded = self.decode(layer, query, key, value)
+        keys = self.appended("key", layer, self.rotated(prompt_key, config.key_value_heads, every))
+        values = self.appended("value", layer, prompt_value)
+        prefilled = self.prefill(
+            layer, self.rotated(prompt_query, config.heads, queried), keys, values, queried
         )
-        return self.add("Concat", [read, decoded], axis=0)
+        return self.nodes.add("Concat", [prefilled, decoded], axis=0)
 
-    def attend_in_rows(self, layer: int, query: str, key: str, value: str) -> str:
-        """[B, heads * size]: what those that decode gather."""
+    def decode(self, layer: int, query: str, key: str, value: str) -> str:
+        """[B, heads * size]: attention of the decoding slots."""
         config = self.config
         new = [
-            self.reshape(each, (-1, 1, heads * config.head_size))
+            self.nodes.reshape(each, (-1, 1, heads * config.head_size))
             for each, heads in (
                 (query, config.heads),
                 (key, config.key_value_heads),
@@ -119,7 +129,7 @@ class Attention(Nodes):
                 "v_quant_type": "PER_TENSOR",
                 "kv_cache_bit_width": 8,
             }
-        attended = self.add(
+        attended = self.nodes.add(
             "GroupQueryAttention",
             [
                 *new,
@@ -139,85 +149,85 @@ class Attention(Nodes):
             do_rotary=1,
             **quantised,
         )
-        return self.reshape(attended, (-1, config.heads * config.head_size))
+        return self.nodes.reshape(attended, (-1, config.heads * config.head_size))
 
-    def attend_in_prompt(
-        self, layer: int, query: str, keys: str, values: str, asking: Queries
-    ) -> str:
-        """[.., heads * size]: what the prompt's tokens gather from all that their row holds."""
+    def prefill(self, layer: int, query: str, keys: str, values: str, queried: QueryTokens) -> str:
+        """[.., heads * size]: attention of the prompt's tokens over all that their slot holds."""
         config = self.config
-        # Heads that share keys are one product with them.
-        query = self.reshape(
+        # Heads that share keys are computed in one product.
+        query = self.nodes.reshape(
             self.by_head(query, config.heads), (1, config.key_value_heads, -1, config.head_size)
         )
         scores = self.scores(layer, query, keys)
-        shares = self.add("Softmax", [self.add("Add", [scores, asking.mask])], axis=-1)
-        if self.kv_ranges is not None:
-            values = self.add("DequantizeLinear", [values, self.scale("value", layer)])
-        attended = self.reshape(
-            self.add("MatMul", [shares, values]), (1, config.heads, -1, config.head_size)
+        weights = self.nodes.add(
+            "Softmax", [self.nodes.add("Add", [scores, queried.mask])], axis=-1
         )
-        return self.reshape(
-            self.add("Transpose", [attended], perm=[0, 2, 1, 3]),
+        if self.kv_ranges is not None:
+            values = self.nodes.add("DequantizeLinear", [values, self.scale("value", layer)])
+        attended = self.nodes.reshape(
+            self.nodes.add("MatMul", [weights, values]), (1, config.heads, -1, config.head_size)
+        )
+        return self.nodes.reshape(
+            self.nodes.add("Transpose", [attended], perm=[0, 2, 1, 3]),
             (-1, config.heads * config.head_size),
         )
 
     def scores(self, layer: int, query: str, keys: str) -> str:
         """Scaled products of queries [1, key/value heads, .., size] with the keys."""
         if self.kv_ranges is None:
-            return self.add(
+            return self.nodes.add(
                 "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.config.scale
             )
         scale = np.array([self.kv_ranges.keys[layer] / _LARGEST * self.config.scale], np.float32)
-        keys = self.add("Transpose", [keys], perm=[0, 1, 3, 2])
-        return self.add(
+        keys = self.nodes.add("Transpose", [keys], perm=[0, 1, 3, 2])
+        return self.nodes.add(
             "DynamicQuantizeMatMul",
-            [query, keys, self.constant(f"scores.{layer}.scale", scale)],
+            [query, keys, self.nodes.constant(f"scores.{layer}.scale", scale)],
             domain=MICROSOFT,
         )
 
     def by_head(self, x: str, heads: int) -> str:
         """[tokens, heads * size] to [1, heads, tokens, size]."""
-        return self.add(
-            "Transpose", [self.reshape(x, (1, -1, heads, self.config.head_size))], perm=[0, 2, 1, 3]
+        return self.nodes.add(
+            "Transpose",
+            [self.nodes.reshape(x, (1, -1, heads, self.config.head_size))],
+            perm=[0, 2, 1, 3],
         )
 
-    def rotated(self, x: str, heads: int, where: Queries) -> str:
-        """[tokens, heads * size], each turned as far as it stands from the beginning."""
-        each = self.reshape(x, (1, -1, heads * self.config.head_size))
-        return self.add(
+    def rotated(self, x: str, heads: int, tokens: QueryTokens) -> str:
+        """[tokens, heads * size], each rotated by its position."""
+        each = self.nodes.reshape(x, (1, -1, heads * self.config.head_size))
+        return self.nodes.add(
             "RotaryEmbedding",
-            [each, where.positions, "cos", "sin"],
+            [each, tokens.positions, "cos", "sin"],
             domain=MICROSOFT,
             num_heads=heads,
         )
 
     def appended(self, what: str, layer: int, new: str) -> str:
-        """All that the prompt's row holds then, with the new ones, [tokens, heads * size]."""
+        """Append keys or values [tokens, heads * size] to the prompt's slot; all it holds then."""
         if self.kv_ranges is not None:
-            new = self.add(
+            new = self.nodes.add(
                 "QuantizeLinear",
-                [new, self.scale(what, layer), self.constant("kept.zero", np.int8(0))],
+                [new, self.scale(what, layer), self.nodes.constant("kept.zero", np.int8(0))],
             )
         new = self.by_head(new, self.config.key_value_heads)
-        row = self.add(
+        slot = self.nodes.add(
             "TensorScatter", [f"reading_{what}.{layer}", new, "past"], [f"read_{what}.{layer}"]
         )
-        return self.add("Slice", [row, self.integers(0), "end", self.integers(2)])
+        return self.nodes.add(
+            "Slice", [slot, self.nodes.integers(0), "end", self.nodes.integers(2)]
+        )
 
     def scale(self, what: str, layer: int) -> str:
-        """Of what is kept in 8 bits."""
+        """The scale of keys or values that are kept in 8 bits."""
         assert self.kv_ranges is not None
-        span = {"key": self.kv_ranges.keys, "value": self.kv_ranges.values}[what][layer]
-        return self.constant(f"{what}.{layer}.scale", np.array([span / _LARGEST], np.float32))
+        absmax = {"key": self.kv_ranges.keys, "value": self.kv_ranges.values}[what][layer]
+        return self.nodes.constant(
+            f"{what}.{layer}.scale", np.array([absmax / _LARGEST], np.float32)
+        )
 
     @property
-    def kept(self) -> int:
-        """Type of keys and values in rows."""
-        return self.number if self.kv_ranges is None else int(TensorProto.INT8)
-
-    def parted(self, x: str, parts: str) -> tuple[str, str]:
-        """What belongs to the prompt, and what to the rows that decode."""
-        read, decoded = self.fresh(), self.fresh()
-        self.add("Split", [x, parts], [read, decoded], axis=0)
-        return read, decoded
+    def kv_type(self) -> int:
+        """ONNX type of keys and values in slots."""
+        return self.nodes.float_type if self.kv_ranges is None else int(TensorProto.INT8)

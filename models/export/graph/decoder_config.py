@@ -1,4 +1,6 @@
-"""What the graph of our own must know of a decoder, and which decoders it covers."""
+"""The configuration of a decoder that the engine's own graph needs, and the architectures that it
+supports.
+"""
 
 from dataclasses import dataclass
 
@@ -6,16 +8,16 @@ from transformers import PreTrainedModel
 
 from schemas.errors import UnsupportedArchitecture
 
-_SHAPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
+_MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3", "gemma")
 _ROTARY = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary embedding whose angles do not depend on the length of the text."""
 _HEAD_MULTIPLE = 16
-"""What onnxruntime's attention asks of a head's size where it applies the rotary embedding."""
+"""Of a head's size: required by onnxruntime's attention where it applies the rotary embedding."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """What a decoder of the covered families is made of."""
+    """Sizes, operators and constants of a decoder of a supported architecture."""
 
     layers: int
     heads: int
@@ -23,14 +25,14 @@ class DecoderConfig:
     head_size: int
     epsilon: float
     activation: str
-    """Operator of the feed-forward's gate."""
+    """Operator of the feed-forward layer's gate."""
     norm_offset: float
-    """What is added to a norm's weight: 1 for Gemma."""
+    """Added to a norm's weight: 1 for Gemma."""
     embedding_scale: float
     scale: float
-    """Of the attention's products."""
+    """Factor of the products of queries and keys."""
     rotary_scale: float
-    """Of what the rotary embedding turns."""
+    """Factor of the rotary embedding's results."""
 
     @property
     def sharing(self) -> int:
@@ -41,7 +43,7 @@ class DecoderConfig:
     def of(cls, model: PreTrainedModel) -> "DecoderConfig":
         """The configuration of a model. Raises UnsupportedArchitecture."""
         config = model.config
-        if config.model_type not in _SHAPES:
+        if config.model_type not in _MODEL_TYPES:
             raise UnsupportedArchitecture(f"model type {config.model_type}")
         rotary = getattr(model.model.rotary_emb, "rope_type", "default")
         if rotary not in _ROTARY:
@@ -69,7 +71,7 @@ class DecoderConfig:
         )
         if head_size % _HEAD_MULTIPLE:
             raise UnsupportedArchitecture(
-                f"heads of {head_size} numbers, which are no multiple of {_HEAD_MULTIPLE}"
+                f"heads of {head_size} numbers, which is no multiple of {_HEAD_MULTIPLE}"
             )
         return cls(
             layers=config.num_hidden_layers,

@@ -1,10 +1,12 @@
-"""Makes the channels of keys equally large, and those of values, so that they can be kept in 8 bits
-with one scale a layer.
+"""Equalizes the channels of keys, and those of values, so that 8 bits with one scale a layer can
+keep them.
 
-A query multiplies a key channel by channel, and the output's matrix multiplies the values: what divides a key's channel
-multiplies the query's, and what divides a value's multiplies the matrix, so nothing changes (as in SmoothQuant, arXiv
-2211.10438). The rotary embedding turns a key's channels in pairs, the first of a head's first half with the first of its
-second; both of a pair have one divisor, and the pair's length is what they can become.
+A query multiplies a key channel by channel, and the output projection multiplies the values.
+Whatever divides a channel of the keys multiplies the query's, and whatever divides a channel of the
+values multiplies the projection, so no result changes (as in SmoothQuant, arXiv 2211.10438). The
+rotary embedding rotates a key's channels in pairs, the first of a head's first half with the first
+of its second. Both channels of a pair have one divisor, computed from the pair's length: the most
+that either can become.
 """
 
 from dataclasses import dataclass
@@ -21,30 +23,29 @@ _LEAST = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class AbsmaxRanges:
-    """How large keys and values become: for each layer, the largest absolute value of any
-    channel.
-    """
+    """The largest absolute value of any channel of the keys and of the values, for each layer."""
 
     keys: tuple[float, ...]
     values: tuple[float, ...]
 
 
 def equalize(model: PreTrainedModel, ranges: ActivationRanges) -> AbsmaxRanges:
-    """Change the weights in place; ``ranges`` are the model's. Raises UnsupportedArchitecture."""
+    """Equalize the keys and values of a model in place; ``ranges`` are the model's.
+
+    Returns the ranges of the equalized keys and values. Raises UnsupportedArchitecture.
+    """
     sharing = DecoderConfig.of(model).sharing
     with torch.no_grad():
         for layer, keys, values in zip(model.model.layers, ranges.keys, ranges.values, strict=True):
-            _equalize_keys(layer.self_attn, _even(keys), sharing)
-            _equalize_values(layer.self_attn, _even(values), sharing)
+            _equalize_keys(layer.self_attn, _divisors(keys), sharing)
+            _equalize_values(layer.self_attn, _divisors(values), sharing)
     return AbsmaxRanges(
         *(tuple(float(each.max()) for each in found) for found in (ranges.keys, ranges.values))
     )
 
 
-def _even(sizes: Tensor) -> Tensor:
-    """What to divide channels by, so that the largest stays as it is and all others become as
-    large.
-    """
+def _divisors(sizes: Tensor) -> Tensor:
+    """What to divide channels by so that all become as large as the largest, which stays."""
     return sizes.clamp(min=_LEAST) / sizes.max().clamp(min=_LEAST)
 
 
@@ -61,8 +62,8 @@ def _equalize_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
 
 
 def _equalize_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
-    """``channels`` [key/value heads, head size] divide the values, and multiply what the output's
-    matrix makes of them.
+    """``channels`` [key/value heads, head size] divide the values, and multiply the output
+    projection.
     """
     _multiply_rows(attention.v_proj, 1 / channels.flatten())  # type: ignore[arg-type]
     attention.o_proj.weight *= channels.repeat_interleave(sharing, dim=0).flatten()  # type: ignore[operator, union-attr]

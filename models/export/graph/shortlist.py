@@ -1,9 +1,8 @@
-"""The graph that sifts logits on a device, so that a step brings back a few hundred numbers for
-each row and not all.
+"""The graph that shortlists logits on a device: a step then copies a few hundred numbers for each
+KV slot to the host instead of all.
 
-With 64 rows and a vocabulary of 150,000 all of them are 19 MB in fp16 at every step, to be copied
-and looked through on the host. What is drawn from the shortlist is ``models/engine/shortlist.py``'s
-matter.
+With 64 slots and a vocabulary of 150,000, all of them are 19 MB in fp16 at every step.
+``models/engine/shortlist.py`` samples from the shortlist.
 """
 
 from pathlib import Path
@@ -17,10 +16,12 @@ _OPSET = 20
 def build(file: Path, *, half: bool = True) -> None:
     """Write the graph, for logits in fp16 or in fp32.
 
-    Takes ``logits`` [rows, vocabulary]; ``penalised`` int64 [rows, any], ids whose logits are
-    divided by ``penalty`` [rows, 1] where they are over 0 and multiplied by it elsewhere, an id
-    twice as once; ``temperature`` [rows, 1]; and ``count`` [1]. Gives, after both: ``scores``
-    [rows, count], the highest, falling; their ``ids``; ``log_sum`` [rows], of all exponentials.
+    Inputs: ``logits`` [rows, vocabulary]; ``penalised`` int64 [rows, any], ids whose logits are
+    divided by ``penalty`` [rows, 1] where they are over 0 and multiplied by it elsewhere (an id may
+    be repeated, and counts once); ``temperature`` [rows, 1]; ``count`` [1].
+
+    Outputs, after penalty and temperature: ``scores`` [rows, count], the highest in falling order;
+    their ``ids``; ``log_sum`` [rows], the logarithm of the sum of all exponentials.
     """
     number = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     nodes = [
