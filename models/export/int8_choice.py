@@ -108,5 +108,7 @@ def choose_int8(
         report(f"int8, {candidate.name}, is refused: {found}")
         for file in release.glob(f"{Precision.INT8.file}*"):
             file.unlink()
-    (release / PRECISION_FILE).write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    (release / PRECISION_FILE).write_text(
+        json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8"
+    )
     return found

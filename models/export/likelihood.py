@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.precision import Precision
-from models.engine.prefix_cache import Tokens, common
 from models.engine.model_runner import Decode
-from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
 from models.engine.onnx_runner import OnnxModelRunner
+from models.engine.precision import Precision
+from models.engine.prefix_cache import common
+from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
+from models.engine.sequence import Tokens
 
 Nats = NDArray[np.float64]
 
