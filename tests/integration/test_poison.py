@@ -2,18 +2,28 @@
 ``dead-letters replay``.
 """
 
+import asyncio
 import json
+import re
+import urllib.request
 
 import msgpack
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from streams.cli.commands.dead_letters import app as dead_letters
+from streams.data.dataset import snapshot
+from streams.data.feed import feed
+from streams.kafka.cluster import Cluster
 from streams.kafka.replay import replay
-from streams.kafka.topics import DEAD_LETTERS
+from streams.kafka.topics import CURATED, DEAD_LETTERS, RELEASES, SCORED, TOPICS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
-from tests.integration.conftest import passage, wait_until_idle
+from streams.stages.topology import STAGES
+from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
+from tests.integration.documents import notes
+from tests.integration.unreadable import unreadable
 
 RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]
 POISON = {
@@ -82,3 +92,48 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     assert (
         sum(1 for _ in replay(cluster, DEAD_LETTERS)) == len(POISON) + 1
     )  # still poison: it died again
+
+
+async def _poison(cluster: Cluster) -> None:
+    async with AIOKafkaProducer(**cluster.client, acks="all") as producer:
+        for topic in TOPICS:
+            for key, value, headers in unreadable(topic).values():
+                await producer.send_and_wait(
+                    cluster.topic(topic), value, key, partition=0, headers=headers
+                )
+
+
+def _unreadable_in(metrics: str) -> dict[str, int]:
+    """What the page of metrics says was passed over, by topic."""
+    found = re.findall(
+        r'^backstream_unreadable_messages_total{topic="([^"]+)"} (\S+)', metrics, re.MULTILINE
+    )
+    return {topic: int(float(count)) for topic, count in found}
+
+
+def test_poison_on_every_topic_stops_nothing_and_neither_does_a_restart(settings, house):
+    cluster = settings.kafka.cluster()
+    asyncio.run(_poison(cluster))
+    settings = settings.model_copy(update={"metrics_port": 0})
+    kept: set[str] = set()
+    for run in range(2):
+        feed(cluster, notes(range(5 * run, 5 * run + 5)))
+        worker = WorkerProcess(settings, house)
+        try:
+            port = worker.wait_until_ready()["metrics_port"]
+            wait_until_idle(settings, 5)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+                passed_over = _unreadable_in(page.read().decode())
+        finally:
+            worker.kill()
+        assert passed_over[RELEASES.name] == len(unreadable(RELEASES))
+        assert passed_over[CURATED.name] == len(unreadable(CURATED))
+        assert passed_over.keys() <= {RELEASES.name, CURATED.name, SCORED.name}
+        with FlowReader(cluster) as reader:
+            account = audit(cluster, reader.committed())
+        assert account.complete
+        assert [stage.dead for stage in account.stages] == [
+            len(unreadable(spec.source)) for spec in STAGES
+        ]
+        before, kept = kept, {example.id for example in snapshot(cluster)}
+        assert before < kept, "what is new goes through"

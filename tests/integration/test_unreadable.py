@@ -5,7 +5,6 @@ a test of its own.
 """
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,26 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from schemas.records import (
-    Candidate,
-    Document,
-    Example,
-    ExampleOrigin,
-    HumanRating,
-    Provenance,
-    Rating,
-    Record,
-    Rejection,
-    Release,
-    ReleaseStatus,
-    Scored,
-    Segment,
-)
+from schemas.records import Record
 from schemas.wire import encode, headers_for
 from streams.cli.letters import details, read_letters
 from streams.data.changes import changes, newest
@@ -67,103 +51,9 @@ from streams.stages.topology import STAGES
 from streams.trainer.curated_set import CuratedSet
 from streams.worker.release_follower import announced
 from streams.worker.worker import Worker
+from tests.integration.unreadable import GOOD, Raw, unreadable
 
 _PREFIX = "unreadable."
-_RATING = Rating(score=4.0, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
-_PAIR: dict[str, Any] = {"instruction": "Why?", "response": "So."}
-_GOOD: dict[type[Record], Callable[[str], Record]] = {
-    Document: lambda name: Document(id=name, source="s", text="A text."),
-    Segment: lambda name: Segment(id=name, document_id="d", source="s", position=0, text="A text."),
-    Candidate: lambda name: Candidate(id=name, **_PAIR, provenance=Provenance()),
-    Scored: lambda name: Scored(
-        candidate=Candidate(id=name, **_PAIR, provenance=Provenance()), rating=_RATING
-    ),
-    Example: lambda name: Example(id=name, **_PAIR, origin=ExampleOrigin.AUGMENTED, rating=_RATING),
-    HumanRating: lambda name: HumanRating(id=name, **_PAIR, score=3),
-    Rejection: lambda name: Rejection(id=name, stage="scorer", reason="bad"),
-    Release: lambda name: Release(
-        id=name,
-        parent=None,
-        base="base",
-        status=ReleaseStatus.IN_SERVICE,
-        location="/nowhere",
-        created_at=1.0,
-    ),
-}
-_OUT_OF_RANGE: dict[type[Record], dict[str, dict[str, object]]] = {
-    Segment: {"a negative position": {"position": -1}},
-    Scored: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
-    Example: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
-    HumanRating: {
-        "a score of 6": {"score": 6},
-        "rated at no time": {"at": float("nan")},
-    },
-    Rejection: {"no count": {"count": 0}},
-    Release: {
-        "announced at inf": {"announced_at": float("inf")},
-        "announced at -inf": {"announced_at": float("-inf")},
-        "announced at 1e18": {"announced_at": 1e18},
-        "a location with NUL": {"location": "/releases/\0"},
-    },
-}
-_Headers = list[tuple[str, bytes | None]]
-_Raw = tuple[bytes | None, bytes | None, _Headers]
-"""Key, value and headers."""
-
-
-def _unreadable(topic: Topic) -> dict[str, _Raw]:
-    """Kinds of unreadable messages on a topic."""
-    if topic is DEAD_LETTERS:
-        return _unreadable_letters()
-    record = topic.record
-    assert record is not None
-    good = _GOOD[record]("bad")
-    headers: _Headers = [*headers_for(record)]
-    as_json: _Headers = [*headers[:1], ("content-type", b"application/json")]
-    kinds: dict[str, _Raw] = {
-        "foreign bytes": (b"bad", b"\x00\xff\xfe not ours", []),
-        "truncated": (b"bad", encode(good)[:-3], headers),
-        "hostile": (b"bad", b"\xdd\xff\xff\xff\xff", headers),
-        "another version": (b"bad", encode(good), [("schema", f"{record.name}/99".encode())]),
-        "another record": (b"bad", encode(good), [("schema", b"order/1"), *headers[1:]]),
-        "a header without value": (b"bad", b"\xc1", [("schema", None)]),
-        "no object": (b"bad", b"[1, 2]", as_json),
-        "deep": (b"bad", b"[" * 100_000, as_json),
-        "half a surrogate pair": (
-            b"bad",
-            json.dumps({**good.model_dump(mode="json"), "id": "\ud800"}).encode(),
-            as_json,
-        ),
-    }
-    if topic.cleanup == "compact":
-        kinds["key not UTF-8"] = (b"\xff\xfe", encode(good), headers)
-        kinds["tombstone, key not UTF-8"] = (b"\xff\xfe", None, [])
-        kinds["empty key"] = (b"", None, [])
-    else:
-        kinds["null"] = (b"bad", None, [])
-    for kind, fields in _OUT_OF_RANGE.get(record, {}).items():
-        value = msgpack.packb({**good.model_dump(mode="python"), **fields})
-        kinds[kind] = (b"bad", value, headers)
-    return kinds
-
-
-def _unreadable_letters() -> dict[str, _Raw]:
-    topic, partition, offset = (f"__streams.errors.{n}" for n in ("topic", "partition", "offset"))
-    return {
-        "no headers": (b"bad", b"x", []),
-        "no offset": (b"bad", b"x", [(topic, b"documents"), (partition, b"0")]),
-        "an offset that is no number": (
-            b"bad",
-            b"x",
-            [(topic, b"documents"), (partition, b"0"), (offset, b"first")],
-        ),
-        "a topic not UTF-8": (b"bad", b"x", [(topic, b"\xff"), (partition, b"0"), (offset, b"1")]),
-        "headers without values": (
-            b"\xff",
-            None,
-            [(topic, None), (partition, None), (offset, None)],
-        ),
-    }
 
 
 @dataclass
@@ -180,9 +70,9 @@ class Seeded:
         return self.settings.kafka.cluster()
 
 
-def _good(topic: Topic, number: int) -> _Raw:
+def _good(topic: Topic, number: int) -> Raw:
     if topic.record is not None:
-        record = _GOOD[topic.record](f"{topic.record.name}{number}")
+        record = GOOD[topic.record](f"{topic.record.name}{number}")
         return record.id.encode(), encode(record), [*headers_for(topic.record)]
     headers: Any = [("theirs", None)]
     source = Received(_PREFIX + DOCUMENTS.name, 0, 1 + number, b"key", b"value", headers)
@@ -191,23 +81,27 @@ def _good(topic: Topic, number: int) -> _Raw:
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """One for the module."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker") / "kafka") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def seeded(broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Seeded:
     directory = tmp_path_factory.mktemp("unreadable")
-    with EmbeddedBroker(directory / "kafka") as broker:
-        settings = load(
-            None, {"state_dir": directory}, (f"kafka.topic_prefix={_PREFIX}",)
-        ).with_broker(broker.address)
-        made = Seeded(settings, directory)
-        create_topics(made.cluster)
-        asyncio.run(_seed(made))
-        yield made
+    settings = load(None, {"state_dir": directory}, (f"kafka.topic_prefix={_PREFIX}",))
+    made = Seeded(settings.with_broker(broker.address), directory)
+    create_topics(made.cluster)
+    asyncio.run(_seed(made))
+    return made
 
 
 async def _seed(made: Seeded) -> None:
     # aiokafka's, because kafka-python's producer cannot write a header without a value.
     async with AIOKafkaProducer(**made.cluster.client, acks="all") as producer:
         for topic in TOPICS:
-            messages = {"first": _good(topic, 0), **_unreadable(topic), "last": _good(topic, 1)}
+            messages = {"first": _good(topic, 0), **unreadable(topic), "last": _good(topic, 1)}
             for kind, (key, value, headers) in messages.items():
                 sent = await producer.send_and_wait(
                     made.cluster.topic(topic), value, key, partition=0, headers=headers
@@ -287,7 +181,7 @@ def _held(seeded: Seeded, reader: RecordReader) -> list[str]:
 def _letters(seeded: Seeded, reader: RecordReader) -> list[str]:
     letters = list(read_letters(seeded.cluster))
     shown = [details(letter) for letter in letters]
-    assert len(shown) == 2 + len(_unreadable_letters())
+    assert len(shown) == 2 + len(unreadable(DEAD_LETTERS))
     assert list(read_letters(seeded.cluster, "scorer")) == []
     return [str(what["source"]) for what in (shown[0], shown[-1])]
 
@@ -373,11 +267,11 @@ def test_a_reader_finds_what_lies_before_and_after(
     outcome = outcome_of(reader)
     assert outcome.found == READERS[reader][1]
     topics = READERS[reader][2]
-    assert outcome.logged.total() == sum(len(_unreadable(topic)) for topic in topics), (
+    assert outcome.logged.total() == sum(len(unreadable(topic)) for topic in topics), (
         "nothing else is passed over"
     )
     if outcome.counted:
-        assert outcome.counted == {topic.name: len(_unreadable(topic)) for topic in topics}
+        assert outcome.counted == {topic.name: len(unreadable(topic)) for topic in topics}
 
 
 @pytest.mark.parametrize(
@@ -386,7 +280,7 @@ def test_a_reader_finds_what_lies_before_and_after(
         pytest.param(reader, topic, kind, id=f"{reader}-{topic.name}-{kind}")
         for reader, (_, _, topics) in READERS.items()
         for topic in topics
-        for kind in _unreadable(topic)
+        for kind in unreadable(topic)
     ],
 )
 def test_what_cannot_be_read_is_passed_over_and_noted_once(

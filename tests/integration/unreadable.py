@@ -1,0 +1,121 @@
+"""Messages that readers must pass over, of every kind, for every topic."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+
+from schemas.records import (
+    Candidate,
+    Document,
+    Example,
+    ExampleOrigin,
+    HumanRating,
+    Provenance,
+    Rating,
+    Record,
+    Rejection,
+    Release,
+    ReleaseStatus,
+    Scored,
+    Segment,
+)
+from schemas.wire import encode, headers_for
+from streams.kafka.topics import DEAD_LETTERS, Topic
+
+_RATING = Rating(score=4.0, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
+_PAIR: dict[str, Any] = {"instruction": "Why?", "response": "So."}
+GOOD: dict[type[Record], Callable[[str], Record]] = {
+    Document: lambda name: Document(id=name, source="s", text="A text."),
+    Segment: lambda name: Segment(id=name, document_id="d", source="s", position=0, text="A text."),
+    Candidate: lambda name: Candidate(id=name, **_PAIR, provenance=Provenance()),
+    Scored: lambda name: Scored(
+        candidate=Candidate(id=name, **_PAIR, provenance=Provenance()), rating=_RATING
+    ),
+    Example: lambda name: Example(id=name, **_PAIR, origin=ExampleOrigin.AUGMENTED, rating=_RATING),
+    HumanRating: lambda name: HumanRating(id=name, **_PAIR, score=3),
+    Rejection: lambda name: Rejection(id=name, stage="scorer", reason="bad"),
+    Release: lambda name: Release(
+        id=name,
+        parent=None,
+        base="base",
+        status=ReleaseStatus.IN_SERVICE,
+        location="/nowhere",
+        created_at=1.0,
+    ),
+}
+_OUT_OF_RANGE: dict[type[Record], dict[str, dict[str, object]]] = {
+    Segment: {"a negative position": {"position": -1}},
+    Scored: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
+    Example: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
+    HumanRating: {
+        "a score of 6": {"score": 6},
+        "rated at no time": {"at": float("nan")},
+    },
+    Rejection: {"no count": {"count": 0}},
+    Release: {
+        "announced at inf": {"announced_at": float("inf")},
+        "announced at -inf": {"announced_at": float("-inf")},
+        "announced at 1e18": {"announced_at": 1e18},
+        "a location with NUL": {"location": "/releases/\0"},
+    },
+}
+Headers = list[tuple[str, bytes | None]]
+Raw = tuple[bytes | None, bytes | None, Headers]
+"""Key, value and headers."""
+
+
+def unreadable(topic: Topic) -> dict[str, Raw]:
+    """Kinds of unreadable messages on a topic."""
+    if topic is DEAD_LETTERS:
+        return _unreadable_letters()
+    record = topic.record
+    assert record is not None
+    good = GOOD[record]("bad")
+    headers: Headers = [*headers_for(record)]
+    as_json: Headers = [*headers[:1], ("content-type", b"application/json")]
+    kinds: dict[str, Raw] = {
+        "foreign bytes": (b"bad", b"\x00\xff\xfe not ours", []),
+        "truncated": (b"bad", encode(good)[:-3], headers),
+        "hostile": (b"bad", b"\xdd\xff\xff\xff\xff", headers),
+        "another version": (b"bad", encode(good), [("schema", f"{record.name}/99".encode())]),
+        "another record": (b"bad", encode(good), [("schema", b"order/1"), *headers[1:]]),
+        "a header without value": (b"bad", b"\xc1", [("schema", None)]),
+        "no object": (b"bad", b"[1, 2]", as_json),
+        "deep": (b"bad", b"[" * 100_000, as_json),
+        "half a surrogate pair": (
+            b"bad",
+            json.dumps({**good.model_dump(mode="json"), "id": "\ud800"}).encode(),
+            as_json,
+        ),
+    }
+    if topic.cleanup == "compact":
+        kinds["key not UTF-8"] = (b"\xff\xfe", encode(good), headers)
+        kinds["tombstone, key not UTF-8"] = (b"\xff\xfe", None, [])
+        kinds["empty key"] = (b"", None, [])
+    else:
+        kinds["null"] = (b"bad", None, [])
+    for kind, fields in _OUT_OF_RANGE.get(record, {}).items():
+        value = msgpack.packb({**good.model_dump(mode="python"), **fields})
+        kinds[kind] = (b"bad", value, headers)
+    return kinds
+
+
+def _unreadable_letters() -> dict[str, Raw]:
+    topic, partition, offset = (f"__streams.errors.{n}" for n in ("topic", "partition", "offset"))
+    return {
+        "no headers": (b"bad", b"x", []),
+        "no offset": (b"bad", b"x", [(topic, b"documents"), (partition, b"0")]),
+        "an offset that is no number": (
+            b"bad",
+            b"x",
+            [(topic, b"documents"), (partition, b"0"), (offset, b"first")],
+        ),
+        "a topic not UTF-8": (b"bad", b"x", [(topic, b"\xff"), (partition, b"0"), (offset, b"1")]),
+        "headers without values": (
+            b"\xff",
+            None,
+            [(topic, None), (partition, None), (offset, None)],
+        ),
+    }
