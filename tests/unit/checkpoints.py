@@ -1,6 +1,4 @@
-"""A tiny random Llama with a byte-level tokenizer of its own: a real checkpoint, made in a moment,
-for tests.
-"""
+"""Writes tiny random checkpoints with a byte-level tokenizer, for tests."""
 
 import json
 import os
@@ -22,7 +20,7 @@ _END, _PAD = "<|end|>", "<|pad|>"
 def make_tokenizer(
     directory: Path, *, markers: bool = True, chat_template: str = "", context: int = 512
 ) -> None:
-    """Write a tokenizer with one token for each byte, and none learned."""
+    """Write a tokenizer with one token for each byte and no merges."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(
         tokenizer_models.BPE({letter: id for id, letter in enumerate(alphabet)}, [])

@@ -1,4 +1,4 @@
-"""Models by name: what is refused, what is exported once, what is remembered."""
+"""Models by name: what is refused, what is exported once, which digests are kept."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def release(prepared: list[Path]) -> Path:
 
 
 @pytest.mark.slow
-def test_two_that_ask_at_once_get_one_export(prepared: list[Path], cache: Path) -> None:
+def test_two_that_prepare_at_once_get_one_export(prepared: list[Path], cache: Path) -> None:
     assert len(prepared) == 2
     assert prepared[0] == prepared[1]
     assert read_manifest(prepared[0]).id.startswith("tiny-")
@@ -177,7 +177,7 @@ def test_a_catalogue_never_imports_torch() -> None:
         ("model.safetensors", "model.safetensors"),
     ],
 )
-def test_a_directory_that_is_no_model_is_refused(
+def test_a_directory_without_a_model_is_refused(
     checkpoint: Path, tmp_path: Path, missing: str, message: str
 ) -> None:
     for file in checkpoint.iterdir():
@@ -188,7 +188,7 @@ def test_a_directory_that_is_no_model_is_refused(
 
 
 @pytest.mark.parametrize("model", ["/nowhere/at/all", "./nowhere", "a/b/c", "", "what is this?"])
-def test_a_name_that_is_nothing_is_refused(model: str, tmp_path: Path) -> None:
+def test_a_name_that_is_no_model_is_refused(model: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         prepare(model, tmp_path)
 
@@ -233,7 +233,7 @@ def test_an_architecture_without_an_export_is_refused_with_its_name(
     assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix == ".partial"]
 
 
-def test_a_sharded_checkpoint_must_be_whole(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_sharded_checkpoint_must_be_complete(checkpoint: Path, tmp_path: Path) -> None:
     for file in checkpoint.iterdir():
         if file.name != "model.safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -247,7 +247,7 @@ def test_a_sharded_checkpoint_must_be_whole(checkpoint: Path, tmp_path: Path) ->
     assert [file.name for file in weight_files(tmp_path)] == ["model.safetensors.index.json", shard]
 
 
-def test_equal_checkpoints_have_equal_sums_wherever_they_lie(
+def test_equal_checkpoints_have_equal_digests_in_any_directory(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     for file in checkpoint.iterdir():
@@ -257,7 +257,7 @@ def test_equal_checkpoints_have_equal_sums_wherever_they_lie(
     assert checkpoint_digest(tmp_path) != checkpoint_digest(checkpoint)
 
 
-def test_sums_are_remembered_until_a_file_changes(tmp_path: Path) -> None:
+def test_digests_are_kept_until_a_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "big.bin"
     file.write_bytes(b"one")
     first = KnownDigests.of(tmp_path, tmp_path / "cache")
@@ -272,9 +272,7 @@ def test_sums_are_remembered_until_a_file_changes(tmp_path: Path) -> None:
     assert second.changed
 
 
-def test_the_cache_is_where_the_environment_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_environment_sets_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("BACKSTREAM_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert default_cache() == Path.home() / ".cache" / "backstream"

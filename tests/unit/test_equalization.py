@@ -1,5 +1,5 @@
-"""Keys and values in 8 bits: levelling them changes no result, and neither does keeping them so, as
-far as 8 bits allow.
+"""Keys and values in 8 bits: equalizing their channels changes no result, and 8 bits change it
+little.
 """
 
 import json
@@ -46,7 +46,7 @@ def logits(model: PreTrainedModel) -> Logits:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_equalization_changes_no_result_and_levels(variant: str) -> None:
+def test_equalization_changes_no_result_and_equalizes(variant: str) -> None:
     model = with_outliers(variant)
     before = logits(model)
     kv_ranges = equalize(model, measure(model, PROMPTS))
@@ -57,7 +57,7 @@ def test_equalization_changes_no_result_and_levels(variant: str) -> None:
         keys = after.keys[number].amax(dim=0) if heads_share else after.keys[number]
         assert keys.numpy() == pytest.approx(
             kv_ranges.keys[number], rel=1e-3
-        )  # all of them as large as the largest was
+        )  # all as large as the largest was
         assert after.values[number].numpy() == pytest.approx(kv_ranges.values[number], rel=1e-3)
 
 
@@ -73,7 +73,7 @@ def opened(
 
 
 class Recorder(Sampler):
-    """Keeps the logits that it is asked to choose from."""
+    """Records the logits that it chooses from."""
 
     def __init__(self) -> None:
         super().__init__(Sampling())
@@ -85,7 +85,7 @@ class Recorder(Sampler):
 
 
 def results(session: OnnxModelRunner) -> list[Logits]:
-    """Read in two parts, the second beside a row that decodes; then decode in both rows."""
+    """Prefill in two chunks, the second beside a slot that decodes; then decode in both slots."""
     session.prefill(0, TEXT[:30], 0)
     session.run(Prefill(1, TEXT[:20], 0, ends=False), [])
     recorder = Recorder()

@@ -197,7 +197,7 @@ async def test_sampled_tokens_do_not_depend_on_what_runs_beside(tmp_path: Path) 
     assert alone == together == again
 
 
-async def test_a_row_that_outgrows_its_memory_goes_on(tmp_path: Path) -> None:
+async def test_a_kv_slot_that_outgrows_its_memory_goes_on(tmp_path: Path) -> None:
     model = make_model("llama", max_position_embeddings=4096)
     engine = Engine.load(write(model, tmp_path / "model"), device="cpu", threads=2)
     long = prompts(60)[-1] * 80
@@ -233,7 +233,7 @@ def test_an_unsupported_architecture_is_named(
     assert not (tmp_path / "decoder.onnx").exists()
 
 
-def test_a_part_beside_rows_that_decode_is_as_if_alone(
+def test_a_prefill_beside_decoding_slots_is_as_if_alone(
     served: tuple[PreTrainedModel, Path],
 ) -> None:
     model, directory = served
@@ -264,7 +264,7 @@ def test_a_part_beside_rows_that_decode_is_as_if_alone(
     assert chosen == [int(each.argmax()) for each in after[1:]]
 
 
-def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
+def test_a_kv_slot_is_copied_as_on_a_device(tmp_path: Path) -> None:
     slots = OnnxModelRunner.load(
         write(make_model("llama"), tmp_path / "model") / "decoder.onnx",
         device="cpu",
@@ -276,7 +276,7 @@ def test_a_row_is_copied_as_a_device_does(tmp_path: Path) -> None:
     np.testing.assert_array_equal(slots.prefill(3, [8], 3), slots.prefill(1, [8], 3))
 
 
-def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+def test_a_graph_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     file = write(make_model("llama"), tmp_path / "model") / "decoder.onnx"
     earlier = onnx.load(file)
     for node in earlier.graph.node:
@@ -289,7 +289,7 @@ def test_a_graph_of_an_earlier_version_is_told(tmp_path: Path) -> None:
         OnnxModelRunner.load(file, device="cpu", threads=1, slots=1)
 
 
-def test_a_prompt_of_several_parts_has_the_logits_of_one(tmp_path: Path) -> None:
+def test_a_prompt_of_several_chunks_has_the_logits_of_one(tmp_path: Path) -> None:
     model = make_model("qwen3", max_position_embeddings=2048)
     slots = OnnxModelRunner.load(
         write(model, tmp_path / "model") / "decoder.onnx", device="cpu", threads=1, slots=1

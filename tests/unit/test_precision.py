@@ -1,4 +1,4 @@
-"""Int8 beside fp32: what is compared, who is chosen, and who is served."""
+"""Int8 beside fp32: when it is refused, which graph is chosen, and which is served."""
 
 import asyncio
 import json
@@ -134,7 +134,7 @@ def test_a_model_that_int8_changes_is_served_in_fp32(tmp_path: Path) -> None:
         Engine.load(release, device="cpu", precision="int8")
 
 
-def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
+def test_a_gpu_serves_fp16_where_it_was_exported(tmp_path: Path) -> None:
     assert served_precision(tmp_path, "auto", on_cuda=True) is Precision.FP32
     build(make_model("qwen3"), tmp_path / "decoder.fp16.onnx", Precision.FP16)
     assert served_precision(tmp_path, "auto", on_cuda=True) is Precision.FP16
@@ -147,7 +147,7 @@ def test_a_gpu_is_given_half_where_it_was_written(tmp_path: Path) -> None:
     }
 
 
-def test_a_comparison_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_comparison_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert chosen_precision(tmp_path) is Precision.FP32
     (tmp_path / PRECISION_FILE).write_text("{}")
     with pytest.raises(ModelError, match="does not state which precision"):
@@ -179,7 +179,7 @@ def test_smoothing_moves_outliers_and_changes_no_result(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_where_the_faster_int8_does_not_hold_the_closer_one_is_tried(
+def test_the_closer_int8_graph_is_tried_where_the_faster_one_is_refused(
     house: Path, tmp_path: Path
 ) -> None:
     release, faster, closer = tmp_path / "release", tmp_path / "faster", tmp_path / "closer"
