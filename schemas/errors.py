@@ -3,6 +3,8 @@
     BackstreamError
     ├── SettingsError        a setting is missing, unknown or contradicts another
     ├── BrokerError          Kafka cannot be started, reached or written to
+    │   ├── BrokerUnavailable
+    │   │                    no broker answers; the same request may be sent again
     │   └── FencedError      a newer process with the same transactional id took over
     ├── WireError            bytes on a topic are not a record that this version reads
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
@@ -29,6 +31,10 @@ class SettingsError(BackstreamError):
 
 class BrokerError(BackstreamError):
     """Kafka cannot be started, reached or written to."""
+
+
+class BrokerUnavailable(BrokerError):
+    """No broker answers, or not in time. The same request may be sent again."""
 
 
 class FencedError(BrokerError):

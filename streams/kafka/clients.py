@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError as AioKafkaError
 from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, BrokerUnavailable
 from streams.kafka.cluster import Cluster
 
 Client = TypeVar("Client")
@@ -17,7 +17,7 @@ CONNECT_TIMEOUT_MS = 10_000
 
 
 def connect(make: Callable[..., Client], cluster: Cluster, **options: Any) -> Client:
-    """A client of kafka-python that has reached the cluster. Raises BrokerError where it cannot."""
+    """A client of kafka-python that has reached the cluster. Raises BrokerUnavailable."""
     try:
         return make(**cluster.client, **options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
     except (KafkaError, ValueError) as error:  # ValueError: the address is none
@@ -25,7 +25,7 @@ def connect(make: Callable[..., Client], cluster: Cluster, **options: Any) -> Cl
 
 
 async def start(client: AIOKafkaConsumer | AIOKafkaProducer, cluster: Cluster) -> None:
-    """Start a client of aiokafka. Raises BrokerError where it cannot reach the cluster."""
+    """Start a client of aiokafka. Raises BrokerUnavailable where it cannot reach the cluster."""
     try:
         await client.start()
     except AioKafkaError as error:
@@ -33,9 +33,9 @@ async def start(client: AIOKafkaConsumer | AIOKafkaProducer, cluster: Cluster) -
         raise unreachable(cluster, error) from error
 
 
-def unreachable(cluster: Cluster, error: Exception) -> BrokerError:
+def unreachable(cluster: Cluster, error: Exception) -> BrokerUnavailable:
     """What to raise where no broker of a cluster answers."""
-    return BrokerError(
+    return BrokerUnavailable(
         f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"
     )
 

@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 
-from schemas.errors import BrokerError, WireError
+from schemas.errors import BrokerError, BrokerUnavailable, WireError
 from schemas.records import Record
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.clients import start
@@ -75,8 +80,11 @@ class Writer(Protocol):
     """
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
-        """Queue a message. Raises WireError where it is too large, BrokerError where the producer
-        is beyond repair.
+        """Queue a message, and wait for room where the queue is full.
+
+        Raises WireError where the message is too large, BrokerUnavailable where it may be sent
+        again, and BrokerError where the producer is unusable. The future fails with the client's
+        error, which ``broker_error`` translates.
         """
 
 
@@ -125,12 +133,14 @@ class KafkaWriter:
             )
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             raise WireError(f"message for {message.topic} is too large: {error}") from error
-
-    async def write(self, message: Message) -> None:
-        """Send and wait for the broker's acknowledgement. Raises BrokerError where it is
-        refused.
-        """
-        try:
-            await (await self.send(message))
         except KafkaError as error:
-            raise BrokerError(f"{message.topic} could not be written: {error}") from error
+            raise broker_error(message, error) from error
+
+
+def broker_error(message: Message, error: BaseException) -> BrokerError:
+    """The error of a message that was not written, from the client's."""
+    retriable = isinstance(error, KafkaTimeoutError) or (
+        isinstance(error, KafkaError) and error.retriable
+    )
+    kind = BrokerUnavailable if retriable else BrokerError
+    return kind(f"cannot write to topic {message.topic}: {error!r}")

@@ -17,16 +17,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
-
 from agents.outcomes import Outcome, Retraction
-from schemas.errors import BrokerError, WireError
+from schemas.errors import BrokerError, BrokerUnavailable, WireError
 from schemas.records import Offset, Record, Rejection
 from schemas.wire import Headers, header_map
 from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import topic_of
-from streams.kafka.writer import Encoder, Writer
+from streams.kafka.writer import Encoder, Writer, broker_error
 from streams.stages import metrics as names
 from streams.stages.metrics import Metrics
 from streams.stages.offsets import OffsetTracker, OffsetTrackers, Partition, TrackedOffset
@@ -297,7 +295,7 @@ class Stage:
         for output in outputs:
             try:
                 future = await self._writer.send(output)
-            except KafkaError as error:
+            except BrokerError as error:
                 self._undelivered(message, output, error)
             except WireError as error:
                 # The broker's limit is above the wire's, so only oversized headers come here; the
@@ -314,7 +312,7 @@ class Stage:
             return
         error = future.exception()
         if error is not None:
-            self._undelivered(message, output, error)
+            self._undelivered(message, output, broker_error(output, error))
             return
         counter = self._outputs.get(output.topic)
         if counter is None:
@@ -325,15 +323,11 @@ class Stage:
         if not message.unacknowledged:
             self._finish(message)
 
-    def _undelivered(self, message: _InFlight, output: Message, error: BaseException) -> None:
-        if isinstance(error, KafkaTimeoutError) or (
-            isinstance(error, KafkaError) and error.retriable
-        ):
+    def _undelivered(self, message: _InFlight, output: Message, error: BrokerError) -> None:
+        if isinstance(error, BrokerUnavailable):
             self._spawn(self._redeliver(message, output))
         else:  # the producer is unusable (fenced, out of sequence): a new process must take over
-            self._on_fatal(
-                BrokerError(f"{self.name}: cannot write to topic {output.topic}: {error!r}")
-            )
+            self._on_fatal(BrokerError(f"{self.name}: {error}"))
 
     async def _redeliver(self, message: _InFlight, output: Message) -> None:
         """Send until the broker acknowledges: the record is not at fault."""
@@ -343,8 +337,8 @@ class Stage:
             try:
                 future = await self._writer.send(output)
                 await asyncio.wait([future])
-            except KafkaError as error:
-                log.warning("%s: cannot write to topic %s yet: %s", self.name, output.topic, error)
+            except BrokerUnavailable as error:
+                log.warning("%s: %s; trying again", self.name, error)
                 delay = min(2 * delay, 5.0)
                 continue
             self._delivered(message, output, future)

@@ -8,8 +8,10 @@ from streams.kafka.messages import Message
 
 
 class MemoryWriter:
-    """Acknowledges when told to (``acknowledge``), at once by default. ``failures`` sends fail
-    first.
+    """Acknowledges at once, or in ``acknowledge``.
+
+    ``refusals`` are raised by the first sends, as BrokerError or WireError. ``failures`` are the
+    errors of the first futures, as aiokafka's.
     """
 
     def __init__(self, *, at_once: bool = True) -> None:
@@ -33,7 +35,7 @@ class MemoryWriter:
         return future
 
     def acknowledge(self, index: int = 0) -> None:
-        """The broker has one of the waiting messages."""
+        """Acknowledge one of the waiting messages."""
         message, future = self._waiting.pop(index)
         self.written.append(message)
         future.set_result(None)
@@ -44,5 +46,5 @@ class MemoryWriter:
 
 
 def timeout() -> Exception:
-    """What the client says when the broker did not answer in time."""
+    """aiokafka's error when the broker does not answer in time."""
     return KafkaTimeoutError()

@@ -2,10 +2,10 @@ import asyncio
 from functools import partial
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError, ProducerFenced
+from aiokafka.errors import ProducerFenced
 
 from agents.outcomes import Retraction
-from schemas.errors import EngineError
+from schemas.errors import BrokerError, BrokerUnavailable, EngineError
 from schemas.ids import document_id
 from schemas.records import Document, Rejection, Segment
 from schemas.wire import decode, decode_document, encode, header_map, headers_for
@@ -200,7 +200,7 @@ async def test_a_write_that_fails_is_repeated_until_the_broker_has_it():
 
 async def test_a_send_that_cannot_be_queued_is_repeated():
     writer = MemoryWriter()
-    writer.refusals = [KafkaTimeoutError()]
+    writer.refusals = [BrokerUnavailable("no answer"), BrokerUnavailable("no answer")]
     stage, _, offsets = make(Upper(), writer)
     await push(stage, received(0))
     await settle(stage)
@@ -216,6 +216,20 @@ async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
     await push(stage, received(0))
     await asyncio.sleep(0)
     assert "cannot write to topic segments" in str(told[0])
+    assert offsets.committable() == {}
+
+
+@pytest.mark.parametrize("first", [[], [BrokerUnavailable("no answer")]], ids=["at once", "later"])
+async def test_a_producer_that_refuses_beyond_repair_is_fatal(first):
+    told: list[BaseException] = []
+    writer = MemoryWriter()
+    writer.refusals = [*first, BrokerError("fenced")]
+    stage, _, offsets = make(Upper(), writer, fatal=told.append)
+    await push(stage, received(0))
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0.01)
+    assert isinstance(told[0], BrokerError)
     assert offsets.committable() == {}
 
 

@@ -1,5 +1,6 @@
-"""What goes out in one request. ``Together`` overrides a method of aiokafka's: an upgrade that
-changes it is noticed here.
+"""The producer: what goes out in one request, and aiokafka's errors as ours.
+
+``Together`` overrides a method of aiokafka's: a test here fails where an upgrade changes it.
 """
 
 import asyncio
@@ -7,12 +8,24 @@ import inspect
 from importlib.metadata import version
 from typing import Any
 
+import aiokafka.errors
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    ProducerFenced,
+    RecordTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
+from schemas.errors import BrokerError, BrokerUnavailable, WireError
 from streams.kafka.cluster import Cluster
-from streams.kafka.writer import Producer, Together
+from streams.kafka.messages import Message
+from streams.kafka.writer import KafkaWriter, Producer, Together, broker_error
 
 _LINGER = 60.0
 _FIRST, _SECOND, _OTHER_BROKER = (TopicPartition("segments", partition) for partition in (0, 1, 2))
@@ -114,3 +127,60 @@ async def test_the_producer_sends_together() -> None:
     assert type(producer._message_accumulator) is Together
     assert producer._sender._message_accumulator is producer._message_accumulator
     await producer.client.close()
+
+
+_MESSAGE = Message("segments", b"k", b"v")
+_RETRIABLE = [
+    error
+    for error in vars(aiokafka.errors).values()
+    if isinstance(error, type) and issubclass(error, KafkaError) and vars(error).get("retriable")
+]
+
+
+@pytest.mark.parametrize("error", [*_RETRIABLE, KafkaTimeoutError])
+def test_an_error_that_may_pass_is_told_by_its_type(error: type[KafkaError]) -> None:
+    assert type(broker_error(_MESSAGE, error())) is BrokerUnavailable
+
+
+@pytest.mark.parametrize("error", [ProducerFenced(), ProducerClosed(), ValueError("odd")])
+def test_another_error_is_final_and_names_the_topic(error: Exception) -> None:
+    found = broker_error(_MESSAGE, error)
+    assert type(found) is BrokerError
+    assert "cannot write to topic segments" in str(found)
+
+
+class _Refusing:
+    """A producer whose ``send`` fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def send(self, *_: object, **__: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (KafkaTimeoutError(), BrokerUnavailable),
+        (UnknownTopicOrPartitionError(), BrokerUnavailable),
+        (ProducerFenced(), BrokerError),
+        (ProducerClosed(), BrokerError),
+        (MessageSizeTooLargeError(), WireError),
+        (RecordTooLargeError(), WireError),
+    ],
+)
+async def test_no_error_of_the_client_leaves_the_writer(
+    raised: Exception, expected: type[Exception]
+) -> None:
+    writer = KafkaWriter(Cluster({}))
+    writer._producer = _Refusing(raised)  # type: ignore[assignment]
+    with pytest.raises(expected) as caught:
+        await writer.send(_MESSAGE)
+    assert type(caught.value) is expected
+
+
+async def test_a_writer_that_reaches_no_broker_says_so() -> None:
+    with pytest.raises(BrokerUnavailable, match=r"no Kafka at 127\.0\.0\.1:1"):
+        async with KafkaWriter(Cluster({"bootstrap_servers": "127.0.0.1:1"})):
+            pass
