@@ -100,7 +100,7 @@ class ContinuousBatching:
     ) -> list[CoreOutput]:
         """Apply the results of a call. Returns the outputs of the sequences that it completed."""
         self.counts.calls += 1
-        self._note_cached(scheduled)
+        self._note_cached(scheduled)  # before a slot moves: a move copies the cached tokens
         answers: list[tuple[RunningSequence, Any]] = []
         prefilled = self._slots.prefilling
         if logits is not None and prefilled is not None:
@@ -132,7 +132,7 @@ class ContinuousBatching:
 
     def _fail(self, scheduled: SchedulerOutput, error: EngineError) -> list[CoreOutput]:
         """Free the slots of a call that failed."""
-        failed = scheduled.decoding or self._slots.running[-1:]
+        failed = scheduled.decoding or self._slots.running[-1:]  # else the one that prefills
         for sequence in failed:
             self._slots.free(sequence)
         return [(sequence.request, error) for sequence in failed]
