@@ -13,7 +13,7 @@ from models.seeds import read_seeds, split
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair
 
-_WORKED = (
+_SEED_REQUESTS = (
     "When should I use a generator instead of building a list in Python?",
     "How do I convert a temperature from Fahrenheit to Celsius, and is there a quick way to "
     "estimate it?",
@@ -29,7 +29,7 @@ def exemplars(task: Task) -> Sequence[Exemplar]:
     """The exemplars of a task. Those of the rating have the digits 3, 1 and 5."""
     training, _ = split(read_seeds())
     by_request = {seed.instruction: Pair.of(seed) for seed in training}
-    one, other = (by_request[request] for request in _WORKED)
+    one, other = (by_request[request] for request in _SEED_REQUESTS)
     if task is Task.BACKWARD:
         return [(one, one.instruction), (other, other.instruction)]
     if task is Task.FORWARD:

@@ -60,7 +60,9 @@ class Prompter:
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
     """Ids before a task's prompt: the token that opens a text, and exemplars. Plain family only."""
     rated: tuple[Exemplar, ...] = ()
-    """Pairs with their digits: the earlier turns of a rating prompt. Chat family only."""
+    """Pairs with their digits: the earlier turns of a rating prompt. Chat family only, where the
+    chat template takes several turns.
+    """
     line_ends: frozenset[int] = frozenset()
     """Tokens that contain a newline. They end an instruction too. Plain family only, because a
     base model was not trained to stop.
