@@ -167,12 +167,12 @@ class EmbeddedBroker:
         self.stop()
 
     def _configure(self) -> Path:
-        port, controller = self._port or _free_port(), _free_port()
-        self.address = f"127.0.0.1:{port}"
+        self._port = self._port or _free_port()  # kept when it is started again
+        self.address = f"127.0.0.1:{self._port}"
         template = string.Template((_INFRA / "server.properties").read_text())
         values = {
-            "port": port,
-            "controller_port": controller,
+            "port": self._port,
+            "controller_port": _free_port(),
             "log_dir": (self.directory / "data").absolute().as_posix(),
         }
         properties = self.directory / "server.properties"

@@ -1,20 +1,24 @@
 """What if the process is killed right here?"""
 
+import contextlib
 import os
 import random
 import signal
-import time
 from functools import partial
 
 import pytest
+from kafka import KafkaAdminClient
 
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.broker import EmbeddedBroker
 from streams.observe.audit import audit
 from streams.observe.lag import Flow, FlowReader
+from streams.settings import Settings
+from streams.stages.topology import STAGES
 from tests.integration.conftest import kill_broker, wait_for_flow, wait_until_idle
 from tests.integration.documents import notes
+from tests.integration.waiting import wait_until
 
 
 def written(topic: str, count: int, flow: Flow) -> bool:
@@ -25,6 +29,15 @@ def account_of(settings):
     cluster = settings.kafka.cluster()
     with FlowReader(cluster) as reader:
         return audit(cluster, reader.committed())
+
+
+def members(settings: Settings) -> list[int]:
+    """The number of consumers in the group of each stage."""
+    cluster = settings.kafka.cluster()
+    groups = [cluster.consumer_group(spec.name) for spec in STAGES]
+    with contextlib.closing(KafkaAdminClient(**cluster.client)) as admin:
+        described = admin.describe_groups(groups)
+    return [len(described[group]["members"]) for group in groups]
 
 
 @pytest.mark.parametrize("seed", [11])
@@ -90,7 +103,8 @@ def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 2)
     os.kill(zombie.pid, signal.SIGSTOP)
     start_worker().wait_until_ready()
-    time.sleep(8)  # past the session timeout of 6 s: its partitions move
+    # Past the session timeout it is out of the groups, and its partitions have moved.
+    wait_until(lambda: members(settings) == [1] * len(STAGES))
     os.kill(zombie.pid, signal.SIGCONT)
     wait_until_idle(settings, count)
     assert account_of(settings).complete

@@ -1,14 +1,16 @@
 """The demo itself, shortened; interrupted once, then run to its end on the same state directory."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
+
+from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SHORT = ["--limit", "8", "-s", "curation.threshold=1", "-s", "training.max_tokens=4000"]
@@ -26,22 +28,25 @@ def start(state: Path) -> subprocess.Popen[str]:
     )
 
 
+def worker_of(pid: int) -> psutil.Process | None:
+    """The worker that a demo has started, as multiprocessing spawns it."""
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if "--multiprocessing-fork" in child.cmdline():
+                return child
+    return None
+
+
 def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, house):
     first = start(tmp_path)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "kafka" / "broker.json").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(2)
+    wait_until(lambda: worker_of(first.pid) is not None, 120)
     children = psutil.Process(first.pid).children(recursive=True)
-    assert children
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does
     _, errors = first.communicate(timeout=120)
     assert first.returncode == 130
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(
-        children, timeout=10
-    )  # the last to go is multiprocessing's own tracker
+    # The last to end is multiprocessing's resource tracker.
+    _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 
     output, errors = start(tmp_path).communicate(timeout=280)

@@ -3,11 +3,11 @@ rated is rated again.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from bench.swap import copy_release
 from models.releases.release import read_manifest
-from schemas.records import Candidate, Example, Scored
+from schemas.records import Candidate, Example, Release, Scored
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
@@ -20,6 +20,7 @@ from streams.releases.rerating import rerating
 from streams.settings import Settings
 from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
+from tests.integration.waiting import wait_until
 
 
 def _records(settings, record):
@@ -43,11 +44,18 @@ def _next(worker: WorkerProcess, kind: str) -> dict[str, object]:
             return event
 
 
-def _until(reached: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+def _rerated(settings: Settings, release: Release) -> bool:
+    after = settings.rerating.after_seconds
+    return (
+        time.time() > release.announced_at + after
+        and rerating(settings.kafka.cluster(), release, after).finished
+    )
+
+
+def _rated_once(scored: Iterable[Scored], release: str) -> bool:
+    """Whether a release rated each candidate once, before any term."""
+    ratings = [(one.id, one.rating.term) for one in scored if one.rating.release == release]
+    return len(ratings) == len({id for id, _ in ratings}) and {t for _, t in ratings} == {0}
 
 
 def _soon(settings: Settings) -> Settings:
@@ -63,13 +71,13 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
     try:
         _next(worker, "ready")
         feed(cluster, notes(range(60)))
-        _until(lambda: len(_records(settings, Scored)) >= 10)
+        wait_until(lambda: len(_records(settings, Scored)) >= 10)
         announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
         assert _next(worker, "serving")["release"] == "r-1"
         feed(cluster, notes(range(60, 80)))
         wait_until_idle(settings, 80)
         (serving,) = read_releases(cluster)
-        _until(lambda: rerating(cluster, serving, 2.0).finished)
+        wait_until(lambda: rerating(cluster, serving, 2.0).finished)
         wait_until_idle(settings, 80)
 
         with FlowReader(cluster) as reader:
@@ -90,7 +98,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         assert _next(worker, "serving")["release"] == base
         back = in_service(read_releases(cluster), base)
         assert back is not None
-        _until(
+        wait_until(
             lambda: time.time() > back.announced_at + 2.0 and rerating(cluster, back, 2.0).finished
         )
         wait_until_idle(settings, 80)
@@ -123,14 +131,18 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
         worker = WorkerProcess(settings, house)
         assert "is refused" in str(_next(worker, "failed")["error"])
         assert _next(worker, "ready")["release"] == base
-        time.sleep(4)  # past the time at which a release would begin to rate again
-        scored = _records(settings, Scored)
-        assert len(scored) == len({one.id for one in scored}), (
-            "the base rates nothing again in the name of what it refused"
-        )
-        assert {one.rating.term for one in scored} == {0}
+        # A re-rating would begin now, and would be there before these are through.
+        feed(cluster, notes(range(3, 6)))
+        wait_until_idle(settings, 6)
+        assert _rated_once(_records(settings, Scored), base)
         announce(cluster, copy_release(house, tmp_path / "r-2", "r-2"))
         assert _next(worker, "serving")["release"] == "r-2"
+        serving = in_service(read_releases(cluster), base)
+        assert serving is not None
+        wait_until(lambda: _rerated(settings, serving))
+        assert _rated_once(_records(settings, Scored), base), (
+            "the base re-rates nothing for a release that it refused"
+        )
     finally:
         worker.kill()
 
@@ -146,12 +158,12 @@ def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp
         rated = len(_records(settings, Scored))
         announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
         _next(worker, "serving")
-        _until(lambda: len(_records(settings, Scored)) > rated)
+        wait_until(lambda: len(_records(settings, Scored)) > rated)
         worker.kill()
         worker = WorkerProcess(settings, house)
         assert _next(worker, "ready")["release"] == "r-1"
         (serving,) = read_releases(cluster)
-        _until(lambda: rerating(cluster, serving, 2.0).finished)
+        wait_until(lambda: rerating(cluster, serving, 2.0).finished)
         wait_until_idle(settings, 40)
         assert {release for release, _ in rated_by(snapshot(cluster))} == {"r-1"}
         again = [

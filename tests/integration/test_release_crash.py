@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -192,8 +191,6 @@ def prepared(directory: Path, base: Path) -> Iterator[Loop]:
 @contextlib.contextmanager
 def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
     """A broker that keeps its port over a restart, as a user's does, and settings for it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     chosen: tuple[str, ...] = (
         "curation.threshold=1",
         "kafka.session_seconds=6",
@@ -205,7 +202,7 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
     settings = load(
         None, {"state_dir": directory}, (*chosen, f"rerating.after_seconds={_AFTER_SECONDS}")
     )
-    with EmbeddedBroker(directory / "kafka", port) as broker:
+    with EmbeddedBroker(directory / "kafka") as broker:
         settings = settings.with_broker(broker.address)
         create_topics(settings.kafka.cluster())
         yield broker, settings
