@@ -1,330 +1,223 @@
 """``backstream demo``: the whole loop once, on documents that every CPython carries."""
 
-import ast
 import asyncio
 import signal
-import sysconfig
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from models.releases.release import read_manifest
 from models.serving.served_model import ServedModel
 from schemas.errors import TrainingError
-from schemas.ids import document_id
-from schemas.records import Document, Example, Release
+from schemas.records import Document, ReleaseStatus
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
 from streams.data.feed import feed
-from streams.kafka.cluster import Cluster
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
-from streams.kafka.topics import DOCUMENTS
-from streams.observe.audit import Audit, audit
+from streams.kafka.topics import CURATED, DOCUMENTS
+from streams.observe.audit import audit
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.progress import Progress
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
+from streams.run.demo_documents import demo_documents
+from streams.run.demo_summary import DemoOutcome, summary
 from streams.run.supervisor import Supervisor
 from streams.settings import Settings
 
 _POLL_SECONDS = 0.5
-_TELL_SECONDS = 5.0
+_NOTE_SECONDS = 5.0
 _TRAINING_TOKENS = 100_000
 """About a minute of training on 2 cores."""
 _RERATING_SECONDS = 3.0
-"""One worker with a small model changes sooner."""
-_LIBRARY = """
-    argparse asyncio collections concurrent contextlib csv dataclasses datetime decimal difflib
-    doctest email enum fractions functools gettext heapq http inspect ipaddress json logging mailbox
-    multiprocessing optparse os pathlib pickle pickletools random re sched shelve shutil smtplib
-    statistics string subprocess tarfile textwrap threading timeit tokenize trace turtle typing
-    unittest urllib warnings weakref xml zipfile
-""".split()
-"""Standard-library modules and packages whose docstrings are fed."""
-
-
-def demo_documents() -> Iterator[Document]:
-    """CPython's reference topics, and the docstrings of a part of its standard library, a document
-    each.
-    """
-    from pydoc_data.topics import topics
-
-    for name, text in sorted(topics.items()):
-        source = f"pydoc_data.topics/{name}"
-        yield Document(id=document_id(source, text), source=source, text=text, title=name)
-    yield from library_documents(_LIBRARY)
-
-
-def library_documents(names: Iterable[str], path: str = "stdlib") -> Iterator[Document]:
-    """The docstrings of modules and packages, a document for each file that has any.
-
-    They are those of the standard library, or of what is installed where ``path`` is ``purelib``.
-    """
-    root = Path(sysconfig.get_paths()[path])
-    for name in names:
-        files = (
-            [root / f"{name}.py"]
-            if (root / f"{name}.py").exists()
-            else sorted((root / name).rglob("*.py"))
-        )
-        for file in files:
-            text = _docstrings(file)
-            if text:
-                source = f"python/{file.relative_to(root).as_posix()}"
-                yield Document(id=document_id(source, text), source=source, text=text)
+"""Enough for one worker to load a small model."""
 
 
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
-    training = settings.training.model_copy(
-        update={"max_tokens": min(settings.training.max_tokens, _TRAINING_TOKENS)}
-    )
-    rerating = settings.rerating.model_copy(
-        update={"after_seconds": min(settings.rerating.after_seconds, _RERATING_SECONDS)}
-    )
-    settings = settings.model_copy(update={"training": training, "rerating": rerating})
-    run = _Run(settings, base)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, run.interrupt)
+    started = time.monotonic()
+    settings, progress, interrupt = _shortened(settings), Progress(), _Interrupt()
     try:
-        return _run(run, settings, base, limit)
+        with Supervisor(settings, base, progress.note) as supervisor, progress:
+            outcome = _Demo(supervisor, progress, interrupt, started).run(limit)
+        output = settings.state_dir / "curated.jsonl"
+        write_jsonl(outcome.examples, output, Shape.TRIPLES)
+        print(summary(outcome, output))
     except KeyboardInterrupt:
-        run.progress.note(
+        progress.note(
             "interrupted; everything is stopped, and another `backstream demo` goes on from here"
         )
         return 130
+    return 0 if outcome.account.complete else 1
 
 
-def _run(run: "_Run", settings: Settings, base: Path, limit: int | None) -> int:
-    with Supervisor(settings, base, run.progress.note) as supervisor, run.progress:
-        run.cluster = supervisor.settings.kafka.cluster()
-        supervisor.start_worker()
-        fed = run.feed(limit)
-        with FlowReader(run.cluster) as reader:
-            run.until_idle(supervisor, reader)
-            run.train(supervisor)
-            run.until_loaded(supervisor)
-            run.until_rated_again(supervisor)
-            run.until_idle(supervisor, reader)
-            account = audit(run.cluster, reader.committed())
-        examples = snapshot(run.cluster)
-        releases = read_releases(run.cluster)
-    output = settings.state_dir / "curated.jsonl"
-    write_jsonl(examples, output, Shape.TRIPLES)
-    print(_summary(fed, account, examples, releases, run, output))
-    return 0 if account.complete else 1
+def _shortened(settings: Settings) -> Settings:
+    training, rerating = settings.training, settings.rerating
+    tokens = min(training.max_tokens, _TRAINING_TOKENS)
+    seconds = min(rerating.after_seconds, _RERATING_SECONDS)
+    return settings.model_copy(
+        update={
+            "training": training.model_copy(update={"max_tokens": tokens}),
+            "rerating": rerating.model_copy(update={"after_seconds": seconds}),
+        }
+    )
 
 
-@dataclass
-class _Run:
-    """The steps of one demo and what they measured."""
+class _Interrupt:
+    """SIGINT and SIGTERM as KeyboardInterrupt.
 
-    settings: Settings
-    base: Path
-    cluster: Cluster = field(default_factory=lambda: Cluster({}))
-    progress: Progress = field(default_factory=Progress)
-    started: float = field(default_factory=time.monotonic)
-    first_curated: float | None = None
-    served: str = ""
-    kept_before: set[str] = field(default_factory=set)
-    rerating: Rerating | None = None
-    interrupted: bool = False
+    A bare ``except`` in a library can swallow the exception that the handler raises: ``check``
+    raises it again.
+    """
 
-    def interrupt(self, *_: object) -> None:
-        """A signal's handler. What it raises may be lost in a library's bare ``except``: then the
-        next poll raises it again.
-        """
-        self.interrupted = True
+    def __init__(self) -> None:
+        self._received = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def _receive(self, *_: object) -> None:
+        self._received = True
         raise KeyboardInterrupt
 
-    def feed(self, limit: int | None) -> int:
-        """Feed what the topic does not hold yet; a second demo goes on where the first stopped."""
+    def check(self) -> None:
+        if self._received:
+            raise KeyboardInterrupt
+
+
+class _Demo:
+    """The steps of one demo, and what they measured."""
+
+    def __init__(
+        self, supervisor: Supervisor, progress: Progress, interrupt: _Interrupt, started: float
+    ) -> None:
+        self._started = started
+        self._supervisor = supervisor
+        self._settings = supervisor.settings
+        self._cluster = supervisor.settings.kafka.cluster()
+        self._progress = progress
+        self._interrupt = interrupt
+        self._served = read_manifest(supervisor.base).id
+        self._first_curated: float | None = None
+
+    def run(self, limit: int | None) -> DemoOutcome:
+        """Feed, wait for the stream, train, and wait for what the new release changes."""
+        self._supervisor.start_worker()
+        documents = self._feed(limit)
+        with FlowReader(self._cluster) as reader:
+            self._wait_until_idle(reader)
+            self._train()
+            self._wait_until_loaded()
+            kept_before = {example.id for example in snapshot(self._cluster)}
+            rerated = self._wait_until_rerated()
+            self._wait_until_idle(reader)
+            account = audit(self._cluster, reader.committed())
+        return DemoOutcome(
+            documents=documents,
+            account=account,
+            examples=snapshot(self._cluster),
+            releases=read_releases(self._cluster),
+            served=self._served,
+            rerating=rerated,
+            kept_before=kept_before,
+            first_curated=self._first_curated,
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _feed(self, limit: int | None) -> int:
+        """Feed the documents that the topic does not hold yet; return the number that it holds."""
         reader = RecordReader()
         held = {
             document.id
-            for received in replay(self.cluster, DOCUMENTS)
+            for received in replay(self._cluster, DOCUMENTS)
             if (document := reader.read_record(received, Document)) is not None
         }
         missing = [
             document for document in islice(demo_documents(), limit) if document.id not in held
         ]
-        report = feed(self.cluster, missing)
-        self.progress.note(
+        report = feed(self._cluster, missing)
+        self._progress.note(
             f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
             "were there already"
         )
         return report.written + len(held)
 
-    def until_idle(self, supervisor: Supervisor, reader: FlowReader) -> None:
-        """Wait until everything is answered for, in two readings that agree: one alone can fall
-        between two commits.
+    def _wait_until_idle(self, reader: FlowReader) -> None:
+        """Wait until every message is processed, in two readings that agree.
+
+        A single reading can fall between two commits.
         """
         last: Flow | None = None
         while True:
-            self._take_events(supervisor)
+            self._take_events()
             flow = reader.read()
-            self.progress.flow(flow)
-            if self.first_curated is None and flow.messages["curated"]:
-                self.first_curated = time.monotonic() - self.started
-                self.progress.note(
-                    f"the first curated example is there, after {self.first_curated:.0f} s"
+            self._progress.flow(flow)
+            if self._first_curated is None and flow.messages[CURATED.name]:
+                self._first_curated = time.monotonic() - self._started
+                self._progress.note(
+                    f"the first curated example is there, after {self._first_curated:.0f} s"
                 )
             if flow.idle and flow == last:
                 return
             last = flow
             time.sleep(_POLL_SECONDS)
 
-    def train(self, supervisor: Supervisor) -> None:
-        """One training run, in a process of its own. Raises TrainingError where it fails."""
-        process = supervisor.train_once()
+    def _train(self) -> None:
+        """Train once in a process of its own. Raises TrainingError where that fails."""
+        process = self._supervisor.train_once()
         while process.is_alive():
-            self._take_events(supervisor)
+            self._take_events()
             process.join(_POLL_SECONDS)
-        self._take_events(supervisor)
+        self._take_events()
         if process.exitcode:
             raise TrainingError(
                 f"the trainer ended with exit code {process.exitcode}; its message is above"
             )
 
-    def until_loaded(self, supervisor: Supervisor) -> None:
-        """Wait until the worker serves the newest release; one that was not promoted is loaded
-        here, to verify it.
+    def _wait_until_loaded(self) -> None:
+        """Wait until the worker serves the newest release.
+
+        A release that was not promoted is loaded here, to verify it.
         """
-        releases = read_releases(self.cluster)
+        releases = read_releases(self._cluster)
         if not releases:
             return
         newest = releases[-1]
-        if newest.status != "in_service":
-            served = asyncio.run(
-                ServedModel.load(Path(newest.location), device=self.settings.device)
-            )
-            served.close()
+        if newest.status != ReleaseStatus.IN_SERVICE:
+            loading = ServedModel.load(Path(newest.location), device=self._settings.device)
+            asyncio.run(loading).close()
             return
-        while self.served != newest.id:
-            self._take_events(supervisor)
+        while self._served != newest.id:
+            self._take_events()
             time.sleep(_POLL_SECONDS)
 
-    def until_rated_again(self, supervisor: Supervisor) -> None:
-        """Wait until a release that took service has rated again what the one before it had
-        rated.
+    def _wait_until_rerated(self) -> Rerating | None:
+        """Wait until the release in service has rated again what the base rated.
+
+        None where the base is in service and nothing was ever announced for it.
         """
-        serving = next(
-            (r for r in reversed(read_releases(self.cluster)) if r.id == self.served), None
-        )
+        releases = reversed(read_releases(self._cluster))
+        serving = next((release for release in releases if release.id == self._served), None)
         if serving is None:
-            return
-        seconds, told = self.settings.rerating.after_seconds, 0.0
-        self.kept_before = {example.id for example in snapshot(self.cluster)}
-        while self.rerating is None or not self.rerating.finished:
-            self._take_events(supervisor)
+            return None
+        seconds, noted = self._settings.rerating.after_seconds, 0.0
+        while True:
+            self._take_events()
             time.sleep(_POLL_SECONDS)
             if time.time() < serving.announced_at + seconds:
                 continue
-            self.rerating = rerating(self.cluster, serving, seconds)
-            if time.monotonic() - told >= _TELL_SECONDS or self.rerating.finished:
-                told = time.monotonic()
-                self.progress.note(
-                    f"{serving.id} has rated {self.rerating.done:,} of "
-                    f"{self.rerating.total:,} candidates again"
+            state = rerating(self._cluster, serving, seconds)
+            if time.monotonic() - noted >= _NOTE_SECONDS or state.finished:
+                noted = time.monotonic()
+                self._progress.note(
+                    f"{serving.id} has rated {state.done:,} of {state.total:,} candidates again"
                 )
+            if state.finished:
+                return state
 
-    def _take_events(self, supervisor: Supervisor) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
-        for event in supervisor.poll():
-            self.progress.event(event)
+    def _take_events(self) -> None:
+        self._interrupt.check()
+        for event in self._supervisor.poll():
+            self._progress.event(event)
             if event["event"] in ("ready", "serving"):
-                self.served = event["release"]
-
-
-def _docstrings(file: Path) -> str:
-    """The docstrings of a module under underlined headings, as its documentation would print
-    them.
-    """
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError):
-        return ""
-    sections: list[str] = []
-
-    def visit(node: ast.AST, name: str) -> None:
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node)
-            if text:
-                sections.append(f"{name}\n{'=' * len(name)}\n\n{text}\n")
-            for child in node.body:
-                if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                    visit(child, f"{name}.{child.name}")
-
-    visit(tree, file.stem if file.stem != "__init__" else file.parent.name)
-    return "\n".join(sections)
-
-
-def _summary(
-    documents: int,
-    account: Audit,
-    examples: list[Example],
-    releases: list[Release],
-    run: _Run,
-    output: Path,
-) -> str:
-    from streams.releases.describe import describe_release
-
-    lines = [
-        "",
-        f"{documents:,} documents, every id accounted for"
-        if account.complete
-        else "IDS WERE LOST: see `backstream audit`",
-    ]
-    lines += [
-        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + "
-        f"{s.dead:,} dead"
-        for s in account.stages
-    ]
-    lines += [
-        f"  rejected by {stage}: {reason} {count:,}"
-        for (stage, reason), count in sorted(account.rejections.items())
-    ]
-    lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
-    for example in sorted(examples, key=lambda e: -(e.rating.score if e.rating else 0.0))[:3]:
-        response = " ".join(example.response.split())
-        score = f"{example.rating.score:.2f}" if example.rating else "seed"
-        lines.append(
-            f"  {score}  {example.instruction}\n        {response[:150]}…\n        from "
-            f"{example.provenance.source}"
-        )
-    lines.append("")
-    if releases:
-        lines.append(describe_release(releases[-1]))
-        served = f"loaded and in service: {run.served}"
-        lines.append(
-            f"  {served}"
-            if run.served == releases[-1].id
-            else f"  loaded and verified, not promoted; {served}"
-        )
-        if run.rerating is not None:
-            kept = {example.id for example in examples}
-            lines.append(
-                f"  it rated {run.rerating.done:,} candidates again: "
-                f"{len(run.kept_before & kept):,} examples stayed, "
-                f"{len(run.kept_before - kept):,} were taken back, "
-                f"{len(kept - run.kept_before):,} came in"
-            )
-    else:
-        lines.append(
-            f"no release: nothing new to train on; in service: {read_manifest(run.base).id}"
-        )
-    first = (
-        f"the first curated example after {run.first_curated:.0f} s, "
-        if run.first_curated is not None
-        else ""
-    )
-    lines += [
-        "",
-        f"{first}all of it in {time.monotonic() - run.started:.0f} s",
-        f"the curated set: {output}",
-    ]
-    return "\n".join(lines)
+                self._served = event["release"]

@@ -1,4 +1,4 @@
-"""``/metrics``, ``/live`` and ``/ready`` of a worker, on a thread of their own."""
+"""The HTTP endpoint of a worker: ``/metrics``, ``/live`` and ``/ready``, on its own thread."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,17 +14,17 @@ from streams.stages.metrics import Metrics
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: probes come every few seconds."""
+        """Log nothing: probes come every few seconds."""
 
 
 @contextmanager
 def serve_metrics(
     port: int | None, measures: Metrics, ready: Callable[[], bool]
 ) -> Iterator[int | None]:
-    """Serve on ``port`` (0: any free one) while the block runs; gives the port, None where none is
-    wanted.
+    """Serve on ``port`` while the block runs, and yield the port.
 
-    Raises SettingsError where the port is taken.
+    0 chooses a free port; None serves nothing. ``/live`` answers 200 as long as the process runs,
+    ``/ready`` 503 while ``ready`` is false. Raises SettingsError where the port is taken.
     """
     if port is None:
         yield None

@@ -1,26 +1,24 @@
-"""The event loop of a worker, and how the process shares Python's lock between it and the
-engine.
-"""
+"""The event loop of a worker process, which shares the GIL with the engine's threads."""
 
 import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
 
-_LOCK_SECONDS = 0.0005
-"""Between two calls of its model a replica needs Python's lock for a moment; by Python's default it
-waits up to 5 ms for it.
+_SWITCH_SECONDS = 0.0005
+"""GIL switch interval. A replica needs the GIL for a moment between two model calls; with Python's
+default it waits up to 5 ms for it.
 """
 
 
 def fast_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """A factory for ``asyncio.Runner``: uvloop's loop, which halves the cost of a hop, or None
-    where there is none (Windows).
+    """Return uvloop's loop factory for ``asyncio.Runner``, or None where uvloop is not installed.
 
-    Changes the process: its event loop policy, by which faust's consumer threads make loops of
-    their own, and the interval after which a thread must give up Python's lock.
+    uvloop halves the CPU cost of a hop; it does not run on Windows. Changes the process: its event
+    loop policy, with which faust's consumer threads make their loops, and the interval after which
+    a thread must release the GIL.
     """
-    sys.setswitchinterval(_LOCK_SECONDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with contextlib.suppress(ImportError):
         import uvloop
 

@@ -1,5 +1,6 @@
-"""``up``: broker, workers and trainer as processes: started in order, restarted when they fail,
-stopped in reverse.
+"""Supervises the processes of ``up`` and ``demo``: broker, workers and trainer.
+
+The broker is started first and stopped last. Workers and trainer are restarted when they fail.
 """
 
 import contextlib
@@ -22,9 +23,10 @@ from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings
 
 _STOP_SECONDS = 45.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_BACKOFF = 30.0
+"""Seconds before a restart; they double with each failure in a row."""
 _STEADY_SECONDS = 60.0
-"""A process that lived this long starts its next restarts afresh."""
+"""A process that ran for this long counts its failures from 1 again."""
 
 
 @dataclass
@@ -34,7 +36,7 @@ class _Child:
     name: str
     start: Callable[[], BaseProcess]
     once: bool = False
-    """Whether its end is its own affair: it is not started again."""
+    """Whether it is not restarted when it ends."""
     process: BaseProcess | None = None
     started: float = 0.0
     failures: int = 0
@@ -43,8 +45,10 @@ class _Child:
 
 @dataclass
 class Supervisor:
-    """Use as a context manager; then call ``poll`` now and then. It gives the children's events and
-    restarts the dead.
+    """Starts the broker on entry, unless there is one, and stops all processes on exit.
+
+    Use as a context manager, and call ``poll`` regularly: it returns the events of the child
+    processes and restarts those that ended.
     """
 
     settings: Settings
@@ -78,8 +82,9 @@ class Supervisor:
             self._stack.close()
 
     def start_worker(self, number: int = 0) -> None:
-        """Start a worker and keep it running. Each has a metrics port of its own, counted from the
-        setting's.
+        """Start a worker and keep it running.
+
+        Its metrics port is that of the settings plus ``number``.
         """
         port = self.settings.metrics_port
         settings = self.settings.model_copy(
@@ -92,7 +97,7 @@ class Supervisor:
         self._add("trainer", run_trainer, self.settings)
 
     def train_once(self) -> BaseProcess:
-        """A trainer that trains on what there is and ends; not restarted."""
+        """Start a trainer that trains once on what there is. It is not restarted."""
         child = _Child(
             "trainer",
             lambda: self._spawn("trainer", run_trainer, self.settings, once=True),
@@ -103,10 +108,11 @@ class Supervisor:
         return child.process
 
     def poll(self) -> list[Mapping[str, Any]]:
-        """Events since the last call, oldest first: ``ready``, ``training``, ``step``,
-        ``announced``, ``died`` ...
+        """Restart the processes that ended; return the events since the last call, oldest first.
 
-        Raises BrokerError where the embedded broker ended by itself, as it does on a full disk.
+        Each event is a mapping with ``event``, its kind (``ready``, ``training``, ``step``,
+        ``announced``, ``died`` ...), and ``process``. Raises BrokerError where the embedded broker
+        ended by itself, as it does on a full disk.
         """
         if self._broker is not None and not self._broker.alive:
             raise self._broker.death()
@@ -117,9 +123,9 @@ class Supervisor:
         fenced = {event["process"] for event in events if event["event"] == "fenced"}
         now = time.monotonic()
         for child in self._children:
-            child.once = (
-                child.once or child.name in fenced
-            )  # another has taken over: to start again would fence that one
+            # Fenced: a newer process with the same transactional id took over. A restart would
+            # fence that one.
+            child.once = child.once or child.name in fenced
             if child.once:
                 continue
             if child.process is not None and not child.process.is_alive():
@@ -127,14 +133,14 @@ class Supervisor:
                     {"event": "died", "process": child.name, "exit_code": child.process.exitcode}
                 )
                 child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
-                child.restart_at = now + min(2.0 ** (child.failures - 1), _LONGEST_PAUSE)
+                child.restart_at = now + min(2.0 ** (child.failures - 1), _LONGEST_BACKOFF)
                 child.process = None
             if child.process is None and now >= child.restart_at:
                 child.process, child.started = child.start(), now
         return events
 
     def stop_children(self) -> None:
-        """Ask all to drain, wait, and end those that do not."""
+        """Ask all children to drain, wait, and kill those that are still running then."""
         running = self._running()
         for process in running:
             process.terminate()
@@ -147,7 +153,7 @@ class Supervisor:
         self._children.clear()
 
     def abort(self) -> None:
-        """End the children at once; what was in flight comes again at the next start."""
+        """Kill the children. Records in flight are processed again after the next start."""
         for process in self._running():
             process.kill()
 
@@ -168,7 +174,7 @@ class Supervisor:
             kwargs=options,
             name=name,
         )
-        # A child inherits the mask: a Ctrl-C while it still imports must not reach it either.
+        # A child inherits the signal mask: SIGINT must not end it while it imports.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
@@ -195,15 +201,9 @@ def _run_child(
         as_child(body, settings, base, on_event, **options)
     except KeyboardInterrupt:
         pass
-    except (
-        Exception
-    ) as error:  # told to the supervisor, who restarts: a traceback is no user interface
-        on_event(
-            {
-                "event": "failed",
-                "error": f"{error}" if isinstance(error, BrokerError) else repr(error),
-            }
-        )
+    except Exception as error:  # shown by the supervisor, without a traceback
+        shown = str(error) if isinstance(error, BrokerError) else repr(error)
+        on_event({"event": "failed", "error": shown})
         events.close()
         events.join_thread()
         raise SystemExit(1) from error

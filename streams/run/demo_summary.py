@@ -1,0 +1,89 @@
+"""What ``backstream demo`` prints at its end."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.records import Example, Release
+from streams.observe.audit import Audit
+from streams.releases.describe import describe_release
+from streams.releases.rerating import Rerating
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOutcome:
+    """What a demo did."""
+
+    documents: int
+    """Documents on their topic, those of an earlier demo included."""
+    account: Audit
+    examples: list[Example]
+    releases: list[Release]
+    served: str
+    """Id of the release that the worker serves at the end."""
+    rerating: Rerating | None
+    """The re-rating by that release. None where the base has served throughout."""
+    kept_before: Set[str]
+    """Ids of the examples that were kept before the re-rating."""
+    first_curated: float | None
+    """Seconds until the first curated example was there."""
+    seconds: float
+    """Duration of the demo."""
+
+
+def summary(outcome: DemoOutcome, output: Path) -> str:
+    """The outcome as text. ``output`` is the file that the curated set was written to."""
+    account, examples, releases = outcome.account, outcome.examples, outcome.releases
+    lines = [
+        "",
+        f"{outcome.documents:,} documents, every id accounted for"
+        if account.complete
+        else "IDS WERE LOST: see `backstream audit`",
+    ]
+    lines += [
+        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + "
+        f"{s.dead:,} dead"
+        for s in account.stages
+    ]
+    lines += [
+        f"  rejected by {stage}: {reason} {count:,}"
+        for (stage, reason), count in sorted(account.rejections.items())
+    ]
+    lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
+    for example in sorted(examples, key=lambda e: -(e.rating.score if e.rating else 0.0))[:3]:
+        response = " ".join(example.response.split())
+        score = f"{example.rating.score:.2f}" if example.rating else "seed"
+        lines.append(
+            f"  {score}  {example.instruction}\n        {response[:150]}…\n        from "
+            f"{example.provenance.source}"
+        )
+    lines.append("")
+    if releases:
+        lines.append(describe_release(releases[-1]))
+        served = f"loaded and in service: {outcome.served}"
+        lines.append(
+            f"  {served}"
+            if outcome.served == releases[-1].id
+            else f"  loaded and verified, not promoted; {served}"
+        )
+        if outcome.rerating is not None:
+            before, kept = outcome.kept_before, {example.id for example in examples}
+            lines.append(
+                f"  it rated {outcome.rerating.done:,} candidates again: "
+                f"{len(before & kept):,} examples stayed, "
+                f"{len(before - kept):,} were taken back, "
+                f"{len(kept - before):,} came in"
+            )
+    else:
+        lines.append(f"no release: nothing new to train on; in service: {outcome.served}")
+    first = (
+        f"the first curated example after {outcome.first_curated:.0f} s, "
+        if outcome.first_curated is not None
+        else ""
+    )
+    lines += [
+        "",
+        f"{first}all of it in {outcome.seconds:.0f} s",
+        f"the curated set: {output}",
+    ]
+    return "\n".join(lines)
