@@ -1,6 +1,4 @@
-"""The trainer process: follows ``curated`` into the curated set, trains when due, announces the
-release.
-"""
+"""The trainer process: copies ``curated`` into the curated set, trains when due, and announces."""
 
 import logging
 import threading
@@ -32,11 +30,14 @@ from streams.trainer.curated_set import CuratedSet
 log = logging.getLogger(__name__)
 _POLL_MS = 500
 _RETRY_SECONDS = 60.0
-_LOOK_SECONDS = 5.0
+_DUE_CHECK_SECONDS = 5.0
 
 
 class TrainerService:
-    """Runs until stopped. The set's file and the releases directory are its own."""
+    """Trains releases until stopped.
+
+    It owns the file of the curated set and the releases directory.
+    """
 
     def __init__(
         self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]
@@ -49,7 +50,7 @@ class TrainerService:
         self._stop = threading.Event()
         training = settings.training
         self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
-        self._trainer = TrainingLauncher(
+        self._launcher = TrainingLauncher(
             settings.releases_dir,
             threads=training.threads,
             max_tokens=training.max_tokens,
@@ -60,21 +61,21 @@ class TrainerService:
         )
 
     def stop(self) -> None:
-        """End soon; a run in progress leaves its checkpoint. Safe in a signal handler."""
+        """Stop soon; a training run in progress leaves a checkpoint. Safe in a signal handler."""
         self._stop.set()
-        self._trainer.stop()
+        self._launcher.stop()
 
     def run(self, *, once: bool = False) -> None:
-        """Follow and train. ``once``: take in what the topic holds, train on it if any of it is
-        new, and return.
+        """Follow the topic and train, until stopped.
 
-        Raises BrokerError where Kafka is lost for good, FencedError where another trainer of the
-        same group has started, TrainingError where one has this state directory, and with ``once``
-        where the run failed.
+        ``once`` reads what the topic holds now, trains if any of it is new, and returns. Raises
+        BrokerError where Kafka cannot be read or written, FencedError where a newer trainer of the
+        same group has started, TrainingError where another one uses this state directory, and, with
+        ``once``, where the training run fails.
         """
         cluster = self._settings.kafka.cluster()
         with ExitStack() as stack:
-            stack.enter_context(_alone_in(self._settings.state_dir))
+            stack.enter_context(_exclusive_use(self._settings.state_dir))
             announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
             curated = stack.enter_context(
                 CuratedSet(self._settings.state_dir / "dataset.sqlite", self._reader)
@@ -93,17 +94,15 @@ class TrainerService:
             if once:
                 self._run_once(consumer, curated, announcer)
                 return
-            look_at = 0.0
+            check_at = 0.0
             while not self._stop.is_set():
                 self._take_in(consumer, curated)
-                if time.time() >= look_at and curated.arrivals_since_training():
+                if time.time() >= check_at and curated.arrivals_since_training():
                     waited = time.time() - (curated.last_training() or started)
-                    look_at = time.time() + self._look(curated, announcer, waited)
+                    check_at = time.time() + self._train_if_due(curated, announcer, waited)
 
     def _assign(self, consumer: KafkaConsumer, topic: str, curated: CuratedSet) -> None:
-        """Go on where the curated set stops. Its own offsets count, not a group's: they were stored
-        with the examples.
-        """
+        """Continue at the offsets of the curated set: they are stored with its examples."""
         offsets = curated.offsets()
         places = [
             TopicPartition(topic, partition)
@@ -130,17 +129,17 @@ class TrainerService:
         if curated.arrivals_since_training() and not self._stop.is_set():
             self._train(curated, announcer, self._serving())
 
-    def _look(self, curated: CuratedSet, announcer: Announcer, waited: float) -> float:
-        """Train where it is due; returns the seconds until it is worth while to look again.
+    def _train_if_due(self, curated: CuratedSet, announcer: Announcer, waited: float) -> float:
+        """Train if it is due. Returns the seconds after which to call this again.
 
-        Not before the release in service has rated again what was there: the set is not its own
-        until then. A run that fails is tried again later, while the stream goes on.
+        It is not due before the release in service has rated again what was there: until then the
+        set holds ratings of an earlier release. A training run that fails is tried again later.
         """
         serving = self._serving()
         if not self._policy.due(
             curated.arrivals_since_training(self._term(serving)), waited
-        ) or not self._rated_again(serving):
-            return _LOOK_SECONDS
+        ) or not self._is_rerated(serving):
+            return _DUE_CHECK_SECONDS
         try:
             self._train(curated, announcer, serving)
         except TrainingError as error:
@@ -155,7 +154,7 @@ class TrainerService:
         examples = list(curated.examples(self._term(serving)))
         self._on_event({"event": "training", "examples": len(examples)})
         ratings = read_ratings(self._settings.kafka.cluster(), self._reader)
-        trained = self._trainer.train(
+        trained = self._launcher.train(
             self._base, self._parent(serving), [*read_seeds(), *examples], ratings
         )
         curated.record_run(_announcement(trained), arrival, time.time())
@@ -175,10 +174,10 @@ class TrainerService:
         )
 
     def _term(self, serving: Release | None) -> int:
-        """The term of the ratings that count."""
+        """The deployment term from which ratings count; 0 for all."""
         return serving.term if serving and self._settings.rates_again else 0
 
-    def _rated_again(self, serving: Release | None) -> bool:
+    def _is_rerated(self, serving: Release | None) -> bool:
         if serving is None or not self._settings.rates_again:
             return True
         seconds, kafka = self._settings.rerating.after_seconds, self._settings.kafka
@@ -194,7 +193,8 @@ class TrainerService:
             read_manifest(directory)
         except BackstreamError as error:
             log.warning(
-                "release %s in service is not at %s (%s): its parent figures are the base's",
+                "release %s in service is not at %s (%s): "
+                "the new release is compared with the base instead",
                 serving.id,
                 directory,
                 error,
@@ -209,9 +209,10 @@ class TrainerService:
 
 
 @contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """Hold the trainer's place in a state directory. It goes with the process. Raises TrainingError
-    where it is taken.
+def _exclusive_use(directory: Path) -> Iterator[None]:
+    """Lock a state directory for this trainer; the lock ends with the process.
+
+    Raises TrainingError where another trainer holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory / "trainer.lock", blocking=False)
@@ -219,7 +220,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise TrainingError(
-            f"another trainer is at work in {directory}: stop it, or give this one a --state-dir"
+            f"another trainer uses {directory}: stop it, or give this one another --state-dir"
         ) from error
     try:
         yield

@@ -64,7 +64,7 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
     )
     trainer.start()
     assert training.wait(60)
-    with pytest.raises(TrainingError, match="another trainer is at work"):
+    with pytest.raises(TrainingError, match="another trainer uses"):
         run_trainer(settings, house, on_event, once=True, signals=())
     with Announcer(cluster, f"{cluster.group}.trainer"):
         trainer.join(240)

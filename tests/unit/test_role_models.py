@@ -1,10 +1,15 @@
 """Which model plays which role, and whose fault it is where one cannot be loaded."""
 
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from models.engine import ThreadBudget
+from models.serving.model_handle import ModelHandle
+from models.serving.served_model import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
 from streams.worker.role_models import RoleModels
@@ -55,3 +60,46 @@ def test_a_pinned_model_that_does_not_load_is_not_the_releases_fault(
 ) -> None:
     with pytest.raises(SettingsError, match=r"for the forward role, cannot be used"):
         _load(Settings(forward=str(tmp_path)), house)
+
+
+def _following(handle: ModelHandle) -> RoleModels:
+    return RoleModels(Settings(), {}, {Role.FORWARD: handle}, ThreadBudget(1))
+
+
+async def _lends(handle: ModelHandle) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05), handle.borrow():
+            return True
+    return False
+
+
+async def test_records_wait_while_a_release_loads_for_too_long() -> None:
+    handle = ModelHandle(cast(ServedModel, None))
+    with _following(handle).paused_after(0.0):
+        await asyncio.sleep(0.01)
+        assert not await _lends(handle)
+    assert await _lends(handle)
+
+
+async def test_records_do_not_wait_for_a_release_that_loads_in_time() -> None:
+    handle = ModelHandle(cast(ServedModel, None))
+    with _following(handle).paused_after(60.0):
+        assert await _lends(handle)
+    assert await _lends(handle)
+
+
+async def test_records_go_on_with_the_previous_model_where_a_release_is_refused() -> None:
+    handle = ModelHandle(cast(ServedModel, None))
+    with contextlib.suppress(ModelError), _following(handle).paused_after(0.0):
+        await asyncio.sleep(0.01)
+        raise ModelError("damaged")
+    assert await _lends(handle)
+
+
+async def test_no_record_begins_with_the_previous_model_where_loading_is_cancelled() -> None:
+    """It would be rated by the previous release, after the time up to which it is rated again."""
+    handle = ModelHandle(cast(ServedModel, None))
+    with contextlib.suppress(asyncio.CancelledError), _following(handle).paused_after(0.02):
+        raise asyncio.CancelledError
+    await asyncio.sleep(0.05)
+    assert not await _lends(handle)

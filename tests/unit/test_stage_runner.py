@@ -1,0 +1,62 @@
+"""Stages of a worker: they run until cancelled, drain then, and one that ends is noticed."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from streams.kafka.writer import KafkaWriter
+from streams.settings import Settings
+from streams.stages.faust_app import StageApp
+from streams.stages.metrics import Metrics
+from streams.worker.stage_runner import StageRunner
+
+
+class _App:
+    """Stands in for a StageApp."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.crash_reason: Exception | None = None
+
+    async def start(self) -> None:
+        self.calls.append("start")
+
+    async def stop(self, drain_seconds: float) -> bool:
+        await asyncio.sleep(0.01)
+        self.calls.append("stop")
+        return True
+
+
+def _runner() -> StageRunner:
+    return StageRunner(Settings(), cast(KafkaWriter, None), Metrics())
+
+
+async def test_a_stage_drains_when_it_is_cancelled() -> None:
+    app = _App()
+    running = asyncio.create_task(_runner().run(cast(StageApp, app)))
+    await asyncio.sleep(0.01)
+    assert app.calls == ["start"]
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+    assert app.calls == ["start", "stop"]
+
+
+async def test_a_crash_of_one_stage_drains_all_of_them_at_once() -> None:
+    runner, apps = _runner(), [_App(), _App()]
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for app in apps:
+                tasks.create_task(runner.run(cast(StageApp, app)))
+            tasks.create_task(runner.watch())
+            await asyncio.sleep(0.01)
+            apps[1].crash_reason = OSError("no disk")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run()
+    assert [str(error) for error in raised.value.exceptions] == ["no disk"]
+    assert [app.calls for app in apps] == [["start", "stop"]] * 2
+    with pytest.raises(OSError, match="no disk"):
+        runner.check()
