@@ -20,7 +20,7 @@ from bench.process import State, Tally, watch
 from models.releases.release import MANIFEST, read_manifest, write_atomically
 from schemas.records import Release, ReleaseStatus
 from streams.releases.announcements import announce
-from streams.settings import Role, Settings
+from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.worker.release_follower import ReleaseFollower
 from streams.worker.worker import Worker
@@ -56,8 +56,10 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
         if event["event"] == "serving":
             changed.set()
 
-    async with ReleaseFollower(settings, directory, tuple(Role), on_event) as follower:
-        worker = Worker(settings, measures=measures)
+    worker = Worker(settings, measures=measures)
+    async with ReleaseFollower(
+        settings, directory, worker.roles, on_event, worker.reader
+    ) as follower:
         running = asyncio.create_task(worker.run(follower.models.handles, follower))
         sampling = asyncio.create_task(_sample(tally, written))
         try:

@@ -9,23 +9,18 @@ The way of a release through a worker::
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.recurator import Recurator
 from models.releases.release import read_manifest, verify
 from schemas.errors import BrokerError, ModelError
 from schemas.records import Release
-from streams.kafka.clients import start
-from streams.kafka.cluster import Cluster
-from streams.kafka.messages import Received
 from streams.kafka.reading import RecordReader
-from streams.kafka.topics import RELEASES
-from streams.releases.announcements import ISOLATION, fold, in_service, read_releases
+from streams.releases.announcements import in_service, read_releases
+from streams.releases.following import follow_in_service
 from streams.releases.rerating import boundaries, group_of
 from streams.settings import Role, Settings
 from streams.stages.stage import Agent
@@ -54,11 +49,11 @@ class ReleaseFollower:
         base: Path,
         roles: Collection[Role],
         on_event: OnEvent,
-        reader: RecordReader | None = None,
+        reader: RecordReader,
     ) -> None:
-        self._reader = reader or RecordReader()
         self._settings = settings
         self._cluster = settings.kafka.cluster()
+        self._reader = reader
         self._base = base
         self._base_id = read_manifest(base).id
         self._roles = roles
@@ -96,8 +91,7 @@ class ReleaseFollower:
         self.models.close()
 
     async def run(self, stages: StageRunner) -> None:
-        """Follow the announcements until cancelled, and have each release rate again in a stage of
-        its own.
+        """Follow the announcements until cancelled, and rate again after each change.
 
         A release that cannot be verified or loaded is refused, with an event ``failed``; the one
         before it stays in service. Returns at once where no role follows releases. Raises what ends
@@ -107,7 +101,7 @@ class ReleaseFollower:
             return
         async with (
             asyncio.TaskGroup() as tasks,
-            aclosing(announced(self._cluster, self._base_id, self._reader)) as releases,
+            aclosing(follow_in_service(self._cluster, self._base_id, self._reader)) as releases,
         ):
             rerating = tasks.create_task(self._rate_again(self._release, stages))
             async for release in releases:
@@ -179,36 +173,3 @@ class ReleaseFollower:
         if release is None or release.id == self._base_id:
             return self._base
         return Path(release.location)
-
-
-async def announced(cluster: Cluster, base: str, reader: RecordReader) -> AsyncGenerator[Release]:
-    """The release in service for ``base`` now, if any was announced, and then each change."""
-    topic = cluster.topic(RELEASES)
-    consumer = AIOKafkaConsumer(
-        **cluster.client,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level=ISOLATION,
-    )
-    await start(consumer, cluster)
-    try:
-        places = [
-            TopicPartition(topic, partition)
-            for partition in consumer.partitions_for_topic(topic) or {0}
-        ]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        found: dict[str, Release] = {}
-        term = 0
-        while True:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for r in records:
-                    fold(found, Received.of(r), reader)
-            # Only at the end of the topic is the order of announcements known.
-            if all([await consumer.position(place) >= ends[place] for place in places]):
-                release = in_service(found.values(), base)
-                if release is not None and release.term != term:
-                    term = release.term
-                    yield release
-    finally:
-        await consumer.stop()

@@ -1,4 +1,4 @@
-"""A worker: the stages of one process on one event loop, and what follows the release for them."""
+"""A worker: the stages of one process, on one event loop."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from models.serving.model_handle import ModelHandle
-from schemas.records import Example
 from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay_answered, replay_partition
-from streams.kafka.topics import Topic
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Role, Settings
 from streams.stages.faust_app import StageApp
@@ -17,11 +14,10 @@ from streams.stages.metrics import UNREADABLE, Metrics
 from streams.stages.stage import Agent, AgentOf, StatefulAgent
 from streams.stages.topology import STAGES, AgentMaker, StageSpec, agent_makers
 from streams.worker.release_follower import ReleaseFollower
+from streams.worker.restoring import restore
 from streams.worker.stage_runner import StageRunner
 
 _POLL_SECONDS = 0.02
-_RECALLED = 20_000
-"""Messages read again to restore the state of a partition: as many as the curator keeps."""
 
 
 class Worker:
@@ -100,24 +96,11 @@ class Worker:
         async def agent_of(partition: int) -> Agent:
             agent = make()
             if spec.state is not None:
-                await self._restore(cast(StatefulAgent, agent), spec, spec.state, partition)
+                cluster = self._settings.kafka.cluster()
+                await restore(cast(StatefulAgent, agent), spec, partition, cluster, self.reader)
             return agent
 
         return agent_of
-
-    async def _restore(
-        self, agent: StatefulAgent, spec: StageSpec, state: Topic, partition: int
-    ) -> None:
-        cluster = self._settings.kafka.cluster()
-        async for kept in replay_partition(cluster, state, partition):
-            if (entry := self.reader.read_entry(kept, Example)) is not None:
-                agent.restore(entry.id, entry.record)
-        group, source = cluster.consumer_group(spec.name), spec.source.record
-        assert source is not None
-        async for answered in replay_answered(cluster, spec.source, partition, group, _RECALLED):
-            # One that cannot be read is a dead letter.
-            if (record := self.reader.read_record(answered, source)) is not None:
-                agent.recall(record)
 
     async def _until_reading(self, apps: Sequence[StageApp]) -> None:
         while not (self.stopping or all(app.assigned for app in apps)):

@@ -12,7 +12,7 @@ from schemas.records import Release, ReleaseStatus
 from streams.cli.main import app
 from streams.kafka.reading import RecordReader
 from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back
-from streams.worker.release_follower import announced
+from streams.releases.following import follow_in_service
 
 
 def _release(id: str, base: str, status: ReleaseStatus, created_at: float) -> Release:
@@ -45,7 +45,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
 
     async def followed(change: Callable[[], object]) -> list[str]:
         """What a worker that is there before and after a change is told to serve."""
-        following = announced(cluster, base, RecordReader())
+        following = follow_in_service(cluster, base, RecordReader())
         told = [(await anext(following)).id]
         await asyncio.to_thread(change)
         told.append((await asyncio.wait_for(anext(following), 10)).id)

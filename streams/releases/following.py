@@ -1,0 +1,48 @@
+"""Follows the ``releases`` topic to the release in service."""
+
+from collections.abc import AsyncGenerator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.records import Release
+from streams.kafka.clients import start
+from streams.kafka.cluster import Cluster
+from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader
+from streams.kafka.topics import RELEASES
+from streams.releases.announcements import ISOLATION, fold, in_service
+
+
+async def follow_in_service(
+    cluster: Cluster, base: str, reader: RecordReader
+) -> AsyncGenerator[Release]:
+    """The release in service for ``base`` now, if any was announced, and then each change."""
+    topic = cluster.topic(RELEASES)
+    consumer = AIOKafkaConsumer(
+        **cluster.client,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=ISOLATION,
+    )
+    await start(consumer, cluster)
+    try:
+        places = [
+            TopicPartition(topic, partition)
+            for partition in consumer.partitions_for_topic(topic) or {0}
+        ]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: dict[str, Release] = {}
+        term = 0
+        while True:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for r in records:
+                    fold(found, Received.of(r), reader)
+            # Only at the end of the topic is the order of announcements known.
+            if all([await consumer.position(place) >= ends[place] for place in places]):
+                release = in_service(found.values(), base)
+                if release is not None and release.term != term:
+                    term = release.term
+                    yield release
+    finally:
+        await consumer.stop()

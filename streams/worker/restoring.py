@@ -1,0 +1,27 @@
+"""Restores the state of an agent when its worker is assigned a partition."""
+
+from schemas.records import Example
+from streams.kafka.cluster import Cluster
+from streams.kafka.reading import RecordReader
+from streams.kafka.replay import replay_answered, replay_partition
+from streams.stages.stage import StatefulAgent
+from streams.stages.topology import StageSpec
+
+_RECALLED = 20_000
+"""Source messages that are read again: as many as the curator remembers."""
+
+
+async def restore(
+    agent: StatefulAgent, spec: StageSpec, partition: int, cluster: Cluster, reader: RecordReader
+) -> None:
+    """Read the state topic of the stage, then the last source messages that it has processed."""
+    assert spec.state is not None
+    assert spec.source.record is not None
+    async for kept in replay_partition(cluster, spec.state, partition):
+        if (entry := reader.read_entry(kept, Example)) is not None:
+            agent.restore(entry.id, entry.record)
+    group = cluster.consumer_group(spec.name)
+    async for processed in replay_answered(cluster, spec.source, partition, group, _RECALLED):
+        # One that cannot be read is a dead letter.
+        if (record := reader.read_record(processed, spec.source.record)) is not None:
+            agent.recall(record)
