@@ -1,4 +1,4 @@
-"""What if the process is killed right here?"""
+"""Processes and the broker are killed or stopped while records are in flight."""
 
 import contextlib
 import os
@@ -72,7 +72,7 @@ def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
     feed(cluster, notes(range(12)))
     wait_until_idle(settings, 24)
     assert first.terminate() == 0
-    # A worker that has forgotten what it did processes them anew and arrives at the same.
+    # A new worker, without memory of the ids, processes them again with the same results.
     feed(cluster, notes(range(12)))
     start_worker().wait_until_ready()
     wait_until_idle(settings, 36)
@@ -88,8 +88,8 @@ def test_sigterm_drains_and_commits(settings, start_worker):
     assert worker.terminate() == 0
     with FlowReader(settings.kafka.cluster()) as reader:
         flow = reader.read()
-    # What was in flight was finished and committed: nothing written lies behind the committed
-    # offset.
+    # What was in flight was finished and committed: no output belongs to a record after the
+    # committed offset.
     backward = next(stage for stage in flow.stages if stage.stage == "backward")
     refused = flow.messages["rejected"] + flow.messages["dead-letters"]
     assert flow.messages["candidates"] <= backward.done <= flow.messages["candidates"] + refused
@@ -103,7 +103,7 @@ def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 2)
     os.kill(zombie.pid, signal.SIGSTOP)
     start_worker().wait_until_ready()
-    # Past the session timeout it is out of the groups, and its partitions have moved.
+    # After the session timeout it is removed from the groups, and its partitions have moved.
     wait_until(lambda: members(settings) == [1] * len(STAGES))
     os.kill(zombie.pid, signal.SIGCONT)
     wait_until_idle(settings, count)

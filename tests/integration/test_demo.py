@@ -1,4 +1,4 @@
-"""The demo itself, shortened; interrupted once, then run to its end on the same state directory."""
+"""The demo, shortened: interrupted once, then run to its end on the same state directory."""
 
 import contextlib
 import json

@@ -1,6 +1,4 @@
-"""A release takes service while the stream goes on: nothing is lost or done by half, and what was
-rated is rated again.
-"""
+"""A release takes service while the stream goes on: nothing is lost, and all is rated again."""
 
 import time
 from collections.abc import Iterable
@@ -93,7 +91,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         assert examples
         assert rated_by(examples) == {("r-1", serving.term)}
 
-        # Back to the base: what it thinks counts again.
+        # Back to the base: its ratings count again.
         roll_back(cluster, base)
         assert _next(worker, "serving")["release"] == base
         back = in_service(read_releases(cluster), base)
@@ -126,12 +124,12 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
             base
         }
 
-        # Killed and started again, it refuses it again; and the next whole one takes service.
+        # After kill -9 and a restart it refuses it again. The next intact one takes service.
         worker.kill()
         worker = WorkerProcess(settings, house)
         assert "is refused" in str(_next(worker, "failed")["error"])
         assert _next(worker, "ready")["release"] == base
-        # A re-rating would begin now, and would be there before these are through.
+        # A re-rating would begin now, before these documents are processed.
         feed(cluster, notes(range(3, 6)))
         wait_until_idle(settings, 6)
         assert _rated_once(_records(settings, Scored), base)

@@ -1,11 +1,11 @@
 """kill -9 at each step between the start of a training and the release in service everywhere.
 
-The steps, as the trainer and the worker tell them:
+The steps, by the events of the trainer and the worker:
 
     training ─▶ started ─▶ step ─▶ evaluated (parent, then new) ─▶ released ─▶ announced ─▶ serving
 
 At each of them the trainer, the broker or the worker is killed and started again, within one run.
-The end must be that of a run that nobody disturbed: the same release, byte for byte, announced as
+The end must be that of an undisturbed run: the same release, byte for byte, announced as
 what it is, and served; every candidate rated by it; every id accounted for.
 """
 
@@ -47,7 +47,7 @@ _AFTER_SECONDS = 1.0
 
 
 class Child:
-    """A worker or a trainer in a process group of its own, and the events that it told."""
+    """A worker or a trainer in a process group of its own, and its events."""
 
     def __init__(
         self, body: Callable[..., None], settings: Settings, base: Path, **options: Any
@@ -72,9 +72,7 @@ class Child:
             assert time.monotonic() < deadline, f"no {kinds} in {seconds} s"
 
     def kill(self) -> None:
-        """kill -9, and of what it started too: a run without its trainer ends by itself, but not at
-        once.
-        """
+        """Kill -9 it, and what it started: a training run without its trainer takes time to end."""
         assert self._process.pid is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -90,15 +88,13 @@ def _run(
     body: Callable[..., None], settings: Settings, base: Path, events: Any, options: dict[str, Any]
 ) -> None:
     os.setpgrp()
-    with contextlib.suppress(Exception):  # told by its end; the trace would fill the report
+    with contextlib.suppress(Exception):  # its end says so; the traceback would fill the report
         as_child(body, settings, base, events.put, **options)
 
 
 @dataclass
 class Loop:
-    """A stream whose candidates wait for the first release, and the processes that make and serve
-    it.
-    """
+    """A stream before its first release, and the processes that make and serve the release."""
 
     settings: Settings
     broker: EmbeddedBroker
@@ -115,9 +111,7 @@ class Loop:
         return self.trainer
 
     def trainer_at(self, step: str) -> Child:
-        """A trainer at a step; started, and started again where it ends before, as a supervisor
-        does.
-        """
+        """A trainer at a step. It is restarted if it ends before, as a supervisor does."""
         while True:
             try:
                 (self.trainer or self.start_trainer()).wait_for(step)
@@ -137,7 +131,7 @@ class Loop:
                 child.kill()
 
     def until_served(self) -> None:
-        """Wait until the release serves, everything is rated by it, and nothing is on its way."""
+        """Wait until the release serves, has rated everything, and the stream is idle."""
         cluster = self.settings.kafka.cluster()
         deadline = time.monotonic() + 120
         while not (found := read_releases(cluster)) or not (
@@ -149,7 +143,7 @@ class Loop:
         wait_until_idle(self.settings, _DOCUMENTS)
 
     def end(self) -> tuple[Any, ...]:
-        """What is there in the end."""
+        """Releases, ratings and examples at the end of a run."""
         cluster = self.settings.kafka.cluster()
         with FlowReader(cluster) as reader:
             account = audit(cluster, reader.committed())
@@ -175,7 +169,7 @@ def base(judge_release: Path) -> Path:
 
 @contextlib.contextmanager
 def prepared(directory: Path, base: Path) -> Iterator[Loop]:
-    """Documents taken through the stream by the base; a worker that waits; human seeds."""
+    """Human seeds, documents that the base has processed, and a worker that is idle."""
     with a_broker(directory) as (broker, settings):
         loop = Loop(settings, broker, base)
         try:
@@ -227,7 +221,7 @@ def _seeds() -> Iterator[Example]:
 
 @pytest.fixture(scope="module")
 def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
-    """The end of a run that nobody disturbed."""
+    """The end of an undisturbed run."""
     with prepared(tmp_path_factory.mktemp("undisturbed"), base) as loop:
         loop.start_trainer().wait_for("announced")
         loop.until_served()
@@ -271,7 +265,7 @@ def test_the_broker_is_killed_at_every_step(
 def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(
     base: Path, tmp_path: Path
 ) -> None:
-    """The transaction's marker is perhaps never written then; nobody may wait for it."""
+    """The transaction's marker may never be written then; readers must not wait for it."""
     with a_broker(tmp_path) as (broker, settings):
         cluster = settings.kafka.cluster()
         with Announcer(cluster, "trainer") as announcer:

@@ -44,7 +44,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
         return found.id if found else None
 
     async def followed(change: Callable[[], object]) -> list[str]:
-        """What a worker that is there before and after a change is told to serve."""
+        """The releases that a worker is to serve before and after a change."""
         following = follow_in_service(cluster, base, RecordReader())
         told = [(await anext(following)).id]
         await asyncio.to_thread(change)

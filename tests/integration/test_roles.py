@@ -1,6 +1,4 @@
-"""A model of its own for one role: the other role, and the provenance of both, stay what they
-are.
-"""
+"""A pinned model for one role leaves the other role, and the provenance of both, unchanged."""
 
 import queue
 from pathlib import Path
@@ -64,8 +62,8 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
                 seeds=1,
             ),
         )
-        # The release is not there, so the base serves on; but only who follows releases had to
-        # look.
+        # The release's directory is missing, so the base stays in service. Only the worker that
+        # follows releases looks for it.
         told = following.wait_until_ready(60)
         assert told["event"] == "failed"
         assert "release r-1 is refused" in str(told["error"])

@@ -1,6 +1,4 @@
-"""The story of the system: one document, fed by a stranger, becomes an example, and the example a
-model.
-"""
+"""One document from a foreign producer becomes an example, and the example a release."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ from tests.integration.conftest import passage, wait_until_idle
 def test_one_document_becomes_an_example_and_the_example_a_release(
     settings, start_worker, house, monkeypatch
 ):
-    # A producer that knows nothing of us writes plain text.
+    # A producer without our wire format writes plain text.
     producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
     text = passage(3)
     headers = [("content-type", b"text/plain; charset=utf-8"), ("source", b"notes/three.txt")]
@@ -34,14 +32,14 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert ready["release"] == read_manifest(house).id
     wait_until_idle(settings, 1)
 
-    # Every id is answered for.
+    # Every id is accounted for.
     cluster = settings.kafka.cluster()
     with FlowReader(cluster) as reader:
         account = audit(cluster, reader.committed())
     assert account.complete
     assert [stage.ids for stage in account.stages][:2] == [1, 1]
 
-    # The example knows where it came from, to the offset, and who made it.
+    # The example names its source, to the offset, and the release that made it.
     examples = snapshot(cluster)
     refused = dict(account.rejections)
     assert len(examples) == 1, refused
@@ -81,7 +79,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     manifest = verify(Path(release.location))
     assert manifest.id == release.id
 
-    # Where the release takes service, the worker changes to it by itself.
+    # If the release takes service, the worker loads it by itself.
     if release.status == "in_service":
         assert worker.wait_until_ready()["release"] == release.id
 

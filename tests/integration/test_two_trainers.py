@@ -1,6 +1,4 @@
-"""Two trainers: the one that came last announces releases, the other is fenced off and stops.
-Nothing is corrupted.
-"""
+"""Two trainers: the newer one announces releases, the older one is fenced and stops."""
 
 import threading
 
@@ -75,6 +73,6 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
     )
     assert read_releases(cluster) == []
 
-    # It is told to whoever trains there next.
+    # The next trainer of this state directory announces it.
     run_trainer(settings, house, on_event, once=True, signals=())
     assert len(read_releases(cluster)) == 1

@@ -1,4 +1,4 @@
-"""The model in service: a record has one model from its beginning to its end."""
+"""A handle on the model in service: each record has one model to its end."""
 
 import asyncio
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ async def test_a_record_keeps_its_model_and_the_next_one_has_the_new_one() -> No
         assert handle.release == "r-2"
         async with handle.borrow() as third:
             assert third.release == "r-2"
-        assert not changing.done(), "the one before is still at work"
+        assert not changing.done(), "a record still uses the previous one"
     assert (await changing).release == "r-1"
 
 

@@ -1,4 +1,4 @@
-"""Which model plays which role, and whose fault it is where one cannot be loaded."""
+"""Which model plays which role, and which error is raised where one cannot be loaded."""
 
 import asyncio
 import contextlib
