@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from schemas.records import Document, ReleaseStatus
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
 from streams.data.feed import feed
+from streams.kafka.cluster import Cluster
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import CURATED, DOCUMENTS
@@ -50,6 +52,27 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
         )
         return 130
     return 0 if outcome.account.complete else 1
+
+
+def feed_missing(
+    cluster: Cluster, documents: Iterable[Document], note: Callable[[str], None]
+) -> int:
+    """Feed the documents that the topic does not hold yet; return the number that it holds then.
+
+    ``note`` is called with a line for the user.
+    """
+    reader = RecordReader()
+    held = {
+        document.id
+        for received in replay(cluster, DOCUMENTS)
+        if (document := reader.read_record(received, Document)) is not None
+    }
+    report = feed(cluster, [document for document in documents if document.id not in held])
+    note(
+        f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
+        "were there already"
+    )
+    return report.written + len(held)
 
 
 def _shortened(settings: Settings) -> Settings:
@@ -103,7 +126,8 @@ class _Demo:
     def run(self, limit: int | None) -> DemoOutcome:
         """Feed, wait for the stream, train, and wait for what the new release changes."""
         self._supervisor.start_worker()
-        documents = self._feed(limit)
+        documents = islice(demo_documents(), limit)
+        held = feed_missing(self._cluster, documents, self._progress.note)
         with FlowReader(self._cluster) as reader:
             self._wait_until_idle(reader)
             self._train()
@@ -113,7 +137,7 @@ class _Demo:
             self._wait_until_idle(reader)
             account = audit(self._cluster, reader.committed())
         return DemoOutcome(
-            documents=documents,
+            documents=held,
             account=account,
             examples=snapshot(self._cluster),
             releases=read_releases(self._cluster),
@@ -123,24 +147,6 @@ class _Demo:
             first_curated=self._first_curated,
             seconds=time.monotonic() - self._started,
         )
-
-    def _feed(self, limit: int | None) -> int:
-        """Feed the documents that the topic does not hold yet; return the number that it holds."""
-        reader = RecordReader()
-        held = {
-            document.id
-            for received in replay(self._cluster, DOCUMENTS)
-            if (document := reader.read_record(received, Document)) is not None
-        }
-        missing = [
-            document for document in islice(demo_documents(), limit) if document.id not in held
-        ]
-        report = feed(self._cluster, missing)
-        self._progress.note(
-            f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
-            "were there already"
-        )
-        return report.written + len(held)
 
     def _wait_until_idle(self, reader: FlowReader) -> None:
         """Wait until every message is processed, in two readings that agree.

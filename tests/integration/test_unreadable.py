@@ -45,12 +45,12 @@ from streams.kafka.topics import (
 )
 from streams.observe.audit import audit
 from streams.releases.announcements import read_releases
-from streams.run.demo import _Run
+from streams.releases.following import follow_in_service
+from streams.run.demo import feed_missing
 from streams.settings import Settings, load
 from streams.stages.topology import STAGES
 from streams.trainer.curated_set import CuratedSet
-from streams.worker.release_follower import announced
-from streams.worker.worker import Worker
+from streams.worker.restoring import restore
 from tests.integration.unreadable import GOOD, Raw, unreadable
 
 _PREFIX = "unreadable."
@@ -131,16 +131,14 @@ def _restore(seeded: Seeded, reader: RecordReader) -> list[str]:
     consumer.assign([place])
     consumer.commit({place: OffsetAndMetadata(consumer.end_offsets([place])[place], "", -1)})
     consumer.close()
-    worker, agent = Worker(seeded.settings), _Agent()
-    worker.reader = reader
-    assert spec.state is not None
-    asyncio.run(worker._restore(agent, spec, spec.state, 0))  # type: ignore[arg-type]
+    agent = _Agent()
+    asyncio.run(restore(agent, spec, 0, seeded.cluster, reader))  # type: ignore[arg-type]
     return agent.ids
 
 
 def _announced(seeded: Seeded, reader: RecordReader) -> list[str]:
     async def first() -> str:
-        async with aclosing(announced(seeded.cluster, "base", reader)) as releases:
+        async with aclosing(follow_in_service(seeded.cluster, "base", reader)) as releases:
             return (await anext(releases)).id
 
     return [asyncio.run(first())]
@@ -174,8 +172,7 @@ def _audit(seeded: Seeded, reader: RecordReader) -> list[str]:
 
 
 def _held(seeded: Seeded, reader: RecordReader) -> list[str]:
-    demo = _Run(seeded.settings, seeded.directory, seeded.cluster)
-    return [f"{demo.feed(0)} held"]
+    return [f"{feed_missing(seeded.cluster, (), print)} held"]
 
 
 def _letters(seeded: Seeded, reader: RecordReader) -> list[str]:
