@@ -61,7 +61,7 @@ class ContinuousBatching:
         token_budget, ended = self._chunk_tokens, False
         while not ended:
             scheduled = self._scheduler.schedule(token_budget)
-            token_budget -= len(scheduled.prefill.tokens) if scheduled.prefill else 0
+            token_budget -= len(scheduled.chunk.tokens) if scheduled.chunk else 0
             ended = scheduled.ends_step
             if not scheduled.is_empty:
                 yield from self._compute(scheduled)
@@ -93,7 +93,7 @@ class ContinuousBatching:
         for copy in self._slots.take_copies():
             self.model.copy(*copy)
         decodes = [sequence.next_decode() for sequence in scheduled.decoding]
-        return self.model.run(scheduled.prefill, decodes)
+        return self.model.run(scheduled.chunk, decodes)
 
     def _postprocess(
         self, scheduled: SchedulerOutput, logits: Logits | None, tokens: Sequence[int]
@@ -102,8 +102,8 @@ class ContinuousBatching:
         self.counts.calls += 1
         self._note_cached(scheduled)  # before a slot moves: a move copies the cached tokens
         answers: list[tuple[RunningSequence, Any]] = []
-        prefilled = self._slots.prefilling
-        if logits is not None and prefilled is not None:
+        if scheduled.prefilling is not None and logits is not None:
+            prefilled, _ = scheduled.prefilling
             answers.append((prefilled, self._end_prefill(prefilled, logits)))
         for sequence, token in zip(scheduled.decoding, tokens, strict=True):
             answers.append((sequence, sequence.append(token)))
@@ -115,10 +115,10 @@ class ContinuousBatching:
         """Count the tokens whose keys and values a call has added to the slots."""
         for sequence in scheduled.decoding:
             sequence.length += 1
-        prefilling = self._slots.prefilling
-        if scheduled.prefill is not None and prefilling is not None:
-            prefilling.length += len(scheduled.prefill.tokens)
-            self.counts.prefill_tokens += len(scheduled.prefill.tokens)
+        if scheduled.prefilling is not None:
+            sequence, chunk = scheduled.prefilling
+            sequence.length += len(chunk.tokens)
+            self.counts.prefill_tokens += len(chunk.tokens)
 
     def _end_prefill(
         self, sequence: RunningSequence, logits: Logits
@@ -132,7 +132,6 @@ class ContinuousBatching:
 
     def _fail(self, scheduled: SchedulerOutput, error: EngineError) -> list[CoreOutput]:
         """Free the slots of a call that failed."""
-        failed = scheduled.decoding or self._slots.running[-1:]  # else the one that prefills
-        for sequence in failed:
+        for sequence in scheduled.sequences:
             self._slots.free(sequence)
-        return [(sequence.request, error) for sequence in failed]
+        return [(sequence.request, error) for sequence in scheduled.sequences]

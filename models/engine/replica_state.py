@@ -1,6 +1,6 @@
 """The life of an engine replica, as a table of legal transitions.
 
-A replica starts idle. Its own thread reports events, and no other thread does::
+A replica starts idle. Only its own thread reports events::
 
         ┌──── drained ◀────┐
         ▼                  │
@@ -8,8 +8,8 @@ A replica starts idle. Its own thread reports events, and no other thread does::
         ▲                                         │
         └──────────────── reloaded ◀──────────────┘
 
-From every state but the final two, ``closed`` leads to CLOSED and ``crashed`` to FAILED; only a
-replica that is RELOADING cannot be closed before it is done.
+IDLE and RUNNING lead to CLOSED with ``closed``. A replica that is RELOADING is closed only after
+that. IDLE, RUNNING and RELOADING lead to FAILED with ``crashed``.
 """
 
 from enum import Enum, auto
@@ -23,7 +23,7 @@ class ReplicaState(Enum):
     RUNNING = auto()
     """Its core has requests to compute."""
     RELOADING = auto()
-    """It loads the model again after a fault. No request is held."""
+    """It loads the model again after a fault. The requests that it had taken have failed."""
     CLOSED = auto()
     """The engine was closed. Final."""
     FAILED = auto()

@@ -94,8 +94,9 @@ class Sampler:
         )
 
     def choose(self, logits: Logits) -> int:
-        """The next token, from its logits, float32 [vocabulary]. Draws one uniform number unless
-        greedy.
+        """The next token, from its logits, float32 [vocabulary].
+
+        Draws one uniform random number unless greedy.
         """
         scores = self._apply_penalty(logits)
         if self.sampling.temperature == 0:

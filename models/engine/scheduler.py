@@ -19,23 +19,33 @@ from models.engine.sequence import RunningSequence
 class SchedulerOutput:
     """What one call of the model computes."""
 
-    prefill: Prefill | None
-    """A chunk of the sequence that is prefilling."""
+    prefilling: tuple[RunningSequence, Prefill] | None
+    """The sequence that is prefilling, and the chunk of its prompt."""
     decoding: tuple[RunningSequence, ...]
     """The sequences that decode a token, by slot."""
     ends_step: bool = True
     """Whether this is the last call of the step."""
 
     @property
+    def chunk(self) -> Prefill | None:
+        """The chunk of a prompt to compute."""
+        return self.prefilling[1] if self.prefilling else None
+
+    @property
+    def sequences(self) -> tuple[RunningSequence, ...]:
+        """The sequences that take part."""
+        return (*self.decoding, *([self.prefilling[0]] if self.prefilling else []))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to compute."""
-        return self.prefill is None and not self.decoding
+        return self.prefilling is None and not self.decoding
 
     def halves(self) -> tuple["SchedulerOutput", ...]:
         """The decodes and the prefill as calls of their own; empty where there is only one."""
-        if self.prefill is None or not self.decoding:
+        if self.prefilling is None or not self.decoding:
             return ()
-        return SchedulerOutput(None, self.decoding), SchedulerOutput(self.prefill, ())
+        return SchedulerOutput(None, self.decoding), SchedulerOutput(self.prefilling, ())
 
 
 class Scheduler:
@@ -54,12 +64,13 @@ class Scheduler:
         slots = self._slots
         if slots.can_allocate:
             self._admit()
-        if slots.prefilling is None:
+        sequence = slots.prefilling
+        if sequence is None:
             return SchedulerOutput(None, tuple(slots.decoding))
-        chunk = slots.prefilling.next_chunk(token_budget)
+        chunk = sequence.next_chunk(token_budget)
         if chunk.ends and len(chunk.tokens) < token_budget and self._another_may_follow():
-            return SchedulerOutput(chunk, (), ends_step=False)
-        return SchedulerOutput(chunk, tuple(slots.decoding))
+            return SchedulerOutput((sequence, chunk), (), ends_step=False)
+        return SchedulerOutput((sequence, chunk), tuple(slots.decoding))
 
     def _admit(self) -> None:
         request = self._queue.pop(generations=self._may_generate())

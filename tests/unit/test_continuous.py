@@ -313,7 +313,7 @@ def test_a_schedule_is_made_without_a_model(requests: Requests) -> None:
     assert scheduler.schedule(8).is_empty
     queue.push([requests.generation([1, 2]), requests.generation([3] * 20)])
     first = scheduler.schedule(8)
-    assert first.prefill == Prefill(0, [1, 2], 0)
+    assert first.chunk == Prefill(0, [1, 2], 0)
     assert not first.ends_step, "the rest of the chunk is for the next prompt"
     sequence = slots.prefilling
     assert sequence is not None
@@ -321,12 +321,12 @@ def test_a_schedule_is_made_without_a_model(requests: Requests) -> None:
     slots.start_decoding()
     sequence.append(7)
     second = scheduler.schedule(6)
-    assert second.prefill == Prefill(1, [3] * 6, 0, ends=False)
+    assert second.chunk == Prefill(1, [3] * 6, 0, ends=False)
     assert second.decoding == (sequence,)
     assert second.ends_step
     decodes, prefill = second.halves()
-    assert (decodes.prefill, decodes.decoding) == (None, (sequence,))
-    assert (prefill.prefill, prefill.decoding) == (second.prefill, ())
+    assert (decodes.chunk, decodes.decoding) == (None, (sequence,))
+    assert (prefill.chunk, prefill.decoding) == (second.chunk, ())
     assert not decodes.halves()
 
 
