@@ -17,7 +17,8 @@ from typing import Any
 from agents.scorer import Scorer
 from bench.chain import stream_state
 from bench.process import State, Tally, watch
-from models.releases.release import MANIFEST, read_manifest, write_atomically
+from models.atomic_file import write_atomically
+from models.releases.release import MANIFEST, read_manifest
 from schemas.records import Release, ReleaseStatus
 from streams.releases.announcements import announce
 from streams.settings import Settings

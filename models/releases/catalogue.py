@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from models.atomic_file import write_atomically
 from models.releases.checkpoints import HOUSE, checkpoint_digest, locate, sha256_of
 from models.releases.release import (
     MANIFEST,
@@ -27,7 +28,6 @@ from models.releases.release import (
     read_manifest,
     release_id,
     verify,
-    write_atomically,
     write_manifest,
 )
 from schemas.errors import ModelError

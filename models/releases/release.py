@@ -7,7 +7,6 @@ export, a changed template and a broken runtime.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from models.atomic_file import sync, write_atomically
 from models.engine import DECODER_FILE, MODEL_FILE, Engine, Precision, Sampling
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
@@ -141,7 +141,7 @@ async def write_manifest(directory: Path, origin: Origin) -> Manifest:
         golden=golden,
     )
     for name in files:
-        _sync(directory / name)
+        sync(directory / name)
     write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
     return manifest
 
@@ -223,17 +223,6 @@ async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None
             )
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write a file through a temporary one beside it, which is flushed and renamed."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(file)
-    _sync(file.parent)
-
-
 def _golden_prompts(prompter: Prompter) -> list[tuple[Task, list[int]]]:
     prompts = [(Task.BACKWARD, prompter.backward(passage)) for passage in _PASSAGES]
     prompts += [(Task.FORWARD, prompter.forward(_REQUESTS[0]))]
@@ -258,11 +247,3 @@ def _distance(found: GoldenVector, golden: GoldenVector) -> float:
         abs(one - other)
         for one, other in zip(found.probabilities, golden.probabilities, strict=True)
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.atomic_file import write_atomically
 from models.child_process import ending_with
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
-from models.releases.release import write_atomically
 from schemas.errors import TrainingError
 from schemas.records import Example, HumanRating, Record
 

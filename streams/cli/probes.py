@@ -3,7 +3,8 @@
 import asyncio
 
 from streams.cli.prepare import prepare_all
-from streams.kafka.broker import Jars, running_address
+from streams.kafka.broker import running_address
+from streams.kafka.jars import Jars
 from streams.observe.lag import FlowReader
 from streams.settings import Settings
 from streams.worker.role_models import RoleModels

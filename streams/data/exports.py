@@ -3,14 +3,14 @@ messages.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from models.atomic_file import atomic_file
 from schemas.errors import BackstreamError
 from schemas.records import Example
 
@@ -120,35 +120,15 @@ def columns(shape: Shape) -> "pyarrow.Schema":
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside ``path`` that takes its place once it is written and synced; nothing is left of
-    it on failure.
+    """Open a file that appears at ``path`` whole or not at all.
 
     Raises BackstreamError where it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with atomic_file(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        # Also on an interrupt; and where the folder is no folder, there is nothing to take away.
-        with suppress(OSError):
-            beside.unlink()
-        if isinstance(error, OSError):
-            raise BackstreamError(
-                f"cannot write {path}: {error.strerror or error}; nothing was changed"
-            ) from error
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    except OSError as error:
+        raise BackstreamError(
+            f"cannot write {path}: {error.strerror or error}; nothing was changed"
+        ) from error
