@@ -123,12 +123,12 @@ def _save(
     progress: _PretrainingProgress,
     log: list[list[float]],
 ) -> None:
-    beside = file.with_suffix(".new")
+    temporary = file.with_suffix(".new")
     state = {
         "model": model.state_dict(),
         "optimisers": optimisers.state(),
         "progress": asdict(progress),
         "log": log,
     }
-    torch.save(state, beside)
-    beside.replace(file)
+    torch.save(state, temporary)
+    temporary.replace(file)

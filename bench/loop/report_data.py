@@ -58,10 +58,10 @@ def _subset_table(rows: Sequence[Subset]) -> Iterator[str]:
         gain = row.gains["rouge"]
         cells = [estimate_cell(row.metrics[name]) if row.count else "–" for name in COLUMNS]
         # The gain is NaN if there is no such candidate for some training seed.
-        told = 0 < row.share < 1 and np.isfinite(gain.value)
+        is_defined = 0 < row.share < 1 and np.isfinite(gain.value)
         gained, verdict = (
             (estimate_cell(gain, sign="+"), gain.verdict(lower_is_better=False))
-            if told
+            if is_defined
             else ("–", "")
         )
         yield (

@@ -64,10 +64,10 @@ def summary_lines(compared: Sequence[MetricDifference]) -> Iterator[str]:
             word: [each.metric.label for each in mine if each.verdict == word]
             for word in ("better", "worse")
         }
-        told = [f"{word} in {list_cell(labels)}" for word, labels in verdicts.items() if labels]
+        phrases = [f"{word} in {list_cell(labels)}" for word, labels in verdicts.items() if labels]
         rest = len(mine) - sum(map(len, verdicts.values()))
-        told += [f"inconclusive in {rest} of {len(mine)} metrics"] if rest else []
-        yield f"- **{NAMES[ours]}** against **{NAMES[theirs]}**: {'; '.join(told)}."
+        phrases += [f"inconclusive in {rest} of {len(mine)} metrics"] if rest else []
+        yield f"- **{NAMES[ours]}** against **{NAMES[theirs]}**: {'; '.join(phrases)}."
 
 
 def difference_lines(compared: Sequence[MetricDifference]) -> Iterator[str]:

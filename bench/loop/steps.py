@@ -124,6 +124,6 @@ class Results:
 
 
 def _write(file: Path, value: Mapping[str, Any]) -> None:
-    beside = file.with_name(f".{file.name}.new")
-    beside.write_text(json.dumps(value) + "\n", encoding="utf-8")
-    beside.replace(file)
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    temporary.replace(file)

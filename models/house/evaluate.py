@@ -177,7 +177,7 @@ def main() -> None:
             asyncio.run(write_and_rate(release, pairs[:20], sampling, precision)),
         )
     rounded = {
-        precision: {name: [round(v, 4) for v in figure] for name, figure in all_.items()}
+        precision: {name: [round(v, 4) for v in estimate] for name, estimate in all_.items()}
         for precision, all_ in metrics.items()
     }
     print(json.dumps(rounded, indent=2))

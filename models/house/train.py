@@ -269,14 +269,14 @@ def _log(file: Path, line: dict[str, Any]) -> None:
 def _save_state(
     file: Path, model: Qwen3ForCausalLM, optimisers: Optimisers, progress: TrainingProgress
 ) -> None:
-    beside = file.with_suffix(".new")
+    temporary = file.with_suffix(".new")
     parts = {
         "model": model.state_dict(),
         "optimisers": optimisers.state(),
         "progress": asdict(progress),
     }
-    torch.save({**parts, "random": torch.get_rng_state()}, beside)
-    beside.replace(file)
+    torch.save({**parts, "random": torch.get_rng_state()}, temporary)
+    temporary.replace(file)
 
 
 def _texts(pairs: Sequence[Pair]) -> list[str]:

@@ -34,12 +34,12 @@ async def try_model(served: ServedModel, text: str, sampling: Sampling) -> Trial
     written = await served.write_instruction("trial", text, None, sampling)
     rating = await served.rate(written.instruction, text, None)
     seconds, after = time.perf_counter() - started, served.engine.stats()
-    spell = served.prompter.tokenizer.decode
+    decode = served.prompter.tokenizer.decode
     return Trial(
-        backward_prompt=spell(served.prompter.backward(text), skip_special_tokens=False),
+        backward_prompt=decode(served.prompter.backward(text), skip_special_tokens=False),
         instruction=written.instruction,
         complete=written.complete,
-        rating_prompt=spell(
+        rating_prompt=decode(
             served.prompter.rating(written.instruction, text), skip_special_tokens=False
         ),
         rating=rating,

@@ -36,7 +36,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrainingReport:
     """The contents of a report."""
 
     id: str

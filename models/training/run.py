@@ -31,7 +31,7 @@ from models.releases.release import (
 from models.seeds.pairs import Pair
 from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
-from models.training.report import Report
+from models.training.report import TrainingReport
 from models.training.settings import TrainingSettings
 from models.training.tuning import fit
 from schemas.errors import ModelError, TrainingError
@@ -163,11 +163,11 @@ def _measure(
         fitted = data.rated if which == "new" else ()
         return of_pairs, of_rated, measure_agreement(model, prompter, fitted)
 
-    old, old_opinions, _ = measured(inputs.parent, "parent")
+    old, old_agreement, _ = measured(inputs.parent, "parent")
     # The saved weights are measured, because they are rounded and will be served.
-    new, new_opinions, fitted = measured(checkpoint, "new")
-    comparison = compare_releases(new, old, settings.threshold, (new_opinions, old_opinions))
-    return _Evaluation(new, old, comparison, calibrate(fitted, new_opinions))
+    new, new_agreement, fitted = measured(checkpoint, "new")
+    comparison = compare_releases(new, old, settings.threshold, (new_agreement, old_agreement))
+    return _Evaluation(new, old, comparison, calibrate(fitted, new_agreement))
 
 
 def _write(
@@ -195,7 +195,7 @@ def _write(
         verdict=comparison.verdict,
         calibration=calibration.line if calibration and calibration.helps else None,
     )
-    report = Report(
+    report = TrainingReport(
         origin.id,
         lineage.base,
         lineage.parent,

@@ -9,7 +9,7 @@ from models.evaluation.calibration import calibrate
 from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.releases.release import REPORT
-from models.training.report import CURVE, DATA, HISTOGRAM, Report
+from models.training.report import CURVE, DATA, HISTOGRAM, TrainingReport
 
 _COUNTS = {
     "seeds": 96,
@@ -33,7 +33,7 @@ def _measured(worse: float) -> Measurements:
     return Measurements(tuple(range(24)), texts[0], texts[1], labels, ratings)
 
 
-def _report(*, human: bool) -> Report:
+def _report(*, human: bool) -> TrainingReport:
     new, old = _measured(0), _measured(0.2)
     scores = np.linspace(1, 5, 20)
     opinions = (
@@ -42,7 +42,7 @@ def _report(*, human: bool) -> Report:
         else HumanAgreement(np.array([]), np.array([]))
     )
     comparison = compare_releases(new, old, 4.0, (opinions, opinions))
-    return Report(
+    return TrainingReport(
         "r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS
     )
 
@@ -88,7 +88,9 @@ def test_same_values_give_the_same_bytes(tmp_path: Path) -> None:
 def test_report_without_pairs(tmp_path: Path) -> None:
     empty = _measured(0).of([])
     comparison: ReleaseComparison = compare_releases(empty, empty, 4.0)
-    Report("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(tmp_path)
+    TrainingReport("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(
+        tmp_path
+    )
     assert "Kept, not served: 0 held-out pairs are too few to tell" in (
         tmp_path / REPORT
     ).read_text(encoding="utf-8")
