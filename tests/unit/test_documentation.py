@@ -1,5 +1,6 @@
 """The documents name only what exists: files, folders, links, classes and methods."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,17 @@ def test_paths_exist(document: Path) -> None:
     folders = "|".join((*_PACKAGES, "bench", "docs", "infra", "tests"))
     for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
         assert (_ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("document", _CURRENT, ids=_name)
+def test_imports_work(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for module, names in re.findall(
+        r"^from ((?:schemas|models|agents|streams)\S*) import (.+)$", text, re.M
+    ):
+        imported = importlib.import_module(module)
+        for name in names.split(","):
+            assert hasattr(imported, name.strip()), f"{module}.{name.strip()}"
 
 
 def test_the_map_has_every_folder_and_file() -> None:
