@@ -1,5 +1,6 @@
-"""The card beside an export: what is in the file, who wrote and rated it, and under which licence;
-as Hugging Face reads it.
+"""The dataset card beside an export, in the form that Hugging Face reads.
+
+It says what is in the file, who wrote and rated it, and under which licence.
 """
 
 from collections import Counter
@@ -16,39 +17,43 @@ from schemas.records import Example, ExampleOrigin, Release
 from streams.data.exports import Shape, whole_file
 
 OTHER = "other"
-"""The licence where none is named."""
+"""The licence where none is given."""
 _QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 _TEXTS = """\
-The texts were collected by whoever ran the stream; the licence of each text holds for it, whatever stands above. The sources
+The texts were collected by whoever ran the stream; the licence of each text holds for it, \
+whatever stands above. The sources
 are named in the rows of the shape `triples`."""
 _HOUSE = """\
-Instructions or ratings came from Backstream's house model or from a release that was trained from it. Its card says: its
-instruction data is CC BY-SA 3.0 (databricks-dolly-15k, Databricks, Inc.), and its weights are shared under CC BY-SA 3.0."""
+Instructions or ratings came from Backstream's house model or from a release that was trained \
+from it. Its card says: its
+instruction data is CC BY-SA 3.0 (databricks-dolly-15k, Databricks, Inc.), and its weights are \
+shared under CC BY-SA 3.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What a card is written about."""
+    """The export that a card describes."""
 
     file: Path
     shape: Shape
     license: str
-    """As Hugging Face names it, such as ``cc-by-4.0``."""
+    """Hugging Face's name of it, such as ``cc-by-4.0``."""
     threshold: float
-    """The least rating that the curator keeps, by the settings of the export."""
+    """The lowest rating that the curator keeps, by the settings of the export."""
     on: date
 
 
 def card_path(file: Path) -> Path:
-    """Where the card of an export goes: ``curated.card.md`` beside ``curated.jsonl``. Never a
-    README, which is the user's.
+    """Path of the card of an export: ``curated.card.md`` beside ``curated.jsonl``.
+
+    It is never a README, which is the user's.
     """
     return file.with_suffix(".card.md")
 
 
 def write_card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> Path:
-    """Write the card; returns where. Raises BackstreamError where it cannot be written."""
+    """Write the card and return its path. Raises BackstreamError where it cannot be written."""
     path = card_path(export.file)
     with whole_file(path) as file:
         file.write(card(export, examples, releases).encode())
@@ -56,10 +61,10 @@ def write_card(export: Export, examples: Sequence[Example], releases: Iterable[R
 
 
 def card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> str:
-    """The card in Markdown, YAML in front. The same examples in the same order make the same card
-    on the same day.
+    """The card in Markdown, after YAML metadata.
 
-    ``releases`` tell which models were trained from the house model.
+    Deterministic for the same examples in the same order on the same day. ``releases`` are needed
+    to find out which models were trained from the house model.
     """
     rated = [example.rating for example in examples if example.rating]
     origins = Counter(example.origin for example in examples)
@@ -128,7 +133,7 @@ def _front(export: Export, count: int) -> str:
 
 
 def _size(count: int) -> str:
-    """The class of size that Hugging Face gives a number of rows."""
+    """Hugging Face's size category for a number of rows."""
     above = [10 ** (3 + step) for step in range(len(_SIZES)) if count >= 10 ** (3 + step)]
     if not above:
         return f"n<{_SIZES[0]}"
@@ -137,7 +142,7 @@ def _size(count: int) -> str:
 
 
 def _count(names: Iterable[str]) -> list[tuple[str, int]]:
-    """Names with how often each occurs, the most frequent first."""
+    """Names with their counts, the most frequent first."""
     return sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
 
 
@@ -150,6 +155,6 @@ def _table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
 
 
 def _from_house(used: set[str], releases: Iterable[Release]) -> bool:
-    """Whether one of the releases in use is the house model, or was trained from it."""
+    """Whether one of the releases in use is the house model or was trained from it."""
     bases = {release.id: release.base for release in releases}
     return any(bases.get(id, id).startswith(f"{HOUSE}-") for id in used)

@@ -19,9 +19,7 @@ _POLL_MS = 300
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One message of the topic: the newest value of an id so far, or, where ``example`` is None,
-    its retraction.
-    """
+    """One message of the topic: a newer value of an id, or its retraction (``example`` is None)."""
 
     id: str
     example: Example | None
@@ -30,10 +28,7 @@ class Change:
 
 
 def newest(cluster: Cluster) -> list[Change]:
-    """What the set is made of now: the newest value of each id that is not retracted.
-
-    Raises BrokerError.
-    """
+    """The newest value of each id that is not retracted. Raises BrokerError."""
     by_id: dict[str, Change] = {}
     for change in _changes(replay(cluster, CURATED), RecordReader()):
         if change.example is None:
@@ -51,11 +46,11 @@ def changes(
 ) -> Iterator[Change]:
     """Examples and retractions as they come, until ``stop()``, called several times a second.
 
-    Raises BrokerError.
+    ``start`` maps partitions to the offset to begin at: one more than the offset of the last change
+    that was handled. Partitions that are not in it are read from their beginning. Without
+    ``start``, only new messages come.
 
-    ``start`` is the offset to begin at, by partition: one more than that of the last change that
-    was dealt with. A partition that it does not name is read from its beginning. Without it, only
-    what is new comes.
+    Raises BrokerError.
     """
     reader, name = RecordReader(), cluster.topic(CURATED)
     consumer = connect(

@@ -1,9 +1,8 @@
-"""The curated set as a downstream user reads it: as it is now, as it changes, or as a Hugging Face
-dataset.
+"""The curated set for downstream users: a snapshot, a stream of changes, a Hugging Face dataset.
 
-An id may come again: with a newer rating, or after a retraction. Its newest value counts.
-``snapshot`` gives each id once; who follows sees every value in the order of the topic, and keeps
-the last.
+An id may occur again, with a newer rating or after a retraction. Its newest value counts.
+``snapshot`` returns each id once. ``follow`` and ``changes`` yield every value in the order of the
+topic, so the last one of an id is the newest.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ __all__ = [
 
 
 def connect(bootstrap_servers: str, *, topic_prefix: str = "", **options: Any) -> Cluster:
-    """The cluster that the functions here read. Nothing is sent yet.
+    """The cluster that the functions here read. Does not connect yet.
 
     Takes ``host:port``, the deployment's ``kafka.topic_prefix``, and kafka-python's options for TLS
     and SASL.
@@ -40,8 +39,7 @@ def connect(bootstrap_servers: str, *, topic_prefix: str = "", **options: Any) -
 
 
 def snapshot(cluster: Cluster) -> list[Example]:
-    """The set as it is now: the newest value of each id, retracted ones gone, in order of first
-    arrival.
+    """The newest value of each id that is not retracted, in order of first arrival.
 
     Raises BrokerError.
     """
@@ -54,10 +52,9 @@ def follow(
     from_beginning: bool = True,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Example]:
-    """Examples as they come, until ``stop``; retractions are not shown. Raises BrokerError.
+    """Examples as they come, until ``stop()``, without retractions. Raises BrokerError.
 
-    From the beginning, older values of an id come too, where the broker has not compacted them away
-    yet.
+    From the beginning, older values of an id come too, where the broker has not compacted them yet.
     """
     for change in changes(cluster, {} if from_beginning else None, stop=stop):
         if change.example is not None:
@@ -70,13 +67,13 @@ def iterable_dataset(
     """The set as a ``datasets.IterableDataset`` of rows as in ``backstream export``.
 
     Without ``follow``: the set as it is when an epoch begins, each id once. With it: every example
-    of the topic, then new ones as they come, for ever; an id may come again, and its newest row
-    counts. Only the rows of ``triples`` have the id. Retractions have no row: a new epoch without
-    ``follow`` leaves them out, ``changes`` shows them.
+    of the topic, then new ones without end; an id may occur again, and its newest row counts. Only
+    the rows of ``triples`` have the id. Retractions have no row: a new epoch without ``follow``
+    leaves retracted ids out, and ``changes`` shows them.
 
-    ``state_dict`` holds offsets of the topic, so a resumed iteration goes on with the next message,
-    whatever was compacted away meanwhile. Without ``follow``, an id that changed meanwhile comes
-    again. One shard is one partition.
+    ``state_dict`` holds offsets of the topic, so a resumed iteration continues with the next
+    message, whatever was compacted meanwhile. Without ``follow``, an id that changed meanwhile
+    occurs again. Each partition is a shard.
 
     Raises BrokerError, and SettingsError where ``datasets`` is not installed.
     """

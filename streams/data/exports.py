@@ -1,5 +1,6 @@
-"""Curated examples as files for training tools: JSONL and Parquet, as triples, Alpaca rows or chat
-messages.
+"""Curated examples as files for training tools.
+
+JSONL or Parquet, as triples, Alpaca rows or chat messages.
 """
 
 import json
@@ -21,10 +22,10 @@ _BATCH_ROWS = 1000
 
 
 class Shape(StrEnum):
-    """What a row looks like."""
+    """The form of a row."""
 
     TRIPLES = "triples"
-    """Instruction, context and response, with their rating and origin: everything that is known."""
+    """Instruction, context and response, with rating, origin and provenance."""
     ALPACA = "alpaca"
     """``instruction``, ``input``, ``output``."""
     CHAT = "chat"
@@ -66,9 +67,9 @@ def row(example: Example, shape: Shape) -> dict[str, object]:
 
 
 def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
-    """Write one JSON object a line; the number written. The file appears whole or not at all.
+    """Write one JSON object a line; return the number written.
 
-    Raises BackstreamError where it cannot be written.
+    The file appears whole or not at all. Raises BackstreamError where it cannot be written.
     """
     count = 0
     with whole_file(path) as file:
@@ -79,10 +80,9 @@ def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
 
 
 def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
-    """Write a Parquet file, a thousand rows at a time; the number written. The file appears whole
-    or not at all.
+    """Write a Parquet file, a thousand rows at a time; return the number written.
 
-    Raises BackstreamError where it cannot be written.
+    The file appears whole or not at all. Raises BackstreamError where it cannot be written.
     """
     # Imported here: 0.2 s that JSONL does not need.
     import pyarrow
@@ -98,7 +98,7 @@ def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
 
 
 def columns(shape: Shape) -> "pyarrow.Schema":
-    """The columns of a shape's rows, with their types."""
+    """The Arrow schema of a shape's rows."""
     import pyarrow
 
     text = pyarrow.string()

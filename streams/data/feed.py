@@ -1,6 +1,4 @@
-"""Feeding documents and human seeds: encode, send, and return when the broker has acknowledged
-everything.
-"""
+"""Feeding documents and human seeds: encode, send, and wait until the broker acknowledges all."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,34 +20,36 @@ _UNSENT_BYTES = 32 * 1024 * 1024
 
 @dataclass
 class FeedReport:
-    """What became of the input."""
+    """How much was written, and what could not be read."""
 
     written: int = 0
-    """Acknowledged by the broker."""
+    """Records that the broker acknowledged."""
     bytes: int = 0
-    """Of them, as written."""
+    """Bytes of their values."""
     errors: list[str] = field(default_factory=list)
-    """What could not be read, the first few."""
+    """The first errors of the input."""
     failed: int = 0
-    """How many could not be read."""
+    """Number of all errors of the input."""
 
     def refuse(self, error: str) -> None:
-        """Note an input that could not be read."""
+        """Add an error of the input."""
         self.failed += 1
         if len(self.errors) < _LONGEST_ERROR_LIST:
             self.errors.append(error)
 
 
 def feed(cluster: Cluster, documents: Iterable[Document | SourceError]) -> FeedReport:
-    """Write documents to ``documents`` and wait for the broker. Raises BrokerError where it does
-    not take them.
+    """Write documents to ``documents`` and wait for the broker.
+
+    Raises BrokerError where it does not acknowledge them.
     """
     return _write(cluster, DOCUMENTS, documents, lambda document: document.source)
 
 
 def seed(cluster: Cluster, seeds: Iterable[Example | SourceError]) -> FeedReport:
-    """Write human pairs to ``curated`` and wait for the broker. Raises BrokerError where it does
-    not take them.
+    """Write human pairs to ``curated`` and wait for the broker.
+
+    Raises BrokerError where it does not acknowledge them.
     """
     return _write(cluster, CURATED, seeds, lambda example: example.id)
 

@@ -1,4 +1,4 @@
-"""The curated topic as a Hugging Face ``IterableDataset`` whose state is Kafka's offsets."""
+"""The curated topic as a Hugging Face ``IterableDataset`` whose state is Kafka offsets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,14 +16,15 @@ from streams.kafka.cluster import Cluster
 def rows(
     cluster: Cluster, partitions: tuple[int, ...], shape: Shape, follow: bool
 ) -> IterableDataset:
-    """The dataset; nothing is read before it is iterated."""
+    """The dataset. Nothing is read before it is iterated."""
     info = DatasetInfo(features=Features.from_arrow_schema(columns(shape)))
     return IterableDataset(_TopicRows(cluster, partitions, shape, follow), info=info)
 
 
 class _TopicRows(_BaseExamplesIterable):
-    """Rows of some partitions. The library's own generator dataset resumes by counting rows, which
-    compaction falsifies.
+    """Rows of some partitions.
+
+    The library's own generator dataset resumes by the number of rows, which compaction changes.
     """
 
     def __init__(
@@ -60,23 +61,23 @@ class _TopicRows(_BaseExamplesIterable):
         return self._state_dict
 
     def shuffle_data_sources(self, generator: np.random.Generator) -> "_TopicRows":
-        """The order of the topic stays: the newest value of an id must come last."""
+        """Keep the order of the topic: the newest value of an id must come last."""
         return self
 
     def shard_data_sources(
         self, num_shards: int, index: int, contiguous: bool = True
     ) -> "_TopicRows":
-        """Some of the partitions."""
+        """The rows of some of the partitions."""
         kept = self.split_shard_indices_by_worker(num_shards, index, contiguous=contiguous)
         return _TopicRows(
             self.cluster, tuple(self.partitions[i] for i in kept), self.shape, self.follow
         )
 
     def reshard_data_sources(self) -> "_TopicRows":
-        """The same: a partition is read by one reader."""
+        """Unchanged: each partition has one reader."""
         return self
 
     @property
     def num_shards(self) -> int:
-        """How many partitions."""
+        """Number of partitions."""
         return len(self.partitions)

@@ -1,6 +1,4 @@
-"""People's ratings of pairs: which pairs they are asked about, and the compacted topic that holds
-what they say.
-"""
+"""Human ratings of pairs: which pairs to ask about, and the compacted topic of the answers."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +22,7 @@ _SECONDS = 60
 
 
 def read_ratings(cluster: Cluster, reader: RecordReader | None = None) -> list[HumanRating]:
-    """The newest rating of each example that is not taken back, in order of first arrival.
+    """The newest rating of each example that is not retracted, in order of first arrival.
 
     Raises BrokerError.
     """
@@ -42,10 +40,10 @@ def read_ratings(cluster: Cluster, reader: RecordReader | None = None) -> list[H
 
 
 def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
-    """Up to ``count`` pairs that no person has rated, spread evenly over the models' ratings.
-    Raises BrokerError.
+    """Up to ``count`` pairs without a human rating, spread evenly over the models' ratings.
 
     Deterministic: as long as nothing is scored or rated, the same pairs come in the same order.
+    Raises BrokerError.
     """
     reader = RecordReader()
     rated = {rating.id for rating in read_ratings(cluster, reader)}
@@ -70,11 +68,10 @@ def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
 
 
 def spread(scores: Mapping[str, float]) -> list[str]:
-    """Ids so that any beginning of the list covers the scale from 1 to 5 as evenly as it can: a
-    fifth of the scale in turn.
+    """Order ids so that each beginning of the list covers the scale from 1 to 5 evenly.
 
-    Within a turn, as within a fifth, the order is that of a hash of the id, so that it does not
-    give the score away.
+    The scale has five bins, which take turns. The order in a turn and in a bin is that of a hash of
+    the id, so that it does not reveal the score.
     """
     bins: list[list[str]] = [[] for _ in range(_BINS)]
     for id in sorted(scores, key=_hash):
@@ -84,9 +81,7 @@ def spread(scores: Mapping[str, float]) -> list[str]:
 
 
 class Ratings:
-    """Writes ratings. Each call returns when the broker has it, and raises BrokerError where it
-    does not take it.
-    """
+    """Writes ratings. Each call waits for the broker, and raises BrokerError where it refuses."""
 
     def __init__(self, producer: KafkaProducer, topic: str) -> None:
         self._producer = producer
@@ -114,7 +109,7 @@ class Ratings:
 
 @contextmanager
 def open_ratings(cluster: Cluster) -> Iterator[Ratings]:
-    """A writer of ratings. Raises BrokerError where there is no Kafka."""
+    """A writer of ratings. Raises BrokerUnavailable where Kafka does not answer."""
     with connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
         yield Ratings(producer, cluster.topic(RATINGS))
 

@@ -1,7 +1,6 @@
-"""Dead letters: the original key and value, byte for byte, and why they could not be processed.
+"""Dead letters: the original key and value, byte for byte, and why they were not processed.
 
-Header names are those of KIP-1034 (Kafka Streams' dead-letter queue), and ``backstream.stage``
-beside them.
+Header names are those of KIP-1034 (dead-letter queue of Kafka Streams), and ``backstream.stage``.
 """
 
 import traceback
@@ -49,12 +48,12 @@ def dead_letter(received: Received, stage: str, error: BaseException) -> Message
 
 
 def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """The headers that the message had before it died."""
+    """The headers that the message had before it became a dead letter."""
     return [(name, value) for name, value in headers if name not in _OWN]
 
 
 class Origin(NamedTuple):
-    """Where a dead letter came from. ``topic`` is the name that Kafka knows."""
+    """Where a dead letter came from. ``topic`` is its name on the cluster."""
 
     topic: str
     partition: int
@@ -62,7 +61,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(letter: Received) -> Origin | None:
-    """Where a dead letter came from. None where its headers do not say: it is not ours."""
+    """Where a dead letter came from. None where its headers do not say."""
     told = header_map(letter.headers)
     try:
         return Origin(told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET]))
@@ -71,7 +70,7 @@ def origin_of(letter: Received) -> Origin | None:
 
 
 def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:
-    """Send letters back to their source topics and wait for the broker; returns how many.
+    """Send letters back to their source topics, wait for the broker, and return their number.
 
     Letters that did not come from a topic of this deployment are left out. Raises BrokerError.
     """
@@ -94,7 +93,7 @@ def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:
 
 
 def revived(cluster: Cluster, letter: Received) -> Message | None:
-    """The message of a dead letter as it first came, for its source topic.
+    """The original message of a dead letter, for its source topic.
 
     None where the headers name no topic of this deployment.
     """

@@ -17,24 +17,22 @@ from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000
 _HEADROOM = 512 * 1024
-"""Bytes above a record's own for its key and headers; a dead letter carries a stack trace more than
-its original.
-"""
+"""Bytes of key and headers beyond the value. Dead letters get twice as many, for a stack trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. ``record`` is None where bytes are kept as they came."""
+    """One topic. ``record`` is None where values are kept as they came."""
 
     name: str
-    """Without the prefix of a deployment: ``Cluster.topic`` gives the name that Kafka knows."""
+    """The name without a prefix. ``Cluster.topic`` gives the name on the cluster."""
     record: type[Record] | None
     partitions: int
     cleanup: str = "delete"
     retention_days: float = 7
 
     def config(self) -> dict[str, str]:
-        """The broker's settings for it."""
+        """The broker's settings of the topic."""
         retention = "-1" if self.cleanup == "compact" else str(int(self.retention_days * _DAY_MS))
         return {
             "cleanup.policy": self.cleanup,
@@ -46,7 +44,7 @@ class Topic:
 DOCUMENTS = Topic("documents", Document, 4)
 SEGMENTS = Topic("segments", Segment, 4)
 CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365)
-# Novelty is judged within a partition, and one curator outruns a hundred GPUs.
+# Novelty is judged within a partition. One curator keeps up with a hundred GPUs.
 SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
 RATINGS = Topic("ratings", HumanRating, 1, cleanup="compact")

@@ -32,21 +32,20 @@ DELIVERY: Mapping[str, Any] = {
     "linger_ms": 100,
     "max_batch_size": 128 * 1024,
 }
-"""How a producer of the stream delivers."""
+"""Delivery settings of the stream's producers."""
 
 
 class Together(MessageAccumulator):
-    """What waits to be sent. It leaves all together, in one request to each broker, at least a
-    linger after the last.
+    """An accumulator that sends all partitions together, at most once in a linger.
 
-    So a record leaves at once after a silence, and a busy stream costs ten requests a second: a
-    broker, and the cluster too, pays for requests rather than records. aiokafka 0.14 has each
-    partition's batch wait for itself (its #1142): 50 records a second through all stages took 87
-    requests.
+    Each broker gets one request. A record leaves at once after a silence, and a busy stream costs
+    ten requests a second, because broker and client pay for requests rather than for records.
+    aiokafka 0.14 has the batch of each partition wait for itself (its issue 1142): 50 records a
+    second through all stages took 87 requests.
     """
 
     _sent = -math.inf
-    """When something was last given to the sender."""
+    """When a batch was last given to the sender."""
 
     def _append_batch(self, builder: BatchBuilder, tp: TopicPartition) -> MessageBatch:
         batch = super()._append_batch(builder, tp)
@@ -62,21 +61,20 @@ class Together(MessageAccumulator):
 
 
 class Producer(AIOKafkaProducer):
-    """aiokafka's producer, as the stream uses it: idempotent, with all acknowledgements, sending
-    ``Together``.
-    """
+    """aiokafka's producer: idempotent, with acks=all, and sending ``Together``."""
 
     def __init__(self, cluster: Cluster) -> None:
         """Needs a running event loop."""
         super().__init__(**cluster.client, **DELIVERY, max_request_size=2 * MAX_BYTES)
         self._message_accumulator.__class__ = (
-            Together  # it is made in there, and shared with the sender already
+            Together  # made in there, and already shared with the sender
         )
 
 
 class Writer(Protocol):
-    """Where a stage writes. ``send`` returns once the message is queued; the future is done once
-    the broker has it.
+    """Where a stage writes.
+
+    ``send`` returns once the message is queued. Its future is done once the broker has the message.
     """
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
@@ -89,14 +87,15 @@ class Writer(Protocol):
 
 
 class Encoder:
-    """Records as messages. The headers of a type are made once."""
+    """Records as messages. The headers of a record type are made once."""
 
     def __init__(self) -> None:
         self._by_type: dict[type[Record], tuple[str, HeaderPairs]] = {}
 
     def __call__(self, record: Record) -> Message:
-        """The message for a record, on its type's topic, keyed by its id. Raises WireError where it
-        is too large.
+        """The message for a record, on its type's topic, with its id as key.
+
+        Raises WireError where it is too large.
         """
         kind = type(record)
         found = self._by_type.get(kind)

@@ -1,8 +1,7 @@
-"""The conservation proof: every document, segment, candidate and scored id is answered for.
+"""The conservation proof: every document, segment, candidate and scored id is accounted for.
 
-An id is answered for when its stage wrote what follows from it, a rejection, or a dead letter; or
-when it is still in flight (its offset is not committed). What is none of these is *lost*, and is
-named.
+An id is accounted for when its stage wrote its outputs, a rejection or a dead letter, or while it
+is in flight (its offset is not committed). Any other id is *lost*, and is named.
 """
 
 from collections import Counter
@@ -37,12 +36,12 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class StageAccount:
-    """Distinct ids on a stage's source topic, by what became of them."""
+    """Number of distinct ids on a stage's source topic, by their outcome."""
 
     stage: str
     ids: int
     followed: int
-    """Whose outputs were written; for the curator: kept."""
+    """Ids whose outputs were written; for the curator: kept."""
     rejected: int
     dead: int
     in_flight: int
@@ -56,7 +55,7 @@ class Audit:
     stages: tuple[StageAccount, ...]
     rejections: Mapping[tuple[str, str], int]
     duplicates: int
-    """Messages on ``curated`` beyond one for each id: what compaction removes."""
+    """Messages on ``curated`` beyond the first of each id: those that compaction removes."""
 
     @property
     def complete(self) -> bool:
@@ -66,10 +65,10 @@ class Audit:
 
 @dataclass
 class _Ledger:
-    """What the topics say, read once."""
+    """Rejections and dead letters, read once."""
 
     rejected: dict[str, set[str]] = field(default_factory=dict)
-    """Stage to the ids that it refused, and the parents of those."""
+    """Stage to the ids that it rejected, and the parents of those."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead: set[tuple[str, int, int]] = field(default_factory=set)
 
@@ -79,10 +78,10 @@ def audit(
     committed: Mapping[tuple[str, str, int], int],
     reader: RecordReader | None = None,
 ) -> Audit:
-    """Read every topic and account for every id.
+    """Read every topic and account for every id. Raises BrokerError.
 
-    ``committed``: (stage, topic, partition) to the committed offset, taken *before* the call, so
-    that what is written meanwhile is in flight rather than lost.
+    ``committed`` maps (stage, topic, partition) to the committed offset. Take it *before* the call,
+    so that what is written meanwhile is in flight rather than lost.
     """
     reader = reader or RecordReader()
     ledger = _read_ledger(cluster, reader)

@@ -1,4 +1,4 @@
-"""The topology as tables and as a Mermaid diagram, read off the same tables that run it."""
+"""The topology as tables and as a Mermaid diagram, made from the tables that run it."""
 
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import TOPICS
@@ -6,7 +6,7 @@ from streams.stages.topology import EVERY_STAGE
 
 
 def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
-    """Stages and topics, a row each. Topics have the names that the cluster knows."""
+    """Stages and topics, a row each. Topics have their names on the cluster."""
     stages = [
         {
             "stage": spec.name,
@@ -31,7 +31,7 @@ def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
 
 
 def as_mermaid(cluster: Cluster) -> str:
-    """A flow chart: topics as cylinders, agents as boxes."""
+    """A flow chart: topics, by their names on the cluster, as cylinders, and agents as boxes."""
     lines = ["flowchart LR"]
     lines += [f"  {topic.name}[({cluster.topic(topic)})]" for topic in TOPICS]
     for spec in EVERY_STAGE:

@@ -1,6 +1,4 @@
-"""Committed lag: what each stage has yet to answer for, from committed offsets and not from read
-positions.
-"""
+"""Committed lag: the messages of each stage's source that lie after its committed offsets."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +24,7 @@ _UNREADABLE = "the stream's offsets cannot be read"
 
 @dataclass(frozen=True, slots=True)
 class StageLag:
-    """Where a stage stands on its source topic, summed over partitions."""
+    """Progress of a stage on its source topic, summed over partitions."""
 
     stage: str
     topic: str
@@ -38,8 +36,9 @@ class StageLag:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The stream at one moment: messages held in each topic, by its name in the table, and each
-    stage's lag.
+    """The stream at one moment: messages held in each topic, and the lag of each stage.
+
+    Topics have their names in the table.
     """
 
     messages: Mapping[str, int]
@@ -47,13 +46,14 @@ class Flow:
 
     @property
     def idle(self) -> bool:
-        """Whether everything written is answered for."""
+        """Whether every stage has committed everything."""
         return all(stage.lag == 0 for stage in self.stages)
 
 
 class FlowReader:
-    """Reads offsets with one admin client. Use as a context manager. Raises BrokerError where Kafka
-    does not answer.
+    """Reads offsets with one admin client. Use as a context manager.
+
+    Raises BrokerError where Kafka does not answer.
     """
 
     def __init__(self, cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> None:
@@ -104,7 +104,7 @@ class FlowReader:
         return Flow(messages, stages)
 
     def committed(self) -> dict[tuple[str, str, int], int]:
-        """(stage, topic, partition) to the committed offset, where there is one."""
+        """Map (stage, topic, partition) to the committed offset, where there is one."""
         with kafka_errors(_UNREADABLE):
             found = self._group_offsets()
         return {
@@ -115,7 +115,10 @@ class FlowReader:
         }
 
     def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
-        """Committed offsets by stage. A broker that has just started has no coordinator yet."""
+        """Committed offsets by stage.
+
+        Waits for the group coordinator, which a broker that has just started does not have yet.
+        """
         groups = {self._cluster.consumer_group(spec.name): spec.name for spec in self._stages}
         deadline = time.monotonic() + _COORDINATOR_SECONDS
         while True:

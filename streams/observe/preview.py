@@ -1,6 +1,4 @@
-"""The real agents in one process, without a broker: what would become of a few passages. Writes
-nothing.
-"""
+"""A preview: the agents in one process on a few passages, without a broker. Writes nothing."""
 
 import asyncio
 import contextlib
@@ -30,8 +28,8 @@ _NEXT: dict[type[Record], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What would become of one passage."""
+class PassagePreview:
+    """The outcome of one passage."""
 
     source: str
     passage: str
@@ -48,8 +46,8 @@ class Verdict:
 
 def preview_documents(
     settings: Settings, model: Path, documents: Iterable[Document | SourceError], count: int
-) -> Iterator[Verdict]:
-    """Verdicts on the first ``count`` passages, as they are reached; refused passages count too."""
+) -> Iterator[PassagePreview]:
+    """Outcomes of the first ``count`` passages, rejected ones included, as they are reached."""
     with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
         models = runner.run(RoleModels.load(settings, model))
         loaded.callback(models.close)
@@ -70,7 +68,7 @@ def preview_documents(
 def cut_documents(
     settings: Settings, documents: Iterable[Document | SourceError]
 ) -> Iterator[Segment | Rejection | SourceError]:
-    """Every passage of the documents, as the segmenter would send it on or refuse it."""
+    """Every passage of the documents, as the segmenter would send it on or reject it."""
     segmenter = segmenter_of(settings)
     with asyncio.Runner() as runner:
         for document in documents:
@@ -82,20 +80,20 @@ def cut_documents(
 
 async def _follow(
     agents: dict[str, Agent], document: Document | SourceError
-) -> AsyncIterator[Verdict]:
+) -> AsyncIterator[PassagePreview]:
     if isinstance(document, SourceError):
-        yield Verdict("", "", "", None, "unreadable", str(document))
+        yield PassagePreview("", "", "", None, "unreadable", str(document))
         return
     for passage in await agents[Segmenter.stage].handle(document):
         if isinstance(passage, Rejection):
-            yield Verdict(document.source, "", "", None, "rejected", _reason(passage))
+            yield PassagePreview(document.source, "", "", None, "rejected", _reason(passage))
             continue
         assert isinstance(passage, Segment)
         async for verdict in _judge(agents, passage):
             yield verdict
 
 
-async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[Verdict]:
+async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[PassagePreview]:
     """Follow every record that a segment leads to, to its end."""
     instruction, score = "", None
     waiting: list[Any] = [segment]
@@ -106,11 +104,11 @@ async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[Ve
         if isinstance(record, Scored):
             instruction, score = record.candidate.instruction, record.rating.score
         if isinstance(record, Example):
-            yield Verdict(
+            yield PassagePreview(
                 segment.source, segment.text, record.instruction, score, "kept", "passed every rule"
             )
         elif isinstance(record, Rejection):
-            yield Verdict(
+            yield PassagePreview(
                 segment.source, segment.text, instruction, score, "rejected", _reason(record)
             )
         elif not isinstance(record, Retraction):

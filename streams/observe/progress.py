@@ -1,6 +1,4 @@
-"""Live progress: a table on a terminal, a line every few seconds elsewhere. Never a silent
-minute.
-"""
+"""Live progress: a table on a terminal, a line every five seconds elsewhere."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +15,7 @@ _SMOOTH_SECONDS = 10.0
 
 
 class Rates:
-    """Messages per second of each stage, smoothed over some ten seconds."""
+    """Messages per second of each stage, smoothed over ten seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -25,7 +23,7 @@ class Rates:
         self.per_second: dict[str, float] = {}
 
     def update(self, flow: Flow) -> None:
-        """Take in a new reading."""
+        """Add a measurement."""
         now, done = self._clock(), {stage.stage: stage.done for stage in flow.stages}
         if self._last is not None and now > self._last[0]:
             elapsed = now - self._last[0]
@@ -37,7 +35,7 @@ class Rates:
 
 
 class Progress:
-    """Shows flow and events. Use as a context manager."""
+    """Shows the flow and events. Use as a context manager."""
 
     def __init__(
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
@@ -63,13 +61,13 @@ class Progress:
             self._live.stop()
 
     def note(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self._console.print(
             f"{time.strftime('%H:%M:%S')}  {line}", highlight=False, markup=False, soft_wrap=True
         )
 
     def flow(self, flow: Flow) -> None:
-        """The stream as it stands."""
+        """Show the present flow."""
         self._rates.update(flow)
         if self._live:
             self._live.update(self._table(flow))
@@ -78,7 +76,7 @@ class Progress:
             self.note(self._line(flow))
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Something that a process told."""
+        """Show an event of a process."""
         kind, process = event["event"], event.get("process", "")
         if kind == "step":
             self._training = (

@@ -1,15 +1,15 @@
-"""The ``releases`` topic: which models exist and which is in service.
+"""The ``releases`` topic: which models exist, and which is in service.
 
-The topic has one partition and is compacted, so the announcements keep their order: of the releases
-that are announced to be in service the last announced one is. To promote is to announce again; to
-roll back is to announce the one in service as kept and the one before it again. The base is
-announced too where it takes over from a release. The offset of an announcement so tells which of
+The topic has one partition and is compacted, so announcements keep their order. Of the releases
+that are announced as in service, the last one announced serves. Promoting announces a release
+again. Rolling back announces the release in service as kept and the one before it again. The base
+is announced too where it replaces a release. The offset of an announcement therefore tells which of
 two releases served later, whatever was compacted meanwhile (``Release.term``).
 
-Announcements are transactional for the fencing alone, and are read without regard to it
-(``ISOLATION``): a lone broker that is killed right after a commit may never write the transaction's
-marker (seen with Kafka 4.3.1), and readers of committed messages would wait for ever. What is there
-without its marker was announced, or its writer will announce it again.
+Announcements are transactional only for the fencing, and are read whether committed or not
+(``ISOLATION``). A single broker that is killed right after a commit may never write the
+transaction's marker (seen with Kafka 4.3.1), and readers of committed messages would then wait
+without end. An announcement without its marker was made, or its writer will make it again.
 """
 
 import time
@@ -31,14 +31,11 @@ from streams.kafka.topics import RELEASES
 ISOLATION = "read_uncommitted"
 _SECONDS = 60
 _TIMEOUT_MS = 15_000
-"""Of a transaction whose producer was killed."""
+"""Timeout of a transaction whose producer was killed."""
 
 
 def read_releases(cluster: Cluster, reader: RecordReader | None = None) -> list[Release]:
-    """Every release, in the order of their last announcements, which are what counts.
-
-    Raises BrokerError.
-    """
+    """Every release, in the order of their last announcements. Raises BrokerError."""
     reader = reader or RecordReader()
     found: dict[str, Release] = {}
     for received in replay(cluster, RELEASES, ISOLATION):
@@ -57,16 +54,18 @@ def fold(found: dict[str, Release], received: Received, reader: RecordReader) ->
 
 
 def in_service(releases: Iterable[Release], base: str) -> Release | None:
-    """What workers on model ``base`` serve; None where that is the base, and nothing was ever
-    announced for it.
+    """The release that workers on model ``base`` serve.
+
+    None before the first announcement for it: then the base itself serves.
     """
     serving = [r for r in releases if r.base == base and r.status is ReleaseStatus.IN_SERVICE]
     return serving[-1] if serving else None
 
 
 def promote(cluster: Cluster, id: str) -> Release:
-    """Put a release into service. Raises SettingsError where there is none of this id,
-    BrokerError.
+    """Put a release into service.
+
+    Raises SettingsError where there is no release of this id, BrokerError.
     """
     release = find(read_releases(cluster), id).model_copy(
         update={"status": ReleaseStatus.IN_SERVICE}
@@ -76,10 +75,10 @@ def promote(cluster: Cluster, id: str) -> Release:
 
 
 def roll_back(cluster: Cluster, base: str) -> tuple[Release, Release]:
-    """Take the release in service out of it and put the one before it, or the base, into it;
-    returns both, in this order.
+    """Put the release before the one in service, or the base, into service again.
 
-    Raises SettingsError where the base itself is in service, BrokerError.
+    Returns the release taken out of service and the one put into it. Raises SettingsError where the
+    base itself is in service, BrokerError.
     """
     releases = read_releases(cluster)
     serving = in_service(releases, base)
@@ -88,7 +87,7 @@ def roll_back(cluster: Cluster, base: str) -> tuple[Release, Release]:
     before = in_service(
         [release for release in releases if release.id != serving.id], base
     ) or _base(base)
-    # In this order: where only the first arrives, the right one serves.
+    # In this order: if only the first is written, the right release serves.
     announce(cluster, before, serving.model_copy(update={"status": ReleaseStatus.KEPT}))
     return serving, before
 
@@ -108,10 +107,10 @@ def announce(cluster: Cluster, *releases: Release) -> None:
 
 
 class Announcer:
-    """Who may announce releases under one name: the last that came. Use as a context manager.
+    """A transactional producer (KIP-98) of announcements. Use as a context manager.
 
-    A transactional producer (KIP-98): when another one of its name starts, the broker refuses this
-    one's announcements from then on. Raises BrokerError where Kafka does not answer.
+    When another one of the same name starts, the broker fences this one: it refuses its
+    announcements from then on. Raises BrokerError where Kafka does not answer.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -134,8 +133,9 @@ class Announcer:
         self._producer.close(timeout=_SECONDS)
 
     def announce(self, *releases: Release) -> None:
-        """Write releases, in this order. Raises FencedError where another of the same name has
-        started.
+        """Write releases, in this order.
+
+        Raises FencedError where another of the same name has started.
         """
         names = ", ".join(release.id for release in releases)
         try:
@@ -148,14 +148,14 @@ class Announcer:
             self._producer.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:
             raise FencedError(
-                f"another {self._name} has started: this one announces nothing any more ({names})"
+                f"another {self._name} has started and fenced this one, which must stop ({names})"
             ) from error
         except KafkaError as error:
             raise BrokerError(f"release {names} could not be announced: {error}") from error
 
 
 def _base(id: str) -> Release:
-    """The announcement of a base. Where it lies is each worker's own affair."""
+    """The announcement of a base. Each worker has its own directory of it."""
     return Release(
         id=id,
         parent=None,

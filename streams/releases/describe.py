@@ -1,4 +1,4 @@
-"""A release as people read it."""
+"""A release as text for people."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ from schemas.records import Release
 
 
 def describe_release(release: Release) -> str:
-    """A release in a few lines: its held-out figures beside its parent's, how far chance moves the
-    change, the verdict.
-    """
+    """A release in a few lines: metrics beside its parent's, bootstrap intervals, verdict."""
     lines = [
         f"release {release.id} ({release.status}), trained from {release.base} on "
         f"{release.examples:,} examples"

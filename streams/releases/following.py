@@ -1,4 +1,4 @@
-"""Follows the ``releases`` topic to the release in service."""
+"""Following the ``releases`` topic to the release in service."""
 
 from collections.abc import AsyncGenerator
 

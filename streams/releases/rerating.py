@@ -1,4 +1,4 @@
-"""Re-rating: which candidates a release that took service has to rate again, and how far it is."""
+"""Re-rating: which candidates a release has to rate again, and its progress."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from streams.kafka.topics import CANDIDATES
 
 @dataclass(frozen=True, slots=True)
 class Rerating:
-    """How far a release is with the candidates that were there when it took service."""
+    """Progress of a release on the candidates that were there when it took service."""
 
     release: str
     done: int
@@ -28,26 +28,24 @@ class Rerating:
 
 
 def group_of(cluster: Cluster, release: Release) -> str:
-    """The consumer group of a re-rating: of a release and its term, so that each taking of service
-    has one of its own.
-    """
+    """The consumer group of a re-rating: one for each release and deployment term."""
     return cluster.consumer_group(f"recurator.{release.id}.{release.term}")
 
 
 def boundaries(cluster: Cluster, release: Release, seconds: float) -> dict[int, int]:
-    """Partition of the candidates to the offset up to which they are to be rated again.
+    """Map partitions of the candidates to the offset up to which they are to be rated again.
 
-    That is what was written until ``seconds`` after the announcement; no worker rates what comes
-    later with the release before (``ReleaseFollower``). Once that time has passed the answer
-    stays the same, so a worker that starts again goes on where it was; before, it is what there is.
-    Raises BrokerError.
+    That is what was written until ``seconds`` after the announcement. No worker rates later ones
+    with the previous release (``ReleaseFollower``). Once that time has passed the answer stays the
+    same, so a restarted worker continues where it was. Before, it is the present end. Raises
+    BrokerError.
     """
     with _reading(cluster) as consumer:
         return _boundaries(consumer, cluster.topic(CANDIDATES), release, seconds)
 
 
 def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
-    """How far the re-rating by ``release`` is, by committed offsets. Raises BrokerError."""
+    """Progress of the re-rating by ``release``, from committed offsets. Raises BrokerError."""
     topic = cluster.topic(CANDIDATES)
     with _reading(cluster, group_id=group_of(cluster, release)) as consumer:
         until = {

@@ -1,7 +1,7 @@
-"""The curated set as a SQLite file: the ``curated`` topic, folded by id, with its offsets in the
-same transaction.
+"""The curated set as a SQLite file: ``curated`` folded by id, and the offsets that were read.
 
-So a crash between Kafka and disk neither loses nor repeats an example.
+Examples and offsets are written in one transaction, so that a crash neither loses nor repeats an
+example.
 """
 
 import sqlite3
@@ -33,15 +33,17 @@ CREATE TABLE IF NOT EXISTS runs (
 
 _VERSION = 1
 _FORGET = f"""
-BEGIN; DROP TABLE IF EXISTS examples; DROP TABLE IF EXISTS offsets; PRAGMA user_version = {_VERSION}; COMMIT;
+BEGIN;
+DROP TABLE IF EXISTS examples;
+DROP TABLE IF EXISTS offsets;
+PRAGMA user_version = {_VERSION};
+COMMIT;
 """
-"""A file of an earlier version is read again from the topic, which holds everything; what was
-trained is still known.
-"""
+"""Drops the examples of an earlier version: the topic holds them all. Keeps the training runs."""
 
 
 class CuratedSet:
-    """Examples by id, as of the stored offsets. One writer; not shared between threads."""
+    """Examples by id, as of the stored offsets. Has one writer; not shared between threads."""
 
     def __init__(self, file: Path, reader: RecordReader | None = None) -> None:
         self._reader = reader or RecordReader()
@@ -66,11 +68,10 @@ class CuratedSet:
         return dict(self._database.execute("SELECT partition, next FROM offsets"))
 
     def apply(self, messages: Iterable[Received]) -> int:
-        """Fold messages in, and their offsets, in one transaction; returns how many changed the
-        set.
+        """Fold messages and their offsets in, in one transaction; return how many changed the set.
 
-        A null value is a tombstone. A message that is not an example of this version is passed
-        over: it is on ``curated`` by another hand, and the topic keeps it.
+        A null value retracts an example. Messages that cannot be read are passed over. Raises
+        TrainingError.
         """
         changed = 0
         try:
@@ -89,8 +90,7 @@ class CuratedSet:
         return changed
 
     def examples(self, since_term: int = 0) -> Iterator[Example]:
-        """Human seeds, and the examples rated in a term of at least ``since_term``, in the order of
-        their arrival.
+        """Human seeds, and the examples rated in a term of at least ``since_term``, by arrival.
 
         An example arrives when it is first kept, and again when another release has rated it.
         """
@@ -102,7 +102,7 @@ class CuratedSet:
         return int(self._database.execute("SELECT count(*) FROM examples").fetchone()[0])
 
     def arrivals_since_training(self, since_term: int = 0) -> int:
-        """Of those, how many no training run has seen, or not as they are rated now."""
+        """Number of these that arrived after the last training run."""
         query = """
             SELECT count(*) FROM examples WHERE (term IS NULL OR term >= ?)
             AND arrival > (SELECT coalesce(max(arrival), 0) FROM runs)
@@ -110,18 +110,19 @@ class CuratedSet:
         return int(self._database.execute(query, (since_term,)).fetchone()[0])
 
     def last_training(self) -> float | None:
-        """When the last run ended, in seconds since the epoch."""
+        """When the last run ended, in seconds since the epoch. None before the first."""
         return self._database.execute("SELECT max(at) FROM runs").fetchone()[0]  # type: ignore[no-any-return]
 
     def newest_arrival(self) -> int:
-        """Number of the newest example: what a run that starts now has seen."""
+        """Number of the newest example: a run that starts now is trained up to it."""
         return int(
             self._database.execute("SELECT coalesce(max(arrival), 0) FROM examples").fetchone()[0]
         )
 
     def record_run(self, release: Release, arrival: int, at: float) -> None:
-        """Note, before it is announced, that ``release`` was trained on the examples up to
-        ``arrival``.
+        """Store that ``release`` was trained on the examples up to ``arrival``.
+
+        To be called before it is announced.
         """
         self._database.execute(
             "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, 0)",
@@ -129,8 +130,9 @@ class CuratedSet:
         )
 
     def unannounced(self) -> list[Release]:
-        """Releases of recorded runs that were not announced: a crash came between. Announcing twice
-        does no harm.
+        """Releases of stored runs that were not announced, because of a crash.
+
+        Announcing one twice does no harm.
         """
         rows = self._database.execute(
             "SELECT announcement FROM runs WHERE announced = 0 ORDER BY at"
@@ -138,7 +140,7 @@ class CuratedSet:
         return [Release.model_validate_json(data) for (data,) in rows]
 
     def mark_announced(self, release: str) -> None:
-        """Note that the broker has the announcement."""
+        """Store that the broker has acknowledged the announcement."""
         self._database.execute("UPDATE runs SET announced = 1 WHERE release = ?", (release,))
 
     def _apply_one(self, message: Received) -> int:
@@ -149,7 +151,7 @@ class CuratedSet:
             return self._database.execute("DELETE FROM examples WHERE id = ?", (entry.id,)).rowcount
         example = entry.record
         rated = (example.rating.term, example.rating.release) if example.rating else (None, None)
-        # Rated by another release, it arrives anew.
+        # An example that another release has rated arrives again.
         self._database.execute(
             "DELETE FROM examples WHERE id = ? AND (term IS NOT ? OR release IS NOT ?)",
             (example.id, *rated),

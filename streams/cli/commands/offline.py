@@ -11,7 +11,7 @@ from streams.cli.console import notice
 from streams.cli.options import MODELS, Json, with_settings
 
 if TYPE_CHECKING:
-    from streams.observe.preview import Verdict
+    from streams.observe.preview import PassagePreview
     from streams.settings import Settings
 
 _PASSAGE_CHARACTERS = 160
@@ -85,7 +85,7 @@ def segment(settings: "Settings", sources: Sources, format: Format = None) -> No
         raise typer.Exit(1)
 
 
-def _as_text(number: int, verdict: "Verdict") -> str:
+def _as_text(number: int, verdict: "PassagePreview") -> str:
     score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
     passage = " ".join(verdict.passage.split())
     if len(passage) > _PASSAGE_CHARACTERS:

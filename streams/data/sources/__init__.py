@@ -1,8 +1,7 @@
-"""What a user gives to ``feed``, as documents: ``discover`` finds the files, ``read`` reads one of
-them.
+"""Documents from what a user gives to ``feed``.
 
-Errors are values: ``read`` gives a SourceError where a file, a line or a row cannot be read, and
-goes on.
+``discover`` finds the files, ``read`` reads one of them. Errors are values: ``read`` yields a
+SourceError for a file, a line or a row that cannot be read, and continues.
 """
 
 from streams.data.sources.columns import Columns

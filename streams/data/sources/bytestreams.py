@@ -1,6 +1,4 @@
-"""Opening a file or standard input as bytes, decompressed where it is gzip, with errors that say
-what to do.
-"""
+"""Files and standard input as streams of bytes, decompressed where they are gzip."""
 
 import gzip
 import io
@@ -18,7 +16,7 @@ _GZIP = b"\x1f\x8b"
 
 @contextmanager
 def opened(where: Path | Stdin, *, unpack: bool = True) -> Iterator[IO[bytes]]:
-    """The bytes of a file or standard input, and of what is in it if ``unpack`` and it is gzip.
+    """Open a file or standard input; with ``unpack``, decompress it if it is gzip.
 
     Raises SourceError where it cannot be opened, and where reading inside the ``with`` block fails.
     """
@@ -43,7 +41,7 @@ def opened(where: Path | Stdin, *, unpack: bool = True) -> Iterator[IO[bytes]]:
 
 
 def decode(data: bytes, where: str) -> str | SourceError:
-    """Bytes as text, without a byte order mark; an error for what is not UTF-8 text."""
+    """Decode UTF-8, without its byte order mark. An error value where it is not UTF-8 text."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return SourceError(f"{where}: UTF-16 text; convert it first: iconv -f UTF-16 -t UTF-8")
     if b"\0" in data:
@@ -60,7 +58,7 @@ def decode(data: bytes, where: str) -> str | SourceError:
 
 
 def _peekable(stream: BinaryIO) -> io.BufferedReader:
-    """A pipe has no seek, but its buffer can be looked into."""
+    """A reader whose first bytes can be looked at without seeking, which a pipe cannot."""
     return (
         stream
         if isinstance(stream, io.BufferedReader)

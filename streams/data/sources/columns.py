@@ -9,12 +9,12 @@ from schemas.records import Document
 from schemas.wire import MAX_BYTES, TEXT_TYPES
 
 _ENVELOPE_BYTES = 512
-"""Bytes of a document's record beside its fields."""
+"""Bytes that the record of a document adds to its fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names that a field may have in a row; the first that is there and not null counts."""
+    """Names that each field may have in a row. The first one that is not null counts."""
 
     text: tuple[str, ...] = ("text", "content", "body")
     source: tuple[str, ...] = ("source", "url")
@@ -33,7 +33,7 @@ ANY_COLUMNS = Columns()
 
 
 def document_of(row: object, where: str, columns: Columns) -> Document | SourceError:
-    """A row as a document; ``where`` is the row's place, and its source if it names none."""
+    """A row as a document. ``where`` is its position, and its source if it names none."""
     if not isinstance(row, Mapping):
         return SourceError(
             f"{where}: a row must be an object with a {columns.text[0]!r}, not {type(row).__name__}"
@@ -69,9 +69,7 @@ def make_document(
     title: str | None = None,
     context: str | None = None,
 ) -> Document | SourceError:
-    """A document, or what keeps it from being one: no text, a foreign media type, or too many
-    bytes.
-    """
+    """A document, or an error: no text, an unsupported media type, or too many bytes."""
     if not text.strip():
         return SourceError(f"{where}: no text in it")
     if media_type not in TEXT_TYPES:

@@ -1,4 +1,4 @@
-"""Finding the files that a user means."""
+"""Finding files by arguments of the command line."""
 
 import glob
 import os
@@ -22,12 +22,11 @@ class Stdin:
 
 
 def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin]:
-    """The files that ``arguments`` name, each once: files, directories, globs (with ``**``) and
-    ``-``.
+    """The files that ``arguments`` name, each once: files, directories, globs (``**`` too), ``-``.
 
-    A directory gives its files in sorted order, at every depth, without hidden ones and those of an
-    unknown extension. An argument that names nothing is given as it is, so that ``read`` says what
-    is wrong with it.
+    A directory yields its files in sorted order, at every depth, without hidden ones and those of
+    an unknown extension. An argument that matches nothing is yielded as it is, so that ``read``
+    reports it.
     """
     seen: set[Path] = set()
     for argument in arguments:
@@ -46,8 +45,8 @@ def _expand(argument: str) -> Iterator[Path | Stdin]:
         yield from _walk(Path(argument))
     else:
         matches = sorted(glob.glob(argument, recursive=True))
-        # '**' matches folders beside the files in them: each file is reached by one way, and `seen`
-        # drops the other.
+        # '**' matches folders as well as the files in them, so a file is found twice: `seen`
+        # drops the second.
         for match in matches or [argument]:
             yield from _walk(Path(match))
 

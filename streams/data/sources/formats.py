@@ -1,4 +1,4 @@
-"""The formats that ``feed`` reads, told by a file's extension; each also with ``.gz``."""
+"""The formats that ``feed`` reads, by file extension; each also with ``.gz``."""
 
 from pathlib import PurePath
 
@@ -21,11 +21,11 @@ EXTENSIONS = {
     ".wet": "warc",
 }
 FORMATS = tuple(dict.fromkeys(EXTENSIONS.values()))
-"""Their names, as ``--format`` takes them."""
+"""The names that ``--format`` takes."""
 
 
 def format_of(path: PurePath) -> str:
-    """The format of a file by its name. Raises SourceError for an extension that is not known."""
+    """The format of a file by its name. Raises SourceError for an unknown extension."""
     extension = _extension(path)
     if extension not in EXTENSIONS:
         raise SourceError(
@@ -36,7 +36,7 @@ def format_of(path: PurePath) -> str:
 
 
 def is_known(path: PurePath) -> bool:
-    """Whether a file found in a directory is one to read."""
+    """Whether a file found in a directory is to be read."""
     return _extension(path) in EXTENSIONS
 
 

@@ -1,4 +1,4 @@
-"""JSON: one object a line, one object, or a list of objects; read piece by piece."""
+"""JSON, incrementally: one object a line, one object, or a list of objects."""
 
 import codecs
 import json
@@ -15,7 +15,7 @@ from streams.data.sources.columns import Columns, document_of, too_large
 from streams.data.sources.discovery import Stdin
 
 _LONGEST = 6 * MAX_BYTES
-"""Bytes of the longest row: JSON may spend six on a character of one byte."""
+"""Largest row in bytes: JSON may escape a character of one byte in six."""
 _PIECE = 1 << 18
 _SEPARATORS = re.compile(r"[\s,]+")
 
@@ -23,9 +23,7 @@ _SEPARATORS = re.compile(r"[\s,]+")
 def read_lines(
     stream: IO[bytes], where: Path | Stdin, columns: Columns
 ) -> Iterator[Document | SourceError]:
-    """The documents of JSON lines. A bad line is one error, with its number; the next line goes
-    on.
-    """
+    """The documents of JSON lines. A bad line is one error, with its number."""
     number = rows = 0
     while line := stream.readline(_LONGEST):
         number += 1
@@ -50,8 +48,9 @@ def read_lines(
 def read_json(
     stream: IO[bytes], where: Path | Stdin, columns: Columns
 ) -> Iterator[Document | SourceError]:
-    """The documents of one JSON object or a list of objects. After malformed JSON nothing can be
-    read.
+    """The documents of one JSON object or a list of objects.
+
+    Nothing can be read after malformed JSON.
     """
     try:
         yield from _read_values(_Window(stream), where, columns)
@@ -118,24 +117,25 @@ def _read_values(
 
 
 class _Window:
-    """The part of a JSON text that is in memory, and the place up to which it is parsed."""
+    """The part of a JSON text that is in memory, and the position up to which it is parsed."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._line = 1
-        """Line of the file on which ``text`` begins."""
+        """Line of the file at which ``text`` begins."""
         self.text = ""
         self.at = 0
 
     @property
     def ahead(self) -> int:
-        """Characters read and not parsed."""
+        """Number of characters that are read and not parsed."""
         return len(self.text) - self.at
 
     def grow(self) -> bool:
-        """Forget what is parsed and read on, at least as much as is held, so that a long row is not
-        tried too often.
+        """Drop what is parsed and read more, at least as much as is held.
+
+        So a long row is not parsed too often.
         """
         self._line += self.text.count("\n", 0, self.at)
         held = self.text[self.at :]
@@ -145,9 +145,7 @@ class _Window:
         return bool(data)
 
     def skip(self) -> str | None:
-        """Pass over white space and commas; the character that follows, None at the end of the
-        file.
-        """
+        """Skip white space and commas; return the next character, None at the end of the file."""
         while True:
             while match := _SEPARATORS.match(self.text, self.at):
                 self.at = match.end()
@@ -157,5 +155,5 @@ class _Window:
                 return None
 
     def line_of(self, position: int) -> int:
-        """Line of the file of a place in ``text``."""
+        """Line of the file for a position in ``text``."""
         return self._line + self.text.count("\n", 0, position)

@@ -12,9 +12,7 @@ _BATCH_ROWS = 64
 
 
 def read_parquet(where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
-    """The documents of a Parquet file; only the columns of a document are read. Rows count from
-    0.
-    """
+    """The documents of a Parquet file. Reads only the columns of a document; rows count from 0."""
     # Imported here: 0.2 s that no other format needs.
     import pyarrow
     from pyarrow.parquet import ParquetFile

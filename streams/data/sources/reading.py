@@ -18,12 +18,11 @@ from streams.data.sources.warc import read_warc
 def read(
     where: Path | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
 ) -> Iterator[Document | SourceError]:
-    """The documents of a file, in order, and a SourceError for each file, line or row that cannot
-    be read.
+    """The documents of a file, in order, with a SourceError for each part that cannot be read.
 
-    ``format`` is one of FORMATS; without it a file's extension tells, and standard input is plain
-    text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with the file.
-    Nothing is raised for what is in the file.
+    ``format`` is one of FORMATS. Without it, the extension of the file decides, and standard input
+    is plain text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with
+    the file. The content of the file never raises.
     """
     try:
         format = format or (

@@ -17,12 +17,10 @@ from streams.data.sources.discovery import Stdin
 def read_text(
     stream: IO[bytes], where: Path | Stdin, media_type: str
 ) -> Iterator[Document | SourceError]:
-    """The one document of a text, Markdown or HTML file; never more of it in memory than a document
-    may have.
-    """
+    """The document of a text, Markdown or HTML file. Reads at most what a document may hold."""
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        # What a pipe or a compressed file comes to is not known before it is read to its end.
+        # The size of a pipe or a compressed file is known only after reading it.
         known = isinstance(where, Path) and not isinstance(stream, GzipFile)
         size = os.fstat(stream.fileno()).st_size if known else MAX_BYTES
         yield too_large(str(where), size, at_least=not known)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from fastwarc.warc import WarcRecord
 
 _LONGEST = 2 * MAX_BYTES
-"""Bytes of the longest record that is looked at: its headers and its text."""
+"""Largest record that is read, in bytes: headers and text."""
 
 
 def read_warc(stream: IO[bytes], where: Path | Stdin) -> Iterator[Document | SourceError]:
-    """HTML responses and plain-text conversions as documents whose source is their address; gzip is
-    seen by itself.
+    """HTML responses and plain-text conversions as documents; the source is their address.
 
-    A response with another status than 200, or of another type, is no document and no error.
+    Gzip is detected. A response with a status other than 200, or of another type, is neither a
+    document nor an error.
     """
     # Imported here, as the readers of other heavy formats are.
     from fastwarc.warc import ArchiveIterator, WarcRecordType
@@ -77,9 +77,9 @@ def _read_record(record: "WarcRecord", where: str) -> Document | SourceError | N
 
 
 def _parse_http(content: bytes) -> "WarcRecord":
-    """An HTTP response with its transfer and content encodings undone.
+    """Decode the transfer and content encodings of an HTTP response.
 
-    It is a record of its own: a failure inside the archive's would end the archive.
+    It is parsed as a record of its own: an error inside the archive's parser would end the archive.
     """
     from fastwarc.warc import WarcRecord, WarcRecordType
 
@@ -100,7 +100,7 @@ def _document(
 
 
 def _decode(data: bytes, charset: str | None) -> str:
-    """Text of a page: UTF-8, else the charset it declares, else what browsers assume."""
+    """Text of a page: UTF-8, else the charset that it declares, else the browsers' default."""
     for encoding in ("utf-8", charset):
         try:
             if encoding:
