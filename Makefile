@@ -5,6 +5,9 @@ READY := .venv/.ready
 PATHS := schemas models agents streams tests bench
 
 WORKERS ?= 2
+# A process takes a whole file, because a module's fixtures are made once; in the order of the
+# folders, because the longest, those of tests/integration, come first.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast coverage check format setup bench bench-engine lock clean
 
@@ -12,15 +15,15 @@ demo: $(READY)
 	$(BIN)/backstream demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST)
 
 # No broker, no export, no training.
 test-fast: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not (kafka or export or training or slow)"
+	$(PYTEST) -m "not (kafka or export or training or slow)"
 
 # Every test, and the share of lines that they run; the floor is in pyproject.toml.
 coverage: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 check: $(READY)
 	$(BIN)/ruff format --check $(PATHS)

@@ -4,16 +4,25 @@ follow from fixtures.
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before torch and onnxruntime are imported: workers of pytest-xdist share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import hypothesis
 import pytest
 
 from models.releases.catalogue import default_cache, prepare
 from tests.unit.checkpoints import make_checkpoint
+
+if TYPE_CHECKING:
+    from tests.unit.engine_model import TinyModel
+
+# A deadline for each example fails by chance where the cores are shared.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 _MARKS = {
     "broker": "kafka",
@@ -53,6 +62,14 @@ def exports(run_directory: Path) -> Path:
 def tiny_release(tmp_path_factory: pytest.TempPathFactory, exports: Path) -> Path:
     """A tiny random Llama as a release. Read-only: copy it to change it."""
     return prepare(str(make_checkpoint(tmp_path_factory.mktemp("models") / "tiny")), exports)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> "TinyModel":
+    """A tinier Llama, exported with optimum, for the engine without a release around it."""
+    from tests.unit.engine_model import make_tiny_model  # imports torch
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

@@ -169,16 +169,17 @@ class TrainingLauncher:
     def _follow(self, process: "subprocess.Popen[str]") -> Mapping[str, Any] | None:
         released = None
         assert process.stdout is not None
-        for line in process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:  # output of a library
-                continue
-            if not isinstance(event, dict) or "event" not in event:
-                continue
-            self._on_event(event)
-            if event["event"] == "released":
-                released = event
+        with process.stdout as lines:
+            for line in lines:
+                try:
+                    event = json.loads(line)
+                except ValueError:  # output of a library
+                    continue
+                if not isinstance(event, dict) or "event" not in event:
+                    continue
+                self._on_event(event)
+                if event["event"] == "released":
+                    released = event
         return released
 
 

@@ -1,8 +1,9 @@
-"""The real thing: an embedded Kafka for each test, the house model, and worker processes."""
+"""The real thing: an embedded Kafka, the house model, and worker processes."""
 
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -55,21 +56,35 @@ def passage(number: int) -> str:
     )
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
-    with EmbeddedBroker(tmp_path / "state" / "kafka") as running:
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """One broker for all tests of this process; each has topics of its own, by ``settings``.
+
+    A test that stops its broker, or that needs topics without a prefix, starts one of its own.
+    """
+    with EmbeddedBroker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
 
 
 @pytest.fixture
-def settings(broker: EmbeddedBroker, tmp_path: Path) -> Settings:
-    """Settings that talk to the test's broker; everything is kept, so that much reaches
+def topic_prefix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the names of this test's topics start with, also in the commands that it runs."""
+    test = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.nodeid.removeprefix("tests/"))
+    prefix = f"{test[:150].strip('-')}."
+    monkeypatch.setenv("BACKSTREAM_KAFKA__TOPIC_PREFIX", prefix)
+    return prefix
+
+
+@pytest.fixture
+def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Settings:
+    """Settings for topics of this test's own; everything is kept, so that much reaches
     ``curated``.
     """
     made = load(
         None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6")
     )
     made = made.with_broker(broker.address)
+    assert made.kafka.topic_prefix == topic_prefix
     create_topics(made.kafka.cluster())
     return made
 

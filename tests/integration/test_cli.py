@@ -41,10 +41,10 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     wait_until_idle(settings, 4)
     status = json.loads(run("status", "--json", "--forward", "judge", *broker).stdout)
     assert [stage["lag"] for stage in status["stages"]] == [0, 0, 0, 0]
-    assert status["messages"]["documents"] == 4
+    assert status["messages"][f"{settings.kafka.topic_prefix}documents"] == 4
     assert status["release"].startswith("house-")
     assert status["pinned"] == {"forward": "judge"}
-    kept = status["messages"]["curated"]
+    kept = status["messages"][f"{settings.kafka.topic_prefix}curated"]
     assert kept >= 1
 
     assert run("audit", *broker).returncode == 0

@@ -16,6 +16,7 @@ from streams.data.dataset import changes, connect, follow, iterable_dataset, par
 from streams.data.exports import Shape, columns, row
 from streams.data.feed import seed
 from streams.kafka.cluster import Cluster
+from streams.kafka.topics import CURATED
 
 
 def example(id: str, score: float = 4.0) -> Example:
@@ -36,13 +37,14 @@ def rating_of(example: Example) -> Rating:
 
 @pytest.fixture
 def cluster(settings) -> Cluster:
-    return connect(settings.kafka.bootstrap_servers)
+    return connect(settings.kafka.bootstrap_servers, topic_prefix=settings.kafka.topic_prefix)
 
 
 def send(cluster: Cluster, *messages: tuple[str, bytes | None]) -> None:
     producer = KafkaProducer(**cluster.client, acks="all")
     for key, value in messages:
-        producer.send("curated", value, key.encode(), headers=headers_for(Example) if value else [])
+        headers = headers_for(Example) if value else []
+        producer.send(cluster.topic(CURATED), value, key.encode(), headers=headers)
     producer.close()
 
 
@@ -163,6 +165,8 @@ def test_what_is_not_there_is_told(broker):
 
 def test_an_example_is_read_from_a_value_of_this_version_alone(cluster):
     producer = KafkaProducer(**cluster.client, acks="all")
-    producer.send("curated", encode(example("a")), b"a", headers=[("schema", b"example/2")])
+    producer.send(
+        cluster.topic(CURATED), encode(example("a")), b"a", headers=[("schema", b"example/2")]
+    )
     producer.close()
     assert snapshot(cluster) == []

@@ -17,7 +17,7 @@ from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.cluster import Cluster
 from streams.kafka.replay import replay
-from streams.kafka.topics import CURATED, DEAD_LETTERS, RELEASES, SCORED, TOPICS
+from streams.kafka.topics import CURATED, DEAD_LETTERS, DOCUMENTS, RELEASES, SCORED, TOPICS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.stages.topology import STAGES
@@ -46,15 +46,14 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     producer = KafkaProducer(
         bootstrap_servers=settings.kafka.bootstrap_servers, max_request_size=4_000_000
     )
+    documents = settings.kafka.cluster().topic(DOCUMENTS)
     for name, (value, headers) in POISON.items():
-        producer.send("documents", value, name.encode(), headers=headers, partition=0)
+        producer.send(documents, value, name.encode(), headers=headers, partition=0)
     nested = "<div>" * 100_000 + passage(1) + "</div>" * 100_000
-    producer.send(
-        "documents", nested.encode(), headers=[("content-type", b"text/html")], partition=0
-    )
+    producer.send(documents, nested.encode(), headers=[("content-type", b"text/html")], partition=0)
     good = json.dumps({"text": passage(2), "source": "good.json"})
     producer.send(
-        "documents", good.encode(), headers=[("content-type", b"application/json")], partition=0
+        documents, good.encode(), headers=[("content-type", b"application/json")], partition=0
     )
     producer.flush()
     producer.close()
@@ -69,7 +68,7 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
         letter = letters[name.encode()]
         told = dict(letter.headers)
         assert letter.value == value
-        assert told["__streams.errors.topic"] == b"documents"
+        assert told["__streams.errors.topic"] == documents.encode()
         assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
         assert told["backstream.stage"] == b"segmenter"
         assert headers == [(h, told[h]) for h, _ in headers]

@@ -11,6 +11,7 @@ from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
 from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
 from streams.kafka.cluster import Cluster
+from streams.kafka.topics import SCORED
 from tests.integration.test_cli import run
 
 
@@ -33,7 +34,8 @@ def cluster(settings) -> Cluster:
 def send(cluster: Cluster, *pairs: Scored) -> None:
     producer = KafkaProducer(**cluster.client, acks="all")
     for pair in pairs:
-        producer.send("scored", encode(pair), pair.id.encode(), headers=headers_for(Scored))
+        topic, value = cluster.topic(SCORED), encode(pair)
+        producer.send(topic, value, pair.id.encode(), headers=headers_for(Scored))
     producer.close()
 
 

@@ -15,6 +15,7 @@ from streams.data.feed import seed
 from streams.kafka.cluster import Cluster
 from streams.kafka.replay import replay
 from streams.kafka.topics import CURATED
+from streams.settings import Settings
 from tests.integration.conftest import passage, wait_until_idle
 
 BLOCKS = re.findall(
@@ -25,14 +26,27 @@ BLOCKS = re.findall(
 PRODUCE, CONSUME, FOLLOW = BLOCKS
 
 
-def run_alone(code: str, broker: str, directory: Path) -> str:
+def here(code: str, settings: Settings) -> str:
+    """The code with the broker and the topics of this test."""
+    prefix, address = settings.kafka.topic_prefix, settings.kafka.bootstrap_servers
+    for there, changed in (
+        ('connect("localhost:9092")', f'connect("{address}", topic_prefix="{prefix}")'),
+        ('"localhost:9092"', f'"{address}"'),
+        ('"documents"', f'"{prefix}documents"'),
+        ('"curated"', f'"{prefix}curated"'),
+    ):
+        code = code.replace(there, changed)
+    return code
+
+
+def run_alone(code: str, settings: Settings, directory: Path) -> str:
     """Run with the site packages only: in isolated mode, without the project's finder."""
     alone = (
         "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in "
-        "repr(f).lower()]\n" + code
+        "repr(f).lower()]\n" + here(code, settings)
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", alone.replace("localhost:9092", broker)],
+        [sys.executable, "-I", "-c", alone],
         cwd=directory,
         capture_output=True,
         text=True,
@@ -43,35 +57,34 @@ def run_alone(code: str, broker: str, directory: Path) -> str:
     return done.stdout
 
 
-def consume_alone(broker: str, directory: Path) -> list[str]:
+def consume_alone(settings: Settings, directory: Path) -> list[str]:
     """Return the lines that the README's consumer prints. Here it ends when nothing arrives."""
     once = CONSUME.replace(
         'auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000'
     )
     assert once != CONSUME
-    return run_alone(once, broker, directory).splitlines()
+    return run_alone(once, settings, directory).splitlines()
 
 
 def test_a_foreign_producer_and_consumer(settings, start_worker, tmp_path):
-    broker = settings.kafka.bootstrap_servers
     bodies = (
         passage(number).split("\n\n")[1:] for number in range(8)
     )  # several: the model refuses some
     sections = "".join(f"<h1>A note</h1>{''.join(f'<p>{p}</p>' for p in body)}" for body in bodies)
     (tmp_path / "page.html").write_text(f"<html><body>{sections}</body></html>")
-    run_alone(PRODUCE, broker, tmp_path)
+    run_alone(PRODUCE, settings, tmp_path)
     start_worker().wait_until_ready()
     wait_until_idle(settings, 1)
     kept = sum(1 for _ in replay(settings.kafka.cluster(), CURATED))
     assert 1 <= kept <= 8
-    assert len(consume_alone(broker, tmp_path)) == kept
+    assert len(consume_alone(settings, tmp_path)) == kept
 
 
 def test_a_foreign_consumer_sees_values_and_retractions(settings, tmp_path):
     cluster = settings.kafka.cluster()
     seed(cluster, [seed_example("a"), seed_example("b")])
     retract(cluster, "a")
-    assert consume_alone(settings.kafka.bootstrap_servers, tmp_path) == [
+    assert consume_alone(settings, tmp_path) == [
         "a Why a?",
         "b Why b?",
         "a None",
@@ -85,7 +98,7 @@ def test_the_dataset_follows(settings):
         sys.executable,
         "-u",
         "-c",
-        FOLLOW.replace("localhost:9092", settings.kafka.bootstrap_servers),
+        here(FOLLOW, settings),
     ]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
@@ -104,5 +117,5 @@ def seed_example(id: str) -> Example:
 
 def retract(cluster: Cluster, id: str) -> None:
     producer = KafkaProducer(**cluster.client, acks="all")
-    producer.send("curated", None, id.encode())
+    producer.send(cluster.topic(CURATED), None, id.encode())
     producer.close()

@@ -1,7 +1,10 @@
 """Deployments that share a cluster under different topic prefixes do not see each other."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from kafka.admin import KafkaAdminClient
 from typer.testing import CliRunner
 
@@ -11,6 +14,7 @@ from streams.cli.main import app
 from streams.data.dataset import connect, snapshot
 from streams.data.feed import feed
 from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
+from streams.kafka.broker import EmbeddedBroker
 from streams.kafka.cluster import Cluster
 from streams.kafka.creation import create_topics
 from streams.kafka.topics import TOPICS
@@ -22,6 +26,13 @@ from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
 
 _PREFIXES = ("", "a.", "ab.")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """One of its own, because a deployment without a prefix is among those here."""
+    with EmbeddedBroker(tmp_path / "state" / "kafka") as running:
+        yield running
 
 
 def _prefixed(settings: Settings, prefix: str) -> Settings:

@@ -9,7 +9,6 @@ from typing import Any
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 
-import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
@@ -57,8 +56,7 @@ class TinyModel:
         return logits.double().softmax(-1).tolist()
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+def make_tiny_model(directory: Path) -> TinyModel:
     """Two layers, width 32, four heads of which two have keys and values."""
     from optimum.exporters.onnx import main_export
 
@@ -77,7 +75,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
         tie_word_embeddings=True,
     )
     model = LlamaForCausalLM(config).eval()
-    source, exported = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("exported")
+    source, exported = directory / "source", directory / "exported"
     model.save_pretrained(source)
     main_export(str(source), exported, task="text-generation-with-past", do_validation=False)
     return TinyModel(model, exported)

@@ -22,8 +22,6 @@ from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Se
 from tests.unit.checkpoints import make_tokenizer
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, engine_of, open_tiny
 
-pytest_plugins = ("tests.unit.engine_model",)
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ.,?!-'Ġ"
 _SAMPLED = Sampling(temperature=1.0, max_tokens=12)
 _GREEDY = Sampling(max_tokens=12)

@@ -11,8 +11,6 @@ from models.engine.static.batching import StaticBatching
 from schemas.errors import PromptTooLong
 from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, engine_of, open_tiny
 
-pytest_plugins = ("tests.unit.engine_model",)
-
 DIGITS = (10, 11, 12, 13, 14)
 
 

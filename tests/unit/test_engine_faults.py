@@ -14,8 +14,6 @@ from models.engine.static.batching import StaticBatching
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 
-pytest_plugins = ("tests.unit.engine_model",)
-
 DIGITS = (10, 11, 12, 13, 14)
 Make = Callable[..., tuple[Engine, CuedRunner]]
 

@@ -16,8 +16,6 @@ from models.engine.static.batch_runner import OnnxBatchRunner
 from schemas.errors import EngineError, ModelError
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, open_tiny
 
-pytest_plugins = ("tests.unit.engine_model",)
-
 
 @pytest.fixture
 def copy(tiny_model: TinyModel, tmp_path: Path) -> Path:

@@ -98,6 +98,7 @@ def test_what_does_not_fit_is_left_out(tiny: tuple[PreTrainedModel, Prompter]) -
     assert measure_agreement(model, prompter, []).metrics() == {}
 
 
+@pytest.mark.training
 def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chance(
     tiny: tuple[PreTrainedModel, Prompter], tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ class _Killed(Exception):
     pass
 
 
+@pytest.mark.training
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, data: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

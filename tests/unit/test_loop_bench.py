@@ -231,6 +231,7 @@ def test_results_of_other_settings_are_refused(tmp_path: Path) -> None:
         _steps(tmp_path, seeds=2)
 
 
+@pytest.mark.training
 def test_resumed_pretraining_ends_as_an_uninterrupted_one(divided: Split, tmp_path: Path) -> None:
     settings = replace(
         _SETTINGS, vocabulary=300, layers=1, width=32, feed_forward=32, heads=1, base_tokens=150_000
@@ -251,6 +252,7 @@ def test_resumed_pretraining_ends_as_an_uninterrupted_one(divided: Split, tmp_pa
     assert twice["loss"] == pytest.approx(once["loss"], abs=0.05)
 
 
+@pytest.mark.training
 def test_every_step_uses_the_weights_of_the_previous_one(divided: Split, tmp_path: Path) -> None:
     base, pairs = make_checkpoint(tmp_path / "base"), [Pair.of(seed) for seed in divided.seeds]
     trained = tune(
@@ -268,6 +270,7 @@ def test_every_step_uses_the_weights_of_the_previous_one(divided: Split, tmp_pat
     assert trained["loss"] < 0.6 * before, "the loss was not that of the trained weights"
 
 
+@pytest.mark.export
 def test_one_model_from_the_base_to_its_metrics(divided: Split, tmp_path: Path) -> None:
     base = make_checkpoint(tmp_path / "base")
     settings = replace(_SETTINGS, longest=512, choices=4)

@@ -170,9 +170,9 @@ def test_smoothing_moves_outliers_and_changes_no_result(kind: str) -> None:
         same.load_state_dict(model.state_dict())
     before = measure(same, prompts)
     smooth(model, before)
-    assert largest_distance(model, same) < 1e-2 * float(
-        same(torch.arange(60)[None]).logits.abs().max()
-    )
+    with torch.no_grad():
+        largest = float(same(torch.arange(60)[None]).logits.abs().max())
+    assert largest_distance(model, same) < 1e-2 * largest
     after = measure(model, prompts)
     assert before.inputs[1].max() / before.inputs[1].median() > 100
     assert after.inputs[1].max() / after.inputs[1].median() < 20

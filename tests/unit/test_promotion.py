@@ -95,6 +95,7 @@ def test_the_same_model_is_never_promoted() -> None:
         assert set(comparison.changes.values()) == {(0.0, 0.0, 0.0)}
 
 
+@pytest.mark.slow
 def test_noise_is_not_promoted_and_a_clear_change_is() -> None:
     parent = _measured()
     generator = np.random.default_rng(1)

@@ -19,8 +19,6 @@ from schemas.errors import EngineError
 from tests.unit.engine_model import TinyModel, open_tiny
 from tests.unit.test_graph import assert_greedy, make_model, prompts, write
 
-pytest_plugins = ("tests.unit.engine_model",)
-
 DIGITS = (10, 11, 12, 13, 14)
 TEMPLATE = list(range(200))
 

@@ -224,11 +224,15 @@ async def test_a_producer_that_refuses_beyond_repair_is_fatal(first):
     told: list[BaseException] = []
     writer = MemoryWriter()
     writer.refusals = [*first, BrokerError("fenced")]
-    stage, _, offsets = make(Upper(), writer, fatal=told.append)
+    failed = asyncio.Event()
+
+    def fatal(error: BaseException) -> None:
+        told.append(error)
+        failed.set()
+
+    stage, _, offsets = make(Upper(), writer, fatal=fatal)
     await push(stage, received(0))
-    async with asyncio.timeout(5):
-        while not told:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(failed.wait(), 5)
     assert isinstance(told[0], BrokerError)
     assert offsets.committable() == {}
 

@@ -115,6 +115,7 @@ def test_launcher_does_not_import_torch() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.training
 def test_repeated_run_returns_the_same_result(
     trainer: TrainingLauncher,
     events: list[Mapping[str, Any]],

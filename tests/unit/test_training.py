@@ -200,6 +200,7 @@ def test_rates_and_batches_depend_on_the_size() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.training
 def test_killed_run_resumes_to_the_same_weights(
     tmp_path: Path, prompter: Prompter, rank: int
 ) -> None:
@@ -302,6 +303,7 @@ def _train(
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_run_writes_a_release_that_can_be_served(tiny_release: Path, tmp_path: Path) -> None:
     base = tiny_release
     examples = tmp_path / "examples.jsonl"
@@ -367,6 +369,7 @@ def test_run_writes_a_release_that_can_be_served(tiny_release: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_human_ratings_make_another_run_and_calibrate_it(
     tiny_release: Path, tmp_path: Path
 ) -> None:

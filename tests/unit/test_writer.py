@@ -126,7 +126,7 @@ async def test_the_producer_sends_together() -> None:
     producer = Producer(Cluster({"bootstrap_servers": "localhost:1"}))
     assert type(producer._message_accumulator) is Together
     assert producer._sender._message_accumulator is producer._message_accumulator
-    await producer.client.close()
+    await producer.stop()
 
 
 _MESSAGE = Message("segments", b"k", b"v")
