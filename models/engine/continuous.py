@@ -68,7 +68,7 @@ class ContinuousBatching:
             yield None
 
     def check_integrity(self) -> None:
-        """Recount the KV slots. Raises RuntimeError where the state contradicts itself."""
+        """Recount the KV slots. Raises AssertionError where the state contradicts itself."""
         self._slots.check_integrity()
 
     def _compute(self, scheduled: SchedulerOutput) -> list[CoreOutput]:

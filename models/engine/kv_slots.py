@@ -109,28 +109,28 @@ class KVSlots:
         return copies
 
     def check_integrity(self) -> None:
-        """Recount the slots. Raises RuntimeError where the state contradicts itself."""
+        """Recount the slots. Raises AssertionError where the state contradicts itself."""
         used = [sequence.slot for sequence in self.running]
         cached = self._prefixes.slots
         if sorted([*self._free, *cached, *used]) != list(range(self.total)):
-            raise RuntimeError(
+            raise AssertionError(
                 f"KV slots do not add up to {self.total}: free {sorted(self._free)}, "
                 f"prefixes {cached}, running {used}"
             )
         if not all(slot < self.active for slot in self._free):
-            raise RuntimeError(f"a slot of the prefix cache is free: {sorted(self._free)}")
+            raise AssertionError(f"a slot of the prefix cache is free: {sorted(self._free)}")
         decoding = used[: len(self.decoding)]
         if decoding != list(range(len(decoding))):
-            raise RuntimeError(f"the slots that decode are not the first ones: {decoding}")
+            raise AssertionError(f"the slots that decode are not the first ones: {decoding}")
         for sequence in self.decoding:
             if not sequence.decodes or sequence.length != len(sequence.tokens) - 1:
-                raise RuntimeError(
+                raise AssertionError(
                     f"slot {sequence.slot} decodes with {sequence.length} of "
                     f"{len(sequence.tokens)} tokens cached: all but the last should be"
                 )
         prefilling = self.prefilling
         if prefilling and not prefilling.reused <= prefilling.length < prefilling.request.length:
-            raise RuntimeError(
+            raise AssertionError(
                 f"slot {prefilling.slot} is prefilling with {prefilling.length} tokens cached, "
                 f"{prefilling.reused} reused, of a prompt of {prefilling.request.length}"
             )

@@ -69,7 +69,7 @@ TRANSITIONS: dict[ReplicaState, dict[ReplicaEvent, ReplicaState]] = {
 }
 
 
-class IllegalTransition(RuntimeError):
+class IllegalTransition(AssertionError):
     """An event that the state does not allow. A bug of the replica."""
 
 

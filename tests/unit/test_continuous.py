@@ -290,20 +290,20 @@ def test_a_recount_finds_what_does_not_add_up(requests: Requests) -> None:
 
     lost = slots_with_two()
     lost.decoding.pop()
-    with pytest.raises(RuntimeError, match=r"do not add up to 6: free \[3\]"):
+    with pytest.raises(AssertionError, match=r"do not add up to 6: free \[3\]"):
         lost.check_integrity()
     swapped = slots_with_two()
     swapped.decoding.reverse()
-    with pytest.raises(RuntimeError, match=r"not the first ones: \[1, 0\]"):
+    with pytest.raises(AssertionError, match=r"not the first ones: \[1, 0\]"):
         swapped.check_integrity()
     behind = slots_with_two()
     behind.decoding[1].length = 0
-    with pytest.raises(RuntimeError, match="slot 1 decodes with 0 of 2 tokens cached"):
+    with pytest.raises(AssertionError, match="slot 1 decodes with 0 of 2 tokens cached"):
         behind.check_integrity()
     complete = slots_with_two()
     assert complete.prefilling is not None
     complete.prefilling.length = 1
-    with pytest.raises(RuntimeError, match="slot 2 is prefilling with 1 tokens cached"):
+    with pytest.raises(AssertionError, match="slot 2 is prefilling with 1 tokens cached"):
         complete.check_integrity()
 
 
