@@ -35,6 +35,8 @@ class _TopicRows(_BaseExamplesIterable):
         self.partitions = partitions
         self.shape = shape
         self.follow = follow
+        # The library asks for it where an iteration ends early; no thread is left behind here.
+        self._sleep_on_threads_shutdown = False
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, object]]]:
         state: dict[str, Any] = self._state_dict or self._init_state_dict()

@@ -51,11 +51,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert rating is not None
     body = text.split("\n\n", 1)[1].strip()
     assert origin.document_id == document_id("notes/three.txt", text)
-    assert (at.topic, at.partition, at.offset) == (
-        "documents",
-        sent.partition,
-        sent.offset,
-    )
+    assert (at.topic, at.partition, at.offset) == (topic, sent.partition, sent.offset)
     assert origin.headings == ("The history of a queue",)
     assert origin.segment_id == segment_id(example.response)
     assert " ".join(example.response.split()) == " ".join(body.split())
