@@ -23,9 +23,8 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
     text = passage(3)
     headers = [("content-type", b"text/plain; charset=utf-8"), ("source", b"notes/three.txt")]
-    sent = producer.send(
-        f"{settings.kafka.topic_prefix}documents", text.encode(), headers=headers
-    ).get(timeout=30)
+    topic = f"{settings.kafka.topic_prefix}documents"
+    sent = producer.send(topic, text.encode(), headers=headers).get(timeout=30)
     producer.close()
 
     # A worker takes it through segmenter, backward, scorer and curator.
