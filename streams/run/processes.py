@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from streams.worker.release_follower import OnEvent, ReleaseFollower
 from streams.worker.worker import Worker
 
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_ABORTED = 130
+"""Exit status after a second signal, as of a shell command that SIGINT ended."""
 
 
 def run_worker(
@@ -96,7 +99,8 @@ def _stop_at(signals: Sequence[signal.Signals], worker: Worker) -> None:
 
     def stop() -> None:
         if worker.stopping:
-            raise SystemExit(130)
+            # Not SystemExit: with it the process was seen to hang while the event loop closes.
+            os._exit(_ABORTED)
         worker.stop()
 
     loop = asyncio.get_running_loop()

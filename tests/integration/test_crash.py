@@ -6,6 +6,7 @@ import random
 import signal
 from functools import partial
 
+import psutil
 import pytest
 from kafka import KafkaAdminClient
 
@@ -93,6 +94,23 @@ def test_sigterm_drains_and_commits(settings, start_worker):
     backward = next(stage for stage in flow.stages if stage.stage == "backward")
     refused = flow.messages["rejected"] + flow.messages["dead-letters"]
     assert flow.messages["candidates"] <= backward.done <= flow.messages["candidates"] + refused
+
+
+def test_a_second_sigterm_ends_the_worker_at_once_and_loses_nothing(settings, start_worker):
+    feed(settings.kafka.cluster(), notes(range(60)))
+    worker = start_worker()
+    worker.wait_until_ready()
+    wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 3)
+
+    def ended() -> bool:
+        os.kill(worker.pid, signal.SIGTERM)
+        return psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE
+
+    wait_until(ended, 10)
+    assert worker.terminate() == 130
+    start_worker().wait_until_ready()
+    wait_until_idle(settings, 60)
+    assert account_of(settings).complete
 
 
 def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings, start_worker):
