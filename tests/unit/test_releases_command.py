@@ -25,7 +25,7 @@ _RELEASE = Release(
 )
 
 
-def test_figures_stand_beside_the_parents_with_intervals_and_the_verdict() -> None:
+def test_metrics_are_shown_beside_the_parents_with_intervals_and_the_verdict() -> None:
     lines = [line.split() for line in describe_release(_RELEASE).splitlines()]
     assert ["instruction_nll", "3.000", "3.200", "-0.200", "-0.300", "to", "+0.100"] in lines
     assert ["pairs", "24.000", "24.000"] in lines
@@ -36,13 +36,13 @@ def test_figures_stand_beside_the_parents_with_intervals_and_the_verdict() -> No
     assert lines[-1] == ["in", "/nowhere"]
 
 
-def test_the_report_is_named_where_it_is(tmp_path: Path) -> None:
+def test_the_path_of_the_report_is_shown(tmp_path: Path) -> None:
     (tmp_path / "report.md").write_text("# Release r-1\n", encoding="utf-8")
-    told = describe_release(_RELEASE.model_copy(update={"location": str(tmp_path)}))
-    assert told.splitlines()[-1] == f"  report in {tmp_path / 'report.md'}"
+    text = describe_release(_RELEASE.model_copy(update={"location": str(tmp_path)}))
+    assert text.splitlines()[-1] == f"  report in {tmp_path / 'report.md'}"
 
 
-def test_a_release_of_before_intervals_is_shown_too() -> None:
-    told = describe_release(_RELEASE.model_copy(update={"intervals": {}, "reason": ""}))
-    assert "0.750" in told
-    assert "when it was trained" not in told
+def test_a_release_without_intervals_is_shown() -> None:
+    text = describe_release(_RELEASE.model_copy(update={"intervals": {}, "reason": ""}))
+    assert "0.750" in text
+    assert "when it was trained" not in text
