@@ -42,7 +42,7 @@ def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") ->
 async def replay_partition(
     cluster: Cluster, topic: Topic, partition: int
 ) -> AsyncIterator[Received]:
-    """Every message that the partition holds now, in order."""
+    """Every message that the partition holds now, in order. Raises BrokerError."""
     place = TopicPartition(cluster.topic(topic), partition)
     async with _reading(cluster, place) as consumer:
         await consumer.seek_to_beginning(place)
@@ -53,7 +53,10 @@ async def replay_partition(
 async def replay_answered(
     cluster: Cluster, topic: Topic, partition: int, group: str, count: int
 ) -> AsyncIterator[Received]:
-    """The last ``count`` messages before the committed offset of a consumer group, in order."""
+    """The last ``count`` messages before the committed offset of a consumer group, in order.
+
+    Raises BrokerError.
+    """
     place = TopicPartition(cluster.topic(topic), partition)
     async with _reading(cluster, place, group_id=group) as consumer:
         end = await consumer.committed(place) or 0
@@ -75,8 +78,9 @@ async def _reading(
     )
     await start(consumer, cluster)
     try:
-        consumer.assign([place])
-        yield consumer
+        with kafka_errors(f"{place.topic} cannot be read"):
+            consumer.assign([place])
+            yield consumer
     finally:
         await consumer.stop()
 

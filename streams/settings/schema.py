@@ -252,6 +252,11 @@ class Settings(BaseSettings):
         """Directory to which the trainer writes releases."""
         return self.state_dir / "releases"
 
+    @property
+    def dataset_file(self) -> Path:
+        """The trainer's copy of the curated set. It holds offsets, so each topic prefix has one."""
+        return self.state_dir / f"{self.kafka.topic_prefix}dataset.sqlite"
+
     def with_broker(self, address: str) -> "Settings":
         """Return a copy of these settings that connects to ``address``."""
         return self.model_copy(

@@ -77,9 +77,7 @@ class TrainerService:
         with ExitStack() as stack:
             stack.enter_context(_exclusive_use(self._settings.state_dir))
             announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
-            curated = stack.enter_context(
-                CuratedSet(self._settings.state_dir / "dataset.sqlite", self._reader)
-            )
+            curated = stack.enter_context(CuratedSet(self._settings.dataset_file, self._reader))
             self._run(cluster, curated, announcer, once)
 
     def _run(self, cluster: Cluster, curated: CuratedSet, announcer: Announcer, once: bool) -> None:

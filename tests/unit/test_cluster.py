@@ -23,6 +23,15 @@ def test_without_a_prefix_names_are_those_of_the_table() -> None:
     assert cluster.address == "a:1,b:2"
 
 
+def test_the_trainers_copy_is_of_one_prefix() -> None:
+    files = {
+        load(assignments=(f"kafka.topic_prefix={prefix!r}",)).dataset_file
+        for prefix in ("", "a.", "b.")
+    }
+    state = load().state_dir
+    assert files == {state / f"{prefix}dataset.sqlite" for prefix in ("", "a.", "b.")}
+
+
 def test_a_prefix_leads_every_name() -> None:
     cluster = KafkaSettings(topic_prefix="team-a.", group="g").cluster()
     assert {cluster.topic(topic) for topic in TOPICS} == {f"team-a.{t.name}" for t in TOPICS}

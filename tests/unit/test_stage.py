@@ -219,21 +219,28 @@ async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
     assert offsets.committable() == {}
 
 
-@pytest.mark.parametrize("first", [[], [BrokerUnavailable("no answer")]], ids=["at once", "later"])
-async def test_a_producer_that_refuses_beyond_repair_is_fatal(first):
+async def test_an_agent_that_cannot_be_restored_costs_no_record():
     told: list[BaseException] = []
     writer = MemoryWriter()
-    writer.refusals = [*first, BrokerError("fenced")]
-    failed = asyncio.Event()
 
-    def fatal(error: BaseException) -> None:
-        told.append(error)
-        failed.set()
+    async def agent_of(partition):
+        raise BrokerUnavailable("no answer")
 
-    stage, _, offsets = make(Upper(), writer, fatal=fatal)
+    stage = Stage("test", decode_document, agent_of, writer, told.append)
     await push(stage, received(0))
-    await asyncio.wait_for(failed.wait(), 5)
-    assert isinstance(told[0], BrokerError)
+    assert [str(error) for error in told] == ["test: no answer"]
+    assert writer.written == [], "no dead letter"
+    assert stage.offsets.committable() == {}
+
+
+@pytest.mark.parametrize("first", [[], [BrokerUnavailable("no answer")]], ids=["at once", "later"])
+async def test_a_producer_that_refuses_beyond_repair_is_fatal(first):
+    fatal: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    writer = MemoryWriter()
+    writer.refusals = [*first, BrokerError("fenced")]
+    stage, _, offsets = make(Upper(), writer, fatal=fatal.set_result)
+    await push(stage, received(0))
+    assert type(await asyncio.wait_for(fatal, 5)) is BrokerError
     assert offsets.committable() == {}
 
 
