@@ -131,8 +131,12 @@ def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
         ) as process,
     ):
         assert process.stdout is not None
-        for line in process.stdout:
-            progress(line.rstrip())
+        try:
+            for line in process.stdout:
+                progress(line.rstrip())
+        except BaseException:  # Ctrl-C, or a progress that raises
+            process.kill()
+            raise
         status = process.wait()
         errors.seek(0)
         last = deque((line.strip() for line in errors if line.strip()), maxlen=1)
