@@ -192,7 +192,7 @@ def test_the_closer_int8_graph_is_tried_where_the_faster_one_is_refused(
         broken.model.layers[0].mlp.down_proj.weight.neg_()
     build(broken, faster / "decoder.int8.onnx", Precision.INT8)
     whole = (closer / "decoder.int8.onnx").read_bytes()
-    reference = Fp32Reference(release, Prompter.load(release))
+    reference = Fp32Reference(release, Prompter.load(release), pairs=16)
     assert choose_int8(release, [faster, closer], reference).chosen is Precision.INT8
     assert (release / "decoder.int8.onnx").read_bytes() == whole
     assert chosen_precision(release) is Precision.INT8
