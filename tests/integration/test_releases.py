@@ -46,11 +46,11 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     async def followed(change: Callable[[], object]) -> list[str]:
         """The releases that a worker is to serve before and after a change."""
         following = follow_in_service(cluster, base, RecordReader())
-        told = [(await anext(following)).id]
+        releases = [(await anext(following)).id]
         await asyncio.to_thread(change)
-        told.append((await asyncio.wait_for(anext(following), 10)).id)
+        releases.append((await asyncio.wait_for(anext(following), 10)).id)
         await following.aclose()
-        return told
+        return releases
 
     assert serving() == "r-3", "what was announced before is history"
     assert asyncio.run(followed(lambda: promote(cluster, "r-2"))) == ["r-3", "r-2"]

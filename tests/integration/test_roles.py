@@ -64,9 +64,9 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
         )
         # The release's directory is missing, so the base stays in service. Only the worker that
         # follows releases looks for it.
-        told = following.wait_until_ready(60)
-        assert told["event"] == "failed"
-        assert "release r-1 is refused" in str(told["error"])
+        event = following.wait_until_ready(60)
+        assert event["event"] == "failed"
+        assert "release r-1 is refused" in str(event["error"])
         with pytest.raises(queue.Empty):
             pinned.wait_until_ready(1)
     finally:
