@@ -7,7 +7,7 @@ a test of its own.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,13 +78,6 @@ def _good(topic: Topic, number: int) -> Raw:
     source = Received(_PREFIX + DOCUMENTS.name, 0, 1 + number, b"key", b"value", headers)
     letter = dead_letter(source, "segmenter", ValueError("bad"))
     return letter.key, letter.value, [*letter.headers]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    """One for the module."""
-    with EmbeddedBroker(tmp_path_factory.mktemp("broker") / "kafka") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
