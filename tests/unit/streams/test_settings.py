@@ -268,7 +268,7 @@ def test_the_state_directory_holds_everything() -> None:
 
 
 def test_the_documentation_lists_every_key_with_its_default() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
     keys = text[text.index("## Every key") :]
     documented = {
         (title.strip("`").replace("Top level", ""), key): default.strip("`")

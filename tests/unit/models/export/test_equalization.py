@@ -19,7 +19,7 @@ from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
 from models.engine.sampling import Logits, Sampler, Sampling
 from models.export.graph import AbsmaxRanges, build, equalize, measure
-from tests.unit.test_graph import VARIANTS, make_model
+from tests.unit.models.export.test_graph import VARIANTS, make_model
 
 PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]
 TEXT = [(7 * number * number) % 96 for number in range(50)]

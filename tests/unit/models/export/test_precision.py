@@ -26,7 +26,7 @@ from models.releases.facts import ModelFacts
 from models.releases.release import Origin, reproduce, verify, write_manifest
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
-from tests.unit.test_graph import make_model
+from tests.unit.models.export.test_graph import make_model
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ _HEAVY = (
     "prometheus_client pyarrow pydantic_settings schemas.records streams.kafka streams.settings "
     "tokenizers torch transformers yaml"
 ).split()
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[4]
 
 
 def _paths(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from models.engine.precision import Precision
 from models.export.likelihood import GraphScorer
-from tests.unit.test_graph import VOCABULARY, make_model, write
+from tests.unit.models.export.test_graph import VOCABULARY, make_model, write
 
 DIGITS = (10, 11, 12, 13, 14)
 PREFIX = [n * 5 % VOCABULARY for n in range(40)]

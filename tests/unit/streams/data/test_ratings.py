@@ -138,7 +138,7 @@ def test_on_a_terminal_one_key_is_an_answer() -> None:
         "print([key for _, key in zip(range(3), read_keys())])"
     )
     terminal, stdin = pty.openpty()
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[4]
     command = [sys.executable, "-u", "-c", program]
     with subprocess.Popen(
         command, stdin=stdin, stdout=subprocess.PIPE, cwd=root, bufsize=0

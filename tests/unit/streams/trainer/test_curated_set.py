@@ -158,12 +158,12 @@ def test_a_process_that_dies_in_a_batch_leaves_the_last_one(file: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from streams.trainer.curated_set import "
         "CuratedSet; "
-        "from tests.unit.test_curated_set import _message\n"
+        "from tests.unit.streams.trainer.test_curated_set import _message\n"
         "def dying():\n    yield _message(1, 'b')\n    yield _message(2, 'a', 'Changed?')\n  "
         "  os._exit(9)\n"
         "CuratedSet(Path(sys.argv[1])).apply(dying())"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[4])
     died = subprocess.run(
         [sys.executable, "-c", program, str(file)],
         env={**os.environ, "PYTHONPATH": root},

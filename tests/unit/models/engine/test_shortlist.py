@@ -23,7 +23,7 @@ from models.export.export import export
 from models.export.graph.shortlist import build
 from schemas.errors import EngineError
 from tests.unit.checkpoints import make_checkpoint
-from tests.unit.test_graph import make_model, prompts, write
+from tests.unit.models.export.test_graph import make_model, prompts, write
 
 _STEPS = 60
 SAMPLINGS = {

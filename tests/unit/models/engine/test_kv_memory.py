@@ -10,7 +10,7 @@ from models.engine.kv_memory import KVLayout, KVMemory
 from models.engine.model_runner import Decode
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler, Sampling
-from tests.unit.test_graph import make_model, write
+from tests.unit.models.export.test_graph import make_model, write
 
 
 def test_a_placement_is_a_view_of_the_slots_it_names() -> None:

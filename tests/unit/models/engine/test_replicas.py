@@ -17,7 +17,7 @@ from models.engine.routing import Router
 from models.engine.static.batching import StaticBatching
 from schemas.errors import EngineError
 from tests.unit.engine_model import TinyModel, open_tiny
-from tests.unit.test_graph import assert_greedy, make_model, prompts, write
+from tests.unit.models.export.test_graph import assert_greedy, make_model, prompts, write
 
 DIGITS = (10, 11, 12, 13, 14)
 TEMPLATE = list(range(200))
