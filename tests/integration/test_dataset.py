@@ -1,6 +1,4 @@
-"""The curated set as a downstream user reads it: now, as it changes, and as a Hugging Face dataset
-that resumes.
-"""
+"""The curated set for a downstream user: a snapshot, changes, and a dataset that resumes."""
 
 import pickle
 from collections.abc import Iterable

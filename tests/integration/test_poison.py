@@ -1,5 +1,6 @@
-"""Bad records on the topics: a dead letter each, and the next goes on; and back again by
-``dead-letters replay``.
+"""Unreadable messages: a dead letter each, and the stream continues.
+
+``dead-letters replay`` sends them back.
 """
 
 import asyncio
@@ -103,7 +104,7 @@ async def _poison(cluster: Cluster) -> None:
 
 
 def _unreadable_in(metrics: str) -> dict[str, int]:
-    """What the page of metrics says was passed over, by topic."""
+    """The numbers of messages passed over, by topic, from the page of metrics."""
     found = re.findall(
         r'^backstream_unreadable_messages_total{topic="([^"]+)"} (\S+)', metrics, re.MULTILINE
     )

@@ -1,5 +1,6 @@
-"""``backstream rate`` against a real Kafka: what people say is on the topic before the next pair is
-shown.
+"""``backstream rate`` against a real Kafka.
+
+Each answer is on the topic before the next pair is shown.
 """
 
 import os

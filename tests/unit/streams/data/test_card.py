@@ -1,6 +1,4 @@
-"""The card of an export: true counts, readable by Hugging Face, and the same for the same
-examples.
-"""
+"""The card of an export: correct counts, readable by Hugging Face, deterministic."""
 
 from dataclasses import replace
 from datetime import date

@@ -1,6 +1,4 @@
-"""Examples as files: the three shapes, both formats, and that a file appears whole or not at
-all.
-"""
+"""Examples as files: three shapes, two formats, and files that appear whole or not at all."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,5 +1,6 @@
-"""Rating by hand: which pairs are shown, what each answer does, and that nothing gives the model's
-rating away.
+"""Rating by hand: which pairs are shown, and what each answer does.
+
+Nothing may reveal the model's rating before the end.
 """
 
 import os
@@ -29,7 +30,7 @@ def scored(
 
 
 class Written:
-    """Takes ratings in the broker's place."""
+    """Takes ratings in place of the broker."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int | None]] = []

@@ -1,4 +1,4 @@
-"""What ``feed`` reads: each format, and what is said of each kind of bad input."""
+"""What ``feed`` reads: each format, and the error for each kind of bad input."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Dead letters: nothing of the original is lost, and the way back gives it unchanged."""
+"""Dead letters: they keep the original, and are sent back unchanged."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def _error(message: str = "schema 'segment/9'") -> WireError:
 
 
 def _arrived(letter: Message, offset: int = 0) -> Received:
-    """The letter as a reader of the dead letters gets it."""
+    """The letter as a reader of the dead-letter topic receives it."""
     return Received(letter.topic, 0, offset, letter.key, letter.value, letter.headers)
 
 
@@ -81,7 +81,7 @@ def test_a_message_that_dies_again_does_not_gather_headers() -> None:
     assert [name for name, _ in again.headers] == [name for name, _ in once.headers]
     assert dict(again.headers)["__streams.errors.offset"] == b"99"
     assert dict(again.headers)["__streams.errors.message"] == b"second"
-    # Also where a letter itself is what could not be processed.
+    # Also where a dead letter itself could not be processed.
     nested = dead_letter(_arrived(once, 7), "reader", _error("third"))
     assert [name for name, _ in nested.headers] == [name for name, _ in once.headers]
     assert dict(nested.headers)["__streams.errors.topic"] == b"dead-letters"

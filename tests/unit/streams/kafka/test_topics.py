@@ -1,4 +1,4 @@
-"""The table of topics: names, values, and what is asked of the broker."""
+"""The table of topics: names, values, and the broker's settings."""
 
 import re
 

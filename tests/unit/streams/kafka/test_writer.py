@@ -102,7 +102,7 @@ async def test_batches_are_due_when_the_first_of_them_is(accumulator: Together) 
 
 
 async def test_aiokafkas_own_has_each_partition_wait_for_itself() -> None:
-    # Should this fail one day, ``Together`` may go.
+    # When this fails, ``Together`` is no longer needed.
     stock = MessageAccumulator(_Cluster(), 1 << 20, 0, 120.0, linger_ms=1000 * _LINGER)
     await _add(stock, _FIRST)
     _age(stock, _FIRST, 1.0)

@@ -1,4 +1,4 @@
-"""``describe``: the drawing names everything that runs, because it is read off the same tables."""
+"""``describe``: the tables and the diagram name everything that runs."""
 
 import json
 import re

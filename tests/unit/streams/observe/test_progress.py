@@ -1,4 +1,4 @@
-"""Progress: rates from a clock, lines where there is no terminal."""
+"""Progress: rates by a clock, and lines where there is no terminal."""
 
 import io
 from typing import Any
@@ -11,7 +11,7 @@ from streams.observe.progress import Progress, Rates
 
 
 class Clock:
-    """Says what time it was told."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0

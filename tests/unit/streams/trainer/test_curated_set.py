@@ -1,4 +1,4 @@
-"""The curated set on disk: examples by id, and never out of step with its offsets."""
+"""The curated set on disk: examples by id, always in step with the stored offsets."""
 
 import os
 import sqlite3
