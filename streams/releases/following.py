@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.records import Release
-from streams.kafka.clients import start
+from streams.kafka.clients import kafka_errors, start
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.reading import RecordReader
@@ -16,7 +16,10 @@ from streams.releases.announcements import ISOLATION, fold, in_service
 async def follow_in_service(
     cluster: Cluster, base: str, reader: RecordReader
 ) -> AsyncGenerator[Release]:
-    """The release in service for ``base`` now, if any was announced, and then each change."""
+    """The release in service for ``base`` now, if any was announced, and then each change.
+
+    Raises BrokerError.
+    """
     topic = cluster.topic(RELEASES)
     consumer = AIOKafkaConsumer(
         **cluster.client,
@@ -26,23 +29,24 @@ async def follow_in_service(
     )
     await start(consumer, cluster)
     try:
-        places = [
-            TopicPartition(topic, partition)
-            for partition in consumer.partitions_for_topic(topic) or {0}
-        ]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        found: dict[str, Release] = {}
-        term = 0
-        while True:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for r in records:
-                    fold(found, Received.of(r), reader)
-            # Only at the end of the topic is the order of announcements known.
-            if all([await consumer.position(place) >= ends[place] for place in places]):
-                release = in_service(found.values(), base)
-                if release is not None and release.term != term:
-                    term = release.term
-                    yield release
+        with kafka_errors(f"{topic} cannot be read"):
+            places = [
+                TopicPartition(topic, partition)
+                for partition in consumer.partitions_for_topic(topic) or {0}
+            ]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            found: dict[str, Release] = {}
+            term = 0
+            while True:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for r in records:
+                        fold(found, Received.of(r), reader)
+                # Only at the end of the topic is the order of announcements known.
+                if all([await consumer.position(place) >= ends[place] for place in places]):
+                    release = in_service(found.values(), base)
+                    if release is not None and release.term != term:
+                        term = release.term
+                        yield release
     finally:
         await consumer.stop()
