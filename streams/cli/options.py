@@ -29,9 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def _option(*names: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(
-        *names, help=help, metavar=metavar, show_default=False, rich_help_panel="Settings"
-    )
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
 
 
 _CONFIG = Annotated[Path | None, _option("--config", "-c", help="A YAML settings file.")]

@@ -99,7 +99,9 @@ def tail(
     ] = False,
     shape: Annotated[ShapeName, typer.Option(help="What a row looks like.")] = "triples",
 ) -> None:
-    """Print curated examples as they arrive, one JSON line each, until Ctrl-C.
+    """Print curated examples as they arrive, until Ctrl-C.
+
+    Prints a JSON line for each example.
 
     Example: `backstream tail -n 3 --from-beginning`
     """
@@ -140,11 +142,12 @@ def export(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Write the curated set to a file for a training tool, with a dataset card.
+    """Write the curated set to a file, with a dataset card.
 
-    The card of curated.jsonl is curated.card.md: a README.md for the Hugging Face hub.
+    The file is for a training tool. The card of curated.jsonl is curated.card.md: a README.md for
+    the Hugging Face hub.
 
-    Example: `backstream export -o curated.jsonl --shape chat --license cc-by-4.0`
+    Example: `backstream export -o curated.jsonl --shape chat`
     """
     from streams.cli.connection import connected
     from streams.data.card import Export, write_card

@@ -47,7 +47,9 @@ def show(
     settings: "Settings",
     at: Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it.")],
 ) -> None:
-    """Show one dead letter as JSON: headers, key and value (base64), stack trace.
+    """Show one dead letter as JSON.
+
+    The headers, the key and value (base64), and the stack trace.
 
     Example: `backstream dead-letters show 0@3`
     """
@@ -66,7 +68,7 @@ def replay(
     at: Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")],
     stage: OnlyStage = None,
 ) -> None:
-    """Send dead letters back to the topics that they came from, byte for byte.
+    """Send dead letters back to their topics, byte for byte.
 
     They stay on the dead-letter topic too.
 

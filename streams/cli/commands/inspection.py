@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 @with_settings(*BROKER, *MODELS)
 def status(settings: "Settings", as_json: Json = False) -> None:
-    """Show committed lag, rates and counts of every stage, and the release in service.
+    """Show the stages' lag and rates, and the release in service.
+
+    The lag is that of committed offsets. Shows the number of messages on each topic too.
 
     Example: `backstream status --json`
     """
@@ -82,7 +84,7 @@ def describe(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the topology: topics, stages, and what each stage reads and writes.
+    """Show topics and stages, and what each reads and writes.
 
     Example: `backstream describe --mermaid`
     """
@@ -98,7 +100,7 @@ def describe(
 
 @with_settings(*BROKER, *MODELS, "device")
 def check(settings: "Settings") -> None:
-    """Check the settings, the broker and the models before anything starts.
+    """Check settings, broker and models before anything starts.
 
     Creates no state directory. The exit code is 1 if one of them cannot be used.
 

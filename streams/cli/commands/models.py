@@ -34,7 +34,9 @@ _EXAMPLE = (
 
 @app.command()
 def add(model: Name, as_json: Json = False) -> None:
-    """Export a model to ONNX once, verify it, and keep it in the cache.
+    """Export a model to ONNX, verify it, and keep it.
+
+    A model that is in the cache is only verified.
 
     Example: `backstream models add Qwen/Qwen2.5-0.5B-Instruct`
     """
@@ -91,11 +93,11 @@ def try_model(
     ] = _EXAMPLE,
     as_json: Json = False,
 ) -> None:
-    """Let a model write the instruction of a passage and rate the pair.
+    """Let a model write an instruction and rate the pair.
 
     Shows the prompts, the answers, the probability of each rating, and the speed.
 
-    Example: `backstream models try house "Water boils at 100 degrees Celsius at sea level."`
+    Example: `backstream models try house passage.txt`
     """
     from models.serving import trial
     from streams.cli.prepare import prepare

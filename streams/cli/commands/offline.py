@@ -31,7 +31,9 @@ def preview(
     format: Format = None,
     as_json: Json = False,
 ) -> None:
-    """Run the agents on a few passages without a broker, and write nothing.
+    """Run the agents on a few passages, without a broker.
+
+    Prints instruction, rating, verdict and reason for each passage, and writes nothing.
 
     Example: `backstream preview notes.md -n 5`
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 app = typer.Typer(
-    help="Show which models were trained, how they compare, and which one is in service.",
+    help="Show, compare, promote and roll back trained models.",
     no_args_is_help=True,
 )
 
@@ -39,9 +39,10 @@ def list_releases(settings: "Settings", as_json: Json = False) -> None:
 @app.command()
 @with_settings(*BROKER)
 def show(settings: "Settings", id: Id, as_json: Json = False) -> None:
-    """Show one release: its held-out metrics and the promotion gate's verdict.
+    """Show one release: its metrics and the gate's verdict.
 
-    The metrics stand beside its parent's, with the bootstrap intervals of their changes.
+    The held-out metrics stand beside its parent's, with the bootstrap intervals of their changes.
+    The verdict is that of the promotion gate.
 
     Example: `backstream releases show r-1a2b3c4d`
     """

