@@ -23,8 +23,8 @@ def _release(id: str, base: str) -> Release:
     )
 
 
-def test_the_later_announcer_fences_the_earlier(settings, house):
-    cluster, base = settings.kafka.cluster(), read_manifest(house).id
+def test_the_later_announcer_fences_the_earlier(settings, judge_release):
+    cluster, base = settings.kafka.cluster(), read_manifest(judge_release).id
     with Announcer(cluster, "trainer") as first:
         first.announce(_release("r-1", base))
         with Announcer(cluster, "trainer") as second, Announcer(cluster, "another") as third:
@@ -36,7 +36,7 @@ def test_the_later_announcer_fences_the_earlier(settings, house):
 
 
 def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(
-    settings, house
+    settings, judge_release
 ):
     cluster = settings.kafka.cluster()
     quick = settings.training.model_copy(update={"min_examples": 1, "max_tokens": 4000})
@@ -58,12 +58,12 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
             training.set()
 
     trainer = threading.Thread(
-        target=run_trainer, args=(settings, house, on_event), kwargs={"signals": ()}
+        target=run_trainer, args=(settings, judge_release, on_event), kwargs={"signals": ()}
     )
     trainer.start()
     assert training.wait(60)
     with pytest.raises(TrainingError, match="another trainer uses"):
-        run_trainer(settings, house, on_event, once=True, signals=())
+        run_trainer(settings, judge_release, on_event, once=True, signals=())
     with Announcer(cluster, f"{cluster.group}.trainer"):
         trainer.join(240)
     assert not trainer.is_alive()
@@ -74,5 +74,5 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
     assert read_releases(cluster) == []
 
     # The next trainer of this state directory announces it.
-    run_trainer(settings, house, on_event, once=True, signals=())
+    run_trainer(settings, judge_release, on_event, once=True, signals=())
     assert len(read_releases(cluster)) == 1
