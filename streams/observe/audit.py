@@ -113,7 +113,7 @@ def _account(
     stage = spec.name
     fates: dict[str, str] = {}
     for received in replay(cluster, spec.source):
-        flying = received.offset >= committed.get((stage, received.topic, received.partition), 0)
+        in_flight = received.offset >= committed.get((stage, received.topic, received.partition), 0)
         try:
             id = spec.decode(received.value, header_map(received.headers), received.key).id
         except WireError:
@@ -125,7 +125,7 @@ def _account(
         elif (received.topic, received.partition, received.offset) in ledger.dead:
             fates[id] = "dead"
         elif fates.get(id) != "dead":
-            fates[id] = "in_flight" if flying else "lost"
+            fates[id] = "in_flight" if in_flight else "lost"
     counts = Counter(fates.values())
     lost = tuple(sorted(id for id, fate in fates.items() if fate == "lost"))
     return StageAccount(

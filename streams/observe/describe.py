@@ -23,7 +23,9 @@ def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
             "value": topic.record.__name__ if topic.record else "bytes as they came",
             "partitions": str(topic.partitions),
             "cleanup": topic.cleanup,
-            "kept": "for ever" if topic.cleanup == "compact" else f"{topic.retention_days:g} days",
+            "kept": "no time limit"
+            if topic.cleanup == "compact"
+            else f"{topic.retention_days:g} days",
         }
         for topic in TOPICS
     ]
