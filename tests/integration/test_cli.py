@@ -156,6 +156,7 @@ def test_a_state_directory_that_cannot_be_written_is_an_error(tmp_path):
 @pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux", reason="needs to mount a small file system"
 )
+@pytest.mark.kafka
 def test_a_full_disk_under_the_state_directory_is_an_error(tmp_path):
     small = tmp_path / "small"
     small.mkdir()

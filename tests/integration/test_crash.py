@@ -128,6 +128,7 @@ def test_a_stopped_worker_that_wakes_up_after_its_session_loses_nothing(settings
     assert account_of(settings).complete
 
 
+@pytest.mark.kafka
 def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
     directory = tmp_path / "kafka"
     broker = EmbeddedBroker(directory)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.integration.waiting import wait_until
 
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.training]
 ROOT = Path(__file__).parents[2]
 SHORT = ["--limit", "8", "-s", "curation.threshold=1", "-s", "training.max_tokens=4000"]
 

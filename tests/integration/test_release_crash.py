@@ -41,7 +41,7 @@ from streams.settings import Settings, load
 from tests.integration.conftest import kill_broker, wait_until_idle
 from tests.integration.documents import notes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.training]
 _DOCUMENTS = 6
 _AFTER_SECONDS = 1.0
 

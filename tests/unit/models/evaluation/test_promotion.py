@@ -87,6 +87,7 @@ def test_a_missing_metric_is_not_passed_over(name: str) -> None:
         judge({key: value for key, value in _BETTER.items() if key != name}, 24)
 
 
+@pytest.mark.slow
 def test_the_same_model_is_never_promoted() -> None:
     for seed in range(5):
         comparison = compare_releases(_measured(seed=seed), _measured(seed=seed), 4.0)

@@ -90,6 +90,7 @@ def test_auc_counts_ties_half() -> None:
     assert auc(np.array([1.0]), np.array([1.0, 0.0])) == 0.75
 
 
+@pytest.mark.slow
 def test_every_metric_has_an_interval_around_it(served: tuple[GraphScorer, Prompter]) -> None:
     model, prompter = served
     pairs = _PAIRS * 21  # first of 100 needs a hundred
