@@ -1,17 +1,19 @@
-"""The Kafka jars: Maven coordinates, resolved by jgo and checked against
-``infra/kafka/jars.sha256``.
-"""
+"""The Kafka jars: resolved by jgo from Maven coordinates, checked against a lock file."""
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from schemas.errors import BrokerError
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-reload4j:1.7.36"
 INFRA = Path(__file__).parents[2] / "infra" / "kafka"
-"""Configuration templates and the lock of the jars."""
+"""Configuration templates and the checksums of the jars."""
+_LOCK = Path(tempfile.gettempdir()) / f"backstream-jars-{os.getuid()}.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,17 @@ class Jars:
     def resolve(cls) -> "Jars":
         """Fetch the jars that are not in jgo's cache, and verify the checksum of each.
 
-        Raises BrokerError where a jar cannot be fetched or differs from the lock.
+        Raises BrokerError where a jar cannot be fetched or differs from the lock file.
         """
         import jgo  # slow to import, and not needed with a broker of the user's
 
         try:
-            files = jgo.build(KAFKA).all_jars
+            # jgo writes into its cache in place, so only one process at a time may fetch.
+            with FileLock(_LOCK):
+                files = jgo.build(KAFKA).all_jars
         except Exception as error:  # jgo raises many types for an unreachable repository
             raise BrokerError(
-                f"the Kafka jars could not be fetched ({error}). The first start needs Maven "
+                f"the Kafka jars could not be fetched ({error!r}). The first start needs Maven "
                 "Central; later ones need no network. Or pass --broker to use a Kafka of your own"
             ) from error
         lines = (INFRA / "jars.sha256").read_text().splitlines()
