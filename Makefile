@@ -49,11 +49,12 @@ bench-engine: $(READY) .venv-peers/.ready
 
 setup: $(READY)
 
-# uv installs several times faster than pip does.
+# uv installs several times faster than pip does. Compiling takes half a minute, which the tests save
+# many times: each process that they start imports torch, and may not be allowed to write bytecode.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $(READY)
 
