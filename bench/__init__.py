@@ -1,3 +1,1 @@
-"""Yardsticks, each printed by one command: what a record costs, and what the whole stream
-carries.
-"""
+"""Benchmarks: what a record costs and what the stream carries. One command prints each."""

@@ -1,8 +1,7 @@
-"""The chain: segmenter, backward, scorer and curator in one worker, with generation replaced by a
-constant.
+"""The chain: segmenter, backward, scorer and curator in one worker, without generation.
 
-The agents, the harness and the worker are the real ones; only the model is a stand-in, which
-answers at once.
+The agents, the harness and the worker are the real ones. Only the model is a stand-in, which
+answers at once with a constant.
 """
 
 import asyncio
@@ -69,8 +68,9 @@ def documents(count: int) -> Iterator[Document]:
 
 
 class ConstantModel:
-    """Stands in for a ServedModel: an instruction unlike all others for each passage, and the same
-    score for each pair.
+    """Stands in for a ServedModel.
+
+    It writes a different instruction for each passage, and gives each pair the same score.
     """
 
     release = "constant"
@@ -117,8 +117,9 @@ class ConstantModel:
 
 
 async def carry(settings: Settings, total: int, score: float) -> Carried:
-    """Take ``total`` documents, which lie on their topic, through a worker; from the first taken in
-    to the last curated.
+    """Process the first ``total`` documents of the topic in a worker.
+
+    Measures from the first one taken in to the last one curated.
     """
     measures = Metrics()
     tally, process, memory = Tally(measures), psutil.Process(), list[Memory]()
@@ -138,8 +139,9 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
 
 
 def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
-    """How far a stream is: records answered for by all stages; complete once each has answered for
-    all it was given.
+    """How many records the stages have finished, and whether the stream is complete.
+
+    It is complete once each stage has finished all it was given.
     """
     given = fed
     complete = True
@@ -155,8 +157,9 @@ async def through(
     state: Callable[[], State],
     poll_seconds: float = 0.05,
 ) -> Cost:
-    """Run a worker until the stream is complete, which is looked for so often. Raises what ends the
-    worker before.
+    """Run a worker until the stream is complete, which is checked at an interval.
+
+    Raises what ends the worker before.
     """
     running = asyncio.create_task(worker.run(models))
     watching = asyncio.create_task(watch(state, poll_seconds=poll_seconds))

@@ -1,9 +1,9 @@
-"""How long the export of a chat model of 135 million parameters takes, beside its bound:
-``python -m bench.export [--model PATH_OR_ID]``.
+"""How long the export of a chat model of 135 million parameters takes, beside its bound.
 
-Without ``--model`` it exports random weights of the shape of SmolLM2-135M-Instruct: its
-configuration, a chat template, and a tokenizer trained on the shipped seeds. int8 passes for these
-weights, so all pairs are compared. A model that int8 fails takes less time.
+Run with ``python -m bench.export [--model PATH_OR_ID]``. Without ``--model`` it exports random
+weights of the shape of SmolLM2-135M-Instruct: its configuration, a chat template, and a tokenizer
+trained on the shipped seeds. int8 passes for these weights, so all pairs are compared. A model that
+int8 fails takes less time.
 """
 
 import argparse

@@ -1,5 +1,4 @@
-"""The hop: what one record costs from topic to topic, in Backstream and in the yardsticks beside
-it.
+"""The hop: what one record costs from topic to topic, in Backstream and in other programs.
 
 Every measurement reads the same documents in a consumer group and a process of its own, and writes
 to ``segments`` through an idempotent producer with acks=all, unless it only reads. The event loop
@@ -38,8 +37,9 @@ class Tick:
 
 
 async def bare_aiokafka(settings: Settings, first: int, total: int) -> Cost:
-    """Read, send, wait for the batch's acknowledgements, commit: the least that delivers every
-    record.
+    """Read, send, wait for the batch's acknowledgements, commit.
+
+    This is the least that delivers every record.
     """
     kafka, tick = settings.kafka, Tick()
     consumer = AIOKafkaConsumer(
@@ -79,8 +79,9 @@ async def faust_reading(settings: Settings, first: int, total: int) -> Cost:
 
 
 async def faust_and_producer(settings: Settings, first: int, total: int) -> Cost:
-    """Faust reads; a task for each record sends it with aiokafka's producer and acknowledges it
-    after the broker did.
+    """Read with faust, and send with aiokafka's producer.
+
+    A task for each record acknowledges it after the broker has acknowledged the output.
     """
     tick, places = Tick(), asyncio.Semaphore(settings.kafka.in_flight)
     tasks: set[asyncio.Task[None]] = set()
@@ -108,8 +109,9 @@ async def backstream_stage(settings: Settings, first: int, total: int) -> Cost:
 
 
 async def backstream_model_stage(settings: Settings, first: int, total: int) -> Cost:
-    """Our harness as the model stages run: a task and a time limit for each record, fewer in
-    flight.
+    """Our harness as the model stages run.
+
+    Each record has a task and a time limit, and fewer records are in flight.
     """
     return await _backstream(settings, STAGES[1], first, total)
 

@@ -1,5 +1,6 @@
-"""Measuring in a process of its own, so that memory and event loops are clean, and reading what the
-work there has cost.
+"""Measures in a process of its own, so that memory and event loops are clean.
+
+Also reads what the work there has cost.
 """
 
 import asyncio
@@ -24,8 +25,9 @@ _STALLED_SECONDS = 60.0
 def in_fresh_process(
     body: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs
 ) -> T:
-    """What a coroutine function returns, run in a new process on the event loop of a worker. Raises
-    what it raises.
+    """Run a coroutine function in a new process, on the event loop of a worker.
+
+    Returns what it returns, and raises what it raises.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_run, body, arguments, options).result()
@@ -49,8 +51,9 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What ``records`` took: seconds by the clock, and CPU seconds of this process with all its
-    threads.
+    """What ``records`` took.
+
+    Seconds by the clock, and CPU seconds of this process with all its threads.
     """
 
     records: int
@@ -69,10 +72,9 @@ class Cost:
 
 
 async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float = 0.02) -> Cost:
-    """Wait until the work is complete; what it cost from the ``first`` record on. Start-up is not
-    counted.
+    """Wait until the work is complete. Returns its cost from the ``first`` record on.
 
-    Raises BackstreamError where nothing happens for a minute.
+    Start-up is not counted. Raises BackstreamError where nothing happens for a minute.
     """
     begun: tuple[int, float, float] | None = None
     last, moved = -1, time.monotonic()
@@ -92,8 +94,9 @@ async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float 
 
 
 class Tally:
-    """Reads the counts of stages from a worker's metrics, at the cost of a few of them and not of
-    all.
+    """Reads the counts of stages from a worker's metrics.
+
+    It costs as much as reading those few metrics, not all of them.
     """
 
     def __init__(self, measures: Metrics) -> None:
@@ -102,8 +105,9 @@ class Tally:
         )
 
     def read(self) -> dict[tuple[str, str], int]:
-        """(stage, ``in``) to the records it has answered for, and (stage, topic) to its messages on
-        a topic.
+        """Map (stage, ``in``) to the records that the stage has finished.
+
+        And (stage, topic) to the messages that it has written to the topic.
         """
         counts: dict[tuple[str, str], int] = {}
         for metric in self._view.collect():

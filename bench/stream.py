@@ -1,8 +1,8 @@
-"""What the stream costs and carries: ``python -m bench.stream [hop] [chain] [model] [swap]
-[soak]``.
+"""What the stream costs and carries.
 
-All figures are taken in one run against one embedded Kafka, on the same machine, in rounds that
-alternate between what is compared; each measurement has a process of its own.
+Run with ``python -m bench.stream [hop] [chain] [model] [swap] [soak]``. All numbers are measured in
+one run against one embedded Kafka, on the same machine, in rounds that alternate between what is
+compared. Each measurement has a process of its own.
 """
 
 import argparse
@@ -190,8 +190,9 @@ class Bench:
         yield Row(title, "announcement until the old one is idle, s", [one.change for one in found])
 
     def measure_soak(self) -> Iterator[Row]:
-        """Memory and files of one worker over many records: once keeping every example, once
-        none.
+        """Memory and files of one worker over many records.
+
+        Once it keeps every example, once none.
         """
         total = self.options.soak
         for score, what in (

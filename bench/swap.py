@@ -99,9 +99,7 @@ def _gaps(written: Sequence[float], begin: float, end: float) -> tuple[float, fl
 
 
 def copy_release(source: Path, directory: Path, id: str) -> Release:
-    """A second release to change to, the same weights under another id: whole, and ready to be
-    announced.
-    """
+    """Copy a release under another id: the same weights, complete, and ready to be announced."""
     shutil.copytree(source, directory)
     manifest = read_manifest(source)
     write_atomically(

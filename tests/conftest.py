@@ -1,5 +1,6 @@
-"""What all tests share: thread limits, models that are exported once a run, and the marks that
-follow from fixtures.
+"""What all tests share.
+
+Thread limits, models that are exported once a run, and the marks that follow from fixtures.
 """
 
 import os

@@ -160,8 +160,9 @@ def _write_plain_graph(directory: Path, scratch: Path) -> None:
 
 
 def _complete_config(directory: Path, destination: Path) -> None:
-    """Write the configuration with the defaults that the original may leave out; the engine reads
-    them.
+    """Write the configuration with the defaults that the original may leave out.
+
+    The engine reads them.
     """
     from transformers import AutoConfig
 
@@ -169,8 +170,9 @@ def _complete_config(directory: Path, destination: Path) -> None:
 
 
 def _bring(file: Path, to: Path) -> None:
-    """Copy a file, or link it where it lies in the hub's cache: such files are symbolic links and
-    never change.
+    """Copy a file, or link it where it lies in the hub's cache.
+
+    Files of that cache are symbolic links and never change.
     """
     to.unlink(missing_ok=True)
     if file.is_symlink():

@@ -19,8 +19,9 @@ from models.export.progress import Report, at_intervals
 
 @dataclass(frozen=True, slots=True)
 class QuantizationReport:
-    """An int8 graph beside fp32, over the pairs that were measured. Where none fits the context
-    window, the numbers are NaN.
+    """An int8 graph beside fp32, over the pairs that were measured.
+
+    Where no pair fits the context window, the numbers are NaN.
     """
 
     pairs: int

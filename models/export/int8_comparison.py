@@ -59,8 +59,9 @@ class Fp32Reference:
     def __init__(
         self, release: Path, prompter: Prompter, pairs: int = PAIRS, threads: int | None = None
     ) -> None:
-        """``pairs`` is the most pairs to compare on. Raises ModelError where the graph cannot be
-        opened.
+        """``pairs`` is the most pairs to compare on.
+
+        Raises ModelError where the graph cannot be opened.
         """
         self._release = release
         self._threads = threads

@@ -1,5 +1,6 @@
-"""Scores texts with a release's graph on a CPU, in either precision and without torch: negative
-log-likelihoods, expected ratings and greedy tokens.
+"""Scores texts with a release's graph on a CPU, in either precision and without torch.
+
+The scores are negative log-likelihoods, expected ratings and greedy tokens.
 """
 
 from collections.abc import Sequence
@@ -57,8 +58,9 @@ class GraphScorer:
         return self._runner.context_window
 
     def nats(self, prompt: Sequence[int], targets: Sequence[Sequence[int]], slot: int = 0) -> Nats:
-        """[targets]: negative log-likelihood of each target after the prompt, which is prefilled
-        once. Raises EngineError where the computation fails.
+        """[targets]: negative log-likelihood of each target after the prompt.
+
+        The prompt is prefilled once. Raises EngineError where the computation fails.
         """
         return np.array(
             [
@@ -97,8 +99,9 @@ class GraphScorer:
     def most_probable(
         self, prompt: Sequence[int], tokens: Sequence[int], slot: int = 0
     ) -> list[int]:
-        """[tokens]: the most probable token in the place of each of ``tokens``, given those before
-        it. Raises EngineError.
+        """[tokens]: the most probable token in the place of each of ``tokens``.
+
+        Each is computed given the tokens before it. Raises EngineError.
         """
         return [int(token) for token in self._along(prompt, tokens, slot).argmax(axis=1)]
 

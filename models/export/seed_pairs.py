@@ -1,5 +1,6 @@
-"""Which of the shipped human pairs (``models/seeds``) an export fits an int8 graph on, and which
-it judges it on. No pair serves both.
+"""Chooses the shipped human pairs (``models/seeds``) for the int8 graph of an export.
+
+The graph is fitted on some and judged on others. No pair serves both.
 """
 
 from models.prompts.layout import Prompter

@@ -44,8 +44,9 @@ _PROJECT = Path(__file__).parents[2]
 
 
 def default_cache() -> Path:
-    """Where exports are kept: BACKSTREAM_CACHE, else ``backstream`` under XDG_CACHE_HOME, else
-    under ``~/.cache``.
+    """Where exports are kept.
+
+    BACKSTREAM_CACHE, else ``backstream`` under XDG_CACHE_HOME, else under ``~/.cache``.
     """
     if given := os.environ.get("BACKSTREAM_CACHE"):
         return Path(given).expanduser()
@@ -53,10 +54,10 @@ def default_cache() -> Path:
 
 
 def prepare(model: str, cache: Path, *, progress: Report = lambda line: None) -> Path:
-    """The release directory of ``house``, a checkpoint directory, a release directory, or a Hugging
-    Face id.
+    """The release directory of a model.
 
-    A release is verified and returned unchanged. Anything else is exported once into ``cache``, in
+    The model is ``house``, a checkpoint directory, a release directory, or a Hugging Face id. A
+    release is verified and returned unchanged. Anything else is exported once into ``cache``, in
     a process of its own, and found there the next time. If two processes prepare the same model at
     once, one exports it and the other waits. Only a hub model that is not in the hub's cache needs
     the network. Blocks: from a running event loop, call it in a thread. ``progress`` gets a line
@@ -113,8 +114,9 @@ def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> No
 
 
 def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
-    """Run ``models.export`` in a process of its own, which alone imports torch; its lines of stdout
-    are progress.
+    """Run ``models.export`` in a process of its own, which alone imports torch.
+
+    Its lines of standard output are progress.
     """
     paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
@@ -171,8 +173,9 @@ def _key(checkpoint: Path, cache: Path) -> str:
 
 @dataclass(slots=True)
 class KnownDigests:
-    """SHA-256 digests of a directory's files, kept in the cache with each file's size and time of
-    change, so that large files are hashed once.
+    """SHA-256 digests of a directory's files, so that large files are hashed once.
+
+    They are kept in the cache with each file's size and time of change.
     """
 
     store: Path
@@ -211,8 +214,9 @@ class KnownDigests:
         return digest
 
     def save(self) -> None:
-        """Write the digests to the cache. A cache that cannot be written is not an error: the files
-        are hashed again.
+        """Write the digests to the cache.
+
+        A cache that cannot be written is not an error: the files are hashed again.
         """
         if not self.changed:
             return

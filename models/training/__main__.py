@@ -1,5 +1,6 @@
-"""Trains a release: ``python -m models.training --base DIR --parent DIR --examples FILE.jsonl
---output DIR``.
+"""Trains a release: ``python -m models.training``.
+
+Required options: ``--base DIR --parent DIR --examples FILE.jsonl --output DIR``.
 
 Standard output is JSON lines: ``started`` (examples, seeds, leaked, ratings, sequences), ``step``
 (step, steps, loss), ``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id,

@@ -1,5 +1,6 @@
-"""A Kafka cluster as one deployment of Backstream uses it: how to reach it, and what it calls
-topics, consumer groups and transactional ids there.
+"""A Kafka cluster as one deployment of Backstream uses it.
+
+How to reach it, and the names of topics, consumer groups and transactional ids there.
 """
 
 from collections.abc import Mapping

@@ -41,8 +41,9 @@ _BODY = (
 
 
 def passage(number: int) -> str:
-    """A document with one heading and one passage of some 800 characters; different for each
-    number.
+    """A document with one heading and one passage of some 800 characters.
+
+    It is different for each number.
     """
     name = ("state", "position", "cache", "history", "schema", "session", "buffer", "version")[
         number % 8
@@ -77,8 +78,9 @@ def topic_prefix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Settings:
-    """Settings for topics of this test's own; everything is kept, so that much reaches
-    ``curated``.
+    """Settings for topics of this test's own.
+
+    Everything is kept, so that much reaches ``curated``.
     """
     made = load(
         None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6")
@@ -161,8 +163,9 @@ def wait_for_flow(
 
 
 def wait_until_idle(settings: Settings, documents: int, seconds: float = 240) -> Flow:
-    """The flow once ``documents`` are on the topic and everything is answered for, in two readings
-    that agree.
+    """The flow once ``documents`` are on the topic and everything is accounted for.
+
+    Two readings have to agree.
     """
     last: list[Flow] = []
 

@@ -1,5 +1,6 @@
-"""What users build on: the version, the command, the modules that are run, the names that are
-exported.
+"""What users build on.
+
+The version, the command, the modules that are run, the names that are exported.
 """
 
 import importlib

@@ -92,8 +92,10 @@ class Attention:
     def attend(
         self, layer: int, query: str, key: str, value: str, every: QueryTokens, queried: QueryTokens
     ) -> str:
-        """[.. + B, heads * size]: attention of queries [.. + B, heads * size] over their own slots,
-        which the keys and values [R + B, ...] are appended to.
+        """[.. + B, heads * size]: attention of queries over their own slots.
+
+        The queries are [.. + B, heads * size]. The keys and values [R + B, ...] are appended to the
+        slots.
         """
         config = self.config
         (prompt_query, query), (prompt_key, key), (prompt_value, value) = (

@@ -1,6 +1,4 @@
-"""The configuration of a decoder that the engine's own graph needs, and the architectures that it
-supports.
-"""
+"""The configuration of a decoder for the engine's own graph, and the supported architectures."""
 
 from dataclasses import dataclass
 

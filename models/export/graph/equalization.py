@@ -1,5 +1,4 @@
-"""Equalizes the channels of keys, and those of values, so that 8 bits with one scale a layer can
-keep them.
+"""Equalizes the channels of keys and of values for 8 bits with one scale for each layer.
 
 A query multiplies a key channel by channel, and the output projection multiplies the values.
 Whatever divides a channel of the keys multiplies the query's, and whatever divides a channel of the
@@ -62,8 +61,9 @@ def _equalize_keys(attention: nn.Module, pairs: Tensor, sharing: int) -> None:
 
 
 def _equalize_values(attention: nn.Module, channels: Tensor, sharing: int) -> None:
-    """``channels`` [key/value heads, head size] divide the values, and multiply the output
-    projection.
+    """Divide the values by ``channels``, and multiply the output projection with them.
+
+    ``channels`` is [key/value heads, head size].
     """
     _multiply_rows(attention.v_proj, 1 / channels.flatten())  # type: ignore[arg-type]
     attention.o_proj.weight *= channels.repeat_interleave(sharing, dim=0).flatten()  # type: ignore[operator, union-attr]

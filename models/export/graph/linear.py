@@ -24,8 +24,7 @@ class Linear:
     """Whether products whose input has outliers get a scale for each block, in int8."""
 
     def layer(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
-        """The product with the weights of ``parts`` side by side, plus their biases if they have
-        any.
+        """The product with the weights of ``parts`` side by side, plus their biases if any.
 
         Raises UnsupportedArchitecture if only some of them have a bias.
         """
@@ -60,8 +59,9 @@ class Linear:
         )
 
     def blockwise_product(self, name: str, weight: Array, x: str) -> str:
-        """The same product in int8, with a scale for each block of inputs, of the weight and of
-        x.
+        """The same product in int8.
+
+        The weight and ``x`` have a scale for each block of inputs.
         """
         outputs, inputs = weight.shape
         blocks = -(-inputs // _BLOCK)

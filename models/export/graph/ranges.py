@@ -1,5 +1,6 @@
-"""Measures the largest absolute values that a decoder computes over some prompts, in one pass: what
-8-bit scales have to span.
+"""Measures the largest absolute values that a decoder computes over some prompts, in one pass.
+
+8-bit scales have to cover them.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
-"""The graph that shortlists logits on a device: a step then copies a few hundred numbers for each
-KV slot to the host instead of all.
+"""The graph that shortlists logits on a device.
 
-With 64 slots and a vocabulary of 150,000, all of them are 19 MB in fp16 at every step.
+With it, a step copies a few hundred numbers for each KV slot to the host instead of all. With 64
+slots and a vocabulary of 150,000, all of them are 19 MB in fp16 at every step.
 ``models/engine/shortlist.py`` samples from the shortlist.
 """
 

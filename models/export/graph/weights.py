@@ -10,8 +10,9 @@ from schemas.errors import UnsupportedArchitecture
 
 @dataclass(slots=True)
 class Weights:
-    """The weights of a model. One that no part of the graph asks for belongs to an unsupported
-    architecture.
+    """The weights of a model.
+
+    A weight that no part of the graph uses means that the architecture is unsupported.
     """
 
     tensors: dict[str, torch.Tensor]

@@ -1,5 +1,6 @@
-"""Keys and values in 8 bits: equalizing their channels changes no result, and 8 bits change it
-little.
+"""Keys and values in 8 bits.
+
+Equalizing their channels changes no result, and 8 bits change it little.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Decoders of every supported architecture, tiny and random: prompted by their own template, and
-with the tokens of transformers.
+"""Decoders of every supported architecture, tiny and random.
+
+They are prompted by their own template, and generate the tokens of transformers.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
-"""The engine's own graph: the greedy tokens of transformers for every supported architecture,
-whatever runs beside them.
+"""The engine's own graph.
+
+It generates the greedy tokens of transformers for every supported architecture, whatever runs
+beside them.
 """
 
 import asyncio
@@ -131,8 +133,9 @@ def assert_all_greedy(
 
 
 def all_logits(model: PreTrainedModel, texts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-    """[text, vocabulary] for each text, computed together: in a causal model, padding on the right
-    changes nothing before it.
+    """[text, vocabulary] for each text, computed together.
+
+    In a causal model, padding on the right changes nothing before it.
     """
     longest = max(map(len, texts))
     padded = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts])
