@@ -31,7 +31,7 @@ _POLL_RECORDS = 500
 
 @dataclass(slots=True)
 class Tick:
-    """How many records a yardstick has done."""
+    """How many records a measured program has done."""
 
     records: int = 0
 

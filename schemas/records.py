@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 _LATEST = 253_402_300_799.0
-"""The last second of the year 9999, which is the last that ``datetime`` knows."""
+"""The last second of the year 9999, which is the last that ``datetime`` supports."""
 Seconds = Annotated[float, Field(ge=0, le=_LATEST, allow_inf_nan=False)]
 """A moment, in seconds since the epoch."""
 

@@ -44,7 +44,7 @@ class Near(NamedTuple):
     rouge_l: float
 
 
-class _Kept(NamedTuple):
+class _IndexedText(NamedTuple):
     id: str
     words: tuple[str, ...]
     spelling: str
@@ -62,7 +62,7 @@ class NoveltyIndex:
         self.threshold = threshold
         self._postings: dict[str, list[int]] = {}
         """Element → sorted postings of the texts that have it."""
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, _IndexedText] = {}
         self._posting_of: dict[str, int] = {}
         self._serial = 0
 
@@ -89,7 +89,7 @@ class NoveltyIndex:
                 self._postings[element] = [posting]
             else:
                 insort(postings, posting)
-        self._kept[posting] = _Kept(id, found, _spelling(found))
+        self._kept[posting] = _IndexedText(id, found, _spelling(found))
         self._posting_of[id] = posting
 
     def remove(self, id: str) -> None:

@@ -91,31 +91,7 @@ class TrainingLauncher:
         file, rated = self._releases / "examples.jsonl", self._releases / "ratings.jsonl"
         _write(file, examples)
         _write(rated, ratings)
-        command = [
-            *self._command(),
-            "--base",
-            str(base),
-            "--parent",
-            str(parent),
-            "--output",
-            str(self._releases),
-        ]
-        command += [
-            "--examples",
-            str(file),
-            "--ratings",
-            str(rated),
-            "--max-tokens",
-            str(self._max_tokens),
-        ]
-        command += [
-            "--threads",
-            str(max(1, self._threads // self._processes)),
-            "--threshold",
-            str(self._threshold),
-        ]
-        if self._lora_rank is not None:
-            command += ["--lora-rank", str(self._lora_rank)]
+        command = [*self._command(), *self._options(base, parent, file, rated)]
         with tempfile.TemporaryFile("w+") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -165,6 +141,21 @@ class TrainingLauncher:
             f"--nproc-per-node={self._processes}",
         ]
         return [sys.executable, *launch, *module]
+
+    def _options(self, base: Path, parent: Path, examples: Path, ratings: Path) -> list[str]:
+        options: dict[str, object] = {
+            "--base": base,
+            "--parent": parent,
+            "--output": self._releases,
+            "--examples": examples,
+            "--ratings": ratings,
+            "--max-tokens": self._max_tokens,
+            "--threads": max(1, self._threads // self._processes),
+            "--threshold": self._threshold,
+        }
+        if self._lora_rank is not None:
+            options["--lora-rank"] = self._lora_rank
+        return [str(part) for option in options.items() for part in option]
 
     def _follow(self, process: "subprocess.Popen[str]") -> Mapping[str, Any] | None:
         released = None

@@ -31,7 +31,7 @@ _LONGEST_MESSAGE = 2_000
 def dead_letter(received: Received, stage: str, error: BaseException) -> Message:
     """The dead letter of a message that ``stage`` could not process."""
     trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
-    told = {
+    fields = {
         EXCEPTION: f"{type(error).__module__}.{type(error).__qualname__}",
         MESSAGE: str(error)[:_LONGEST_MESSAGE],
         STACKTRACE: trace,
@@ -42,7 +42,7 @@ def dead_letter(received: Received, stage: str, error: BaseException) -> Message
     }
     headers = [
         *original_headers(received.headers),
-        *((name, text.encode("utf-8", "replace")) for name, text in told.items()),
+        *((name, text.encode("utf-8", "replace")) for name, text in fields.items()),
     ]
     return Message(DEAD_LETTERS.name, received.key, received.value, headers)
 
@@ -52,19 +52,19 @@ def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
     return [(name, value) for name, value in headers if name not in _OWN]
 
 
-class Origin(NamedTuple):
-    """Where a dead letter came from. ``topic`` is its name on the cluster."""
+class SourceMessage(NamedTuple):
+    """The message that became a dead letter. ``topic`` is its name on the cluster."""
 
     topic: str
     partition: int
     offset: int
 
 
-def origin_of(letter: Received) -> Origin | None:
-    """Where a dead letter came from. None where its headers do not say."""
-    told = header_map(letter.headers)
+def origin_of(letter: Received) -> SourceMessage | None:
+    """The message that became this dead letter. None where the headers do not name one."""
+    fields = header_map(letter.headers)
     try:
-        return Origin(told[TOPIC].decode(), int(told[PARTITION]), int(told[OFFSET]))
+        return SourceMessage(fields[TOPIC].decode(), int(fields[PARTITION]), int(fields[OFFSET]))
     except (KeyError, ValueError):
         return None
 

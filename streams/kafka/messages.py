@@ -7,7 +7,7 @@ HeaderPairs = Sequence[tuple[str, bytes]]
 
 
 class Received(NamedTuple):
-    """A message as it was read. ``topic`` is the name that Kafka knows, with the prefix."""
+    """A message as it was read. ``topic`` is its name on the cluster, with the prefix."""
 
     topic: str
     partition: int

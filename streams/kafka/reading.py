@@ -1,7 +1,7 @@
 """Messages as records, for everything that reads topics beside the stages.
 
-A stage answers for every message of its source: one that it cannot read becomes a dead letter.
-Other readers pass over what is not theirs to understand.
+A stage turns each message of its source that it cannot read into a dead letter. Other readers pass
+over such a message.
 """
 
 import logging

@@ -50,7 +50,7 @@ async def replay_partition(
             yield received
 
 
-async def replay_answered(
+async def replay_processed(
     cluster: Cluster, topic: Topic, partition: int, group: str, count: int
 ) -> AsyncIterator[Received]:
     """The last ``count`` messages before the committed offset of a consumer group, in order.

@@ -141,9 +141,12 @@ class Announcer:
         try:
             self._producer.begin_transaction()
             for release in releases:
-                told = release.model_copy(update={"announced_at": time.time(), "term": 0})
+                announced = release.model_copy(update={"announced_at": time.time(), "term": 0})
                 self._producer.send(
-                    self._topic, encode(told), told.id.encode(), headers=headers_for(Release)
+                    self._topic,
+                    encode(announced),
+                    announced.id.encode(),
+                    headers=headers_for(Release),
                 ).get(_SECONDS)
             self._producer.commit_transaction()
         except (ProducerFencedError, InvalidProducerEpochError) as error:

@@ -14,7 +14,7 @@ def describe_release(release: Release) -> str:
     ]
     lines[0] += f" curated under {release.parent} and {release.seeds:,} seeds"
     lines.append(
-        f"  {'held-out figure':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval"
+        f"  {'held-out metric':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval"
     )
     for name, value in sorted(release.metrics.items()):
         lines.append(

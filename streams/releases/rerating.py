@@ -15,7 +15,7 @@ from streams.kafka.topics import CANDIDATES
 
 @dataclass(frozen=True, slots=True)
 class Rerating:
-    """Progress of a release on the candidates that were there when it took service."""
+    """Progress of a release on the candidates that were there when it was put into service."""
 
     release: str
     done: int

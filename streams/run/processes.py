@@ -35,8 +35,8 @@ def run_worker(
 ) -> None:
     """Run stages until a signal: the first one drains them, the second ends the process at once.
 
-    When a release takes service, the models are replaced while the stages go on. Raises what ended
-    the worker.
+    When a release is put into service, the models are replaced while the stages go on. Raises what
+    ended the worker.
     """
     with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
         runner.run(_serve(settings, base, on_event, stages, signals))

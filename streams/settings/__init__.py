@@ -8,7 +8,7 @@ from streams.settings.schema import (
     Role,
     SegmentSettings,
     Settings,
-    TrainingSettings,
+    TrainerSettings,
 )
 from streams.settings.sources import load
 
@@ -20,6 +20,6 @@ __all__ = [
     "Role",
     "SegmentSettings",
     "Settings",
-    "TrainingSettings",
+    "TrainerSettings",
     "load",
 ]

@@ -158,7 +158,7 @@ class ReratingSettings(BaseModel):
     """
 
 
-class TrainingSettings(BaseModel):
+class TrainerSettings(BaseModel):
     """When the trainer trains, and how much."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -226,7 +226,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     curation: CurationSettings = CurationSettings()
     rerating: ReratingSettings = ReratingSettings()
-    training: TrainingSettings = TrainingSettings()
+    training: TrainerSettings = TrainerSettings()
 
     def pinned(self, role: Role) -> str | None:
         """Return the model that is fixed for a role; None for ``model`` and its releases."""

@@ -22,7 +22,7 @@ class MetricType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:
-    """One metric. ``name`` carries its unit, as Prometheus asks; ids are never labels."""
+    """One metric. ``name`` carries its unit, as Prometheus recommends; ids are never labels."""
 
     name: str
     type: MetricType

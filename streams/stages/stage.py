@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Agent(Protocol):
-    """What a stage runs. It knows nothing of Kafka; ``at`` is only for provenance."""
+    """What a stage runs. It does not depend on Kafka; ``at`` is only for provenance."""
 
     async def handle(self, record: Any, at: Offset | None = None) -> Sequence[Outcome]:
         """Return what follows from a record.

@@ -34,7 +34,7 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 
 
 class ReleaseFollower:
-    """Loads the release in service, and replaces it when another one takes service.
+    """Loads the release in service, and replaces it when another one is put into service.
 
     Use as a context manager: it loads the models on entry and closes them on exit. ``run`` follows
     the announcements. Roles that the settings pin to a model do not follow.

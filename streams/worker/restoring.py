@@ -3,7 +3,7 @@
 from schemas.records import Example
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay_answered, replay_partition
+from streams.kafka.replay import replay_partition, replay_processed
 from streams.stages.stage import StatefulAgent
 from streams.stages.topology import StageSpec
 
@@ -21,7 +21,7 @@ async def restore(
         if (entry := reader.read_entry(kept, Example)) is not None:
             agent.restore(entry.id, entry.record)
     group = cluster.consumer_group(spec.name)
-    async for processed in replay_answered(cluster, spec.source, partition, group, _RECALLED):
+    async for processed in replay_processed(cluster, spec.source, partition, group, _RECALLED):
         # One that cannot be read is a dead letter.
         if (record := reader.read_record(processed, spec.source.record)) is not None:
             agent.recall(record)

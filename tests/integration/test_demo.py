@@ -53,7 +53,7 @@ def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, hous
 
     output, errors = start(tmp_path).communicate(timeout=280)
     assert "every id accounted for" in output, errors
-    assert "held-out figure" in output
+    assert "held-out metric" in output
     assert "loaded and" in output
     rows = [json.loads(line) for line in (tmp_path / "curated.jsonl").read_text().splitlines()]
     assert rows

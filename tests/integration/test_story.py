@@ -76,7 +76,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     manifest = verify(Path(release.location))
     assert manifest.id == release.id
 
-    # If the release takes service, the worker loads it by itself.
+    # If the release is put into service, the worker loads it by itself.
     if release.status == "in_service":
         assert worker.wait_until_ready()["release"] == release.id
 

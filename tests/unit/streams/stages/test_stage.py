@@ -267,7 +267,7 @@ async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twic
     writer.acknowledge(1)
     await asyncio.sleep(0)
     assert offsets.committable() == {}, (
-        "those that wait for the first are not answered for before it is"
+        "those that wait for the first are not finished before it is"
     )
     writer.acknowledge(0)
     await settle(stage)
