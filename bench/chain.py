@@ -121,8 +121,8 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
 
     Measures from the first one taken in to the last one curated.
     """
-    measures = Metrics()
-    tally, process, memory = Tally(measures), psutil.Process(), list[Memory]()
+    metrics = Metrics()
+    tally, process, memory = Tally(metrics), psutil.Process(), list[Memory]()
 
     def state() -> State:
         counts = tally.read()
@@ -132,7 +132,7 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
         return stream_state(counts, total)
 
     handle = ModelHandle(cast(ServedModel, ConstantModel(score)))
-    worker = Worker(settings, measures=measures)
+    worker = Worker(settings, metrics=metrics)
     cost = await through(worker, dict.fromkeys(Role, handle), state)
     kept = tally.read().get((Curator.stage, "curated"), 0)
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))

@@ -138,7 +138,7 @@ class _ConstantAgent:
 
 async def _backstream(settings: Settings, like: StageSpec, first: int, total: int) -> Cost:
     """Decode, validate, track, agent, encode, send, acknowledge, commit."""
-    measures, agent = Metrics(), _ConstantAgent()
+    metrics, agent = Metrics(), _ConstantAgent()
 
     async def agent_of(partition: int) -> Agent:
         return agent
@@ -148,10 +148,10 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
 
     async with KafkaWriter(settings.kafka.cluster()) as writer:
         stage = Stage(
-            "hop", STAGES[0].decode, agent_of, writer, fail, like.policy(settings), measures
+            "hop", STAGES[0].decode, agent_of, writer, fail, like.policy(settings), metrics
         )
         app = StageApp(stage, DOCUMENTS, settings.kafka)
-        tally = Tally(measures)
+        tally = Tally(metrics)
 
         def state() -> State:
             done = tally.read().get(("hop", "in"), 0)

@@ -57,10 +57,10 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
 
     ``fed`` documents are on their topic.
     """
-    measures = Metrics()
-    tally = Tally(measures)
+    metrics = Metrics()
+    tally = Tally(metrics)
     with contextlib.closing(await RoleModels.load(settings, directory)) as models:
-        worker = Worker(settings, measures=measures)
+        worker = Worker(settings, metrics=metrics)
         cost = await through(
             worker, models.handles, lambda: stream_state(tally.read(), fed), poll_seconds=0.25
         )

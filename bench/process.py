@@ -99,8 +99,8 @@ class Tally:
     It costs as much as reading those few metrics, not all of them.
     """
 
-    def __init__(self, measures: Metrics) -> None:
-        self._view = measures.registry.restricted_registry(
+    def __init__(self, metrics: Metrics) -> None:
+        self._view = metrics.registry.restricted_registry(
             [names.RECORDS.full_name, names.OUTPUTS.full_name]
         )
 

@@ -50,14 +50,14 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
     """Take the fed documents through a worker, which changes its release a third of the way."""
     rerating = settings.rerating.model_copy(update={"enabled": False})
     settings = settings.model_copy(update={"rerating": rerating})
-    measures, written, changed = Metrics(), list[float](), asyncio.Event()
-    tally = Tally(measures)
+    metrics, written, changed = Metrics(), list[float](), asyncio.Event()
+    tally = Tally(metrics)
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["event"] == "serving":
             changed.set()
 
-    worker = Worker(settings, measures=measures)
+    worker = Worker(settings, metrics=metrics)
     async with ReleaseFollower(
         settings, directory, worker.roles, on_event, worker.reader
     ) as follower:

@@ -19,7 +19,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 @contextmanager
 def serve_metrics(
-    port: int | None, measures: Metrics, ready: Callable[[], bool]
+    port: int | None, metrics: Metrics, ready: Callable[[], bool]
 ) -> Iterator[int | None]:
     """Serve on ``port`` while the block runs, and yield the port.
 
@@ -29,7 +29,7 @@ def serve_metrics(
     if port is None:
         yield None
         return
-    page = make_wsgi_app(measures.registry)
+    page = make_wsgi_app(metrics.registry)
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO")

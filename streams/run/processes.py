@@ -82,10 +82,10 @@ async def _serve(
     stages: Sequence[StageSpec],
     signals: Sequence[signal.Signals],
 ) -> None:
-    measures = Metrics()
-    worker = Worker(settings, stages, measures)
+    metrics = Metrics()
+    worker = Worker(settings, stages, metrics)
     _stop_at(signals, worker)
-    with serve_metrics(settings.metrics_port, measures, lambda: worker.ready) as port:
+    with serve_metrics(settings.metrics_port, metrics, lambda: worker.ready) as port:
         async with ReleaseFollower(
             settings, base, worker.roles, on_event, worker.reader
         ) as follower:

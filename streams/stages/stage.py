@@ -79,7 +79,7 @@ class StagePolicy:
     """
 
 
-Decode = Callable[[bytes | None, Headers, bytes | None], Any]
+MessageDecoder = Callable[[bytes | None, Headers, bytes | None], Any]
 AgentOf = Callable[[int], Awaitable[Agent]]
 
 
@@ -105,7 +105,7 @@ class Stage:
     def __init__(
         self,
         name: str,
-        decode: Decode,
+        decode: MessageDecoder,
         agent_of: AgentOf,
         writer: Writer,
         on_fatal: Callable[[BaseException], None],

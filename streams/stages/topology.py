@@ -27,7 +27,7 @@ from streams.kafka.topics import (
     Topic,
 )
 from streams.settings import Role, Settings
-from streams.stages.stage import Agent, Decode, StagePolicy
+from streams.stages.stage import Agent, MessageDecoder, StagePolicy
 
 _REMEMBERED = 20_000
 """Processed ids that a stage keeps, so that a document fed twice is not processed twice."""
@@ -54,7 +54,7 @@ class StageSpec:
     """Most messages in flight, where that is not the setting's."""
 
     @property
-    def decode(self) -> Decode:
+    def decode(self) -> MessageDecoder:
         """Converts messages of the source topic to records."""
         if self.source is DOCUMENTS:
             return decode_document

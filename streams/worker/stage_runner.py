@@ -17,10 +17,10 @@ _WATCH_SECONDS = 0.1
 class StageRunner:
     """Makes stages that share one writer, runs them, and watches for what ends one."""
 
-    def __init__(self, settings: Settings, writer: KafkaWriter, measures: Metrics) -> None:
+    def __init__(self, settings: Settings, writer: KafkaWriter, metrics: Metrics) -> None:
         self._settings = settings
         self._writer = writer
-        self._measures = measures
+        self._metrics = metrics
         self._running: set[StageApp] = set()
         self._failure: BaseException | None = None
 
@@ -34,7 +34,7 @@ class StageRunner:
             self._writer,
             self._fail,
             policy,
-            self._measures,
+            self._metrics,
         )
         return StageApp(stage, spec.source, self._settings.kafka, group)
 

@@ -27,13 +27,13 @@ class Worker:
         self,
         settings: Settings,
         stages: Sequence[StageSpec] = STAGES,
-        measures: Metrics | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._specs = stages
-        self._measures = measures or Metrics()
+        self._metrics = metrics or Metrics()
         self.reader = RecordReader(
-            lambda topic: self._measures.counter(UNREADABLE, topic=topic).inc()
+            lambda topic: self._metrics.counter(UNREADABLE, topic=topic).inc()
         )
         """Reads messages outside the stages; counts those that cannot be read."""
         self._stopping = asyncio.Event()
@@ -66,7 +66,7 @@ class Worker:
         the first error that ended a stage or the follower.
         """
         async with KafkaWriter(self._settings.kafka.cluster()) as writer:
-            runner = StageRunner(self._settings, writer, self._measures)
+            runner = StageRunner(self._settings, writer, self._metrics)
             makers = agent_makers(self._settings, models)
             apps = [
                 runner.app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs

@@ -146,7 +146,7 @@ def test_the_library_around_it_works(cluster):
     )
 
 
-def test_what_is_not_there_is_told(broker):
+def test_a_missing_topic_or_broker_is_an_error(broker):
     cluster = connect(broker.address)
     for read in (
         lambda: next(follow(cluster)),

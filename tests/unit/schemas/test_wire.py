@@ -434,7 +434,7 @@ def test_the_source_is_the_header_else_the_key(
     assert (document.source, document.id) == (source, document_id(source, "words"))
 
 
-def test_a_json_document_says_what_it_knows() -> None:
+def test_a_json_document_may_set_its_source_and_id() -> None:
     def read(**fields: str | None) -> Document:
         return decode_document(
             json.dumps(fields).encode(), _headers("application/json; charset=utf-8"), b"key"
@@ -505,7 +505,7 @@ def test_a_charset_that_is_not_known_is_refused(charset: str) -> None:
         decode_document(b"words", _headers(f"text/plain; charset={charset}"))
 
 
-def test_a_record_of_ours_is_told_by_its_schema_header() -> None:
+def test_a_record_of_ours_is_recognised_by_its_schema_header() -> None:
     document = Document(id="d", source="s", text="words", title="On words")
     assert (
         decode_document(encode(document), header_map(headers_for(Document)), b"other") == document

@@ -71,7 +71,7 @@ def test_a_prompt_over_the_budget_runs_alone() -> None:
     assert next_lengths(scheduler) == [2, 2]
 
 
-def test_each_kind_has_its_own_number_of_rows() -> None:
+def test_each_kind_has_its_own_batch_size() -> None:
     scheduler: BatchScheduler[Request] = BatchScheduler(
         EngineLimits(rating_batch=4, generation_slots=2)
     )

@@ -71,7 +71,7 @@ def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
         ),
     ],
 )
-def test_anything_else_is_kept_and_told_why(change: dict[str, Estimate], why: str) -> None:
+def test_anything_else_is_kept_with_the_reason(change: dict[str, Estimate], why: str) -> None:
     verdict = judge({**_BETTER, **change}, 24)
     assert not verdict.promote
     assert why in verdict.reason

@@ -142,7 +142,7 @@ def test_digits_are_found_where_a_rating_is_read(prompter: Prompter) -> None:
         assert whole == [*prompt, id], "the digit is the very next token"
 
 
-def test_training_asks_what_inference_asks(prompter: Prompter) -> None:
+def test_training_and_inference_use_the_same_prompts(prompter: Prompter) -> None:
     maker = SequenceMaker(prompter)
     for pair in (Pair("Why, 2 times?", "Because of <|score|>."), Pair("Ä?", "B\n\nC", "given")):
         context = pair.context or None
@@ -442,6 +442,6 @@ def test_a_chat_template_is_kept_in_its_box(tmp_path: Path, template: str) -> No
     "template",
     ["{% if %}", "{{ 1 + 'a' }}", "{{ 1 / 0 }}", "{% for i in range(10 ** 9) %}{% endfor %}"],
 )
-def test_a_chat_template_that_is_wrong_is_told(tmp_path: Path, template: str) -> None:
+def test_a_chat_template_that_is_wrong_is_an_error(tmp_path: Path, template: str) -> None:
     with pytest.raises(ModelError, match="cannot be rendered"):
         _chat_prompter(tmp_path, template)

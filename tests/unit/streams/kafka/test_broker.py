@@ -28,7 +28,7 @@ def test_no_broker_runs_on_an_empty_directory(tmp_path) -> None:
 @pytest.mark.parametrize(
     "told", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x", "address": "a:1"}', '{"pid": 1, "a']
 )
-def test_a_file_that_does_not_tell_of_a_broker_is_none(told: str, tmp_path) -> None:
+def test_a_file_that_names_no_broker_is_none(told: str, tmp_path) -> None:
     (tmp_path / "broker.json").write_text(told)
     assert running_address(tmp_path) is None
 

@@ -138,7 +138,7 @@ _RETRIABLE = [
 
 
 @pytest.mark.parametrize("error", [*_RETRIABLE, KafkaTimeoutError])
-def test_an_error_that_may_pass_is_told_by_its_type(error: type[KafkaError]) -> None:
+def test_an_error_that_may_pass_is_recognised_by_its_type(error: type[KafkaError]) -> None:
     assert type(broker_error(_MESSAGE, error())) is BrokerUnavailable
 
 

@@ -68,7 +68,7 @@ def test_the_command_prints_them() -> None:
         assert re.search(rf"^{name}\b", plain.stdout, re.MULTILINE)
 
 
-def test_topics_are_described_by_the_names_that_kafka_knows() -> None:
+def test_topics_are_described_by_their_names_on_the_cluster() -> None:
     prefixed = ["describe", "-s", "kafka.topic_prefix=team-a."]
     run = CliRunner().invoke
     table = json.loads(run(app, [*prefixed, "--json"]).stdout)

@@ -322,13 +322,13 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
                 Rejection(id=document.id, stage="test", reason="dull", count=3),
             ]
 
-    measures = Metrics()
+    metrics = Metrics()
 
     async def agent_of(partition):
         return Refusing()
 
     writer = MemoryWriter()
-    stage = Stage("test", decode_document, agent_of, writer, _unexpected, StagePolicy(), measures)
+    stage = Stage("test", decode_document, agent_of, writer, _unexpected, StagePolicy(), metrics)
     await push(stage, received(0))
     await settle(stage)
     assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == (
@@ -338,7 +338,7 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
     )
     assert writer.written[1].topic == "rejected"
     assert (
-        measures.registry.get_sample_value(
+        metrics.registry.get_sample_value(
             "backstream_rejections_total", {"stage": "test", "reason": "dull"}
         )
         == 3

@@ -128,7 +128,7 @@ def test_an_error_inside_keeps_nothing_of_the_batch(curated: CuratedSet) -> None
     assert curated.offsets() == {0: 2}
 
 
-def test_a_database_that_cannot_be_written_is_told(curated: CuratedSet, file: Path) -> None:
+def test_a_database_that_cannot_be_written_is_an_error(curated: CuratedSet, file: Path) -> None:
     curated.apply([_message(0, "a")])
     with sqlite3.connect(file) as other:
         other.execute("ALTER TABLE offsets RENAME TO elsewhere")
@@ -209,14 +209,16 @@ def test_arrivals_are_counted_from_what_the_last_run_saw(curated: CuratedSet) ->
 @pytest.mark.parametrize(
     "make", [lambda file: file.write_bytes(b"not a database" * 100), lambda file: file.mkdir()]
 )
-def test_a_file_that_is_no_database_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_a_file_that_is_no_database_is_an_error(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
     file = tmp_path / "dataset.sqlite"
     make(file)
     with pytest.raises(TrainingError, match=r"dataset\.sqlite cannot be opened"):
         CuratedSet(file)
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file", encoding="utf-8")
     with pytest.raises(TrainingError, match="cannot be opened"):
         CuratedSet(tmp_path / "state" / "dataset.sqlite")
