@@ -66,7 +66,7 @@ def export(
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
         for file in (*side_files(directory), *weight_files(directory)):
-            _bring(file, destination / file.name)
+            _copy_or_link(file, destination / file.name)
         _complete_config(directory, destination)
         if not unsupported:
             graphs = [Path(scratch, way) for way in _INT8_GRAPHS]
@@ -169,7 +169,7 @@ def _complete_config(directory: Path, destination: Path) -> None:
     AutoConfig.from_pretrained(directory, local_files_only=True).save_pretrained(destination)
 
 
-def _bring(file: Path, to: Path) -> None:
+def _copy_or_link(file: Path, to: Path) -> None:
     """Copy a file, or link it where it lies in the hub's cache.
 
     Files of that cache are symbolic links and never change.
