@@ -68,6 +68,10 @@ class OffsetTrackers:
             tracker = self._trackers[partition] = OffsetTracker()
         return tracker
 
+    def get(self, partition: Partition) -> OffsetTracker | None:
+        """Return the tracker of a partition, or None where it was revoked or never used."""
+        return self._trackers.get(partition)
+
     def __len__(self) -> int:
         """Records in flight in all partitions."""
         return sum(len(tracker) for tracker in self._trackers.values())

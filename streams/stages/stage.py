@@ -30,6 +30,7 @@ from streams.stages.metrics import Metrics
 from streams.stages.offsets import OffsetTracker, OffsetTrackers, Partition, TrackedOffset
 
 log = logging.getLogger(__name__)
+_MAX_BACKOFF_SECONDS = 5.0
 
 
 class Agent(Protocol):
@@ -119,6 +120,8 @@ class Stage:
         self.name = name
         self.offsets = OffsetTrackers()
         """What may be committed."""
+        self.unavailable: str | None = None
+        """Why the stage waits for its surroundings (broker, disk), or None where it does not."""
         self._decode = decode
         self._agent_of = agent_of
         self._writer = writer
@@ -209,6 +212,10 @@ class Stage:
 
     async def _process(self, message: _InFlight) -> None:
         received = message.received
+        agent = self._agents.get(received.partition) or await self._make_agent(message)
+        if agent is None:
+            self._release()
+            return
         try:
             record = self._decode(received.value, header_map(received.headers), received.key)
             message.id = record.id
@@ -216,7 +223,7 @@ class Stage:
                 message.outcome = "duplicate"
                 outputs: list[Message] = []
             else:
-                outcomes = await self._attempt(received, record)
+                outcomes = await self._attempt(agent, received, record)
                 outputs = [self._output(outcome) for outcome in outcomes]
         except BrokerError as error:
             # The agent's state cannot be read, which is no fault of the record: it is not
@@ -253,12 +260,36 @@ class Stage:
         message.outcome = "dead"
         return [dead_letter(received, self.name, error)]
 
-    async def _attempt(self, received: Received, record: Record) -> Sequence[Outcome]:
+    async def _make_agent(self, message: _InFlight) -> Agent | None:
+        """Make and restore the agent of a partition, and retry until that works.
+
+        No error here is the fault of the message, so none makes it a dead letter. None where the
+        partition was revoked or the stage closed meanwhile: the message is then read again.
+        """
+        partition, delay = message.received.partition, self._policy.backoff
+        while not self._closed and self._is_assigned(message):
+            try:
+                agent = await self._agent_of(partition)
+            except Exception as error:
+                self.unavailable = f"the agent of partition {partition} cannot be restored: {error}"
+                log.warning("%s: %s; trying again in %.1f s", self.name, self.unavailable, delay)
+                await asyncio.sleep(delay)
+                delay = min(max(2 * delay, 0.1), _MAX_BACKOFF_SECONDS)
+                continue
+            self.unavailable = None
+            if self._is_assigned(message):
+                self._agents[partition] = agent
+                return agent
+        self.unavailable = None
+        return None
+
+    def _is_assigned(self, message: _InFlight) -> bool:
+        """Whether the message's partition still is in the assignment that it was read in."""
+        partition = (message.received.topic, message.received.partition)
+        return self.offsets.get(partition) is message.tracker
+
+    async def _attempt(self, agent: Agent, received: Received, record: Record) -> Sequence[Outcome]:
         policy = self._policy
-        agent = self._agents.get(received.partition)
-        if agent is None:
-            agent = await self._agent_of(received.partition)
-            self._agents[received.partition] = agent
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
         for attempt in range(1, policy.attempts + 1):
             try:
@@ -344,7 +375,7 @@ class Stage:
                 await asyncio.wait([future])
             except BrokerUnavailable as error:
                 log.warning("%s: %s; trying again", self.name, error)
-                delay = min(2 * delay, 5.0)
+                delay = min(2 * delay, _MAX_BACKOFF_SECONDS)
                 continue
             self._delivered(message, output, future)
             return
@@ -358,6 +389,10 @@ class Stage:
             message.ended.set()
         self._outcomes[message.outcome].inc()
         self._seconds.observe(time.monotonic() - message.started)
+        self._release()
+
+    def _release(self) -> None:
+        """Give back the room of one message, finished or not."""
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()

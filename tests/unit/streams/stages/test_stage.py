@@ -359,6 +359,50 @@ async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
     assert made == [0, 1, 0]
 
 
+async def test_an_agent_that_cannot_be_restored_is_no_fault_of_a_record():
+    failures = [ConnectionRefusedError("refused"), ConnectionRefusedError("refused")]
+    seen = []
+
+    async def agent_of(partition):
+        seen.append(stage.unavailable)
+        if failures:
+            raise failures.pop()
+        return Upper()
+
+    writer = MemoryWriter()
+    stage = Stage(
+        "test", decode_document, agent_of, writer, _unexpected, StagePolicy(backoff=0.001)
+    )
+    await push(stage, received(0), received(1))
+    await settle(stage)
+    assert [message.topic for message in writer.written] == ["segments", "segments"]
+    assert seen[0] is None
+    assert "cannot be restored: refused" in seen[1]
+    assert stage.unavailable is None
+
+
+@pytest.mark.parametrize("end", ["revoked", "closed"])
+async def test_a_record_whose_agent_could_not_be_restored_in_time_is_read_again(end):
+    async def agent_of(partition):
+        raise ConnectionRefusedError("refused")
+
+    writer = MemoryWriter()
+    stage = Stage(
+        "test", decode_document, agent_of, writer, _unexpected, StagePolicy(backoff=0.001)
+    )
+    pushing = asyncio.create_task(push(stage, received(0)))
+    await asyncio.sleep(0.01)
+    assert stage.in_flight == 1
+    if end == "revoked":
+        stage.revoke({PARTITION_0})
+    else:
+        assert await stage.drain(5)
+    await asyncio.wait_for(pushing, 5)
+    assert stage.in_flight == 0
+    assert writer.written == []
+    assert stage.offsets.committable() == {}
+
+
 async def test_a_drained_stage_takes_nothing_in():
     writer = MemoryWriter(at_once=False)
     stage, _, offsets = make(Upper(), writer)
