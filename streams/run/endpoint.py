@@ -1,30 +1,44 @@
-"""The HTTP endpoint of a worker: ``/metrics``, ``/live`` and ``/ready``, on its own thread."""
+"""The HTTP endpoint of a worker: ``/metrics``, ``/live`` and ``/ready``, on threads of its own."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
 from schemas.errors import SettingsError
 from streams.stages.metrics import Metrics
 
+_IDLE_SECONDS = 10.0
 
-class _QuietHandler(WSGIRequestHandler):
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, so that an idle one does not keep probes waiting."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _IDLE_SECONDS
+    """Seconds after which a connection that sends no request is closed."""
+
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: probes come every few seconds."""
 
 
 @contextmanager
 def serve_metrics(
-    port: int | None, metrics: Metrics, ready: Callable[[], bool]
+    host: str, port: int | None, metrics: Metrics, not_ready: Callable[[], str | None]
 ) -> Iterator[int | None]:
-    """Serve on ``port`` while the block runs, and yield the port.
+    """Serve on ``host`` and ``port`` while the block runs, and yield the port.
 
-    0 chooses a free port; None serves nothing. ``/live`` answers 200 as long as the process runs,
-    ``/ready`` 503 while ``ready`` is false. Raises SettingsError where the port is taken.
+    Port 0 chooses a free one; None serves nothing. ``/live`` answers 200 as long as the process
+    runs, ``/ready`` 503 with the reason while ``not_ready`` returns one. Raises SettingsError where
+    the address cannot be used.
     """
     if port is None:
         yield None
@@ -35,18 +49,21 @@ def serve_metrics(
         path = environ.get("PATH_INFO")
         if path == "/metrics":
             return page(environ, start_response)  # type: ignore[no-any-return]
-        up = path == "/live" or (path == "/ready" and ready())
-        known = path in ("/live", "/ready")
-        status = "200 OK" if up else "503 Service Unavailable" if known else "404 Not Found"
-        start_response(status, [("content-type", "text/plain")])
-        return [status.encode()]
+        status, body = "200 OK", "ok"
+        if path == "/ready":
+            if (reason := not_ready()) is not None:
+                status, body = "503 Service Unavailable", reason
+        elif path != "/live":
+            status, body = "404 Not Found", "not found"
+        start_response(status, [("content-type", "text/plain; charset=utf-8")])
+        return [f"{body}\n".encode()]
 
     try:
-        server = make_server("", port, application, handler_class=_QuietHandler)
+        server = make_server(host, port, application, server_class=_Server, handler_class=_Handler)
     except OSError as error:
         raise SettingsError(
-            f"metrics_port {port} cannot be used: {error.strerror}. Choose another, or 0 for "
-            "any free one"
+            f"metrics_host {host} and metrics_port {port} cannot be used: "
+            f"{error.strerror or error}. Choose another port, or 0 for any free one"
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()

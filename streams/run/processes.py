@@ -85,7 +85,9 @@ async def _serve(
     metrics = Metrics()
     worker = Worker(settings, stages, metrics)
     _stop_at(signals, worker)
-    with serve_metrics(settings.metrics_port, metrics, lambda: worker.ready) as port:
+    with serve_metrics(
+        settings.metrics_host, settings.metrics_port, metrics, lambda: worker.not_ready
+    ) as port:
         async with ReleaseFollower(
             settings, base, worker.roles, on_event, worker.reader
         ) as follower:

@@ -221,6 +221,8 @@ class Settings(BaseSettings):
     """Limit of a model's GPU memory in GB, so that a fine-tuner can share the card."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics, /live and /ready. 0: a free port. None: no endpoint."""
+    metrics_host: str = "127.0.0.1"
+    """Address that the endpoint listens on. ``0.0.0.0``: all interfaces, without authentication."""
     kafka: KafkaSettings = KafkaSettings()
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()

@@ -57,6 +57,16 @@ class StageRunner:
             self.check()
             await asyncio.sleep(_WATCH_SECONDS)
 
+    @property
+    def unavailable(self) -> str | None:
+        """What a stage waits for that is no fault of its records, or None."""
+        reasons = (
+            f"{app.stage.name}: {app.stage.unavailable}"
+            for app in self._running
+            if app.stage.unavailable is not None
+        )
+        return next(reasons, None)
+
     def check(self) -> None:
         """Raise the first error that ended a stage, if there was one."""
         if self._failure is not None:

@@ -37,8 +37,8 @@ class Worker:
         )
         """Reads messages outside the stages; counts those that cannot be read."""
         self._stopping = asyncio.Event()
-        self.ready = False
-        """Whether every stage has its partitions and reads."""
+        self._reading = False
+        self._runner: StageRunner | None = None
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -49,6 +49,16 @@ class Worker:
     def stopping(self) -> bool:
         """Whether ``stop`` was called."""
         return self._stopping.is_set()
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the worker is not ready, or None.
+
+        It is ready while every stage has its partitions, reads, and can reach what it needs.
+        """
+        if self._runner is None or not self._reading:
+            return "stopping" if self.stopping else "starting"
+        return self._runner.unavailable
 
     def stop(self) -> None:
         """Ask for a drain. May be called more than once, and before ``run``."""
@@ -66,7 +76,7 @@ class Worker:
         the first error that ended a stage or the follower.
         """
         async with KafkaWriter(self._settings.kafka.cluster()) as writer:
-            runner = StageRunner(self._settings, writer, self._metrics)
+            runner = self._runner = StageRunner(self._settings, writer, self._metrics)
             makers = agent_makers(self._settings, models)
             apps = [
                 runner.app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
@@ -77,19 +87,19 @@ class Worker:
                     running.append(tasks.create_task(runner.watch()))
                     await self._until_reading(apps)
                     if not self.stopping:
-                        self.ready = True
+                        self._reading = True
                         if on_ready is not None:
                             on_ready()
                         if follower is not None:
                             running.append(tasks.create_task(follower.run(runner)))
                     await self._stopping.wait()
-                    self.ready = False
+                    self._reading = False
                     for task in running:
                         task.cancel()
             except BaseExceptionGroup as errors:
                 raise _first(errors) from None
             finally:
-                self.ready = False
+                self._reading = False
             runner.check()
 
     def _agent_of(self, spec: StageSpec, make: AgentMaker) -> AgentOf:
