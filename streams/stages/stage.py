@@ -225,11 +225,6 @@ class Stage:
             else:
                 outcomes = await self._attempt(agent, received, record)
                 outputs = [self._output(outcome) for outcome in outcomes]
-        except BrokerError as error:
-            # The agent's state cannot be read, which is no fault of the record: it is not
-            # finished, so it comes again.
-            self._on_fatal(BrokerError(f"{self.name}: {error}"))
-            return
         except Exception as error:  # no fault of an agent or a record may stop the partition
             outputs = self._give_up(message, error)
         await self._deliver(message, outputs)
