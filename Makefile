@@ -4,7 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 PATHS := schemas models agents streams tests bench
 
-WORKERS ?= 2
+# More than the cores of a small machine: many tests wait, for a broker or for a time limit.
+WORKERS ?= 3
 # A process takes a whole file, because a module's fixtures are made once; in the order of the
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

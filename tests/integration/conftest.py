@@ -83,7 +83,10 @@ def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Setti
     Everything is kept, so that much reaches ``curated``.
     """
     made = load(
-        None, {"state_dir": tmp_path / "state"}, ("curation.threshold=1", "kafka.session_seconds=6")
+        None,
+        {"state_dir": tmp_path / "state"},
+        # One thread each: several tests run at a time, and waiting threads spin.
+        ("curation.threshold=1", "kafka.session_seconds=6", "threads=1", "training.threads=1"),
     )
     made = made.with_broker(broker.address)
     assert made.kafka.topic_prefix == topic_prefix

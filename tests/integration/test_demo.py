@@ -16,6 +16,7 @@ from tests.integration.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.training]
 ROOT = Path(__file__).parents[2]
 SHORT = ["--limit", "8", "-s", "curation.threshold=1", "-s", "training.max_tokens=4000"]
+SHORT += ["-s", "threads=1", "-s", "training.threads=1"]
 
 
 def start(state: Path) -> subprocess.Popen[str]:
