@@ -15,6 +15,11 @@ class Received(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: HeaderPairs = ()
+    undecodable: str | None = None
+    """Why the client library could not decode the message, or None where it could.
+
+    Key, value and headers are then what could be read of it, and empty where nothing could.
+    """
 
     @classmethod
     def of(cls, record: Any) -> "Received":

@@ -44,6 +44,7 @@ class RecordReader:
     def read_record(self, received: Received, record: type[R]) -> R | None:
         """The record of a message. A null value is unreadable."""
         try:
+            _check_decodable(received)
             return _decode(received, record)
         except WireError as error:
             self.pass_over(received, topic_of(record).name, error)
@@ -55,6 +56,7 @@ class RecordReader:
         Unreadable without a key in UTF-8, which is the id on these topics.
         """
         try:
+            _check_decodable(received)
             key = (received.key or b"").decode()
             if not key:
                 raise WireError("no key on a compacted topic")
@@ -80,6 +82,11 @@ class RecordReader:
             received.offset,
             reason,
         )
+
+
+def _check_decodable(received: Received) -> None:
+    if received.undecodable is not None:
+        raise WireError(received.undecodable)
 
 
 def _decode(received: Received, record: type[R]) -> R:

@@ -39,7 +39,7 @@ def test_a_message_is_that_of_either_client(headers: Any) -> None:
     record = SimpleNamespace(
         topic="t", partition=1, offset=2, key=b"k", value=None, headers=headers
     )
-    assert Received.of(record) == ("t", 1, 2, b"k", None, headers)
+    assert Received.of(record) == ("t", 1, 2, b"k", None, headers, None)
 
 
 def test_what_can_be_read_is_read(reader: RecordReader, counted: list[str]) -> None:
@@ -82,6 +82,18 @@ def test_what_is_unreadable_is_counted_and_logged_once(
     ]
     assert reader.read_record(_received(b"no example")._replace(partition=1), Example) is None
     assert len(counted) == 3, "each partition counts for itself"
+
+
+def test_what_the_client_could_not_decode_is_passed_over(
+    reader: RecordReader, counted: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    readable = _received(_VALUE)._replace(undecodable="a header's name is not UTF-8")
+    assert reader.read_record(readable, Example) is None
+    assert reader.read_entry(readable._replace(offset=1), Example) is None
+    tombstone = _received(None)._replace(offset=2, undecodable="the record is cut short")
+    assert reader.read_entry(tombstone, Example) is None, "nothing is retracted by it"
+    assert counted == ["curated"] * 3
+    assert "a header's name is not UTF-8" in caplog.text
 
 
 @given(
