@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from schemas.errors import BrokerError
 from schemas.records import Example
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.consumers import Consumer
 from streams.kafka.messages import Received
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
@@ -54,10 +55,10 @@ def changes(
     """
     reader, name = RecordReader(), cluster.topic(CURATED)
     consumer = connect(
-        KafkaConsumer,
+        Consumer,
         cluster,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=cluster.isolation,
         auto_offset_reset="latest" if start is None else "earliest",
     )
     with consumer, kafka_errors(f"{name} cannot be read at {cluster.address}"):
@@ -68,18 +69,18 @@ def changes(
                 consumer.seek(place, start.get(place.partition, 0))
         while not stop():
             for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                yield from _changes(map(Received.of, records), reader)
+                yield from _changes(records, reader)
 
 
 def partitions(cluster: Cluster) -> tuple[int, ...]:
     """The partitions of the topic. Raises BrokerError, also where there is no such topic."""
     name = cluster.topic(CURATED)
-    consumer = connect(KafkaConsumer, cluster, enable_auto_commit=False)
+    consumer = connect(Consumer, cluster, enable_auto_commit=False)
     with consumer, kafka_errors(f"{name} cannot be read"):
         return _partitions(consumer, name)
 
 
-def _partitions(consumer: KafkaConsumer, topic: str) -> tuple[int, ...]:
+def _partitions(consumer: Consumer, topic: str) -> tuple[int, ...]:
     found = tuple(sorted(consumer.partitions_for_topic(topic) or ()))
     if not found:
         raise BrokerError(f"there is no topic {topic} on this Kafka: `backstream up` creates it")

@@ -24,6 +24,8 @@ class Cluster:
     topic_prefix: str = ""
     group: str = "backstream"
     """What the consumer groups of the deployment start with, after the prefix."""
+    isolation: str = "read_committed"
+    """Kafka's isolation level of everything that reads topics."""
 
     @property
     def address(self) -> str:

@@ -1,7 +1,7 @@
 """Messages as they come from Kafka and as they go to it."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 HeaderPairs = Sequence[tuple[str, bytes]]
 
@@ -20,18 +20,6 @@ class Received(NamedTuple):
 
     Key, value and headers are then what could be read of it, and empty where nothing could.
     """
-
-    @classmethod
-    def of(cls, record: Any) -> "Received":
-        """Convert a consumer record of aiokafka or kafka-python."""
-        return cls(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            record.value,
-            record.headers,
-        )
 
 
 class Message(NamedTuple):

@@ -4,27 +4,30 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from kafka import KafkaConsumer
+from aiokafka import TopicPartition
 from kafka import TopicPartition as SyncTopicPartition
 
 from streams.kafka.clients import connect, kafka_errors, start
 from streams.kafka.cluster import Cluster
+from streams.kafka.consumers import AsyncConsumer, Consumer
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
 
 
-def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") -> Iterator[Received]:
+def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition.
+
+    ``isolation`` is by default that of the cluster. What belongs to an open transaction is not
+    waited for.
 
     Raises BrokerError where Kafka cannot be read.
     """
     name = cluster.topic(topic)
     consumer = connect(
-        KafkaConsumer,
+        Consumer,
         cluster,
         enable_auto_commit=False,
-        isolation_level=isolation,
+        isolation_level=isolation or cluster.isolation,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=100,
     )
@@ -35,8 +38,7 @@ def replay(cluster: Cluster, topic: Topic, isolation: str = "read_committed") ->
             end = consumer.end_offsets([place])[place]
             consumer.seek_to_beginning(place)
             while consumer.position(place) < end:
-                for record in consumer.poll(timeout_ms=500).get(place, ()):
-                    yield Received.of(record)
+                yield from consumer.poll(timeout_ms=500).get(place, ())
 
 
 async def replay_partition(
@@ -59,7 +61,9 @@ async def replay_processed(
     """
     place = TopicPartition(cluster.topic(topic), partition)
     async with _reading(cluster, place, group_id=group) as consumer:
-        end = await consumer.committed(place) or 0
+        # What was committed may lie in a transaction that is still open.
+        readable = (await consumer.end_offsets([place]))[place]
+        end = min(await consumer.committed(place) or 0, readable)
         consumer.seek(place, max(end - count, (await consumer.beginning_offsets([place]))[place]))
         async for received in _until(consumer, place, end):
             yield received
@@ -68,12 +72,12 @@ async def replay_processed(
 @asynccontextmanager
 async def _reading(
     cluster: Cluster, place: TopicPartition, **options: Any
-) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
+) -> AsyncIterator[AsyncConsumer]:
+    consumer = AsyncConsumer(
         **cluster.client,
         **options,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=cluster.isolation,
         auto_offset_reset="earliest",
     )
     await start(consumer, cluster)
@@ -86,9 +90,9 @@ async def _reading(
 
 
 async def _until(
-    consumer: AIOKafkaConsumer, place: TopicPartition, end: int
+    consumer: AsyncConsumer, place: TopicPartition, end: int
 ) -> AsyncIterator[Received]:
     while await consumer.position(place) < end:
-        for record in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
-            if record.offset < end:
-                yield Received.of(record)
+        for received in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+            if received.offset < end:
+                yield received

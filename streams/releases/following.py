@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from schemas.records import Release
 from streams.kafka.clients import kafka_errors, start
 from streams.kafka.cluster import Cluster
-from streams.kafka.messages import Received
+from streams.kafka.consumers import AsyncConsumer
 from streams.kafka.reading import RecordReader
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service
@@ -21,7 +21,7 @@ async def follow_in_service(
     Raises BrokerError.
     """
     topic = cluster.topic(RELEASES)
-    consumer = AIOKafkaConsumer(
+    consumer = AsyncConsumer(
         **cluster.client,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -40,8 +40,8 @@ async def follow_in_service(
             term = 0
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
-                    for r in records:
-                        fold(found, Received.of(r), reader)
+                    for received in records:
+                        fold(found, received, reader)
                 # Only at the end of the topic is the order of announcements known.
                 if all([await consumer.position(place) >= ends[place] for place in places]):
                     release = in_service(found.values(), base)

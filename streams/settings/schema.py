@@ -40,6 +40,8 @@ class KafkaSettings(BaseModel):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    """Whether messages of aborted and of open transactions are read too."""
     replication_factor: int = Field(default=1, ge=1)
     """Replication factor of the topics that Backstream creates."""
     in_flight: int = Field(default=256, ge=1)
@@ -72,7 +74,7 @@ class KafkaSettings(BaseModel):
 
     def cluster(self) -> Cluster:
         """What readers and writers of the topics need."""
-        return Cluster(self.client(), self.topic_prefix, self.group)
+        return Cluster(self.client(), self.topic_prefix, self.group, self.isolation_level)
 
     def client(self) -> dict[str, Any]:
         """Return the arguments that the clients of aiokafka and of kafka-python share."""

@@ -1,12 +1,14 @@
 """faust-streaming bound to the stage harness: one app, and so one consumer group, for each stage.
 
-faust owns the consumer, its group and its rebalances. Three things are ours:
+faust owns the consumer, its group and its rebalances. Four things are ours:
 
 * The consumer hands fetched records to the stage batch by batch. faust's own path through a stream
   creates two tasks, a message and an event for every record, which is most of the cost of a hop
   (``docs/decisions/``).
 * Nothing is acknowledged through faust: the consumer commits what the stage's offset trackers
   allow, and drops a tracker when its partition is revoked or assigned again.
+* aiokafka's consumer, which faust makes, is our subclass that reads what it cannot decode
+  (``streams/kafka/consumers.py``).
 * Before a rebalance the consumer waits for the stage instead of for faust's acknowledgements.
 
 The overridden methods are those of faust-streaming 0.15.3; ``test_faust_contract.py`` fails where
@@ -19,10 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from yarl import URL
 
+from streams.kafka.consumers import AsyncConsumer
+from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
@@ -34,16 +39,44 @@ _FETCH_SECONDS = 1.0
 _MAX_POLL_RECORDS = 500
 
 
+class _StageClient(AsyncConsumer):
+    gaps = True
+
+
+class _StageConsumerThread(AIOKafkaConsumerThread):
+    """The thread in which faust runs aiokafka's consumer."""
+
+    consumer: "StageConsumer"
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
+        consumer = super()._create_consumer(loop)
+        # faust makes it from its own settings, and reads committed messages only to write in
+        # transactions. Nothing was started yet.
+        consumer.__class__ = _StageClient
+        consumer._isolation_level = self.consumer.isolation
+        return consumer
+
+
 class StageConsumer(Consumer):
     """faust's consumer, delivering to one stage and committing what its trackers allow."""
 
     def __init__(
-        self, transport: Transport, *, stage: Stage, drain_seconds: float, **options: Any
+        self,
+        transport: Transport,
+        *,
+        stage: Stage,
+        isolation: str,
+        drain_seconds: float,
+        **options: Any,
     ) -> None:
         """``drain_seconds`` is how long a rebalance waits for records in flight."""
+        self.isolation = isolation
         super().__init__(transport, **options)
         self._stage = stage
         self._drain_seconds = drain_seconds
+
+    def _new_consumer_thread(self) -> _StageConsumerThread:
+        return _StageConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver what is fetched until the consumer or its fetcher stops."""
@@ -60,7 +93,7 @@ class StageConsumer(Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def _deliver(self, records: Mapping[TP, list[Any]]) -> bool:
+    async def _deliver(self, records: Mapping[TP, list[Received | Gap]]) -> bool:
         """Give records to the stage, partitions in turn. False where a rebalance came between."""
         stage, generation = self._stage, self.app.consumer_generation_id
         for tp, record in self.scheduler.iterate(records):
@@ -69,9 +102,19 @@ class StageConsumer(Consumer):
             # No await from here to the tracker: the record must not enter a later assignment's.
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return False
-            await stage.accept(Received.of(record))
+            if isinstance(record, Gap):
+                self._pass_over(tp, record)
+            else:
+                await stage.accept(record)
             self._read_offset[tp] = record.offset
         return True
+
+    def _pass_over(self, tp: TP, gap: Gap) -> None:
+        """Let offsets that hold no message be committed, once all before them may be."""
+        tracker = self._stage.offsets[tp]
+        tracked = tracker.start(gap.offset)
+        if tracked is not None:
+            tracker.finish(tracked)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (TP(*partition) for partition in self._stage.offsets.committable())
@@ -102,10 +145,11 @@ class StageTransport(Transport):
     """faust's Kafka transport, making a ``StageConsumer``."""
 
     def __init__(
-        self, urls: list[URL], app: faust.App, *, stage: Stage, drain_seconds: float
+        self, urls: list[URL], app: faust.App, *, stage: Stage, isolation: str, drain_seconds: float
     ) -> None:
         super().__init__(urls, app)
         self._stage = stage
+        self._isolation = isolation
         self._drain_seconds = drain_seconds
 
     def create_consumer(self, callback: Any, **options: Any) -> StageConsumer:
@@ -113,6 +157,7 @@ class StageTransport(Transport):
         return StageConsumer(
             self,
             stage=self._stage,
+            isolation=self._isolation,
             drain_seconds=self._drain_seconds,
             callback=callback,
             loop=self.loop,
@@ -158,7 +203,11 @@ class StageApp:
             logging_config=None,
         )
         self.app.transport = StageTransport(
-            broker, self.app, stage=stage, drain_seconds=kafka.rebalance_seconds / 2
+            broker,
+            self.app,
+            stage=stage,
+            isolation=kafka.isolation_level,
+            drain_seconds=kafka.rebalance_seconds / 2,
         )
         # The conductor subscribes the consumer to it; no stream reads it.
         self.app.topics.add(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from models.releases.release import read_manifest
 from models.seeds import read_seeds
@@ -19,7 +19,7 @@ from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.messages import Received
+from streams.kafka.consumers import Consumer
 from streams.kafka.reading import RecordReader
 from streams.kafka.topics import CURATED
 from streams.releases.announcements import Announcer, in_service, read_releases
@@ -84,7 +84,7 @@ class TrainerService:
         started = time.time()
         topic = cluster.topic(CURATED)
         consumer = connect(
-            KafkaConsumer, cluster, enable_auto_commit=False, isolation_level="read_committed"
+            Consumer, cluster, enable_auto_commit=False, isolation_level=cluster.isolation
         )
         with consumer, kafka_errors(f"{topic} cannot be read"):
             self._assign(consumer, topic, curated)
@@ -99,7 +99,7 @@ class TrainerService:
                     waited = time.time() - (curated.last_training() or started)
                     check_at = time.time() + self._train_if_due(curated, announcer, waited)
 
-    def _assign(self, consumer: KafkaConsumer, topic: str, curated: CuratedSet) -> None:
+    def _assign(self, consumer: Consumer, topic: str, curated: CuratedSet) -> None:
         """Continue at the offsets of the curated set: they are stored with its examples."""
         offsets = curated.offsets()
         places = [
@@ -111,13 +111,13 @@ class TrainerService:
         for place in places:
             consumer.seek(place, max(offsets.get(place.partition, 0), beginnings[place]))
 
-    def _take_in(self, consumer: KafkaConsumer, curated: CuratedSet) -> None:
+    def _take_in(self, consumer: Consumer, curated: CuratedSet) -> None:
         polled = consumer.poll(timeout_ms=_POLL_MS)
-        messages = [Received.of(r) for records in polled.values() for r in records]
+        messages = [received for records in polled.values() for received in records]
         if messages:
             curated.apply(messages)
 
-    def _run_once(self, consumer: KafkaConsumer, curated: CuratedSet, announcer: Announcer) -> None:
+    def _run_once(self, consumer: Consumer, curated: CuratedSet, announcer: Announcer) -> None:
         places = consumer.assignment()
         ends = consumer.end_offsets(list(places))
         while not self._stop.is_set() and any(

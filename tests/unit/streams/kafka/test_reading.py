@@ -1,7 +1,6 @@
 """Messages as records: what cannot be read is counted and logged once, and never raises."""
 
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import msgpack
@@ -32,14 +31,6 @@ def counted() -> list[str]:
 @pytest.fixture
 def reader(counted: list[str]) -> RecordReader:
     return RecordReader(counted.append)
-
-
-@pytest.mark.parametrize("headers", [(("a", b"1"),), [("a", b"1")]])
-def test_a_message_is_that_of_either_client(headers: Any) -> None:
-    record = SimpleNamespace(
-        topic="t", partition=1, offset=2, key=b"k", value=None, headers=headers
-    )
-    assert Received.of(record) == ("t", 1, 2, b"k", None, headers, None)
 
 
 def test_what_can_be_read_is_read(reader: RecordReader, counted: list[str]) -> None:

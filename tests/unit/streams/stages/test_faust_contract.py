@@ -31,8 +31,9 @@ _OVERRIDDEN = {
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
+    "_new_consumer_thread": ["self"],
 }
-_OUR_OWN = {"__init__", "_deliver", "_forget"}
+_OUR_OWN = {"__init__", "_deliver", "_forget", "_pass_over"}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
@@ -123,8 +124,7 @@ def _reading(stage: _FullStage) -> tuple[StageConsumer, SimpleNamespace]:
 
 def _fetched(count: int) -> dict[TP, list[Any]]:
     topic, partition = _TP
-    records = [Received(topic, partition, offset, None, b"") for offset in range(count)]
-    return {_TP: [SimpleNamespace(**record._asdict()) for record in records]}
+    return {_TP: [Received(topic, partition, offset, None, b"") for offset in range(count)]}
 
 
 async def test_records_are_delivered_as_there_is_room() -> None:
