@@ -10,7 +10,7 @@ WORKERS ?= 3
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast coverage check format setup bench bench-engine lock clean
+.PHONY: demo test test-fast chaos coverage check format setup bench bench-engine lock clean
 
 demo: $(READY)
 	$(BIN)/backstream demo
@@ -21,6 +21,12 @@ test: $(READY)
 # No broker, no export, no training.
 test-fast: $(READY)
 	$(PYTEST) -m "not (kafka or export or training or slow)"
+
+# One class: `make chaos CLASS=kill-worker SEED=7 DOCUMENTS=2000`. Writes docs/reliability.md.
+SEED ?= 7
+DOCUMENTS ?= 20000
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --documents $(DOCUMENTS) $(if $(CLASS),--class $(CLASS))
 
 # Every test, and the share of lines that they run; the floor is in pyproject.toml.
 coverage: $(READY)

@@ -1,0 +1,163 @@
+"""Messages that no reader can use, of every kind, on every topic.
+
+Each is written by a client of its own, so that nothing of the product helps or refuses. The scene
+is told where each message lies, and whether a stage has to make it a dead letter: on the topics
+that the stages read, all of them; on the others, none.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+from confluent_kafka import Producer
+from kafka import KafkaProducer
+
+from streams.kafka.topics import TOPICS, Topic
+from tests.chaos.documents import Headers
+from tests.chaos.feeder import CODECS
+from tests.chaos.scene import Scene
+from tests.chaos.verifier import Position
+from tests.chaos.watch import STAGES
+from tests.integration.unreadable import unreadable
+
+_MEGABYTE = 1024 * 1024
+_NULLS = 100
+READ_BY_STAGES = frozenset(STAGES.values())
+
+
+class Poison(NamedTuple):
+    """One message."""
+
+    topic: str
+    kind: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    codec: str = "none"
+
+
+class NotUtf8(str):
+    """The name of a header as some other client may write it."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe" + str(self)[2:].encode(encoding, errors)
+
+
+def everything(oversize: bool) -> Iterator[Poison]:
+    """Every kind on every topic. ``oversize`` adds messages that expand to megabytes."""
+    for topic in TOPICS:
+        yield from _of(topic)
+    yield Poison("releases", "hello", b"hello", b"hello", [])
+    yield Poison("curated", "example/2", b"newer", b"\x80", [("schema", b"example/2")])
+    yield from (Poison("documents", "null key and value", None, None, []) for _ in range(_NULLS))
+    yield from _charsets()
+    if oversize:
+        yield from _oversize()
+
+
+def _of(topic: Topic) -> Iterator[Poison]:
+    for kind, (key, value, headers) in unreadable(topic).items():
+        yield Poison(topic.name, kind, key, value, list(headers))
+    yield Poison(topic.name, "null key and value", None, None, [])
+    yield Poison(
+        topic.name, "a header name that is not UTF-8", b"bad", b"\xff", [(NotUtf8("..x"), b"1")]
+    )
+    for codec in CODECS:
+        yield Poison(topic.name, f"foreign bytes in {codec}", b"bad", b"\xff" * 300, [], codec)
+
+
+def _charsets() -> Iterator[Poison]:
+    for charset in ("punycode", "idna", "uu", "no-such-charset"):
+        value = b"a-" + b"b" * 100_000 if charset != "punycode" else b"ab-" * _MEGABYTE
+        content_type = f"text/plain; charset={charset}".encode()
+        yield Poison("documents", charset, b"bad", value, [("content-type", content_type)])
+
+
+def _oversize() -> Iterator[Poison]:
+    for topic in sorted(READ_BY_STAGES):
+        yield Poison(topic, "6 MB in gzip", b"bad", b"a" * 6 * _MEGABYTE, [], "gzip")
+    yield Poison("documents", "50 MB in gzip", b"bad", b"a" * 50 * _MEGABYTE, [], "gzip")
+    header: Headers = [("source", b"a" * 6 * _MEGABYTE), ("schema", b"order/1")]
+    yield Poison("documents", "a header of 6 MB in gzip", b"bad", b"\xff", header, "gzip")
+
+
+def spread(scene: Scene, messages: Iterator[Poison]) -> int:
+    """Write messages and tell the scene where they lie. Returns their number."""
+    count = 0
+    with contextlib.ExitStack() as stack:
+        producers: dict[str, Producer] = {}
+        raw: list[KafkaProducer] = []
+        for message in messages:
+            count += 1
+            if any(isinstance(name, NotUtf8) for name, _ in message.headers):
+                if not raw:
+                    raw.append(_raw_producer(scene))
+                    stack.callback(raw[0].close)
+                at = (
+                    raw[0]
+                    .send(message.topic, message.value, message.key, headers=message.headers)
+                    .get(60)
+                )
+                _tell(scene, Position(at.topic, at.partition, at.offset))
+                continue
+            if message.codec not in producers:
+                producers[message.codec] = _producer(scene, message.codec)
+            producers[message.codec].produce(
+                message.topic,
+                message.value,
+                message.key,
+                headers=message.headers,
+                on_delivery=partial(_written, scene),
+            )
+        for producer in producers.values():
+            if left := producer.flush(60):
+                scene.problems.append(f"{left} poisonous messages could not be written")
+    return count
+
+
+def abort(scene: Scene) -> None:
+    """Documents and other records in a transaction that is aborted: nothing may come of them."""
+    producer = Producer(
+        {
+            "bootstrap.servers": scene.address,
+            "transactional.id": f"chaos-{os.urandom(4).hex()}",
+            "log_level": 0,
+        }
+    )
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    for topic in sorted(READ_BY_STAGES | {"releases", "curated"}):
+        producer.produce(topic, b"An aborted text. " * 60, b"aborted", partition=0)
+        if topic in READ_BY_STAGES:
+            # Kafka gives the marker an offset of its own behind the message.
+            scene.markers += 2
+    producer.flush(60)
+    producer.abort_transaction(60)
+
+
+def _producer(scene: Scene, codec: str) -> Producer:
+    settings: dict[str, Any] = {
+        "bootstrap.servers": scene.address,
+        "compression.type": codec,
+        "message.max.bytes": 100 * _MEGABYTE,
+        "linger.ms": 0,
+        "log_level": 0,
+    }
+    return Producer(settings)
+
+
+def _raw_producer(scene: Scene) -> KafkaProducer:
+    return KafkaProducer(bootstrap_servers=scene.address, acks="all")
+
+
+def _written(scene: Scene, error: Any, message: Any) -> None:
+    if error is not None:
+        scene.problems.append(f"a poisonous message could not be written: {error}")
+    else:
+        _tell(scene, Position(message.topic(), message.partition(), message.offset()))
+
+
+def _tell(scene: Scene, at: Position) -> None:
+    scene.poison[at] = at.topic in READ_BY_STAGES
