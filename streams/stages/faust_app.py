@@ -37,6 +37,12 @@ _MAX_POLL_GAP_SECONDS = 24 * 3600.0
 """A slow model pauses its partitions, which must not cost the assignment: heartbeats show life."""
 _FETCH_SECONDS = 1.0
 _MAX_POLL_RECORDS = 500
+_METADATA_SECONDS = 5.0
+"""Age at which a consumer asks for its topic's partitions again.
+
+aiokafka does so only then when a request has failed. A consumer that joined its group without
+knowing the partitions, because connections were refused at its start, has none until then.
+"""
 
 
 class _StageClient(AsyncConsumer):
@@ -200,6 +206,7 @@ class StageApp:
             broker_rebalance_timeout=kafka.rebalance_seconds,
             broker_max_poll_interval=_MAX_POLL_GAP_SECONDS,
             broker_max_poll_records=_MAX_POLL_RECORDS,
+            consumer_metadata_max_age_ms=int(_METADATA_SECONDS * 1000),
             logging_config=None,
         )
         self.app.transport = StageTransport(

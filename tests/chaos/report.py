@@ -1,7 +1,202 @@
 """``docs/reliability.md``, written from the stored results."""
 
+import datetime
+import json
+import os
+import platform
+from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from tests.chaos.faults import CLASSES
+from tests.chaos.result import Result, percentile
+
+_INTRODUCTION = """\
+# Reliability
+
+What was broken on purpose, and what became of the records. This page is written by
+`make chaos` from a run.
+
+Each class of faults has a Kafka of its own, workers with the bundled model, and documents that are
+fed all the time while its faults happen. Every message on `documents` is compressed with one of
+Kafka's five codecs, and a third of the documents are refused by the segmenter. At the end, when
+nothing is in flight any more, a verifier that imports nothing of the product reads the topics and
+compares them with what was fed. Then `backstream audit` has to come to the same end.
+
+- **lost**: documents, segments, candidates and ratings that no record, rejection or dead letter
+  answers for.
+- **copies**: messages that repeat the id and release of another one of their topic. A record that
+  was in flight at a kill is processed again and written under the same key.
+- **duplicates**: examples that are twice in `curated` after folding it by key, by id or by
+  response.
+- **dead letters**: of messages that were made unreadable on purpose / of other messages.
+- **recovery**: from the end of a fault, or a kill, until every stage has committed progress; of the
+  partitions that had something left at that time, all of them.
+"""
+_COLUMNS = (
+    "class",
+    "fed",
+    "written by the model",
+    "faults",
+    "lost",
+    "copies",
+    "duplicates",
+    "dead letters",
+    "recovery p50",
+    "p99",
+    "",
+)
 
 
 def write_report(work: Path, output: Path) -> None:
-    """Write the report of every stored result."""
+    """Write the report of every stored result, and of the soak where there is one."""
+    stored = [Result.load(work, one.name) for one in CLASSES]
+    results = [result for result in stored if result is not None]
+    parts = [_INTRODUCTION]
+    if results:
+        plot = output.parent / "results" / "recovery.svg"
+        _plot(results, plot)
+        parts += [_run(results), _table(results), _totals(results)]
+        parts += ["![Recovery times by class](results/recovery.svg)\n", _faults(results)]
+        parts.append(_wrong(results))
+    missing = [one for one in CLASSES if one.name not in {result.name for result in results}]
+    if missing:
+        names = ", ".join(f"{one.title} (`{one.name}`)" for one in missing)
+        parts.append(f"Not run here: {names}.\n")
+    soak = work / "soak.json"
+    if soak.exists():
+        parts.append(_soak(json.loads(soak.read_text())))
+    output.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+
+
+def machine() -> str:
+    """The machine in words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores, {memory:.0f} GB of memory, Python {platform.python_version()}"
+
+
+def _run(results: list[Result]) -> str:
+    seeds = sorted({result.seed for result in results})
+    documents = sum(result.documents for result in results)
+    seconds = sum(result.seconds for result in results)
+    command = f"make chaos SEED={seeds[0]} DOCUMENTS={documents}"
+    today = datetime.date.today().isoformat()
+    return (
+        "## The run\n\n"
+        f"`{command}`, {machine()}, {today}, {seconds / 60:.0f} minutes. One class:\n"
+        f"`make chaos CLASS=kill-worker SEED={seeds[0]} DOCUMENTS=2000`. Seed, class and number\n"
+        "of documents give the same documents and the same order of faults; when each fault meets\n"
+        "which record is up to the machine.\n"
+    )
+
+
+def _table(results: list[Result]) -> str:
+    lines = [" | ".join(_COLUMNS), "|".join("---" for _ in _COLUMNS)]
+    lines += [" | ".join(_row(result.title, [result])) for result in results]
+    lines.append(" | ".join(_row("all", results)))
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _row(title: str, results: list[Result]) -> list[str]:
+    verdicts = [result.verdict for result in results]
+    recoveries = [seconds for result in results for seconds in result.recoveries]
+    unexpected = sum(len(verdict["dead_unexpected"]) for verdict in verdicts)
+    dead = sum(verdict["dead"] for verdict in verdicts)
+    return [
+        title,
+        f"{sum(verdict['fed'] for verdict in verdicts):,}",
+        f"{sum(verdict['ids'].get('candidates', 0) for verdict in verdicts):,}",
+        f"{sum(sum(result.faults.values()) for result in results):,}",
+        f"{sum(len(verdict['lost']) for verdict in verdicts):,}",
+        f"{sum(sum(verdict['duplicates'].values()) for verdict in verdicts):,}",
+        f"{sum(len(verdict['duplicates_folded']) for verdict in verdicts):,}",
+        f"{dead - unexpected:,} / {unexpected:,}",
+        _seconds(percentile(recoveries, 0.5)),
+        _seconds(percentile(recoveries, 0.99)),
+        "passed" if all(result.passed for result in results) else "**failed**",
+    ]
+
+
+def _totals(results: list[Result]) -> str:
+    differing: Counter[str] = Counter()
+    ids: Counter[str] = Counter()
+    for result in results:
+        differing.update(result.verdict["differing"])
+        ids.update(result.verdict["ids"])
+    return (
+        f"In all, {ids['documents']:,} documents gave {ids['segments']:,} passages,"
+        f" {ids['candidates']:,} instructions\nby the model, {ids['scored']:,} ratings and"
+        f" {ids['curated']:,} kept examples. Of the ids that were written more than\nonce by one"
+        f" release, the text differed for {differing['segments']} segments and"
+        f" {differing['candidates']} candidates, the score by\nmore than 0.05 for"
+        f" {differing['scored']}, and the example for {differing['curated']}. An int8 model's last"
+        " digits depend on\nwhat else is in its batch, so a candidate that is generated again may"
+        " differ in a word.\n"
+    )
+
+
+def _faults(results: list[Result]) -> str:
+    lines = ["## The faults\n", "| class | fault | times |", "|---|---|---|"]
+    for result in results:
+        lines += [f"| `{result.name}` | {kind} | {n} |" for kind, n in result.faults.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _wrong(results: list[Result]) -> str:
+    lines = []
+    for result in results:
+        found = [*result.problems, *result.wrong]
+        lines += [f"- `{result.name}`: {line}" for line in found[:5]]
+        if len(found) > 5:
+            lines.append(f"- `{result.name}`: and {len(found) - 5} more")
+    return "## What went wrong\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _plot(results: list[Result], file: Path) -> None:
+    mpl.rcParams["svg.hashsalt"] = "chaos"
+    figure = Figure(figsize=(8, 0.35 * len(results) + 1.2))
+    axes = figure.subplots()
+    for row, result in enumerate(reversed(results)):
+        axes.plot(result.recoveries, [row] * len(result.recoveries), "o", alpha=0.5, color="C0")
+    axes.set_yticks(range(len(results)), [result.name for result in reversed(results)])
+    axes.set_xlabel("seconds from the end of a fault to committed progress of every stage")
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+
+
+def _soak(soak: dict[str, Any]) -> str:
+    lines = [
+        "## Soak\n",
+        f"`python -m tests.chaos.soak --minutes {soak['minutes']:g}`, {machine()}, {soak['date']}."
+        f" {soak['per_second']:g} documents a second,\n{soak['fed']:,} in all, {soak['written']:,}"
+        " instructions by the model, no faults. Sampled every"
+        f" {soak['interval']:g} s. The slope of\nthe resident memory is a least-squares fit to"
+        f" the means of each minute after the first {soak['warm_up']:g},\nwith its 95% interval.\n",
+        "| process | MB at the start | MB at the end | slope, MB an hour | descriptors | threads |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in soak["processes"]:
+        low, high = one["interval"]
+        lines.append(
+            f"| {one['name']} | {one['first_mb']:.0f} | {one['last_mb']:.0f} |"
+            f" {one['slope']:+.1f} ({low:+.1f} to {high:+.1f}) |"
+            f" {one['descriptors'][0]} to {one['descriptors'][1]} |"
+            f" {one['threads'][0]} to {one['threads'][1]} |"
+        )
+    lines.append(
+        f"\nThe lag of all stages was {soak['lag_median']:,} messages in the median and"
+        f" {soak['lag_most']:,} at most.\n\n![Memory, descriptors and lag](results/soak.svg)\n"
+    )
+    return "\n".join(lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} s"
