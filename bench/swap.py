@@ -19,6 +19,7 @@ from bench.chain import stream_state
 from bench.process import State, Tally, watch
 from models.atomic_file import write_atomically
 from models.releases.release import MANIFEST, read_manifest
+from models.releases.signing import SIGNATURE
 from schemas.records import Release, ReleaseStatus
 from streams.releases.announcements import announce
 from streams.settings import Settings
@@ -67,7 +68,9 @@ async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swa
             await watch(lambda: State(len(written), len(written) >= fed // 3))
             announced = time.perf_counter()
             await asyncio.to_thread(
-                announce, settings.kafka.cluster(), copy_release(directory, work / "copy", "r-copy")
+                announce,
+                settings.kafka.cluster(),
+                copy_release(directory, settings.releases_dir / "r-copy", "r-copy"),
             )
             await changed.wait()
             change = time.perf_counter() - announced
@@ -100,7 +103,7 @@ def _gaps(written: Sequence[float], begin: float, end: float) -> tuple[float, fl
 
 def copy_release(source: Path, directory: Path, id: str) -> Release:
     """Copy a release under another id: the same weights, complete, and ready to be announced."""
-    shutil.copytree(source, directory)
+    shutil.copytree(source, directory, ignore=shutil.ignore_patterns(SIGNATURE))
     manifest = read_manifest(source)
     write_atomically(
         directory / MANIFEST,

@@ -8,14 +8,16 @@ from typing import IO
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, *, mode: int = 0o666, via: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file beside ``path`` that replaces it once it is written and synced.
 
-    On an error or an interrupt it is removed, and ``path`` stays as it was. Raises OSError.
+    It is created with ``mode``, less the process's umask. ``via`` is another directory, on the same
+    file system, to write it in. On an error or an interrupt it is removed, and ``path`` stays as it
+    was. Raises OSError.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = (via or path.parent) / f".{path.name}.{os.getpid()}.partial"
     try:
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -27,9 +29,9 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, *, mode: int = 0o666) -> None:
     """Write a text as UTF-8 through ``atomic_file``."""
-    with atomic_file(path) as file:
+    with atomic_file(path, mode=mode) as file:
         file.write(text.encode())
 
 

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ReleaseId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+]
+"""Id of a release, which is also the name of its directory."""
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 _LATEST = 253_402_300_799.0
 """The last second of the year 9999, which is the last that ``datetime`` supports."""
@@ -252,18 +256,22 @@ class Release(Record):
 
     name: ClassVar[str] = "release"
 
-    id: Id
+    id: ReleaseId
     parent: str | None
     """Id of the release that was in service while the training set was curated."""
     base: str
     """Id of the model that training started from."""
     status: ReleaseStatus
     location: str = Field(pattern=r"^[^\x00]*$")
-    """Directory of the release, on the trainer's machine."""
+    """Where the trainer wrote it, for people. Readers find the release by its id, in their own
+    releases directory.
+    """
     created_at: float = Field(allow_inf_nan=False)
     """Seconds since the epoch."""
     announced_at: Seconds = 0.0
-    """Seconds since the epoch. Of several announcements of a release, the last one counts."""
+    """Seconds since the epoch. Readers replace it with the time of the message. Of several
+    announcements of a release, the last one counts.
+    """
     term: int = 0
     """Deployment term: the offset of this announcement plus 1. It is 0 in the message itself and
     filled in by readers. See ``Rating.term``.

@@ -155,13 +155,19 @@ def read_manifest(directory: Path) -> Manifest:
     """Read the manifest of a release. Raises ModelError if it is missing or invalid."""
     file = directory / MANIFEST
     try:
-        return Manifest.model_validate_json(file.read_bytes())
+        return parse_manifest(file.read_bytes(), file)
     except FileNotFoundError as error:
         raise ModelError(
             f"{directory} is not a release: it has no {MANIFEST}, so it was never finished"
         ) from error
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def parse_manifest(content: bytes, file: Path) -> Manifest:
+    """Read the bytes of a manifest. Raises ModelError, naming ``file``, if they are not one."""
+    try:
+        return Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "it"
@@ -188,13 +194,18 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
                 f"{file} was changed after release {manifest.id} was written: delete the release "
                 "and build it again"
             )
+    require_servable(manifest, directory)
+    return manifest
+
+
+def require_servable(manifest: Manifest, directory: Path) -> None:
+    """Raise ModelError if a file without which a release cannot be served is not listed."""
     for names in ((DECODER_FILE, MODEL_FILE), ("config.json",), ("tokenizer.json",)):
         if manifest.files.keys().isdisjoint(names):
             raise ModelError(
                 f"release {manifest.id} in {directory} does not list {' or '.join(names)}: "
                 "it cannot be served"
             )
-    return manifest
 
 
 async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None:

@@ -219,7 +219,12 @@ def _load(directory: Path) -> PreTrainedModel:
     """Load a model in fp32: bf16 is no faster on a CPU, and rounds off small updates."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            directory, dtype=torch.float32, local_files_only=True
+            directory,
+            dtype=torch.float32,
+            local_files_only=True,
+            # Never code or pickled weights, whatever a release holds.
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{directory} cannot be loaded for training: {error}") from error

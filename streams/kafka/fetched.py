@@ -155,7 +155,13 @@ class Fetched:
                 if not expected <= record.offset <= last:
                     break
                 yield Received(
-                    topic, partition, record.offset, record.key, record.value, record.headers
+                    topic,
+                    partition,
+                    record.offset,
+                    record.key,
+                    record.value,
+                    record.headers,
+                    timestamp_ms=record.timestamp,
                 )
                 read, expected = read + 1, record.offset + 1
         except Exception:  # whatever the decoder refuses is read as far as it can be

@@ -20,6 +20,8 @@ class Received(NamedTuple):
 
     Key, value and headers are then what could be read of it, and empty where nothing could.
     """
+    timestamp_ms: int | None = None
+    """Milliseconds since the epoch: from the broker or from the writer, as the topic is set."""
 
 
 class Message(NamedTuple):

@@ -30,6 +30,8 @@ class Topic:
     partitions: int
     cleanup: str = "delete"
     retention_days: float = 7
+    timed_by_broker: bool = False
+    """Whether the broker sets the time of a message, rather than its writer."""
 
     def config(self) -> dict[str, str]:
         """The broker's settings of the topic."""
@@ -37,20 +39,22 @@ class Topic:
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": retention,
+            "message.timestamp.type": "LogAppendTime" if self.timed_by_broker else "CreateTime",
             "max.message.bytes": str(MAX_BYTES + (2 if self.record is None else 1) * _HEADROOM),
         }
 
 
 DOCUMENTS = Topic("documents", Document, 4)
 SEGMENTS = Topic("segments", Segment, 4)
-CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365)
+# A re-rating compares the times of a release and of candidates, so one clock sets both.
+CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365, timed_by_broker=True)
 # Novelty is judged within a partition. One curator keeps up with a hundred GPUs.
 SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
 RATINGS = Topic("ratings", HumanRating, 1, cleanup="compact")
 REJECTED = Topic("rejected", Rejection, 1, retention_days=365)
 DEAD_LETTERS = Topic("dead-letters", None, 1, retention_days=365)
-RELEASES = Topic("releases", Release, 1, cleanup="compact")
+RELEASES = Topic("releases", Release, 1, cleanup="compact", timed_by_broker=True)
 
 TOPICS = (
     DOCUMENTS,

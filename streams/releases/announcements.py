@@ -10,6 +10,9 @@ Announcements are transactional only for the fencing, and are read whether commi
 (``ISOLATION``). A single broker that is killed right after a commit may never write the
 transaction's marker (seen with Kafka 4.3.1), and readers of committed messages would then wait
 without end. An announcement without its marker was made, or its writer will make it again.
+
+When a release was announced is the time of the message, which the broker sets on a topic that
+Backstream created. What is said to come from the future is passed over: nothing waits for it.
 """
 
 import time
@@ -29,6 +32,8 @@ from streams.kafka.replay import replay
 from streams.kafka.topics import RELEASES
 
 ISOLATION = "read_uncommitted"
+_AHEAD_SECONDS = 3600.0
+"""How far the clock that stamped an announcement may be ahead. It is also the broker's default."""
 _SECONDS = 60
 _TIMEOUT_MS = 15_000
 """Timeout of a transaction whose producer was killed."""
@@ -39,27 +44,46 @@ def read_releases(cluster: Cluster, reader: RecordReader | None = None) -> list[
     reader = reader or RecordReader()
     found: dict[str, Release] = {}
     for received in replay(cluster, RELEASES, ISOLATION):
-        fold(found, received, reader)
+        fold(found, received, reader, time.time())
     return list(found.values())
 
 
-def fold(found: dict[str, Release], received: Received, reader: RecordReader) -> None:
+def fold(found: dict[str, Release], received: Received, reader: RecordReader, now: float) -> None:
     """Add one message of the topic to the releases known so far, by id."""
     entry = reader.read_entry(received, Release)
     if entry is None:
         return
+    release = entry.record
+    if release is not None:
+        # A message of the oldest format has no time.
+        at = received.timestamp_ms
+        announced_at = at / 1000 if at is not None and at >= 0 else release.announced_at
+        if announced_at > now + _AHEAD_SECONDS:
+            reason = "it was announced in the future: is a clock wrong?"
+            reader.pass_over(received, RELEASES.name, reason)
+            return
+        update = {"term": received.offset + 1, "announced_at": announced_at}
+        release = release.model_copy(update=update)
     found.pop(entry.id, None)
-    if entry.record is not None:
-        found[entry.id] = entry.record.model_copy(update={"term": received.offset + 1})
+    if release is not None:
+        found[entry.id] = release
 
 
 def in_service(releases: Iterable[Release], base: str) -> Release | None:
-    """The release that workers on model ``base`` serve.
+    """The release that workers on model ``base`` are to serve.
 
     None before the first announcement for it: then the base itself serves.
     """
+    return next(iter(in_service_before(releases, base)), None)
+
+
+def in_service_before(releases: Iterable[Release], base: str) -> list[Release]:
+    """The releases that were put into service for ``base``, and not taken out: the last one first.
+
+    Where one cannot be used, the next one serves.
+    """
     serving = [r for r in releases if r.base == base and r.status is ReleaseStatus.IN_SERVICE]
-    return serving[-1] if serving else None
+    return serving[::-1]
 
 
 def promote(cluster: Cluster, id: str) -> Release:

@@ -1,12 +1,12 @@
 """A release as text for people."""
 
-from pathlib import Path
-
 from models.releases.release import REPORT
+from models.releases.store import ReleaseStore
+from schemas.errors import ModelError
 from schemas.records import Release
 
 
-def describe_release(release: Release) -> str:
+def describe_release(release: Release, store: ReleaseStore) -> str:
     """A release in a few lines: metrics beside its parent's, bootstrap intervals, verdict."""
     lines = [
         f"release {release.id} ({release.status}), trained from {release.base} on "
@@ -25,10 +25,36 @@ def describe_release(release: Release) -> str:
         lines.append(f"  {'nll (mean of both)':22} {'':19}{_change(release, 'nll')}")
     if release.reason:
         lines.append(f"  when it was trained: {release.reason}")
-    lines.append(f"  in {release.location}")
-    if (report := Path(release.location) / REPORT).is_file():
-        lines.append(f"  report in {report}")
+    lines.append(f"  {_signature(release, store)}")
+    directory = store.path(release.id)
+    if directory.is_dir():
+        lines.append(f"  in {directory.absolute()}")
+    else:
+        lines.append(f"  not in {store.directory.absolute()}; the trainer's is {release.location}")
+    if (report := directory / REPORT).is_file():
+        lines.append(f"  report in {report.absolute()}")
     return "\n".join(lines)
+
+
+def signed_by(release: Release, store: ReleaseStore) -> str | None:
+    """The public key that a release here is signed with; None if it is not signed, or not here.
+
+    Raises ModelError for a signature that is wrong.
+    """
+    return store.signer(release.id) if store.path(release.id).is_dir() else None
+
+
+def _signature(release: Release, store: ReleaseStore) -> str:
+    try:
+        public = signed_by(release, store)
+    except ModelError as error:
+        return f"WRONGLY SIGNED: {error}"
+    if public is None:
+        return "not signed, or not here"
+    if not store.trusted:
+        return f"signed with {public}; releases.trusted_keys is empty"
+    known = "trusted" if public in store.trusted else "NOT in releases.trusted_keys"
+    return f"signed with {public}, {known}"
 
 
 def _change(release: Release, name: str) -> str:

@@ -1,5 +1,6 @@
 """Following the ``releases`` topic to the release in service."""
 
+import time
 from collections.abc import AsyncGenerator
 
 from aiokafka import TopicPartition
@@ -41,7 +42,7 @@ async def follow_in_service(
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for received in records:
-                        fold(found, received, reader)
+                        fold(found, received, reader, time.time())
                 # Only at the end of the topic is the order of announcements known.
                 if all([await consumer.position(place) >= ends[place] for place in places]):
                     release = in_service(found.values(), base)

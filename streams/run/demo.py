@@ -23,6 +23,7 @@ from streams.observe.lag import Flow, FlowReader
 from streams.observe.progress import Progress
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
+from streams.releases.store import release_store
 from streams.run.demo_documents import demo_documents
 from streams.run.demo_summary import DemoOutcome, summary
 from streams.run.supervisor import Supervisor
@@ -45,7 +46,7 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
             outcome = _Demo(supervisor, progress, interrupt, started).run(limit)
         output = settings.state_dir / "curated.jsonl"
         write_jsonl(outcome.examples, output, Shape.TRIPLES)
-        print(summary(outcome, output))
+        print(summary(outcome, output, release_store(settings)))
     except KeyboardInterrupt:
         progress.note(
             "interrupted; everything is stopped, and another `backstream demo` goes on from here"
@@ -190,7 +191,8 @@ class _Demo:
             return
         newest = releases[-1]
         if newest.status != ReleaseStatus.IN_SERVICE:
-            loading = ServedModel.load(Path(newest.location), device=self._settings.device)
+            verified = release_store(self._settings).verify(newest)
+            loading = ServedModel.load(verified.directory, device=self._settings.device)
             asyncio.run(loading).close()
             return
         while self._served != newest.id:

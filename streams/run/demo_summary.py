@@ -4,6 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.releases.store import ReleaseStore
 from schemas.records import Example, Release
 from streams.observe.audit import Audit
 from streams.releases.describe import describe_release
@@ -31,7 +32,7 @@ class DemoOutcome:
     """Duration of the demo."""
 
 
-def summary(outcome: DemoOutcome, output: Path) -> str:
+def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
     """The outcome as text. ``output`` is the file that the curated set was written to."""
     account, examples, releases = outcome.account, outcome.examples, outcome.releases
     lines = [
@@ -59,7 +60,7 @@ def summary(outcome: DemoOutcome, output: Path) -> str:
         )
     lines.append("")
     if releases:
-        lines.append(describe_release(releases[-1]))
+        lines.append(describe_release(releases[-1], store))
         served = f"loaded and in service: {outcome.served}"
         lines.append(
             f"  {served}"

@@ -89,7 +89,7 @@ async def _serve(
         settings.metrics_host, settings.metrics_port, metrics, lambda: worker.not_ready
     ) as port:
         async with ReleaseFollower(
-            settings, base, worker.roles, on_event, worker.reader
+            settings, base, worker.roles, on_event, worker.reader, metrics
         ) as follower:
             models = follower.models
             ready = {"event": "ready", "release": models.release, "metrics_port": port}

@@ -160,6 +160,20 @@ class ReratingSettings(BaseModel):
     """
 
 
+class ReleaseSettings(BaseModel):
+    """Which announced releases are accepted, and how the trainer signs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trusted_keys: tuple[str, ...] = ()
+    """Public keys (ed25519), each as 32 bytes in base64 or the path of a PEM file.
+
+    With any, a release must be signed with one of them. The base needs no signature.
+    """
+    signing_key: Path | None = None
+    """PEM file of the private key with which the trainer signs. No other user may read it."""
+
+
 class TrainerSettings(BaseModel):
     """When the trainer trains, and how much."""
 
@@ -230,6 +244,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     curation: CurationSettings = CurationSettings()
     rerating: ReratingSettings = ReratingSettings()
+    releases: ReleaseSettings = ReleaseSettings()
     training: TrainerSettings = TrainerSettings()
 
     def pinned(self, role: Role) -> str | None:
@@ -253,7 +268,7 @@ class Settings(BaseSettings):
 
     @property
     def releases_dir(self) -> Path:
-        """Directory to which the trainer writes releases."""
+        """Directory to which the trainer writes releases, and in which workers find them."""
         return self.state_dir / "releases"
 
     @property

@@ -72,7 +72,13 @@ UNREADABLE = MetricDefinition(
     ("topic",),
 )
 
-METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS, UNREADABLE)
+REFUSED_RELEASES = MetricDefinition(
+    "refused_releases_total",
+    MetricType.COUNTER,
+    "Announced releases that this worker could not use: missing, changed, unsigned, unloadable.",
+)
+
+METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS, UNREADABLE, REFUSED_RELEASES)
 """Every metric."""
 
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
@@ -106,7 +112,8 @@ class Metrics:
 
     def counter(self, definition: MetricDefinition, **labels: str) -> Counter:
         """The counter of these labels."""
-        return self._make(definition, Counter).labels(**labels)  # type: ignore[return-value]
+        made = self._make(definition, Counter)
+        return made.labels(**labels) if labels else made  # type: ignore[return-value]
 
     def gauge(self, definition: MetricDefinition, **labels: str) -> Gauge:
         """The gauge of these labels."""

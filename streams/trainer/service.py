@@ -12,9 +12,10 @@ from filelock import FileLock, Timeout
 from kafka import TopicPartition
 
 from models.releases.release import read_manifest
+from models.releases.signing import SigningKey
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
-from schemas.errors import BackstreamError, TrainingError
+from schemas.errors import ModelError, SettingsError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
 from streams.kafka.clients import connect, kafka_errors
@@ -22,8 +23,9 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.consumers import Consumer
 from streams.kafka.reading import RecordReader
 from streams.kafka.topics import CURATED
-from streams.releases.announcements import Announcer, in_service, read_releases
+from streams.releases.announcements import Announcer, in_service_before, read_releases
 from streams.releases.rerating import rerating
+from streams.releases.store import release_store
 from streams.settings import Settings
 from streams.trainer.curated_set import CuratedSet
 
@@ -42,7 +44,22 @@ class TrainerService:
     def __init__(
         self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]
     ) -> None:
+        """Raises SettingsError for a signing key or a trusted key that cannot be used."""
         self._settings = settings
+        self._store = release_store(settings)
+        key = settings.releases.signing_key
+        self._key = SigningKey.load(key) if key is not None else None
+        if (
+            self._key is not None
+            and self._store.trusted
+            and self._key.public not in self._store.trusted
+        ):
+            raise SettingsError(
+                f"releases.trusted_keys lacks {self._key.public}, the public key of "
+                "releases.signing_key: workers would refuse what this trainer signs"
+            )
+        self._usable: dict[int, bool] = {}
+        """Term of an announcement to whether its release can be used."""
         self._base = base
         self._base_id = read_manifest(base).id
         self._on_event = on_event
@@ -167,9 +184,23 @@ class TrainerService:
         )
 
     def _serving(self) -> Release | None:
-        return in_service(
-            read_releases(self._settings.kafka.cluster(), self._reader), self._base_id
-        )
+        """The last release that was put into service and can be used, as workers choose it."""
+        releases = read_releases(self._settings.kafka.cluster(), self._reader)
+        announced = in_service_before(releases, self._base_id)
+        return next((release for release in announced if self._is_usable(release)), None)
+
+    def _is_usable(self, release: Release) -> bool:
+        if release.id == self._base_id:
+            return True
+        if release.term not in self._usable:
+            try:
+                self._store.verify(release)
+            except ModelError as error:
+                log.warning("release %s is in service, but is passed over: %s", release.id, error)
+                self._usable[release.term] = False
+            else:
+                self._usable[release.term] = True
+        return self._usable[release.term]
 
     def _term(self, serving: Release | None) -> int:
         """The deployment term from which ratings count; 0 for all."""
@@ -186,10 +217,10 @@ class TrainerService:
     def _parent(self, serving: Release | None) -> Path:
         if serving is None or serving.id == self._base_id:
             return self._base
-        directory = Path(serving.location)
+        directory = self._store.path(serving.id)
         try:
             read_manifest(directory)
-        except BackstreamError as error:
+        except ModelError as error:
             log.warning(
                 "release %s in service is not at %s (%s): "
                 "the new release is compared with the base instead",
@@ -202,6 +233,13 @@ class TrainerService:
 
     def _announce(self, curated: CuratedSet, announcer: Announcer) -> None:
         for release in curated.unannounced():
+            if self._key is not None:
+                try:
+                    self._store.sign(release.id, self._key)
+                except ModelError as error:
+                    # Not announced: workers that want a signature would refuse it.
+                    log.error("release %s cannot be signed: %s", release.id, error)
+                    continue
             announcer.announce(release)
             curated.mark_announced(release.id)
 

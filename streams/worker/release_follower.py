@@ -2,8 +2,8 @@
 
 The way of a release through a worker::
 
-    announced ─▶ verify ─▶ load beside the one in service ─▶ replace it between two records
-              ─▶ rate again what the one before has rated
+    announced ─▶ verify ─▶ load beside the one in service ─▶ confirm that nothing was changed
+              ─▶ replace it between two records ─▶ rate again what the one before has rated
 """
 
 import asyncio
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from agents.recurator import Recurator
-from models.releases.release import read_manifest, verify
+from models.releases.release import read_manifest
 from schemas.errors import BrokerError, ModelError
 from schemas.records import Release
 from streams.kafka.reading import RecordReader
-from streams.releases.announcements import in_service, read_releases
+from streams.releases.announcements import in_service_before, read_releases
 from streams.releases.following import follow_in_service
 from streams.releases.rerating import boundaries, group_of
+from streams.releases.store import release_store
 from streams.settings import Role, Settings
+from streams.stages.metrics import REFUSED_RELEASES, Metrics
 from streams.stages.stage import Agent
 from streams.stages.topology import RECURATOR
 from streams.worker.role_models import RoleModels
@@ -50,8 +52,12 @@ class ReleaseFollower:
         roles: Collection[Role],
         on_event: OnEvent,
         reader: RecordReader,
+        metrics: Metrics | None = None,
     ) -> None:
+        """Raises SettingsError for a trusted key that is none."""
         self._settings = settings
+        self._store = release_store(settings)
+        self._metrics = metrics or Metrics()
         self._cluster = settings.kafka.cluster()
         self._reader = reader
         self._base = base
@@ -59,32 +65,30 @@ class ReleaseFollower:
         self._roles = roles
         self._on_event = on_event
         self._release: Release | None = None
-        """What was in service on entry. None for the base before its first announcement."""
+        """What this worker serves. None for the base before its first announcement."""
         self._considered = 0
         """Term of the newest announcement that was tried, whether it was used or refused."""
         self._rerating = asyncio.Lock()
         """Held by the re-rating that runs, until it has drained."""
 
     async def __aenter__(self) -> "ReleaseFollower":
-        """Load the release in service, or the base where that release cannot be used here.
+        """Load the release in service; where it cannot be used here, the one before it.
 
         Raises ModelError where the base cannot be loaded either, SettingsError where the model of a
         pinned role cannot, BrokerError where the announcements cannot be read.
         """
-        if any(self._settings.pinned(role) is None for role in self._roles):
-            releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
-            self._release = in_service(releases, self._base_id)
-        release = self._release
-        if release is not None:
-            self._considered = release.term
-        try:
-            self.models = await self._load(release)
-        except ModelError as error:
-            if release is None or release.id == self._base_id:
-                raise
-            self._refuse(release, error)
-            self._release = None
-            self.models = await self._load(None)
+        for release in await self._announced():
+            self._considered = self._considered or release.term
+            try:
+                self.models = await self._load(release)
+            except ModelError as error:
+                if release.id == self._base_id:
+                    raise
+                self._refuse(release, error)
+            else:
+                self._release = release
+                return self
+        self.models = await RoleModels.load(self._settings, self._base, self._roles)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,29 +109,41 @@ class ReleaseFollower:
         ):
             rerating = tasks.create_task(self._rate_again(self._release, stages))
             async for release in releases:
-                if release.term != self._considered and await self._replace(release):
+                if release.term == (self._release.term if self._release else 0):
+                    self._considered = release.term  # one that was refused is out of service
+                elif release.term != self._considered and await self._replace(release):
+                    self._release = release
                     rerating.cancel()
                     rerating = tasks.create_task(self._rate_again(release, stages))
 
-    async def _load(self, release: Release | None) -> RoleModels:
-        directory = self._directory(release)
-        if directory != self._base:
-            await asyncio.to_thread(verify, directory)
-        term = release.term if release else 0
-        return await RoleModels.load(self._settings, directory, self._roles, term)
+    async def _announced(self) -> list[Release]:
+        """What is in service, the last announced first."""
+        if all(self._settings.pinned(role) is not None for role in self._roles):
+            return []
+        releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
+        return in_service_before(releases, self._base_id)
+
+    async def _load(self, release: Release) -> RoleModels:
+        directory, confirm = await self._verified(release)
+        models = await RoleModels.load(self._settings, directory, self._roles, release.term)
+        try:
+            await asyncio.to_thread(confirm)
+        except ModelError:
+            models.close()
+            raise
+        return models
 
     async def _replace(self, release: Release) -> bool:
         """Put a release into service here. False where it is refused."""
         started = time.monotonic()
         self._considered = release.term
-        directory = self._directory(release)
         rerated_until = release.announced_at + self._settings.rerating.after_seconds
         try:
             # What is written after that moment is not rated again (streams/releases/rerating.py):
             # from then on no record may begin with the previous model.
             with self.models.paused_after(rerated_until - time.time()):
-                await asyncio.to_thread(verify, directory)
-                await self.models.replace(directory, release.term)
+                directory, confirm = await self._verified(release)
+                await self.models.replace(directory, release.term, confirm)
         except ModelError as error:
             self._refuse(release, error)
             return False
@@ -137,6 +153,7 @@ class ReleaseFollower:
 
     def _refuse(self, release: Release, error: ModelError) -> None:
         log.error("release %s is in service, but cannot be used here: %s", release.id, error)
+        self._metrics.counter(REFUSED_RELEASES).inc()
         self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})
 
     async def _rate_again(self, release: Release | None, stages: StageRunner) -> None:
@@ -169,7 +186,12 @@ class ReleaseFollower:
                 log.warning("%s; trying again in %.0f s", error, _RETRY_SECONDS)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _directory(self, release: Release | None) -> Path:
-        if release is None or release.id == self._base_id:
-            return self._base
-        return Path(release.location)
+    async def _verified(self, release: Release) -> tuple[Path, Callable[[], None]]:
+        """The directory of a release, and what confirms that it was not changed since.
+
+        The base is what this process was started with, wherever the announcement says it is.
+        """
+        if release.id == self._base_id:
+            return self._base, lambda: None
+        verified = await asyncio.to_thread(self._store.verify, release)
+        return verified.directory, verified.confirm

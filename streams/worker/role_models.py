@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,14 +103,22 @@ class RoleModels:
         timer.cancel()
         handle.resume()
 
-    async def replace(self, directory: Path, term: int) -> None:
+    async def replace(
+        self, directory: Path, term: int, confirm: Callable[[], None] = lambda: None
+    ) -> None:
         """Load a release beside the one in service, replace that one, and close it.
 
         The stages go on meanwhile. Each record keeps the model with which it began; the previous
-        model is closed when the last of its records is done. Raises ModelError where the release
-        cannot be loaded; then nothing has changed.
+        model is closed when the last of its records is done. ``confirm`` is called in a thread once
+        the release is loaded, and may still refuse it. Raises ModelError where the release cannot
+        be loaded or is refused; then nothing has changed.
         """
         model = await load_model(self._settings, directory, self._budget, term)
+        try:
+            await asyncio.to_thread(confirm)
+        except ModelError:
+            model.close()
+            raise
         previous = await self._following_handle().replace(model)
         if all(previous is not model for model in self._pinned.values()):
             await asyncio.to_thread(previous.close)

@@ -62,7 +62,7 @@ def _soon(settings: Settings) -> Settings:
     )
 
 
-def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_path):
+def test_a_release_takes_service_while_the_stream_goes_on(settings, house):
     settings = _soon(settings)
     cluster, base = settings.kafka.cluster(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
@@ -70,7 +70,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         _next(worker, "ready")
         feed(cluster, notes(range(60)))
         wait_until(lambda: len(_records(settings, Scored)) >= 10)
-        announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
+        announce(cluster, copy_release(house, settings.releases_dir / "r-1", "r-1"))
         assert _next(worker, "serving")["release"] == "r-1"
         feed(cluster, notes(range(60, 80)))
         wait_until_idle(settings, 80)
@@ -106,16 +106,14 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house, tmp_p
         worker.kill()
 
 
-def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
-    settings, house, tmp_path
-):
+def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(settings, house):
     settings = _soon(settings)
     cluster, base = settings.kafka.cluster(), read_manifest(house).id
     worker = WorkerProcess(settings, house)
     try:
         _next(worker, "ready")
-        damaged = copy_release(house, tmp_path / "r-1", "r-1")
-        (tmp_path / "r-1" / "tokenizer.json").write_text("{}")
+        damaged = copy_release(house, settings.releases_dir / "r-1", "r-1")
+        (settings.releases_dir / "r-1" / "tokenizer.json").write_text("{}")
         announce(cluster, damaged)
         assert "tokenizer.json was changed" in str(_next(worker, "failed")["error"])
         feed(cluster, notes(range(3)))
@@ -133,7 +131,7 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
         feed(cluster, notes(range(3, 6)))
         wait_until_idle(settings, 6)
         assert _rated_once(_records(settings, Scored), base)
-        announce(cluster, copy_release(house, tmp_path / "r-2", "r-2"))
+        announce(cluster, copy_release(house, settings.releases_dir / "r-2", "r-2"))
         assert _next(worker, "serving")["release"] == "r-2"
         serving = in_service(read_releases(cluster), base)
         assert serving is not None
@@ -145,7 +143,7 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(
         worker.kill()
 
 
-def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp_path):
+def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house):
     settings = _soon(settings)
     cluster = settings.kafka.cluster()
     worker = WorkerProcess(settings, house)
@@ -154,7 +152,7 @@ def test_a_rating_again_that_is_killed_goes_on_where_it_was(settings, house, tmp
         feed(cluster, notes(range(40)))
         wait_until_idle(settings, 40)
         rated = len(_records(settings, Scored))
-        announce(cluster, copy_release(house, tmp_path / "r-1", "r-1"))
+        announce(cluster, copy_release(house, settings.releases_dir / "r-1", "r-1"))
         _next(worker, "serving")
         wait_until(lambda: len(_records(settings, Scored)) > rated)
         worker.kill()

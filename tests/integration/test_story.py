@@ -1,7 +1,6 @@
 """One document from a foreign producer becomes an example, and the example a release."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
@@ -73,7 +72,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert release.base == release.parent == ready["release"]
     assert release.examples == 1
     assert release.metrics.keys() == release.parent_metrics.keys()
-    manifest = verify(Path(release.location))
+    manifest = verify(settings.releases_dir / release.id)
     assert manifest.id == release.id
 
     # If the release is put into service, the worker loads it by itself.

@@ -1,10 +1,12 @@
 """``backstream releases``: which models were trained, how they compare, which one is in service."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schemas.errors import SettingsError
 from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
@@ -39,21 +41,23 @@ def list_releases(settings: "Settings", as_json: Json = False) -> None:
 @app.command()
 @with_settings(*BROKER)
 def show(settings: "Settings", id: Id, as_json: Json = False) -> None:
-    """Show one release: its metrics and the gate's verdict.
+    """Show one release: metrics, verdict and signature.
 
     The held-out metrics stand beside its parent's, with the bootstrap intervals of their changes.
-    The verdict is that of the promotion gate.
+    The verdict is that of the promotion gate. The signature is that of the files here.
 
     Example: `backstream releases show r-1a2b3c4d`
     """
     from streams.releases.announcements import find
-    from streams.releases.describe import describe_release
+    from streams.releases.describe import describe_release, signed_by
+    from streams.releases.store import release_store
 
-    release = find(_read(settings), id)
+    release, store = find(_read(settings), id), release_store(settings)
     if as_json:
-        print(json.dumps(release.model_dump(mode="json"), indent=2))
+        shown = {**release.model_dump(mode="json"), "signed_by": signed_by(release, store)}
+        print(json.dumps(shown, indent=2))
     else:
-        print(describe_release(release))
+        print(describe_release(release, store))
 
 
 @app.command()
@@ -113,6 +117,49 @@ def rollback(settings: "Settings") -> None:
         base = read_manifest(prepare(settings.model)).id
         removed, serving = roll_back(settings.kafka.cluster(), base)
     print(f"{removed.id} is out of service; {serving.id} serves")
+
+
+@app.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(help="A new file for the private key.")],
+) -> None:
+    """Make a key that signs releases, and print its public key.
+
+    Set `releases.signing_key` of the trainer to the file, and add the public key to
+    `releases.trusted_keys` of trainer and workers. The file can be read by its owner only.
+
+    Example: `backstream releases keygen release-key.pem`
+    """
+    from models.releases.signing import SigningKey
+
+    print(SigningKey.generate(file).public)
+
+
+@app.command()
+@with_settings("state_dir")
+def sign(
+    settings: "Settings",
+    id: Id,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="File of the private key. [default: releases.signing_key]"),
+    ] = None,
+) -> None:
+    """Sign a release that is here, once its files have been checked.
+
+    A signature that it has is replaced.
+
+    Example: `backstream releases sign r-1a2b3c4d --key release-key.pem`
+    """
+    from models.releases.signing import SigningKey
+    from streams.releases.store import release_store
+
+    file = key or settings.releases.signing_key
+    if file is None:
+        raise SettingsError("no key: pass --key, or set releases.signing_key")
+    signing_key = SigningKey.load(file)
+    release_store(settings).sign(id, signing_key)
+    print(f"{id} is signed with {signing_key.public}")
 
 
 def _read(settings: "Settings") -> list["Release"]:

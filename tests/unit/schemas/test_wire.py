@@ -123,7 +123,7 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
     ),
     Release: st.builds(
         Release,
-        id=_ids,
+        id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
         parent=_maybe,
         base=_text,
         status=st.sampled_from(ReleaseStatus),

@@ -285,5 +285,5 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     assert documented.keys() == actual.keys()
     del actual["training", "threads"], documented["training", "threads"]  # "all CPUs"
     for at, value in actual.items():
-        words = "none" if value is None else str(value) or "empty"
+        words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at

@@ -44,7 +44,7 @@ def _run(*arguments: str) -> Any:
 
 
 def test_there_are_all_commands() -> None:
-    assert len(_COMMANDS) == 27
+    assert len(_COMMANDS) == 29
     assert ("dead-letters", "replay") in _COMMANDS
 
 
