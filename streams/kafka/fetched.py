@@ -169,7 +169,14 @@ class Fetched:
         if read < header.records:
             for raw in read_records(header, batch[HEADER_BYTES:], read, "" if whole else _CUT):
                 yield Received(
-                    topic, partition, raw.offset, raw.key, raw.value, raw.headers, raw.reason
+                    topic,
+                    partition,
+                    raw.offset,
+                    raw.key,
+                    raw.value,
+                    raw.headers,
+                    raw.reason,
+                    raw.timestamp_ms,
                 )
 
     def _legacy_messages(self, batch: memoryview, magic: int, last: int) -> Iterator[Received]:

@@ -18,7 +18,7 @@ MAGIC_AT = 16
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 HEADER_BYTES = _HEADER.size
 _ATTRIBUTES_AT = 21
-_CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
+_CODEC, _TIMED_BY_BROKER, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 _CONTROL_KEY = struct.Struct(">hh")
 _ABORT = 0
 _LONGEST_VARINT = 10
@@ -56,6 +56,12 @@ class BatchHeader(NamedTuple):
         """The id of the compression codec, or 0."""
         return self.attributes & _CODEC
 
+    def timestamp(self, delta: int) -> int:
+        """The time of a record in milliseconds since the epoch; ``delta`` is the record's own."""
+        if self.attributes & _TIMED_BY_BROKER:
+            return self.max_timestamp
+        return self.first_timestamp + delta
+
     @property
     def is_transactional(self) -> bool:
         """Whether the batch belongs to a transaction."""
@@ -78,6 +84,7 @@ class RawRecord:
     """Names and values. A name that is not UTF-8 has its bytes as escapes."""
     reason: str | None = None
     """Why it is not a proper record, or None where it is one."""
+    timestamp_ms: int | None = None
 
 
 def decompressed(batch: memoryview, limit: int) -> tuple[bytearray, bool]:
@@ -112,7 +119,7 @@ def read_records(
         at = start + length
         if index < skip:
             continue
-        record = _read_record(header.base_offset, payload[start:at])
+        record = _read_record(header, payload[start:at])
         if not expected <= record.offset <= header.last_offset:
             record.reason = record.reason or f"its offset in the batch is {record.offset}"
             # Before compaction, records are numbered without gaps.
@@ -145,13 +152,14 @@ class _Malformed(Exception):
     """The bytes are not what the format says."""
 
 
-def _read_record(base_offset: int, data: memoryview) -> RawRecord:
+def _read_record(header: BatchHeader, data: memoryview) -> RawRecord:
     """Read one record. ``data`` is all of it, after its length."""
     record = RawRecord(-1)
     try:
-        _, at = _varint(data, 1)  # timestamp, after a byte of attributes
+        timestamp, at = _varint(data, 1)  # after a byte of attributes
+        record.timestamp_ms = header.timestamp(timestamp)
         delta, at = _varint(data, at)
-        record.offset = base_offset + delta
+        record.offset = header.base_offset + delta
         record.key, at = _bytes(data, at)
         record.value, at = _bytes(data, at)
         count, at = _varint(data, at)

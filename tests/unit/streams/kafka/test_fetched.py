@@ -48,7 +48,8 @@ def _good(delta: int) -> bytes:
 
 def _expected(offset: int, delta: int | None = None) -> Received:
     key = b"k%d" % (offset if delta is None else delta)
-    return Received("t", 0, offset, key, b"v", [("a", b"1"), ("a", None)])  # type: ignore[list-item]
+    headers: Any = [("a", b"1"), ("a", None)]
+    return Received("t", 0, offset, key, b"v", headers, timestamp_ms=1)  # as of raw_batch
 
 
 @given(records=st.lists(_RECORD, min_size=1, max_size=8), codec=st.sampled_from(sorted(CODECS)))
@@ -123,6 +124,14 @@ def test_a_malformed_record_keeps_its_place_among_the_others(kind: str, codec: s
     bad = found[1]
     assert (bad.offset, bad.key, bad.value, list(bad.headers)) == (41, key, value, headers)
     assert reason in bad.undecodable
+
+
+@pytest.mark.parametrize(("attributes", "expected"), [(0, 1 + 5), (0x08, 2)])
+def test_the_time_is_the_writers_or_the_brokers(attributes: int, expected: int) -> None:
+    bad = raw_record(1, b"k", b"v", _BAD_NAME, timestamp=5)
+    records = [raw_record(0, b"k", b"v", timestamp=5), bad, raw_record(2, b"k", timestamp=5)]
+    found = _read(raw_batch(records, attributes=attributes))
+    assert [received.timestamp_ms for received in found] == [expected] * 3
 
 
 UNREADABLE = {
