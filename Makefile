@@ -10,7 +10,7 @@ WORKERS ?= 3
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast chaos coverage check format setup bench bench-engine lock clean
+.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine lock clean
 
 demo: $(READY)
 	$(BIN)/backstream demo
@@ -31,6 +31,12 @@ chaos: $(READY)
 # Every test, and the share of lines that they run; the floor is in pyproject.toml.
 coverage: $(READY)
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered
+
+# A million mutated inputs on everything that reads foreign bytes; `make test` runs some thousands.
+INPUTS ?= 1000000
+SEED ?= 1
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 check: $(READY)
 	$(BIN)/ruff format --check $(PATHS)

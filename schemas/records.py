@@ -20,6 +20,8 @@ ReleaseId = Annotated[
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 _LATEST = 253_402_300_799.0
 """The last second of the year 9999, which is the last that ``datetime`` supports."""
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number from 0 that fits into the 8 bytes that msgpack, Kafka and SQLite have for it."""
 Seconds = Annotated[float, Field(ge=0, le=_LATEST, allow_inf_nan=False)]
 """A moment, in seconds since the epoch."""
 
@@ -47,8 +49,8 @@ class Offset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     topic: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    partition: Count
+    offset: Count
 
 
 class Document(Record):
@@ -75,7 +77,7 @@ class Segment(Record):
     source: str
     document_at: Offset | None = None
     """Position of the document on its topic; None in a preview."""
-    position: int = Field(ge=0)
+    position: Count
     """Number of the passage in the document, from 0."""
     headings: tuple[str, ...] = ()
     """The headings above the text, outermost first."""
@@ -111,7 +113,7 @@ class Provenance(BaseModel):
     """Id of the release whose model wrote the instruction."""
     template: str = ""
     """Name and version of the prompt template, such as ``backward.markers.1``."""
-    sample: int = 0
+    sample: Count = 0
     """Number of the sample of the segment, from 0."""
 
 
@@ -164,7 +166,7 @@ class Rating(BaseModel):
     release: str
     template: str
     reason: str | None = None
-    term: int = Field(default=0, ge=0, lt=2**63)
+    term: Count = 0
     """Deployment term of the release when it rated: the offset of its announcement on ``releases``
     plus 1, or 0 for a model that was never announced. Of two ratings of an example, the one with
     the higher term counts.
@@ -236,7 +238,7 @@ class Rejection(Record):
     reason: str
     """A short code to count by, such as ``too_short``."""
     detail: str = ""
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, lt=2**63)
     """Number of refused things. The passages of a document that are too short share a rejection."""
     document_id: str = ""
     segment_id: str = ""
@@ -272,7 +274,7 @@ class Release(Record):
     """Seconds since the epoch. Readers replace it with the time of the message. Of several
     announcements of a release, the last one counts.
     """
-    term: int = 0
+    term: Count = 0
     """Deployment term: the offset of this announcement plus 1. It is 0 in the message itself and
     filled in by readers. See ``Rating.term``.
     """
@@ -284,9 +286,9 @@ class Release(Record):
     """Release minus parent for each metric, with the ends of its 95% bootstrap interval."""
     reason: str = ""
     """Why the promotion gate put it into service or did not, in one sentence."""
-    examples: int = 0
+    examples: Count = 0
     """Number of curated examples in the training set."""
-    seeds: int = 0
+    seeds: Count = 0
     """Number of human seeds in the training set."""
 
 

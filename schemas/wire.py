@@ -98,7 +98,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
             )
         value = {"source": source, **value}
         if isinstance(value.get("text"), str) and not value.get("id"):
-            value["id"] = document_id(str(value["source"]), value["text"])
+            value["id"] = document_id(_source_of(value), value["text"])
         return _validate(Document, value)
     if content_type == MSGPACK:
         return _validate(Document, _unpack(data))
@@ -113,6 +113,12 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     return Document.model_construct(
         id=document_id(source, text), source=source, text=text, media_type=media_type
     )
+
+
+def _source_of(document: Mapping[str, Any]) -> str:
+    """The source of a JSON document. One that is no text is refused where it is validated."""
+    source = document["source"]
+    return source if isinstance(source, str) else ""
 
 
 def header_map(pairs: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None) -> dict[str, bytes]:
@@ -185,6 +191,8 @@ def _parse_json(data: bytes) -> Any:
 def _validate(type_: type[R], value: Any) -> R:
     try:
         return type_.model_validate(value)
+    except RecursionError as error:  # an enumeration quotes the value that it refuses
+        raise WireError(f"not a valid {type_.name}: nested too deep") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "value"

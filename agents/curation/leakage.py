@@ -30,7 +30,8 @@ _PROMPT = re.compile(
     r"<\|\w+\|>"  # single tokens of our markers and of most chat templates
     r"|\#{2,3}\s*(?i:answer|request|response|instruction|input|output|given"
     r"|the\ request\ that\ it\ answers)\b"
-    r"|^\s*(?i:instruction|request|response|answer)\s*:"
+    # Without line breaks: each empty line would be read from every line above it.
+    r"|^[^\S\n]*(?i:instruction|request|response|answer)\s*:"
     r"|\bScore:"
     r"|\[/?INST\]|<</?SYS>>|</s>"
     rf"|{re.escape(SEED_TAG)}|{re.escape(AUGMENTED_TAG)}",

@@ -15,6 +15,11 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", r
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _MOST_LINES = 100_000
 """A longer text is read as plain text: the parser takes up to 60 microseconds a line."""
+_SHORT_LINES = 10_000
+_SHORT = 12
+"""So is a text of over ``_SHORT_LINES`` lines with less than ``_SHORT`` characters on average: it
+would take as long as a text of many times its size.
+"""
 _LONGEST_HEADING = 1000
 """Characters of a heading's source that are read."""
 
@@ -34,7 +39,7 @@ def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> It
     text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     # Lines as the parser counts them: str.splitlines would also split at form feeds, for example.
     lines = text.split("\n")
-    if len(lines) > _MOST_LINES:
+    if len(lines) > min(_MOST_LINES, max(_SHORT_LINES, len(text) // _SHORT)):
         yield from read_plain_text(text, title)
         return
     trail = Trail(title)

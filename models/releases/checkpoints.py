@@ -81,14 +81,25 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
             f"{directory} has no {WEIGHTS}: save the model with save_pretrained; pickled weights "
             "are not supported"
         )
-    shards = sorted(set(read_object(index).get("weight_map", {}).values()))
+    weights = read_object(index).get("weight_map")
+    if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights.values()):
+        raise ModelError(f"{index} has no weight_map from weights to files: save the model again")
+    shards = sorted(set(weights.values()))
     for shard in shards:
-        if Path(shard).name != shard or not (directory / shard).is_file():
+        if not has_file(directory, shard):
             raise ModelError(
                 f"{index} names {shard}, which is missing: the download or copy is incomplete; "
                 "repeat it"
             )
     return (index, *(directory / shard for shard in shards))
+
+
+def has_file(directory: Path, name: str) -> bool:
+    """Return whether a directory has a file of this name itself, not by a path to elsewhere."""
+    try:
+        return Path(name).name == name and (directory / name).is_file()
+    except OSError:  # the name is too long
+        return False
 
 
 def side_files(directory: Path) -> tuple[Path, ...]:
@@ -123,7 +134,7 @@ def read_object(file: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object. Raises ModelError for anything else."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
         raise ModelError(f"{file} does not hold a JSON object")

@@ -20,7 +20,7 @@ from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.prompts.layout import Prompter
 from models.prompts.templates import Task
-from models.releases.checkpoints import sha256_of, weight_files
+from models.releases.checkpoints import has_file, sha256_of, weight_files
 from schemas.errors import ModelError
 
 MANIFEST = "manifest.json"
@@ -184,7 +184,7 @@ def verify(directory: Path, digest: Callable[[Path], str] = sha256_of) -> Manife
     manifest = read_manifest(directory)
     for name, sum_ in manifest.files.items():
         file = directory / name
-        if Path(name).name != name or not file.is_file():
+        if not has_file(directory, name):
             raise ModelError(
                 f"release {manifest.id} in {directory} lacks {name}: delete the release and build "
                 "it again"

@@ -6,6 +6,7 @@ format it has.
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
     try:
         packed = file.read_bytes()
         text = (gzip.decompress(packed) if packed.startswith(_GZIP) else packed).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         yield SourceError(
             f"{file} cannot be read as seeds: {error}; give JSON lines in UTF-8, plain or gzip"
         )
@@ -45,7 +46,7 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
             continue
         try:
             pairs = list(_pairs(json.loads(line), turns))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             yield SourceError(
                 f"{file}:{number} is not a row of Dolly, Alpaca, Self-Instruct or "
                 f"Open-Assistant: {error!r}"
@@ -82,6 +83,7 @@ def _pairs(row: Mapping[str, Any], turns: Turns) -> Iterator[Example]:
 
 def _pair(instruction: str, context: str | None, response: str) -> Iterator[Example]:
     asked, given, answered = instruction.strip(), (context or "").strip(), response.strip()
+    f"{asked}{given}{answered}".encode()  # half of a surrogate pair raises: it is no character
     if asked and answered:
         yield make_seed(asked, given or None, answered)
 

@@ -64,9 +64,20 @@ def origin_of(letter: Received) -> SourceMessage | None:
     """The message that became this dead letter. None where the headers do not name one."""
     fields = header_map(letter.headers)
     try:
-        return SourceMessage(fields[TOPIC].decode(), int(fields[PARTITION]), int(fields[OFFSET]))
+        return SourceMessage(
+            fields[TOPIC].decode(),
+            _number(fields[PARTITION], 2**31),
+            _number(fields[OFFSET], 2**63),
+        )
     except (KeyError, ValueError):
         return None
+
+
+def _number(digits: bytes, end: int) -> int:
+    """A number from 0 up to ``end``. Raises ValueError for anything but its decimal digits."""
+    if not digits.isdigit() or (number := int(digits)) >= end:
+        raise ValueError(f"{digits!r} is not a number below {end}")
+    return number
 
 
 def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:

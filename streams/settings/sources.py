@@ -40,14 +40,14 @@ def load(
         path, equals, value = assignment.partition("=")
         if not equals:
             raise SettingsError(f"--set {assignment!r} is not of the form key.path=value")
-        try:
-            nested: Any = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {path}: the value is not YAML") from error
+        nested = _parse(value, f"--set {path}: the value")
         for key in reversed(path.split(".")):
             nested = {key: nested}
         stated = _merged(stated, nested)
     stated |= {key: value for key, value in (flags or {}).items() if value is not None}
+    for key in stated.keys() - Settings.model_fields.keys():
+        # As an argument of the constructor it could be one of pydantic-settings' own.
+        raise SettingsError(f"settings: {_unknown(key)}")
     from_file = _read(file) if file else {}
 
     class Layered(Settings):
@@ -68,6 +68,8 @@ def load(
         raise SettingsError(_explain(error, file)) from error
     except UnreadableSource as error:  # a section in the environment that is not JSON
         raise SettingsError(f"settings from the environment: {error}") from error
+    except RecursionError as error:
+        raise SettingsError("settings: a value is nested too deep to be one") from error
     return Settings.model_construct(layered.model_fields_set, **dict(layered))
 
 
@@ -88,13 +90,23 @@ def _read(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"settings file {file} is not UTF-8 at byte {error.start:,}") from error
 
-    try:
-        content = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise SettingsError(f"settings file {file} is not YAML: {error}") from error
+    content = _parse(text, f"settings file {file}") or {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SettingsError(f"settings file {file} must hold keys and values")
-    return {key: _interpolated(value, file) for key, value in content.items()}
+    try:
+        return {key: _interpolated(value, file) for key, value in content.items()}
+    except RecursionError as error:  # an alias to what it stands in
+        raise SettingsError(f"settings file {file} is nested too deep to be settings") from error
+
+
+def _parse(text: str, what: str) -> Any:
+    """The value of a YAML text. Raises SettingsError."""
+    try:
+        return yaml.safe_load(text)
+    # PyYAML lets through what its constructors of dates, numbers and sets raise, of any kind.
+    except Exception as error:
+        reason = str(error) if isinstance(error, yaml.YAMLError) else repr(error)
+        raise SettingsError(f"{what} is not YAML: {reason}") from error
 
 
 def _interpolated(value: Any, file: Path) -> Any:
@@ -134,15 +146,17 @@ def _explain(error: ValidationError, file: Path | None) -> str:
     for problem in error.errors(include_url=False):
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            nearest = difflib.get_close_matches(path, _known_keys(Settings), 1)
-            lines.append(
-                f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
-            )
+            lines.append(_unknown(path))
         else:
             got = "" if "password" in path else f" (got {problem['input']!r})"
             lines.append(f"{path}: {problem['msg']}{got}")
     where = f" in {file}" if file else ""
     return f"settings{where}: " + "; ".join(lines)
+
+
+def _unknown(path: str) -> str:
+    nearest = difflib.get_close_matches(path, _known_keys(Settings), 1)
+    return f"unknown setting {path!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

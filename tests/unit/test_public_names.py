@@ -50,6 +50,7 @@ def test_the_command_is_there() -> None:
         "bench.engine",
         "bench.loop",
         "bench.stream",
+        "tests.fuzz",
     ],
 )
 def test_a_module_that_is_run_by_its_name_is_there(module: str) -> None:

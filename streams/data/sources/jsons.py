@@ -97,6 +97,9 @@ def _read_values(
                 "file, or cut it there"
             )
             return
+        except ValueError as error:  # an integer of more digits than Python reads
+            yield SourceError(f"{where}: row {rows + 1} cannot be read: {error}; mend the file")
+            return
         rows += 1
         window.at = end
         yield document_of(value, place, columns)

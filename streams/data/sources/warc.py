@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import webencodings
+
 from schemas.errors import SourceError
 from schemas.records import Document
 from schemas.wire import MAX_BYTES
@@ -101,10 +103,15 @@ def _document(
 
 def _decode(data: bytes, charset: str | None) -> str:
     """Text of a page: UTF-8, else the charset that it declares, else the browsers' default."""
-    for encoding in ("utf-8", charset):
-        try:
-            if encoding:
-                return data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    # Only the encodings of the web: Python has others, which are not for text, or quadratic.
+    declared = webencodings.lookup(charset or "")
+    try:
+        if declared is not None:
+            return declared.codec_info.decode(data)[0]
+    except UnicodeDecodeError:
+        pass
     return data.decode("cp1252", "replace")

@@ -98,6 +98,14 @@ def test_traces_of_a_prompt(marker: str) -> None:
     assert leak.reason == "prompt_leak"
 
 
+def test_empty_lines_are_not_read_once_for_each_of_them() -> None:
+    asked = "What is a list?" + "\n" * 150_000  # took ten minutes
+    assert find_leak(asked, PASSAGE) is None
+    leak = find_leak(asked + " answer: it", PASSAGE)
+    assert leak is not None
+    assert leak.reason == "prompt_leak"
+
+
 @given(
     st.lists(st.sampled_from("abcde"), max_size=40), st.lists(st.sampled_from("abcde"), max_size=60)
 )

@@ -144,6 +144,10 @@ class TestMarkdown:
     def test_a_form_feed_does_not_shift_the_lines(self) -> None:
         assert self.read("a\x0cb\n\n# H\n\nc\u2028d\n")[1] == (("H",), ["c\u2028d"])
 
+    def test_very_many_very_short_lines_are_read_as_plain_text(self) -> None:
+        assert self.read("# A\n\n" + "- a\n" * 20_000)[0][0] == ()
+        assert self.read("# A\n\n" + "- a longer item\n" * 20_000)[0][0] == ("A",)
+
     @pytest.mark.parametrize(
         "text", [">" * 5000, "- " * 5000, "[" * 5000, "# " + "[" * 5000, "`" * 5001, "|" * 5000]
     )

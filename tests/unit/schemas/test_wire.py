@@ -136,6 +136,9 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
     ),
 }
 _SEGMENT = Segment(id="s", document_id="d", source="test", position=0, text="A passage.")
+_RELEASE = Release(
+    id="r", parent=None, base="b", status=ReleaseStatus.KEPT, location="x", created_at=1
+)
 _RATING = Rating(
     score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="rating.markers.1"
 )
@@ -221,10 +224,7 @@ def test_a_rating_that_is_no_number_is_refused(bad: float) -> None:
     ],
 )
 def test_a_release_that_could_not_be_used_is_refused(field: str, value: object) -> None:
-    release = Release(
-        id="r", parent=None, base="b", status=ReleaseStatus.KEPT, location="x", created_at=1
-    )
-    data = msgpack.packb({**release.model_dump(mode="json"), field: value})
+    data = msgpack.packb({**_RELEASE.model_dump(mode="json"), field: value})
     with pytest.raises(WireError, match=field):
         decode(Release, data, {})
 
@@ -525,3 +525,36 @@ def test_header_names_are_folded_and_the_last_wins() -> None:
     assert header_map(given) == {"schema": b"b", "empty": b""}
     assert header_map(None) == header_map(()) == {}
     assert header_map({"Content-Type": b"text/plain"}) == {"content-type": b"text/plain"}
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 10**30, -1])
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        (Segment(id="i", document_id="d", source="s", position=0, text="t"), "position"),
+        (Rejection(id="i", stage="s", reason="r"), "count"),
+        (_RELEASE, "examples"),
+        (_RELEASE, "seeds"),
+        (_RELEASE, "term"),
+    ],
+)
+def test_a_number_that_msgpack_cannot_hold_is_refused(
+    record: Record, field: str, number: int
+) -> None:
+    written = json.dumps({**record.model_dump(mode="json"), field: number}).encode()
+    with pytest.raises(WireError, match=field):
+        decode(type(record), written, dict(headers_for(type(record), JSON)))
+
+
+def test_a_status_that_is_nested_is_refused() -> None:
+    status = "[" * 800 + "]" * 800
+    written = json.dumps(_RELEASE.model_dump(mode="json")).replace('"kept"', status).encode()
+
+    def deeper(frames: int) -> None:  # Python's own limit is reached where the value is quoted
+        if frames:
+            deeper(frames - 1)
+        else:
+            decode(Release, written, dict(headers_for(Release, JSON)))
+
+    with pytest.raises(WireError):
+        deeper(100)

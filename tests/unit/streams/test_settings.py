@@ -146,6 +146,12 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "binary.yaml")
 
 
+@pytest.mark.parametrize("text", ["a: 2001-99-99", "[" * 5000, "&a {model: *a}", "port: !!int ''"])
+def test_a_file_that_yaml_stumbles_over_is_an_error(yaml: Yaml, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"settings(: | file )"):
+        load(yaml(text))
+
+
 def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
     assert load(yaml("")) == load(yaml("# nothing\n")) == load()
 
@@ -157,6 +163,12 @@ def test_an_empty_file_changes_nothing(yaml: Yaml) -> None:
         ("port=[", "--set port"),
         ("port=x", "port"),
         ("=3", "unknown setting"),
+        ("_env_file=/etc/passwd", "unknown setting '_env_file'"),
+        ("__pydantic_self__=1", "unknown setting"),
+        ("port=2001-99-99", "--set port"),
+        ("port=!!timestamp x", "--set port"),
+        ("port=!!int ''", "--set port"),
+        ("port=" + "[" * 3000, "--set port"),
     ],
 )
 def test_a_wrong_assignment_is_an_error(assignment: str, message: str) -> None:

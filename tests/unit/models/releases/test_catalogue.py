@@ -280,3 +280,33 @@ def test_the_environment_sets_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert default_cache() == tmp_path / "backstream"
     monkeypatch.setenv("BACKSTREAM_CACHE", str(tmp_path / "own"))
     assert default_cache() == tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {},
+        {"weight_map": "a"},
+        {"weight_map": {"a": 3}},
+        {"weight_map": {"a": ["b"]}},
+        {"weight_map": {"a": "x" * 5000}},
+        {"weight_map": {"a": "../model.safetensors"}},
+    ],
+    ids=["none", "text", "number", "list", "long", "elsewhere"],
+)
+def test_an_index_that_names_no_files_is_refused(
+    checkpoint: Path, tmp_path: Path, index: dict[str, object]
+) -> None:
+    for file in checkpoint.iterdir():
+        if file.name != "model.safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    written = json.dumps(index)
+    (tmp_path / "model.safetensors.index.json").write_text(written, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"index\.json"):
+        weight_files(tmp_path)
+
+
+def test_a_configuration_that_is_nested_too_deep_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be read as JSON"):
+        weight_files(tmp_path)

@@ -111,6 +111,32 @@ def test_a_line_that_is_none_is_named_and_the_next_is_read(tmp_path: Path, row: 
     assert isinstance(seed, Example)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'{"instruction": "Ask \\ud800", "response": "Answer"}',
+        b'{"instruction": "Ask", "response": ' + b"9" * 5000 + b"}",
+    ],
+    ids=["deep", "half a surrogate pair", "digits"],
+)
+def test_a_line_that_json_stumbles_over_is_named(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(line + b'\n{"instruction": "Ask", "response": "Answer"}\n')
+    error, seed = read_pairs(file)
+    assert isinstance(error, SourceError)
+    assert "rows.jsonl:1" in str(error)
+    assert isinstance(seed, Example)
+
+
+def test_damaged_gzip_is_an_error(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(b'{"instruction": "Ask", "response": "Answer"}\n'))
+    packed[12:20] = b"\xff" * 8
+    (tmp_path / "rows.jsonl.gz").write_bytes(packed)
+    (error,) = read_pairs(tmp_path / "rows.jsonl.gz")
+    assert isinstance(error, SourceError)
+
+
 def test_gzip_and_what_cannot_be_read(tmp_path: Path) -> None:
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(b'{"instruction": "Ask", "response": "Answer"}\n'))

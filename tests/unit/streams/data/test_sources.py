@@ -294,6 +294,7 @@ class TestJson:
             (b"[" * 200_000, "deep"),
             ("[{}]".encode("utf-16"), "not UTF-8"),
             (b'"text"', "must be an object"),
+            (b'[{"text": "one"}, {"text": ' + b"9" * 5000 + b"}]", "row 2 cannot be read"),
         ],
     )
     def test_bad_files(self, file: Files, data: bytes, says: str) -> None:
@@ -391,6 +392,15 @@ class TestWarc:
             ("c", "déjà", "text/html"),
             ("d", "<p>packed</p>", "text/html"),
         ]
+
+    @pytest.mark.parametrize("charset", ["punycode", "idna", "hex", "utf-8\0", "klingon", "utf-7"])
+    def test_a_charset_that_the_web_does_not_know_is_that_of_browsers(
+        self, file: Files, charset: str
+    ) -> None:
+        body = "déjà ".encode("latin-1") * 50_000
+        record = warc_record("http://a.example/", body, f"{PAGE}; charset={charset}")
+        [found] = documents(file("a.warc", warc_bytes(record)))
+        assert found.text == "déjà " * 50_000
 
     def test_other_answers_are_passed_over(self, file: Files) -> None:
         records = (

@@ -1,0 +1,162 @@
+"""Valid records of every type, as values: what mutations start from."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from schemas.records import (
+    Candidate,
+    Document,
+    Example,
+    HumanRating,
+    Record,
+    Rejection,
+    Release,
+    Scored,
+    Segment,
+)
+
+_WORDS = (
+    "Explain what the position of a cursor is and why a reader keeps it when it is closed. "
+    "Eine Überschrift: naïve café, 日本語 and \U0001f600. Water boils at 100 degrees."
+).split()
+
+
+def _text(random: Random) -> str:
+    return " ".join(random.choices(_WORDS, k=random.randrange(1, 40)))
+
+
+def _id(random: Random) -> str:
+    return random.choice(("r-1a2b3c4d", "x", f"{random.getrandbits(128):032x}"))
+
+
+def _maybe(random: Random, value: Any) -> Any:
+    return value if random.random() < 0.5 else None
+
+
+def _offset(random: Random) -> dict[str, Any]:
+    return {
+        "topic": "documents",
+        "partition": random.randrange(4),
+        "offset": random.getrandbits(20),
+    }
+
+
+def _rating(random: Random) -> dict[str, Any]:
+    return {
+        "score": random.uniform(1, 5),
+        "probabilities": [0.1, 0.2, 0.3, 0.2, 0.2],
+        "digit_mass": random.random(),
+        "release": _id(random),
+        "template": "rating.markers.1",
+        "reason": _maybe(random, _text(random)),
+        "term": random.choice((0, 1, 7, 2**40)),
+    }
+
+
+def _provenance(random: Random) -> dict[str, Any]:
+    return {
+        "source": "handbook/backup.md",
+        "document_id": _id(random),
+        "document_at": _maybe(random, _offset(random)),
+        "segment_id": _id(random),
+        "headings": [_text(random) for _ in range(random.randrange(3))],
+        "release": _id(random),
+        "template": "backward.markers.1",
+        "sample": random.randrange(4),
+    }
+
+
+def _pair(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "instruction": _text(random),
+        "context": _maybe(random, _text(random)),
+        "response": _text(random),
+    }
+
+
+def _document(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "source": "wiki/restore",
+        "text": _text(random),
+        "media_type": random.choice(("text/plain", "text/html", "text/markdown")),
+        "title": _maybe(random, _text(random)),
+        "context": _maybe(random, _text(random)),
+    }
+
+
+def _segment(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "document_id": _id(random),
+        "source": "wiki/restore",
+        "document_at": _maybe(random, _offset(random)),
+        "position": random.randrange(9),
+        "headings": [_text(random) for _ in range(random.randrange(3))],
+        "text": _text(random),
+        "context": _maybe(random, _text(random)),
+    }
+
+
+def _candidate(random: Random) -> dict[str, Any]:
+    return {**_pair(random), "provenance": _provenance(random)}
+
+
+def _example(random: Random) -> dict[str, Any]:
+    return {
+        **_candidate(random),
+        "origin": random.choice(("seed", "augmented")),
+        "rating": _maybe(random, _rating(random)),
+    }
+
+
+def _human_rating(random: Random) -> dict[str, Any]:
+    return {**_pair(random), "score": random.randint(1, 5), "rater": "Ada", "at": 1.7e9}
+
+
+def _rejection(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "stage": "curator",
+        "reason": "not_novel",
+        "detail": _text(random),
+        "count": random.randint(1, 9),
+        "document_id": _id(random),
+        "segment_id": _id(random),
+        "release": _id(random),
+        "score": _maybe(random, 3.25),
+    }
+
+
+def _release(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "parent": _maybe(random, _id(random)),
+        "base": "house-11223344",
+        "status": random.choice(("in_service", "kept")),
+        "location": "/var/lib/backstream/releases/r-1a2b3c4d",
+        "created_at": 1.7e9,
+        "announced_at": 1.7e9,
+        "term": 0,
+        "metrics": {"nll": 1.5},
+        "parent_metrics": {"nll": 1.75},
+        "intervals": {"nll": [-0.25, -0.5, -0.125]},
+        "reason": "better",
+        "examples": 200,
+        "seeds": 96,
+    }
+
+
+VALUES: dict[type[Record], Callable[[Random], dict[str, Any]]] = {
+    Document: _document,
+    Segment: _segment,
+    Candidate: _candidate,
+    Scored: lambda random: {"candidate": _candidate(random), "rating": _rating(random)},
+    Example: _example,
+    HumanRating: _human_rating,
+    Rejection: _rejection,
+    Release: _release,
+}
+"""How to make a valid value of each record."""

@@ -1,0 +1,37 @@
+"""One file for each group of targets. ``TARGETS`` names them all."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets.curation import Curation
+from tests.fuzz.targets.files import ManifestFile, RatingsFile, SeedsFile, WeightsIndex
+from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
+from tests.fuzz.targets.settings import SettingsSources
+from tests.fuzz.targets.sources import Archives, JsonFiles, JsonLines, ParquetFiles, TextFiles
+from tests.fuzz.targets.topics import Announcements, CuratedMessages, DeadLetters, Readers
+from tests.fuzz.targets.wire import Documents, Records
+
+TARGETS: Mapping[str, Callable[[Path], Target]] = {
+    "records": Records,
+    "documents": Documents,
+    "readers": Readers,
+    "dead_letters": DeadLetters,
+    "announcements": Announcements,
+    "curated_set": CuratedMessages,
+    "json_lines": JsonLines,
+    "json": JsonFiles,
+    "parquet": ParquetFiles,
+    "warc": Archives,
+    "texts": TextFiles,
+    "seeds": SeedsFile,
+    "ratings_file": RatingsFile,
+    "manifests": ManifestFile,
+    "weights_index": WeightsIndex,
+    "html": HtmlPages,
+    "markdown": MarkdownTexts,
+    "plain_text": PlainTexts,
+    "curation": Curation,
+    "settings": SettingsSources,
+}
+"""Name to constructor. It takes a directory of the target's own, for files."""
