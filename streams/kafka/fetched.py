@@ -167,7 +167,8 @@ class Fetched:
         except Exception:  # whatever the decoder refuses is read as far as it can be
             pass
         if read < header.records:
-            for raw in read_records(header, batch[HEADER_BYTES:], read, "" if whole else _CUT):
+            cut = "" if whole else _CUT
+            for raw in read_records(header, batch[HEADER_BYTES:], read, expected, cut):
                 yield Received(
                     topic,
                     partition,

@@ -99,18 +99,21 @@ def decompressed(batch: memoryview, limit: int) -> tuple[bytearray, bool]:
 
 
 def read_records(
-    header: BatchHeader, payload: memoryview, skip: int = 0, cut: str = ""
+    header: BatchHeader, payload: memoryview, skip: int = 0, first: int = 0, cut: str = ""
 ) -> Iterator[RawRecord]:
     """The records of a decompressed payload after the first ``skip``, in order. Never raises.
 
-    Offsets increase and stay within the batch. Where the length of a record cannot be right, no
+    Offsets are ``first`` or more, increase, and stay within the batch. Where the length of a record cannot be right, no
     further one can be found: what is left is one record at the last offset of the batch. ``cut``
-    says why the payload is only the beginning, where it is.
+    says why the payload is only the beginning, where it is; the key of the record that is cut is
+    kept.
     """
-    at, expected = 0, header.base_offset + skip
+    at, expected, key = 0, max(first, header.base_offset), None
     for index in range(header.records):
         try:
             length, start = _varint(payload, at)
+            if cut and length > len(payload) - start:
+                key = _read_record(header.base_offset, payload[start:]).key
             if not 0 <= length <= len(payload) - start:
                 raise _Malformed(f"a record of {length} bytes, where {len(payload) - start} follow")
         except _Malformed as error:
@@ -121,7 +124,7 @@ def read_records(
             continue
         record = _read_record(header, payload[start:at])
         if not expected <= record.offset <= header.last_offset:
-            record.reason = record.reason or f"its offset in the batch is {record.offset}"
+            record.reason = record.reason or f"the record says that its offset is {record.offset}"
             # Before compaction, records are numbered without gaps.
             record.offset = max(expected, header.base_offset + index)
         if record.offset > header.last_offset:
@@ -131,13 +134,13 @@ def read_records(
     else:
         return
     if expected <= header.last_offset:
-        yield unreadable(expected, header.last_offset, reason)
+        yield unreadable(expected, header.last_offset, reason, key)
 
 
-def unreadable(first: int, last: int, reason: str) -> RawRecord:
+def unreadable(first: int, last: int, reason: str, key: bytes | None = None) -> RawRecord:
     """What stands for the records from ``first`` to ``last``, of which nothing can be read."""
     which = "the record" if first == last else f"the records from offset {first} to {last}"
-    return RawRecord(last, reason=f"{which} cannot be decoded: {reason}")
+    return RawRecord(last, key, reason=f"{which} cannot be decoded: {reason}")
 
 
 def is_abort_marker(header: BatchHeader, batch: memoryview) -> bool:

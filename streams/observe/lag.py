@@ -1,4 +1,9 @@
-"""Committed lag: the messages of each stage's source that lie after its committed offsets."""
+"""Committed lag: the messages of each stage's source that lie after its committed offsets.
+
+Offsets are counted. Where they hold no message, as the markers of transactions do, they count until
+the stage has passed them, which it does when it has read up to them. Messages of a transaction that
+is still open are not counted, unless uncommitted messages are read.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -142,6 +147,6 @@ class FlowReader:
         return {
             place: found.offset
             for place, found in self._admin.list_partition_offsets(
-                dict.fromkeys(places, spec)
+                dict.fromkeys(places, spec), isolation_level=self._cluster.isolation
             ).items()
         }

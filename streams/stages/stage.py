@@ -217,6 +217,8 @@ class Stage:
             self._release()
             return
         try:
+            if received.undecodable is not None:
+                raise WireError(received.undecodable)
             record = self._decode(received.value, header_map(received.headers), received.key)
             message.id = record.id
             if self._policy.remember and await self._is_duplicate(message):

@@ -9,7 +9,6 @@ import re
 import urllib.request
 
 import msgpack
-from aiokafka import AIOKafkaProducer
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
@@ -24,7 +23,7 @@ from streams.observe.lag import FlowReader
 from streams.stages.topology import STAGES
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
 from tests.integration.documents import notes
-from tests.integration.unreadable import unreadable
+from tests.integration.unreadable import unreadable, write_unreadable
 
 RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]
 POISON = {
@@ -95,12 +94,8 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
 
 
 async def _poison(cluster: Cluster) -> None:
-    async with AIOKafkaProducer(**cluster.client, acks="all") as producer:
-        for topic in TOPICS:
-            for key, value, headers in unreadable(topic).values():
-                await producer.send_and_wait(
-                    cluster.topic(topic), value, key, partition=0, headers=headers
-                )
+    for topic in TOPICS:
+        await write_unreadable(cluster, topic)
 
 
 def _unreadable_in(metrics: str) -> dict[str, int]:

@@ -51,7 +51,7 @@ from streams.settings import Settings, load
 from streams.stages.topology import STAGES
 from streams.trainer.curated_set import CuratedSet
 from streams.worker.restoring import restore
-from tests.integration.unreadable import GOOD, Raw, unreadable
+from tests.integration.unreadable import GOOD, Raw, unreadable, write_unreadable
 
 _PREFIX = "unreadable."
 
@@ -94,12 +94,15 @@ async def _seed(made: Seeded) -> None:
     # aiokafka's, because kafka-python's producer cannot write a header without a value.
     async with AIOKafkaProducer(**made.cluster.client, acks="all") as producer:
         for topic in TOPICS:
-            messages = {"first": _good(topic, 0), **unreadable(topic), "last": _good(topic, 1)}
-            for kind, (key, value, headers) in messages.items():
+            for number, kind in enumerate(("first", "last")):
+                key, value, headers = _good(topic, number)
                 sent = await producer.send_and_wait(
                     made.cluster.topic(topic), value, key, partition=0, headers=headers
                 )
                 made.offsets[topic.name, kind] = sent.offset
+                if kind == "first":
+                    for bad, offset in (await write_unreadable(made.cluster, topic)).items():
+                        made.offsets[topic.name, bad] = offset
 
 
 class _Agent:

@@ -1,10 +1,11 @@
 """Messages that readers must pass over, of every kind, for every topic."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
+from aiokafka import AIOKafkaProducer
 
 from schemas.records import (
     Candidate,
@@ -22,7 +23,11 @@ from schemas.records import (
     Segment,
 )
 from schemas.wire import encode, headers_for
+from streams.kafka.cluster import Cluster
+from streams.kafka.fetched import MAX_BATCH_BYTES
 from streams.kafka.topics import DEAD_LETTERS, Topic
+from tests.integration.producing import produce_raw
+from tests.raw_batches import CODECS, raw_batch, raw_record
 
 _RATING = Rating(score=4.0, probabilities=(0, 0, 0, 1, 0), release="r", template="t")
 _PAIR: dict[str, Any] = {"instruction": "Why?", "response": "So."}
@@ -66,10 +71,24 @@ Raw = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers."""
 
 
-def unreadable(topic: Topic) -> dict[str, Raw]:
-    """Kinds of unreadable messages on a topic."""
+async def write_unreadable(cluster: Cluster, topic: Topic) -> dict[str, int]:
+    """Write each kind to partition 0 of a topic, and return the offsets."""
+    offsets, name = {}, cluster.topic(topic)
+    async with AIOKafkaProducer(**cluster.client, acks="all") as producer:
+        for kind, message in unreadable(topic).items():
+            if isinstance(message, bytes):
+                (offsets[kind],) = await produce_raw(cluster, name, [message])
+            else:
+                key, value, headers = message
+                sent = await producer.send_and_wait(name, value, key, partition=0, headers=headers)
+                offsets[kind] = sent.offset
+    return offsets
+
+
+def unreadable(topic: Topic) -> Mapping[str, Raw | bytes]:
+    """Kinds of unreadable messages on a topic; bytes are a batch with one record."""
     if topic is DEAD_LETTERS:
-        return _unreadable_letters()
+        return {**_unreadable_letters(), **_undecodable(str.encode, [])}
     record = topic.record
     assert record is not None
     good = GOOD[record]("bad")
@@ -99,7 +118,27 @@ def unreadable(topic: Topic) -> dict[str, Raw]:
     for kind, fields in _OUT_OF_RANGE.get(record, {}).items():
         value = msgpack.packb({**good.model_dump(mode="python"), **fields})
         kinds[kind] = (b"bad", value, headers)
-    return kinds
+    return {**kinds, **_undecodable(lambda kind: encode(GOOD[record](kind)), headers)}
+
+
+def _undecodable(value_of: Callable[[str], bytes], headers: Headers) -> dict[str, bytes]:
+    """Batches that the client libraries cannot decode, and the broker accepts."""
+    named = [(name.encode(), data) for name, data in headers]
+    foreign, inner = (
+        raw_record(0, b"bad", value_of(kind), [*named, (b"\xff\xfename", b"")])
+        for kind in ("foreign", "compressed")
+    )
+    bomb = raw_record(0, b"bad", bytes(MAX_BATCH_BYTES + 1_000_000))
+    zstd, encode_zstd = CODECS["zstd"]
+    gzip, encode_gzip = CODECS["gzip"]
+    return {
+        "a header name not UTF-8": raw_batch([foreign]),
+        "a header name not UTF-8, in gzip": raw_batch(encode_gzip(inner), codec=gzip, records=1),
+        "an offset that is not its own": raw_batch(
+            [raw_record(2**30, b"bad", value_of("misplaced"), named)]
+        ),
+        "a bomb": raw_batch(encode_zstd(bomb), codec=zstd, records=1),
+    }
 
 
 def _unreadable_letters() -> dict[str, Raw]:

@@ -108,8 +108,8 @@ MALFORMED = {
         "ends within a number",
     ),
     "nothing": (varint(0), (None, None, []), "ends within a number"),
-    "an offset before": (raw_record(0, b"k", b"v"), (b"k", b"v", []), "its offset in the batch"),
-    "an offset beyond": (raw_record(2**31, b"k", b"v"), (b"k", b"v", []), "its offset in the"),
+    "an offset before": (raw_record(0, b"k", b"v"), (b"k", b"v", []), "its offset is"),
+    "an offset beyond": (raw_record(2**31, b"k", b"v"), (b"k", b"v", []), "its offset is"),
 }
 
 
@@ -180,6 +180,12 @@ def test_a_batch_is_read_on_from_its_middle() -> None:
     batch = raw_batch(records, 10)
     assert [r.offset for r in _read(batch, 11)] == [11, 12]
     assert [r.offset for r in _read(batch, 12)] == [12]
+    twice = raw_batch([_good(1), _good(1), _good(4)], 10, last_delta=6)
+    assert [(r.offset, r.undecodable is None) for r in _read(twice)] == [
+        (11, True),
+        (12, False),
+        (14, True),
+    ]
     compacted = raw_batch([_good(1), _good(4)], 10, last_delta=6)
     fetched = Fetched(_PLACE, compacted, 10, 100, {})
     assert [r.offset for r in fetched] == [11, 14]
@@ -237,7 +243,7 @@ def _bomb(codec: str, size: int) -> bytes:
     """A batch of three records: the first is good, the second is ``size`` zeros."""
     number, encode = CODECS[codec]
     return raw_batch(
-        encode(_good(0) + raw_record(1, None, bytes(size)) + _good(2)), 0, number, records=3
+        encode(_good(0) + raw_record(1, b"large", bytes(size)) + _good(2)), 0, number, records=3
     )
 
 
@@ -252,7 +258,7 @@ def test_a_bomb_is_undecodable_from_where_it_is_too_large(codec: str) -> None:
         tracemalloc.stop()
     assert peak < 2.2 * MAX_BATCH_BYTES
     assert [found[0], found[2]] == [_expected(0), _expected(3, 0)]
-    assert (found[1].offset, found[1].value) == (2, None)
+    assert (found[1].offset, found[1].key, found[1].value) == (2, b"large", None)
     assert f"more than {MAX_BATCH_BYTES}" in found[1].undecodable
 
 
