@@ -103,17 +103,17 @@ def read_records(
 ) -> Iterator[RawRecord]:
     """The records of a decompressed payload after the first ``skip``, in order. Never raises.
 
-    Offsets are ``first`` or more, increase, and stay within the batch. Where the length of a record cannot be right, no
-    further one can be found: what is left is one record at the last offset of the batch. ``cut``
-    says why the payload is only the beginning, where it is; the key of the record that is cut is
-    kept.
+    Offsets are ``first`` or more, increase, and stay within the batch. Where the length of a record
+    cannot be right, no further one can be found: what is left is one record at the last offset of
+    the batch. ``cut`` says why the payload is only the beginning, where it is; the key of the
+    record that is cut is kept.
     """
     at, expected, key = 0, max(first, header.base_offset), None
     for index in range(header.records):
         try:
             length, start = _varint(payload, at)
             if cut and length > len(payload) - start:
-                key = _read_record(header.base_offset, payload[start:]).key
+                key = _read_record(header, payload[start:]).key
             if not 0 <= length <= len(payload) - start:
                 raise _Malformed(f"a record of {length} bytes, where {len(payload) - start} follow")
         except _Malformed as error:
