@@ -4,7 +4,6 @@ import base64
 from collections.abc import Iterator
 
 from schemas.errors import SettingsError
-from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import (
     EXCEPTION,
@@ -14,6 +13,9 @@ from streams.kafka.dead_letters import (
     STACKTRACE,
     STAGE,
     TOPIC,
+    SourceMessage,
+    origin_of,
+    stage_of,
 )
 from streams.kafka.messages import Received
 from streams.kafka.replay import replay
@@ -21,10 +23,21 @@ from streams.kafka.topics import DEAD_LETTERS
 
 
 def read_letters(cluster: Cluster, stage: str | None = None) -> Iterator[Received]:
-    """Yield the dead letters of a stage, or of every stage. Raises BrokerError."""
+    """Yield the dead letters of a stage, or of every stage.
+
+    Of several letters of a stage about one message the first one is yielded. There are several
+    where the stage ended between writing a letter and committing. Raises BrokerError.
+    """
+    seen: set[tuple[str | None, SourceMessage]] = set()
     for letter in replay(cluster, DEAD_LETTERS):
-        if stage is None or header_map(letter.headers).get(STAGE) == stage.encode():
-            yield letter
+        name, origin = stage_of(letter), origin_of(letter)
+        if stage is not None and name != stage:
+            continue
+        if origin is not None:
+            if (name, origin) in seen:
+                continue
+            seen.add((name, origin))
+        yield letter
 
 
 def find_letter(cluster: Cluster, at: str, stage: str | None = None) -> Received:
@@ -32,8 +45,8 @@ def find_letter(cluster: Cluster, at: str, stage: str | None = None) -> Received
 
     Raises SettingsError if there is none, or if it is of another stage. Raises BrokerError.
     """
-    for letter in read_letters(cluster, stage):
-        if _position(letter) == at:
+    for letter in replay(cluster, DEAD_LETTERS):
+        if letter.at == at and stage in (None, stage_of(letter)):
             return letter
     of_stage = "" if stage is None else f" of the stage {stage}"
     raise SettingsError(
@@ -46,33 +59,34 @@ def summary(letter: Received) -> dict[str, str]:
     headers = _headers(letter)
     topic, partition, offset = (headers.get(name, "?") for name in (TOPIC, PARTITION, OFFSET))
     return {
-        "at": _position(letter),
+        "at": letter.at,
         "stage": headers.get(STAGE, "?"),
         "source": f"{topic}/{partition}@{offset}",
         "exception": headers.get(EXCEPTION, "?").rsplit(".", 1)[-1],
-        "message": headers.get(MESSAGE, ""),
+        "message": headers.get(MESSAGE, letter.undecodable or ""),
     }
 
 
 def details(letter: Received) -> dict[str, object]:
     """Return everything of a letter; key and value in base64."""
-    headers = _headers(letter)
     return {
         **summary(letter),
-        "stacktrace": headers.pop(STACKTRACE, ""),
+        "stacktrace": _headers(letter).get(STACKTRACE, ""),
         "key": _base64(letter.key),
         "value": _base64(letter.value),
-        "headers": headers,
+        "headers": {
+            name: (value or b"").decode(errors="replace")
+            for name, value in letter.headers
+            if name.lower() != STACKTRACE
+        },
     }
 
 
 def _headers(letter: Received) -> dict[str, str]:
-    """The headers as text. Kafka allows a header without a value."""
-    return {name: (value or b"").decode(errors="replace") for name, value in letter.headers}
-
-
-def _position(letter: Received) -> str:
-    return f"{letter.partition}@{letter.offset}"
+    """The headers as text, with lower-case names. Kafka allows a header without a value."""
+    return {
+        name: value.decode(errors="replace") for name, value in header_map(letter.headers).items()
+    }
 
 
 def _base64(data: bytes | None) -> str | None:

@@ -7,13 +7,9 @@ import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kafka import KafkaProducer
-
-from schemas.wire import MAX_BYTES, header_map
-from streams.kafka.clients import connect, kafka_errors
-from streams.kafka.cluster import Cluster
+from schemas.wire import header_map
 from streams.kafka.messages import Message, Received
-from streams.kafka.topics import DEAD_LETTERS, TOPICS
+from streams.kafka.topics import DEAD_LETTERS
 
 _PREFIX = "__streams.errors."
 EXCEPTION = _PREFIX + "exception"
@@ -23,7 +19,23 @@ TOPIC = _PREFIX + "topic"
 PARTITION = _PREFIX + "partition"
 OFFSET = _PREFIX + "offset"
 STAGE = "backstream.stage"
-_OWN = frozenset((EXCEPTION, MESSAGE, STACKTRACE, TOPIC, PARTITION, OFFSET, STAGE))
+ORIGINAL_BYTES = "backstream.original.bytes"
+"""Length of a value that was cut because it is too large to keep; absent where it is whole."""
+ORIGINAL_SHA256 = "backstream.original.sha256"
+"""Hash of that value, in hexadecimal digits."""
+_OWN = frozenset(
+    (
+        EXCEPTION,
+        MESSAGE,
+        STACKTRACE,
+        TOPIC,
+        PARTITION,
+        OFFSET,
+        STAGE,
+        ORIGINAL_BYTES,
+        ORIGINAL_SHA256,
+    )
+)
 _LONGEST_TRACE = 16_000
 _LONGEST_MESSAGE = 2_000
 
@@ -50,6 +62,11 @@ def dead_letter(received: Received, stage: str, error: BaseException) -> Message
 def original_headers(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     """The headers that the message had before it became a dead letter."""
     return [(name, value) for name, value in headers if name not in _OWN]
+
+
+def is_cut(letter: Received) -> bool:
+    """Whether the letter holds only a part of the original value."""
+    return ORIGINAL_BYTES in header_map(letter.headers)
 
 
 class SourceMessage(NamedTuple):
@@ -80,37 +97,7 @@ def _number(digits: bytes, end: int) -> int:
     return number
 
 
-def replay_all(cluster: Cluster, letters: Iterable[Received]) -> int:
-    """Send letters back to their source topics, wait for the broker, and return their number.
-
-    Letters that did not come from a topic of this deployment are left out. Raises BrokerError.
-    """
-    producer = connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES)
-    with producer, kafka_errors("dead letters could not be sent back"):
-        sent = [
-            producer.send(
-                cluster.topic_prefix + message.topic,
-                message.value,
-                message.key,
-                # kafka-python writes no header without a value.
-                headers=[(name, value or b"") for name, value in message.headers],
-            )
-            for message in (revived(cluster, letter) for letter in letters)
-            if message is not None
-        ]
-        for future in sent:
-            future.get(timeout=60)
-        return len(sent)
-
-
-def revived(cluster: Cluster, letter: Received) -> Message | None:
-    """The original message of a dead letter, for its source topic.
-
-    None where the headers name no topic of this deployment.
-    """
-    origin = origin_of(letter)
-    ours = {cluster.topic(topic): topic.name for topic in TOPICS}
-    if origin is None or origin.topic not in ours:
-        return None
-    headers = original_headers(letter.headers)
-    return Message(ours[origin.topic], letter.key, letter.value, headers)
+def stage_of(letter: Received) -> str | None:
+    """The stage that could not process the message. None where the headers name none."""
+    name = header_map(letter.headers).get(STAGE)
+    return name.decode(errors="replace") if name else None

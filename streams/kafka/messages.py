@@ -23,6 +23,11 @@ class Received(NamedTuple):
     timestamp_ms: int | None = None
     """Milliseconds since the epoch: from the broker or from the writer, as the topic is set."""
 
+    @property
+    def at(self) -> str:
+        """``PARTITION@OFFSET``."""
+        return f"{self.partition}@{self.offset}"
+
 
 class Message(NamedTuple):
     """A message to be written. ``value`` is None for a tombstone.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.errors import SettingsError
-from streams.cli.console import notice
+from streams.cli.console import notice, printable
 from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ app = typer.Typer(
     help="Look at what could not be processed, and send it back.", no_args_is_help=True
 )
 
+_NAMED = 20
+"""Most letters that are named as left out, without ``--json``."""
 OnlyStage = Annotated[
     str | None, typer.Option("--stage", help="Only of this stage.", show_default=False)
 ]
@@ -23,7 +25,9 @@ OnlyStage = Annotated[
 
 @app.command("list")
 @with_settings(*BROKER)
-def list_letters(settings: "Settings", stage: OnlyStage = None, as_json: Json = False) -> None:
+def list_letters(settings: "Settings", stage: _NAMED = 20
+"""Most letters that are named as left out, without ``--json``."""
+OnlyStage = None, as_json: Json = False) -> None:
     """List dead letters: position, stage, origin and error of each.
 
     Example: `backstream dead-letters list --stage scorer`
@@ -34,11 +38,8 @@ def list_letters(settings: "Settings", stage: OnlyStage = None, as_json: Json = 
     with connected(settings) as settings:
         for letter in read_letters(settings.kafka.cluster(), stage):
             found = summary(letter)
-            print(
-                json.dumps(found)
-                if as_json
-                else "{at}  {stage}  from {source}  {exception}: {message}".format(**found)
-            )
+            line = "{at}  {stage}  from {source}  {exception}: {message}".format(**found)
+            print(json.dumps(found) if as_json else printable(line))
 
 
 @app.command()
@@ -66,31 +67,41 @@ def show(
 def replay(
     settings: "Settings",
     at: Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")],
-    stage: OnlyStage = None,
+    stage: _NAMED = 20
+"""Most letters that are named as left out, without ``--json``."""
+OnlyStage = None,
+    as_json: Json = False,
 ) -> None:
     """Send dead letters back to their topics, byte for byte.
 
-    They stay on the dead-letter topic too.
+    They stay on the dead-letter topic too. A letter that cannot be sent back is left out, and named
+    with the reason. The exit code is 1 if one is left out.
 
     Example: `backstream dead-letters replay all --stage scorer`
     """
     from streams.cli.connection import connected
     from streams.cli.letters import find_letter, read_letters
-    from streams.kafka.dead_letters import replay_all
+    from streams.kafka.sending_back import send_back
+    from streams.stages.topology import STAGES
 
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
-        if at == "all":
-            letters = list(read_letters(cluster, stage))
-        else:
-            letters = [find_letter(cluster, at, stage)]
-        if not letters:
-            raise SettingsError(
-                "there are no dead letters to send back; `backstream dead-letters list` shows them"
-            )
-        sent = replay_all(cluster, letters)
-    if left := len(letters) - sent:
-        notice(f"{left:,} left out: their headers name no topic of this deployment to send them to")
-    print(f"{sent:,} sent back")
-    if not sent:
+        letters = (
+            read_letters(cluster, stage) if at == "all" else [find_letter(cluster, at, stage)]
+        )
+        outcome = send_back(cluster, letters, [spec.source for spec in STAGES])
+    if not outcome.sent and not outcome.left_out:
+        raise SettingsError(
+            "there are no dead letters to send back; `backstream dead-letters list` shows them"
+        )
+    if as_json:
+        left_out = [letter._asdict() for letter in outcome.left_out]
+        print(json.dumps({"sent": outcome.sent, "left_out": left_out}))
+    else:
+        for letter in outcome.left_out[:_NAMED]:
+            notice(f"{letter.at} left out: {printable(letter.reason)}")
+        if more := len(outcome.left_out[_NAMED:]):
+            notice(f"and {more:,} more left out; --json names them all")
+        print(f"{outcome.sent:,} sent back")
+    if outcome.left_out:
         raise typer.Exit(1)
