@@ -10,4 +10,7 @@ def notice(line: str) -> None:
 
 def printable(text: str) -> str:
     """Text of a record or header on one line, without characters that steer a terminal."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(
+        one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for one in text
+    )

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from schemas.errors import SettingsError
+from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import (
     EXCEPTION,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from models.releases.release import read_manifest
 from streams.kafka.topics import TOPICS
-from streams.observe.lag import FlowReader, StageLag
-from streams.observe.progress import Rates
+from streams.observe.lag import FlowReader
+from streams.observe.progress import Rates, as_duration
 from streams.releases.announcements import in_service, read_releases
 from streams.releases.rerating import Rerating, rerating
 from streams.settings import Role, Settings
@@ -17,10 +17,37 @@ _RATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class StageStatus(StageLag):
+class StageStatus:
     """A stage's lag and rate."""
 
+    stage: str
+    topic: str
+    done: int
+    lag: int
     per_second: float
+    deleted_unread: Mapping[int, int]
+    """Partition to the number of messages that were deleted before they were read, where any."""
+
+    def as_text(self) -> str:
+        """Return one line, and another one for each partition with a loss."""
+        lines = [
+            f"{self.stage:10} {self.done:>9,} done  {self.lag:>9,} to do  "
+            f"{self.per_second:>8.1f}/s   reads {self.topic}: {self._state}"
+        ]
+        lines += [
+            f"  lost: {count:,} messages of {self.topic}/{partition} were deleted by its retention "
+            "before they were read"
+            for partition, count in self.deleted_unread.items()
+        ]
+        return "\n".join(lines)
+
+    @property
+    def _state(self) -> str:
+        if not self.lag:
+            return "up to date"
+        if not self.per_second:
+            return "nothing was done in the last second"
+        return f"about {as_duration(self.lag / self.per_second)} left at this rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +75,7 @@ class Status:
             lines.append(
                 f"{found.release} has rated {found.done:,} of {found.total:,} candidates again"
             )
-        lines += [
-            f"{stage.stage:10} {stage.done:>9,} done  {stage.lag:>9,} to do  "
-            f"{stage.per_second:>8.1f}/s   reads {stage.topic}"
-            for stage in self.stages
-        ]
+        lines += [stage.as_text() for stage in self.stages]
         lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
         return "\n".join(lines)
 
@@ -85,6 +108,11 @@ def read_status(settings: Settings, base: Path) -> Status:
                 stage.done,
                 stage.lag,
                 round(rates.per_second.get(stage.stage, 0.0), 2),
+                {
+                    one.partition: one.deleted_unread
+                    for one in stage.partitions
+                    if one.deleted_unread
+                },
             )
             for stage in flow.stages
         ],

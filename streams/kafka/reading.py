@@ -26,16 +26,38 @@ class Entry(NamedTuple, Generic[_R]):
     record: _R | None
 
 
+class Unreadable(NamedTuple):
+    """A message that this version cannot read. ``topic`` is its name on the cluster."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+def log_unreadable(message: Unreadable) -> None:
+    """Log a message that is passed over."""
+    log.warning("%s is passed over: %s", message, message.reason)
+
+
 class RecordReader:
     """Decodes messages. Its methods return None for a message that this version cannot read.
 
-    Such a message is counted and logged with its topic, partition and offset, once for a reader
-    however often it is read. So a process that reads a topic again and again keeps its reader.
+    Such a message is counted and noted, by default in the log, once for a reader however often it
+    is read. So a process that reads a topic again and again keeps its reader.
     """
 
-    def __init__(self, count: Callable[[str], object] = lambda topic: None) -> None:
+    def __init__(
+        self,
+        count: Callable[[str], object] = lambda topic: None,
+        note: Callable[[Unreadable], object] = log_unreadable,
+    ) -> None:
         """``count`` is called with the topic's name in the table for each unreadable message."""
         self._count = count
+        self._note = note
         self._noted: dict[tuple[str, int], int] = {}
         """Last noted offset of each partition. Partitions are read in order of their offsets, so
         what lies before it was noted too.
@@ -69,19 +91,14 @@ class RecordReader:
             return None
 
     def pass_over(self, received: Received, topic: str, reason: object) -> None:
-        """Count and log a message that cannot be read, if it was not noted before."""
+        """Count and note a message that cannot be read, if it was not noted before."""
         partition = (received.topic, received.partition)
         if received.offset <= self._noted.get(partition, -1):
             return
         self._noted[partition] = received.offset
         self._count(topic)
-        log.warning(
-            "%s/%d@%d is passed over: %s",
-            received.topic,
-            received.partition,
-            received.offset,
-            reason,
-        )
+        place = received.topic, received.partition, received.offset
+        self._note(Unreadable(*place, str(reason)))
 
 
 def _check_decodable(received: Received) -> None:

@@ -1,37 +1,42 @@
 """The conservation proof: every document, segment, candidate and scored id is accounted for.
 
 An id is accounted for when its stage wrote its outputs, a rejection or a dead letter, or while it
-is in flight (its offset is not committed). Any other id is *lost*, and is named.
+is in flight (its offset is not committed). Any other id is *lost*, and is named. Messages that
+retention deleted before they were read are lost too, without an id.
+
+``docs/audit.md`` says what the proof depends on.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
-from agents.backward import Backward
-from agents.curator import Curator
-from agents.scorer import Scorer
-from agents.segmenter import Segmenter
 from schemas.errors import WireError
-from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
 from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import origin_of
-from streams.kafka.reading import RecordReader
+from streams.kafka.messages import Received
+from streams.kafka.reading import RecordReader, Unreadable
 from streams.kafka.replay import replay
-from streams.kafka.topics import (
-    CANDIDATES,
-    CURATED,
-    DEAD_LETTERS,
-    REJECTED,
-    SCORED,
-    SEGMENTS,
-    Topic,
-)
+from streams.observe.evidence import Evidence, read_evidence
+from streams.observe.horizon import Horizon, horizons
+from streams.observe.lag import FlowReader, StageLag
+from streams.stages.deleted_unread import DeletedUnread
 from streams.stages.topology import STAGES, StageSpec
 
-R = TypeVar("R", bound=Record)
+_MOST_NAMED = 100_000
+"""Unreadable messages that are named; all are counted."""
+
+
+class _Fate(Enum):
+    """What became of an id; of several messages with it, the first one here counts."""
+
+    FOLLOWED = 0
+    REJECTED = 1
+    DEAD = 2
+    IN_FLIGHT = 3
+    UNPROVED = 4
+    LOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,29 @@ class StageAccount:
     stage: str
     ids: int
     followed: int
-    """Ids whose outputs were written; for the curator: kept."""
+    """Ids of which something was made; for the curator: that were kept."""
     rejected: int
     dead: int
     in_flight: int
     lost: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
+    """Ids without an outcome that are so old that retention may have deleted it."""
+    expired: int = 0
+    """Messages that were processed, and that the topic no longer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableMessages:
+    """Messages that the audit could not read, by topic, and the first of them."""
+
+    counts: Mapping[str, int]
+    """Topic, with the prefix, to the number of messages."""
+    named: tuple[Unreadable, ...]
+
+    @property
+    def total(self) -> int:
+        """Their number."""
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,134 +79,120 @@ class Audit:
     rejections: Mapping[tuple[str, str], int]
     duplicates: int
     """Messages on ``curated`` beyond the first of each id: those that compaction removes."""
+    deleted_unread: tuple[DeletedUnread, ...] = ()
+    unreadable: UnreadableMessages = UnreadableMessages({}, ())
 
     @property
     def complete(self) -> bool:
         """Whether nothing is lost."""
-        return not any(stage.lost for stage in self.stages)
+        return not self.deleted_unread and not any(stage.lost for stage in self.stages)
 
 
 @dataclass
-class _Ledger:
-    """Rejections and dead letters, read once."""
+class _Unread:
+    """Collects what the reader passes over."""
 
-    rejected: dict[str, set[str]] = field(default_factory=dict)
-    """Stage to the ids that it rejected, and the parents of those."""
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    dead: set[tuple[str, int, int]] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    named: list[Unreadable] = field(default_factory=list)
+
+    def note(self, message: Unreadable) -> None:
+        self.counts[message.topic] += 1
+        if len(self.named) < _MOST_NAMED:
+            self.named.append(message)
 
 
-def audit(
-    cluster: Cluster,
-    committed: Mapping[tuple[str, str, int], int],
-    reader: RecordReader | None = None,
-) -> Audit:
+def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Audit:
     """Read every topic and account for every id. Raises BrokerError.
 
     ``committed`` maps (stage, topic, partition) to the committed offset. Take it *before* the call,
     so that what is written meanwhile is in flight rather than lost.
     """
-    reader = reader or RecordReader()
-    ledger = _read_ledger(cluster, reader)
-    segments = _parents(cluster, reader, SEGMENTS, Segment, lambda segment: segment.document_id)
-    candidates = _parents(
-        cluster, reader, CANDIDATES, Candidate, lambda candidate: candidate.provenance.segment_id
-    )
-    scored = _parents(cluster, reader, SCORED, Scored, lambda one: one.id)
-    curated, messages = _curated(cluster, reader)
-    followed = {
-        Segmenter.stage: segments,
-        Backward.stage: candidates,
-        Scorer.stage: scored,
-        Curator.stage: curated,
-    }
+    unread = _Unread()
+    reader = RecordReader(note=unread.note)
+    with FlowReader(cluster) as flow_reader:
+        lags = {lag.stage: lag for lag in flow_reader.read().stages}
+    evidence = read_evidence(cluster, reader)
+    horizon = horizons(cluster)  # after the evidence: what was deleted since then counts
     accounts = tuple(
-        _account(cluster, spec, followed[spec.name], ledger, committed) for spec in STAGES
+        _account(cluster, spec, evidence, horizon[spec.name], committed, reader, lags[spec.name])
+        for spec in STAGES
     )
-    return Audit(accounts, dict(ledger.reasons), messages - len(curated))
+    return Audit(
+        accounts,
+        dict(evidence.rejections),
+        evidence.duplicates,
+        _deleted_unread(evidence, lags.values()),
+        UnreadableMessages(dict(unread.counts), tuple(unread.named)),
+    )
 
 
 def _account(
     cluster: Cluster,
     spec: StageSpec,
-    followed: set[str],
-    ledger: _Ledger,
+    evidence: Evidence,
+    horizon: Horizon,
     committed: Mapping[tuple[str, str, int], int],
+    reader: RecordReader,
+    lag: StageLag,
 ) -> StageAccount:
-    stage = spec.name
-    fates: dict[str, str] = {}
+    fates: dict[int, _Fate] = {}
+    names: dict[int, str] = {}
+    """Of ids without an outcome."""
     for received in replay(cluster, spec.source):
-        in_flight = received.offset >= committed.get((stage, received.topic, received.partition), 0)
-        try:
-            id = spec.decode(received.value, header_map(received.headers), received.key).id
-        except WireError:
-            id = f"{received.topic}/{received.partition}@{received.offset}"
-        if id in followed:
-            fates[id] = "followed"
-        elif id in ledger.rejected.get(stage, ()):
-            fates[id] = "rejected"
-        elif (received.topic, received.partition, received.offset) in ledger.dead:
-            fates[id] = "dead"
-        elif fates.get(id) != "dead":
-            fates[id] = "in_flight" if in_flight else "lost"
+        id = _id_of(received, spec, reader)
+        place = received.topic, received.partition
+        if evidence.is_followed(spec.name, id):
+            fate = _Fate.FOLLOWED
+        elif evidence.is_rejected(spec.name, id):
+            fate = _Fate.REJECTED
+        elif evidence.is_dead(spec.name, *place, received.offset):
+            fate = _Fate.DEAD
+        elif received.offset >= committed.get((spec.name, *place), 0):
+            fate = _Fate.IN_FLIGHT
+        else:
+            fate = _Fate.UNPROVED if received.offset < horizon.get(place, 0) else _Fate.LOST
+            names[hash(id)] = id
+        known = fates.get(hash(id))
+        if known is None or fate.value < known.value:
+            fates[hash(id)] = fate
     counts = Counter(fates.values())
-    lost = tuple(sorted(id for id, fate in fates.items() if fate == "lost"))
     return StageAccount(
-        stage,
+        spec.name,
         len(fates),
-        counts["followed"],
-        counts["rejected"],
-        counts["dead"],
-        counts["in_flight"],
-        lost,
+        counts[_Fate.FOLLOWED],
+        counts[_Fate.REJECTED],
+        counts[_Fate.DEAD],
+        counts[_Fate.IN_FLIGHT],
+        tuple(sorted(id for key, id in names.items() if fates[key] is _Fate.LOST)),
+        tuple(sorted(id for key, id in names.items() if fates[key] is _Fate.UNPROVED)),
+        sum(min(one.start, one.committed or 0) for one in lag.partitions),
     )
 
 
-def _parents(
-    cluster: Cluster,
-    reader: RecordReader,
-    topic: Topic,
-    kind: type[R],
-    parent: Callable[[R], str],
-) -> set[str]:
-    return {
-        parent(record)
-        for received in replay(cluster, topic)
-        if (record := reader.read_record(received, kind)) is not None
+def _id_of(received: Received, spec: StageSpec, reader: RecordReader) -> str:
+    """The id of a message, or its position where it has none that can be read."""
+    try:
+        if received.undecodable is not None:
+            raise WireError(received.undecodable)
+        return spec.decode(received.value, header_map(received.headers), received.key).id
+    except WireError as error:
+        reader.pass_over(received, spec.source.name, error)
+        return f"{received.topic}/{received.at}"
+
+
+def _deleted_unread(evidence: Evidence, lags: Iterable[StageLag]) -> tuple[DeletedUnread, ...]:
+    """What the stages have noted, and what they will note, each offset counted once."""
+    current = {
+        DeletedUnread(lag.stage, one.topic, one.partition, one.committed or 0, one.deleted_unread)
+        for lag in lags
+        for one in lag.partitions
+        if one.deleted_unread
     }
-
-
-def _curated(cluster: Cluster, reader: RecordReader) -> tuple[set[str], int]:
-    """Ids on ``curated``, retracted ones included, and the number of messages that hold one."""
-    ids: set[str] = set()
-    messages = 0
-    for received in replay(cluster, CURATED):
-        entry = reader.read_entry(received, Example)
-        if entry is not None and entry.record is not None:
-            ids.add(entry.id)
-            messages += 1
-    return ids, messages
-
-
-def _read_ledger(cluster: Cluster, reader: RecordReader) -> _Ledger:
-    ledger = _Ledger()
-    seen: set[tuple[str, str, str]] = set()
-    for received in replay(cluster, REJECTED):
-        rejection = reader.read_record(received, Rejection)
-        if rejection is None:
-            continue
-        ids = ledger.rejected.setdefault(rejection.stage, set())
-        ids.add(rejection.id)
-        # A rejected part answers for its parent too: a document's passages, a segment's candidate.
-        by_segmenter = rejection.stage == Segmenter.stage
-        ids.add(rejection.document_id if by_segmenter else rejection.segment_id)
-        if (rejection.stage, rejection.id, rejection.reason) not in seen:
-            seen.add((rejection.stage, rejection.id, rejection.reason))
-            ledger.reasons[rejection.stage, rejection.reason] += rejection.count
-    for letter in replay(cluster, DEAD_LETTERS):
-        origin = origin_of(letter)
-        if origin is None:
-            reader.pass_over(letter, DEAD_LETTERS.name, "its headers do not say where it came from")
+    merged: list[DeletedUnread] = []
+    for one in sorted(evidence.deleted_unread | current):
+        last = merged[-1] if merged else None
+        if last is None or last.place != one.place or one.first > last.end:
+            merged.append(one)
         else:
-            ledger.dead.add(origin)
-    return ledger
+            merged[-1] = replace(last, count=max(last.end, one.end) - last.first)
+    return tuple(merged)

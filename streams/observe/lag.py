@@ -6,7 +6,7 @@ is still open are not counted, unless uncommitted messages are read.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,35 @@ from kafka.errors import (
 
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.topics import TOPICS
+from streams.kafka.topics import TOPICS, Topic
 from streams.stages.topology import STAGES, StageSpec
 
 _COORDINATOR_SECONDS = 30.0
 _UNREADABLE = "the stream's offsets cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """Progress of a stage on one partition of its source."""
+
+    topic: str
+    """Its name on the cluster."""
+    partition: int
+    start: int
+    """Offset of the first message that the partition still holds."""
+    end: int
+    committed: int | None
+    """None where the stage has committed nothing, and so has read nothing that counts."""
+
+    @property
+    def position(self) -> int:
+        """Offset of the oldest message that the stage has yet to process."""
+        return max(self.start, self.committed or 0)
+
+    @property
+    def deleted_unread(self) -> int:
+        """Messages that retention deleted before the stage had processed them."""
+        return max(0, self.start - (self.committed or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,12 @@ class StageLag:
     """Messages before the committed offsets, of those that the topic still holds."""
     lag: int
     """Messages that the topic holds and that are not committed."""
+    partitions: tuple[PartitionLag, ...] = ()
+
+    @property
+    def deleted_unread(self) -> int:
+        """Messages that retention deleted before the stage had processed them."""
+        return sum(partition.deleted_unread for partition in self.partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +103,36 @@ class FlowReader:
         self._admin.close()
 
     def read(self) -> Flow:
-        """The stream now. Topics that do not exist yet count as empty."""
+        """The stream now. Topics that do not exist yet count as empty.
+
+        The ends are read last and the logs' starts first. So a stream that seems idle is idle, and
+        what seems deleted unread is not about to be committed.
+        """
         with kafka_errors(_UNREADABLE):
-            existing = set(self._admin.list_topics())
-            places = [
-                TopicPartition(topic["name"], partition["partition_index"])
-                for topic in self._admin.describe_topics(
-                    [name for name in map(self._cluster.topic, TOPICS) if name in existing]
-                )
-                for partition in topic["partitions"]
-            ]
-            ends = self._offsets(places, OffsetSpec.LATEST)
+            places = places_of(self._admin, self._cluster, TOPICS)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             committed = self._group_offsets() if places else {}
+            ends = self._offsets(places, OffsetSpec.LATEST)
         stages = []
         for spec in self._stages:
             topic = self._cluster.topic(spec.source)
-            own = [place for place in places if place.topic == topic]
             offsets = committed.get(spec.name, {})
-            lag = done = 0
-            for place in own:
-                found = offsets.get(place)
-                at = max(
-                    starts[place], found.offset if found is not None and found.offset >= 0 else 0
+            partitions = tuple(
+                PartitionLag(
+                    topic, place.partition, starts[place], ends[place], _offset(offsets.get(place))
                 )
-                done += at - starts[place]
-                lag += ends[place] - at
-            stages.append(StageLag(spec.name, topic, done, lag))
+                for place in places
+                if place.topic == topic
+            )
+            stages.append(
+                StageLag(
+                    spec.name,
+                    topic,
+                    sum(one.position - one.start for one in partitions),
+                    sum(max(0, one.end - one.position) for one in partitions),
+                    partitions,
+                )
+            )
         messages = {
             topic.name: sum(
                 ends[p] - starts[p] for p in places if p.topic == self._cluster.topic(topic)
@@ -113,10 +146,10 @@ class FlowReader:
         with kafka_errors(_UNREADABLE):
             found = self._group_offsets()
         return {
-            (stage, place.topic, place.partition): offset.offset
+            (stage, place.topic, place.partition): offset
             for stage, offsets in found.items()
-            for place, offset in offsets.items()
-            if offset.offset >= 0
+            for place, found_offset in offsets.items()
+            if (offset := _offset(found_offset)) is not None
         }
 
     def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
@@ -150,3 +183,21 @@ class FlowReader:
                 dict.fromkeys(places, spec), isolation_level=self._cluster.isolation
             ).items()
         }
+
+
+def places_of(
+    admin: KafkaAdminClient, cluster: Cluster, topics: Iterable[Topic]
+) -> list[TopicPartition]:
+    """The partitions of the topics that exist."""
+    existing = set(admin.list_topics())
+    names = [name for name in map(cluster.topic, topics) if name in existing]
+    return [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for topic in admin.describe_topics(names)
+        for partition in topic["partitions"]
+    ]
+
+
+def _offset(found: Any) -> int | None:
+    """The committed offset in a broker's answer. None where nothing is committed."""
+    return found.offset if found is not None and found.offset >= 0 else None

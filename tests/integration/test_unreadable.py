@@ -5,6 +5,7 @@ a test of its own.
 """
 
 import asyncio
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -16,19 +17,21 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from typer.testing import CliRunner, Result
 
 from schemas.records import Record
 from schemas.wire import encode, headers_for
 from streams.cli.letters import details, read_letters
+from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
 from streams.data.ratings import pairs_to_rate, read_ratings
 from streams.kafka.broker import EmbeddedBroker
 from streams.kafka.cluster import Cluster
 from streams.kafka.creation import create_topics
-from streams.kafka.dead_letters import dead_letter, replay_all
+from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading import RecordReader, log_unreadable
 from streams.kafka.replay import replay
 from streams.kafka.topics import (
     CANDIDATES,
@@ -158,12 +161,15 @@ def _curated_set(seeded: Seeded, reader: RecordReader) -> list[str]:
 
 def _audit(seeded: Seeded, reader: RecordReader) -> list[str]:
     # Two of the unreadable documents are dead letters; those that are not committed are in flight.
-    account = audit(seeded.cluster, {}, reader)
+    account = audit(seeded.cluster, {})
     assert account.complete
     assert account.rejections == {("scorer", "bad"): 2}
     segmenter = account.stages[0]
     assert segmenter.ids == seeded.offsets[DOCUMENTS.name, "last"] + 1
     assert segmenter.dead == 2
+    assert account.unreadable.total == len(account.unreadable.named)
+    for message in account.unreadable.named:
+        log_unreadable(message)
     return [stage.stage for stage in account.stages]
 
 
@@ -207,7 +213,7 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
     "audit": (
         _audit,
         [spec.name for spec in STAGES],
-        [SEGMENTS, CANDIDATES, SCORED, CURATED, REJECTED, DEAD_LETTERS],
+        [DOCUMENTS, SEGMENTS, CANDIDATES, SCORED, CURATED, REJECTED, DEAD_LETTERS],
     ),
     "demo": (_held, ["2 held"], [DOCUMENTS]),
     "dead letters": (_letters, [f"{_SOURCE}1", f"{_SOURCE}2"], []),
@@ -283,10 +289,35 @@ def test_what_cannot_be_read_is_passed_over_and_noted_once(
     assert outcome_of(reader).logged[place] == 1
 
 
+def _command(seeded: Seeded, *arguments: str) -> Result:
+    options = ["--broker", seeded.settings.kafka.bootstrap_servers]
+    options += ["-s", f"kafka.topic_prefix={_PREFIX}"]
+    return CliRunner().invoke(app, [*arguments, *options])
+
+
+@pytest.mark.parametrize("kind", unreadable(DEAD_LETTERS))
+def test_a_foreign_dead_letter_is_listed_and_shown_and_not_sent_back(
+    kind: str, seeded: Seeded
+) -> None:
+    at = f"0@{seeded.offsets[DEAD_LETTERS.name, kind]}"
+    listed = _command(seeded, "dead-letters", "list", "--json")
+    assert at in [json.loads(line)["at"] for line in listed.stdout.splitlines()]
+    shown = _command(seeded, "dead-letters", "show", at)
+    assert (shown.exit_code, json.loads(shown.stdout)["at"]) == (0, at)
+    sent = _command(seeded, "dead-letters", "replay", at)
+    assert (sent.exit_code, sent.stdout) == (1, "0 sent back\n")
+    assert sent.stderr.startswith(f"{at} left out: it")
+
+
 def test_dead_letters_that_say_where_they_came_from_go_back_and_the_others_do_not(
     seeded: Seeded,
 ) -> None:
     # The last test here: it writes to ``documents``.
     before = sum(1 for _ in replay(seeded.cluster, DOCUMENTS))
-    assert replay_all(seeded.cluster, replay(seeded.cluster, DEAD_LETTERS)) == 2
+    sent = _command(seeded, "dead-letters", "replay", "all", "--json")
+    report = json.loads(sent.stdout)
+    assert (sent.exit_code, report["sent"]) == (1, 2)
+    assert [letter["at"] for letter in report["left_out"]] == [
+        f"0@{seeded.offsets[DEAD_LETTERS.name, kind]}" for kind in unreadable(DEAD_LETTERS)
+    ]
     assert sum(1 for _ in replay(seeded.cluster, DOCUMENTS)) == before + 2

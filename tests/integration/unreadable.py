@@ -142,19 +142,39 @@ def _undecodable(value_of: Callable[[str], bytes], headers: Headers) -> dict[str
 
 
 def _unreadable_letters() -> dict[str, Raw]:
+    """Letters from which no message of this deployment can be made."""
     topic, partition, offset = (f"__streams.errors.{n}" for n in ("topic", "partition", "offset"))
+
+    def letter(*headers: tuple[str, bytes | None]) -> Raw:
+        return b"bad", b"x", [*headers]
+
+    def at(place: bytes, number: bytes = b"0", position: bytes = b"1") -> Headers:
+        return [(topic, place), (partition, number), (offset, position)]
+
+    connect = "__connect.errors."
     return {
-        "no headers": (b"bad", b"x", []),
-        "no offset": (b"bad", b"x", [(topic, b"documents"), (partition, b"0")]),
-        "an offset that is no number": (
-            b"bad",
-            b"x",
-            [(topic, b"documents"), (partition, b"0"), (offset, b"first")],
-        ),
-        "a topic not UTF-8": (b"bad", b"x", [(topic, b"\xff"), (partition, b"0"), (offset, b"1")]),
+        "no headers": letter(),
+        "no offset": letter(*at(b"documents")[:2]),
+        "an offset that is no number": letter(*at(b"documents", position=b"first")),
+        "a topic not UTF-8": letter(*at(b"\xff")),
+        "no topic's name": letter(*at(b"")),
         "headers without values": (
             b"\xff",
             None,
             [(topic, None), (partition, None), (offset, None)],
+        ),
+        "headers of Kafka Connect": letter(
+            (f"{connect}topic", b"documents"),
+            (f"{connect}partition", b"0"),
+            (f"{connect}offset", b"1"),
+        ),
+        "a value that steers a terminal": letter(("__streams.errors.message", b"\x1b[2J\xff\n")),
+        "a negative offset": letter(*at(b"documents", position=b"-1")),
+        "an offset of 2**63": letter(*at(b"documents", position=b"9223372036854775808")),
+        "a partition of 2**31": letter(*at(b"documents", b"2147483648")),
+        "an offset of 5,000 digits": letter(*at(b"documents", position=b"9" * 5_000)),
+        "another application's topic": letter(*at(b"orders")),
+        "another deployment's topic": letter(
+            *at(b"other.documents"), ("backstream.stage", b"segmenter")
         ),
     }

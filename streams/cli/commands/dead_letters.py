@@ -25,9 +25,7 @@ OnlyStage = Annotated[
 
 @app.command("list")
 @with_settings(*BROKER)
-def list_letters(settings: "Settings", stage: _NAMED = 20
-"""Most letters that are named as left out, without ``--json``."""
-OnlyStage = None, as_json: Json = False) -> None:
+def list_letters(settings: "Settings", stage: OnlyStage = None, as_json: Json = False) -> None:
     """List dead letters: position, stage, origin and error of each.
 
     Example: `backstream dead-letters list --stage scorer`
@@ -67,9 +65,7 @@ def show(
 def replay(
     settings: "Settings",
     at: Annotated[str, typer.Argument(help="PARTITION@OFFSET as `list` prints it, or `all`.")],
-    stage: _NAMED = 20
-"""Most letters that are named as left out, without ``--json``."""
-OnlyStage = None,
+    stage: OnlyStage = None,
     as_json: Json = False,
 ) -> None:
     """Send dead letters back to their topics, byte for byte.
@@ -86,9 +82,7 @@ OnlyStage = None,
 
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
-        letters = (
-            read_letters(cluster, stage) if at == "all" else [find_letter(cluster, at, stage)]
-        )
+        letters = read_letters(cluster, stage) if at == "all" else [find_letter(cluster, at, stage)]
         outcome = send_back(cluster, letters, [spec.source for spec in STAGES])
     if not outcome.sent and not outcome.left_out:
         raise SettingsError(

@@ -40,10 +40,13 @@ def status(settings: "Settings", as_json: Json = False) -> None:
 def audit(settings: "Settings", as_json: Json = False) -> None:
     """Prove from the topics that every id is accounted for.
 
-    The exit code is 1 if an id is lost. Lost ids are listed.
+    Lists lost ids, messages that were deleted unread, what cannot be proved, and what cannot be
+    read. The exit code is 0 if nothing is lost, and 1 if an id is lost or messages were deleted
+    unread. It is 1 without a report if the topics cannot be read.
 
     Example: `backstream audit`
     """
+    from streams.cli.audit_report import as_report, as_text
     from streams.cli.connection import connected
     from streams.observe.audit import audit as audit_topics
     from streams.observe.lag import FlowReader
@@ -52,26 +55,7 @@ def audit(settings: "Settings", as_json: Json = False) -> None:
         cluster = settings.kafka.cluster()
         with FlowReader(cluster) as reader:
             found = audit_topics(cluster, reader.committed())
-    if as_json:
-        report = {
-            "complete": found.complete,
-            "stages": [asdict(account) for account in found.stages],
-            "rejections": {
-                f"{stage}.{reason}": count for (stage, reason), count in found.rejections.items()
-            },
-        }
-        print(json.dumps(report))
-    else:
-        for account in found.stages:
-            print(
-                f"{account.stage:10} {account.ids:>8,} ids = {account.followed:,} followed + "
-                f"{account.rejected:,} rejected + {account.dead:,} dead + "
-                f"{account.in_flight:,} in flight + {len(account.lost):,} lost"
-            )
-            for id in account.lost:
-                print(f"  lost: {id}")
-        for (stage, reason), count in sorted(found.rejections.items()):
-            print(f"rejected by {stage}: {reason} {count:,}")
+    print(json.dumps(as_report(found)) if as_json else as_text(found))
     if not found.complete:
         raise typer.Exit(1)
 

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from schemas.errors import WireError
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import dead_letter, origin_of, original_headers, revived
+from streams.kafka.dead_letters import dead_letter, origin_of, original_headers
 from streams.kafka.messages import Message, Received
-from streams.kafka.topics import DEAD_LETTERS
+from streams.kafka.sending_back import revived
+from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS, RELEASES, SEGMENTS
 
 _HEADERS = [("schema", b"segment/9"), ("trace", b"\xff\x00"), ("trace", b"again")]
 _CLUSTER = Cluster({})
 _RECEIVED = Received("segments", 3, 41, b"key", b"\x00\xffvalue", _HEADERS)
+_SOURCES = (DOCUMENTS, SEGMENTS)
 _KIP_1034 = {"exception", "message", "stacktrace", "topic", "partition", "offset"}
 
 
@@ -65,14 +67,13 @@ def test_a_revived_letter_is_the_original(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     received = Received("segments", 1, 5, key, value, headers)
-    back = revived(_CLUSTER, _arrived(dead_letter(received, "backward", _error())))
+    back = revived(_CLUSTER, _arrived(dead_letter(received, "backward", _error())), _SOURCES)
     assert back == Message("segments", key, value, headers)
 
 
 def test_a_message_that_dies_again_does_not_gather_headers() -> None:
     once = dead_letter(_RECEIVED, "backward", _error("first"))
-    back = revived(_CLUSTER, _arrived(once))
-    assert back is not None
+    back = revived(_CLUSTER, _arrived(once), _SOURCES)
     again = dead_letter(
         Received(back.topic, 3, 99, back.key, back.value, back.headers),
         "backward",
@@ -101,8 +102,25 @@ def test_long_errors_are_cut_and_odd_ones_written() -> None:
 
 
 def test_a_message_that_is_no_letter_is_not_revived() -> None:
-    assert revived(_CLUSTER, _RECEIVED) is None
+    with pytest.raises(WireError, match="do not say where it came from"):
+        revived(_CLUSTER, _RECEIVED, _SOURCES)
     assert origin_of(_RECEIVED) is None
+
+
+def test_what_is_no_source_of_a_stage_is_not_written_to() -> None:
+    # A forged letter could otherwise put a release into service.
+    letter = _arrived(dead_letter(_RECEIVED._replace(topic=RELEASES.name), "backward", _error()))
+    with pytest.raises(WireError, match="'releases', which no stage of this deployment reads"):
+        revived(_CLUSTER, letter, _SOURCES)
+
+
+def test_a_cut_value_and_an_unreadable_letter_are_not_revived() -> None:
+    letter = dead_letter(_RECEIVED, "backward", _error())
+    cut = letter._replace(headers=[*letter.headers, ("backstream.original.bytes", b"6000000")])
+    with pytest.raises(WireError, match="only the beginning of the value"):
+        revived(_CLUSTER, _arrived(cut), _SOURCES)
+    with pytest.raises(WireError, match="cannot be read: header name"):
+        revived(_CLUSTER, _arrived(letter)._replace(undecodable="header name"), _SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +138,9 @@ def test_a_message_that_is_no_letter_is_not_revived() -> None:
         ("__streams.errors.offset", b"1_000"),
         ("__streams.errors.offset", None),
         ("__streams.errors.offset", b"1e3"),
+        ("__streams.errors.offset", b"-1"),
+        ("__streams.errors.offset", str(2**63).encode()),
+        ("__streams.errors.partition", str(2**31).encode()),
     ],
 )
 def test_a_letter_whose_headers_make_no_sense_is_not_revived(
@@ -127,15 +148,16 @@ def test_a_letter_whose_headers_make_no_sense_is_not_revived(
 ) -> None:
     letter = dead_letter(_RECEIVED, "backward", _error())
     headers: list[Any] = [(name, value if name == header else it) for name, it in letter.headers]
-    assert revived(_CLUSTER, _arrived(letter._replace(headers=headers))) is None
+    with pytest.raises(WireError):
+        revived(_CLUSTER, _arrived(letter._replace(headers=headers)), _SOURCES)
 
 
 def test_a_letter_goes_back_to_the_topic_of_its_own_prefix() -> None:
     received = _RECEIVED._replace(topic="a.segments")
     letter = _arrived(dead_letter(received, "backward", _error()))
     assert origin_of(letter) == ("a.segments", 3, 41)
-    back = revived(Cluster({}, "a."), letter)
-    assert back is not None
+    back = revived(Cluster({}, "a."), letter, _SOURCES)
     assert back.topic == "segments", "the writer adds the prefix"
-    assert revived(Cluster({}, "b."), letter) is None
-    assert revived(_CLUSTER, letter) is None
+    for other in (Cluster({}, "b."), _CLUSTER):
+        with pytest.raises(WireError):
+            revived(other, letter, _SOURCES)

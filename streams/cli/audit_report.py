@@ -1,0 +1,84 @@
+"""What ``audit`` prints."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from streams.cli.console import printable
+from streams.observe.audit import Audit, StageAccount
+
+_NAMED = 20
+"""Most ids or messages of a kind that are named in the text. JSON has them all."""
+
+
+def as_report(audit: Audit) -> dict[str, Any]:
+    """Return the audit as ``audit --json`` prints it."""
+    return {
+        "complete": audit.complete,
+        "stages": [asdict(account) for account in audit.stages],
+        "deleted_unread": [asdict(one) for one in audit.deleted_unread],
+        "unreadable": {
+            "total": audit.unreadable.total,
+            "topics": audit.unreadable.counts,
+            "messages": [one._asdict() for one in audit.unreadable.named],
+        },
+        "rejections": {
+            f"{stage}.{reason}": count for (stage, reason), count in audit.rejections.items()
+        },
+    }
+
+
+def as_text(audit: Audit) -> str:
+    """Return the audit as lines for a terminal."""
+    return "\n".join(printable(line) for line in _lines(audit))
+
+
+def _lines(audit: Audit) -> Iterator[str]:
+    for account in audit.stages:
+        yield from _account_lines(account)
+    for (stage, reason), count in sorted(audit.rejections.items()):
+        yield f"rejected by {stage}: {reason} {count:,}"
+    for one in audit.deleted_unread:
+        yield (
+            f"lost: {one.count:,} messages of {one.topic}/{one.partition}, from offset {one.first} "
+            f"on, were deleted by its retention before the {one.stage} had processed them"
+        )
+    if audit.unreadable.total:
+        yield f"{audit.unreadable.total:,} messages cannot be read, and prove nothing:"
+        found = [f"{one}: {one.reason}" for one in audit.unreadable.named[:_NAMED]]
+        yield from _named("", found, audit.unreadable.total)
+    yield _verdict(audit)
+
+
+def _account_lines(account: StageAccount) -> Iterator[str]:
+    unproved = f" + {len(account.unproved):,} unproved" if account.unproved else ""
+    yield (
+        f"{account.stage:10} {account.ids:>8,} ids = {account.followed:,} followed + "
+        f"{account.rejected:,} rejected + {account.dead:,} dead + "
+        f"{account.in_flight:,} in flight{unproved} + {len(account.lost):,} lost"
+    )
+    yield from _named("lost: ", account.lost, len(account.lost))
+    yield from _named("unproved: ", account.unproved, len(account.unproved))
+
+
+def _named(label: str, names: Sequence[str], count: int) -> Iterator[str]:
+    for name in names[:_NAMED]:
+        yield f"  {label}{name}"
+    if count > _NAMED:
+        yield f"  and {count - _NAMED:,} more; --json has them"
+
+
+def _verdict(audit: Audit) -> str:
+    lost = sum(len(account.lost) for account in audit.stages)
+    deleted = sum(one.count for one in audit.deleted_unread)
+    unproved = sum(len(account.unproved) for account in audit.stages)
+    expired = sum(account.expired for account in audit.stages)
+    limits = []
+    if unproved:
+        limits.append(f"{unproved:,} ids whose outcome retention may have deleted")
+    if expired:
+        limits.append(f"{expired:,} messages that were processed and then deleted")
+    beyond = f"; not proved: {' and '.join(limits)}" if limits else ""
+    if audit.complete:
+        return f"complete: every id that the topics hold is accounted for{beyond}"
+    return f"LOST: {lost:,} ids, and {deleted:,} messages deleted unread{beyond}"

@@ -1,0 +1,190 @@
+"""What the topics say about each id: what was made of it, or why nothing was.
+
+Every topic is read once. An id is kept as its hash of 64 bits, which takes half the memory of the
+text. Two ids of a stream of ten million share one with a probability of 3 in a million.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from agents.backward import Backward
+from agents.curator import Curator
+from agents.scorer import Scorer
+from agents.segmenter import Segmenter
+from schemas.records import Candidate, Example, Provenance, Record, Rejection, Scored, Segment
+from streams.kafka.cluster import Cluster
+from streams.kafka.dead_letters import origin_of, stage_of
+from streams.kafka.reading import RecordReader
+from streams.kafka.replay import replay
+from streams.kafka.topics import (
+    CANDIDATES,
+    CURATED,
+    DEAD_LETTERS,
+    REJECTED,
+    SCORED,
+    SEGMENTS,
+    TOPICS,
+    Topic,
+)
+from streams.stages.deleted_unread import DELETED_UNREAD, DeletedUnread
+from streams.stages.topology import EVERY_STAGE, STAGES
+
+R = TypeVar("R", bound=Record)
+_ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
+"""Place in the flow."""
+
+
+class Evidence:
+    """The ids that are answered for, by stage.
+
+    A record answers for all that it was made from: an example for its segment and its document too.
+    So a document counts as followed also where retention has deleted its segments. A rejection
+    answers for the refused thing in its own stage, and for what it was made from before that.
+    """
+
+    def __init__(self) -> None:
+        self._followed: dict[str, set[int]] = {stage.name: set() for stage in STAGES}
+        self._rejected: dict[str, set[int]] = {stage.name: set() for stage in STAGES}
+        self._dead: set[tuple[str, str, int, int]] = set()
+        self.rejections: Counter[tuple[str, str]] = Counter()
+        """Number of refused things by stage and reason."""
+        self.deleted_unread: set[DeletedUnread] = set()
+        """What the stages found deleted."""
+        self._counted: set[int] = set()
+        self.duplicates = 0
+        """Messages on ``curated`` beyond the first of each id."""
+
+    def is_followed(self, stage: str, id: str) -> bool:
+        """Whether something was made of what has this id on the stage's source."""
+        return hash(id) in self._followed[stage]
+
+    def is_rejected(self, stage: str, id: str) -> bool:
+        """Whether the stage refused it, or a part of it."""
+        return hash(id) in self._rejected[stage]
+
+    def is_dead(self, stage: str, topic: str, partition: int, offset: int) -> bool:
+        """Whether a dead letter of the stage is about this message."""
+        return (stage, topic, partition, offset) in self._dead
+
+    def add_segment(self, segment: Segment) -> None:
+        """Take in a message of ``segments``."""
+        self._follow(Segmenter.stage, segment.document_id)
+
+    def add_candidate(self, candidate: Candidate) -> None:
+        """Take in a message of ``candidates``."""
+        self._follow_origin(candidate.provenance)
+
+    def add_scored(self, scored: Scored) -> None:
+        """Take in a message of ``scored``."""
+        self._follow(Scorer.stage, scored.id)
+        self._follow_origin(scored.candidate.provenance)
+
+    def add_example(self, id: str, example: Example | None) -> None:
+        """Take in a message of ``curated``. A tombstone shows that the id was kept before."""
+        self._follow(Curator.stage, id)
+        if example is not None:
+            self._follow(Scorer.stage, id)
+            self._follow_origin(example.provenance)
+
+    def add_rejection(self, rejection: Rejection) -> bool:
+        """Take in a message of ``rejected``. False where it is not of a stage of this version."""
+        stage = rejection.stage
+        if stage not in _ORDER:
+            return False
+        if rejection.reason == DELETED_UNREAD:
+            return self._add_deleted(rejection)
+        parent = rejection.document_id if stage == Segmenter.stage else rejection.segment_id
+        if stage in self._rejected:
+            self._rejected[stage] |= {hash(rejection.id), hash(parent)}
+        if _ORDER[stage] > _ORDER[Segmenter.stage]:
+            self._follow(Segmenter.stage, rejection.document_id)
+        if _ORDER[stage] > _ORDER[Backward.stage]:
+            self._follow(Backward.stage, rejection.segment_id)
+        if _ORDER[stage] > _ORDER[Scorer.stage]:
+            self._follow(Scorer.stage, rejection.id)
+        once = hash((stage, rejection.id, rejection.reason))
+        if once not in self._counted:
+            self._counted.add(once)
+            self.rejections[stage, rejection.reason] += rejection.count
+        return True
+
+    def add_dead(self, stage: str, topic: str, partition: int, offset: int) -> None:
+        """Take in a dead letter of a stage, about this message."""
+        self._dead.add((stage, topic, partition, offset))
+
+    def _add_deleted(self, rejection: Rejection) -> bool:
+        found = DeletedUnread.of(rejection)
+        if found is None:
+            return False
+        self.deleted_unread.add(found)
+        return True
+
+    def _follow_origin(self, provenance: Provenance) -> None:
+        self._follow(Segmenter.stage, provenance.document_id)
+        self._follow(Backward.stage, provenance.segment_id)
+
+    def _follow(self, stage: str, id: str) -> None:
+        if id:
+            self._followed[stage].add(hash(id))
+
+
+def read_evidence(cluster: Cluster, reader: RecordReader) -> Evidence:
+    """Read every topic that stages write to. Raises BrokerError."""
+    evidence = Evidence()
+    _read(cluster, reader, SEGMENTS, Segment, evidence.add_segment)
+    _read(cluster, reader, CANDIDATES, Candidate, evidence.add_candidate)
+    _read(cluster, reader, SCORED, Scored, evidence.add_scored)
+    _read_curated(cluster, reader, evidence)
+    for received in replay(cluster, REJECTED):
+        rejection = reader.read_record(received, Rejection)
+        if rejection is not None and not evidence.add_rejection(rejection):
+            reader.pass_over(received, REJECTED.name, "a rejection of no stage of this version")
+    _read_dead_letters(cluster, reader, evidence)
+    return evidence
+
+
+def _read(
+    cluster: Cluster,
+    reader: RecordReader,
+    topic: Topic,
+    kind: type[R],
+    add: Callable[[R], None],
+) -> None:
+    for received in replay(cluster, topic):
+        record = reader.read_record(received, kind)
+        if record is not None:
+            add(record)
+
+
+def _read_curated(cluster: Cluster, reader: RecordReader, evidence: Evidence) -> None:
+    ids: set[int] = set()
+    messages = 0
+    for received in replay(cluster, CURATED):
+        entry = reader.read_entry(received, Example)
+        if entry is None:
+            continue
+        evidence.add_example(entry.id, entry.record)
+        if entry.record is not None:
+            ids.add(hash(entry.id))
+            messages += 1
+    evidence.duplicates = messages - len(ids)
+
+
+def _read_dead_letters(cluster: Cluster, reader: RecordReader, evidence: Evidence) -> None:
+    sources = {spec.name: cluster.topic(spec.source) for spec in EVERY_STAGE}
+    for letter in replay(cluster, DEAD_LETTERS):
+        stage, origin = stage_of(letter), origin_of(letter)
+        if letter.undecodable is not None:
+            reader.pass_over(letter, DEAD_LETTERS.name, letter.undecodable)
+        elif origin is None:
+            reader.pass_over(letter, DEAD_LETTERS.name, "its headers do not say where it came from")
+        elif stage is None or sources.get(stage) != origin.topic:
+            reader.pass_over(
+                letter,
+                DEAD_LETTERS.name,
+                f"it came from {origin.topic!r} and the stage {stage!r}, which are not of this "
+                "deployment",
+            )
+        else:
+            evidence.add_dead(stage, *origin)
