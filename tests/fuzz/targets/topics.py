@@ -1,14 +1,17 @@
 """Readers of topics: they pass over what they cannot read, and never raise for it."""
 
+import contextlib
 import logging
 from pathlib import Path
 from random import Random
 
+from schemas.errors import WireError
 from schemas.records import Document, Example, HumanRating, Record, Release
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import dead_letter, origin_of, revived
+from streams.kafka.dead_letters import dead_letter, origin_of
 from streams.kafka.reading import RecordReader
-from streams.kafka.topics import topic_of
+from streams.kafka.sending_back import revived
+from streams.kafka.topics import TOPICS, topic_of
 from streams.releases.announcements import fold, in_service
 from streams.trainer.curated_set import CuratedSet
 from tests.fuzz.messages import message, odd_headers, received
@@ -79,8 +82,9 @@ class DeadLetters:
     def check(self, parts: Parts) -> None:
         letter = received(parts, "dead-letters")
         origin = origin_of(letter)
-        again = revived(self._cluster, letter)
-        assert again is None or origin is not None
+        with contextlib.suppress(WireError):
+            revived(self._cluster, letter, TOPICS)
+            assert origin is not None
         if origin is not None:
             assert 0 <= origin.partition < 2**31, "a partition that Kafka cannot have"
             assert 0 <= origin.offset < 2**63, "an offset that Kafka cannot have"
