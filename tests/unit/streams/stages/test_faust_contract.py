@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import faust
 import pytest
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from intervaltree import IntervalTree
 
+from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
 from streams.stages.faust_app import StageConsumer
 from streams.stages.offsets import OffsetTrackers
@@ -74,6 +75,30 @@ def test_the_fetcher_runs_the_overridden_loop() -> None:
     assert "await consumer._drain_messages(self)" in inspect.getsource(
         faust.transport.consumer.Fetcher
     )
+
+
+def test_the_thread_makes_the_client_that_is_replaced() -> None:
+    method = AIOKafkaConsumerThread._create_consumer
+    assert list(inspect.signature(method).parameters) == ["self", "loop"]
+    assert "self._consumer = self._create_consumer(loop=self.thread_loop)" in inspect.getsource(
+        AIOKafkaConsumerThread.on_start
+    )
+    assert "return AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)" in (
+        inspect.getsource(Consumer._new_consumer_thread)
+    )
+
+
+def test_a_gap_lets_the_offsets_before_it_be_committed_first() -> None:
+    offsets = OffsetTrackers()
+    consumer = _consumer(cast("Stage", SimpleNamespace(offsets=offsets)))
+    slow = offsets[_TP].start(5)
+    assert slow is not None
+    consumer._pass_over(_TP, Gap(7))
+    assert consumer._new_offset(_TP) is None, "5 is in flight"
+    offsets[_TP].finish(slow)
+    assert consumer._new_offset(_TP) == 8
+    consumer._pass_over(_TP, Gap(6))  # read again
+    assert consumer._new_offset(_TP) == 8
 
 
 def test_the_commit_still_asks_the_overridden_methods() -> None:
