@@ -132,12 +132,14 @@ class Process:
 class Fleet:
     """Processes that are started again a second after they ended, as a supervisor does.
 
-    An end that the harness did not cause is an unexpected one.
+    The end of a process that was ready, and that the harness did not cause, is unexpected.
     """
 
     directory: Path
     processes: list[Process] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    failed_starts: int = 0
+    """Processes that ended before they were ready, as one does that finds no broker."""
     _killed: set[int] = field(default_factory=set)
     _restart_at: dict[str, float] = field(default_factory=dict)
 
@@ -187,7 +189,10 @@ class Fleet:
 
     def _note(self, process: Process) -> None:
         assert process.popen is not None
-        if process.may_end or process.pid in self._killed:
+        if process.pid in self._killed:
+            return
+        if process.may_end or not process.said("ready"):
+            self.failed_starts += 1
             return
         self.unexpected.append(
             f"{process.name} ended by itself with {process.popen.returncode} after "

@@ -24,13 +24,14 @@ class Proxy:
         self._listening.bind((host, 0))
         self.port = int(self._listening.getsockname()[1])
         self.address = f"{host}:{self.port}"
-        self.connections = 0
-        """Connections that were forwarded, all together."""
         self.refused = 0
+        self.clients: list[str] = []
+        """Client id of each connection that was forwarded."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
         self._refusing = False
+        self._unwanted: str | None = None
         self._delay = 0.0
         self._flowing: asyncio.Event | None = None
 
@@ -54,6 +55,10 @@ class Proxy:
         self._refusing = True
         self._call(self._cut)
 
+    def refuse_client(self, start: str) -> None:
+        """Reset each new connection of a client whose id starts so, until ``heal``."""
+        self._unwanted = start
+
     def stall(self) -> None:
         """Keep every connection open and forward nothing until ``heal``."""
         assert self._flowing is not None
@@ -63,10 +68,14 @@ class Proxy:
         """Hold each piece of at most 64 kB for ``seconds`` until ``heal``."""
         self._delay = seconds
 
+    def forwarded(self, client: str) -> int:
+        """Connections so far of clients whose id starts so."""
+        return sum(id.startswith(client) for id in self.clients)
+
     def heal(self) -> None:
         """Forward everything again."""
         assert self._flowing is not None
-        self._refusing, self._delay = False, 0.0
+        self._refusing, self._unwanted, self._delay = False, None, 0.0
         self._call(self._flowing.set)
 
     async def _serve(self) -> None:
@@ -88,8 +97,16 @@ class Proxy:
             _reset(writer)
             _reset(to_upstream)
             return
-        self.connections += 1
+        first = await _first_request(reader)
+        client = _client_id(first)
+        if self._unwanted is not None and client.startswith(self._unwanted):
+            self.refused += 1
+            _reset(writer)
+            _reset(to_upstream)
+            return
+        self.clients.append(client)
         self._writers |= {writer, to_upstream}
+        to_upstream.write(first)
         await asyncio.gather(self._pump(reader, to_upstream), self._pump(upstream, writer))
         self._writers -= {writer, to_upstream}
 
@@ -114,6 +131,18 @@ class Proxy:
             return body()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+
+async def _first_request(reader: asyncio.StreamReader) -> bytes:
+    with contextlib.suppress(OSError):
+        return await reader.read(_CHUNK)
+    return b""
+
+
+def _client_id(request: bytes) -> str:
+    """The client id of a request: behind size, API key, version and correlation id."""
+    length = int.from_bytes(request[12:14], signed=True)
+    return request[14 : 14 + max(0, length)].decode(errors="replace")
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -24,7 +24,7 @@ _IDLE_SECONDS = 240.0
 _SETTLED_SECONDS = 3.0
 _COMMAND_SECONDS = 90.0
 _FIRST_PROGRESS_SECONDS = 180.0
-_TRICKLE, _TRICKLE_SECONDS = 8, 1.0
+_TRICKLE, _TRICKLE_SECONDS = 4, 1.0
 """Documents that are fed in each interval while a fault lasts or a recovery is awaited."""
 _SETTINGS = (
     "curation.threshold=2",
@@ -216,6 +216,7 @@ class Scene:
         verdict = verify(fed, self.poison, read(self.address))
         self.check_command("audit")
         self.problems += self.fleet.unexpected
+        self.notes["failed starts"] = self.fleet.failed_starts
         return Result(
             name=self.fault_class.name,
             title=self.fault_class.title,

@@ -26,7 +26,7 @@ def run(scene: Scene) -> None:
                     proxy.slow(scene.chance.uniform(0.02, 0.2))
                     scene.pause(seconds)
             proxy.heal()
-    scene.notes["connections"] = proxy.connections
+    scene.notes["connections"] = len(proxy.clients)
 
 
 FAULT = FaultClass("network", "a proxy cuts, stalls, slows, refuses", run, proxied=True)
