@@ -27,7 +27,7 @@ def connected(settings: Settings, *, create_state: bool = False) -> Iterator[Set
         settings.given_broker, settings.broker_dir, settings.port, notice
     ) as address:
         settings = settings.with_broker(address)
-        create_topics(settings.kafka.cluster(), settings.kafka.replication_factor)
+        create_topics(settings.kafka.cluster(), settings.kafka.wanted_topics())
         yield settings
 
 

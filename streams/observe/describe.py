@@ -1,12 +1,32 @@
 """The topology as tables and as a Mermaid diagram, made from the tables that run it."""
 
+from collections.abc import Mapping, Sequence
+
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import TOPICS
+from streams.kafka.wanted_topics import (
+    DEFAULT_TOPICS,
+    MIN_INSYNC,
+    PARTITIONS,
+    REPLICATION,
+    Properties,
+    WantedTopic,
+)
 from streams.stages.topology import EVERY_STAGE
 
+_DAY_MS = 24 * 3600 * 1000
 
-def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
-    """Stages and topics, a row each. Topics have their names on the cluster."""
+
+def as_table(
+    cluster: Cluster,
+    wanted: Sequence[WantedTopic] = DEFAULT_TOPICS,
+    states: Mapping[str, Properties] | None = None,
+) -> dict[str, list[dict[str, str]]]:
+    """Stages and topics, a row each. Topics have their names on the cluster.
+
+    A topic's row says what is wanted, and ``there`` how the topic of ``states`` differs; None where
+    no broker was asked.
+    """
     stages = [
         {
             "stage": spec.name,
@@ -19,17 +39,33 @@ def as_table(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
     ]
     topics = [
         {
-            "topic": cluster.topic(topic),
-            "value": topic.record.__name__ if topic.record else "bytes as they came",
-            "partitions": str(topic.partitions),
-            "cleanup": topic.cleanup,
-            "kept": "no time limit"
-            if topic.cleanup == "compact"
-            else f"{topic.retention_days:g} days",
+            "topic": (name := cluster.topic(topic.topic)),
+            "value": topic.topic.record.__name__ if topic.topic.record else "bytes as they came",
+            "partitions": topic.properties[PARTITIONS],
+            "replicas": topic.properties[REPLICATION],
+            "min_insync": topic.properties.get(MIN_INSYNC, "as the broker is set"),
+            "cleanup": topic.topic.cleanup,
+            "kept": _kept(topic.properties),
+            "there": _there(topic, name, states),
         }
-        for topic in TOPICS
+        for topic in wanted
     ]
     return {"stages": stages, "topics": topics}
+
+
+def _kept(properties: Properties) -> str:
+    days, size = int(properties["retention.ms"]) / _DAY_MS, properties.get("retention.bytes", "-1")
+    time = "no time limit" if days < 0 else f"{days:g} days"
+    return time if size == "-1" else f"{time}, {int(size):,} bytes a partition"
+
+
+def _there(wanted: WantedTopic, name: str, states: Mapping[str, Properties] | None) -> str:
+    if states is None:
+        return "no broker was asked"
+    if name not in states:
+        return "missing"
+    found = [f"{one.name} {one.there}" for one in wanted.differences(name, states[name])]
+    return ", ".join(found) or "as wanted"
 
 
 def as_mermaid(cluster: Cluster) -> str:

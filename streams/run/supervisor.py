@@ -71,7 +71,7 @@ class Supervisor:
                 )
                 address = self._broker.address
             self.settings = self.settings.with_broker(address)
-            create_topics(self.settings.kafka.cluster(), self.settings.kafka.replication_factor)
+            create_topics(self.settings.kafka.cluster(), self.settings.kafka.wanted_topics())
             self._stack = stack.pop_all()
         return self
 

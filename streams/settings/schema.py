@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
 from streams.kafka.cluster import Cluster
+from streams.kafka.topics import TOPICS
+from streams.kafka.wanted_topics import WantedTopic
+from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -42,8 +45,12 @@ class KafkaSettings(BaseModel):
     ssl_keyfile: Path | None = None
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     """Whether messages of aborted and of open transactions are read too."""
-    replication_factor: int = Field(default=1, ge=1)
-    """Replication factor of the topics that Backstream creates."""
+    replication_factor: int | None = Field(default=None, ge=1)
+    """Replicas of each topic that Backstream creates. None: 1."""
+    min_insync_replicas: int | None = Field(default=None, ge=1)
+    """Replicas that must have a message before it is acknowledged. None: as the broker is set."""
+    topics: TopicsSettings = TopicsSettings()
+    """What each topic is created with. Existing topics are checked and not changed."""
     in_flight: int = Field(default=256, ge=1)
     """Most records that a stage without a model has taken in and not yet acknowledged."""
     commit_seconds: float = Field(default=1.0, gt=0)
@@ -71,6 +78,20 @@ class KafkaSettings(BaseModel):
                 f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}"
             ) from error
         return context
+
+    def wanted_topics(self) -> list[WantedTopic]:
+        """Every topic, in flow order, as these settings want it."""
+        return [
+            wanted_topic(
+                topic, self.topics.of(topic), self.replication_factor, self.min_insync_replicas
+            )
+            for topic in TOPICS
+        ]
+
+    @model_validator(mode="after")
+    def _topics_can_be_written(self) -> "KafkaSettings":
+        self.wanted_topics()
+        return self
 
     def cluster(self) -> Cluster:
         """What readers and writers of the topics need."""

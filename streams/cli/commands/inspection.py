@@ -60,7 +60,7 @@ def audit(settings: "Settings", as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@with_settings()
+@with_settings(*BROKER)
 def describe(
     settings: "Settings",
     mermaid: Annotated[
@@ -70,16 +70,23 @@ def describe(
 ) -> None:
     """Show topics and stages, and what each reads and writes.
 
+    With --broker, or while one runs on the state directory, shows how its topics differ from the
+    settings too. Starts no broker.
+
     Example: `backstream describe --mermaid`
     """
+    from streams.kafka.broker import running_address
+    from streams.kafka.topic_states import topic_states
     from streams.observe.describe import as_mermaid, as_table
 
-    cluster = settings.kafka.cluster()
+    address = settings.given_broker or running_address(settings.broker_dir)
+    cluster = settings.with_broker(address or "").kafka.cluster()
     if mermaid:
         print(as_mermaid(cluster))
-    else:
-        tables = as_table(cluster)
-        print(json.dumps(tables) if as_json else _as_text(tables))
+        return
+    states = topic_states(cluster) if address else None
+    tables = as_table(cluster, settings.kafka.wanted_topics(), states)
+    print(json.dumps(tables) if as_json else _as_text(tables))
 
 
 @with_settings(*BROKER, *MODELS, "device")
