@@ -98,7 +98,8 @@ class Fetched:
         for batch, following in zip_longest(batches, batches[1:]):
             if self._decompressed > _MAX_DECOMPRESSED:
                 break
-            if _is_sound(batch):
+            # The checksum does not cover the offset, by which others could be skipped.
+            if _is_sound(batch) and LENGTH.unpack_from(batch)[0] < self._end:
                 last, messages = self._open(batch)
             elif self._suspects.get(self._place) == self.next_fetch_offset:
                 last, messages = self._damaged(batch, following)
@@ -198,13 +199,13 @@ class Fetched:
         """
         del self._suspects[self._place]
         first = last = self.next_fetch_offset
-        if following is not None:
+        if following is not None and len(following) >= LENGTH.size:
             last = LENGTH.unpack_from(following)[0] - 1
         elif len(batch) >= HEADER_BYTES:
             header = BatchHeader.read(batch)
-            if header.records == header.last_offset_delta + 1:
-                last = min(header.last_offset, self._end - 1)
-        last = max(first, last)
+            if header.records == header.last_offset_delta + 1 and header.base_offset <= first:
+                last = header.last_offset
+        last = max(first, min(last, self._end - 1))
         reason = "the checksum of its batch is wrong: it was damaged on the broker's disk"
         return last, [self._undecodable(first, last, reason)]
 
@@ -231,8 +232,11 @@ def _is_sound(batch: memoryview) -> bool:
     magic = batch[MAGIC_AT] if len(batch) > MAGIC_AT else -1
     if magic == 2:
         return len(batch) >= HEADER_BYTES and DefaultRecordBatch(batch).validate_crc()
-    if magic in _LEGACY_KEY_AT:
-        return len(batch) > _LEGACY_KEY_AT[magic] and LegacyRecordBatch(batch, magic).validate_crc()
+    if magic in _LEGACY_KEY_AT and len(batch) > _LEGACY_KEY_AT[magic]:
+        try:
+            return LegacyRecordBatch(batch, magic).validate_crc()
+        except Exception:  # the decoder raises what it comes to
+            return False
     return False
 
 

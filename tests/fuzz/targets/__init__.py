@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.fuzz.target import Target
+from tests.fuzz.targets.batches import FetchedBatches
 from tests.fuzz.targets.curation import Curation
 from tests.fuzz.targets.files import ManifestFile, RatingsFile, SeedsFile, WeightsIndex
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
@@ -18,6 +19,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "readers": Readers,
     "dead_letters": DeadLetters,
     "announcements": Announcements,
+    "batches": FetchedBatches,
     "curated_set": CuratedMessages,
     "json_lines": JsonLines,
     "json": JsonFiles,

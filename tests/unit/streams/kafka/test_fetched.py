@@ -212,6 +212,35 @@ def test_a_damaged_batch_is_fetched_again_and_skips_no_other() -> None:
     assert found.offset == 5
 
 
+def test_nothing_is_skipped_by_an_offset_after_the_end() -> None:
+    # The checksum does not cover the offset of a batch.
+    lost = raw_batch([_good(0)], 2**62)
+    (found,) = _read(lost, 5, end=7)
+    assert (found.offset, found.undecodable is None) == (5, False)
+    damaged = bytearray(raw_batch([_good(0)], 5))
+    damaged[-1] ^= 1
+    found, *_ = _read(bytes(damaged) + lost, 5, end=7)
+    assert found.offset == 6
+
+
+def test_what_follows_a_damaged_batch_may_be_cut() -> None:
+    damaged = bytearray(raw_batch([_good(0)], 5))
+    damaged[-1] ^= 1
+    cut = struct.pack(">qi", 6, 5) + bytes(5)
+    (found, *_) = _read(bytes(damaged) + cut, 5, end=7)
+    assert found.offset == 5
+
+
+@pytest.mark.parametrize("size", [1000, -5])
+def test_a_cut_message_of_an_older_format_is_undecodable(size: int) -> None:
+    builder = LegacyRecordBatchBuilder(1, 0, 1 << 20)
+    builder.append(0, 1, b"k", b"v" * 100)
+    batch = bytearray(builder.build())
+    struct.pack_into(">i", batch, 26, size)  # length of the key
+    (found,) = _read(bytes(batch), end=1)
+    assert (found.offset, found.undecodable is None) == (0, False)
+
+
 def test_an_unknown_format_is_undecodable() -> None:
     found = _read(raw_batch([_good(0)], 5, magic=3) + raw_batch([_good(0)], 6))
     assert [(r.offset, r.undecodable is None) for r in found] == [(5, False), (6, True)]
