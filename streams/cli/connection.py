@@ -7,12 +7,15 @@ from schemas.errors import SettingsError
 from streams.cli.console import notice
 from streams.kafka.broker import broker_address
 from streams.kafka.creation import create_topics
+from streams.kafka.topics import Topic
 from streams.settings import Settings
 
 
 @contextmanager
-def connected(settings: Settings, *, create_state: bool = False) -> Iterator[Settings]:
-    """Yield the settings with the address of a broker that has the topics.
+def connected(settings: Settings, *topics: Topic, create_state: bool = False) -> Iterator[Settings]:
+    """Yield the settings with the address of a broker.
+
+    It has ``topics``, which are created where they are missing. An embedded broker has all topics.
 
     This is the broker that the settings name, the embedded one that runs on the state directory,
     or else an embedded one that runs for the length of the block.
@@ -21,13 +24,14 @@ def connected(settings: Settings, *, create_state: bool = False) -> Iterator[Set
     unless ``create_state``. A command that only reads would otherwise start an empty Kafka there
     and report that nothing is wrong. Raises BrokerError.
     """
-    if settings.given_broker is None and not create_state:
+    given = settings.given_broker
+    if given is None and not create_state:
         _check_state(settings)
-    with broker_address(
-        settings.given_broker, settings.broker_dir, settings.port, notice
-    ) as address:
+    with broker_address(given, settings.broker_dir, settings.port, notice) as address:
         settings = settings.with_broker(address)
-        create_topics(settings.kafka.cluster(), settings.kafka.wanted_topics())
+        wanted = [one for one in settings.kafka.wanted_topics() if one.topic in topics or not given]
+        if wanted:
+            create_topics(settings.kafka.cluster(), wanted)
         yield settings
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from kafka import TopicPartition
 
-from schemas.errors import BrokerError
 from schemas.records import Example
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.consumers import Consumer
 from streams.kafka.messages import Received
+from streams.kafka.partitions import partitions_of
+from streams.kafka.permissions import reading
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import CURATED
@@ -61,8 +62,11 @@ def changes(
         isolation_level=cluster.isolation,
         auto_offset_reset="latest" if start is None else "earliest",
     )
-    with consumer, kafka_errors(f"{name} cannot be read at {cluster.address}"):
-        places = [TopicPartition(name, partition) for partition in _partitions(consumer, name)]
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        places = [
+            TopicPartition(name, partition)
+            for partition in partitions_of(consumer, cluster, CURATED)
+        ]
         consumer.assign(places)
         if start is not None:
             for place in places:
@@ -76,15 +80,8 @@ def partitions(cluster: Cluster) -> tuple[int, ...]:
     """The partitions of the topic. Raises BrokerError, also where there is no such topic."""
     name = cluster.topic(CURATED)
     consumer = connect(Consumer, cluster, enable_auto_commit=False)
-    with consumer, kafka_errors(f"{name} cannot be read"):
-        return _partitions(consumer, name)
-
-
-def _partitions(consumer: Consumer, topic: str) -> tuple[int, ...]:
-    found = tuple(sorted(consumer.partitions_for_topic(topic) or ()))
-    if not found:
-        raise BrokerError(f"there is no topic {topic} on this Kafka: `backstream up` creates it")
-    return found
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        return tuple(partitions_of(consumer, cluster, CURATED))
 
 
 def _changes(messages: Iterable[Received], reader: RecordReader) -> Iterator[Change]:

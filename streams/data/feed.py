@@ -11,6 +11,7 @@ from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.permissions import denial, writing
 from streams.kafka.topics import CURATED, DOCUMENTS, Topic
 
 R = TypeVar("R", Document, Example)
@@ -67,7 +68,14 @@ def _write(
     producer = connect(
         KafkaProducer, cluster, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
     )
-    with producer, kafka_errors(f"the broker did not take what was written to {name_on_cluster}"):
+    with (
+        producer,
+        kafka_errors(
+            f"the broker did not take what was written to {name_on_cluster}",
+            cluster,
+            writing(name_on_cluster),
+        ),
+    ):
         for record in records:
             if isinstance(record, SourceError):
                 report.refuse(str(record))
@@ -91,8 +99,9 @@ def _write(
                 break
         producer.flush()
     if failures:
+        denied = denial(failures[0], cluster, [writing(name_on_cluster)])
         raise BrokerError(
-            f"the broker refused {len(failures)} records, the first because: {failures[0]}. "
-            "Feed them again"
+            f"the broker refused {len(failures)} records, the first because: "
+            f"{denied or failures[0]}. Feed them again"
         )
     return report

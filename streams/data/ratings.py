@@ -13,6 +13,7 @@ from schemas.records import HumanRating, Scored
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.clients import connect
 from streams.kafka.cluster import Cluster
+from streams.kafka.permissions import denial, writing
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
@@ -83,9 +84,10 @@ def spread(scores: Mapping[str, float]) -> list[str]:
 class Ratings:
     """Writes ratings. Each call waits for the broker, and raises BrokerError where it refuses."""
 
-    def __init__(self, producer: KafkaProducer, topic: str) -> None:
+    def __init__(self, producer: KafkaProducer, cluster: Cluster) -> None:
         self._producer = producer
-        self._topic = topic
+        self._cluster = cluster
+        self._topic = cluster.topic(RATINGS)
 
     def write(self, rating: HumanRating) -> None:
         """Add a rating, or replace the one of the same example."""
@@ -102,16 +104,17 @@ class Ratings:
                 timeout=_SECONDS
             )
         except KafkaError as error:
+            denied = denial(error, self._cluster, [writing(self._topic)])
             raise BrokerError(
-                f"the rating of {id} was not written: {error}. Rate it again"
+                f"the rating of {id} was not written: {denied or error}. Rate it again"
             ) from error
 
 
 @contextmanager
 def open_ratings(cluster: Cluster) -> Iterator[Ratings]:
-    """A writer of ratings. Raises BrokerUnavailable where Kafka does not answer."""
+    """A writer of ratings. Raises BrokerError."""
     with connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
-        yield Ratings(producer, cluster.topic(RATINGS))
+        yield Ratings(producer, cluster)
 
 
 def _hash(id: str) -> bytes:

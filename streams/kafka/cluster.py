@@ -32,6 +32,16 @@ class Cluster:
         """``host:port[,host:port]``."""
         return str(self.client.get("bootstrap_servers", ""))
 
+    @property
+    def principal(self) -> str:
+        """Who these clients are to the broker, unless it maps names of its own."""
+        protocol = str(self.client.get("security_protocol", "PLAINTEXT"))
+        if protocol.startswith("SASL"):
+            return f"User:{self.client.get('sasl_plain_username')}"
+        if protocol == "SSL":
+            return "the subject of the client's certificate"
+        return "User:ANONYMOUS"
+
     def topic(self, topic: Topic) -> str:
         """The name of a topic on this cluster."""
         return self.topic_prefix + topic.name

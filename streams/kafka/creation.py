@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import TopicAlreadyExistsError, for_code
+from kafka.errors import AuthorizationError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import BrokerError, SettingsError
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.partitions import partition_counts
+from streams.kafka.permissions import creating
 from streams.kafka.topic_states import read_states
 from streams.kafka.topics import CURATED, SCORED
 from streams.kafka.wanted_topics import (
@@ -26,15 +28,19 @@ def create_topics(cluster: Cluster, wanted: Sequence[WantedTopic] = DEFAULT_TOPI
     """Create the topics that are missing and return their names. Check those that are there.
 
     Before anything reads, because faust can take 45 s to subscribe to a topic that appears later.
-    Existing topics are not changed: a difference is logged, with the topic's name, if the settings
-    state the property. Raises BrokerError, and SettingsError for a difference that breaks a promise
-    (``check_topics``).
+    Topics that exist need no permission but to be described. They are not changed: a difference is
+    logged, with the topic's name, if the settings state the property. Raises BrokerError, and
+    SettingsError for a difference that breaks a promise (``check_topics``).
     """
-    with connect(KafkaAdminClient, cluster) as admin, kafka_errors("the topics cannot be created"):
-        existing = set(admin.list_topics())
-        missing = [topic for topic in wanted if cluster.topic(topic.topic) not in existing]
-        created = _create(admin, cluster, missing) if missing else []
-        states = read_states(admin, {cluster.topic(topic.topic) for topic in wanted})
+    names = {cluster.topic(topic.topic): topic for topic in wanted}
+    with connect(KafkaAdminClient, cluster) as admin:
+        existing = partition_counts(admin, cluster, names)
+        missing = {name: topic for name, topic in names.items() if name not in existing}
+        what = f"there is no topic {', '.join(missing)}, and it cannot be created"
+        with kafka_errors(what, cluster, *map(creating, missing)):
+            created = _create(admin, cluster, list(missing.values())) if missing else []
+        with kafka_errors("the topics cannot be read", cluster):
+            states = read_states(admin, names)
     for difference in check_topics(cluster, wanted, states):
         log.warning("%s", difference)
     return created
@@ -86,6 +92,8 @@ def _create(admin: KafkaAdminClient, cluster: Cluster, topics: Sequence[WantedTo
         if not result["error_code"]:
             created.append(result["name"])
         elif error is not TopicAlreadyExistsError:  # else another worker was faster
+            if issubclass(error, AuthorizationError):
+                raise error(result["name"])
             reason = result["error_message"] or error.__name__
             raise BrokerError(f"topic {result['name']} cannot be created: {reason}")
     admin.wait_for_topics(created)

@@ -11,6 +11,8 @@ from streams.kafka.clients import connect, kafka_errors, start
 from streams.kafka.cluster import Cluster
 from streams.kafka.consumers import AsyncConsumer, Consumer
 from streams.kafka.messages import Received
+from streams.kafka.partitions import partitions_of
+from streams.kafka.permissions import describing, reading
 from streams.kafka.topics import Topic
 
 
@@ -31,8 +33,8 @@ def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iter
         auto_offset_reset="earliest",
         fetch_max_wait_ms=100,
     )
-    with consumer, kafka_errors(f"{name} cannot be read"):
-        for partition in sorted(consumer.partitions_for_topic(name) or ()):
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        for partition in partitions_of(consumer, cluster, topic):
             place = SyncTopicPartition(name, partition)
             consumer.assign([place])
             end = consumer.end_offsets([place])[place]
@@ -73,6 +75,9 @@ async def replay_processed(
 async def _reading(
     cluster: Cluster, place: TopicPartition, **options: Any
 ) -> AsyncIterator[AsyncConsumer]:
+    needed = [reading(place.topic)]
+    if group := options.get("group_id"):
+        needed.append(describing("group", group))
     consumer = AsyncConsumer(
         **cluster.client,
         **options,
@@ -82,7 +87,7 @@ async def _reading(
     )
     await start(consumer, cluster)
     try:
-        with kafka_errors(f"{place.topic} cannot be read"):
+        with kafka_errors(f"{place.topic} cannot be read", cluster, *needed):
             consumer.assign([place])
             yield consumer
     finally:

@@ -19,6 +19,7 @@ from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import SourceMessage, is_cut, origin_of, original_headers
 from streams.kafka.messages import Message, Received
+from streams.kafka.permissions import writing
 from streams.kafka.topics import Topic
 
 _BATCH = 500
@@ -57,7 +58,8 @@ def send_back(
     producer = connect(KafkaProducer, cluster, acks="all", max_request_size=4 * MAX_BYTES)
     sent, left_out = 0, []
     waiting = _once_each(letters)
-    with producer, kafka_errors("dead letters could not be sent back"):
+    needed = [writing(cluster.topic(topic)) for topic in sources]
+    with producer, kafka_errors("dead letters could not be sent back", cluster, *needed):
         while batch := list(islice(waiting, _BATCH)):
             answers = []
             for letter in batch:

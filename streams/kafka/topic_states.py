@@ -15,7 +15,10 @@ def topic_states(cluster: Cluster) -> dict[str, Properties]:
 
     Raises BrokerError.
     """
-    with connect(KafkaAdminClient, cluster) as admin, kafka_errors("the topics cannot be read"):
+    with (
+        connect(KafkaAdminClient, cluster) as admin,
+        kafka_errors("the topics cannot be read", cluster),
+    ):
         return read_states(admin, {cluster.topic(topic) for topic in TOPICS})
 
 

@@ -7,7 +7,8 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.topics import Topic
+from streams.kafka.permissions import describing
+from streams.kafka.topics import TOPICS, Topic
 from streams.observe.lag import places_of
 from streams.stages.topology import STAGES, StageSpec
 
@@ -24,9 +25,10 @@ def horizons(cluster: Cluster) -> dict[str, Horizon]:
     beginning, a message of the source that is older than all that is left there may have had its
     outcome deleted, and a newer one not. Depends on the timestamps that the producers set.
     """
+    needed = [describing("topic", cluster.topic(topic)) for topic in TOPICS]
     with (
         connect(KafkaAdminClient, cluster) as admin,
-        kafka_errors("the offsets of the topics cannot be read"),
+        kafka_errors("the offsets of the topics cannot be read", cluster, *needed),
     ):
         complete_since: dict[Topic, float] = {}
         for topic in {output for spec in STAGES for output in spec.outputs}:

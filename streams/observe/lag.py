@@ -20,6 +20,7 @@ from kafka.errors import (
 
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.permissions import describing
 from streams.kafka.topics import TOPICS, Topic
 from streams.stages.topology import STAGES, StageSpec
 
@@ -94,6 +95,10 @@ class FlowReader:
     def __init__(self, cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> None:
         self._cluster = cluster
         self._stages = stages
+        self._needed = [
+            *(describing("topic", cluster.topic(topic)) for topic in TOPICS),
+            *(describing("group", cluster.consumer_group(spec.name)) for spec in stages),
+        ]
         self._admin = connect(KafkaAdminClient, cluster)
 
     def __enter__(self) -> "FlowReader":
@@ -108,7 +113,7 @@ class FlowReader:
         The ends are read last and the logs' starts first. So a stream that seems idle is idle, and
         what seems deleted unread is not about to be committed.
         """
-        with kafka_errors(_UNREADABLE):
+        with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
             places = places_of(self._admin, self._cluster, TOPICS)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             committed = self._group_offsets() if places else {}
@@ -143,7 +148,7 @@ class FlowReader:
 
     def committed(self) -> dict[tuple[str, str, int], int]:
         """Map (stage, topic, partition) to the committed offset, where there is one."""
-        with kafka_errors(_UNREADABLE):
+        with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
             found = self._group_offsets()
         return {
             (stage, place.topic, place.partition): offset

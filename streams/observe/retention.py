@@ -12,6 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from schemas.errors import BrokerError
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.permissions import Permission
 from streams.observe.lag import Flow, PartitionLag, StageLag
 from streams.observe.progress import as_duration
 
@@ -95,7 +96,11 @@ class RetentionWatch:
             return []
         lines = []
         what = "the retention of the topics cannot be read"
-        with connect(KafkaAdminClient, self._cluster) as admin, kafka_errors(what):
+        needed = [Permission("DescribeConfigs", "topic", stage.topic) for stage in behind]
+        with (
+            connect(KafkaAdminClient, self._cluster) as admin,
+            kafka_errors(what, self._cluster, *needed),
+        ):
             retentions = _retentions(admin, [stage.topic for stage in behind])
             for stage in behind:
                 if now - self._said.get(stage.topic, float("-inf")) < _REPEAT_SECONDS:

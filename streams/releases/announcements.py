@@ -27,6 +27,7 @@ from schemas.wire import encode, headers_for
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
+from streams.kafka.permissions import denial, transactions, writing
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay
 from streams.kafka.topics import RELEASES
@@ -139,6 +140,7 @@ class Announcer:
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._name = name
+        self._cluster = cluster
         self._topic = cluster.topic(RELEASES)
         self._producer = connect(
             KafkaProducer,
@@ -147,7 +149,11 @@ class Announcer:
             transactional_id=cluster.transactional_id(name),
             transaction_timeout_ms=_TIMEOUT_MS,
         )
-        with kafka_errors(f"releases cannot be announced at {cluster.address}"):
+        self._needed = (
+            transactions(cluster.transactional_id(name)),
+            writing(self._topic),
+        )
+        with kafka_errors("releases cannot be announced", cluster, *self._needed):
             self._producer.init_transactions()
 
     def __enter__(self) -> "Announcer":
@@ -178,7 +184,10 @@ class Announcer:
                 f"another {self._name} has started and fenced this one, which must stop ({names})"
             ) from error
         except KafkaError as error:
-            raise BrokerError(f"release {names} could not be announced: {error}") from error
+            denied = denial(error, self._cluster, self._needed)
+            raise BrokerError(
+                f"release {names} could not be announced: {denied or error}"
+            ) from error
 
 
 def _base(id: str) -> Release:

@@ -9,6 +9,7 @@ from schemas.records import Release
 from streams.kafka.clients import kafka_errors, start
 from streams.kafka.cluster import Cluster
 from streams.kafka.consumers import AsyncConsumer
+from streams.kafka.permissions import reading
 from streams.kafka.reading import RecordReader
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service
@@ -30,7 +31,7 @@ async def follow_in_service(
     )
     await start(consumer, cluster)
     try:
-        with kafka_errors(f"{topic} cannot be read"):
+        with kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
             places = [
                 TopicPartition(topic, partition)
                 for partition in consumer.partitions_for_topic(topic) or {0}

@@ -10,6 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from schemas.records import Release
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.partitions import partitions_of
+from streams.kafka.permissions import describing
 from streams.kafka.topics import CANDIDATES
 
 
@@ -41,7 +43,7 @@ def boundaries(cluster: Cluster, release: Release, seconds: float) -> dict[int, 
     BrokerError.
     """
     with _reading(cluster) as consumer:
-        return _boundaries(consumer, cluster.topic(CANDIDATES), release, seconds)
+        return _boundaries(consumer, cluster, release, seconds)
 
 
 def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
@@ -50,7 +52,7 @@ def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
     with _reading(cluster, group_id=group_of(cluster, release)) as consumer:
         until = {
             TopicPartition(topic, p): end
-            for p, end in _boundaries(consumer, topic, release, seconds).items()
+            for p, end in _boundaries(consumer, cluster, release, seconds).items()
         }
         begins = consumer.beginning_offsets(list(until))
         total = sum(max(0, end - begins[place]) for place, end in until.items())
@@ -64,16 +66,20 @@ def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
 @contextmanager
 def _reading(cluster: Cluster, **options: Any) -> Iterator[KafkaConsumer]:
     consumer = connect(KafkaConsumer, cluster, **options, enable_auto_commit=False)
-    what = f"the offsets of {cluster.topic(CANDIDATES)} cannot be read"
-    with consumer, kafka_errors(what):
+    topic = cluster.topic(CANDIDATES)
+    needed = [describing("topic", topic)]
+    if group := options.get("group_id"):
+        needed.append(describing("group", group))
+    with consumer, kafka_errors(f"the offsets of {topic} cannot be read", cluster, *needed):
         yield consumer
 
 
 def _boundaries(
-    consumer: KafkaConsumer, topic: str, release: Release, seconds: float
+    consumer: KafkaConsumer, cluster: Cluster, release: Release, seconds: float
 ) -> dict[int, int]:
     places = [
-        TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()
+        TopicPartition(cluster.topic(CANDIDATES), partition)
+        for partition in partitions_of(consumer, cluster, CANDIDATES)
     ]
     moment = int((release.announced_at + seconds) * 1000)
     after = consumer.offsets_for_times(dict.fromkeys(places, moment))

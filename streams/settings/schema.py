@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.errors import SettingsError
 from streams.kafka.cluster import Cluster
+from streams.kafka.tls import TlsContext, TlsFiles
 from streams.kafka.topics import TOPICS
 from streams.kafka.wanted_topics import WantedTopic
 from streams.settings.topics import TopicsSettings, wanted_topic
@@ -43,6 +43,8 @@ class KafkaSettings(BaseModel):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    ssl_password: SecretStr | None = None
+    """Password of the key, where it is encrypted."""
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     """Whether messages of aborted and of open transactions are read too."""
     replication_factor: int | None = Field(default=None, ge=1)
@@ -60,24 +62,26 @@ class KafkaSettings(BaseModel):
     rebalance_seconds: float = Field(default=120.0, ge=2)
     """Longest duration of a rebalance. Half of it is left to records in flight."""
 
+    @model_validator(mode="after")
+    def _complete(self) -> "KafkaSettings":
+        if self.security_protocol.startswith("SASL"):
+            for name in ("sasl_username", "sasl_password"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"{self.security_protocol} needs {name}")
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError("ssl_keyfile needs ssl_certfile, whose key it is")
+        return self
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return the TLS context; None for a protocol without TLS.
 
-        Raises SettingsError for a file that cannot be read.
+        Raises SettingsError for a file that cannot be used.
         """
         if not self.security_protocol.endswith("SSL"):
             return None
-        try:
-            context = ssl.create_default_context(
-                cafile=str(self.ssl_cafile) if self.ssl_cafile else None
-            )
-            if self.ssl_certfile:
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
-        except OSError as error:
-            raise SettingsError(
-                f"kafka.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}"
-            ) from error
-        return context
+        password = self.ssl_password.get_secret_value() if self.ssl_password else None
+        files = TlsFiles(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, password)
+        return TlsContext.of(files)
 
     def wanted_topics(self) -> list[WantedTopic]:
         """Every topic, in flow order, as these settings want it."""

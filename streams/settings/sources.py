@@ -148,7 +148,9 @@ def _explain(error: ValidationError, file: Path | None) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(_unknown(path))
         else:
-            got = "" if "password" in path else f" (got {problem['input']!r})"
+            # A whole section may hold a password.
+            secret = "password" in path or isinstance(problem["input"], dict)
+            got = "" if secret else f" (got {problem['input']!r})"
             lines.append(f"{path}: {problem['msg']}{got}")
     where = f" in {file}" if file else ""
     return f"settings{where}: " + "; ".join(lines)

@@ -3,7 +3,7 @@
 A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,8 +22,10 @@ from streams.kafka.topics import (
     DEAD_LETTERS,
     DOCUMENTS,
     REJECTED,
+    RELEASES,
     SCORED,
     SEGMENTS,
+    TOPICS,
     Topic,
 )
 from streams.settings import Role, Settings
@@ -99,6 +101,15 @@ RECURATOR = StageSpec(
 """The stage that rates again while a release serves, in a consumer group for each release."""
 
 EVERY_STAGE = (*STAGES, RECURATOR)
+
+
+def topics_of(stages: Sequence[StageSpec]) -> tuple[Topic, ...]:
+    """What a worker with these stages reads or writes, in flow order."""
+    used = {topic for stage in stages for topic in (stage.source, stage.state, *stage.outputs)}
+    if any(stage.role for stage in stages):
+        used.add(RELEASES)
+    return tuple(topic for topic in TOPICS if topic in used)
+
 
 AgentMaker = Callable[[], Agent]
 

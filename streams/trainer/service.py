@@ -21,8 +21,10 @@ from streams.data.ratings import read_ratings
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.consumers import Consumer
+from streams.kafka.partitions import partitions_of
+from streams.kafka.permissions import reading
 from streams.kafka.reading import RecordReader
-from streams.kafka.topics import CURATED
+from streams.kafka.topics import CANDIDATES, CURATED, RATINGS, RELEASES
 from streams.releases.announcements import Announcer, in_service_before, read_releases
 from streams.releases.rerating import rerating
 from streams.releases.store import release_store
@@ -30,6 +32,8 @@ from streams.settings import Settings
 from streams.trainer.curated_set import CuratedSet
 
 log = logging.getLogger(__name__)
+TRAINER_TOPICS = (CURATED, RATINGS, RELEASES, CANDIDATES)
+"""What the trainer reads or writes."""
 _POLL_MS = 500
 _RETRY_SECONDS = 60.0
 _DUE_CHECK_SECONDS = 5.0
@@ -103,8 +107,8 @@ class TrainerService:
         consumer = connect(
             Consumer, cluster, enable_auto_commit=False, isolation_level=cluster.isolation
         )
-        with consumer, kafka_errors(f"{topic} cannot be read"):
-            self._assign(consumer, topic, curated)
+        with consumer, kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
+            self._assign(consumer, cluster, curated)
             self._announce(curated, announcer)
             if once:
                 self._run_once(consumer, curated, announcer)
@@ -116,12 +120,12 @@ class TrainerService:
                     waited = time.time() - (curated.last_training() or started)
                     check_at = time.time() + self._train_if_due(curated, announcer, waited)
 
-    def _assign(self, consumer: Consumer, topic: str, curated: CuratedSet) -> None:
+    def _assign(self, consumer: Consumer, cluster: Cluster, curated: CuratedSet) -> None:
         """Continue at the offsets of the curated set: they are stored with its examples."""
         offsets = curated.offsets()
         places = [
-            TopicPartition(topic, partition)
-            for partition in consumer.partitions_for_topic(topic) or ()
+            TopicPartition(cluster.topic(CURATED), partition)
+            for partition in partitions_of(consumer, cluster, CURATED)
         ]
         consumer.assign(places)
         beginnings = consumer.beginning_offsets(places)

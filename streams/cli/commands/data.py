@@ -49,8 +49,9 @@ def feed(
     from streams.cli.connection import connected
     from streams.cli.documents import read_documents, with_notices
     from streams.data import feed as feeding
+    from streams.kafka.topics import DOCUMENTS
 
-    with connected(settings, create_state=True) as settings:
+    with connected(settings, DOCUMENTS, create_state=True) as settings:
         documents = with_notices(read_documents(sources, format))
         report = feeding.feed(settings.kafka.cluster(), documents)
     _finish(report, "documents", as_json)
@@ -81,9 +82,10 @@ def seed(
     from models.seeds.formats import Turns, read_pairs
     from streams.cli.connection import connected
     from streams.data import feed as feeding
+    from streams.kafka.topics import CURATED
 
     pairs = chain.from_iterable(read_pairs(file, Turns(turns)) for file in files)
-    with connected(settings, create_state=True) as settings:
+    with connected(settings, CURATED, create_state=True) as settings:
         report = feeding.seed(settings.kafka.cluster(), pairs)
     _finish(report, "seeds", as_json)
 

@@ -43,8 +43,9 @@ def rate(
     from streams.cli.connection import connected
     from streams.cli.rating_session import ask_about, print_report, read_keys, read_lines
     from streams.data.ratings import open_ratings, pairs_to_rate
+    from streams.kafka.topics import RATINGS
 
-    with connected(settings) as settings:
+    with connected(settings, RATINGS) as settings:
         cluster = settings.kafka.cluster()
         pairs = pairs_to_rate(cluster, count)
         if not pairs:

@@ -98,10 +98,11 @@ def worker(
     from streams.cli.connection import connected
     from streams.cli.prepare import prepare_all
     from streams.run.processes import run_worker
+    from streams.stages.topology import topics_of
 
     chosen = _choose_stages(stages)
     base = prepare_all(settings)
-    with connected(settings, create_state=True) as settings:
+    with connected(settings, *topics_of(chosen), create_state=True) as settings:
         run_worker(settings, base, _print_event, chosen)
 
 
@@ -121,9 +122,10 @@ def trainer(
     from streams.cli.connection import connected
     from streams.cli.prepare import prepare
     from streams.run.processes import run_trainer
+    from streams.trainer.service import TRAINER_TOPICS
 
     base = prepare(settings.model)
-    with connected(settings, create_state=True) as settings:
+    with connected(settings, *TRAINER_TOPICS, create_state=True) as settings:
         run_trainer(settings, base, _print_event, once=once)
 
 

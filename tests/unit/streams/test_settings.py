@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from schemas.errors import SettingsError
 from streams.settings import KafkaSettings, Settings, load
@@ -231,37 +231,38 @@ def test_client_arguments_have_the_names_of_the_clients() -> None:
     plain = KafkaSettings(bootstrap_servers="a:1,b:2")
     assert plain.client() == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"}
     sasl = KafkaSettings(
-        security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="me"
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="me",
+        sasl_password=SecretStr("it"),
     ).client()
     assert sasl["ssl_context"].check_hostname
     assert (sasl["sasl_mechanism"], sasl["sasl_plain_username"], sasl["sasl_plain_password"]) == (
         "SCRAM-SHA-512",
         "me",
-        None,
+        "it",
     )
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
 def test_a_protocol_without_tls_has_no_context(protocol: Any) -> None:
-    assert (
-        KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent")).ssl_context() is None
-    )
+    user: dict[str, Any] = {"sasl_username": "me", "sasl_password": "it"}
+    settings = KafkaSettings(security_protocol=protocol, ssl_cafile=Path("absent"), **user)
+    assert settings.ssl_context() is None
 
 
-@pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
-def test_tls_files_that_cannot_be_used_are_an_error(protocol: Any, tmp_path: Path) -> None:
-    (tmp_path / "empty.pem").write_text("no certificate", encoding="utf-8")
-    wrong: tuple[dict[str, Any], ...] = (
-        {"ssl_cafile": tmp_path / "absent.pem"},
-        {"ssl_cafile": tmp_path / "empty.pem"},
-        {"ssl_certfile": tmp_path / "empty.pem"},
-        {"ssl_certfile": tmp_path / "absent.pem", "ssl_keyfile": tmp_path / "absent.key"},
-    )
-    for files in wrong:
-        with pytest.raises(
-            SettingsError, match=r"kafka\.ssl_cafile, ssl_certfile or ssl_keyfile cannot be used"
-        ):
-            KafkaSettings(security_protocol=protocol, **files).ssl_context()
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("security_protocol: SASL_SSL, sasl_password: hunter2", "SASL_SSL needs sasl_username"),
+        ("security_protocol: SASL_PLAINTEXT, sasl_username: me", "needs sasl_password"),
+        ("ssl_keyfile: key.pem, sasl_password: hunter2", "ssl_keyfile needs ssl_certfile"),
+    ],
+)
+def test_half_of_a_pair_of_settings_is_an_error(yaml: Yaml, section: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=rf"kafka: .*{problem}") as caught:
+        load(yaml(f"kafka: {{{section}}}"))
+    assert "hunter2" not in str(caught.value)
 
 
 def test_settings_can_be_pickled(yaml: Yaml) -> None:
