@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.cli.console import printable
 from streams.observe.audit import Audit, StageAccount
+from streams.observe.quantities import as_count
 
 _NAMED = 20
 """Most ids or messages of a kind that are named in the text. JSON has them all."""
@@ -40,11 +41,11 @@ def _lines(audit: Audit) -> Iterator[str]:
         yield f"rejected by {stage}: {reason} {count:,}"
     for one in audit.deleted_unread:
         yield (
-            f"lost: {one.count:,} messages of {one.topic}/{one.partition}, from offset {one.first} "
-            f"on, were deleted by its retention before the {one.stage} had processed them"
+            f"lost: {as_count(one.count, 'message')} of {one.topic}/{one.partition}, from offset "
+            f"{one.first} on, deleted by its retention before the {one.stage} had processed them"
         )
     if audit.unreadable.total:
-        yield f"{audit.unreadable.total:,} messages cannot be read, and prove nothing:"
+        yield f"{as_count(audit.unreadable.total, 'message')} cannot be read, and prove nothing:"
         found = [f"{one}: {one.reason}" for one in audit.unreadable.named[:_NAMED]]
         yield from _named("", found, audit.unreadable.total)
     yield _verdict(audit)
@@ -75,10 +76,12 @@ def _verdict(audit: Audit) -> str:
     expired = sum(account.expired for account in audit.stages)
     limits = []
     if unproved:
-        limits.append(f"{unproved:,} ids whose outcome retention may have deleted")
+        limits.append(f"{as_count(unproved, 'id')} whose outcome retention may have deleted")
     if expired:
-        limits.append(f"{expired:,} messages that were processed and then deleted")
+        limits.append(f"{as_count(expired, 'message')} that were processed and then deleted")
     beyond = f"; not proved: {' and '.join(limits)}" if limits else ""
     if audit.complete:
         return f"complete: every id that the topics hold is accounted for{beyond}"
-    return f"LOST: {lost:,} ids, and {deleted:,} messages deleted unread{beyond}"
+    return (
+        f"LOST: {as_count(lost, 'id')}, and {as_count(deleted, 'message')} deleted unread{beyond}"
+    )

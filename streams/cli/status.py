@@ -8,7 +8,8 @@ from pathlib import Path
 from models.releases.release import read_manifest
 from streams.kafka.topics import TOPICS
 from streams.observe.lag import FlowReader
-from streams.observe.progress import Rates, as_duration
+from streams.observe.progress import Rates
+from streams.observe.quantities import as_count, as_duration
 from streams.releases.announcements import in_service, read_releases
 from streams.releases.rerating import Rerating, rerating
 from streams.settings import Role, Settings
@@ -35,8 +36,8 @@ class StageStatus:
             f"{self.per_second:>8.1f}/s   reads {self.topic}: {self._state}"
         ]
         lines += [
-            f"  lost: {count:,} messages of {self.topic}/{partition} were deleted by its retention "
-            "before they were read"
+            f"  lost: {as_count(count, 'message')} of {self.topic}/{partition} deleted by its "
+            "retention before the stage had processed them"
             for partition, count in self.deleted_unread.items()
         ]
         return "\n".join(lines)

@@ -14,14 +14,6 @@ _LINE_SECONDS = 5.0
 _SMOOTH_SECONDS = 10.0
 
 
-def as_duration(seconds: float) -> str:
-    """A duration in its largest unit, such as ``3 min`` or ``2.5 days``."""
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.3g} {unit}"
-    return f"{max(1, round(seconds))} s"
-
-
 class Rates:
     """Messages per second of each stage, smoothed over ten seconds."""
 

@@ -14,7 +14,7 @@ from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.permissions import Permission
 from streams.observe.lag import Flow, PartitionLag, StageLag
-from streams.observe.progress import as_duration
+from streams.observe.quantities import as_count, as_duration
 
 log = logging.getLogger(__name__)
 _CHECK_SECONDS = 60.0
@@ -85,7 +85,7 @@ class RetentionWatch:
             place = f"{one.topic}/{one.partition}"
             if one.deleted_unread > self._deleted.get(place, 0):
                 yield (
-                    f"LOST: {one.deleted_unread:,} messages of {place} were deleted by its "
+                    f"LOST: {as_count(one.deleted_unread, 'message')} of {place} deleted by its "
                     f"retention before the {stage.stage} had processed them"
                 )
             self._deleted[place] = one.deleted_unread
@@ -137,8 +137,8 @@ class RetentionWatch:
             else f"and the {stage.stage} has not read them"
         )
         return (
-            f"WARNING: {risky:,} unread messages of {stage.topic} are close to deletion: the topic "
-            f"keeps messages for {as_duration(retention.seconds)}, {pace}. Add workers, or raise "
+            f"WARNING: {as_count(risky, 'unread message')} of {stage.topic} close to deletion: the "
+            f"topic keeps messages for {as_duration(retention.seconds)}, {pace}. Add workers, or raise "
             "retention.ms of the topic"
         )
 
@@ -165,8 +165,8 @@ def _too_large(admin: KafkaAdminClient, stage: StageLag, retention: Retention) -
     if not risky:
         return None
     return (
-        f"WARNING: {risky:,} unread messages of {stage.topic} are close to deletion: they fill "
-        f"most of the {retention.bytes:,} bytes that the topic keeps in a partition. Add workers, "
+        f"WARNING: {as_count(risky, 'unread message')} of {stage.topic} close to deletion: they "
+        f"fill most of the {retention.bytes:,} bytes that the topic keeps in a partition. Add workers, "
         "or raise retention.bytes of the topic"
     )
 

@@ -1,27 +1,14 @@
 """The audit against topics that were cut, aborted, answered for twice, or not at all."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.admin import KafkaAdminClient
 from typer.testing import CliRunner, Result
 
-from schemas.records import (
-    Candidate,
-    Document,
-    Provenance,
-    Record,
-    Rejection,
-    Segment,
-)
+from schemas.records import Candidate, Document, Provenance, Rejection, Segment
 from schemas.wire import encode, headers_for
 from streams.cli.main import app
-from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
 from streams.kafka.topics import (
@@ -30,65 +17,12 @@ from streams.kafka.topics import (
     DOCUMENTS,
     REJECTED,
     SEGMENTS,
-    Topic,
-    topic_of,
 )
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
 from streams.settings import Settings
 from streams.stages.deleted_unread import DeletedUnread
-
-_DAY_MS = 24 * 3600 * 1000
-
-
-class Topics:
-    """Writes to partition 0 of a deployment's topics, and cuts them."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-
-    @contextmanager
-    def producer(self, **options: Any) -> Iterator[KafkaProducer]:
-        producer = KafkaProducer(**self.cluster.client, **options)
-        try:
-            yield producer
-        finally:
-            producer.close()
-
-    def write(self, *records: Record, age_days: float = 0) -> None:
-        with self.producer() as producer:
-            for record in records:
-                self.send(producer, record, age_days)
-            producer.flush()
-
-    def send(self, producer: KafkaProducer, record: Record, age_days: float = 0) -> Any:
-        return producer.send(
-            self.cluster.topic(topic_of(type(record))),
-            encode(record),
-            record.id.encode(),
-            headers=headers_for(type(record)),
-            partition=0,
-            timestamp_ms=int(time.time() * 1000 - age_days * _DAY_MS),
-        )
-
-    def cut(self, topic: Topic, before: int) -> None:
-        """Delete what lies before an offset, as retention does."""
-        admin = KafkaAdminClient(**self.cluster.client)
-        admin.delete_records({self.place(topic): before})
-        admin.close()
-
-    def commit(self, stage: str, topic: Topic, offset: int) -> None:
-        consumer = KafkaConsumer(
-            **self.cluster.client,
-            group_id=self.cluster.consumer_group(stage),
-            enable_auto_commit=False,
-        )
-        consumer.assign([self.place(topic)])
-        consumer.commit({self.place(topic): OffsetAndMetadata(offset, "", -1)})
-        consumer.close()
-
-    def place(self, topic: Topic) -> TopicPartition:
-        return TopicPartition(self.cluster.topic(topic), 0)
+from tests.integration.topics import Topics
 
 
 @pytest.fixture
@@ -139,7 +73,7 @@ def test_documents_that_were_deleted_unread_are_lost(topics: Topics) -> None:
     assert account.stages[0].in_flight == 3
     printed = _command(topics, "audit")
     assert printed.exit_code == 1
-    assert f"lost: 3 messages of {place}/0, from offset 4 on, were deleted" in printed.stdout
+    assert f"lost: 3 messages of {place}/0, from offset 4 on, deleted" in printed.stdout
     assert printed.stdout.endswith(
         "LOST: 0 ids, and 3 messages deleted unread; not proved: 4 messages that were processed "
         "and then deleted\n"
@@ -149,7 +83,7 @@ def test_documents_that_were_deleted_unread_are_lost(topics: Topics) -> None:
         {"stage": "segmenter", "topic": place, "partition": 0, "first": 4, "count": 3}
     ]
     shown = _command(topics, "status")
-    assert f"lost: 3 messages of {place}/0 were deleted by its retention" in shown.stdout
+    assert f"lost: 3 messages of {place}/0 deleted by its retention" in shown.stdout
     status = json.loads(_command(topics, "status", "--json").stdout)
     assert status["stages"][0]["deleted_unread"] == {"0": 3}
 
