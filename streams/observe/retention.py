@@ -138,8 +138,8 @@ class RetentionWatch:
         )
         return (
             f"WARNING: {as_count(risky, 'unread message')} of {stage.topic} close to deletion: the "
-            f"topic keeps messages for {as_duration(retention.seconds)}, {pace}. Add workers, or raise "
-            "retention.ms of the topic"
+            f"topic keeps messages for {as_duration(retention.seconds)}, {pace}. Add workers, or "
+            "raise retention.ms of the topic"
         )
 
     def _needs(self, stage: StageLag) -> float | None:
@@ -166,8 +166,8 @@ def _too_large(admin: KafkaAdminClient, stage: StageLag, retention: Retention) -
         return None
     return (
         f"WARNING: {as_count(risky, 'unread message')} of {stage.topic} close to deletion: they "
-        f"fill most of the {retention.bytes:,} bytes that the topic keeps in a partition. Add workers, "
-        "or raise retention.bytes of the topic"
+        f"fill most of the {retention.bytes:,} bytes that the topic keeps in a partition. Add "
+        "workers, or raise retention.bytes of the topic"
     )
 
 
