@@ -6,7 +6,9 @@ of other types in its batches, which it passes over.
 """
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -230,14 +232,21 @@ def test_the_trainer_takes_in_every_codec(written: Written, house: Path) -> None
         deadline, found = time.monotonic() + _SECONDS, 0
         while found < len(_ids(Example)) and running.is_alive() and time.monotonic() < deadline:
             time.sleep(0.1)
-            if written.settings.dataset_file.exists():
-                with CuratedSet(written.settings.dataset_file) as curated:
-                    found = len(curated)
+            found = _count(written.settings.dataset_file)
     finally:
         trainer.stop()
         running.join(_SECONDS)
     with CuratedSet(written.settings.dataset_file) as curated:
         assert [example.id for example in curated.examples()] == _ids(Example)
+
+
+def _count(dataset: Path) -> int:
+    """The number of examples that the trainer has written so far."""
+    with contextlib.suppress(sqlite3.OperationalError):  # there is no file or no table yet
+        database = sqlite3.connect(f"file:{dataset}?mode=ro", uri=True)
+        with contextlib.closing(database):
+            return database.execute("SELECT count(*) FROM examples").fetchone()[0]
+    return 0
 
 
 async def test_a_stage_reads_every_codec(written: Written) -> None:
