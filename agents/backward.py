@@ -42,6 +42,11 @@ class Backward:
                 ]
         return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
+    async def probe(self) -> None:
+        """See whether the model works, without a record. Raises EngineError where it does not."""
+        async with self._handle.borrow() as model:
+            await model.probe()
+
     def _judge(
         self, segment: Segment, sample: int, written: WrittenInstruction
     ) -> Candidate | Rejection:

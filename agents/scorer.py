@@ -23,6 +23,11 @@ class Scorer:
         """
         return [await self.rate(candidate)]
 
+    async def probe(self) -> None:
+        """See whether the model works, without a record. Raises EngineError where it does not."""
+        async with self._handle.borrow() as model:
+            await model.probe()
+
     async def rate(self, candidate: Candidate, priority: int = 0) -> Scored | Rejection:
         """Rate a candidate with an engine request of this priority; lower ones run first."""
         async with self._handle.borrow() as model:

@@ -7,12 +7,15 @@
     │   │                    no broker answers; the same request may be sent again
     │   └── FencedError      a newer process with the same transactional id took over
     ├── WireError            bytes on a topic are not a record that this version reads
+    ├── TimeLimitExceeded    a record took more processing time than it may
+    ├── StateUnavailable     the state of an agent cannot be restored now
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
     │   └── UnsupportedArchitecture
     │                        our own graph does not support this model's architecture
     ├── EngineError          the engine failed while requests were in flight
+    │   └── EngineStopped    the engine does not run any more
     └── TrainingError        a fine-tuning run failed
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
@@ -45,6 +48,14 @@ class WireError(BackstreamError):
     """Bytes on a topic are not a record that this version reads."""
 
 
+class TimeLimitExceeded(BackstreamError):
+    """A record took more processing time than it may. It would again."""
+
+
+class StateUnavailable(BackstreamError):
+    """The state of an agent cannot be restored now. It may be later."""
+
+
 class SourceError(BackstreamError):
     """A file or stream given to ``feed`` or ``seed`` cannot be read."""
 
@@ -63,6 +74,10 @@ class UnsupportedArchitecture(ModelError):
 
 class EngineError(BackstreamError):
     """The engine failed while requests were in flight. They may be tried again."""
+
+
+class EngineStopped(EngineError):
+    """The engine was closed, or ended on an error. No request succeeds any more."""
 
 
 class TrainingError(BackstreamError):

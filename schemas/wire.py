@@ -5,13 +5,14 @@ A record that Backstream writes has the headers ``schema`` = ``segment/1`` (name
 Markdown and JSON from any producer; the ``content-type`` header says which.
 """
 
+import codecs
 import json
 from collections.abc import Iterable, Mapping
-from email.message import Message
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgpack
+import webencodings
 from pydantic import ValidationError
 
 from schemas.errors import WireError
@@ -31,6 +32,9 @@ MAX_BYTES = 4 * 1024 * 1024
 """Largest value in bytes that is read or written. The topics allow a little more, for headers."""
 _MAX_ITEMS = 100_000
 """Most items of a msgpack array or map."""
+_LONGEST_CONTENT_TYPE = 1000
+_CODECS = {"gbk": "gb18030"}
+"""Encodings that the web decodes by another one, which reads more."""
 TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
 
 
@@ -77,7 +81,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     Text becomes a document whose source is the ``source`` header, or else the key. JSON is an
     object with ``text`` and any other field of Document. Without a ``content-type``, the value is a
     record where there is a ``schema`` header, and text otherwise. Text is UTF-8 unless the content
-    type names another ``charset``. Raises WireError for anything else.
+    type names another ``charset`` of the web. Raises WireError for anything else.
     """
     content_type = _content_type(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
@@ -132,7 +136,7 @@ def _check_schema(type_: type[Record], headers: Headers) -> None:
     if found is None or found == _schema_of(type_):
         return
     raise WireError(
-        f"schema {found.decode(errors='replace')!r} where this version reads "
+        f"schema {found[:100].decode(errors='replace')!r} where this version reads "
         f"{_schema_of(type_).decode()!r}"
     )
 
@@ -144,19 +148,33 @@ def _schema_of(type_: type[Record]) -> bytes:
 
 def _content_type(headers: Headers) -> str | None:
     value = headers.get(CONTENT_TYPE)
-    return _media_type(value) if value else None
-
-
-@lru_cache(maxsize=64)
-def _media_type(content_type: bytes) -> str:
-    """The media type of a ``content-type`` header. Cached: a topic has very few different ones."""
-    return content_type.decode("ascii", "replace").split(";")[0].strip().lower()
+    return _parsed_content_type(value)[0] if value else None
 
 
 def _charset(headers: Headers) -> str:
-    message = Message()
-    message[CONTENT_TYPE] = (headers.get(CONTENT_TYPE) or b"text/plain").decode("ascii", "replace")
-    return message.get_content_charset("utf-8")
+    """The label of the charset that the content type names, or ``utf-8``."""
+    value = headers.get(CONTENT_TYPE)
+    return _parsed_content_type(value)[1] if value else "utf-8"
+
+
+def _parsed_content_type(value: bytes) -> tuple[str, str]:
+    if len(value) > _LONGEST_CONTENT_TYPE:
+        raise WireError(
+            f"content-type of {len(value):,} bytes is over the limit of {_LONGEST_CONTENT_TYPE:,}"
+        )
+    return _parse_content_type(value)
+
+
+@lru_cache(maxsize=64)
+def _parse_content_type(value: bytes) -> tuple[str, str]:
+    """Media type and charset. Cached: a topic has very few different ones."""
+    media_type, *parameters = value.decode("ascii", "replace").split(";")
+    charset = "utf-8"
+    for parameter in parameters:
+        name, _, label = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            charset = label.strip().strip("\"'") or charset
+    return media_type.strip().lower(), charset
 
 
 def _unpack(data: bytes) -> Any:
@@ -200,14 +218,25 @@ def _validate(type_: type[R], value: Any) -> R:
 
 
 def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
+    """Decode text in one of the encodings of the web, by any of its labels.
+
+    See https://encoding.spec.whatwg.org. Other codecs of Python are not accepted: some take
+    quadratic time, and some do not read text.
+    """
+    encoding = webencodings.lookup(charset) if charset.isascii() else None
+    if encoding is None or encoding.name == "replacement":
+        raise WireError(f"{what} declares the charset {charset!r}, which is not one of the web's")
+    codec = _CODECS.get(encoding.name, encoding.codec_info.name)
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and codec.startswith("utf-16"):
+        codec = "utf-16"  # in the byte order that the text begins with
     try:
-        text = data.decode(charset)
-        if charset != "utf-8":
+        text = data.decode(codec)
+        if encoding.name != "utf-8":
             _check_text(text)
         return text
     except UnicodeDecodeError as error:
-        raise WireError(f"{what} is not {charset.upper()} at byte {error.start:,}") from error
-    except (LookupError, ValueError) as error:
+        raise WireError(f"{what} is not {encoding.name.upper()} at byte {error.start:,}") from error
+    except ValueError as error:
         raise WireError(
             f"{what} cannot be read in the charset {charset!r} that it declares: {error}"
         ) from error

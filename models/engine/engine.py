@@ -104,8 +104,8 @@ class Engine:
 
         The same call gives the same tokens whatever runs beside it, as far as fp32 sums in another
         order allow. Raises PromptTooLong where prompt and ``max_tokens`` do not fit the context
-        window, ValueError for an empty prompt or an unknown id, EngineError where the engine failed
-        or is closed.
+        window, ValueError for an empty prompt or an unknown id, EngineError where the engine
+        failed, and EngineStopped where it does not run any more.
         """
         ids = self._checked(prompt, sampling.max_tokens)
         loop = asyncio.get_running_loop()
@@ -125,7 +125,8 @@ class Engine:
 
         Of the waiting requests, those with the lowest ``priority`` go first. Raises PromptTooLong
         where the prompt does not fit the context window, ValueError for an empty prompt, an unknown
-        id or other than five different digits, EngineError where the engine failed or is closed.
+        id or other than five different digits, EngineError where the engine failed, and
+        EngineStopped where it does not run any more.
         """
         digits = self._known(digit_ids, "digit_ids")
         if len(digits) != DIGITS or len(set(digits)) != DIGITS:
@@ -140,7 +141,7 @@ class Engine:
         return await self._answer(request)
 
     def close(self) -> None:
-        """Fail the requests that are held with EngineError, and end the threads. Idempotent.
+        """Fail the requests that are held with EngineStopped, and end the threads. Idempotent.
 
         Returns after at most one more call of the model for each replica.
         """

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from schemas.errors import EngineError
+from schemas.errors import EngineStopped
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Inbox(Generic[T]):
         return self._closed is not None
 
     async def put(self, item: T) -> None:
-        """Add an item, once there is room. Raises EngineError once closed."""
+        """Add an item, once there is room. Raises EngineStopped once closed."""
         with self._changed:
             self._raise_if_closed()
             if self._free and not self._waiters:
@@ -76,7 +76,7 @@ class Inbox(Generic[T]):
             self._admit()
 
     def close(self, reason: str) -> list[T]:
-        """Admit nothing more, and wake all callers with EngineError. Returns the remaining items.
+        """Admit nothing more, and wake all callers with EngineStopped. Returns the remaining items.
 
         A second call does not change the reason.
         """
@@ -113,7 +113,7 @@ class Inbox(Generic[T]):
 
     def _raise_if_closed(self) -> None:
         if self._closed is not None:
-            raise EngineError(self._closed)
+            raise EngineStopped(self._closed)
 
 
 def _wake(waiter: _Waiter) -> bool:

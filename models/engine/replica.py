@@ -20,7 +20,7 @@ from models.engine.replica_state import ReplicaEvent, ReplicaState, next_state
 from models.engine.requests import AnyRequest, Generation
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
-from schemas.errors import EngineError
+from schemas.errors import EngineError, EngineStopped
 
 _CLOSED = "the engine is closed"
 _MOST_FAILURES = 3
@@ -78,16 +78,16 @@ class Replica:
         return self._stats
 
     async def put(self, request: AnyRequest) -> None:
-        """Queue a request, once there is room. Raises EngineError where the replica is closed."""
+        """Queue a request, once there is room. Raises EngineStopped where the replica is closed."""
         await self._inbox.put(request)
 
     def close(self) -> None:
-        """Fail the requests that are held with EngineError, and end the thread. Idempotent.
+        """Fail the requests that are held with EngineStopped, and end the thread. Idempotent.
 
         Returns after at most one more call of the model.
         """
         for request in self._inbox.close(_CLOSED):
-            request.fail(EngineError(_CLOSED))
+            request.fail(EngineStopped(_CLOSED))
         self._thread.join()
 
     def _live(self) -> None:
@@ -106,7 +106,7 @@ class Replica:
             _log.exception("the engine thread ended")
         finally:
             self._unanswered.update(self._inbox.close(reason))
-            self._fail_all(reason)
+            self._fail_all(EngineStopped(reason))
 
     def _transit(self, event: ReplicaEvent) -> None:
         self._state = next_state(self._state, event)
@@ -135,7 +135,9 @@ class Replica:
         if self._reload_core is None:
             raise error
         _log.error("the model is loaded again after a fault of the engine", exc_info=error)
-        self._fail_all(f"the engine failed and was started again, so try again: {error}")
+        self._fail_all(
+            EngineError(f"the engine failed and was started again, so try again: {error}")
+        )
         self._core = self._reload_core()
         self._failures = 0
         self._transit(ReplicaEvent.RELOADED)
@@ -186,9 +188,9 @@ class Replica:
         for request in lost:
             self._settle(request, EngineError(reason))
 
-    def _fail_all(self, reason: str) -> None:
+    def _fail_all(self, error: EngineError) -> None:
         for request in list(self._unanswered):
-            self._settle(request, EngineError(reason))
+            self._settle(request, error)
 
     def _settle(self, request: AnyRequest, answer: Any) -> None:
         """Deliver an answer or an EngineError to the caller."""

@@ -21,6 +21,7 @@ _PROSE = (
 """Sample from which the number of characters a token is estimated."""
 _LOWEST_DIGIT_MASS = 1e-6
 """Lowest probability of the five digits together; below it a pair counts as unrated."""
+_PROBE_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,12 @@ class ServedModel:
             template=self.prompter.template_id(Task.RATING),
             term=self.term,
         )
+
+    async def probe(self) -> None:
+        """Rate and generate a token, to see whether the engine works. Raises EngineError."""
+        prompt = self.prompter.rating("", "")[:_PROBE_TOKENS]
+        await self.engine.rate(prompt, self.prompter.digit_ids)
+        await self.engine.generate(prompt, Sampling(max_tokens=1), ())
 
     def longest_passage(self, max_tokens: int) -> int:
         """Estimate how many characters of English prose fit into a passage.

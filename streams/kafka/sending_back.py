@@ -14,10 +14,16 @@ from kafka.errors import (
 )
 
 from schemas.errors import BrokerError, WireError
-from schemas.wire import MAX_BYTES
+from schemas.wire import MAX_BYTES, header_map
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import SourceMessage, is_cut, origin_of, original_headers
+from streams.kafka.dead_letters import (
+    UNDECODABLE,
+    SourceMessage,
+    altered_parts,
+    origin_of,
+    original_headers,
+)
 from streams.kafka.messages import Message, Received
 from streams.kafka.permissions import writing
 from streams.kafka.topics import Topic
@@ -52,7 +58,7 @@ def send_back(
 
     A message goes back once, also where several letters are about it. Letters that came from none
     of the ``sources`` are left out: whoever may write to the dead letters could otherwise have
-    anything written to any topic. So are letters whose value was cut, and messages that their topic
+    anything written to any topic. So are letters that were cut, and messages that their topic
     refuses. Raises BrokerError.
     """
     producer = connect(KafkaProducer, cluster, acks="all", max_request_size=4 * MAX_BYTES)
@@ -85,7 +91,7 @@ def revived(cluster: Cluster, letter: Received, sources: Collection[Topic]) -> M
     """The original message of a dead letter, for its source topic.
 
     Raises WireError, which says why, where there is none to send: the letter cannot be read, names
-    none of the ``sources`` of this deployment, or holds a part of the value only.
+    none of the ``sources`` of this deployment, or holds a part of the message only.
     """
     if letter.undecodable is not None:
         raise WireError(f"it cannot be read: {letter.undecodable}")
@@ -95,8 +101,15 @@ def revived(cluster: Cluster, letter: Received, sources: Collection[Topic]) -> M
     ours = {cluster.topic(topic): topic.name for topic in sources}
     if origin.topic not in ours:
         raise WireError(f"it came from {origin.topic!r}, which no stage of this deployment reads")
-    if is_cut(letter):
-        raise WireError("it holds only the beginning of the value, which was too large to keep")
+    if altered := altered_parts(letter):
+        raise WireError(
+            f"its {' and '.join(altered)} did not fit on the topic and were cut; the original is "
+            f"at {origin.topic}/{origin.partition}@{origin.offset} until that topic deletes it"
+        )
+    if UNDECODABLE in header_map(letter.headers):
+        raise WireError("the client library could not decode the message")
+    if letter.key is None and letter.value is None:
+        raise WireError("the message has neither a key nor a value")
     headers = original_headers(letter.headers)
     return Message(ours[origin.topic], letter.key, letter.value, headers)
 

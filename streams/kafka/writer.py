@@ -1,145 +1,229 @@
-"""Writing to Kafka: one idempotent producer with acks=all, used directly.
+"""Writing to Kafka: every message is written in the end, or it is too large.
 
-faust's ``topic.send`` only logs a failed produce, is not idempotent, and costs twice as much CPU.
+An idempotent producer repeats what may be repeated by itself. After any other error its sequence
+numbers have a gap, so that no later message is accepted either. It is then replaced, and what it
+has not written is sent again in the same order. So no error of the broker reaches a stage.
 """
 
 import asyncio
-import math
+import contextlib
+import functools
+import itertools
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
+    RecordListTooLargeError,
     RecordTooLargeError,
 )
-from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 
-from schemas.errors import BrokerError, BrokerUnavailable, WireError
-from schemas.records import Record
-from schemas.wire import MAX_BYTES, encode, headers_for
+from schemas.errors import BrokerError, WireError
 from streams.kafka.clients import start
 from streams.kafka.cluster import Cluster
-from streams.kafka.messages import HeaderPairs, Message
-from streams.kafka.topics import topic_of
+from streams.kafka.messages import Message
+from streams.kafka.producer import NULL, Producer
 
-DELIVERY: Mapping[str, Any] = {
-    "acks": "all",
-    "enable_idempotence": True,
-    "linger_ms": 100,
-    "max_batch_size": 128 * 1024,
-}
-"""Delivery settings of the stream's producers."""
-
-
-class Together(MessageAccumulator):
-    """An accumulator that sends all partitions together, at most once in a linger.
-
-    Each broker gets one request. A record leaves at once after a silence, and a busy stream costs
-    ten requests a second, because broker and client pay for requests rather than for records.
-    aiokafka 0.14 has the batch of each partition wait for itself (its issue 1142): 50 records a
-    second through all stages took 87 requests.
-    """
-
-    _sent = -math.inf
-    """When a batch was last given to the sender."""
-
-    def _append_batch(self, builder: BatchBuilder, tp: TopicPartition) -> MessageBatch:
-        batch = super()._append_batch(builder, tp)
-        batch._ctime = max(self._sent, batch._ctime - self._linger_time)
-        return batch
-
-    def drain_by_nodes(self, ignore_nodes: Any, muted_partitions: Any = frozenset()) -> Any:
-        """See MessageAccumulator."""
-        drained = super().drain_by_nodes(ignore_nodes, muted_partitions)
-        if drained[0]:
-            self._sent = time.monotonic()
-        return drained
-
-
-class Producer(AIOKafkaProducer):
-    """aiokafka's producer: idempotent, with acks=all, and sending ``Together``."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        """Needs a running event loop."""
-        super().__init__(**cluster.client, **DELIVERY, max_request_size=2 * MAX_BYTES)
-        self._message_accumulator.__class__ = (
-            Together  # made in there, and already shared with the sender
-        )
+log = logging.getLogger(__name__)
+_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
+_SHORTEST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 5.0
+_STEADY_SECONDS = 60.0
+"""A producer that lasted for this long is replaced after the shortest back-off again."""
+_CLOSE_SECONDS = 3.0
+"""Longest wait for unwritten messages at the end. They are read again at the next start."""
 
 
 class Writer(Protocol):
-    """Where a stage writes.
+    """Where a stage writes."""
 
-    ``send`` returns once the message is queued. Its future is done once the broker has the message.
-    """
+    unavailable: str | None
+    """Why messages wait, or None where they do not."""
 
-    async def send(self, message: Message) -> "asyncio.Future[Any]":
+    async def send(self, message: Message) -> "asyncio.Future[None]":
         """Queue a message, and wait for room where the queue is full.
 
-        Raises WireError where the message is too large, BrokerUnavailable where it may be sent
-        again, and BrokerError where the producer is unusable. The future fails with the client's
-        error, which ``broker_error`` translates.
+        The future is done once the broker has the message. Raises WireError, as the future does,
+        where the message cannot be written because it is too large or has no form in Kafka.
         """
 
 
-class Encoder:
-    """Records as messages. The headers of a record type are made once."""
+@dataclass(eq=False, slots=True)
+class _Unwritten:
+    """A message that the broker has not acknowledged."""
 
-    def __init__(self) -> None:
-        self._by_type: dict[type[Record], tuple[str, HeaderPairs]] = {}
-
-    def __call__(self, record: Record) -> Message:
-        """The message for a record, on its type's topic, with its id as key.
-
-        Raises WireError where it is too large.
-        """
-        kind = type(record)
-        found = self._by_type.get(kind)
-        if found is None:
-            found = self._by_type[kind] = (topic_of(kind).name, headers_for(kind))
-        return Message(found[0], record.id.encode(), encode(record), found[1])
+    message: Message
+    written: "asyncio.Future[None]"
+    queued: bool = False
+    """Whether the producer has it. False where it has failed."""
+    alone: bool = False
+    """Whether the batch that it was in was too large: it is sent in one of its own."""
 
 
 class KafkaWriter:
     """The producer of a worker. Use as an async context manager."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, make: Callable[[Cluster], Producer] = Producer) -> None:
+        self.unavailable: str | None = None
+        """See Writer."""
         self._cluster = cluster
+        self._make = make
         self._producer: Producer | None = None
+        self._numbers = itertools.count()
+        self._unwritten: dict[int, _Unwritten] = {}  # in the order in which they were sent
+        self._usable = asyncio.Event()
+        self._replacement: asyncio.Task[None] | None = None
+        self._started_at = 0.0
+        self._backoff = _SHORTEST_BACKOFF
 
     async def __aenter__(self) -> "KafkaWriter":
-        self._producer = Producer(self._cluster)
-        await start(self._producer, self._cluster)
+        self._producer = await self._started()
+        self._usable.set()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._usable.clear()
+        if self._replacement is not None:
+            self._replacement.cancel()
+            await asyncio.wait([self._replacement])
         if self._producer is not None:
-            await self._producer.stop()
+            await _close(self._producer)
+        for unwritten in self._unwritten.values():
+            unwritten.written.cancel()
 
-    async def send(self, message: Message) -> "asyncio.Future[Any]":
+    async def send(self, message: Message) -> "asyncio.Future[None]":
         """See Writer."""
-        assert self._producer is not None, "used before start"
+        unwritten = _Unwritten(message, asyncio.get_running_loop().create_future())
+        while True:
+            await self._usable.wait()
+            producer = self._producer
+            assert producer is not None
+            try:
+                await self._queue(producer, next(self._numbers), unwritten)
+            except KafkaError as error:
+                self.unavailable = _reason(message, error)
+                if error.retriable or isinstance(error, KafkaTimeoutError):
+                    await asyncio.sleep(_SHORTEST_BACKOFF)
+                else:
+                    self._replace(producer)
+            else:
+                return unwritten.written
+
+    async def _queue(self, producer: Producer, number: int, unwritten: _Unwritten) -> None:
+        """Give a message to the producer. Raises WireError, and the client's KafkaError."""
+        message = unwritten.message
+        null = message.value is None and message.key is None
         try:
-            return await self._producer.send(
+            future = await producer.send(
                 self._cluster.topic_prefix + message.topic,
-                message.value,
+                NULL if null else message.value,
                 message.key,
                 headers=message.headers,
             )
-        except (MessageSizeTooLargeError, RecordTooLargeError) as error:
-            raise WireError(f"message for {message.topic} is too large: {error}") from error
-        except KafkaError as error:
-            raise broker_error(message, error) from error
+        except _TOO_LARGE as error:
+            raise _too_large(message, error) from error
+        except KafkaError:
+            raise
+        except Exception as error:
+            raise WireError(f"cannot write to topic {message.topic}: {error!r}") from error
+        unwritten.queued = True
+        self._unwritten[number] = unwritten
+        future.add_done_callback(functools.partial(self._answered, producer, number, unwritten))
+
+    def _answered(
+        self,
+        producer: Producer,
+        number: int,
+        unwritten: _Unwritten,
+        future: "asyncio.Future[Any]",
+    ) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
+            self._end(number)
+            if self._usable.is_set():
+                self.unavailable = None
+            return
+        unwritten.queued = False
+        if isinstance(error, _TOO_LARGE):
+            if unwritten.alone:
+                self._end(number, _too_large(unwritten.message, error))
+            unwritten.alone = True
+        if self._usable.is_set():
+            self.unavailable = _reason(unwritten.message, error)
+        self._replace(producer)
+
+    def _end(self, number: int, error: WireError | None = None) -> None:
+        written = self._unwritten.pop(number).written
+        if written.done():  # cancelled
+            return
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)
+
+    def _replace(self, producer: Producer) -> None:
+        """Replace a producer that accepts nothing more, once."""
+        if producer is self._producer and self._usable.is_set():
+            self._usable.clear()
+            self._replacement = asyncio.create_task(self._replaced(producer))
+
+    async def _replaced(self, producer: Producer) -> None:
+        if time.monotonic() - self._started_at > _STEADY_SECONDS:
+            self._backoff = _SHORTEST_BACKOFF
+        complete = False
+        while not complete:
+            log.warning("%s; trying again in %.1f s", self.unavailable, self._backoff)
+            await asyncio.sleep(self._backoff)
+            self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
+            await producer.stop()  # what it still has is written, or fails as well
+            try:
+                producer = self._producer = await self._started()
+                await self._send_again(producer)
+                complete = all(unwritten.queued for unwritten in self._unwritten.values())
+            except (BrokerError, KafkaError) as error:
+                self.unavailable = str(error)
+        if not self._unwritten:
+            self.unavailable = None
+        self._usable.set()
+
+    async def _send_again(self, producer: Producer) -> None:
+        """Send what failed, in the order of the first time. Returns early where one fails again."""
+        for number, unwritten in sorted(self._unwritten.items()):
+            if unwritten.queued or number not in self._unwritten:
+                continue
+            try:
+                await self._queue(producer, number, unwritten)
+            except WireError as error:  # a topic's limit does not change that
+                self._end(number, error)
+                continue
+            if unwritten.alone:
+                await producer.flush()
+            if not unwritten.queued and number in self._unwritten:
+                return
+
+    async def _started(self) -> Producer:
+        producer = self._make(self._cluster)
+        await start(producer, self._cluster)
+        self._started_at = time.monotonic()
+        return producer
 
 
-def broker_error(message: Message, error: BaseException) -> BrokerError:
-    """The error of a message that was not written, from the client's."""
-    retriable = isinstance(error, KafkaTimeoutError) or (
-        isinstance(error, KafkaError) and error.retriable
-    )
-    kind = BrokerUnavailable if retriable else BrokerError
-    return kind(f"cannot write to topic {message.topic}: {error!r}")
+async def _close(producer: Producer) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(producer.stop(), _CLOSE_SECONDS)
+        return
+    log.warning("messages that no broker has acknowledged are abandoned; they are read again")
+    await producer.client.close()
+
+
+def _too_large(message: Message, error: BaseException) -> WireError:
+    return WireError(f"message for {message.topic} is too large: {error}")
+
+
+def _reason(message: Message, error: BaseException | None) -> str:
+    return f"cannot write to topic {message.topic}: {error!r}"

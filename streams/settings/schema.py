@@ -120,12 +120,14 @@ class KafkaSettings(BaseModel):
 
 
 class SegmentSettings(BaseModel):
-    """Bounds of a passage's length, in characters."""
+    """How documents are cut. The lengths are those of a passage, in characters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_characters: int = Field(default=600, ge=1)
     max_characters: int = Field(default=3000, ge=1)
+    max_seconds: float = Field(default=60.0, gt=0)
+    """CPU seconds for reading and cutting a document. One that takes longer is a dead letter."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "SegmentSettings":

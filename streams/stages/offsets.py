@@ -29,6 +29,8 @@ class OffsetTracker:
     def __init__(self) -> None:
         self.committable: int | None = None
         """The offset to resume from: every earlier record is done. None until the first one is."""
+        self.revoked = False
+        """Whether the partition belongs to another consumer now."""
         self._in_flight: deque[TrackedOffset] = deque()
         self._last: int = -1
 
@@ -79,7 +81,9 @@ class OffsetTrackers:
     def revoke(self, partitions: set[Partition]) -> None:
         """Drop the trackers of partitions that belong to another consumer now."""
         for partition in partitions:
-            self._trackers.pop(partition, None)
+            tracker = self._trackers.pop(partition, None)
+            if tracker is not None:
+                tracker.revoked = True
 
     def committable(self) -> dict[Partition, int]:
         """Map each partition that has a done record to the offset to resume from."""

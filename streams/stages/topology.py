@@ -29,7 +29,9 @@ from streams.kafka.topics import (
     Topic,
 )
 from streams.settings import Role, Settings
-from streams.stages.stage import Agent, MessageDecoder, StagePolicy
+from streams.stages.agent_process import AgentProcess
+from streams.stages.agents import Agent, MessageDecoder
+from streams.stages.policy import StagePolicy
 
 _REMEMBERED = 20_000
 """Processed ids that a stage keeps, so that a document fed twice is not processed twice."""
@@ -116,7 +118,17 @@ AgentMaker = Callable[[], Agent]
 
 def segmenter_of(settings: Settings) -> Segmenter:
     """Make the segmenter with these settings."""
-    return Segmenter(SegmenterSettings(**settings.segments.model_dump()))
+    return Segmenter(_segmenter_settings(settings))
+
+
+def _segmenter_settings(settings: Settings) -> SegmenterSettings:
+    return SegmenterSettings(**settings.segments.model_dump(exclude={"max_seconds"}))
+
+
+def document_process(settings: Settings) -> AgentProcess:
+    """The process that reads and cuts large documents for the segmenter's stage."""
+    make = partial(Segmenter, _segmenter_settings(settings))
+    return AgentProcess(make, decode_document, settings.segments.max_seconds)
 
 
 def sampling_of(settings: Settings) -> Sampling:

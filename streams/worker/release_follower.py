@@ -24,8 +24,8 @@ from streams.releases.following import follow_in_service
 from streams.releases.rerating import boundaries, group_of
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
+from streams.stages.agents import Agent
 from streams.stages.metrics import REFUSED_RELEASES, Metrics
-from streams.stages.stage import Agent
 from streams.stages.topology import RECURATOR
 from streams.worker.role_models import RoleModels
 from streams.worker.stage_runner import StageRunner

@@ -4,7 +4,7 @@ from schemas.records import Example
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay_partition, replay_processed
-from streams.stages.stage import StatefulAgent
+from streams.stages.agents import StatefulAgent
 from streams.stages.topology import StageSpec
 
 _RECALLED = 20_000

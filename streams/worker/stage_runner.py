@@ -5,9 +5,11 @@ from typing import NoReturn
 
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Settings
+from streams.stages.agents import AgentOf
+from streams.stages.attempts import Outside
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import Metrics
-from streams.stages.stage import AgentOf, Stage
+from streams.stages.stage import Stage
 from streams.stages.topology import StageSpec
 
 _DRAIN_SECONDS = 30.0
@@ -23,9 +25,20 @@ class StageRunner:
         self._metrics = metrics
         self._running: set[StageApp] = set()
         self._failure: BaseException | None = None
+        self._suspects = asyncio.Lock()  # the model stages may share an engine
 
-    def app(self, spec: StageSpec, agent_of: AgentOf, group: str | None = None) -> StageApp:
-        """Make a stage. ``group`` is its consumer group, by default that of its name."""
+    def app(
+        self,
+        spec: StageSpec,
+        agent_of: AgentOf,
+        group: str | None = None,
+        outside: Outside | None = None,
+    ) -> StageApp:
+        """Make a stage.
+
+        ``group`` is its consumer group, by default that of its name. ``outside`` handles its large
+        messages.
+        """
         policy = spec.policy(self._settings)
         stage = Stage(
             spec.name,
@@ -35,6 +48,8 @@ class StageRunner:
             self._fail,
             policy,
             self._metrics,
+            outside,
+            self._suspects,
         )
         return StageApp(stage, spec.source, self._settings.kafka, group)
 

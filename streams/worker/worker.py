@@ -7,12 +7,19 @@ from typing import cast
 
 from models.serving.model_handle import ModelHandle
 from streams.kafka.reading import RecordReader
+from streams.kafka.topics import DOCUMENTS
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Role, Settings
+from streams.stages.agents import Agent, AgentOf, StatefulAgent
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import UNREADABLE, Metrics
-from streams.stages.stage import Agent, AgentOf, StatefulAgent
-from streams.stages.topology import STAGES, AgentMaker, StageSpec, agent_makers
+from streams.stages.topology import (
+    STAGES,
+    AgentMaker,
+    StageSpec,
+    agent_makers,
+    document_process,
+)
 from streams.worker.release_follower import ReleaseFollower
 from streams.worker.restoring import restore
 from streams.worker.stage_runner import StageRunner
@@ -75,11 +82,19 @@ class Worker:
         After ``stop`` or an error each stage drains, commits and leaves its consumer group. Raises
         the first error that ended a stage or the follower.
         """
-        async with KafkaWriter(self._settings.kafka.cluster()) as writer:
+        async with (
+            KafkaWriter(self._settings.kafka.cluster()) as writer,
+            document_process(self._settings) as documents,
+        ):
             runner = self._runner = StageRunner(self._settings, writer, self._metrics)
             makers = agent_makers(self._settings, models)
             apps = [
-                runner.app(spec, self._agent_of(spec, makers[spec.name])) for spec in self._specs
+                runner.app(
+                    spec,
+                    self._agent_of(spec, makers[spec.name]),
+                    outside=documents if spec.source is DOCUMENTS else None,
+                )
+                for spec in self._specs
             ]
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -2,17 +2,16 @@
 
 import asyncio
 
-from aiokafka.errors import KafkaTimeoutError
-
 from streams.kafka.messages import Message
 
 
 class MemoryWriter:
     """Acknowledges at once, or in ``acknowledge``.
 
-    ``refusals`` are raised by the first sends, as BrokerError or WireError. ``failures`` are the
-    errors of the first futures, as aiokafka's.
+    ``refusals`` are raised by the first sends. ``failures`` are the errors of the first futures.
     """
+
+    unavailable: str | None = None
 
     def __init__(self, *, at_once: bool = True) -> None:
         self.written: list[Message] = []
@@ -43,8 +42,3 @@ class MemoryWriter:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
-
-
-def timeout() -> Exception:
-    """aiokafka's error when the broker does not answer in time."""
-    return KafkaTimeoutError()

@@ -1,14 +1,23 @@
 """Dead letters: they keep the original, and are sent back unchanged."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import WireError
+from schemas.wire import MAX_BYTES
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import dead_letter, origin_of, original_headers
+from streams.kafka.dead_letters import (
+    LARGEST,
+    altered_parts,
+    dead_letter,
+    origin_of,
+    original_headers,
+)
 from streams.kafka.messages import Message, Received
 from streams.kafka.sending_back import revived
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS, RELEASES, SEGMENTS
@@ -66,6 +75,7 @@ def test_a_letter_keeps_the_original_to_the_byte() -> None:
 def test_a_revived_letter_is_the_original(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
+    assume(key is not None or value is not None)
     received = Received("segments", 1, 5, key, value, headers)
     back = revived(_CLUSTER, _arrived(dead_letter(received, "backward", _error())), _SOURCES)
     assert back == Message("segments", key, value, headers)
@@ -116,11 +126,70 @@ def test_what_is_no_source_of_a_stage_is_not_written_to() -> None:
 
 def test_a_cut_value_and_an_unreadable_letter_are_not_revived() -> None:
     letter = dead_letter(_RECEIVED, "backward", _error())
-    cut = letter._replace(headers=[*letter.headers, ("backstream.original.bytes", b"6000000")])
-    with pytest.raises(WireError, match="only the beginning of the value"):
+    cut = letter._replace(headers=[*letter.headers, ("backstream.value.sha256", b"00")])
+    with pytest.raises(WireError, match=r"its value did not fit .* at segments/3@41"):
         revived(_CLUSTER, _arrived(cut), _SOURCES)
     with pytest.raises(WireError, match="cannot be read: header name"):
         revived(_CLUSTER, _arrived(letter)._replace(undecodable="header name"), _SOURCES)
+
+
+_PARTS = st.one_of(st.none(), st.builds(bytes, st.sampled_from([0, 10, 3_000, 6_000_000])))
+
+
+@given(
+    key=_PARTS,
+    value=_PARTS,
+    headers=st.lists(
+        st.tuples(st.sampled_from(["a", "\u00e9" * 2_000, "\udcff\ud800"]), _PARTS), max_size=3
+    ),
+    limit=st.sampled_from([4096, 100_000, LARGEST]),
+)
+def test_a_letter_fits_and_says_what_was_cut(
+    key: bytes | None, value: bytes | None, headers: list[Any], limit: int
+) -> None:
+    letter = dead_letter(Received("s", 1, 5, key, value, headers), "backward", _error(), limit)
+    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(
+        letter.key, letter.value, list(letter.headers)
+    )
+    assert size <= limit
+    told = dict(letter.headers)
+    for part, now, before in (("key", letter.key, key), ("value", letter.value, value)):
+        assert (f"backstream.{part}.sha256" in told) == (now != before)
+        if now != before:
+            assert before is not None
+            assert now is not None
+            assert before.startswith(now)
+            assert told[f"backstream.{part}.length"] == b"%d" % len(before)
+            assert told[f"backstream.{part}.sha256"] == sha256(before).hexdigest().encode()
+    kept = original_headers(letter.headers)
+    assert ("backstream.headers.sha256" in told) == (kept != headers)
+    assert set(altered_parts(_arrived(letter))) == {
+        part for part in ("key", "value", "headers") if f"backstream.{part}.sha256" in told
+    }
+    assert origin_of(_arrived(letter)) == ("s", 1, 5)
+
+
+def test_a_document_that_fitted_on_its_topic_is_mostly_kept() -> None:
+    value = bytes(6_000_000)
+    letter = dead_letter(_RECEIVED._replace(value=value), "backward", _error())
+    assert letter.value is not None
+    assert len(letter.value) > 5_000_000
+    assert original_headers(letter.headers) == _HEADERS
+    whole = bytes(MAX_BYTES)
+    assert dead_letter(_RECEIVED._replace(value=whole), "backward", _error()).value == whole
+
+
+def test_a_message_that_could_not_be_decoded_is_not_revived() -> None:
+    letter = dead_letter(_RECEIVED._replace(undecodable="header name"), "backward", _error())
+    assert dict(letter.headers)["backstream.undecodable"] == b"header name"
+    with pytest.raises(WireError, match="could not decode"):
+        revived(_CLUSTER, _arrived(letter), _SOURCES)
+
+
+def test_a_message_without_key_and_value_is_not_revived() -> None:
+    letter = dead_letter(_RECEIVED._replace(key=None, value=None), "backward", _error())
+    with pytest.raises(WireError, match="neither a key nor a value"):
+        revived(_CLUSTER, _arrived(letter), _SOURCES)
 
 
 @pytest.mark.parametrize(

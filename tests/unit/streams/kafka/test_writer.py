@@ -1,183 +1,217 @@
-"""The producer: what goes out in one request, and aiokafka's errors as ours.
-
-``Together`` overrides a method of aiokafka's: a test here fails where an upgrade changes it.
-"""
+"""The writer: whatever happens to its producers, each message is written in the end, in order."""
 
 import asyncio
-import inspect
-from importlib.metadata import version
+import random
 from typing import Any
 
 import aiokafka.errors
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
     ProducerClosed,
-    ProducerFenced,
+    RecordListTooLargeError,
     RecordTooLargeError,
-    UnknownTopicOrPartitionError,
+    TopicAuthorizationFailedError,
 )
-from aiokafka.producer.message_accumulator import MessageAccumulator
+from hypothesis import given
+from hypothesis import strategies as st
 
-from schemas.errors import BrokerError, BrokerUnavailable, WireError
+from schemas.errors import BrokerUnavailable, WireError
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Message
-from streams.kafka.writer import KafkaWriter, Producer, Together, broker_error
+from streams.kafka.writer import KafkaWriter
+from tests.unit.simulated_time import simulate
 
-_LINGER = 60.0
-_FIRST, _SECOND, _OTHER_BROKER = (TopicPartition("segments", partition) for partition in (0, 1, 2))
-
-
-class _Cluster:
-    """Two brokers: one leads the first two partitions, the other the rest."""
-
-    def leader_for_partition(self, partition: TopicPartition) -> int:
-        return partition.partition // 2
-
-
-@pytest.fixture
-async def accumulator() -> Together:
-    return Together(_Cluster(), 1 << 20, 0, 120.0, linger_ms=1000 * _LINGER)
-
-
-async def _add(accumulator: MessageAccumulator, partition: TopicPartition) -> "asyncio.Future[Any]":
-    return await accumulator.add_message(partition, b"key", b"value", timeout=1.0)
-
-
-def _drain(accumulator: MessageAccumulator) -> dict[int, set[TopicPartition]]:
-    requests, _ = accumulator.drain_by_nodes(ignore_nodes=())
-    return {node: set(batches) for node, batches in requests.items()}
-
-
-def _age(accumulator: MessageAccumulator, partition: TopicPartition, seconds: float) -> None:
-    accumulator._batches[partition][0]._ctime -= seconds
-
-
-def test_the_version_is_the_one_that_was_read() -> None:
-    assert version("aiokafka") == "0.14.0"
-    assert list(inspect.signature(MessageAccumulator._append_batch).parameters) == [
-        "self",
-        "builder",
-        "tp",
-    ]
-    assert list(inspect.signature(MessageAccumulator.drain_by_nodes).parameters) == [
-        "self",
-        "ignore_nodes",
-        "muted_partitions",
-    ]
-    ours = {name for name, value in vars(Together).items() if inspect.isfunction(value)}
-    assert ours == {"_append_batch", "drain_by_nodes"}
-
-
-async def test_after_a_silence_a_record_leaves_at_once_and_the_next_ones_together(
-    accumulator: Together,
-) -> None:
-    await _add(accumulator, _FIRST)
-    assert _drain(accumulator) == {0: {_FIRST}}
-    await _add(accumulator, _FIRST)
-    await _add(accumulator, _SECOND)
-    await _add(accumulator, _OTHER_BROKER)
-    for partition in (_FIRST, _SECOND, _OTHER_BROKER):
-        _age(accumulator, partition, _LINGER - 1)
-    assert _drain(accumulator) == {}, "nothing is due for another second"
-    for partition in (_FIRST, _SECOND, _OTHER_BROKER):
-        _age(accumulator, partition, 1)
-    assert _drain(accumulator) == {0: {_FIRST, _SECOND}, 1: {_OTHER_BROKER}}
-    await _add(accumulator, _FIRST)
-    assert _drain(accumulator) == {}, "a linger after that"
-
-
-async def test_batches_are_due_when_the_first_of_them_is(accumulator: Together) -> None:
-    await _add(accumulator, _FIRST)
-    assert _drain(accumulator)
-    accumulator._sent -= _LINGER / 2
-    await _add(accumulator, _FIRST)
-    await asyncio.sleep(0.01)
-    await _add(accumulator, _SECOND)
-    first, second = (accumulator._batches[partition][0] for partition in (_FIRST, _SECOND))
-    assert first._ctime == second._ctime == accumulator._sent
-
-
-async def test_aiokafkas_own_has_each_partition_wait_for_itself() -> None:
-    # When this fails, ``Together`` is no longer needed.
-    stock = MessageAccumulator(_Cluster(), 1 << 20, 0, 120.0, linger_ms=1000 * _LINGER)
-    await _add(stock, _FIRST)
-    _age(stock, _FIRST, 1.0)
-    await _add(stock, _SECOND)
-    for partition in (_FIRST, _SECOND):
-        _age(stock, partition, _LINGER - 0.5)
-    assert _drain(stock) == {0: {_FIRST}}
-
-
-async def test_waiting_takes_no_more_than_the_linger_from_the_time_to_deliver(
-    accumulator: Together,
-) -> None:
-    await _add(accumulator, _FIRST)
-    _age(accumulator, _FIRST, 120.0 - _LINGER - 1)
-    assert not accumulator._batches[_FIRST][0].expired()
-    _age(accumulator, _FIRST, 2)
-    assert accumulator._batches[_FIRST][0].expired()
-
-
-async def test_the_producer_sends_together() -> None:
-    producer = Producer(Cluster({"bootstrap_servers": "localhost:1"}))
-    assert type(producer._message_accumulator) is Together
-    assert producer._sender._message_accumulator is producer._message_accumulator
-    await producer.stop()
-
-
-_MESSAGE = Message("segments", b"k", b"v")
-_RETRIABLE = [
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
+_ERRORS = [
     error
     for error in vars(aiokafka.errors).values()
-    if isinstance(error, type) and issubclass(error, KafkaError) and vars(error).get("retriable")
+    if isinstance(error, type) and issubclass(error, KafkaError) and error not in _TOO_LARGE
 ]
 
 
-@pytest.mark.parametrize("error", [*_RETRIABLE, KafkaTimeoutError])
-def test_an_error_that_may_pass_is_recognised_by_its_type(error: type[KafkaError]) -> None:
-    assert type(broker_error(_MESSAGE, error())) is BrokerUnavailable
+class _Broker:
+    """What the producers of a test write to, and how they fail."""
+
+    def __init__(self, choose: random.Random, faults: float = 0.0, largest: int = 100) -> None:
+        self.choose = choose
+        self.faults = faults
+        self.largest = largest
+        self.log: list[bytes] = []
+
+    def producer(self, cluster: Cluster) -> Any:
+        return _Producer(self)
 
 
-@pytest.mark.parametrize("error", [ProducerFenced(), ProducerClosed(), ValueError("odd")])
-def test_another_error_is_final_and_names_the_topic(error: Exception) -> None:
-    found = broker_error(_MESSAGE, error)
-    assert type(found) is BrokerError
-    assert "cannot write to topic segments" in str(found)
+class _Producer:
+    """Like aiokafka's: after a failed batch its partition accepts nothing more."""
+
+    def __init__(self, broker: _Broker) -> None:
+        self.broker = broker
+        self.spent: Exception | None = None
+        self.closed = False
+        self.queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self.pump: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await asyncio.sleep(self.broker.choose.random())
+        if self.broker.choose.random() < self.broker.faults:
+            raise BrokerUnavailable("no broker")
+        self.pump = asyncio.create_task(self._deliver())
+
+    async def send(
+        self, topic: str, value: Any, key: bytes | None, headers: Any
+    ) -> "asyncio.Future[None]":
+        if self.broker.choose.random() < self.broker.faults / 2:
+            await asyncio.sleep(1)
+            raise self.broker.choose.choice([KafkaTimeoutError(), KafkaError("odd")])
+        if self.closed:
+            raise ProducerClosed
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.queue.append((value, future))
+        return future
+
+    async def _deliver(self) -> None:
+        choose = self.broker.choose
+        while True:
+            await asyncio.sleep(choose.random())
+            for _ in range(min(len(self.queue), choose.randint(1, 3))):
+                value, future = self.queue.pop(0)
+                if self.spent is None and len(value) > self.broker.largest:
+                    self.spent = MessageSizeTooLargeError()
+                elif self.spent is None and choose.random() < self.broker.faults:
+                    self.spent = TopicAuthorizationFailedError("segments")
+                elif self.spent is not None:
+                    self.spent = OutOfOrderSequenceNumber()
+                else:
+                    self.broker.log.append(value)
+                    future.set_result(None)
+                    continue
+                future.set_exception(self.spent)
+
+    async def flush(self) -> None:
+        while self.queue:
+            await asyncio.wait([self.queue[0][1]])
+
+    async def stop(self) -> None:
+        self.closed = True
+        await self.flush()
+        if self.pump is not None:
+            self.pump.cancel()
 
 
-class _Refusing:
-    """A producer whose ``send`` fails."""
+def _message(value: bytes, key: bytes | None = b"k") -> Message:
+    return Message("segments", key, value)
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
-    async def send(self, *_: object, **__: object) -> None:
-        raise self.error
+@given(
+    seed=st.integers(0, 2**32),
+    faults=st.sampled_from([0.0, 0.05, 0.3]),
+    large=st.sets(st.integers(0, 30)),
+)
+def test_every_message_is_written_in_order_or_refused(
+    seed: int, faults: float, large: set[int]
+) -> None:
+    broker = _Broker(random.Random(seed), faults)
+    values = [b"%d" % number * (50 if number in large else 1) for number in range(30)]
+    refused = [value for value in values if len(value) > broker.largest]
+
+    async def write() -> None:
+        writer = KafkaWriter(Cluster({"bootstrap_servers": "simulated"}), broker.producer)
+        while True:
+            try:
+                await writer.__aenter__()
+                break
+            except BrokerUnavailable:
+                continue
+        futures = []
+        for value in values:
+            await asyncio.sleep(broker.choose.choice([0.0, 0.0, 0.5]))
+            futures.append(await writer.send(_message(value)))
+        results = await asyncio.gather(*futures, return_exceptions=True)
+        await writer.__aexit__()
+        assert [type(it) for it in results] == [
+            WireError if value in refused else type(None) for value in values
+        ]
+        assert writer.unavailable is None
+
+    simulate(write())
+    assert list(dict.fromkeys(broker.log)) == [value for value in values if value not in refused]
+
+
+class _Failing(_Producer):
+    """A producer whose first ``send`` fails."""
+
+    broker: "_FailingBroker"
+
+    async def send(self, *arguments: Any, **options: Any) -> Any:
+        if self.broker.failures:
+            raise self.broker.failures.pop()
+        return await super().send(*arguments, **options)
+
+
+class _FailingBroker(_Broker):
+    def __init__(self, failures: list[Exception]) -> None:
+        super().__init__(random.Random(0))
+        self.failures = failures
+
+    def producer(self, cluster: Cluster) -> Any:
+        return _Failing(self)
+
+
+@pytest.mark.parametrize("error", [*_ERRORS])
+def test_no_error_of_the_client_leaves_the_writer(error: type[Exception]) -> None:
+    broker = _FailingBroker([error()])
+
+    async def write() -> None:
+        async with KafkaWriter(Cluster({}), broker.producer) as writer:
+            await (await writer.send(_message(b"value")))
+
+    simulate(write())
+    assert broker.log == [b"value"]
 
 
 @pytest.mark.parametrize(
-    ("raised", "expected"),
-    [
-        (KafkaTimeoutError(), BrokerUnavailable),
-        (UnknownTopicOrPartitionError(), BrokerUnavailable),
-        (ProducerFenced(), BrokerError),
-        (ProducerClosed(), BrokerError),
-        (MessageSizeTooLargeError(), WireError),
-        (RecordTooLargeError(), WireError),
-    ],
+    "error", [*(error() for error in _TOO_LARGE), TypeError("a header is no bytes")]
 )
-async def test_no_error_of_the_client_leaves_the_writer(
-    raised: Exception, expected: type[Exception]
-) -> None:
-    writer = KafkaWriter(Cluster({}))
-    writer._producer = _Refusing(raised)  # type: ignore[assignment]
-    with pytest.raises(expected) as caught:
-        await writer.send(_MESSAGE)
-    assert type(caught.value) is expected
+def test_what_has_no_form_in_kafka_is_refused(error: Exception) -> None:
+    broker = _FailingBroker([error])
+
+    async def write() -> None:
+        async with KafkaWriter(Cluster({}), broker.producer) as writer:
+            with pytest.raises(WireError, match="segments"):
+                await writer.send(_message(b"value"))
+            await (await writer.send(_message(b"next")))
+
+    simulate(write())
+    assert broker.log == [b"next"]
+
+
+def test_a_broker_that_never_answers_does_not_hold_up_the_end() -> None:
+    class Stuck(_Producer):
+        async def _deliver(self) -> None:
+            await asyncio.Event().wait()
+
+        @property
+        def client(self) -> Any:
+            return self
+
+        async def close(self) -> None:
+            self.closed = True
+
+    async def write() -> float:
+        loop = asyncio.get_running_loop()
+        async with KafkaWriter(Cluster({}), lambda _: Stuck(broker)) as writer:  # type: ignore[arg-type, return-value]
+            future = await writer.send(_message(b"value"))
+            started = loop.time()
+        assert future.cancelled()
+        return loop.time() - started
+
+    broker = _Broker(random.Random(0))
+    assert simulate(write()) < 5
 
 
 async def test_a_writer_that_reaches_no_broker_says_so() -> None:

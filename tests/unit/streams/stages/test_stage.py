@@ -1,19 +1,22 @@
 import asyncio
+import hashlib
+from collections import Counter
 from functools import partial
+from typing import ClassVar
 
 import pytest
-from aiokafka.errors import ProducerFenced
 
 from agents.outcomes import Retraction
-from schemas.errors import BrokerError, BrokerUnavailable, EngineError
+from schemas.errors import BrokerUnavailable, EngineError, EngineStopped, WireError
 from schemas.ids import document_id
 from schemas.records import Document, Rejection, Segment
 from schemas.wire import decode, decode_document, encode, header_map, headers_for
-from streams.kafka.dead_letters import EXCEPTION, OFFSET, PARTITION, STAGE, TOPIC
+from streams.kafka.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC
 from streams.kafka.messages import Received
 from streams.stages.metrics import Metrics
-from streams.stages.stage import Stage, StagePolicy
-from tests.unit.memory_writer import MemoryWriter, timeout
+from streams.stages.policy import StagePolicy
+from streams.stages.stage import Stage
+from tests.unit.memory_writer import MemoryWriter
 
 PARTITION_0 = ("documents", 0)
 
@@ -79,6 +82,12 @@ async def settle(stage):
     assert await stage.wait_idle(5)
 
 
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
 async def test_a_message_is_passed_only_when_its_output_is_acknowledged():
     stage, writer, offsets = make(Upper(), MemoryWriter(at_once=False))
     await push(stage, received(0, "a"), received(1, "b"))
@@ -120,7 +129,7 @@ async def test_poison_goes_to_the_dead_letters_byte_for_byte_and_the_next_goes_o
     stage, writer, offsets = make(Upper())
     await push(stage, received(0, value=value, key=b"\x00key"), received(1))
     await settle(stage)
-    letter, good = writer.written
+    good, letter = writer.written
     headers = dict(letter.headers)
     assert (letter.topic, letter.key, letter.value) == ("dead-letters", b"\x00key", value)
     assert headers[EXCEPTION] == b"schemas.errors.WireError"
@@ -188,45 +197,175 @@ async def test_in_flight_is_bounded():
     await asyncio.wait_for(third, 1)
 
 
-async def test_a_write_that_fails_is_repeated_until_the_broker_has_it():
+async def test_an_output_that_the_broker_refuses_as_too_large_buries_its_input():
     writer = MemoryWriter()
-    writer.failures = [timeout(), timeout()]
+    writer.failures = [WireError("too large")]
     stage, _, offsets = make(Upper(), writer)
     await push(stage, received(0))
     await settle(stage)
-    assert len(writer.written) == 1
+    assert [message.topic for message in writer.written] == ["dead-letters"]
     assert offsets.committable() == {PARTITION_0: 1}
 
 
-async def test_a_send_that_cannot_be_queued_is_repeated():
-    writer = MemoryWriter()
-    writer.refusals = [BrokerUnavailable("no answer"), BrokerUnavailable("no answer")]
-    stage, _, offsets = make(Upper(), writer)
-    await push(stage, received(0))
+async def test_a_dead_letter_that_is_refused_is_cut_until_it_is_taken():
+    class Narrow(MemoryWriter):
+        async def send(self, message):
+            size = len(message.value or b"") + sum(len(v) for _, v in message.headers)
+            if size > 20_000:
+                raise WireError("too large")
+            return await super().send(message)
+
+    stage, writer, offsets = make(Upper(), Narrow())
+    value = b"\xff" + b"x" * 3_000_000
+    await push(stage, received(0, value=value, headers=[("h", b"y" * 30_000)]))
     await settle(stage)
-    assert len(writer.written) == 1
+    (letter,) = writer.written
+    told = dict(letter.headers)
+    assert value.startswith(letter.value)
+    assert told["backstream.value.length"] == b"3000001"
+    assert told["backstream.value.sha256"] == hashlib.sha256(value).hexdigest().encode()
     assert offsets.committable() == {PARTITION_0: 1}
 
 
-async def test_a_producer_beyond_repair_is_fatal_and_nothing_is_passed():
-    told: list[BaseException] = []
-    writer = MemoryWriter()
-    writer.failures = [ProducerFenced()]
-    stage, _, offsets = make(Upper(), writer, fatal=told.append)
-    await push(stage, received(0))
-    await asyncio.sleep(0)
-    assert "cannot write to topic segments" in str(told[0])
+async def test_a_dead_letter_that_nobody_takes_is_waited_for():
+    class Closed(MemoryWriter):
+        takes = False
+
+        async def send(self, message):
+            if not self.takes:
+                raise WireError("too large")
+            return await super().send(message)
+
+    stage, writer, offsets = make(Upper(), Closed())
+    await push(stage, received(0, value=None))
+    await asyncio.sleep(0.01)
+    assert "no dead letter can be written" in stage.unavailable
     assert offsets.committable() == {}
+    writer.takes = True
+    await settle(stage)
+    assert stage.unavailable is None
+    assert offsets.committable() == {PARTITION_0: 1}
 
 
-@pytest.mark.parametrize("first", [[], [BrokerUnavailable("no answer")]], ids=["at once", "later"])
-async def test_a_producer_that_refuses_beyond_repair_is_fatal(first):
-    fatal: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-    writer = MemoryWriter()
-    writer.refusals = [*first, BrokerError("fenced")]
-    stage, _, offsets = make(Upper(), writer, fatal=fatal.set_result)
-    await push(stage, received(0))
-    assert type(await asyncio.wait_for(fatal, 5)) is BrokerError
+async def test_what_the_client_cannot_decode_is_a_dead_letter_at_once():
+    stage, writer, offsets = make(Upper())
+    await push(stage, received(0, undecodable="a header name is not UTF-8"), received(1))
+    await settle(stage)
+    [letter] = [message for message in writer.written if message.topic == "dead-letters"]
+    assert dict(letter.headers)[MESSAGE] == b"a header name is not UTF-8"
+    assert offsets.committable() == {PARTITION_0: 2}
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), BrokerUnavailable("no answer")])
+async def test_surroundings_are_waited_for_and_nothing_is_blamed(error):
+    class Waiting(Upper):
+        fails = True
+
+        async def handle(self, document, at=None):
+            if self.fails:
+                raise error
+            return await super().handle(document, at)
+
+    agent = Waiting()
+    stage, writer, offsets = make(agent, policy=StagePolicy(concurrent=True, backoff=0.001))
+    await push(stage, received(0, "a"), received(1, "b"))
+    await asyncio.sleep(0.05)
+    assert str(error) in stage.unavailable
+    assert stage.in_flight == 2
+    agent.fails = False
+    await until(lambda: not stage.in_flight)
+    assert [message.topic for message in writer.written] == ["segments", "segments"]
+    assert stage.unavailable is None
+    assert offsets.committable() == {PARTITION_0: 2}
+
+
+class Shared(Upper):
+    """Depends on an engine that fails for some texts, or for all while it is down."""
+
+    def __init__(self, *poison):
+        super().__init__()
+        self.poison = poison
+        self.down = False
+
+    async def handle(self, document, at=None):
+        await asyncio.sleep(0)
+        if self.down or document.text in self.poison:
+            raise EngineError("a batch failed")
+        return await super().handle(document, at)
+
+    async def probe(self):
+        if self.down:
+            raise EngineError("a batch failed")
+
+
+async def test_an_engine_that_fails_for_every_record_is_no_fault_of_any():
+    agent = Shared()
+    agent.down = True
+    stage, writer, offsets = make(agent, policy=StagePolicy(concurrent=True, backoff=0.001))
+    await push(stage, *(received(offset, f"text {offset}") for offset in range(20)))
+    await asyncio.sleep(0.05)
+    assert stage.unavailable == "a batch failed"
+    assert writer.written == []
+    agent.down = False
+    await until(lambda: not stage.in_flight)
+    assert {message.topic for message in writer.written} == {"segments"}
+    assert offsets.committable() == {PARTITION_0: 20}
+
+
+async def test_a_record_for_which_a_working_engine_fails_is_blamed():
+    agent = Shared("bad")
+    stage, writer, offsets = make(agent, policy=StagePolicy(concurrent=True, backoff=0.001))
+    await push(stage, received(0, "good"), received(1, "bad"), received(2, "fine"))
+    await settle(stage)
+    await until(lambda: not stage.in_flight)
+    assert sorted(message.topic for message in writer.written) == [
+        "dead-letters",
+        "segments",
+        "segments",
+    ]
+    assert offsets.committable() == {PARTITION_0: 3}
+
+
+async def test_a_record_that_fails_its_neighbours_is_blamed_alone():
+    class Batched(Shared):
+        """One bad record fails all that are handled with it."""
+
+        running: ClassVar[set[str]] = set()
+
+        async def handle(self, document, at=None):
+            self.running.add(document.text)
+            await asyncio.sleep(0)
+            together = set(self.running)
+            await asyncio.sleep(0)
+            self.running.discard(document.text)
+            if together & set(self.poison):
+                raise EngineError("a batch failed")
+            return await Upper.handle(self, document, at)
+
+    stage, writer, offsets = make(
+        Batched("bad"), policy=StagePolicy(concurrent=True, backoff=0.001)
+    )
+    texts = ["bad", *(f"text {number}" for number in range(10))]
+    await push(stage, *(received(offset, text) for offset, text in enumerate(texts)))
+    await until(lambda: not stage.in_flight)
+    topics = Counter(message.topic for message in writer.written)
+    assert topics == {"dead-letters": 1, "segments": 10}
+    assert offsets.committable() == {PARTITION_0: 11}
+
+
+async def test_an_engine_that_stopped_ends_the_process_and_blames_nothing():
+    class Stopped(Upper):
+        async def handle(self, document, at=None):
+            raise EngineStopped("the engine is closed")
+
+    told: list[BaseException] = []
+    stage, writer, offsets = make(Stopped(), fatal=told.append)
+    pushing = asyncio.create_task(push(stage, received(0)))
+    await asyncio.sleep(0.01)
+    assert type(told[0]) is EngineStopped
+    assert await stage.drain(1)
+    await pushing
+    assert writer.written == []
     assert offsets.committable() == {}
 
 
@@ -248,8 +387,8 @@ async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twic
         agent, MemoryWriter(at_once=False), policy=StagePolicy(concurrent=True, remember=10)
     )
     await push(stage, received(0), received(1), received(2, "other"), received(3))
-    await asyncio.sleep(0)
-    assert (agent.calls, stage.in_flight) == (2, 4)
+    await until(lambda: agent.calls == 2)
+    assert stage.in_flight == 4
     writer.acknowledge(1)
     await asyncio.sleep(0)
     assert offsets.committable() == {}, (
@@ -259,7 +398,7 @@ async def test_an_id_that_comes_again_while_it_is_in_flight_is_not_paid_for_twic
     await settle(stage)
     assert agent.calls == 2
     assert offsets.committable() == {PARTITION_0: 4}
-    assert stage._open == {}
+    assert stage._attempts.duplicates._open == {}
 
 
 async def test_where_the_first_of_an_id_dies_the_next_is_tried():
@@ -294,6 +433,7 @@ async def test_a_dead_id_is_processed_when_it_is_replayed():
     agent = Mended()
     stage, writer, _ = make(agent, policy=StagePolicy(remember=10, attempts=1))
     await push(stage, received(0))
+    await settle(stage)
     agent.broken = False
     await push(stage, received(1))
     await settle(stage)
