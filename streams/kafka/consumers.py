@@ -60,6 +60,8 @@ class _AsyncFetcher(async_fetcher.Fetcher):
             result = self._records.get(place)
             if type(result) is async_fetcher.FetchResult:
                 stock = result._partition_records
+                if isinstance(stock, Fetched):  # an earlier request's; this one's was passed over
+                    continue
                 committed = stock._isolation_level == async_fetcher.READ_COMMITTED
                 result._partition_records = Fetched(
                     place,
