@@ -20,6 +20,7 @@ from types import TracebackType
 
 from models.atomic_file import write_atomically
 from models.child_process import ending_with
+from models.private_files import PRIVATE_MODE, PRIVATE_UMASK, private_directory
 from schemas.errors import BrokerError
 from streams.kafka.jars import INFRA, Jars
 from streams.kafka.ports import LOOPBACK, reserved_port
@@ -63,7 +64,7 @@ class EmbeddedBroker:
         """
         jars = Jars.resolve()
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            private_directory(self.directory)
             self._lock = _take_lock(self.directory / "lock")
             with reserved_port(self._port) as port, reserved_port() as controller_port:
                 self._port = port
@@ -71,7 +72,7 @@ class EmbeddedBroker:
                 self._launch(jars, self._configure(controller_port))
                 self._wait_until_ready()
             running = {"address": self.address, "pid": self.pid}
-            write_atomically(self.directory / _RUNNING, json.dumps(running))
+            write_atomically(self.directory / _RUNNING, json.dumps(running), mode=PRIVATE_MODE)
         except OSError as error:
             self.stop()
             raise BrokerError(
@@ -129,7 +130,7 @@ class EmbeddedBroker:
             "log_dir": (self.directory / "data").absolute().as_posix(),
         }
         properties = self.directory / "server.properties"
-        properties.write_text(template.substitute(values))
+        write_atomically(properties, template.substitute(values), mode=PRIVATE_MODE)
         return properties
 
     def _launch(self, jars: Jars, properties: Path) -> None:
@@ -148,7 +149,9 @@ class EmbeddedBroker:
         ]
         if not (self.directory / "data" / "meta.properties").exists():
             self._format(java, properties)
-        with (self.directory / "kafka.log").open("ab") as log:
+        log_file = self.directory / "kafka.log"
+        log_file.touch(PRIVATE_MODE)
+        with log_file.open("ab") as log:
             # In a session of its own, so that Ctrl-C does not reach it: it is stopped last.
             self._process = subprocess.Popen(
                 [*java, "kafka.Kafka", str(properties)],
@@ -156,6 +159,7 @@ class EmbeddedBroker:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 preexec_fn=ending_with(os.getpid()),
             )
 
@@ -167,6 +171,7 @@ class EmbeddedBroker:
             capture_output=True,
             text=True,
             check=False,
+            umask=PRIVATE_UMASK,
         )
         if done.returncode:
             raise BrokerError(

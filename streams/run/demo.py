@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
+from models.private_files import private_umask
 from models.releases.release import read_manifest
 from models.serving.served_model import ServedModel
 from schemas.errors import TrainingError
@@ -45,7 +46,8 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
         with Supervisor(settings, base, progress.note) as supervisor, progress:
             outcome = _Demo(supervisor, progress, interrupt, started).run(limit)
         output = settings.state_dir / "curated.jsonl"
-        write_jsonl(outcome.examples, output, Shape.TRIPLES)
+        with private_umask():  # it lies in the state directory
+            write_jsonl(outcome.examples, output, Shape.TRIPLES)
         print(summary(outcome, output, release_store(settings)))
     except KeyboardInterrupt:
         progress.note(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.child_process import end_with_parent
+from models.private_files import private_umask
 from schemas.errors import FencedError
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
@@ -58,7 +59,8 @@ def run_trainer(
     for number in signals:
         signal.signal(number, lambda *_: service.stop())
     try:
-        service.run(once=once)
+        with private_umask():  # all that it and its training runs write is in the state directory
+            service.run(once=once)
     except FencedError as error:
         if once:
             raise

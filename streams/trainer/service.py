@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from kafka import TopicPartition
 
+from models.private_files import PRIVATE_MODE, private_directory
 from models.releases.release import read_manifest
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
@@ -254,8 +255,8 @@ def _exclusive_use(directory: Path) -> Iterator[None]:
 
     Raises TrainingError where another trainer holds it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / "trainer.lock", blocking=False)
+    private_directory(directory)
+    lock = FileLock(directory / "trainer.lock", blocking=False, mode=PRIVATE_MODE)
     try:
         lock.acquire()
     except Timeout as error:

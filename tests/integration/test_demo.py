@@ -28,6 +28,7 @@ def start(state: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        umask=0,  # what is private does not rely on that of the user
     )
 
 
@@ -59,3 +60,6 @@ def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, hous
     rows = [json.loads(line) for line in (tmp_path / "curated.jsonl").read_text().splitlines()]
     assert rows
     assert f"{len(rows):,} curated examples" in output
+    written = [tmp_path, *tmp_path.rglob("*")]
+    assert {"kafka", "releases", "dataset.sqlite", "trainer.lock"} <= {p.name for p in written}
+    assert [path for path in written if path.stat().st_mode & 0o077] == [], "others can use these"
