@@ -124,9 +124,15 @@ class TrainingLauncher:
 
     def stop(self) -> None:
         """End a run in progress, and keep its checkpoint. Safe to call from a signal handler."""
-        if self._process is not None:
+        if (process := self._process) is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+                process.terminate()
+
+    def kill(self) -> None:
+        """End a run in progress that does not stop. Its last checkpoint remains."""
+        if (process := self._process) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     def _command(self) -> list[str]:
         module = ["-m", "models.training"]

@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import contextlib
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -15,6 +17,8 @@ from models.private_files import private_umask
 from schemas.errors import FencedError
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
+from streams.run.pulse import Pulse
+from streams.run.shutdown import ShutdownDeadline, stop_at
 from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES, StageSpec
@@ -23,8 +27,6 @@ from streams.worker.release_follower import OnEvent, ReleaseFollower
 from streams.worker.worker import Worker
 
 BOTH_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_ABORTED = 130
-"""Exit status after a second signal, as of a shell command that SIGINT ended."""
 
 
 def run_worker(
@@ -37,10 +39,15 @@ def run_worker(
     """Run stages until a signal: the first one drains them, the second ends the process at once.
 
     When a release is put into service, the models are replaced while the stages go on. Raises what
-    ended the worker.
+    ended the worker. The process ends ``shutdown_seconds`` after a signal or an error at the
+    latest.
     """
+    deadline = ShutdownDeadline(settings.shutdown_seconds, "the worker")
     with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
-        runner.run(_serve(settings, base, on_event, stages, signals))
+        try:
+            runner.run(_serve(settings, base, on_event, stages, signals, deadline))
+        finally:
+            deadline.begin()  # tasks and threads that do not end must not keep the process
 
 
 def run_trainer(
@@ -56,8 +63,9 @@ def run_trainer(
     See ``TrainerService.run``. With ``once`` raises FencedError where a newer trainer started.
     """
     service = TrainerService(settings, base, on_event)
-    for number in signals:
-        signal.signal(number, lambda *_: service.stop())
+    if signals:
+        deadline = ShutdownDeadline(settings.shutdown_seconds, "the trainer", service.abort)
+        stop_at(signals, service.stop, deadline)
     try:
         with private_umask():  # all that it and its training runs write is in the state directory
             service.run(once=once)
@@ -73,6 +81,9 @@ def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None
     Ctrl-C sends SIGINT to the whole process group; the supervisor sends each child a SIGTERM.
     """
     end_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os._exit(1)  # it ended before the line above
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     body(*arguments, signals=(signal.SIGTERM,), **options)
 
@@ -83,30 +94,31 @@ async def _serve(
     on_event: OnEvent,
     stages: Sequence[StageSpec],
     signals: Sequence[signal.Signals],
+    deadline: ShutdownDeadline,
 ) -> None:
     metrics = Metrics()
     worker = Worker(settings, stages, metrics)
-    _stop_at(signals, worker)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(worker.stop)
+
+    # Not the loop's own handlers: the deadline must also begin while the loop is blocked.
+    stop_at(signals, stop, deadline)
+    pulse = Pulse()
+    beating = asyncio.create_task(pulse.run())
     with serve_metrics(
-        settings.metrics_host, settings.metrics_port, metrics, lambda: worker.not_ready
+        settings.metrics_host,
+        settings.metrics_port,
+        metrics,
+        lambda: worker.not_ready,
+        pulse.blocked,
     ) as port:
         async with ReleaseFollower(
             settings, base, worker.roles, on_event, worker.reader, metrics
         ) as follower:
             models = follower.models
             ready = {"event": "ready", "release": models.release, "metrics_port": port}
-            await worker.run(models.handles, follower, lambda: on_event(ready))
-
-
-def _stop_at(signals: Sequence[signal.Signals], worker: Worker) -> None:
-    """Drain at the first signal. End at once at the second: what is in flight comes again."""
-
-    def stop() -> None:
-        if worker.stopping:
-            # Not SystemExit: with it the process was seen to hang while the event loop closes.
-            os._exit(_ABORTED)
-        worker.stop()
-
-    loop = asyncio.get_running_loop()
-    for number in signals:
-        loop.add_signal_handler(number, stop)
+            await worker.run(models.handles, follower, lambda: on_event(ready), deadline.begin)
+    beating.cancel()

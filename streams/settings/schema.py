@@ -61,6 +61,8 @@ class KafkaSettings(BaseModel):
     """A worker that sends no heartbeat for this long loses its partitions."""
     rebalance_seconds: float = Field(default=120.0, ge=2)
     """Longest duration of a rebalance. Half of it is left to records in flight."""
+    stalled_seconds: float = Field(default=600.0, gt=0)
+    """A stage that is processing records and commits none for this long is not ready."""
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":
@@ -266,6 +268,8 @@ class Settings(BaseSettings):
     """Port of /metrics, /live and /ready. 0: a free port. None: no endpoint."""
     metrics_host: str = "127.0.0.1"
     """Address that the endpoint listens on. ``0.0.0.0``: all interfaces, without authentication."""
+    shutdown_seconds: float = Field(default=20.0, ge=1)
+    """A process ends this long after SIGTERM or Ctrl-C at the latest, whatever it is doing."""
     kafka: KafkaSettings = KafkaSettings()
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()

@@ -22,7 +22,7 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from yarl import URL
 
@@ -31,6 +31,7 @@ from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
+from streams.stages.readiness import HeartbeatThread, Readiness
 from streams.stages.stage import Stage
 
 _MAX_POLL_GAP_SECONDS = 24 * 3600.0
@@ -49,7 +50,7 @@ class _StageClient(AsyncConsumer):
     gaps = True
 
 
-class _StageConsumerThread(AIOKafkaConsumerThread):
+class _StageConsumerThread(HeartbeatThread):
     """The thread in which faust runs aiokafka's consumer."""
 
     consumer: "StageConsumer"
@@ -66,12 +67,15 @@ class _StageConsumerThread(AIOKafkaConsumerThread):
 class StageConsumer(Consumer):
     """faust's consumer, delivering to one stage and committing what its trackers allow."""
 
+    _thread: HeartbeatThread
+
     def __init__(
         self,
         transport: Transport,
         *,
         stage: Stage,
         isolation: str,
+        readiness: Readiness,
         drain_seconds: float,
         **options: Any,
     ) -> None:
@@ -79,6 +83,7 @@ class StageConsumer(Consumer):
         self.isolation = isolation
         super().__init__(transport, **options)
         self._stage = stage
+        self._readiness = self._thread.readiness = readiness
         self._drain_seconds = drain_seconds
 
     def _new_consumer_thread(self) -> _StageConsumerThread:
@@ -111,6 +116,7 @@ class StageConsumer(Consumer):
             if isinstance(record, Gap):
                 self._pass_over(tp, record)
             else:
+                self._readiness.accepted()
                 await stage.accept(record)
             self._read_offset[tp] = record.offset
         return True
@@ -127,6 +133,13 @@ class StageConsumer(Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._stage.offsets[tp].committable
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done = await super()._commit(offsets)
+        if done:
+            committed = {**self._committed_offset, **offsets}
+            self._readiness.committed(self._stage.offsets.exceed(committed))
+        return done
 
     async def wait_empty(self) -> None:
         """See faust's Consumer: called before partitions are revoked and at shutdown."""
@@ -145,17 +158,26 @@ class StageConsumer(Consumer):
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         self._stage.revoke({(tp.topic, tp.partition) for tp in partitions})
+        self._readiness.forgotten()
 
 
 class StageTransport(Transport):
     """faust's Kafka transport, making a ``StageConsumer``."""
 
     def __init__(
-        self, urls: list[URL], app: faust.App, *, stage: Stage, isolation: str, drain_seconds: float
+        self,
+        urls: list[URL],
+        app: faust.App,
+        *,
+        stage: Stage,
+        isolation: str,
+        readiness: Readiness,
+        drain_seconds: float,
     ) -> None:
         super().__init__(urls, app)
         self._stage = stage
         self._isolation = isolation
+        self._readiness = readiness
         self._drain_seconds = drain_seconds
 
     def create_consumer(self, callback: Any, **options: Any) -> StageConsumer:
@@ -164,6 +186,7 @@ class StageTransport(Transport):
             self,
             stage=self._stage,
             isolation=self._isolation,
+            readiness=self._readiness,
             drain_seconds=self._drain_seconds,
             callback=callback,
             loop=self.loop,
@@ -209,11 +232,13 @@ class StageApp:
             consumer_metadata_max_age_ms=int(_METADATA_SECONDS * 1000),
             logging_config=None,
         )
+        self._readiness = Readiness(kafka.session_seconds, kafka.stalled_seconds)
         self.app.transport = StageTransport(
             broker,
             self.app,
             stage=stage,
             isolation=kafka.isolation_level,
+            readiness=self._readiness,
             drain_seconds=kafka.rebalance_seconds / 2,
         )
         # The conductor subscribes the consumer to it; no stream reads it.
@@ -246,6 +271,15 @@ class StageApp:
     def assigned(self) -> bool:
         """Whether the consumer has its partitions, perhaps none, and reads."""
         return self.app.consumer_generation_id > 0 and not self.app.rebalancing
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the stage is not ready, or None. May be read by any thread."""
+        if self.stage.unavailable is not None:
+            return self.stage.unavailable
+        return self._readiness.not_ready or (
+            None if self.assigned else "its consumer group is assigning the partitions"
+        )
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

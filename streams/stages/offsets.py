@@ -6,6 +6,7 @@ flight (faust-streaming issue 606) and acknowledges messages that a rebalance sk
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 Partition = tuple[str, int]
@@ -92,3 +93,10 @@ class OffsetTrackers:
             for partition, tracker in self._trackers.items()
             if tracker.committable is not None
         }
+
+    def exceed(self, committed: Mapping[Partition, int | None]) -> bool:
+        """Whether there are records, in flight or done, that committed offsets do not cover."""
+        return len(self) > 0 or any(
+            offset > (committed.get(partition) or 0)
+            for partition, offset in self.committable().items()
+        )

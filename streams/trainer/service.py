@@ -87,6 +87,10 @@ class TrainerService:
         self._stop.set()
         self._launcher.stop()
 
+    def abort(self) -> None:
+        """Kill a training run in progress; it continues from its last checkpoint. Thread-safe."""
+        self._launcher.kill()
+
     def run(self, *, once: bool = False) -> None:
         """Follow the topic and train, until stopped.
 

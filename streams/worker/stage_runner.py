@@ -12,7 +12,8 @@ from streams.stages.metrics import Metrics
 from streams.stages.stage import Stage
 from streams.stages.topology import StageSpec
 
-_DRAIN_SECONDS = 30.0
+_DRAIN_SHARE = 0.6
+"""Of the seconds of a shutdown. The rest is for the last commit and for leaving the group."""
 _WATCH_SECONDS = 0.1
 
 
@@ -61,7 +62,7 @@ class StageRunner:
             await asyncio.get_running_loop().create_future()
         finally:
             self._running.discard(app)
-            await app.stop(_DRAIN_SECONDS)
+            await app.stop(_DRAIN_SHARE * self._settings.shutdown_seconds)
 
     async def watch(self) -> NoReturn:
         """Wait for the first error that ends a stage, and raise it."""
@@ -77,7 +78,7 @@ class StageRunner:
         """What a stage waits for that is no fault of its records, or None."""
         reasons = (
             f"{app.stage.name}: {app.stage.unavailable}"
-            for app in self._running
+            for app in tuple(self._running)  # another thread may read this
             if app.stage.unavailable is not None
         )
         return next(reasons, None)

@@ -46,6 +46,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._reading = False
         self._runner: StageRunner | None = None
+        self._apps: Sequence[StageApp] = ()
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -59,12 +60,16 @@ class Worker:
 
     @property
     def not_ready(self) -> str | None:
-        """Why the worker is not ready, or None.
+        """Why the worker is not ready, or None. May be read by any thread.
 
-        It is ready while every stage has its partitions, reads, and can reach what it needs.
+        It is ready while every stage has its partitions, reads, reaches what it needs, and commits.
+        The stage that rates again counts only where it waits for its surroundings.
         """
         if self._runner is None or not self._reading:
             return "stopping" if self.stopping else "starting"
+        for app in self._apps:
+            if (reason := app.not_ready) is not None:
+                return f"{app.stage.name}: {reason}"
         return self._runner.unavailable
 
     def stop(self) -> None:
@@ -76,11 +81,12 @@ class Worker:
         models: Mapping[Role, ModelHandle],
         follower: ReleaseFollower | None = None,
         on_ready: Callable[[], None] | None = None,
+        on_ending: Callable[[], None] = lambda: None,
     ) -> None:
         """Run the stages, and ``follower`` beside them once they read.
 
-        After ``stop`` or an error each stage drains, commits and leaves its consumer group. Raises
-        the first error that ended a stage or the follower.
+        After ``stop`` or an error ``on_ending`` is called, and each stage drains, commits and
+        leaves its consumer group. Raises the first error that ended a stage or the follower.
         """
         async with (
             KafkaWriter(self._settings.kafka.cluster()) as writer,
@@ -88,7 +94,7 @@ class Worker:
         ):
             runner = self._runner = StageRunner(self._settings, writer, self._metrics)
             makers = agent_makers(self._settings, models)
-            apps = [
+            self._apps = apps = [
                 runner.app(
                     spec,
                     self._agent_of(spec, makers[spec.name]),
@@ -100,21 +106,22 @@ class Worker:
                 async with asyncio.TaskGroup() as tasks:
                     running = [tasks.create_task(runner.run(app)) for app in apps]
                     running.append(tasks.create_task(runner.watch()))
-                    await self._until_reading(apps)
-                    if not self.stopping:
-                        self._reading = True
-                        if on_ready is not None:
-                            on_ready()
-                        if follower is not None:
-                            running.append(tasks.create_task(follower.run(runner)))
-                    await self._stopping.wait()
-                    self._reading = False
+                    try:
+                        await self._until_reading(apps)
+                        if not self.stopping:
+                            self._reading = True
+                            if on_ready is not None:
+                                on_ready()
+                            if follower is not None:
+                                running.append(tasks.create_task(follower.run(runner)))
+                        await self._stopping.wait()
+                    finally:
+                        self._reading = False
+                        on_ending()
                     for task in running:
                         task.cancel()
             except BaseExceptionGroup as errors:
                 raise _first(errors) from None
-            finally:
-                self._reading = False
             runner.check()
 
     def _agent_of(self, spec: StageSpec, make: AgentMaker) -> AgentOf:

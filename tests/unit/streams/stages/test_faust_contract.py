@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import faust
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -22,6 +24,7 @@ from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
 from streams.stages.faust_app import StageConsumer
 from streams.stages.offsets import OffsetTrackers
+from streams.stages.readiness import HeartbeatThread, Readiness
 from streams.stages.stage import Stage
 
 _TP = TP("documents", 0)
@@ -29,6 +32,8 @@ _OVERRIDDEN = {
     "_drain_messages": ["self", "fetcher"],
     "_filter_tps_with_pending_acks": ["self", "topics"],
     "_new_offset": ["self", "tp"],
+    "_commit": ["self", "offsets"],
+    "_new_consumer_thread": ["self"],
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
@@ -42,6 +47,7 @@ def _consumer(stage: Any) -> StageConsumer:
     """A consumer without the services that its constructor makes."""
     consumer = object.__new__(StageConsumer)
     consumer._stage = stage
+    consumer._readiness = Readiness(session_seconds=30, stalled_seconds=600)
     return consumer
 
 
@@ -205,3 +211,12 @@ def test_ours_does_not() -> None:
     offsets[_TP].finish(tracked[0])
     assert consumer._new_offset(_TP) == 35
     assert list(consumer._filter_tps_with_pending_acks()) == [_TP]
+
+
+def test_what_the_heartbeats_are_noted_with_is_there() -> None:
+    heartbeat = GroupCoordinator._do_heartbeat
+    assert inspect.iscoroutinefunction(heartbeat)
+    assert list(inspect.signature(heartbeat).parameters) == ["self"]
+    assert "await self._do_heartbeat()" in inspect.getsource(GroupCoordinator._heartbeat_routine)
+    assert "_coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer.start)
+    assert issubclass(HeartbeatThread, AIOKafkaConsumerThread)

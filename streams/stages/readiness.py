@@ -1,0 +1,80 @@
+"""Whether the consumer of a stage reaches its group and commits what it reads."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+_SILENT_SECONDS = 3.0
+_SILENT_SHARE = 1 / 3
+"""Of the session. The group's coordinator is away once it has answered no heartbeat for so long."""
+
+
+class Readiness:
+    """What the consumer noted last. Written by the consumer's threads, read by any thread."""
+
+    def __init__(
+        self,
+        session_seconds: float,
+        stalled_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``stalled_seconds`` is how long records may wait while none is committed."""
+        self._silent_seconds = max(_SILENT_SECONDS, _SILENT_SHARE * session_seconds)
+        self._stalled_seconds = stalled_seconds
+        self._clock = clock
+        self._answered = clock()
+        self._waiting_since: float | None = None
+
+    def answered(self) -> None:
+        """Note that the coordinator answered."""
+        self._answered = self._clock()
+
+    def accepted(self) -> None:
+        """Note that a record was taken in."""
+        if self._waiting_since is None:
+            self._waiting_since = self._clock()
+
+    def committed(self, waiting: bool) -> None:
+        """Note a commit. ``waiting`` is whether there are records that it does not cover."""
+        self._waiting_since = self._clock() if waiting else None
+
+    def forgotten(self) -> None:
+        """Note that partitions were revoked or assigned, with what was taken in of them."""
+        self._waiting_since = None
+        self.answered()
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the consumer is not ready, or None."""
+        now = self._clock()
+        silent = now - self._answered
+        if silent > self._silent_seconds:
+            return f"no broker has answered for {silent:.0f} s"
+        since = self._waiting_since
+        if since is not None and now - since > self._stalled_seconds:
+            return f"records are being processed, and none was committed for {now - since:.0f} s"
+        return None
+
+
+class HeartbeatThread(AIOKafkaConsumerThread):
+    """faust's consumer thread; it notes the answers to its heartbeats."""
+
+    readiness: Readiness
+    """Set before the start."""
+
+    async def on_start(self) -> None:
+        """See AIOKafkaConsumerThread."""
+        await super().on_start()
+        assert self._consumer is not None
+        coordinator: Any = self._consumer._coordinator
+        send = coordinator._do_heartbeat
+
+        async def heartbeat() -> bool:
+            answered: bool = await send()
+            if answered:
+                self.readiness.answered()
+            return answered
+
+        coordinator._do_heartbeat = heartbeat

@@ -1,0 +1,141 @@
+"""What ``/ready`` and ``/live`` answer, and how a worker stops, while its surroundings fail."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.segmenter import Segmenter
+from streams.data.feed import feed
+from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.creation import create_topics
+from streams.observe.lag import FlowReader
+from streams.run.processes import as_child, run_worker
+from streams.settings import Settings, load
+from tests.integration.conftest import WorkerProcess, kill_broker
+from tests.integration.documents import notes
+from tests.integration.waiting import wait_until
+
+_SHUTDOWN_SECONDS = 6
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """A broker that the test may kill."""
+    broker = EmbeddedBroker(tmp_path / "kafka")
+    broker.start()
+    yield broker
+    if broker.pid is not None:
+        os.kill(broker.pid, signal.SIGCONT)
+    broker.stop()
+
+
+def _settings(broker: EmbeddedBroker, tmp_path: Path, *more: str) -> Settings:
+    made = load(
+        None,
+        {"state_dir": tmp_path / "state", "metrics_port": 0},
+        (
+            "kafka.session_seconds=6",
+            "threads=1",
+            f"shutdown_seconds={_SHUTDOWN_SECONDS}",
+            *more,
+        ),
+    ).with_broker(broker.address)
+    create_topics(made.kafka.cluster())
+    return made
+
+
+def _get(port: object, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            return answer.status, answer.read().decode().strip()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode().strip()
+
+
+def _send(broker: EmbeddedBroker, number: signal.Signals) -> None:
+    assert broker.pid is not None
+    os.kill(broker.pid, number)
+
+
+@pytest.mark.kafka
+def test_a_worker_without_a_broker_is_live_and_not_ready_and_still_stops(
+    own_broker, house, tmp_path
+):
+    settings = _settings(own_broker, tmp_path)
+    worker = WorkerProcess(settings, house)
+    try:
+        port = worker.wait_until_ready()["metrics_port"]
+        assert _get(port, "/ready") == (200, "ok")
+
+        def ready(status: int) -> None:
+            wait_until(lambda: _get(port, "/ready")[0] == status)
+            assert _get(port, "/live") == (200, "ok")
+
+        _send(own_broker, signal.SIGSTOP)
+        ready(503)
+        assert "no broker has answered for" in _get(port, "/ready")[1]
+        _send(own_broker, signal.SIGCONT)
+        ready(200)
+
+        kill_broker(own_broker)
+        ready(503)
+        assert "no broker has answered for" in _get(port, "/ready")[1]
+        own_broker.start()
+        feed(settings.kafka.cluster(), notes(range(2)))
+        ready(200)
+        with FlowReader(settings.kafka.cluster()) as reader:
+            wait_until(lambda: reader.read().idle)
+
+        _send(own_broker, signal.SIGSTOP)
+        started = time.monotonic()
+        code = worker.terminate()
+        assert time.monotonic() - started < _SHUTDOWN_SECONDS + 10
+        assert code in (0, 1)
+    finally:
+        worker.kill()
+
+
+def _run_stuck_worker(settings: Settings, base: Path, events) -> None:
+    async def handle(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    Segmenter.handle = handle  # type: ignore[method-assign,assignment]
+    as_child(run_worker, settings, base, events.put)
+
+
+@pytest.mark.kafka
+def test_a_worker_whose_agent_hangs_is_not_ready_and_still_stops(broker, settings, house):
+    settings = settings.model_copy(
+        update={
+            "metrics_port": 0,
+            "shutdown_seconds": _SHUTDOWN_SECONDS,
+            "kafka": settings.kafka.model_copy(update={"stalled_seconds": 2.0}),
+        }
+    )
+    feed(settings.kafka.cluster(), notes(range(3)))
+    context = multiprocessing.get_context("spawn")
+    events = context.Queue()
+    worker = context.Process(target=_run_stuck_worker, args=(settings, house, events), daemon=True)
+    worker.start()
+    try:
+        port = events.get(timeout=90)["metrics_port"]
+        wait_until(lambda: _get(port, "/ready")[0] == 503)
+        assert _get(port, "/ready")[1].startswith("segmenter: records are being processed, and")
+        assert _get(port, "/live") == (200, "ok")
+        started = time.monotonic()
+        worker.terminate()
+        worker.join(60)
+        assert time.monotonic() - started < _SHUTDOWN_SECONDS + 10
+        assert worker.exitcode in (0, 1)
+    finally:
+        worker.kill()
+    with FlowReader(settings.kafka.cluster()) as reader:
+        assert [stage.lag for stage in reader.read().stages] == [3, 0, 0, 0]

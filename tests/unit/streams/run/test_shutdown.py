@@ -1,0 +1,63 @@
+"""A process that is asked to stop has stopped by its deadline, whatever holds it."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+_HOLD_THE_GIL = 're.match(r"(a+)+$", "a" * 64 + "b")'
+_STUCK = {
+    "sleeps": "time.sleep(100)",
+    "computes": "while True: pass",
+    "a thread that does not end": "threading.Thread(target=time.sleep, args=(100,)).start()",
+    "a finalizer": "atexit.register(time.sleep, 100)",
+    "holds the GIL": _HOLD_THE_GIL,
+}
+_PROGRAM = """
+import atexit, re, signal, sys, threading, time
+from streams.run.shutdown import ShutdownDeadline, stop_at
+
+deadline = ShutdownDeadline(1, "the test", lambda: print("at last", flush=True))
+stop_at([signal.SIGTERM], lambda: None, deadline)
+print("running", flush=True)
+{body}
+"""
+
+
+def _run(body: str) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM.format(body=body)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    return process
+
+
+@pytest.mark.parametrize("body", _STUCK.values(), ids=_STUCK)
+def test_whatever_is_stuck_the_process_ends_and_says_so(body: str) -> None:
+    with _run(f"signal.raise_signal(signal.SIGTERM)\n{body}") as process:
+        output, errors = process.communicate(timeout=30)
+    if body == _HOLD_THE_GIL:  # no Python code can run: the kernel's alarm ends it
+        assert process.returncode == -signal.SIGALRM
+        return
+    assert process.returncode == 1
+    assert output == "at last\n"
+    assert "the test did not stop within 1 s (shutdown_seconds)" in errors
+
+
+def test_the_second_signal_ends_it_at_once() -> None:
+    with _run("while True: time.sleep(0.01)") as process:
+        process.terminate()
+        while process.poll() is None:
+            process.terminate()
+        assert process.returncode in (130, 1)
+
+
+def test_before_the_signal_there_is_no_deadline() -> None:
+    with _run("time.sleep(1.5); print('done')") as process:
+        output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, "done\n")
