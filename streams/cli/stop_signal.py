@@ -9,9 +9,11 @@ from collections.abc import Callable
 class StopSignal:
     """The first signal sets ``asked``. The second calls ``on_second`` and exits with code 130."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_first: Callable[[], None] = lambda: None) -> None:
+        """``on_first`` is called by the signal handler."""
         self.asked = False
         self.on_second: Callable[[], None] = lambda: None
+        self._on_first = on_first
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 
@@ -26,3 +28,4 @@ class StopSignal:
             self.on_second()
             sys.exit(130)
         self.asked = True
+        self._on_first()

@@ -17,18 +17,23 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from models.atomic_file import write_atomically
 from models.child_process import ending_with
 from models.private_files import PRIVATE_MODE, PRIVATE_UMASK, private_directory
 from schemas.errors import BrokerError
+from streams.kafka.broker_death import Death, death
 from streams.kafka.jars import INFRA, Jars
 from streams.kafka.ports import LOOPBACK, reserved_port
 
 _RUNNING = "broker.json"
 """Address and process id of the running broker, for other processes."""
+_LOCK = "lock"
 _READY_SECONDS = 60.0
-_STOP_SECONDS = 20.0
+_ORPHAN_SECONDS = 5.0
+_LOCK_SECONDS = 0.5
+_STOP_SECONDS = 8.0
 
 
 class EmbeddedBroker:
@@ -38,14 +43,28 @@ class EmbeddedBroker:
     its port.
     """
 
-    def __init__(self, directory: Path, port: int = 0, heap: str = "512m") -> None:
-        """``port`` 0 is any free one. ``heap`` is Java's ``-Xmx``."""
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        heap: str = "512m",
+        stop_seconds: float = _STOP_SECONDS,
+    ) -> None:
+        """``port`` 0 is any free one. ``heap`` is Java's ``-Xmx``.
+
+        After ``stop_seconds`` a broker that is asked to stop is killed.
+        """
         self.directory = directory
         self.address = ""
+        self.stop_seconds = stop_seconds
         self._port = port
         self._heap = heap
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
+        self._starting: contextlib.ExitStack | None = None
+        """Holds the ports from the launch until the broker listens."""
+        self._launched = 0.0
+        self._log_start = 0
 
     @property
     def pid(self) -> int | None:
@@ -57,39 +76,72 @@ class EmbeddedBroker:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> str:
+    def start(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Start, wait until the broker listens, and return ``host:port``.
 
-        Raises BrokerError, with the last lines of the log where Kafka ended.
+        Raises BrokerError, with the cause where Kafka ended, and KeyboardInterrupt once
+        ``stopping`` is true.
         """
-        jars = Jars.resolve()
         try:
-            private_directory(self.directory)
-            self._lock = _take_lock(self.directory / "lock")
-            with reserved_port(self._port) as port, reserved_port() as controller_port:
-                self._port = port
-                self.address = f"{LOOPBACK}:{port}"
-                self._launch(jars, self._configure(controller_port))
-                self._wait_until_ready()
-            running = {"address": self.address, "pid": self.pid}
-            write_atomically(self.directory / _RUNNING, json.dumps(running), mode=PRIVATE_MODE)
-        except OSError as error:
-            self.stop()
-            raise BrokerError(
-                f"the embedded broker cannot use {self.directory}: {error}"
-            ) from error
+            self.launch()
+            while not self.listens():
+                if stopping():
+                    raise KeyboardInterrupt
+                time.sleep(0.05)
         except BaseException:
             self.stop()
             raise
         return self.address
 
+    def launch(self) -> None:
+        """Start the process, also again after its death, and do not wait. Raises BrokerError."""
+        jars = Jars.resolve()
+        self._end_start()
+        self._starting = contextlib.ExitStack()
+        try:
+            private_directory(self.directory)
+            if self._lock is None:
+                self._lock = _take_lock(self.directory / _LOCK)
+            _end_orphan(self.directory)
+            self._port = self._starting.enter_context(reserved_port(self._port))
+            controller_port = self._starting.enter_context(reserved_port())
+            self.address = f"{LOOPBACK}:{self._port}"
+            self._launch(jars, self._configure(controller_port))
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def listens(self) -> bool:
+        """Whether the launched broker is ready.
+
+        Raises BrokerError where it ended, or has not been ready in a minute.
+        """
+        if not self.alive:
+            raise BrokerError(f"the embedded Kafka did not start: {self.death().reason}")
+        if self._starting is None:
+            return True
+        if not _listens(self.address):
+            if time.monotonic() - self._launched > _READY_SECONDS:
+                raise BrokerError(
+                    f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see "
+                    f"{self._log}"
+                )
+            return False
+        self._end_start()
+        try:
+            running = {"address": self.address, "pid": self.pid}
+            write_atomically(self.directory / _RUNNING, json.dumps(running), mode=PRIVATE_MODE)
+        except OSError as error:
+            raise self._unusable(error) from error
+        return True
+
     def stop(self) -> None:
         """Ask the broker to shut down, wait for it, and kill it if it does not. Idempotent."""
+        self._end_start()
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
                 try:
-                    self._process.wait(_STOP_SECONDS)
+                    self._process.wait(self.stop_seconds)
                 except subprocess.TimeoutExpired:
                     self._process.kill()
                     self._process.wait()
@@ -99,16 +151,27 @@ class EmbeddedBroker:
             os.close(self._lock)
             self._lock = None
 
-    def death(self) -> BrokerError:
-        """The error to raise where the process has ended by itself, with the end of its log."""
-        log = self.directory / "kafka.log"
-        lines = log.read_text(errors="replace").splitlines()
-        errors = [line[:300] for line in lines if " ERROR " in line or " FATAL " in line] or lines
-        end = "\n".join(errors[-5:])
-        return BrokerError(
-            f"the embedded Kafka ended by itself. Is the disk full? The last errors in {log}:\n"
-            f"{end}"
-        )
+    def kill(self) -> None:
+        """Kill the process, without waiting. What the broker has acknowledged is kept."""
+        if self._process is not None:
+            self._process.kill()
+
+    def death(self) -> Death:
+        """Why the process has ended."""
+        code = self._process.returncode if self._process is not None else None
+        return death(code, self._log, self._log_start)
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "kafka.log"
+
+    def _unusable(self, error: OSError) -> BrokerError:
+        return BrokerError(f"the embedded broker cannot use {self.directory}: {error}")
+
+    def _end_start(self) -> None:
+        if self._starting is not None:
+            self._starting.close()
+            self._starting = None
 
     def __enter__(self) -> "EmbeddedBroker":
         self.start()
@@ -129,7 +192,7 @@ class EmbeddedBroker:
             "controller_port": controller_port,
             "log_dir": (self.directory / "data").absolute().as_posix(),
         }
-        properties = self.directory / "server.properties"
+        properties = _properties(self.directory)
         write_atomically(properties, template.substitute(values), mode=PRIVATE_MODE)
         return properties
 
@@ -149,9 +212,9 @@ class EmbeddedBroker:
         ]
         if not (self.directory / "data" / "meta.properties").exists():
             self._format(java, properties)
-        log_file = self.directory / "kafka.log"
-        log_file.touch(PRIVATE_MODE)
-        with log_file.open("ab") as log:
+        self._log.touch(PRIVATE_MODE)
+        with self._log.open("ab") as log:
+            self._log_start, self._launched = log.tell(), time.monotonic()
             # In a session of its own, so that Ctrl-C does not reach it: it is stopped last.
             self._process = subprocess.Popen(
                 [*java, "kafka.Kafka", str(properties)],
@@ -179,19 +242,6 @@ class EmbeddedBroker:
                 f"{(done.stderr or done.stdout).strip()[-500:]}"
             )
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if not self.alive:
-                raise self.death()
-            if _listens(self.address):
-                return
-            time.sleep(0.05)
-        raise BrokerError(
-            f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see "
-            f"{self.directory / 'kafka.log'}"
-        )
-
 
 def cluster_id(entropy: bytes) -> str:
     """16 random bytes as Kafka writes an id: base64 in 22 characters, the first of them a letter.
@@ -202,14 +252,14 @@ def cluster_id(entropy: bytes) -> str:
 
 
 def running_address(directory: Path) -> str | None:
-    """Address of the broker that runs on ``directory``, in any process. None without one."""
-    try:
-        running = json.loads((directory / _RUNNING).read_text())
-        os.kill(running["pid"], 0)
-        address = str(running["address"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """Address of the broker that runs on ``directory``, in any process. None without one.
+
+    A broker whose owner has been killed is none: it is about to end.
+    """
+    told = _told(directory)
+    if told is None or not _listens(told.address) or not _is_locked(directory / _LOCK):
         return None
-    return address if _listens(address) else None
+    return told.address
 
 
 @contextlib.contextmanager
@@ -238,13 +288,80 @@ def _listens(address: str) -> bool:
         return False
 
 
+class _Told(NamedTuple):
+    address: str
+    pid: int
+
+
+def _told(directory: Path) -> _Told | None:
+    try:
+        told = json.loads((directory / _RUNNING).read_text())
+        return _Told(str(told["address"]), int(told["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _end_orphan(directory: Path) -> None:
+    """End the broker that still runs on ``directory`` after its owner was killed.
+
+    Called by the holder of the lock, so the process that the directory names has no owner.
+    """
+    told = _told(directory)
+    if told is None or not _is_broker(told.pid, directory):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(told.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while _is_broker(told.pid, directory):
+            if time.monotonic() > deadline:
+                os.kill(told.pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+
+def _is_broker(pid: int, directory: Path) -> bool:
+    """Whether a process is the broker of ``directory``, and not another one with the same id."""
+    return str(_properties(directory)) in _command_line(pid)
+
+
+def _command_line(pid: int) -> str:
+    """The words of a running process; empty without one."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:
+            return ""
+    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def _properties(directory: Path) -> Path:
+    return directory.absolute() / "server.properties"
+
+
 def _take_lock(file: Path) -> int:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            if time.monotonic() < deadline:  # perhaps for a moment, by _is_locked
+                time.sleep(0.05)
+                continue
+            os.close(descriptor)
+            raise BrokerError(
+                f"{file.parent} is in use by another Backstream: stop it, or choose another "
+                "--state-dir"
+            ) from error
+
+
+def _is_locked(file: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise BrokerError(
-            f"{file.parent} is in use by another Backstream: stop it, or choose another --state-dir"
-        ) from error
-    return descriptor
+        with file.open("rb+") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

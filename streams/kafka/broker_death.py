@@ -76,21 +76,16 @@ def death(code: int | None, log: Path, since: int) -> Death:
     ``code`` is its exit status as subprocess gives it: negative for a signal.
     """
     if (number := _sent(code)) is not None:
-        hint = (
-            ": somebody ended it with kill -9, or the kernel did because memory was short "
-            "(`dmesg` tells)"
-        )
         name = signal.Signals(number).name
-        return Death(f"it was ended by {name}{hint if number == signal.SIGKILL else ''}", True)
+        hint = ", sent by kill -9 or, where memory is short, by the kernel (`dmesg` tells)"
+        return Death(f"{name}{hint if number == signal.SIGKILL else ''}", True)
     told = _told(log, since)
     for pattern, meaning, advice, passing in _CAUSES:
         if error := next((error for error in reversed(told) if re.search(pattern, error)), None):
             return Death(f"{meaning}: {advice} ({log}: {_one_line(error)})", passing)
     free = shutil.disk_usage(log.parent).free
     if free < _FULL_BYTES:
-        return Death(
-            f"the disk is full: {log.parent} has {free / 1e6:.1f} MB free; {_DISK}", False
-        )
+        return Death(f"the disk is full: {log.parent} has {free / 1e6:.1f} MB free; {_DISK}", False)
     shown = f": {_one_line(told[-1])}" if told else ", and the log names no error"
     return Death(f"exit status {code}{shown} (see {log})", True)
 

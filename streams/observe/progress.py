@@ -85,6 +85,7 @@ class Progress:
             return
         self._training = ""
         texts = {
+            "note": "{text}",
             "ready": "{process} is ready, serving {release}",
             "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
             "fenced": "{process} has ended: {error}",

@@ -59,9 +59,8 @@ class ShutdownDeadline:
         with contextlib.suppress(Exception):
             os.write(
                 _STANDARD_ERROR,
-                f"backstream: {self._name} did not stop within {self._seconds:g} s "
-                "(shutdown_seconds) and was ended; what was in flight is processed again after "
-                "the next start\n".encode(),
+                f"backstream: {self._name} did not stop within {self._seconds:g} s and was ended; "
+                "what was in flight is processed again after the next start\n".encode(),
             )
             if log.isEnabledFor(logging.INFO):
                 faulthandler.dump_traceback(_STANDARD_ERROR)

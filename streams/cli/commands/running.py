@@ -1,6 +1,7 @@
 """Commands that run the stream: demo, up, worker, trainer."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,14 @@ from streams.cli.console import notice
 from streams.cli.options import BROKER, MODELS, with_settings
 
 if TYPE_CHECKING:
+    from streams.cli.stop_signal import StopSignal
+    from streams.run.supervisor import Supervisor
     from streams.settings import Settings
     from streams.stages.topology import StageSpec
 
 _POLL_SECONDS = 0.5
+_ERROR_SECONDS = 30.0
+"""Between two notes that progress cannot be read."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,8 +43,10 @@ def demo(
     """
     from streams.cli.prepare import prepare_all
     from streams.run.demo import run_demo
+    from streams.run.state_lock import only_one
 
-    raise typer.Exit(run_demo(settings, prepare_all(settings), limit))
+    with only_one(settings.state_dir):
+        raise typer.Exit(run_demo(settings, prepare_all(settings), limit))
 
 
 @with_settings(*BROKER, "port", *MODELS, "device")
@@ -59,25 +66,47 @@ def up(
     """
     from streams.cli.prepare import prepare_all
     from streams.cli.stop_signal import StopSignal
-    from streams.observe.lag import FlowReader
-    from streams.observe.progress import Progress
+    from streams.run.shutdown import ShutdownDeadline
+    from streams.run.state_lock import only_one
     from streams.run.supervisor import Supervisor
 
-    base = prepare_all(settings)
-    stop = StopSignal()
-    with Supervisor(settings, base, notice) as supervisor, Progress() as progress:
-        kafka = supervisor.settings.kafka
-        notice(f"broker at {kafka.bootstrap_servers}; feed it with `backstream feed FILE`")
-        for number in range(workers):
-            supervisor.start_worker(number)
-        if training:
-            supervisor.start_trainer()
-        with FlowReader(kafka.cluster()) as flow:
-            while not stop.asked:
-                for event in supervisor.poll():
-                    progress.event(event)
-                progress.flow(flow.read())
-                stop.wait(_POLL_SECONDS)
+    with only_one(settings.state_dir):
+        base = prepare_all(settings)
+        supervisor = Supervisor(settings, base, notice, lambda: stop.asked)
+        deadline = ShutdownDeadline(settings.shutdown_seconds, "`backstream up`", supervisor.kill)
+        stop = StopSignal(deadline.begin)
+        try:
+            with supervisor:
+                try:
+                    _supervise(supervisor, stop, workers, training)
+                finally:
+                    deadline.begin()
+        except KeyboardInterrupt:  # while the broker was starting
+            raise typer.Exit(130) from None
+
+
+def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, training: bool) -> None:
+    """Start the processes and show what they do, until a signal."""
+    from streams.observe.progress import Progress
+    from streams.run.flow_watch import FlowWatch
+
+    cluster = supervisor.settings.kafka.cluster()
+    notice(f"broker at {cluster.address}; feed it with `backstream feed FILE`")
+    for number in range(workers):
+        supervisor.start_worker(number)
+    if training:
+        supervisor.start_trainer()
+    with Progress() as progress, FlowWatch(cluster, _POLL_SECONDS) as watch:
+        noted = 0.0
+        while not stop.asked:
+            for event in supervisor.poll():
+                progress.event(event)
+            if (flow := watch.take()) is not None:
+                progress.flow(flow)
+            elif watch.error is not None and time.monotonic() - noted > _ERROR_SECONDS:
+                noted = time.monotonic()
+                progress.note(f"no progress can be shown: {watch.error}")
+            stop.wait(_POLL_SECONDS)
         stop.on_second = supervisor.abort
         progress.note("draining; Ctrl-C again to abort")
 

@@ -1,5 +1,6 @@
 """The embedded broker's parts that need no Kafka."""
 
+import fcntl
 import json
 import os
 import random
@@ -33,12 +34,16 @@ def test_a_file_that_names_no_broker_is_none(told: str, tmp_path) -> None:
     assert running_address(tmp_path) is None
 
 
-def test_a_broker_is_where_its_process_runs_and_listens(tmp_path) -> None:
+def test_a_broker_is_where_its_owner_runs_and_it_listens(tmp_path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         address = f"{LOOPBACK}:{server.getsockname()[1]}"
         told = {"address": address, "pid": os.getpid()}
         (tmp_path / "broker.json").write_text(json.dumps(told))
-        assert running_address(tmp_path) == address
+        assert running_address(tmp_path) is None, "its owner has ended"
+        with (tmp_path / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert running_address(tmp_path) == address
+        assert running_address(tmp_path) is None
     assert running_address(tmp_path) is None
 
 

@@ -1,0 +1,50 @@
+"""Reads the stream's progress beside the main loop, which a broker that is away must not block."""
+
+import threading
+
+from schemas.errors import BackstreamError
+from streams.kafka.cluster import Cluster
+from streams.observe.lag import Flow, FlowReader
+
+_RETRY_SECONDS = 1.0
+
+
+class FlowWatch:
+    """The newest reading, from a thread of its own. Use as a context manager."""
+
+    def __init__(self, cluster: Cluster, seconds: float) -> None:
+        """``seconds`` lie between two readings."""
+        self._cluster = cluster
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._flow: Flow | None = None
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> "FlowWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()  # not joined: it may be waiting for a broker
+
+    def take(self) -> Flow | None:
+        """The newest reading; None where there is none since the last call."""
+        flow, self._flow = self._flow, None
+        return flow
+
+    @property
+    def error(self) -> str | None:
+        """Why nothing can be read, or None."""
+        return self._error
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with FlowReader(self._cluster) as reader:
+                    while not self._stopped.is_set():
+                        self._flow, self._error = reader.read(), None
+                        self._stopped.wait(self._seconds)
+            except Exception as error:  # whatever it is, progress is shown again later
+                self._error = str(error) if isinstance(error, BackstreamError) else repr(error)
+                self._stopped.wait(_RETRY_SECONDS)

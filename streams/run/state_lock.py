@@ -1,0 +1,34 @@
+"""One ``up`` or ``demo`` for each state directory."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.errors import SettingsError
+
+_FILE = "up.lock"
+
+
+@contextlib.contextmanager
+def only_one(state_dir: Path) -> Iterator[None]:
+    """Hold a state directory while the block runs. The lock ends with the process, however it ends.
+
+    Raises SettingsError, with the process id of the other, where another process holds it.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(state_dir / _FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"`backstream up` or `demo` already runs on {state_dir}, as process "
+                f"{file.read().strip() or 'unknown'}: stop it, or choose another --state-dir. "
+                "For more workers on the same stream, start `backstream worker`"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
