@@ -37,7 +37,6 @@ _OVERRIDDEN = {
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
-    "_new_consumer_thread": ["self"],
 }
 _OUR_OWN = {"__init__", "_deliver", "_forget", "_pass_over"}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
