@@ -49,16 +49,19 @@ class EmbeddedBroker:
         port: int = 0,
         heap: str = "512m",
         stop_seconds: float = _STOP_SECONDS,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """``port`` 0 is any free one. ``heap`` is Java's ``-Xmx``.
 
-        After ``stop_seconds`` a broker that is asked to stop is killed.
+        After ``stop_seconds`` a broker that is asked to stop is killed. ``start`` gives up once
+        ``stopping`` is true.
         """
         self.directory = directory
         self.address = ""
         self.stop_seconds = stop_seconds
         self._port = port
         self._heap = heap
+        self._stopping = stopping
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._starting: contextlib.ExitStack | None = None
@@ -76,7 +79,7 @@ class EmbeddedBroker:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, stopping: Callable[[], bool] = lambda: False) -> str:
+    def start(self) -> str:
         """Start, wait until the broker listens, and return ``host:port``.
 
         Raises BrokerError, with the cause where Kafka ended, and KeyboardInterrupt once
@@ -85,7 +88,7 @@ class EmbeddedBroker:
         try:
             self.launch()
             while not self.listens():
-                if stopping():
+                if self._stopping():
                     raise KeyboardInterrupt
                 time.sleep(0.05)
         except BaseException:

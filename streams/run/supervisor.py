@@ -108,8 +108,10 @@ class Supervisor:
 
     def _start_broker(self) -> str:
         self.on_line(f"starting the embedded Kafka in {self.settings.broker_dir}")
-        self._embedded = EmbeddedBroker(self.settings.broker_dir, self.settings.port)
-        address = self._embedded.start(self.stopping)
+        self._embedded = EmbeddedBroker(
+            self.settings.broker_dir, self.settings.port, stopping=self.stopping
+        )
+        address = self._embedded.start()
         self._broker = SupervisedBroker(self._embedded)
         return address
 
