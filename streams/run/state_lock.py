@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.private_files import PRIVATE_MODE, private_directory
 from schemas.errors import SettingsError
 
 _FILE = "up.lock"
@@ -17,8 +18,8 @@ def only_one(state_dir: Path) -> Iterator[None]:
 
     Raises SettingsError, with the process id of the other, where another process holds it.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(state_dir / _FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    private_directory(state_dir)
+    descriptor = os.open(state_dir / _FILE, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
