@@ -83,11 +83,14 @@ class Progress:
                 f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
             )
             return
+        if kind == "note":
+            self.note(event["text"])
+            return
         self._training = ""
         texts = {
-            "note": "{text}",
             "ready": "{process} is ready, serving {release}",
             "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
+            "following": "{process} follows the curated examples",
             "fenced": "{process} has ended: {error}",
             "training": "trainer: training on {examples} curated examples and the seeds",
             "evaluated": "trainer: evaluated on held-out pairs",

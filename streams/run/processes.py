@@ -8,7 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from streams.run.shutdown import ShutdownDeadline, stop_at
 from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES, StageSpec
+from streams.trainer.broker_probe import BrokerProbe
 from streams.trainer.service import TrainerService
 from streams.worker.release_follower import OnEvent, ReleaseFollower
 from streams.worker.worker import Worker
@@ -62,17 +63,46 @@ def run_trainer(
 
     See ``TrainerService.run``. With ``once`` raises FencedError where a newer trainer started.
     """
-    service = TrainerService(settings, base, on_event)
-    if signals:
-        deadline = ShutdownDeadline(settings.shutdown_seconds, "the trainer", service.abort)
-        stop_at(signals, service.stop, deadline)
-    try:
-        with private_umask():  # all that it and its training runs write is in the state directory
-            service.run(once=once)
-    except FencedError as error:
-        if once:
-            raise
-        on_event({"event": "fenced", "error": str(error)})
+    metrics = Metrics()
+    service = TrainerService(settings, base, on_event, metrics)
+    with contextlib.ExitStack() as stack:
+        if signals:
+            deadline = ShutdownDeadline(settings.shutdown_seconds, "the trainer", service.abort)
+            stop_at(signals, service.stop, deadline)
+            stack.callback(deadline.begin)
+        port = stack.enter_context(_trainer_endpoint(settings, metrics, service))
+        # All that it and its training runs write is in the state directory.
+        stack.enter_context(private_umask())
+        try:
+            service.run(
+                once=once,
+                on_following=lambda: on_event({"event": "following", "metrics_port": port}),
+            )
+        except FencedError as error:
+            if once:
+                raise
+            on_event({"event": "fenced", "error": str(error)})
+
+
+@contextlib.contextmanager
+def _trainer_endpoint(
+    settings: Settings, metrics: Metrics, service: TrainerService
+) -> Iterator[int | None]:
+    port = settings.trainer_metrics_port
+    if port is None:
+        yield None
+        return
+    with (
+        BrokerProbe(settings.kafka.cluster()) as probe,
+        serve_metrics(
+            settings.metrics_host,
+            port,
+            metrics,
+            lambda: service.not_ready or probe.not_ready,
+            setting="trainer_metrics_port",
+        ) as found,
+    ):
+        yield found
 
 
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:

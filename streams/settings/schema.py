@@ -266,6 +266,8 @@ class Settings(BaseSettings):
     """Limit of a model's GPU memory in GB, so that a fine-tuner can share the card."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics, /live and /ready. 0: a free port. None: no endpoint."""
+    trainer_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """The same for the trainer, which may run on the host of a worker."""
     metrics_host: str = "127.0.0.1"
     """Address that the endpoint listens on. ``0.0.0.0``: all interfaces, without authentication."""
     shutdown_seconds: float = Field(default=20.0, ge=1)

@@ -78,7 +78,24 @@ REFUSED_RELEASES = MetricDefinition(
     "Announced releases that this worker could not use: missing, changed, unsigned, unloadable.",
 )
 
-METRICS = (RECORDS, OUTPUTS, REJECTIONS, RETRIES, IN_FLIGHT, SECONDS, UNREADABLE, REFUSED_RELEASES)
+TRAINING_RUNS = MetricDefinition(
+    "training_runs_total",
+    MetricType.COUNTER,
+    "Training runs of the trainer, by outcome: in_service, kept or failed.",
+    ("outcome",),
+)
+
+METRICS = (
+    RECORDS,
+    OUTPUTS,
+    REJECTIONS,
+    RETRIES,
+    IN_FLIGHT,
+    SECONDS,
+    UNREADABLE,
+    REFUSED_RELEASES,
+    TRAINING_RUNS,
+)
 """Every metric."""
 
 _BUCKETS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 15, 60, 180)
@@ -89,8 +106,8 @@ def as_markdown() -> str:
     lines = [
         "# Metrics",
         "",
-        "What a worker serves at `/metrics` on `--metrics-port`, for Prometheus. Made from "
-        "`streams/stages/metrics.py`.",
+        "What a worker serves at `/metrics` on `metrics_port`, and the trainer on "
+        "`trainer_metrics_port`, for Prometheus. Made from `streams/stages/metrics.py`.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",

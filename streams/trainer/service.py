@@ -30,6 +30,7 @@ from streams.releases.announcements import Announcer, in_service_before, read_re
 from streams.releases.rerating import rerating
 from streams.releases.store import release_store
 from streams.settings import Settings
+from streams.stages.metrics import TRAINING_RUNS, UNREADABLE, Metrics
 from streams.trainer.curated_set import CuratedSet
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,11 @@ class TrainerService:
     """
 
     def __init__(
-        self, settings: Settings, base: Path, on_event: Callable[[Mapping[str, Any]], None]
+        self,
+        settings: Settings,
+        base: Path,
+        on_event: Callable[[Mapping[str, Any]], None],
+        metrics: Metrics | None = None,
     ) -> None:
         """Raises SettingsError for a signing key or a trusted key that cannot be used."""
         self._settings = settings
@@ -68,7 +73,9 @@ class TrainerService:
         self._base = base
         self._base_id = read_manifest(base).id
         self._on_event = on_event
-        self._reader = RecordReader()
+        self._metrics = metrics = metrics or Metrics()
+        self._reader = RecordReader(lambda topic: metrics.counter(UNREADABLE, topic=topic).inc())
+        self._following = False
         self._stop = threading.Event()
         training = settings.training
         self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
@@ -82,6 +89,13 @@ class TrainerService:
             threshold=settings.curation.threshold,
         )
 
+    @property
+    def not_ready(self) -> str | None:
+        """Why the trainer does not follow ``curated``, or None. May be read by any thread."""
+        if self._stop.is_set():
+            return "stopping"
+        return None if self._following else "not following curated"
+
     def stop(self) -> None:
         """Stop soon; a training run in progress leaves a checkpoint. Safe in a signal handler."""
         self._stop.set()
@@ -91,8 +105,8 @@ class TrainerService:
         """Kill a training run in progress; it continues from its last checkpoint. Thread-safe."""
         self._launcher.kill()
 
-    def run(self, *, once: bool = False) -> None:
-        """Follow the topic and train, until stopped.
+    def run(self, *, once: bool = False, on_following: Callable[[], None] = lambda: None) -> None:
+        """Follow the topic and train, until stopped. ``on_following`` is called before it waits.
 
         ``once`` reads what the topic holds now, trains if any of it is new, and returns. Raises
         BrokerError where Kafka cannot be read or written, FencedError where a newer trainer of the
@@ -104,9 +118,19 @@ class TrainerService:
             stack.enter_context(_exclusive_use(self._settings.state_dir))
             announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
             curated = stack.enter_context(CuratedSet(self._settings.dataset_file, self._reader))
-            self._run(cluster, curated, announcer, once)
+            try:
+                self._run(cluster, curated, announcer, once, on_following)
+            finally:
+                self._following = False
 
-    def _run(self, cluster: Cluster, curated: CuratedSet, announcer: Announcer, once: bool) -> None:
+    def _run(
+        self,
+        cluster: Cluster,
+        curated: CuratedSet,
+        announcer: Announcer,
+        once: bool,
+        on_following: Callable[[], None],
+    ) -> None:
         started = time.time()
         topic = cluster.topic(CURATED)
         consumer = connect(
@@ -115,9 +139,11 @@ class TrainerService:
         with consumer, kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
             self._assign(consumer, cluster, curated)
             self._announce(curated, announcer)
+            self._following = True
             if once:
                 self._run_once(consumer, curated, announcer)
                 return
+            on_following()
             check_at = 0.0
             while not self._stop.is_set():
                 self._take_in(consumer, curated)
@@ -169,6 +195,7 @@ class TrainerService:
         except TrainingError as error:
             if not self._stop.is_set():
                 log.error("%s", error)
+                self._metrics.counter(TRAINING_RUNS, outcome="failed").inc()
                 self._on_event({"event": "failed", "error": str(error)})
             return _RETRY_SECONDS
         return 0.0
@@ -183,6 +210,7 @@ class TrainerService:
         )
         curated.record_run(_announcement(trained), arrival, time.time())
         self._announce(curated, announcer)
+        self._metrics.counter(TRAINING_RUNS, outcome=str(_status(trained))).inc()
         self._on_event(
             {
                 "event": "announced",

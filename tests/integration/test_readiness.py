@@ -17,7 +17,7 @@ from streams.data.feed import feed
 from streams.kafka.broker import EmbeddedBroker
 from streams.kafka.creation import create_topics
 from streams.observe.lag import FlowReader
-from streams.run.processes import as_child, run_worker
+from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load
 from tests.integration.conftest import WorkerProcess, kill_broker
 from tests.integration.documents import notes
@@ -44,6 +44,7 @@ def _settings(broker: EmbeddedBroker, tmp_path: Path, *more: str) -> Settings:
         (
             "kafka.session_seconds=6",
             "threads=1",
+            "trainer_metrics_port=0",
             f"shutdown_seconds={_SHUTDOWN_SECONDS}",
             *more,
         ),
@@ -65,29 +66,37 @@ def _send(broker: EmbeddedBroker, number: signal.Signals) -> None:
     os.kill(broker.pid, number)
 
 
+def _run_trainer(settings: Settings, base: Path, events) -> None:
+    as_child(run_trainer, settings, base, events.put)
+
+
 @pytest.mark.kafka
-def test_a_worker_without_a_broker_is_live_and_not_ready_and_still_stops(
+def test_without_a_broker_processes_are_live_and_not_ready_and_still_stop(
     own_broker, house, tmp_path
 ):
     settings = _settings(own_broker, tmp_path)
     worker = WorkerProcess(settings, house)
+    context = multiprocessing.get_context("spawn")
+    events = context.Queue()
+    trainer = context.Process(target=_run_trainer, args=(settings, house, events), daemon=True)
+    trainer.start()
     try:
-        port = worker.wait_until_ready()["metrics_port"]
-        assert _get(port, "/ready") == (200, "ok")
+        ports = [worker.wait_until_ready()["metrics_port"], events.get(timeout=90)["metrics_port"]]
+        assert [_get(port, "/ready") for port in ports] == [(200, "ok")] * 2
 
         def ready(status: int) -> None:
-            wait_until(lambda: _get(port, "/ready")[0] == status)
-            assert _get(port, "/live") == (200, "ok")
+            wait_until(lambda: {_get(port, "/ready")[0] for port in ports} == {status})
+            assert [_get(port, "/live") for port in ports] == [(200, "ok")] * 2
 
         _send(own_broker, signal.SIGSTOP)
         ready(503)
-        assert "no broker has answered for" in _get(port, "/ready")[1]
+        for port in ports:
+            assert "no broker has answered for" in _get(port, "/ready")[1]
         _send(own_broker, signal.SIGCONT)
         ready(200)
 
         kill_broker(own_broker)
         ready(503)
-        assert "no broker has answered for" in _get(port, "/ready")[1]
         own_broker.start()
         feed(settings.kafka.cluster(), notes(range(2)))
         ready(200)
@@ -96,11 +105,14 @@ def test_a_worker_without_a_broker_is_live_and_not_ready_and_still_stops(
 
         _send(own_broker, signal.SIGSTOP)
         started = time.monotonic()
+        trainer.terminate()
         code = worker.terminate()
+        trainer.join(60)
         assert time.monotonic() - started < _SHUTDOWN_SECONDS + 10
-        assert code in (0, 1)
+        assert {code, trainer.exitcode} <= {0, 1}
     finally:
         worker.kill()
+        trainer.kill()
 
 
 def _run_stuck_worker(settings: Settings, base: Path, events) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 _HOLD_THE_GIL = 're.match(r"(a+)+$", "a" * 64 + "b")'
@@ -25,9 +26,9 @@ print("running", flush=True)
 """
 
 
-def _run(body: str) -> "subprocess.Popen[str]":
+def _run(body: str, *arguments: str) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM.format(body=body)],
+        [sys.executable, "-c", _PROGRAM.format(body=body), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,6 +48,34 @@ def test_whatever_is_stuck_the_process_ends_and_says_so(body: str) -> None:
     assert process.returncode == 1
     assert output == "at last\n"
     assert "the test did not stop within 1 s and was ended" in errors
+
+
+_TRAINING = """
+import os, pathlib
+from models.training.launch import TrainingLauncher
+
+class Stuck(TrainingLauncher):
+    def _command(self):
+        run = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(100)"
+        return [sys.executable, "-c", run]
+
+directory = pathlib.Path(sys.argv[1])
+launcher = Stuck(directory, threads=1, max_tokens=1, on_event=print)
+def at_last():
+    print(launcher._process.pid, flush=True)
+    launcher.kill()
+    launcher._process.wait()
+deadline = ShutdownDeadline(1, "the test", at_last)
+stop_at([signal.SIGTERM], launcher.stop, deadline)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+launcher.train(directory, directory, [])
+"""
+
+
+def test_a_training_run_that_does_not_stop_is_killed(tmp_path) -> None:
+    with _run(_TRAINING, str(tmp_path)) as process:
+        output, _ = process.communicate(timeout=30)
+    assert not psutil.pid_exists(int(output))
 
 
 def test_the_second_signal_ends_it_at_once() -> None:
