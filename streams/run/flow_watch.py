@@ -1,10 +1,14 @@
 """Reads the stream's progress beside the main loop, which a broker that is away must not block."""
 
+import contextlib
+import queue
 import threading
+from collections.abc import Iterator
 
 from schemas.errors import BackstreamError
 from streams.kafka.cluster import Cluster
 from streams.observe.lag import Flow, FlowReader
+from streams.observe.retention import RetentionWatch
 
 _RETRY_SECONDS = 1.0
 
@@ -19,6 +23,7 @@ class FlowWatch:
         self._stopped = threading.Event()
         self._flow: Flow | None = None
         self._error: str | None = None
+        self._warnings: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
     def __enter__(self) -> "FlowWatch":
@@ -33,17 +38,27 @@ class FlowWatch:
         flow, self._flow = self._flow, None
         return flow
 
+    def take_warnings(self) -> Iterator[str]:
+        """Yield what is to be said about messages that are deleted unread, or soon may be."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._warnings.get_nowait()
+
     @property
     def error(self) -> str | None:
         """Why nothing can be read, or None."""
         return self._error
 
     def _watch(self) -> None:
+        retention = RetentionWatch(self._cluster)
         while not self._stopped.is_set():
             try:
                 with FlowReader(self._cluster) as reader:
                     while not self._stopped.is_set():
-                        self._flow, self._error = reader.read(), None
+                        flow = reader.read()
+                        self._flow, self._error = flow, None
+                        for line in retention.check(flow):
+                            self._warnings.put(line)
                         self._stopped.wait(self._seconds)
             except Exception as error:  # whatever it is, progress is shown again later
                 self._error = str(error) if isinstance(error, BackstreamError) else repr(error)

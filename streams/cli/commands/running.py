@@ -101,6 +101,8 @@ def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, train
         while not stop.asked:
             for event in supervisor.poll():
                 progress.event(event)
+            for warning in watch.take_warnings():
+                progress.note(warning)
             if (flow := watch.take()) is not None:
                 progress.flow(flow)
             elif watch.error is not None and time.monotonic() - noted > _ERROR_SECONDS:
