@@ -43,6 +43,7 @@ check: $(READY)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m tests.advisories
 
 format: $(READY)
 	$(BIN)/ruff format $(PATHS)

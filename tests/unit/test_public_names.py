@@ -50,6 +50,8 @@ def test_the_command_is_there() -> None:
         "bench.engine",
         "bench.loop",
         "bench.stream",
+        "tests.advisories",
+        "tests.fixtures.records.generate",
         "tests.fuzz",
     ],
 )
