@@ -94,9 +94,13 @@ class Evidence:
             return False
         if rejection.reason == DELETED_UNREAD:
             return self._add_deleted(rejection)
-        parent = rejection.document_id if stage == Segmenter.stage else rejection.segment_id
         if stage in self._rejected:
-            self._rejected[stage] |= {hash(rejection.id), hash(parent)}
+            self._rejected[stage].add(hash(rejection.id))
+        # A rejected part answers for what it is a part of, or was to be made from.
+        if stage == Segmenter.stage:
+            self._rejected[stage].add(hash(rejection.document_id))
+        elif stage == Backward.stage:
+            self._rejected[stage].add(hash(rejection.segment_id))
         if _ORDER[stage] > _ORDER[Segmenter.stage]:
             self._follow(Segmenter.stage, rejection.document_id)
         if _ORDER[stage] > _ORDER[Backward.stage]:

@@ -20,6 +20,7 @@ from kafka.errors import (
 
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.partitions import partition_counts
 from streams.kafka.permissions import describing
 from streams.kafka.topics import TOPICS, Topic
 from streams.stages.topology import STAGES, StageSpec
@@ -193,13 +194,10 @@ class FlowReader:
 def places_of(
     admin: KafkaAdminClient, cluster: Cluster, topics: Iterable[Topic]
 ) -> list[TopicPartition]:
-    """The partitions of the topics that exist."""
-    existing = set(admin.list_topics())
-    names = [name for name in map(cluster.topic, topics) if name in existing]
+    """The partitions of the topics that exist. Raises BrokerError."""
+    counts = partition_counts(admin, cluster, [cluster.topic(topic) for topic in topics])
     return [
-        TopicPartition(topic["name"], partition["partition_index"])
-        for topic in admin.describe_topics(names)
-        for partition in topic["partitions"]
+        TopicPartition(name, number) for name, count in counts.items() for number in range(count)
     ]
 
 
