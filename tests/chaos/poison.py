@@ -7,12 +7,13 @@ that the stages read, all of them; on the others, none.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from streams.kafka.topics import TOPICS, Topic
 from tests.chaos.documents import Headers
@@ -24,6 +25,7 @@ from tests.integration.unreadable import unreadable
 
 _MEGABYTE = 1024 * 1024
 _NULLS = 100
+_ATTEMPTS = 3
 READ_BY_STAGES = frozenset(STAGES.values())
 
 
@@ -88,34 +90,24 @@ def _oversize() -> Iterator[Poison]:
 def spread(scene: Scene, messages: Iterator[Poison]) -> int:
     """Write messages and tell the scene where they lie. Returns their number."""
     count = 0
-    with contextlib.ExitStack() as stack:
-        producers: dict[str, Producer] = {}
-        raw: list[KafkaProducer] = []
-        for message in messages:
-            count += 1
-            if any(isinstance(name, NotUtf8) for name, _ in message.headers):
-                if not raw:
-                    raw.append(_raw_producer(scene))
-                    stack.callback(raw[0].close)
-                at = (
-                    raw[0]
-                    .send(message.topic, message.value, message.key, headers=message.headers)
-                    .get(60)
-                )
-                _tell(scene, Position(at.topic, at.partition, at.offset))
-                continue
-            if message.codec not in producers:
-                producers[message.codec] = _producer(scene, message.codec)
-            producers[message.codec].produce(
-                message.topic,
-                message.value,
-                message.key,
-                headers=message.headers,
-                on_delivery=partial(_written, scene),
-            )
-        for producer in producers.values():
-            if left := producer.flush(60):
-                scene.problems.append(f"{left} poisonous messages could not be written")
+    producers: dict[str, Producer] = {}
+    for message in messages:
+        count += 1
+        if any(isinstance(name, NotUtf8) for name, _ in message.headers):
+            _tell(scene, _patiently(partial(_send_raw, scene, message)))
+            continue
+        if message.codec not in producers:
+            producers[message.codec] = _producer(scene, message.codec)
+        producers[message.codec].produce(
+            message.topic,
+            message.value,
+            message.key,
+            headers=message.headers,
+            on_delivery=partial(_written, scene),
+        )
+    for producer in producers.values():
+        if left := producer.flush(60):
+            scene.problems.append(f"{left} poisonous messages could not be written")
     return count
 
 
@@ -150,8 +142,19 @@ def _producer(scene: Scene, codec: str) -> Producer:
     return Producer(settings)
 
 
-def _raw_producer(scene: Scene) -> KafkaProducer:
-    return KafkaProducer(bootstrap_servers=scene.address, acks="all")
+def _send_raw(scene: Scene, message: Poison) -> Position:
+    """By kafka-python, which encodes header names where they can be replaced."""
+    with KafkaProducer(bootstrap_servers=scene.address, acks="all", max_block_ms=20_000) as raw:
+        at = raw.send(message.topic, message.value, message.key, headers=message.headers).get(20)
+        return Position(at.topic, at.partition, at.offset)
+
+
+def _patiently(send: Callable[[], Position]) -> Position:
+    """A broker that has just started may not know a topic yet."""
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(KafkaError):
+            return send()
+    return send()
 
 
 def _written(scene: Scene, error: Any, message: Any) -> None:

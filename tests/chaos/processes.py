@@ -73,8 +73,9 @@ class Process:
 
     @property
     def last_line(self) -> str:
-        """The end of what it logged."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        """The end of what it logged, or else of what it printed."""
+        files = [file for file in (self._events, self.log) if file.exists()]
+        lines = [line for file in files for line in file.read_text(errors="replace").splitlines()]
         return next((line for line in reversed(lines) if line.strip()), "")[:300]
 
     def events(self) -> Iterator[Mapping[str, Any]]:

@@ -98,12 +98,17 @@ class Watch:
             return False
         if sum(end for (stage, _), end in last.ends.items() if stage == "segmenter") < fed:
             return False
-        same = [
-            sample
-            for sample in self.samples[-400:]
-            if (sample.committed, sample.ends) == (last.committed, last.ends)
-        ]
-        return last.at - same[0].at >= seconds
+        return self.still(seconds)
+
+    def still(self, seconds: float) -> bool:
+        """Whether no offset has moved for ``seconds``."""
+        last = self.last
+        for sample in reversed(self.samples):
+            if (sample.committed, sample.ends) != (last.committed, last.ends):
+                return False
+            if last.at - sample.at >= seconds:
+                return True
+        return False
 
     def _run(self) -> None:
         consumers: dict[str, Consumer] = {}

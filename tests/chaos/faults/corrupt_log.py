@@ -19,7 +19,7 @@ def run(scene: Scene) -> None:
                 scene.fleet.kill(process)
         with scene.fault("a batch is corrupt in the broker's log"):
             for topic, mark in marks.items():
-                spread(scene, iter([Poison(topic, "corrupt", b"bad", mark, [])]))
+                spread(scene, iter([Poison(topic, "corrupt", b"bad", b"\xff" + mark, [])]))
             node.stop()
             for topic, mark in marks.items():
                 _corrupt(node.directory / "data", topic, mark)

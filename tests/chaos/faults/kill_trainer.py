@@ -9,7 +9,7 @@ _STEP_SECONDS = 240.0
 
 def run(scene: Scene) -> None:
     [worker] = scene.fleet.processes
-    options = ("training.min_examples=20", "training.max_tokens=8000", "training.threads=1")
+    options = ("training.min_examples=3", "training.max_tokens=8000", "training.threads=1")
     settings = [part for one in options for part in ("-s", one)]
     trainer = scene.fleet.add("trainer", scene.command("trainer", *settings))
     for number in scene.rounds(len(_STEPS)):
