@@ -50,7 +50,7 @@ class Swap:
 async def swap(settings: Settings, directory: Path, fed: int, work: Path) -> Swap:
     """Take the fed documents through a worker, which changes its release a third of the way."""
     rerating = settings.rerating.model_copy(update={"enabled": False})
-    settings = settings.model_copy(update={"rerating": rerating})
+    settings = settings.model_copy(update={"rerating": rerating, "state_dir": work})
     metrics, written, changed = Metrics(), list[float](), asyncio.Event()
     tally = Tally(metrics)
 

@@ -133,8 +133,8 @@ class TrustedKeys:
         """
         self._keys = frozenset(_read_key(key) for key in keys)
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def __contains__(self, public: str) -> bool:
         return public in self._keys

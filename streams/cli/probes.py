@@ -1,17 +1,24 @@
-"""What ``check`` tries: the broker and the models."""
+"""What ``check`` tries: the broker, the keys of releases, and the models."""
 
 import asyncio
 
+from models.releases.signing import SigningKey
 from streams.cli.prepare import prepare_all
 from streams.kafka.broker import running_address
+from streams.kafka.creation import check_topics
 from streams.kafka.jars import Jars
+from streams.kafka.topic_states import topic_states
 from streams.observe.lag import FlowReader
+from streams.releases.store import release_store
 from streams.settings import Settings
 from streams.worker.role_models import RoleModels
 
 
 def probe_broker(settings: Settings) -> str:
-    """Ask the broker for its topics, or verify the embedded broker's jars. Raises BrokerError."""
+    """Ask the broker for its topics, or verify the embedded broker's jars.
+
+    Raises BrokerError, and SettingsError for a topic that breaks a promise.
+    """
     address = settings.given_broker or running_address(settings.broker_dir)
     if address is None:
         Jars.resolve()
@@ -19,7 +26,20 @@ def probe_broker(settings: Settings) -> str:
     kafka = settings.with_broker(address).kafka
     with FlowReader(kafka.cluster()) as reader:
         used = sum(1 for count in reader.read().messages.values() if count)
-    return f"{address} answers; {used} of Backstream's topics hold messages"
+    cluster = kafka.cluster()
+    different = check_topics(cluster, kafka.wanted_topics(), topic_states(cluster))
+    answer = f"{address} answers; {used} of Backstream's topics hold messages"
+    return "; ".join([answer, *map(str, different)])
+
+
+def probe_releases(settings: Settings) -> str:
+    """Read the keys that sign releases and those that are trusted. Raises SettingsError."""
+    trusted = release_store(settings).trusted
+    answer = f"{len(trusted)} trusted keys" if trusted else "no trusted keys: unsigned ones serve"
+    if settings.releases.signing_key is None:
+        return answer
+    key = SigningKey.load(settings.releases.signing_key)
+    return f"{answer}; the trainer signs with {key.public}"
 
 
 def probe_models(settings: Settings) -> str:

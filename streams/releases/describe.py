@@ -30,7 +30,9 @@ def describe_release(release: Release, store: ReleaseStore) -> str:
     if directory.is_dir():
         lines.append(f"  in {directory.absolute()}")
     else:
-        lines.append(f"  not in {store.directory.absolute()}; the trainer's is {release.location}")
+        lines.append(
+            f"  not in {store.directory.absolute()}; the trainer's is {release.location!r}"
+        )
     if (report := directory / REPORT).is_file():
         lines.append(f"  report in {report.absolute()}")
     return "\n".join(lines)

@@ -91,17 +91,18 @@ def describe(
 
 @with_settings(*BROKER, *MODELS, "device")
 def check(settings: "Settings") -> None:
-    """Check settings, broker and models before anything starts.
+    """Check settings, keys, broker and models before a start.
 
     Creates no state directory. The exit code is 1 if one of them cannot be used.
 
     Example: `backstream check -c backstream.yaml`
     """
-    from streams.cli.probes import probe_broker, probe_models
+    from streams.cli.probes import probe_broker, probe_models, probe_releases
 
     print("settings  ok")
     failed = False
-    for name, probe in (("broker", probe_broker), ("model", probe_models)):
+    probes = {"broker": probe_broker, "releases": probe_releases, "model": probe_models}
+    for name, probe in probes.items():
         try:
             print(f"{name:9} ok: {probe(settings)}")
         except BackstreamError as error:

@@ -36,7 +36,7 @@ def test_metrics_are_shown_beside_the_parents_with_intervals_and_the_verdict(
     assert ["pairs", "24.000", "24.000"] in lines
     assert ["nll", "(mean", "of", "both)", "-0.150", "-0.250", "to", "+0.050"] in lines
     assert "when it was trained: the fall of the held-out NLL may be chance" in text
-    assert f"not in {tmp_path}; the trainer's is /nowhere" in text
+    assert f"not in {tmp_path}; the trainer's is '/nowhere'" in text
 
 
 def test_the_path_of_the_report_is_shown(tmp_path: Path) -> None:
