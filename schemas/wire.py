@@ -33,6 +33,8 @@ MAX_BYTES = 4 * 1024 * 1024
 _MAX_ITEMS = 100_000
 """Most items of a msgpack array or map."""
 _LONGEST_CONTENT_TYPE = 1000
+_NOT_FOR_TEXT = ("replacement", "x-user-defined")
+"""Names of the web's encodings that Python does not have: browsers read no text with them."""
 _CODECS = {"gbk": "gb18030"}
 """Encodings that the web decodes by another one, which reads more."""
 TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
@@ -224,7 +226,7 @@ def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
     quadratic time, and some do not read text.
     """
     encoding = webencodings.lookup(charset) if charset.isascii() else None
-    if encoding is None or encoding.name == "replacement":
+    if encoding is None or encoding.name in _NOT_FOR_TEXT:
         raise WireError(f"{what} declares the charset {charset!r}, which is not one of the web's")
     codec = _CODECS.get(encoding.name, encoding.codec_info.name)
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and codec.startswith("utf-16"):

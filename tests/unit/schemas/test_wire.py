@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
+import webencodings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -503,6 +504,18 @@ def test_text_is_read_in_the_charset_that_its_producer_declares(charset: str) ->
 def test_a_charset_that_is_not_known_is_refused(charset: str) -> None:
     with pytest.raises(WireError, match="charset"):
         decode_document(b"words", _headers(f"text/plain; charset={charset}"))
+
+
+@pytest.mark.parametrize("name", sorted(set(webencodings.LABELS.values())))
+def test_every_encoding_of_the_web_is_read_or_refused(name: str) -> None:
+    data = "words".encode("utf-16-le" if name == "utf-16le" else "ascii")
+    data = "words".encode("utf-16-be") if name == "utf-16be" else data
+    headers = _headers(f"text/plain; charset={name}")
+    if name in ("replacement", "x-user-defined"):
+        with pytest.raises(WireError, match="charset"):
+            decode_document(data, headers)
+    else:
+        assert decode_document(data, headers).text == "words"
 
 
 def test_a_record_of_ours_is_recognised_by_its_schema_header() -> None:
