@@ -6,7 +6,13 @@ from pathlib import Path
 from tests.fuzz.target import Target
 from tests.fuzz.targets.batches import FetchedBatches
 from tests.fuzz.targets.curation import Curation
-from tests.fuzz.targets.files import ManifestFile, RatingsFile, SeedsFile, WeightsIndex
+from tests.fuzz.targets.files import (
+    ManifestFile,
+    RatingsFile,
+    ReleaseDirectories,
+    SeedsFile,
+    WeightsIndex,
+)
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
 from tests.fuzz.targets.settings import SettingsSources
 from tests.fuzz.targets.sources import Archives, JsonFiles, JsonLines, ParquetFiles, TextFiles
@@ -29,6 +35,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "seeds": SeedsFile,
     "ratings_file": RatingsFile,
     "manifests": ManifestFile,
+    "releases": ReleaseDirectories,
     "weights_index": WeightsIndex,
     "html": HtmlPages,
     "markdown": MarkdownTexts,

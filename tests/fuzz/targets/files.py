@@ -1,6 +1,8 @@
 """Other files that are read: seeds, human ratings, manifests of releases, indices of weights."""
 
+import contextlib
 import gzip
+from base64 import b64encode
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,9 +10,11 @@ from typing import Any
 from models.evaluation.human_ratings import rated_pairs, read_ratings
 from models.releases.checkpoints import weight_files
 from models.releases.release import MANIFEST, read_manifest, verify
+from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys, signer_of
+from models.releases.store import ReleaseStore
 from models.seeds.formats import Turns, read_pairs
 from schemas.errors import ModelError, SourceError, TrainingError
-from schemas.records import Example, HumanRating
+from schemas.records import Example, HumanRating, Release
 from tests.fuzz.messages import to_json
 from tests.fuzz.mutation import altered, damaged, odd_value
 from tests.fuzz.records import VALUES
@@ -131,6 +135,50 @@ class ManifestFile:
             verify(self._directory)
         except ModelError:
             return
+
+
+class ReleaseDirectories:
+    """An announced release, its directory, its manifest and its signature."""
+
+    share = 4
+
+    def __init__(self, directory: Path) -> None:
+        self._manifests = ManifestFile(directory)
+        self._key = SigningKey.generate(directory / "key.pem")
+        self._releases = directory / "releases"
+        self._release = self._releases / "r-1a2b3c4d"
+        self._release.mkdir(parents=True)
+        (self._release / "config.json").write_text("{}")
+
+    def make(self, random: Random) -> Parts:
+        [manifest] = self._manifests.make(random)
+        # Not with the target's key, which no other process has.
+        signature = b"ed25519 " + b64encode(random.randbytes(32)) + b" " + b64encode(bytes(64))
+        if random.random() < 0.5:
+            signature = damaged(random, signature, [signature])
+        announced = VALUES[Release](random)
+        if random.random() < 0.6:
+            announced["id"] = random.choice(("../x", "\0", "", ".", "a/b", "x" * 300, "r-1a2b3c4d"))
+        return (manifest, signature, to_json(announced))
+
+    def check(self, parts: Parts) -> None:
+        manifest, signature, announced = (part or b"" for part in parts)
+        (self._release / MANIFEST).write_bytes(manifest)
+        (self._release / SIGNATURE).write_bytes(signature)
+        try:
+            release = Release.model_validate_json(announced)
+        except ValueError:
+            return
+        for trusted in (TrustedKeys(), TrustedKeys([self._key.public])):
+            with contextlib.suppress(ModelError):
+                ReleaseStore(self._releases, trusted).verify(release)
+                assert not trusted, "accepted without the trusted signature"
+        with contextlib.suppress(ModelError):
+            ReleaseStore(self._releases).signer(release.id)
+        (self._release / SIGNATURE).write_bytes(self._key.sign(manifest))
+        assert signer_of(manifest, self._key.sign(manifest)) == self._key.public
+        with contextlib.suppress(ModelError):
+            ReleaseStore(self._releases, TrustedKeys([self._key.public])).verify(release)
 
 
 class WeightsIndex:

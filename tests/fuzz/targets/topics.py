@@ -1,17 +1,32 @@
 """Readers of topics: they pass over what they cannot read, and never raise for it."""
 
 import contextlib
+import json
 import logging
 from pathlib import Path
 from random import Random
 
 from schemas.errors import WireError
-from schemas.records import Document, Example, HumanRating, Record, Release
+from schemas.records import (
+    Candidate,
+    Document,
+    Example,
+    HumanRating,
+    Record,
+    Rejection,
+    Release,
+    Scored,
+    Segment,
+)
+from streams.cli.console import printable
+from streams.cli.letters import details, summary
+from streams.data.exports import Shape, row
 from streams.kafka.cluster import Cluster
 from streams.kafka.dead_letters import dead_letter, origin_of
 from streams.kafka.reading import RecordReader
 from streams.kafka.sending_back import revived
 from streams.kafka.topics import TOPICS, topic_of
+from streams.observe.evidence import Evidence
 from streams.releases.announcements import fold, in_service
 from streams.trainer.curated_set import CuratedSet
 from tests.fuzz.messages import message, odd_headers, received
@@ -50,10 +65,28 @@ class Readers:
         assert passed == ([] if record else [arrived.topic]), "read or passed over, not both"
         if record is not None:
             check_encodes_again(record)
+            self._take_in(record)
         if kind in _COMPACTED:
             entry = RecordReader().read_entry(arrived, kind)
             assert entry is None or entry.id
             assert entry is None or arrived.value is None or entry.record is not None
+
+    def _take_in(self, record: Record) -> None:
+        """As evidence of the audit, and as a row of each shape."""
+        evidence = Evidence()
+        match record:
+            case Segment():
+                evidence.add_segment(record)
+            case Candidate():
+                evidence.add_candidate(record)
+            case Scored():
+                evidence.add_scored(record)
+            case Rejection():
+                evidence.add_rejection(record)
+            case Example():
+                evidence.add_example(record.id, record)
+                for shape in Shape:
+                    assert json.dumps(row(record, shape), ensure_ascii=False).encode()
 
 
 class DeadLetters:
@@ -93,6 +126,8 @@ class DeadLetters:
         headers = [(name, value or b"") for name, value in nested.headers]
         found = origin_of(letter._replace(headers=headers))
         assert found == (letter.topic, letter.partition, letter.offset)
+        assert printable(json.dumps(summary(letter), ensure_ascii=False)).encode()
+        assert json.dumps(details(letter), ensure_ascii=False).encode()
 
 
 class Announcements:
