@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from models.evaluation.human_ratings import rated_pairs, read_ratings
 from models.releases.checkpoints import weight_files
 from models.releases.release import MANIFEST, read_manifest, verify
@@ -144,15 +146,15 @@ class ReleaseDirectories:
 
     def __init__(self, directory: Path) -> None:
         self._manifests = ManifestFile(directory)
-        self._key = SigningKey.generate(directory / "key.pem")
+        self._key = SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(32)))
         self._releases = directory / "releases"
         self._release = self._releases / "r-1a2b3c4d"
-        self._release.mkdir(parents=True)
+        self._release.mkdir(parents=True, exist_ok=True)
         (self._release / "config.json").write_text("{}")
 
     def make(self, random: Random) -> Parts:
         [manifest] = self._manifests.make(random)
-        # Not with the target's key, which no other process has.
+        # Not of the target's key, which is never made into an input.
         signature = b"ed25519 " + b64encode(random.randbytes(32)) + b" " + b64encode(bytes(64))
         if random.random() < 0.5:
             signature = damaged(random, signature, [signature])
