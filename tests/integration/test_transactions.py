@@ -22,7 +22,7 @@ from streams.observe.lag import Flow, FlowReader
 from streams.settings import Settings
 from streams.stages.topology import STAGES
 from streams.worker.worker import Worker
-from tests.integration.conftest import passage
+from tests.integration.conftest import passage, wait_for_flow
 from tests.integration.unreadable import GOOD
 
 _SEGMENTER = STAGES[:1]
@@ -89,14 +89,10 @@ async def _segmenting(settings: Settings) -> AsyncIterator[None]:
 async def _idle(settings: Settings, offsets: int) -> Flow:
     """The flow once the stage is behind all of ``documents`` that it may read."""
 
-    def wait() -> Flow:
-        with FlowReader(settings.kafka.cluster(), _SEGMENTER) as reader:
-            while True:
-                flow = reader.read()
-                if flow.idle and flow.stages[0].done >= offsets:
-                    return flow
+    def is_done(flow: Flow) -> bool:
+        return flow.stages[0].done >= offsets and not flow.stages[0].lag
 
-    return await asyncio.wait_for(asyncio.to_thread(wait), _SECONDS)
+    return await asyncio.to_thread(wait_for_flow, settings, is_done, _SECONDS)
 
 
 def _sources(settings: Settings) -> list[str]:
