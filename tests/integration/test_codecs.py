@@ -59,7 +59,7 @@ from tests.raw_batches import CODECS
 
 _PREFIX = "codecs."
 _RECORDS = [topic.record for topic in TOPICS if topic.record is not None]
-_SECONDS = 60
+_SECONDS = 180
 
 
 def _record(kind: type[Record], name: str) -> Record:

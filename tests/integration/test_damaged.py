@@ -18,16 +18,14 @@ from streams.kafka.messages import Received
 from streams.kafka.replay import replay, replay_partition
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
 from streams.observe.audit import audit
-from streams.observe.lag import Flow, FlowReader
+from streams.observe.lag import FlowReader
 from streams.settings import Settings
-from streams.stages.topology import STAGES
-from streams.worker.worker import Worker
-from tests.integration.conftest import passage, wait_for_flow
+from tests.integration.conftest import passage
 from tests.integration.producing import produce_raw
+from tests.integration.segmenting import segmented, segmenting
 from tests.raw_batches import checksum, raw_batch, raw_record
 
 _HEADERS = [(name.encode(), value) for name, value in headers_for(Document)]
-_SECONDS = 60
 _BYTES = 61
 """Length of a batch's header."""
 
@@ -114,17 +112,10 @@ async def test_what_is_damaged_in_the_log_is_passed(settings, damaged):
     _check([received async for received in replay_partition(cluster, DOCUMENTS, 0)], damaged)
 
     for _ in range(2):
-        worker = Worker(settings, STAGES[:1])
-        running = asyncio.create_task(worker.run({}))
-        await asyncio.to_thread(wait_for_flow, settings, _is_done, _SECONDS)
-        worker.stop()
-        await running
+        async with segmenting(settings):
+            await segmented(settings, 1 + 4 * len(DAMAGE))
     letters = [dict(letter.headers) for letter in replay(cluster, DEAD_LETTERS)]
     assert sorted(int(letter[OFFSET]) for letter in letters) == sorted(damaged.values())
     with FlowReader(cluster) as reader:
         account = audit(cluster, reader.committed()).stages[0]
     assert (account.lost, account.dead) == ((), len(DAMAGE))
-
-
-def _is_done(flow: Flow) -> bool:
-    return bool(flow.stages[0].done and not flow.stages[0].lag)

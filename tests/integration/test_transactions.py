@@ -1,9 +1,6 @@
 """Transactions of other producers: aborted ones are not processed, open ones are waited for."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -18,15 +15,13 @@ from streams.kafka.reading import RecordReader
 from streams.kafka.replay import replay, replay_partition, replay_processed
 from streams.kafka.topics import CURATED, DOCUMENTS, SEGMENTS, Topic
 from streams.observe.audit import audit
-from streams.observe.lag import Flow, FlowReader
+from streams.observe.lag import FlowReader
 from streams.settings import Settings
-from streams.stages.topology import STAGES
-from streams.worker.worker import Worker
-from tests.integration.conftest import passage, wait_for_flow
+from tests.integration.conftest import passage
+from tests.integration.segmenting import segmented, segmenting
 from tests.integration.unreadable import GOOD
 
-_SEGMENTER = STAGES[:1]
-_SECONDS = 60
+_SECONDS = 180
 
 
 class Transactions:
@@ -73,28 +68,6 @@ def _example(id: str) -> tuple[str, bytes, list[tuple[str, bytes]]]:
     return id, encode(GOOD[Example](id)), list(headers_for(Example))
 
 
-@asynccontextmanager
-async def _segmenting(settings: Settings) -> AsyncIterator[None]:
-    """A worker of the segmenter, which needs no model."""
-    worker, ready = Worker(settings, _SEGMENTER), asyncio.Event()
-    running = asyncio.create_task(worker.run({}, on_ready=ready.set))
-    try:
-        await asyncio.wait_for(ready.wait(), _SECONDS)
-        yield
-    finally:
-        worker.stop()
-        await running
-
-
-async def _idle(settings: Settings, offsets: int) -> Flow:
-    """The flow once the stage is behind all of ``documents`` that it may read."""
-
-    def is_done(flow: Flow) -> bool:
-        return flow.stages[0].done >= offsets and not flow.stages[0].lag
-
-    return await asyncio.to_thread(wait_for_flow, settings, is_done, _SECONDS)
-
-
 def _sources(settings: Settings) -> list[str]:
     reader = RecordReader()
     read = (reader.read_record(r, Segment) for r in replay(settings.kafka.cluster(), SEGMENTS))
@@ -112,26 +85,26 @@ async def test_aborted_documents_are_not_processed_and_markers_are_no_lag(settin
     transactions.commit()
     transactions.begin(DOCUMENTS, _document(3), _document(4))
     transactions.abort()
-    async with _segmenting(settings):
-        flow = await _idle(settings, 6)
+    async with segmenting(settings):
+        flow = await segmented(settings, 6)
         assert flow.stages[0].done == 6, "four documents and two markers"
         assert _sources(settings) == ["notes/1", "notes/2"]
         assert not _lost(settings)
 
         transactions.begin(DOCUMENTS, _document(5))
-        flow = await _idle(settings, 6)
+        flow = await segmented(settings, 6)
         assert flow.stages[0].lag == 0, "what is open is no lag"
         assert not _lost(settings)
 
         transactions.commit()
-        await _idle(settings, 8)
+        await segmented(settings, 8)
         transactions.begin(DOCUMENTS, _document(6))
         transactions.abort()
-        await _idle(settings, 10)
+        await segmented(settings, 10)
     assert _sources(settings) == ["notes/1", "notes/2", "notes/5"]
     assert not _lost(settings)
-    async with _segmenting(settings):  # a restart reads nothing again
-        await _idle(settings, 10)
+    async with segmenting(settings):  # a restart reads nothing again
+        await segmented(settings, 10)
     assert _sources(settings) == ["notes/1", "notes/2", "notes/5"]
 
 
@@ -141,8 +114,8 @@ async def test_uncommitted_documents_are_processed_where_that_is_set(settings, t
     transactions.begin(DOCUMENTS, _document(1))
     transactions.abort()
     transactions.begin(DOCUMENTS, _document(2))
-    async with _segmenting(settings):
-        await _idle(settings, 3)
+    async with segmenting(settings):
+        await segmented(settings, 3)
     assert _sources(settings) == ["notes/1", "notes/2"]
     transactions.abort()
 
