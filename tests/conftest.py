@@ -28,6 +28,7 @@ hypothesis.settings.load_profile("without deadlines")
 
 _MARKS = {
     "broker": "kafka",
+    "secured": "kafka",
     "house": "export",
     "tiny_release": "export",
     "judge_release": "export",

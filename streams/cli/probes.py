@@ -8,7 +8,7 @@ from streams.kafka.broker import running_address
 from streams.kafka.creation import check_topics
 from streams.kafka.jars import Jars
 from streams.kafka.topic_states import topic_states
-from streams.observe.lag import FlowReader
+from streams.kafka.topics import TOPICS
 from streams.releases.store import release_store
 from streams.settings import Settings
 from streams.worker.role_models import RoleModels
@@ -24,11 +24,10 @@ def probe_broker(settings: Settings) -> str:
         Jars.resolve()
         return "the embedded Kafka's jars are here and have the locked sums"
     kafka = settings.with_broker(address).kafka
-    with FlowReader(kafka.cluster()) as reader:
-        used = sum(1 for count in reader.read().messages.values() if count)
     cluster = kafka.cluster()
-    different = check_topics(cluster, kafka.wanted_topics(), topic_states(cluster))
-    answer = f"{address} answers; {used} of Backstream's topics hold messages"
+    states = topic_states(cluster)
+    different = check_topics(cluster, kafka.wanted_topics(), states)
+    answer = f"{address} answers; {len(states)} of Backstream's {len(TOPICS)} topics are there"
     return "; ".join([answer, *map(str, different)])
 
 

@@ -10,7 +10,7 @@ from schemas.errors import BrokerError, SettingsError
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
 from streams.kafka.partitions import partition_counts
-from streams.kafka.permissions import creating
+from streams.kafka.permissions import creating, describing
 from streams.kafka.topic_states import read_states
 from streams.kafka.topics import CURATED, SCORED
 from streams.kafka.wanted_topics import (
@@ -34,7 +34,9 @@ def create_topics(cluster: Cluster, wanted: Sequence[WantedTopic] = DEFAULT_TOPI
     """
     names = {cluster.topic(topic.topic): topic for topic in wanted}
     with connect(KafkaAdminClient, cluster) as admin:
-        existing = partition_counts(admin, cluster, names)
+        existing = partition_counts(
+            admin, cluster, {name: describing("topic", name) for name in names}
+        )
         missing = {name: topic for name, topic in names.items() if name not in existing}
         what = f"there is no topic {', '.join(missing)}, and it cannot be created"
         with kafka_errors(what, cluster, *map(creating, missing)):

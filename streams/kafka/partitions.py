@@ -4,7 +4,7 @@ A broker leaves a topic out of the list of all topics where the user may not see
 about each by name, because that must not be taken for a topic that is empty or missing.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
@@ -13,19 +13,19 @@ from kafka.errors import TopicAuthorizationFailedError, for_code
 from schemas.errors import BrokerError
 from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.permissions import describing
+from streams.kafka.permissions import Permission, reading
 from streams.kafka.topics import Topic
 
 
 def partition_counts(
-    admin: KafkaAdminClient, cluster: Cluster, names: Collection[str]
+    admin: KafkaAdminClient, cluster: Cluster, needed: Mapping[str, Permission]
 ) -> dict[str, int]:
-    """The number of partitions of each of these topics that exists.
+    """The number of partitions of each topic of ``needed`` that exists.
 
-    Raises BrokerError where the user may not see one.
+    Raises BrokerError where the user may not see one, which names the permission of the topic.
     """
-    needed = [describing("topic", name) for name in names]
-    with kafka_errors("the topics cannot be seen", cluster, *needed):
+    names = needed.keys()
+    with kafka_errors("the topics cannot be seen", cluster, *needed.values()):
         described = admin.describe_topics(sorted(names))
         hidden = {
             topic["name"]
@@ -46,7 +46,8 @@ def partitions_of(consumer: KafkaConsumer, cluster: Cluster, topic: Topic) -> li
     found: list[int] = sorted(consumer.partitions_for_topic(name))
     if not found:
         with connect(KafkaAdminClient, cluster) as admin:
-            found = list(range(partition_counts(admin, cluster, [name]).get(name, 0)))
+            counts = partition_counts(admin, cluster, {name: reading(name)})
+            found = list(range(counts.get(name, 0)))
     if not found:
         raise BrokerError(f"there is no topic {name} on this Kafka: `backstream up` creates it")
     return found

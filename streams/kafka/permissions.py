@@ -3,6 +3,7 @@
 ``docs/deployment.md`` lists the permissions of each process and command.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from streams.kafka.cluster import Cluster
 
 _RESOURCES = {29: "topic", 30: "group", 31: "cluster", 53: "transactional id"}
 """Error codes of Kafka for what is not allowed, by the kind of the resource."""
+_WRAPPED = re.compile(r"\[Error (\d+)\]")
+"""The code in an error of kafka-python's producer, which keeps only the text of its cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,10 @@ def denial(error: Exception, cluster: Cluster, needed: Sequence[Permission]) -> 
     ``needed`` is all that the failed operation needs: the broker only says which kind of resource
     it refused.
     """
-    resource = _RESOURCES.get(getattr(error, "errno", None) or 0)
+    code = getattr(error, "errno", None)
+    if code is None and (wrapped := _WRAPPED.search(str(error))):
+        code = int(wrapped[1])
+    resource = _RESOURCES.get(code or 0)
     if resource is None:
         return None
     missing = [one for one in needed if one.resource == resource] or list(needed)

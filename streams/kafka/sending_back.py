@@ -25,7 +25,7 @@ from streams.kafka.dead_letters import (
     original_headers,
 )
 from streams.kafka.messages import Message, Received
-from streams.kafka.permissions import writing
+from streams.kafka.permissions import denial, writing
 from streams.kafka.topics import Topic
 
 _BATCH = 500
@@ -80,8 +80,9 @@ def send_back(
                 except _REFUSED as error:
                     left_out.append(LeftOut(letter.at, _reason(error)))
                 except KafkaError as error:
+                    reason = denial(error, cluster, needed) or error
                     raise BrokerError(
-                        f"the dead letter {letter.at} could not be sent back: {error}. "
+                        f"the dead letter {letter.at} could not be sent back: {reason}. "
                         f"{sent:,} were; sending them again does no harm"
                     ) from error
     return SentBack(sent, tuple(left_out))

@@ -109,7 +109,7 @@ def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Au
     """
     unread = _Unread()
     reader = RecordReader(note=unread.note)
-    with FlowReader(cluster) as flow_reader:
+    with FlowReader(cluster, topics=[spec.source for spec in STAGES]) as flow_reader:
         lags = {lag.stage: lag for lag in flow_reader.read().stages}
     evidence = read_evidence(cluster, reader)
     horizon = horizons(cluster)  # after the evidence: what was deleted since then counts

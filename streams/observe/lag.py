@@ -93,11 +93,18 @@ class FlowReader:
     Raises BrokerError where Kafka does not answer.
     """
 
-    def __init__(self, cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        stages: Sequence[StageSpec] = STAGES,
+        topics: Sequence[Topic] = TOPICS,
+    ) -> None:
+        """``topics`` are what ``Flow.messages`` counts, the stages' sources among them."""
         self._cluster = cluster
         self._stages = stages
+        self._topics = topics
         self._needed = [
-            *(describing("topic", cluster.topic(topic)) for topic in TOPICS),
+            *(describing("topic", cluster.topic(topic)) for topic in topics),
             *(describing("group", cluster.consumer_group(spec.name)) for spec in stages),
         ]
         self._admin = connect(KafkaAdminClient, cluster)
@@ -115,7 +122,7 @@ class FlowReader:
         what seems deleted unread is not about to be committed.
         """
         with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
-            places = places_of(self._admin, self._cluster, TOPICS)
+            places = places_of(self._admin, self._cluster, self._topics)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             committed = self._group_offsets() if places else {}
             ends = self._offsets(places, OffsetSpec.LATEST)
@@ -143,7 +150,7 @@ class FlowReader:
             topic.name: sum(
                 ends[p] - starts[p] for p in places if p.topic == self._cluster.topic(topic)
             )
-            for topic in TOPICS
+            for topic in self._topics
         }
         return Flow(messages, stages)
 
@@ -194,8 +201,10 @@ class FlowReader:
 def places_of(
     admin: KafkaAdminClient, cluster: Cluster, topics: Iterable[Topic]
 ) -> list[TopicPartition]:
-    """The partitions of the topics that exist. Raises BrokerError."""
-    counts = partition_counts(admin, cluster, [cluster.topic(topic) for topic in topics])
+    """The partitions of the topics that exist. Raises BrokerError where one may not be seen."""
+    names = [cluster.topic(topic) for topic in topics]
+    needed = {name: describing("topic", name) for name in names}
+    counts = partition_counts(admin, cluster, needed)
     return [
         TopicPartition(name, number) for name, count in counts.items() for number in range(count)
     ]

@@ -16,6 +16,8 @@ from streams.kafka.creation import create_topics
 from streams.observe.lag import Flow, FlowReader
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings, load
+from tests.certificates import Certificates
+from tests.integration.secured_broker import SecuredBroker
 
 PASSAGE = """\
 {title}
@@ -65,6 +67,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]
     """
     with EmbeddedBroker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """One broker with TLS, SASL and an authorizer. ``alice`` is a user without permissions."""
+    directory = tmp_path_factory.mktemp("secured")
+    broker = SecuredBroker(directory / "kafka", Certificates(directory))
+    with broker:
+        broker.set_password("alice")
+        yield broker
 
 
 @pytest.fixture

@@ -1,12 +1,19 @@
 """An Apache Kafka with TLS, SASL and an authorizer, whose certificates are made for the test."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
     KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
@@ -82,6 +89,25 @@ class SecuredBroker(EmbeddedBroker):
                 change = UserScramCredentialUpsertion(user, mechanism, password)
                 assert admin.alter_user_scram_credentials([change]) == {user: None}
 
+    def allow(self, user: str, operation: str, resource: str, name: str) -> None:
+        """Add an ACL. A ``name`` that ends in a star is a prefix."""
+        pattern = ResourcePattern(
+            ResourceType[_constant(resource)],
+            name.removesuffix("*"),
+            ACLResourcePatternType.PREFIXED
+            if name.endswith("*")
+            else ACLResourcePatternType.LITERAL,
+        )
+        acl = ACL(
+            f"User:{user}",
+            "*",
+            ACLOperation[_constant(operation)],
+            ACLPermissionType.ALLOW,
+            pattern,
+        )
+        with self.admin() as admin:
+            assert not admin.create_acls([acl])["failed"]
+
     def _configure(self, controller_port: int) -> Path:
         properties = super()._configure(controller_port)
         certificates = self.certificates
@@ -133,6 +159,11 @@ class SecuredBroker(EmbeddedBroker):
         with properties.open("a", encoding="utf-8") as file:
             file.write("\n" + "\n".join(lines) + "\n")
         return properties
+
+
+def _constant(name: str) -> str:
+    """``transactional id`` or ``DescribeConfigs`` as kafka-python names it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|\s", "_", name).upper()
 
 
 def _of(listener: Listener) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import http.server
 import socket
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,8 @@ from streams.kafka.creation import create_topics
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.ports import reserved_port
 from streams.settings import KafkaSettings
-from tests.certificates import Certificates
 from tests.integration.commands import backstream
 from tests.integration.secured_broker import PASSWORD, Listener, SecuredBroker
-
-Make = Callable[..., KafkaSettings]
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    directory = tmp_path_factory.mktemp("secured")
-    broker = SecuredBroker(directory / "kafka", Certificates(directory))
-    with broker:
-        broker.set_password("alice")
-        yield broker
-
-
-@pytest.fixture(scope="module")
-def certificates(secured: SecuredBroker) -> Certificates:
-    return secured.certificates
 
 
 def sasl(**changed: Any) -> dict[str, Any]:
@@ -189,8 +171,9 @@ def test_a_client_that_was_not_connected_leaves_no_thread(
 
 
 def test_the_options_of_kafka_python_are_diagnosed_too(
-    secured: SecuredBroker, certificates: Certificates
+    secured: SecuredBroker,
 ) -> None:
+    certificates = secured.certificates
     files = {"ssl_cafile": str(certificates.authority), "ssl_certfile": str(certificates.stranger)}
     address = secured.at(Listener.MUTUAL)
     with pytest.raises(BrokerError, match=r"refuses the client's certificate .*stranger.pem"):
