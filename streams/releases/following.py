@@ -1,4 +1,4 @@
-"""Following the ``releases`` topic to the release in service."""
+"""Following the ``releases`` topic to the releases in service."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -12,15 +12,16 @@ from streams.kafka.consumers import AsyncConsumer
 from streams.kafka.permissions import reading
 from streams.kafka.reading import RecordReader
 from streams.kafka.topics import RELEASES
-from streams.releases.announcements import ISOLATION, fold, in_service
+from streams.releases.announcements import ISOLATION, fold, in_service_before
 
 
 async def follow_in_service(
     cluster: Cluster, base: str, reader: RecordReader
-) -> AsyncGenerator[Release]:
-    """The release in service for ``base`` now, if any was announced, and then each change.
+) -> AsyncGenerator[list[Release]]:
+    """The releases in service for ``base`` now, if any was announced, and then after each change.
 
-    Raises BrokerError.
+    The last one announced comes first. Where it cannot be used, the next one serves. Raises
+    BrokerError.
     """
     topic = cluster.topic(RELEASES)
     consumer = AsyncConsumer(
@@ -39,16 +40,17 @@ async def follow_in_service(
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
             found: dict[str, Release] = {}
-            term = 0
+            terms: list[int] = []
             while True:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for received in records:
                         fold(found, received, reader, time.time())
                 # Only at the end of the topic is the order of announcements known.
                 if all([await consumer.position(place) >= ends[place] for place in places]):
-                    release = in_service(found.values(), base)
-                    if release is not None and release.term != term:
-                        term = release.term
-                        yield release
+                    announced = in_service_before(found.values(), base)
+                    changed = [release.term for release in announced]
+                    if announced and changed != terms:
+                        terms = changed
+                        yield announced
     finally:
         await consumer.stop()

@@ -9,7 +9,7 @@ The way of a release through a worker::
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ class ReleaseFollower:
         self._on_event = on_event
         self._release: Release | None = None
         """What this worker serves. None for the base before its first announcement."""
-        self._considered = 0
-        """Term of the newest announcement that was tried, whether it was used or refused."""
+        self._refused: set[int] = set()
+        """Terms of the announcements that were tried and cannot be used here."""
         self._rerating = asyncio.Lock()
         """Held by the re-rating that runs, until it has drained."""
 
@@ -78,7 +78,6 @@ class ReleaseFollower:
         pinned role cannot, BrokerError where the announcements cannot be read.
         """
         for release in await self._announced():
-            self._considered = self._considered or release.term
             try:
                 self.models = await self._load(release)
             except ModelError as error:
@@ -108,13 +107,20 @@ class ReleaseFollower:
             aclosing(follow_in_service(self._cluster, self._base_id, self._reader)) as releases,
         ):
             rerating = tasks.create_task(self._rate_again(self._release, stages))
-            async for release in releases:
-                if release.term == (self._release.term if self._release else 0):
-                    self._considered = release.term  # one that was refused is out of service
-                elif release.term != self._considered and await self._replace(release):
-                    self._release = release
+            async for announced in releases:
+                if await self._change(announced):
                     rerating.cancel()
-                    rerating = tasks.create_task(self._rate_again(release, stages))
+                    rerating = tasks.create_task(self._rate_again(self._release, stages))
+
+    async def _change(self, announced: Iterable[Release]) -> bool:
+        """Put the first of these that can be used into service. False where it serves already."""
+        for release in announced:
+            if self._release is not None and release.term == self._release.term:
+                return False
+            if release.term not in self._refused and await self._replace(release):
+                self._release = release
+                return True
+        return False
 
     async def _announced(self) -> list[Release]:
         """What is in service, the last announced first."""
@@ -136,7 +142,6 @@ class ReleaseFollower:
     async def _replace(self, release: Release) -> bool:
         """Put a release into service here. False where it is refused."""
         started = time.monotonic()
-        self._considered = release.term
         rerated_until = release.announced_at + self._settings.rerating.after_seconds
         try:
             # What is written after that moment is not rated again (streams/releases/rerating.py):
@@ -152,6 +157,7 @@ class ReleaseFollower:
         return True
 
     def _refuse(self, release: Release, error: ModelError) -> None:
+        self._refused.add(release.term)
         log.error("release %s is in service, but cannot be used here: %s", release.id, error)
         self._metrics.counter(REFUSED_RELEASES).inc()
         self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})

@@ -196,6 +196,10 @@ def test_forged_announcements_are_refused_by_name_and_the_release_before_serves(
         assert announced.id == "r-9999"
         assert announced.announced_at < time.time() + 60
         wait_until(lambda: rerating(cluster, announced, 1.0).finished)
+
+        # A forged one that is announced at the same moment does not hide a good one.
+        announce(cluster, forger.good("r-second"), forger.unsigned("r-masking"))
+        assert _next(worker, "serving")["release"] == "r-second"
         assert worker.terminate() == 0
     finally:
         worker.kill()

@@ -46,9 +46,9 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     async def followed(change: Callable[[], object]) -> list[str]:
         """The releases that a worker is to serve before and after a change."""
         following = follow_in_service(cluster, base, RecordReader())
-        releases = [(await anext(following)).id]
+        releases = [(await anext(following))[0].id]
         await asyncio.to_thread(change)
-        releases.append((await asyncio.wait_for(anext(following), 10)).id)
+        releases.append((await asyncio.wait_for(anext(following), 10))[0].id)
         await following.aclose()
         return releases
 

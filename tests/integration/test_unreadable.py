@@ -138,7 +138,7 @@ def _restore(seeded: Seeded, reader: RecordReader) -> list[str]:
 def _announced(seeded: Seeded, reader: RecordReader) -> list[str]:
     async def first() -> str:
         async with aclosing(follow_in_service(seeded.cluster, "base", reader)) as releases:
-            return (await anext(releases)).id
+            return (await anext(releases))[0].id
 
     return [asyncio.run(first())]
 
