@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from tests.unit.engine_model import TinyModel
 
 # A deadline for each example fails by chance where the cores are shared.
-hypothesis.settings.register_profile("without deadlines", deadline=None)
-hypothesis.settings.load_profile("without deadlines")
+hypothesis.settings.register_profile("short", deadline=None)
+# 10,000 examples of each property: HYPOTHESIS_PROFILE=full pytest FILE
+hypothesis.settings.register_profile("full", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 _MARKS = {
     "broker": "kafka",
