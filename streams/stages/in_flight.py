@@ -66,8 +66,11 @@ class InFlightMessages:
 
     @property
     def waits_for(self) -> str | None:
-        """Why the first message that waits for its surroundings does so. None without one."""
-        return next((it.waits_for for it in self._messages if it.waits_for is not None), None)
+        """Why the first message that waits for its surroundings does so. None without one.
+
+        May be read by any thread.
+        """
+        return next((it.waits_for for it in self if it.waits_for is not None), None)
 
     async def wait_for_room(self) -> None:
         """Wait until another message may be accepted: back-pressure."""

@@ -44,6 +44,7 @@ class Proxy:
             self._call(self._cut)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
+        self._loop.close()
         self._listening.close()
 
     def cut(self) -> None:

@@ -112,7 +112,7 @@ class SimulatedWriter:
         self._world = world
 
     async def send(self, message: Message) -> "asyncio.Future[None]":
-        world, choose = self._world, self._world.choose
+        choose = self._world.choose
         if choose.random() < 0.1:
             await asyncio.sleep(choose.random())
         kind = self._kind(message)
