@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -84,7 +85,7 @@ async def test_what_is_larger_than_any_topic_takes_is_cut(settings: Settings) ->
     cluster = settings.kafka.cluster()
     topic = cluster.topic(DOCUMENTS)
     values = [b"a" * 6_000_000, b"b" * 50_000_000, b"\xff", b"\xff\xff", passage(1).encode()]
-    headers = [("trace", b"t"), ("large", b"h" * 6_000_000), ("last", b"l")]
+    headers: list[Any] = [("trace", b"t"), ("large", b"h" * 6_000_000), ("last", b"l")]
     producer = _compressing(settings)
     for offset, value in enumerate(values):
         key = b"k" * 6_000_000 if value == b"\xff\xff" else b"key%d" % offset

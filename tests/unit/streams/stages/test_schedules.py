@@ -153,7 +153,7 @@ class Agent:
         self._partition = partition
         self._last = -1
 
-    async def handle(self, record: Any, at: Any) -> list[Rejection]:
+    async def handle(self, record: Any, at: Any = None) -> list[Rejection]:
         world, choose = self._world, self._world.choose
         kind, id, outputs = world.kinds[_TOPIC, self._partition][at.offset]
         assert at.partition == self._partition
