@@ -11,6 +11,8 @@ _FULL_BYTES = 4 * 1024 * 1024
 """With less free space Kafka cannot write, not even the reason to its log."""
 _READ_BYTES = 4 * 1024 * 1024
 """Of the end of the log."""
+_LAST_ERRORS = 20
+"""Earlier ones were survived."""
 _LINE_CHARACTERS = 300
 _ERROR = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:ERROR|FATAL) ")
 _LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ")
@@ -51,7 +53,8 @@ _CAUSES = (
         False,
     ),
     (
-        r"Corrupt|InvalidRecord|Inconsistent\w*Exception|NoSuchFileException|meta\.properties",
+        r"Corrupt|InvalidRecord|Inconsistent\w*Exception|NoSuchFileException"
+        r"|meta\.properties|node ID not found",
         "its data are damaged",
         "restore the directory from a copy, or move it away to start with empty topics",
         False,
@@ -110,7 +113,7 @@ def _told(log: Path, since: int) -> list[str]:
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    return ["\n".join(lines) for lines in _errors(text.splitlines())]
+    return ["\n".join(lines) for lines in _errors(text.splitlines())][-_LAST_ERRORS:]
 
 
 def _errors(lines: list[str]) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.private_files import private_umask
 from models.releases.release import read_manifest
 from models.serving.served_model import ServedModel
-from schemas.errors import TrainingError
+from schemas.errors import BrokerError, TrainingError
 from schemas.records import Document, ReleaseStatus
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
@@ -44,7 +44,12 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     settings, progress, interrupt = _shortened(settings), Progress(), _Interrupt()
     try:
         with Supervisor(settings, base, progress.note) as supervisor, progress:
-            outcome = _Demo(supervisor, progress, interrupt, started).run(limit)
+            demo = _Demo(supervisor, progress, interrupt, started)
+            try:
+                outcome = demo.run(limit)
+            except BrokerError:
+                demo.take_events()  # raises the cause where the broker of the demo has ended
+                raise
         output = settings.state_dir / "curated.jsonl"
         with private_umask():  # it lies in the state directory
             write_jsonl(outcome.examples, output, Shape.TRIPLES)
@@ -158,7 +163,7 @@ class _Demo:
         """
         last: Flow | None = None
         while True:
-            self._take_events()
+            self.take_events()
             flow = reader.read()
             self._progress.flow(flow)
             if self._first_curated is None and flow.messages[CURATED.name]:
@@ -175,9 +180,9 @@ class _Demo:
         """Train once in a process of its own. Raises TrainingError where that fails."""
         process = self._supervisor.train_once()
         while process.is_alive():
-            self._take_events()
+            self.take_events()
             process.join(_POLL_SECONDS)
-        self._take_events()
+        self.take_events()
         if process.exitcode:
             raise TrainingError(
                 f"the trainer ended with exit code {process.exitcode}; its message is above"
@@ -198,7 +203,7 @@ class _Demo:
             asyncio.run(loading).close()
             return
         while self._served != newest.id:
-            self._take_events()
+            self.take_events()
             time.sleep(_POLL_SECONDS)
 
     def _wait_until_rerated(self) -> Rerating | None:
@@ -212,7 +217,7 @@ class _Demo:
             return None
         seconds, noted = self._settings.rerating.after_seconds, 0.0
         while True:
-            self._take_events()
+            self.take_events()
             time.sleep(_POLL_SECONDS)
             if time.time() < serving.announced_at + seconds:
                 continue
@@ -225,7 +230,8 @@ class _Demo:
             if state.finished:
                 return state
 
-    def _take_events(self) -> None:
+    def take_events(self) -> None:
+        """Show what happened. Raises BrokerError where the broker ended and cannot run again."""
         self._interrupt.check()
         for event in self._supervisor.poll():
             self._progress.event(event)
