@@ -121,7 +121,8 @@ class Evidence:
         found = DeletedUnread.of(rejection)
         if found is None:
             return False
-        self.deleted_unread.add(found)
+        if found.stage in self._rejected:  # a re-rating that missed a candidate lost none
+            self.deleted_unread.add(found)
         return True
 
     def _follow_origin(self, provenance: Provenance) -> None:

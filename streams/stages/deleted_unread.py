@@ -33,14 +33,19 @@ class DeletedUnread:
         """The offset after the last one."""
         return self.first + self.count
 
+    def __str__(self) -> str:
+        return (
+            f"offsets {self.first} to {self.end - 1} of {self.topic}/{self.partition} were deleted "
+            "by the topic's retention before they were processed"
+        )
+
     def rejection(self) -> Rejection:
         """The record of the loss. Two that begin at the same offset have the same id."""
         return Rejection(
             id=f"{self.topic}/{self.partition}@{self.first}",
             stage=self.stage,
             reason=DELETED_UNREAD,
-            detail=f"offsets {self.first} to {self.end - 1} were deleted by the "
-            "topic's retention before they were read",
+            detail=str(self),
             count=self.count,
         )
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from yarl import URL
@@ -31,6 +32,7 @@ from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
+from streams.stages.deleted_unread import DeletedUnread
 from streams.stages.readiness import HeartbeatThread, Readiness
 from streams.stages.stage import Stage
 
@@ -107,12 +109,18 @@ class StageConsumer(Consumer):
     async def _deliver(self, records: Mapping[TP, list[Received | Gap]]) -> bool:
         """Give records to the stage, partitions in turn. False where a rebalance came between."""
         stage, generation = self._stage, self.app.consumer_generation_id
+        try:
+            deleted = await self._deleted_before(records)
+        except KafkaError:
+            return False
         for tp, record in self.scheduler.iterate(records):
             if not stage.has_room:
                 await stage.wait_for_room()
             # No await from here to the tracker: the record must not enter a later assignment's.
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return False
+            if tp in deleted:
+                stage.note_deleted(deleted.pop(tp))
             if isinstance(record, Gap):
                 self._pass_over(tp, record)
             else:
@@ -120,6 +128,26 @@ class StageConsumer(Consumer):
                 await stage.accept(record)
             self._read_offset[tp] = record.offset
         return True
+
+    async def _deleted_before(
+        self, records: Mapping[TP, list[Received | Gap]]
+    ) -> dict[TP, DeletedUnread]:
+        """What retention deleted between what was read before and what was fetched now."""
+        found = {}
+        for tp, fetched in records.items():
+            tracker = self._stage.offsets.get(tp)
+            following = tracker.next_offset if tracker is not None else None
+            if following is None:
+                following = self._committed_offset.get(tp)
+            if following is None or not fetched or fetched[0].offset <= following:
+                continue
+            # Most gaps are markers of transactions.
+            end = min((await self.earliest_offsets(tp))[tp], fetched[0].offset)
+            if end > following:
+                found[tp] = DeletedUnread(
+                    self._stage.name, tp.topic, tp.partition, following, end - following
+                )
+        return found
 
     def _pass_over(self, tp: TP, gap: Gap) -> None:
         """Let offsets that hold no message be committed, once all before them may be."""

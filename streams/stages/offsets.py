@@ -39,6 +39,11 @@ class OffsetTracker:
         """Records started and not yet committable, finished ones behind a slower one included."""
         return len(self._in_flight)
 
+    @property
+    def next_offset(self) -> int | None:
+        """The offset after the last record that was started, or None before the first one."""
+        return self._last + 1 if self._last >= 0 else None
+
     def start(self, offset: int) -> TrackedOffset | None:
         """Track a record. None where the offset is not above the last one: it was read again."""
         if offset <= self._last:

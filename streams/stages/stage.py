@@ -11,20 +11,28 @@ letter, and which to waiting.
 
 import asyncio
 import functools
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from streams.kafka.encoder import Encoder
 from streams.kafka.messages import Received
 from streams.kafka.writer import Writer
 from streams.stages import metrics as names
 from streams.stages.agents import AgentOf, MessageDecoder
 from streams.stages.attempts import Attempts, Outside
+from streams.stages.deleted_unread import DeletedUnread
 from streams.stages.delivery import Delivery
 from streams.stages.in_flight import InFlight, InFlightMessages
 from streams.stages.metrics import Metrics
 from streams.stages.offsets import OffsetTrackers, Partition
+from streams.stages.outputs import encode_all
 from streams.stages.policy import StagePolicy
+
+log = logging.getLogger(__name__)
+_DELETED = "deleted"
+"""Outcome of a run of messages that nothing was read of."""
 
 
 class Stage:
@@ -118,6 +126,26 @@ class Stage:
         else:
             await self._process(message)
 
+    def note_deleted(self, deleted: DeletedUnread) -> None:
+        """Write down what retention deleted before this stage had processed it.
+
+        No later offset of the partition may be committed until that is acknowledged. Called as
+        ``accept`` is.
+        """
+        if self._closed:
+            return
+        tracker = self.offsets[deleted.topic, deleted.partition]
+        last = Received(deleted.topic, deleted.partition, deleted.end - 1, None, None)
+        tracked = tracker.start(last.offset)
+        if tracked is None:
+            return
+        log.error("%s: %s", self.name, deleted)
+        message = InFlight(last, tracker, tracked, time.monotonic(), in_task=True)
+        message.outcome = _DELETED
+        self._messages.add(message)
+        outputs = encode_all([deleted.rejection()], Encoder())
+        self._spawn(message, self._delivery.deliver(message, outputs))
+
     def revoke(self, partitions: set[Partition]) -> None:
         """Drop offsets and agents of partitions that are no longer assigned."""
         self.offsets.revoke(partitions)
@@ -176,8 +204,9 @@ class Stage:
         message.tracker.finish(message.tracked)
         if message.outcome == "processed":
             self._attempts.duplicates.note_processed(message)
-        self._outcomes[message.outcome].inc()
-        self._seconds.observe(time.monotonic() - message.started)
+        if message.outcome != _DELETED:
+            self._outcomes[message.outcome].inc()
+            self._seconds.observe(time.monotonic() - message.started)
         self._drop(message)
 
     def _drop(self, message: InFlight) -> None:

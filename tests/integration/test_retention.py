@@ -1,15 +1,21 @@
-"""Warnings before retention deletes what no stage has read."""
+"""What retention deletes before a stage has read it: warned of before, written down after."""
 
+import asyncio
 import time
 
 import pytest
 
 from schemas.records import Document
-from streams.kafka.topics import DOCUMENTS
+from streams.kafka.replay import replay
+from streams.kafka.topics import DOCUMENTS, REJECTED
+from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.observe.retention import RetentionWatch
 from streams.settings import Settings
+from streams.stages.deleted_unread import DeletedUnread
+from tests.integration.segmenting import segmenting
 from tests.integration.topics import Topics
+from tests.integration.waiting import wait_until
 
 
 @pytest.fixture
@@ -83,3 +89,34 @@ def test_messages_that_were_deleted_unread_are_told_once(topics: Topics) -> None
     assert _check(topics, watch) == []
     topics.cut(DOCUMENTS, 3)
     assert "LOST: 2 messages" in _check(topics, watch)[0]
+
+
+def test_a_stage_writes_down_what_was_deleted_before_it_goes_on(
+    topics: Topics, settings: Settings
+) -> None:
+    topics.write(*_documents(10))
+    topics.commit("segmenter", DOCUMENTS, 2)
+    topics.cut(DOCUMENTS, 5)
+    asyncio.run(_go_on(topics, settings))
+    with FlowReader(topics.cluster) as reader:
+        assert reader.read().stages[0].deleted_unread == 0, "the broker does not know it any more"
+        account = audit(topics.cluster, reader.committed())
+    place = topics.cluster.topic(DOCUMENTS)
+    assert account.deleted_unread == (DeletedUnread("segmenter", place, 0, first=2, count=3),)
+    assert account.stages[0].rejected == account.stages[0].ids == 5, "too short, all of them"
+    assert not account.complete
+
+    asyncio.run(_go_on(topics, settings))
+    assert sum(1 for _ in replay(topics.cluster, REJECTED)) == 6, "written once"
+
+
+async def _go_on(topics: Topics, settings: Settings) -> None:
+    """Run the segmenter until it has committed everything."""
+
+    def done() -> bool:
+        with FlowReader(topics.cluster) as reader:
+            return reader.committed().get(("segmenter", place.topic, place.partition)) == 10
+
+    place = topics.place(DOCUMENTS)
+    async with segmenting(settings):
+        await asyncio.to_thread(wait_until, done)
