@@ -15,6 +15,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -22,6 +23,7 @@ from intervaltree import IntervalTree
 
 from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
+from streams.stages.deleted_unread import DeletedUnread
 from streams.stages.faust_app import StageConsumer
 from streams.stages.offsets import OffsetTrackers
 from streams.stages.readiness import HeartbeatThread, Readiness
@@ -38,7 +40,7 @@ _OVERRIDDEN = {
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
-_OUR_OWN = {"__init__", "_deliver", "_forget", "_pass_over"}
+_OUR_OWN = {"__init__", "_deleted_before", "_deliver", "_forget", "_pass_over"}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
@@ -125,7 +127,10 @@ class _FullStage:
     """A stage with room for one message, until ``finish``."""
 
     def __init__(self) -> None:
+        self.name = "segmenter"
+        self.offsets = OffsetTrackers()
         self.accepted: list[int] = []
+        self.deleted: list[DeletedUnread] = []
         self._room = asyncio.Event()
         self._room.set()
 
@@ -140,6 +145,9 @@ class _FullStage:
         self.accepted.append(received.offset)
         self._room.clear()
 
+    def note_deleted(self, deleted: DeletedUnread) -> None:
+        self.deleted.append(deleted)
+
     def finish(self) -> None:
         self._room.set()
 
@@ -148,13 +156,15 @@ def _reading(stage: _FullStage) -> tuple[StageConsumer, SimpleNamespace]:
     app = SimpleNamespace(consumer_generation_id=1)
     consumer: Any = _consumer(stage)
     consumer.app, consumer.flow_active, consumer._read_offset = app, True, {}
+    consumer._committed_offset = {}
     consumer.scheduler = DefaultSchedulingStrategy()
     return consumer, app
 
 
-def _fetched(count: int) -> dict[TP, list[Any]]:
+def _fetched(count: int, first: int = 0) -> dict[TP, list[Any]]:
     topic, partition = _TP
-    return {_TP: [Received(topic, partition, offset, None, b"") for offset in range(count)]}
+    offsets = range(first, first + count)
+    return {_TP: [Received(topic, partition, offset, None, b"") for offset in offsets]}
 
 
 async def test_records_are_delivered_as_there_is_room() -> None:
@@ -182,6 +192,49 @@ async def test_a_record_that_waited_through_a_rebalance_is_not_delivered(change:
     stage.finish()
     assert not await delivering
     assert stage.accepted == [0]
+
+
+@pytest.mark.parametrize(
+    ("committed", "started", "start", "deleted"),
+    [
+        (5, None, 8, [(5, 3)]),  # after an assignment
+        (2, 4, 8, [(5, 3)]),  # while it reads; up to 4 was started
+        (5, None, 12, [(5, 4)]),  # more was deleted since the fetch
+        (5, None, 3, []),  # markers of transactions
+        (None, None, 8, []),  # nothing was ever committed
+        (9, None, 9, []),
+    ],
+)
+async def test_what_was_deleted_before_it_was_read_is_noted_first(
+    committed: int | None, started: int | None, start: int, deleted: list[tuple[int, int]]
+) -> None:
+    stage = _FullStage()
+    consumer, _ = _reading(stage)
+    if committed is not None:
+        consumer._committed_offset[_TP] = committed
+    if started is not None:
+        stage.offsets[_TP].start(started)
+
+    async def earliest_offsets(*partitions: TP) -> dict[TP, int]:
+        return dict.fromkeys(partitions, start)
+
+    consumer.earliest_offsets = earliest_offsets  # type: ignore[method-assign]
+    assert await consumer._deliver(_fetched(1, first=9))
+    assert [(one.first, one.count) for one in stage.deleted] == deleted
+    assert stage.accepted == [9]
+
+
+async def test_a_broker_that_is_away_meanwhile_delays_the_records() -> None:
+    stage = _FullStage()
+    consumer, _ = _reading(stage)
+    consumer._committed_offset[_TP] = 5
+
+    async def earliest_offsets(*partitions: TP) -> dict[TP, int]:
+        raise KafkaError
+
+    consumer.earliest_offsets = earliest_offsets  # type: ignore[method-assign]
+    assert not await consumer._deliver(_fetched(1, first=9))
+    assert stage.accepted == []
 
 
 @pytest.mark.parametrize("committed", [31, None])
