@@ -85,13 +85,13 @@ class Supervisor:
     on_line: Callable[[str], None] = print
     stopping: Callable[[], bool] = lambda: False
     """Whether to give up while the broker starts."""
+    # Spawned, not forked: a child must not inherit threads, loops and sockets.
+    _context: Any = field(default_factory=lambda: multiprocessing.get_context("spawn"))
     _embedded: EmbeddedBroker | None = None
     _broker: SupervisedBroker | None = None
     _children: list[_Child] = field(default_factory=list)
 
     def __enter__(self) -> "Supervisor":
-        # Spawned, not forked: a child must not inherit threads, loops and sockets.
-        self._context = multiprocessing.get_context("spawn")
         try:
             address = self.settings.given_broker or running_address(self.settings.broker_dir)
             if address is None:

@@ -51,7 +51,7 @@ class Readiness:
         now = self._clock()
         silent = now - self._answered
         if silent > self._silent_seconds:
-            return f"no broker has answered for {silent:.0f} s"
+            return f"Kafka has not answered its consumer group for {silent:.0f} s"
         since = self._waiting_since
         if since is not None and now - since > self._stalled_seconds:
             return f"records are being processed, and none was committed for {now - since:.0f} s"

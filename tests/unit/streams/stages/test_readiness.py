@@ -22,7 +22,7 @@ def test_a_coordinator_that_does_not_answer_is_away() -> None:
     clock.now += 9
     assert readiness.not_ready is None
     clock.now += 2
-    assert readiness.not_ready == "no broker has answered for 11 s"
+    assert readiness.not_ready == "Kafka has not answered its consumer group for 11 s"
     readiness.answered()
     assert readiness.not_ready is None
 
