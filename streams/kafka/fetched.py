@@ -186,7 +186,14 @@ class Fetched:
         try:
             _check_legacy_size(batch, magic)
             for record in LegacyRecordBatch(batch, magic):
-                yield Received(topic, partition, record.offset, record.key, record.value)
+                yield Received(
+                    topic,
+                    partition,
+                    record.offset,
+                    record.key,
+                    record.value,
+                    timestamp_ms=record.timestamp,
+                )
         except Exception as error:  # the decoder raises what it comes to
             yield self._undecodable(self.next_fetch_offset, last, error)
 

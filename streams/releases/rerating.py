@@ -65,7 +65,13 @@ def rerating(cluster: Cluster, release: Release, seconds: float) -> Rerating:
 
 @contextmanager
 def _reading(cluster: Cluster, **options: Any) -> Iterator[KafkaConsumer]:
-    consumer = connect(KafkaConsumer, cluster, **options, enable_auto_commit=False)
+    consumer = connect(
+        KafkaConsumer,
+        cluster,
+        **options,
+        enable_auto_commit=False,
+        isolation_level=cluster.isolation,  # the end is then where a stage can read to
+    )
     topic = cluster.topic(CANDIDATES)
     needed = [describing("topic", topic)]
     if group := options.get("group_id"):

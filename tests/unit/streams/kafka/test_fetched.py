@@ -253,7 +253,10 @@ def test_messages_of_older_formats_are_read(magic: int, codec: int) -> None:
     for offset in range(3):
         builder.append(offset, 1, b"k%d" % offset, b"v")
     found = _read(bytes(builder.build()))
-    assert found == [Received("t", 0, offset, b"k%d" % offset, b"v") for offset in range(3)]
+    assert [(r.offset, r.key, r.value, r.undecodable) for r in found] == [
+        (offset, b"k%d" % offset, b"v", None) for offset in range(3)
+    ]
+    assert [r.timestamp_ms for r in found] == [1 if magic else None] * 3
 
 
 def test_a_compressed_message_of_an_older_format_may_be_unreadable() -> None:
