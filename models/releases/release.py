@@ -208,6 +208,19 @@ def require_servable(manifest: Manifest, directory: Path) -> None:
             )
 
 
+def require_templates(manifest: Manifest, prompter: Prompter) -> None:
+    """Raise ModelError if a release was trained on other prompt templates than the present ones."""
+    current = {str(task): prompter.template(task).id for task in Task}
+    differing = sorted(
+        task for task, template in manifest.templates.items() if current.get(task) != template
+    )
+    if differing:
+        raise ModelError(
+            f"release {manifest.id} was trained on other templates for "
+            f"{', '.join(differing)}: train a new release"
+        )
+
+
 async def reproduce(directory: Path, engine: Engine, prompter: Prompter) -> None:
     """Compute the golden vectors with ``engine`` and compare them with the manifest.
 

@@ -9,7 +9,7 @@ from models.engine import Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
 from models.prompts.layout import Prompter
 from models.prompts.templates import DIGITS, Task
-from models.releases.release import read_manifest, reproduce
+from models.releases.release import read_manifest, reproduce, require_templates
 from schemas.errors import ModelError
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
@@ -74,15 +74,7 @@ class ServedModel:
         """
         manifest = read_manifest(directory)
         prompter = await asyncio.to_thread(Prompter.load, directory)
-        current = {str(task): prompter.template(task).id for task in Task}
-        differing = sorted(
-            task for task, template in manifest.templates.items() if current.get(task) != template
-        )
-        if differing:
-            raise ModelError(
-                f"release {manifest.id} was trained on other templates for "
-                f"{', '.join(differing)}: train a new release"
-            )
+        require_templates(manifest, prompter)
         engine = await asyncio.to_thread(
             Engine.load,
             directory,

@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from kafka import TopicPartition
 
 from models.private_files import PRIVATE_MODE, private_directory
-from models.releases.release import read_manifest
+from models.prompts.layout import Prompter
+from models.releases.release import read_manifest, require_templates
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
@@ -231,7 +232,8 @@ class TrainerService:
             return True
         if release.term not in self._usable:
             try:
-                self._store.verify(release)
+                verified = self._store.verify(release)
+                require_templates(verified.manifest, Prompter.load(verified.directory))
             except ModelError as error:
                 log.warning("release %s is in service, but is passed over: %s", release.id, error)
                 self._usable[release.term] = False

@@ -5,12 +5,13 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from models.releases.release import read_manifest, verify
+from models.releases.release import read_manifest
 from schemas.ids import document_id, segment_id
 from streams.data.dataset import snapshot
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.releases.announcements import read_releases
+from streams.releases.store import release_store
 from streams.run.processes import run_trainer
 from tests.integration.conftest import passage, wait_until_idle
 
@@ -72,8 +73,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert release.base == release.parent == ready["release"]
     assert release.examples == 1
     assert release.metrics.keys() == release.parent_metrics.keys()
-    manifest = verify(settings.releases_dir / release.id)
-    assert manifest.id == release.id
+    assert release_store(settings).verify(release).manifest.id == release.id
 
     # If the release is put into service, the worker loads it by itself.
     if release.status == "in_service":
