@@ -37,6 +37,8 @@ _BETWEEN_SHOTS = "\n\n\n"
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _CACHED_TEXTS = 1024
 """Texts whose ids are cached: a passage is encoded for its instruction and again for its rating."""
+_LONGEST_CACHED = 20_000
+"""Characters of a text that is cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,18 @@ class Prompter:
     base model was not trained to stop.
     """
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
-    """Ids of a text from outside, cached."""
+    """Ids of a text from outside. Those of short texts are cached."""
 
     def __post_init__(self) -> None:
         def encode(text: str) -> Sequence[int]:
             return tuple(self.literal.encode(text, add_special_tokens=False).ids)
 
-        object.__setattr__(self, "_encode_text", functools.lru_cache(_CACHED_TEXTS)(encode))
+        cached = functools.lru_cache(_CACHED_TEXTS)(encode)
+
+        def encode_text(text: str) -> Sequence[int]:
+            return cached(text) if len(text) <= _LONGEST_CACHED else encode(text)
+
+        object.__setattr__(self, "_encode_text", encode_text)
 
     @classmethod
     def load(cls, directory: Path) -> "Prompter":
@@ -119,6 +126,11 @@ class Prompter:
             shots={task: prompter._shots(task) for task in Task},
             line_ends=_line_ends(tokenizer),
         )
+
+    @property
+    def longest_token(self) -> int:
+        """Most characters of a token. Looks at the whole vocabulary."""
+        return max(map(len, self.tokenizer.get_vocab()))
 
     def backward(self, response: str, context: str | None = None) -> list[int]:
         """Prompt ids for the instruction that ``response`` answers."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.engine import Engine, Sampling, ThreadBudget
@@ -10,7 +10,7 @@ from models.evaluation.calibration import CalibrationLine, calibrated
 from models.prompts.layout import Prompter
 from models.prompts.templates import DIGITS, Task
 from models.releases.release import read_manifest, reproduce, require_templates
-from schemas.errors import ModelError
+from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
 
@@ -22,6 +22,8 @@ _PROSE = (
 _LOWEST_DIGIT_MASS = 1e-6
 """Lowest probability of the five digits together; below it a pair counts as unrated."""
 _PROBE_TOKENS = 16
+_NORMALISED = 4
+"""By how much a tokenizer may shorten a text before it makes tokens of it, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class ServedModel:
     """The deployment term in which it serves; see ``Rating.term``."""
     calibration: CalibrationLine | None = None
     """Maps its ratings to the scale of human ratings; None if not calibrated."""
+    most_characters: int = field(init=False)
+    """Characters that cannot fit the context window whatever they are."""
+
+    def __post_init__(self) -> None:
+        longest = self.prompter.longest_token * _NORMALISED
+        object.__setattr__(self, "most_characters", self.engine.context_window * longest)
 
     @classmethod
     async def load(
@@ -109,6 +117,7 @@ class ServedModel:
         template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
         seeded = replace(sampling, seed=sampling_seed(id))
+        self._refuse_too_long(response, context)
         prompt = self.prompter.backward(response, context)
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
         instruction = self.prompter.instruction(generation.ids, generation.stop)
@@ -127,6 +136,7 @@ class ServedModel:
 
         Raises PromptTooLong, and ModelError ("unrated") if the digits have almost no probability.
         """
+        self._refuse_too_long(instruction, response, context)
         prompt = self.prompter.rating(instruction, response, context)
         rated = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
         if not math.isfinite(rated.mass) or rated.mass < _LOWEST_DIGIT_MASS:
@@ -142,6 +152,18 @@ class ServedModel:
             template=self.prompter.template_id(Task.RATING),
             term=self.term,
         )
+
+    def _refuse_too_long(self, *texts: str | None) -> None:
+        """Raise PromptTooLong for texts that cannot fit, before they are encoded.
+
+        To encode four million characters takes seconds, in which nothing else runs.
+        """
+        characters = sum(len(text or "") for text in texts)
+        if characters > self.most_characters:
+            raise PromptTooLong(
+                f"{characters:,} characters do not fit the model's context window of "
+                f"{self.engine.context_window:,} tokens: shorten the text"
+            )
 
     async def probe(self) -> None:
         """Rate and generate a token, to see whether the engine works. Raises EngineError."""

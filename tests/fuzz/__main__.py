@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.fuzz.campaign import Finding, Job, Running, run_job, wait_for
 from tests.fuzz.targets import TARGETS
@@ -33,6 +35,7 @@ def main() -> int:
         for name, count in counts.items()
         for start in range(options.first, options.first + count, _JOB)
     ]
+    jobs.sort(key=lambda job: job.start)  # all targets have their turn, however soon it ends
     done: Counter[str] = Counter()
     findings: dict[tuple[str, str], Finding] = {}
     running: list[Running] = []
@@ -59,9 +62,6 @@ def main() -> int:
 
 def _counts(inputs: int, names: list[str]) -> dict[str, int]:
     """Number of inputs of each target, in proportion to its share."""
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     shares = {}
     for name in names:
         with TemporaryDirectory() as directory:

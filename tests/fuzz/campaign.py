@@ -19,6 +19,7 @@ _MORE_MEMORY = 2 << 30
 """Bytes of address space that imports and inputs may add to the process."""
 _POLL_SECONDS = 0.2
 _context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.fuzz.targets"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,22 @@ async def test_a_passage_that_does_not_fit_is_refused_once(
     assert str(CONTEXT) in refused.detail
 
 
+async def test_a_text_that_cannot_fit_is_refused_before_it_is_encoded(model: ServedModel) -> None:
+    text = "rain " * (model.most_characters // 5 + 1)
+    [passage] = await Backward(ModelHandle(model), _SAMPLED, 1).handle(
+        _SEGMENT.model_copy(update={"context": text})
+    )
+    [pair] = await Scorer(ModelHandle(model)).handle(
+        _CANDIDATE.model_copy(update={"instruction": text})
+    )
+    for refused in (passage, pair):
+        assert isinstance(refused, Rejection)
+        assert refused.reason == "prompt_too_long"
+        assert "characters do not fit" in refused.detail
+    # What is refused would not have fitted.
+    assert len(model.prompter.backward(text)) > CONTEXT
+
+
 async def test_a_candidate_is_rated_by_the_expected_digit(
     model: ServedModel, tiny_model: TinyModel
 ) -> None:

@@ -1,6 +1,7 @@
 """Prompts: text from outside is never special, and training prompts equal those of inference."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,18 @@ def test_text_from_outside_is_never_special_and_never_a_placeholder(
     target = prompter.target(text)
     assert scaffold(target) == [prompter.stop_ids[0]] == target[-1:]
     assert prompter.literal.decode(target[:-1], skip_special_tokens=False) == text
+
+
+def test_the_ids_of_a_long_text_are_not_kept(prompter: Prompter) -> None:
+    prompter.backward("rain")
+    tracemalloc.start()
+    try:
+        for number in range(3):
+            prompter.backward(f"{number} rain " * 50_000)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000  # bytes, of three texts of 350 kB
 
 
 def test_digits_are_found_where_a_rating_is_read(prompter: Prompter) -> None:
