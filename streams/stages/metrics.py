@@ -50,7 +50,8 @@ OUTPUTS = MetricDefinition(
 REJECTIONS = MetricDefinition(
     "rejections_total",
     MetricType.COUNTER,
-    "Records refused on their merits, by reason.",
+    "Records refused on their merits, by reason; deleted_unread: deleted by retention before they "
+    "were read.",
     ("stage", "reason"),
 )
 RETRIES = MetricDefinition(
