@@ -15,6 +15,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
 
+from streams.kafka.connections import Client
 from streams.kafka.fetched import Fetched, Gap, Place
 from streams.kafka.messages import Received
 
@@ -27,6 +28,7 @@ class AsyncConsumer(AIOKafkaConsumer):
 
     async def start(self) -> None:
         """See AIOKafkaConsumer."""
+        self._client.__class__ = Client
         await super().start()
         # Made in there, and idle until there is an assignment.
         self._fetcher.__class__ = _AsyncFetcher

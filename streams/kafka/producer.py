@@ -13,6 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulat
 
 from schemas.wire import MAX_BYTES
 from streams.kafka.cluster import Cluster
+from streams.kafka.connections import Client
 
 DELIVERY: Mapping[str, Any] = {
     "acks": "all",
@@ -67,6 +68,7 @@ class Producer(AIOKafkaProducer):
             max_request_size=2 * MAX_BYTES,
             value_serializer=_serialized,
         )
+        self.client.__class__ = Client
         self._message_accumulator.__class__ = (
             Together  # made in there, and already shared with the sender
         )

@@ -34,6 +34,7 @@ class Proxy:
         self._unwanted: str | None = None
         self._delay = 0.0
         self._flowing: asyncio.Event | None = None
+        self._server: asyncio.Server | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -41,9 +42,9 @@ class Proxy:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._call(self._cut)
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
+            self._thread.join(10)
         self._loop.close()
         self._listening.close()
 
@@ -82,7 +83,16 @@ class Proxy:
     async def _serve(self) -> None:
         self._flowing = asyncio.Event()
         self._flowing.set()
-        await asyncio.start_server(self._accept, sock=self._listening)
+        self._server = await asyncio.start_server(self._accept, sock=self._listening)
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._cut()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
