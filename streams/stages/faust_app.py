@@ -163,7 +163,8 @@ class StageConsumer(Consumer):
         return self._stage.offsets[tp].committable
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        done = await super()._commit(offsets)
+        with self._readiness.committing():
+            done = await super()._commit(offsets)
         if done:
             committed = {**self._committed_offset, **offsets}
             self._readiness.committed(self._stage.offsets.exceed(committed))
@@ -260,7 +261,9 @@ class StageApp:
             consumer_metadata_max_age_ms=int(_METADATA_SECONDS * 1000),
             logging_config=None,
         )
-        self._readiness = Readiness(kafka.session_seconds, kafka.stalled_seconds)
+        self._readiness = Readiness(
+            kafka.session_seconds, kafka.stalled_seconds, lambda: stage.in_flight
+        )
         self.app.transport = StageTransport(
             broker,
             self.app,

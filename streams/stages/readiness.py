@@ -1,7 +1,8 @@
 """Whether the consumer of a stage reaches its group and commits what it reads."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -18,13 +19,19 @@ class Readiness:
         self,
         session_seconds: float,
         stalled_seconds: float,
+        in_flight: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``stalled_seconds`` is how long records may wait while none is committed."""
+        """``stalled_seconds`` is how long records may wait while none is committed.
+
+        ``in_flight`` returns how many are being processed, to any thread.
+        """
         self._silent_seconds = max(_SILENT_SECONDS, _SILENT_SHARE * session_seconds)
         self._stalled_seconds = stalled_seconds
         self._clock = clock
         self._answered = clock()
+        self._in_flight = in_flight
+        self._committing = False
         self._waiting_since: float | None = None
 
     def answered(self) -> None:
@@ -32,9 +39,18 @@ class Readiness:
         self._answered = self._clock()
 
     def accepted(self) -> None:
-        """Note that a record was taken in."""
-        if self._waiting_since is None:
+        """Note that a record is taken in."""
+        if self._waiting_since is None or not self._works:
             self._waiting_since = self._clock()
+
+    @contextlib.contextmanager
+    def committing(self) -> Iterator[None]:
+        """Note that a commit is under way while the block runs."""
+        self._committing = True
+        try:
+            yield
+        finally:
+            self._committing = False
 
     def committed(self, waiting: bool) -> None:
         """Note a commit. ``waiting`` is whether there are records that it does not cover."""
@@ -53,9 +69,14 @@ class Readiness:
         if silent > self._silent_seconds:
             return f"Kafka has not answered its consumer group for {silent:.0f} s"
         since = self._waiting_since
-        if since is not None and now - since > self._stalled_seconds:
+        if since is not None and now - since > self._stalled_seconds and self._works:
             return f"records are being processed, and none was committed for {now - since:.0f} s"
         return None
+
+    @property
+    def _works(self) -> bool:
+        """Whether a commit is to come: none follows a record that was finished before."""
+        return self._in_flight() > 0 or self._committing
 
 
 class HeartbeatThread(AIOKafkaConsumerThread):

@@ -8,10 +8,29 @@ import psutil
 import pytest
 
 _HOLD_THE_GIL = 're.match(r"(a+)+$", "a" * 64 + "b")'
+_STUBBORN = """
+import asyncio
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            pass
+
+async def main():
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    raise RuntimeError("the worker crashed")
+
+with asyncio.Runner() as runner:
+    runner.run(main())
+"""
 _STUCK = {
     "sleeps": "time.sleep(100)",
     "computes": "while True: pass",
     "a thread that does not end": "threading.Thread(target=time.sleep, args=(100,)).start()",
+    "a task that cannot be cancelled": _STUBBORN,
     "a finalizer": "atexit.register(time.sleep, 100)",
     "holds the GIL": _HOLD_THE_GIL,
 }

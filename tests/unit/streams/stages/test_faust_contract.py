@@ -48,7 +48,7 @@ def _consumer(stage: Any) -> StageConsumer:
     """A consumer without the services that its constructor makes."""
     consumer = object.__new__(StageConsumer)
     consumer._stage = stage
-    consumer._readiness = Readiness(session_seconds=30, stalled_seconds=600)
+    consumer._readiness = Readiness(30, 600, lambda: 0)
     return consumer
 
 

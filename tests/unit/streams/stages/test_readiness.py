@@ -11,9 +11,9 @@ class _Clock:
         return self.now
 
 
-def _readiness() -> tuple[Readiness, _Clock]:
+def _readiness(in_flight: int = 1) -> tuple[Readiness, _Clock]:
     clock = _Clock()
-    return Readiness(session_seconds=30, stalled_seconds=600, clock=clock), clock
+    return Readiness(30, 600, lambda: in_flight, clock), clock
 
 
 def test_a_coordinator_that_does_not_answer_is_away() -> None:
@@ -55,6 +55,16 @@ def test_a_stage_without_records_is_ready() -> None:
     clock.now += 100_000
     readiness.answered()
     assert readiness.not_ready is None
+
+
+def test_records_that_are_read_again_and_were_finished_before_are_no_stall() -> None:
+    readiness, clock = _readiness(in_flight=0)
+    readiness.accepted()
+    clock.now += 1000
+    readiness.answered()
+    assert readiness.not_ready is None
+    with readiness.committing():  # which hangs
+        assert readiness.not_ready is not None
 
 
 def test_records_wait_until_a_commit_covers_them() -> None:
