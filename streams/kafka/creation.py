@@ -98,5 +98,5 @@ def _create(admin: KafkaAdminClient, cluster: Cluster, topics: Sequence[WantedTo
                 raise error(result["name"])
             reason = result["error_message"] or error.__name__
             raise BrokerError(f"topic {result['name']} cannot be created: {reason}")
-    admin.wait_for_topics(created)
+    admin.wait_for_topics([topic.name for topic in new])
     return created

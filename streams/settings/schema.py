@@ -4,10 +4,10 @@ import os
 import ssl
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.kafka.cluster import Cluster
 from streams.kafka.tls import TlsContext, TlsFiles
@@ -189,12 +189,19 @@ class ReratingSettings(BaseModel):
     """
 
 
+def _split(value: Any) -> Any:
+    """A list in one string, as the environment holds it, at its commas."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
 class ReleaseSettings(BaseModel):
     """Which announced releases are accepted, and how the trainer signs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    trusted_keys: tuple[str, ...] = ()
+    trusted_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     """Public keys (ed25519), each as 32 bytes in base64 or the path of a PEM file.
 
     With any, a release must be signed with one of them. The base needs no signature.

@@ -273,6 +273,17 @@ def test_settings_can_be_pickled(yaml: Yaml) -> None:
     assert arrived.kafka.sasl_password.get_secret_value() == "hunter2"
 
 
+def test_keys_are_a_list_or_stand_between_commas(
+    yaml: Yaml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(yaml("releases: {trusted_keys: [a, b]}")).releases.trusted_keys == ("a", "b")
+    assert load(None, None, ("releases.trusted_keys=a",)).releases.trusted_keys == ("a",)
+    monkeypatch.setenv("BACKSTREAM_RELEASES__TRUSTED_KEYS", "a=, /etc/b.pem")
+    assert load().releases.trusted_keys == ("a=", "/etc/b.pem")
+    monkeypatch.setenv("BACKSTREAM_RELEASES__TRUSTED_KEYS", "")
+    assert load().releases.trusted_keys == ()
+
+
 def test_the_state_directory_holds_everything() -> None:
     settings = load(flags={"state_dir": "here"})
     assert settings.broker_dir.parent == settings.releases_dir.parent == Path("here")
