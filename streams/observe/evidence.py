@@ -31,8 +31,6 @@ from streams.stages.deleted_unread import DELETED_UNREAD, DeletedUnread
 from streams.stages.topology import EVERY_STAGE, STAGES
 
 R = TypeVar("R", bound=Record)
-_MOST = 2**63
-"""More than any stage can refuse at once."""
 _ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
 """Place in the flow."""
 
@@ -92,7 +90,7 @@ class Evidence:
     def add_rejection(self, rejection: Rejection) -> bool:
         """Take in a message of ``rejected``. False where no stage of this version wrote it."""
         stage = rejection.stage
-        if stage not in _ORDER or rejection.count > _MOST:
+        if stage not in _ORDER:
             return False
         if rejection.reason == DELETED_UNREAD:
             return self._add_deleted(rejection)
