@@ -22,7 +22,7 @@ from tests.chaos.scene import FaultClass, Scene
 
 _INTERVAL = 5.0
 _WARM_UP_MINUTES = 5.0
-_PER_SECOND = 4.0
+_PER_SECOND = 2.0
 _T_975 = 2.06
 """Of Student's t with some 25 degrees of freedom."""
 
