@@ -1,15 +1,24 @@
-"""aiokafka's connections, on an event loop of uvloop.
+"""aiokafka's connections: to a broker that is away, and on an event loop of uvloop.
 
-A write to a connection that was just reset raises RuntimeError there. aiokafka 0.14 expects OSError
+aiokafka 0.14 tries again at once where an attempt to connect fails at once. A worker asked for
+metadata 3,000 times a second while connections were refused, and authenticated 18 times a second
+with a password that was refused.
+
+A write to a connection that was just reset raises RuntimeError on uvloop. aiokafka expects OSError
 only, so its tasks that fetch, that coordinate and that read metadata would end, some of them
 without a word.
 """
 
+import asyncio
+import time
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
+
+_SHORTEST_SECONDS = 0.1
+_LONGEST_SECONDS = 2.0
 
 
 class Connection(AIOKafkaConnection):
@@ -27,10 +36,33 @@ class Connection(AIOKafkaConnection):
 
 
 class Client(AIOKafkaClient):
-    """The client inside a consumer or a producer; made by taking its class."""
+    """The client inside a consumer or a producer.
+
+    It makes no attempt to connect to a node for a while after one has failed.
+    """
+
+    _pauses: dict[Any, float]
+    """Node to seconds. They double with each failure in a row."""
+    _not_before: dict[Any, float]
+    """Node to the moment of the next attempt."""
+
+    @classmethod
+    def replace(cls, client: AIOKafkaClient) -> None:
+        """Make a client one of these, before it is started."""
+        client.__class__ = cls
+        client._pauses, client._not_before = {}, {}
 
     async def _get_conn(self, node_id: Any, **options: Any) -> Any:
+        wait = self._not_before.get(node_id, 0.0) - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
         connection = await super()._get_conn(node_id, **options)
-        if connection is not None:
+        if connection is None:
+            pause = self._pauses.get(node_id, _SHORTEST_SECONDS)
+            self._not_before[node_id] = time.monotonic() + pause
+            self._pauses[node_id] = min(2 * pause, _LONGEST_SECONDS)
+        else:
+            self._pauses.pop(node_id, None)
+            self._not_before.pop(node_id, None)
             connection.__class__ = Connection
         return connection

@@ -28,7 +28,7 @@ class AsyncConsumer(AIOKafkaConsumer):
 
     async def start(self) -> None:
         """See AIOKafkaConsumer."""
-        self._client.__class__ = Client
+        Client.replace(self._client)
         await super().start()
         # Made in there, and idle until there is an assignment.
         self._fetcher.__class__ = _AsyncFetcher

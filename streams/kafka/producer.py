@@ -68,7 +68,7 @@ class Producer(AIOKafkaProducer):
             max_request_size=2 * MAX_BYTES,
             value_serializer=_serialized,
         )
-        self.client.__class__ = Client
+        Client.replace(self.client)
         self._message_accumulator.__class__ = (
             Together  # made in there, and already shared with the sender
         )

@@ -1,10 +1,14 @@
 """Following the ``releases`` topic to the releases in service."""
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from aiokafka import TopicPartition
 
+from schemas.errors import BrokerError
 from schemas.records import Release
 from streams.kafka.clients import kafka_errors, start
 from streams.kafka.cluster import Cluster
@@ -14,15 +18,31 @@ from streams.kafka.reading import RecordReader
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service_before
 
+log = logging.getLogger(__name__)
+_RETRY_SECONDS = 2.0
+
 
 async def follow_in_service(
     cluster: Cluster, base: str, reader: RecordReader
 ) -> AsyncGenerator[list[Release]]:
     """The releases in service for ``base`` now, if any was announced, and then after each change.
 
-    The last one announced comes first. Where it cannot be used, the next one serves. Raises
-    BrokerError.
+    The last one announced comes first. Where it cannot be used, the next one serves. Where the
+    topic cannot be read, it is tried again, without end.
     """
+    while True:
+        try:
+            async with aclosing(_follow(cluster, base, reader)) as followed:
+                async for announced in followed:
+                    yield announced
+        except BrokerError as error:
+            log.warning("%s; trying again in %.0f s", error, _RETRY_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _follow(
+    cluster: Cluster, base: str, reader: RecordReader
+) -> AsyncGenerator[list[Release]]:
     topic = cluster.topic(RELEASES)
     consumer = AsyncConsumer(
         **cluster.client,

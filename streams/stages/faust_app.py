@@ -304,6 +304,11 @@ class StageApp:
         return self.app.consumer_generation_id > 0 and not self.app.rebalancing
 
     @property
+    def is_silent(self) -> bool:
+        """Whether no broker answers the consumer. May be read by any thread."""
+        return self._readiness.is_silent
+
+    @property
     def not_ready(self) -> str | None:
         """Why the stage is not ready, or None. May be read by any thread."""
         if self.stage.unavailable is not None:

@@ -62,11 +62,16 @@ class Readiness:
         self.answered()
 
     @property
+    def is_silent(self) -> bool:
+        """Whether no broker answers."""
+        return self._clock() - self._answered > self._silent_seconds
+
+    @property
     def not_ready(self) -> str | None:
         """Why the consumer is not ready, or None."""
         now = self._clock()
         silent = now - self._answered
-        if silent > self._silent_seconds:
+        if self.is_silent:
             return f"Kafka has not answered its consumer group for {silent:.0f} s"
         since = self._waiting_since
         if since is not None and now - since > self._stalled_seconds and self._works:

@@ -20,6 +20,7 @@ from streams.stages.topology import (
     agent_makers,
     document_process,
 )
+from streams.worker.broker_watch import BrokerWatch
 from streams.worker.release_follower import ReleaseFollower
 from streams.worker.restoring import restore
 from streams.worker.stage_runner import StageRunner
@@ -43,6 +44,7 @@ class Worker:
             lambda topic: self._metrics.counter(UNREADABLE, topic=topic).inc()
         )
         """Reads messages outside the stages; counts those that cannot be read."""
+        self._broker = BrokerWatch(settings.kafka.cluster())
         self._stopping = asyncio.Event()
         self._reading = False
         self._runner: StageRunner | None = None
@@ -69,8 +71,12 @@ class Worker:
             return "stopping" if self.stopping else "starting"
         for app in self._apps:
             if (reason := app.not_ready) is not None:
-                return f"{app.stage.name}: {reason}"
+                cause = self._broker.cause if app.is_silent else None
+                return f"{app.stage.name}: {reason}" + (f": {cause}" if cause else "")
         return self._runner.unavailable
+
+    def _is_silent(self) -> bool:
+        return any(app.is_silent for app in self._apps)
 
     def stop(self) -> None:
         """Ask for a drain. May be called more than once, and before ``run``."""
@@ -106,6 +112,7 @@ class Worker:
                 async with asyncio.TaskGroup() as tasks:
                     running = [tasks.create_task(runner.run(app)) for app in apps]
                     running.append(tasks.create_task(runner.watch()))
+                    running.append(tasks.create_task(self._broker.run(self._is_silent)))
                     try:
                         await self._until_reading(apps)
                         if not self.stopping:

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from streams.data.ratings import open_ratings, read_ratings
 from streams.kafka.creation import create_topics
 from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
+from streams.kafka.ports import reserved_port
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
 from streams.kafka.wanted_topics import DEFAULT_TOPICS
 from streams.releases.announcements import Announcer, announce, read_releases
@@ -30,6 +33,7 @@ from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
 from tests.integration.secured_broker import PASSWORD, Listener, SecuredBroker
 from tests.integration.test_rate import scored, send
+from tests.integration.waiting import wait_until
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 _users = itertools.count()
@@ -229,21 +233,45 @@ def test_a_command_names_the_operation_that_is_not_allowed(
     assert re.search(rf"{operation} on the {resource} {re.escape(there)}", ended.text), ended.text
 
 
-def test_a_worker_runs_with_what_is_documented(
+def test_a_worker_runs_with_what_is_documented_and_waits_where_its_password_is_refused(
     deployment: Deployment, settings: Settings, house: Path
 ) -> None:
-    fresh = deployment._replace(prefix=f"{deployment.prefix}worker.")
-    create_topics(fresh.kafka().cluster())
-    feed(fresh.kafka().cluster(), notes(range(2)))
-    worker = WorkerProcess(_as(settings, fresh.kafka(fresh.user("worker"))), house)
+    broker = deployment.broker
+    fresh = deployment._replace(prefix=f"{deployment.prefix}refused.")
+    cluster = fresh.kafka().cluster()
+    create_topics(cluster)
+    feed(cluster, notes(range(2)))
+    user = fresh.user("worker")
+    with reserved_port() as port:
+        pass
+    own = settings.model_copy(update={"kafka": fresh.kafka(user), "metrics_port": port})
+    worker = WorkerProcess(own, house)
     try:
         worker.wait_until_ready()
         flow = wait_until_idle(_as(settings, fresh.kafka()), 2)
+        assert flow.messages["scored"], "what was fed went through all stages"
+        assert flow.messages["dead-letters"] == 0
+        assert _readiness(port) == "ok"
+
+        broker.set_password(user, "another")
+        broker.stop()  # what is connected stays accepted
+        broker.start()
+        wait_until(lambda: f"refuses the user {user} with SCRAM-SHA-256" in _readiness(port), 90)
+        broker.set_password(user)
+        feed(cluster, notes(range(2, 4)))
+        assert wait_until_idle(_as(settings, fresh.kafka()), 4).messages["dead-letters"] == 0
+        wait_until(lambda: _readiness(port) == "ok", 60)
         assert worker.terminate() == 0
     finally:
         worker.kill()
-    assert flow.messages["scored"], "what was fed went through all stages"
-    assert flow.messages["dead-letters"] == 0
+
+
+def _readiness(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10) as answer:
+            return str(answer.read().decode().strip())
+    except urllib.error.HTTPError as error:
+        return error.read().decode().strip()
 
 
 def test_a_trainer_runs_with_what_is_documented(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as async_fetcher
 from aiokafka.record.memory_records import MemoryRecords as AsyncRecords
 from kafka import KafkaConsumer
@@ -31,6 +32,15 @@ def test_the_decoders_refuse_what_a_producer_may_write(records: Any) -> None:
     batch = records(raw_batch([raw_record(0, b"k", b"v", [(b"\xff", b"1")])])).next_batch()
     with pytest.raises(Exception, match="invalid start byte"):
         list(batch)
+
+
+def test_aiokafka_connects_to_a_node_in_one_place() -> None:
+    method = AIOKafkaClient._get_conn
+    assert list(inspect.signature(method).parameters) == ["self", "node_id", "group", "no_hint"]
+    source = inspect.getsource(method)
+    assert "await create_conn(" in source
+    assert "return None" in source
+    assert inspect.getsource(AIOKafkaClient).count("create_conn(") == 2, "and to bootstrap"
 
 
 def test_aiokafka_makes_its_fetcher_in_start() -> None:
