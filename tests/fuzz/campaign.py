@@ -12,10 +12,11 @@ from typing import Any
 
 import psutil
 
+from models.child_process import end_with_parent
 from tests.fuzz.attempt import Failure, attempt, minimised
 from tests.fuzz.target import Parts, Target, input_of
 
-_MORE_MEMORY = 2 << 30
+_MORE_MEMORY = 4 << 30
 """Bytes of address space that imports and inputs may add to the process."""
 _POLL_SECONDS = 0.2
 _context = multiprocessing.get_context("forkserver")
@@ -134,6 +135,7 @@ def _hangs(running: Running) -> bool:
 
 
 def _work(job: Job, results: Connection, place: Any) -> None:
+    end_with_parent()
     with tempfile.TemporaryDirectory() as directory:
         target = job.make(Path(directory))
         known: set[str] = set()

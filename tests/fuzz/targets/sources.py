@@ -97,7 +97,7 @@ class ParquetFiles(_Files):
 
         count = random.randrange(5)
         rows = [row if isinstance(row := _row(random), dict) else {} for _ in range(count)]
-        columns: dict[str, list[object]] = {"text": [str(row.get("text")) for row in rows]}
+        columns: dict[str, list[object]] = {"text": [_text(row.get("text")) for row in rows]}
         for name in ("source", "title", "context", "media_type", "url"):
             if random.random() < 0.4:
                 columns[name] = [row.get(name) for row in rows]
@@ -109,11 +109,15 @@ class ParquetFiles(_Files):
             write_table(pyarrow.table(columns), file, compression=codec)
         except (pyarrow.ArrowException, ValueError, OverflowError, TypeError):
             plain = {
-                "text": [text.encode("utf-8", "replace") for text in map(str, columns["text"])]
+                "text": [text.encode("utf-8", "replace") for text in map(_text, columns["text"])]
             }
             write_table(pyarrow.table(plain), file, compression=codec)
         data = file.getvalue()
         return (damaged(random, data, [data]) if random.random() < 0.8 else data,)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "a text"
 
 
 _REQUEST = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=%s\r\n%s\r\n%s"
