@@ -15,7 +15,8 @@ ABORTED = 130
 """Exit status after a second signal, as of a shell command that SIGINT ended."""
 _LATE = 1
 _STANDARD_ERROR = 2
-_ALARM_SECONDS = 1.0
+_ALARM_SHARE, _LEAST_ALARM_SECONDS = 0.2, 1.0
+"""How long after the end of the time the alarm comes, as a share of it, and at least."""
 
 
 class ShutdownDeadline:
@@ -23,7 +24,7 @@ class ShutdownDeadline:
 
     A thread reports it and exits with status 1. Where that thread cannot run, because other code
     holds the GIL or the interpreter is being finalized, the kernel's alarm ends the process a
-    second later.
+    little later.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class ShutdownDeadline:
         if self._end is None:
             self._end = time.monotonic() + self._seconds
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, self._seconds + _ALARM_SECONDS)
+            late = max(_LEAST_ALARM_SECONDS, _ALARM_SHARE * self._seconds)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds + late)
             self._begun.put(self._end)
 
     @property

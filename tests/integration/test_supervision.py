@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -108,7 +109,8 @@ def test_up_survives_its_broker_is_alone_and_goes_on_after_kill_9(house, start: 
     again.broker().suspend()
     asked = time.monotonic()
     again.process.terminate()
-    assert again.process.wait(60) in (0, 1)
+    # 0 where all of it was in time; on a busy machine the watchdog, or the alarm, ends it.
+    assert again.process.wait(60) in (0, 1, -signal.SIGALRM)
     assert time.monotonic() - asked < _SHUTDOWN_SECONDS + 10
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
