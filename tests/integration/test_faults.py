@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
@@ -177,6 +178,35 @@ async def test_charsets_that_are_not_the_webs_and_documents_that_take_too_long(
     assert ["charset" in message for message in told] == [True, True, True, False]
     assert "took longer than 1 s of CPU" in told[3]
     assert sum(1 for _ in replay(cluster, SEGMENTS)) == 60
+
+
+async def test_a_stop_does_not_wait_for_a_document_that_is_stuck(settings: Settings) -> None:
+    cluster = settings.kafka.cluster()
+    settings = settings.model_copy(update={"shutdown_seconds": 2.0})
+    producer = _compressing(settings)
+    stuck = b"\n".join(cell * 600_000 for cell in (b"a|", b"-|", b"x|"))
+    for value in (passage(1).encode(), stuck, passage(2).encode()):
+        producer.produce(
+            cluster.topic(DOCUMENTS), value, b"k", 0, headers=[("content-type", b"text/markdown")]
+        )
+    assert not producer.flush(60)
+
+    async with running(settings, _SEGMENTER):
+        async with asyncio.timeout(_SECONDS):
+            while not (children := _document_processes()):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await committed(settings, _SEGMENTER, 1)
+    assert not any(child.is_running() for child in children)
+    with FlowReader(cluster) as reader:
+        offsets = reader.committed()
+    assert offsets[_SEGMENTER.name, cluster.topic(DOCUMENTS), 0] == 1, "it is read again"
+    assert list(replay(cluster, DEAD_LETTERS)) == []
+
+
+def _document_processes() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "agent_child" in " ".join(child.cmdline())
+    ]
 
 
 @pytest.mark.kafka
