@@ -8,6 +8,7 @@ kernel ends this process, whatever it is doing, by a signal that nothing else se
 import asyncio
 import os
 import pickle
+import resource
 import signal
 import struct
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 from models.child_process import end_with_parent
-from schemas.errors import BackstreamError
+from schemas.errors import BackstreamError, WireError
 from schemas.records import Offset
 from schemas.wire import header_map
 from streams.kafka.encoder import Encoder
@@ -24,6 +25,8 @@ from streams.kafka.messages import Received
 from streams.stages.agents import Agent, MessageDecoder
 from streams.stages.outputs import Output, encode_all
 
+_MEMORY = 2 * 1024**3
+"""Bytes that the process may allocate. Half as much was seen for a hostile document of 4 MB."""
 LENGTH = struct.Struct(">Q")
 """Precedes each frame."""
 
@@ -56,6 +59,7 @@ def run() -> None:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which drains
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     messages = sys.stdin.buffer
@@ -84,6 +88,10 @@ def _answer(
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
         outcomes = runner.run(agent.handle(record, at))  # type: ignore[arg-type]  # a coroutine
         return Answer(record.id, tuple(encode_all(outcomes, encode)))
+    except MemoryError:
+        return Answer(
+            error=WireError(f"reading and cutting the document takes more than {_MEMORY:,} bytes")
+        )
     except Exception as error:
         return Answer(error=_portable(error))
 

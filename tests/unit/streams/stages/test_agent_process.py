@@ -39,6 +39,8 @@ class Trap:
             pow(3, 10**9)
         if words == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if words == "eat":
+            bytearray(4 * 1024**3)
         if words == "raise":
             raise ZeroDivisionError("by the document")
         if words == "refuse":
@@ -101,6 +103,8 @@ async def test_errors_come_back_with_their_trace() -> None:
             await process.process(received(1, filled("raise")))
         with pytest.raises(WireError, match="is not UTF-8"):
             await process.process(received(2)._replace(value=b"\xff" * 10_000))
+        with pytest.raises(WireError, match="takes more than 2,147,483,648 bytes"):
+            await process.process(received(3, filled("eat")))
         assert await process.process(received(3, filled("fine")))
     assert any("in handle" in note for note in caught.value.__notes__)
 
