@@ -6,13 +6,15 @@ made, and in the end every record has its outputs or, only if it is at fault its
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +28,7 @@ from streams.stages.policy import StagePolicy
 from streams.stages.stage import Stage
 from tests.unit.simulated_time import simulate
 
+pytestmark = pytest.mark.timeout(0)  # HYPOTHESIS_PROFILE=full takes some minutes
 _TOPIC = "documents"
 _AT_FAULT = ("poison", "odd", "undecodable", "raising", "refused", "unwritable")
 _HEALTHY = ("good", "flaky", "hung", "twin")
@@ -389,6 +392,14 @@ async def _rebalance(world: World, workers: list[Worker]) -> None:
     cut = world.choose.randint(0, len(places))
     workers[0].gain(set(places[:cut]))
     workers[1].gain(set(places[cut:]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of schedules log what each of them waits for."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @given(
