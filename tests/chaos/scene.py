@@ -123,9 +123,9 @@ class Scene:
         command = self.command("up", "--no-training", "--port", str(port))
         return self.fleet.add("up", command, may_end=True)
 
-    def check_command(self, verb: str) -> None:
+    def check_command(self, verb: str, *options: str) -> None:
         """Run a command of the product to its end. Its failure is a problem."""
-        process = Process(verb.replace(" ", "-"), self.command(verb), self.directory)
+        process = Process(verb.replace(" ", "-"), self.command(verb, *options), self.directory)
         code = process.run(_COMMAND_SECONDS)
         if code != 0:
             self.problems.append(f"`backstream {verb}` ended with {code}: {process.last_line}")

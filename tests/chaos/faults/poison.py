@@ -4,12 +4,7 @@ from tests.chaos.poison import abort, everything, spread
 from tests.chaos.scene import FaultClass, Scene
 
 _ROUNDS = 6
-_COMMANDS = (
-    "status",
-    "dead-letters list",
-    "releases list",
-    "describe",
-)
+_COMMANDS = ("status", "dead-letters list", "releases list", "describe")
 
 
 def run(scene: Scene) -> None:
@@ -33,6 +28,7 @@ def run(scene: Scene) -> None:
                 node.wait()
     for command in _COMMANDS:
         scene.check_command(command)
+    scene.check_command("export", "-o", str(scene.directory / "curated.jsonl"))
 
 
 FAULT = FaultClass("poison", "poison on every topic, across restarts", run)
