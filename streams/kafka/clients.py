@@ -89,6 +89,8 @@ def unreachable(
     cluster: Cluster, error: Exception, found: BrokerError | None = None
 ) -> BrokerError:
     """What to raise where a client could not be connected."""
+    if denied := denial(error, cluster, [Permission("Write", "topics", "that it writes to")]):
+        return BrokerError(f"no connection to Kafka: {denied}")
     if found is None:
         return BrokerUnavailable(
             f"no Kafka at {cluster.address}: {error}. Is it running, and is the address right?"

@@ -53,7 +53,7 @@ def transactions(id: str) -> Permission:
     return Permission("Write", "transactional id", id)
 
 
-def denial(error: Exception, cluster: Cluster, needed: Sequence[Permission]) -> str | None:
+def denial(error: BaseException, cluster: Cluster, needed: Sequence[Permission]) -> str | None:
     """Who is not allowed what, where an error of a client says that; else None.
 
     ``needed`` is all that the failed operation needs: the broker only says which kind of resource

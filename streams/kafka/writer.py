@@ -27,6 +27,7 @@ from schemas.errors import BrokerError, WireError
 from streams.kafka.clients import start
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Message
+from streams.kafka.permissions import denial, writing
 from streams.kafka.producer import NULL, Producer
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class KafkaWriter:
             try:
                 await self._queue(producer, next(self._numbers), unwritten)
             except KafkaError as error:
-                self.unavailable = _reason(message, error)
+                self.unavailable = self._reason(message, error)
                 if error.retriable or isinstance(error, KafkaTimeoutError):
                     await asyncio.sleep(_SHORTEST_BACKOFF)
                 else:
@@ -154,7 +155,7 @@ class KafkaWriter:
                 self._end(number, _too_large(unwritten.message, error))
             unwritten.alone = True
         if self._usable.is_set():
-            self.unavailable = _reason(unwritten.message, error)
+            self.unavailable = self._reason(unwritten.message, error)
         self._replace(producer)
 
     def _end(self, number: int, error: WireError | None = None) -> None:
@@ -165,6 +166,11 @@ class KafkaWriter:
             written.set_result(None)
         else:
             written.set_exception(error)
+
+    def _reason(self, message: Message, error: BaseException | None) -> str:
+        topic = self._cluster.topic_prefix + message.topic
+        denied = error and denial(error, self._cluster, [writing(topic)])
+        return f"cannot write to topic {message.topic}: {denied or repr(error)}"
 
     def _replace(self, producer: Producer) -> None:
         """Replace a producer that accepts nothing more, once."""
@@ -223,7 +229,3 @@ async def _close(producer: Producer) -> None:
 
 def _too_large(message: Message, error: BaseException) -> WireError:
     return WireError(f"message for {message.topic} is too large: {error}")
-
-
-def _reason(message: Message, error: BaseException | None) -> str:
-    return f"cannot write to topic {message.topic}: {error!r}"

@@ -1,5 +1,6 @@
 """Each process and command runs with the permissions that the documentation lists for it."""
 
+import asyncio
 import itertools
 import re
 import urllib.error
@@ -19,10 +20,11 @@ from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
 from streams.kafka.creation import create_topics
 from streams.kafka.dead_letters import dead_letter
-from streams.kafka.messages import Received
+from streams.kafka.messages import Message, Received
 from streams.kafka.ports import reserved_port
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
 from streams.kafka.wanted_topics import DEFAULT_TOPICS
+from streams.kafka.writer import KafkaWriter
 from streams.releases.announcements import Announcer, announce, read_releases
 from streams.releases.rerating import rerating
 from streams.run.processes import run_trainer
@@ -264,6 +266,23 @@ def test_a_worker_runs_with_what_is_documented_and_waits_where_its_password_is_r
         assert worker.terminate() == 0
     finally:
         worker.kill()
+
+
+async def test_a_writer_waits_for_a_permission(deployment: Deployment) -> None:
+    user = deployment.user()
+    topic = deployment.name("topic", "rejected")
+    cluster = deployment.kafka(user).cluster()
+    with pytest.raises(BrokerError, match=f"User:{user}, who needs the permission Write on the"):
+        async with KafkaWriter(cluster):
+            pass
+    deployment.broker.allow(user, "Describe", "topic", topic)
+    deployment.broker.allow(user, "Write", "topic", deployment.name("topic", "scored"))
+    async with KafkaWriter(cluster) as writer:
+        sending = asyncio.create_task(writer.send(Message("rejected", b"key", b"value")))
+        await asyncio.to_thread(wait_until, lambda: writer.unavailable is not None)
+        assert f"needs the permission Write on the topic {topic}" in str(writer.unavailable)
+        deployment.broker.allow(user, "Write", "topic", topic)
+        await asyncio.wait_for(await sending, 60)
 
 
 def _readiness(port: int) -> str:
