@@ -60,7 +60,7 @@ def denial(error: BaseException, cluster: Cluster, needed: Sequence[Permission])
     it refused.
     """
     code = getattr(error, "errno", None)
-    if code is None and (wrapped := _WRAPPED.search(str(error))):
+    if code is None and (wrapped := _WRAPPED.search(" ".join(map(str, error.args)))):
         code = int(wrapped[1])
     resource = _RESOURCES.get(code or 0)
     if resource is None:

@@ -27,9 +27,11 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from yarl import URL
 
+from schemas.errors import BrokerError
 from streams.kafka.consumers import AsyncConsumer
 from streams.kafka.fetched import Gap
 from streams.kafka.messages import Received
+from streams.kafka.permissions import Permission, denial, reading
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
 from streams.stages.deleted_unread import DeletedUnread
@@ -238,6 +240,11 @@ class StageApp:
         self.stage = stage
         cluster = kafka.cluster()
         self.group = group or cluster.consumer_group(stage.name)
+        self._cluster = cluster
+        self._needed = (
+            reading(cluster.topic(topic)),
+            Permission("Read", "group", self.group),
+        )
         broker = [URL(f"aiokafka://{address}") for address in kafka.bootstrap_servers.split(",")]
         self.app = _App(
             self.group,
@@ -296,7 +303,10 @@ class StageApp:
     @property
     def crash_reason(self) -> BaseException | None:
         """The error that ended the app, if one did."""
-        return self.app.crash_reason if self.app.crashed else None
+        error = self.app.crash_reason if self.app.crashed else None
+        if error is not None and (denied := denial(error, self._cluster, self._needed)):
+            return BrokerError(f"its topic cannot be read: {denied}")
+        return error
 
     @property
     def assigned(self) -> bool:
