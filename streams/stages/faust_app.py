@@ -17,6 +17,7 @@ an upgrade changes them.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ from streams.stages.deleted_unread import DeletedUnread
 from streams.stages.readiness import HeartbeatThread, Readiness
 from streams.stages.stage import Stage
 
+log = logging.getLogger(__name__)
 _MAX_POLL_GAP_SECONDS = 24 * 3600.0
 """A slow model pauses its partitions, which must not cost the assignment: heartbeats show life."""
 _FETCH_SECONDS = 1.0
@@ -86,6 +88,8 @@ class StageConsumer(Consumer):
         """``drain_seconds`` is how long a rebalance waits for records in flight."""
         self.isolation = isolation
         super().__init__(transport, **options)
+        self.delivering = False
+        """Whether fetched records are given to the stage."""
         self._stage = stage
         self._readiness = self._thread.readiness = readiness
         self._drain_seconds = drain_seconds
@@ -95,6 +99,7 @@ class StageConsumer(Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver what is fetched until the consumer or its fetcher stops."""
+        self.delivering = True
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)  # a fetch that finds records returns without yielding
@@ -104,9 +109,12 @@ class StageConsumer(Consumer):
                     # that are in flight are told apart by their offsets.
                     with contextlib.suppress(Exception):  # in a rebalance, which seeks by itself
                         await self.perform_seek()
-        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+        except (*self.consumer_stopped_errors, asyncio.CancelledError) as error:
             if not self.app.should_stop:
+                log.warning("%s: nothing is delivered any more: %r", self._stage.name, error)
                 raise
+        finally:
+            self.delivering = False
 
     async def _deliver(self, records: Mapping[TP, list[Received | Gap]]) -> bool:
         """Give records to the stage, partitions in turn. False where a rebalance came between."""
@@ -307,6 +315,21 @@ class StageApp:
         if error is not None and (denied := denial(error, self._cluster, self._needed)):
             return BrokerError(f"its topic cannot be read: {denied}")
         return error
+
+    @property
+    def stopped_delivering(self) -> bool:
+        """Whether the consumer has partitions outside of a rebalance, and delivers nothing of them.
+
+        faust ends the task that fetches where a rebalance cancels it at a wrong moment (seen with
+        0.15.3, two workers and connections that were reset), and does not begin it again.
+        """
+        consumer = self.app._consumer
+        return (
+            self.assigned
+            and isinstance(consumer, StageConsumer)
+            and bool(consumer._active_partitions)
+            and not consumer.delivering
+        )
 
     @property
     def assigned(self) -> bool:

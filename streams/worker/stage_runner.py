@@ -1,8 +1,10 @@
 """Runs stages of a worker, each until its task is cancelled: then it drains and commits."""
 
 import asyncio
+import time
 from typing import NoReturn
 
+from schemas.errors import BrokerError
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Settings
 from streams.stages.agents import AgentOf
@@ -15,6 +17,8 @@ from streams.stages.topology import StageSpec
 _DRAIN_SHARE = 0.6
 """Of the seconds of a shutdown. The rest is for the last commit and for leaving the group."""
 _WATCH_SECONDS = 0.1
+_STOPPED_SECONDS = 10.0
+"""How long a consumer may deliver nothing of its partitions, outside of a rebalance."""
 
 
 class StageRunner:
@@ -65,11 +69,22 @@ class StageRunner:
             await app.stop(_DRAIN_SHARE * self._settings.shutdown_seconds)
 
     async def watch(self) -> NoReturn:
-        """Wait for the first error that ends a stage, and raise it."""
+        """Wait for the first error that ends a stage, and raise it.
+
+        A consumer that has stopped to deliver what it fetches ends its stage too: nothing but a new
+        process makes it go on.
+        """
+        stopped: dict[StageApp, float] = {}
         while True:
             for app in self._running:
                 if app.crash_reason is not None:
                     self._fail(app.crash_reason)
+                elif not app.stopped_delivering:
+                    stopped.pop(app, None)
+                elif (
+                    time.monotonic() > stopped.setdefault(app, time.monotonic()) + _STOPPED_SECONDS
+                ):
+                    self._fail(BrokerError(f"{app.stage.name}: its consumer has stopped reading"))
             self.check()
             await asyncio.sleep(_WATCH_SECONDS)
 

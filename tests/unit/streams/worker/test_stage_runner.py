@@ -1,14 +1,17 @@
 """Stages of a worker: they run until cancelled, drain then, and one that ends is noticed."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from schemas.errors import BrokerError
 from streams.kafka.writer import KafkaWriter
 from streams.settings import Settings
 from streams.stages.faust_app import StageApp
 from streams.stages.metrics import Metrics
+from streams.worker import stage_runner
 from streams.worker.stage_runner import StageRunner
 
 
@@ -18,6 +21,8 @@ class _App:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.crash_reason: Exception | None = None
+        self.stopped_delivering = False
+        self.stage = SimpleNamespace(name="curator")
 
     async def start(self) -> None:
         self.calls.append("start")
@@ -60,3 +65,19 @@ async def test_a_crash_of_one_stage_drains_all_of_them_at_once() -> None:
     assert [app.calls for app in apps] == [["start", "stop"]] * 2
     with pytest.raises(OSError, match="no disk"):
         runner.check()
+
+
+async def test_a_consumer_that_has_stopped_reading_ends_its_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stage_runner, "_STOPPED_SECONDS", 0.2)
+    runner, app = _runner(), _App()
+    running = asyncio.create_task(runner.run(cast(StageApp, app)))
+    watching = asyncio.create_task(runner.watch())
+    app.stopped_delivering = True
+    await asyncio.sleep(0.05)
+    assert not watching.done(), "it may begin again, as after a rebalance"
+    with pytest.raises(BrokerError, match="curator: its consumer has stopped reading"):
+        await watching
+    running.cancel()
+    await asyncio.wait({running})
