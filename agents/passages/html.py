@@ -21,6 +21,8 @@ _TAG = re.compile(
     r"(?:[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+){0,100}+>|[^<>]*+>)",
     re.DOTALL,
 )
+_HUGE_REFERENCE = re.compile(r"&#[0-9]{1000,};?")
+"""A character reference with more digits than Python makes a number of."""
 _SPACES = re.compile(r"[ \t\n\f\r]+")
 _WIDE_SPACES = re.compile(r" {2,}")
 _EMPTY_ITEM = re.compile(r"^-(?:\n|\Z)", re.MULTILINE)
@@ -127,7 +129,7 @@ class _Reader:
 
     def _text(self, text: str) -> None:
         if "&" in text:
-            text = unescape(text)
+            text = unescape(_HUGE_REFERENCE.sub("\ufffd", text))
         self._pieces.append(text if self._pre else _SPACES.sub(" ", text))
 
     def _boundary(self, name: str, closes: bool) -> None:

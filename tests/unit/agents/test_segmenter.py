@@ -249,6 +249,9 @@ class TestHtml:
         """A tree, or a scan of the rest of the page for each tag, takes minutes and gigabytes."""
         assert any("deep" in block for _, blocks in self.read(html) for block in blocks)
 
+    def test_a_character_reference_of_any_length_is_read(self) -> None:
+        assert self.read("<p>a &#" + "9" * 5000 + "; b &#65;") == [((), ["a \ufffd b A"])]
+
     @given(st.text("<>/!-\"'= hpdivnavscript123&;\n", max_size=200))
     @settings(max_examples=100, deadline=None)
     def test_any_text_is_read(self, html: str) -> None:
