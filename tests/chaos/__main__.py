@@ -65,7 +65,7 @@ def _play(fault_class: FaultClass, count: int, options: argparse.Namespace, say)
         f"{len(verdict['duplicates_folded'])}, unexpected dead letters "
         f"{len(verdict['dead_unexpected'])}"
     )
-    for line in [*result.problems, *result.wrong][:20]:
+    for line in [*result.problems, *result.wrong, *result.restarts][:20]:
         say(f"{fault_class.name}:   {line}")
     return result
 

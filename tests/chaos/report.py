@@ -34,6 +34,8 @@ compares them with what was fed. Then `backstream audit` has to come to the same
 - **duplicates**: examples that are twice in `curated` after folding it by key, by id or by
   response.
 - **dead letters**: of messages that were made unreadable on purpose / of other messages.
+- **restarts**: processes that were ready and ended by themselves, and were started again as a
+  supervisor does.
 - **recovery**: from the end of a fault, or a kill, until every stage has committed progress; of the
   partitions that had something left at that time, all of them.
 """
@@ -46,10 +48,13 @@ _COLUMNS = (
     "copies",
     "duplicates",
     "dead letters",
+    "restarts",
     "recovery p50",
     "p99",
-    "",
+    "result",
 )
+
+_MOST_LINES = 5
 
 
 def write_report(work: Path, output: Path) -> None:
@@ -88,15 +93,15 @@ def _run(results: list[Result]) -> str:
     today = datetime.date.today().isoformat()
     return (
         "## The run\n\n"
-        f"`{command}`, {machine()}, {today}, {seconds / 60:.0f} minutes. One class:\n"
-        f"`make chaos CLASS=kill-worker SEED={seeds[0]} DOCUMENTS=2000`. Seed, class and number\n"
-        "of documents give the same documents and the same order of faults; when each fault meets\n"
-        "which record is up to the machine.\n"
+        f"`{command}` on {today}, {seconds / 60:.0f} minutes, on a machine with\n{machine()}. One"
+        f" class: `make chaos CLASS=kill-worker SEED={seeds[0]}\nDOCUMENTS=2000`. Seed, class and"
+        " number of documents give the same documents and the same faults in\nthe same order. Which"
+        " records a fault meets depends on the machine.\n"
     )
 
 
 def _table(results: list[Result]) -> str:
-    lines = [" | ".join(_COLUMNS), "|".join("---" for _ in _COLUMNS)]
+    lines = [" | ".join(_COLUMNS), " | ".join("---" for _ in _COLUMNS)]
     lines += [" | ".join(_row(result.title, [result])) for result in results]
     lines.append(" | ".join(_row("all", results)))
     return "".join(f"| {line} |\n" for line in lines)
@@ -116,6 +121,7 @@ def _row(title: str, results: list[Result]) -> list[str]:
         f"{sum(sum(verdict['duplicates'].values()) for verdict in verdicts):,}",
         f"{sum(len(verdict['duplicates_folded']) for verdict in verdicts):,}",
         f"{dead - unexpected:,} / {unexpected:,}",
+        f"{sum(len(result.restarts) for result in results):,}",
         _seconds(percentile(recoveries, 0.5)),
         _seconds(percentile(recoveries, 0.99)),
         "passed" if all(result.passed for result in results) else "**failed**",
@@ -148,13 +154,20 @@ def _faults(results: list[Result]) -> str:
 
 
 def _wrong(results: list[Result]) -> str:
+    found = {
+        "What went wrong": [(one.name, [*one.problems, *one.wrong]) for one in results],
+        "Processes that ended by themselves": [(one.name, one.restarts) for one in results],
+    }
+    return "\n".join(filter(None, (_listed(title, lines) for title, lines in found.items())))
+
+
+def _listed(title: str, found: list[tuple[str, list[str]]]) -> str:
     lines = []
-    for result in results:
-        found = [*result.problems, *result.wrong]
-        lines += [f"- `{result.name}`: {line}" for line in found[:5]]
-        if len(found) > 5:
-            lines.append(f"- `{result.name}`: and {len(found) - 5} more")
-    return "## What went wrong\n\n" + "\n".join(lines) + "\n" if lines else ""
+    for name, every in found:
+        lines += [f"- `{name}`: {line}" for line in every[:_MOST_LINES]]
+        if len(every) > _MOST_LINES:
+            lines.append(f"- `{name}`: and {len(every) - _MOST_LINES} more")
+    return f"## {title}\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _plot(results: list[Result], file: Path) -> None:

@@ -24,6 +24,8 @@ class Result:
     verdict: dict[str, Any]
     wrong: list[str]
     """What the verifier found."""
+    restarts: list[str] = field(default_factory=list)
+    """Processes that were ready, ended by themselves, and were started again; with the reason."""
     notes: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -212,7 +212,6 @@ class Scene:
         fed = {id: document.source for id, document in self.feeder.fed.items()}
         verdict = verify(fed, self.poison, read(self.address, without=self.poison))
         self.check_command("audit")
-        self.problems += self.fleet.unexpected
         self.notes["failed starts"] = self.fleet.failed_starts
         return Result(
             name=self.fault_class.name,
@@ -226,6 +225,7 @@ class Scene:
             notes=self.notes,
             verdict=verdict.as_json(),
             wrong=verdict.faults,
+            restarts=self.fleet.unexpected,
         )
 
     def play(self) -> Result:
