@@ -18,14 +18,14 @@ from yarl import URL
 from bench.process import Cost, State, Tally, watch
 from schemas.errors import BackstreamError
 from schemas.records import Document, Offset, Segment
-from streams.kafka.producer import DELIVERY
 from streams.kafka.topics import DOCUMENTS, SEGMENTS
-from streams.kafka.writer import KafkaWriter
+from streams.kafka.writing.producer import DELIVERY
+from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import KafkaSettings, Settings
-from streams.stages.agents import Agent
-from streams.stages.faust_app import StageApp
+from streams.stages.agent.protocol import Agent
+from streams.stages.consumer.faust_app import StageApp
+from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
-from streams.stages.stage import Stage
 from streams.stages.topology import STAGES, StageSpec
 
 _POLL_RECORDS = 500

@@ -15,7 +15,7 @@ from agents.segmenter import Segmenter
 from bench.chain import stream_state, through
 from bench.process import Tally
 from schemas.records import Candidate, Document, Segment
-from streams.run.demo_documents import demo_documents, library_documents
+from streams.run.demo.documents import demo_documents, library_documents
 from streams.settings import Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import agent_makers

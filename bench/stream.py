@@ -24,8 +24,8 @@ from models.releases.catalogue import default_cache, prepare
 from schemas.errors import BackstreamError
 from schemas.records import Document
 from streams.data.feed import feed
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.creation import create_topics
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.topics import TOPICS
 from streams.settings import Settings, load
 

@@ -13,7 +13,7 @@ from models.prompts.layout import Prompter
 from models.releases.catalogue import default_cache, prepare
 from models.releases.checkpoints import HOUSE_CHECKPOINT
 from schemas.records import Segment
-from streams.run.demo_documents import demo_documents
+from streams.run.demo.documents import demo_documents
 
 _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from schemas.errors import SettingsError
 from streams.cli.console import notice
-from streams.kafka.broker import broker_address
-from streams.kafka.creation import create_topics
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.embedded.broker import broker_address
 from streams.kafka.topics import Topic
 from streams.settings import Settings
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from schemas.errors import SettingsError
 from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import (
+from streams.kafka.messages import Received
+from streams.kafka.reading.replay import replay
+from streams.kafka.topics import DEAD_LETTERS
+from streams.kafka.writing.dead_letters import (
     EXCEPTION,
     MESSAGE,
     OFFSET,
@@ -18,9 +21,6 @@ from streams.kafka.dead_letters import (
     origin_of,
     stage_of,
 )
-from streams.kafka.messages import Received
-from streams.kafka.replay import replay
-from streams.kafka.topics import DEAD_LETTERS
 
 
 def read_letters(cluster: Cluster, stage: str | None = None) -> Iterator[Received]:

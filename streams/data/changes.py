@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from kafka import TopicPartition
 
 from schemas.records import Example
-from streams.kafka.clients import connect, kafka_errors
+from streams.kafka.admin.partitions import partitions_of
 from streams.kafka.cluster import Cluster
-from streams.kafka.consumers import Consumer
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import reading
 from streams.kafka.messages import Received
-from streams.kafka.partitions import partitions_of
-from streams.kafka.permissions import reading
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay
+from streams.kafka.reading.consumers import Consumer
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED
 
 _POLL_MS = 300

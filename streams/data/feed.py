@@ -9,9 +9,9 @@ from kafka import KafkaProducer
 from schemas.errors import BrokerError, SourceError, WireError
 from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
-from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.permissions import denial, writing
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.topics import CURATED, DOCUMENTS, Topic
 
 R = TypeVar("R", Document, Example)

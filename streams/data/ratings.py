@@ -11,11 +11,11 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError
 from schemas.records import HumanRating, Scored
 from schemas.wire import MAX_BYTES, encode, headers_for
-from streams.kafka.clients import connect
 from streams.kafka.cluster import Cluster
-from streams.kafka.permissions import denial, writing
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay
+from streams.kafka.connection.clients import connect
+from streams.kafka.connection.permissions import denial, writing
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
 
 _BINS = 5

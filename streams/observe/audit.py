@@ -16,12 +16,12 @@ from schemas.errors import WireError
 from schemas.wire import header_map
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader, Unreadable
-from streams.kafka.replay import replay
+from streams.kafka.reading.records import RecordReader, Unreadable
+from streams.kafka.reading.replay import replay
 from streams.observe.evidence import Evidence, read_evidence
 from streams.observe.horizon import Horizon, horizons
 from streams.observe.lag import FlowReader, StageLag
-from streams.stages.deleted_unread import DeletedUnread
+from streams.stages.harness.deleted_unread import DeletedUnread
 from streams.stages.topology import STAGES, StageSpec
 
 _MOST_NAMED = 100_000

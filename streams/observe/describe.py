@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from streams.kafka.cluster import Cluster
-from streams.kafka.topics import TOPICS
-from streams.kafka.wanted_topics import (
+from streams.kafka.admin.wanted_topics import (
     DEFAULT_TOPICS,
     MIN_INSYNC,
     PARTITIONS,
@@ -12,6 +10,8 @@ from streams.kafka.wanted_topics import (
     Properties,
     WantedTopic,
 )
+from streams.kafka.cluster import Cluster
+from streams.kafka.topics import TOPICS
 from streams.stages.topology import EVERY_STAGE
 
 _DAY_MS = 24 * 3600 * 1000

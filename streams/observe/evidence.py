@@ -14,9 +14,8 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.records import Candidate, Example, Provenance, Record, Rejection, Scored, Segment
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import origin_of, stage_of
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
@@ -27,7 +26,8 @@ from streams.kafka.topics import (
     TOPICS,
     Topic,
 )
-from streams.stages.deleted_unread import DELETED_UNREAD, DeletedUnread
+from streams.kafka.writing.dead_letters import origin_of, stage_of
+from streams.stages.harness.deleted_unread import DELETED_UNREAD, DeletedUnread
 from streams.stages.topology import EVERY_STAGE, STAGES
 
 R = TypeVar("R", bound=Record)

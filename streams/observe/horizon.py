@@ -5,9 +5,9 @@ import math
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 
-from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.permissions import describing
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import describing
 from streams.kafka.topics import TOPICS, Topic
 from streams.observe.lag import places_of
 from streams.stages.topology import STAGES, StageSpec

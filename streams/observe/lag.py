@@ -18,10 +18,10 @@ from kafka.errors import (
     NotCoordinatorError,
 )
 
-from streams.kafka.clients import connect, kafka_errors
+from streams.kafka.admin.partitions import partition_counts
 from streams.kafka.cluster import Cluster
-from streams.kafka.partitions import partition_counts
-from streams.kafka.permissions import describing
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import describing
 from streams.kafka.topics import TOPICS, Topic
 from streams.stages.topology import STAGES, StageSpec
 

@@ -15,7 +15,7 @@ from agents.segmenter import Segmenter
 from schemas.errors import SourceError
 from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
 from streams.settings import Settings
-from streams.stages.agents import Agent
+from streams.stages.agent.protocol import Agent
 from streams.stages.topology import agent_makers, segmenter_of
 from streams.worker.role_models import RoleModels
 

@@ -10,9 +10,9 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from schemas.errors import BrokerError
-from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
-from streams.kafka.permissions import Permission
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import Permission
 from streams.observe.lag import Flow, PartitionLag, StageLag
 from streams.observe.quantities import as_count, as_duration
 

@@ -24,12 +24,12 @@ from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedEr
 from schemas.errors import BrokerError, FencedError, SettingsError
 from schemas.records import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
-from streams.kafka.clients import connect, kafka_errors
 from streams.kafka.cluster import Cluster
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import denial, transactions, writing
 from streams.kafka.messages import Received
-from streams.kafka.permissions import denial, transactions, writing
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import RELEASES
 
 ISOLATION = "read_uncommitted"

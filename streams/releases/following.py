@@ -10,11 +10,11 @@ from aiokafka import TopicPartition
 
 from schemas.errors import BrokerError
 from schemas.records import Release
-from streams.kafka.clients import kafka_errors, start
 from streams.kafka.cluster import Cluster
-from streams.kafka.consumers import AsyncConsumer
-from streams.kafka.permissions import reading
-from streams.kafka.reading import RecordReader
+from streams.kafka.connection.clients import kafka_errors, start
+from streams.kafka.connection.permissions import reading
+from streams.kafka.reading.consumers import AsyncConsumer
+from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import ISOLATION, fold, in_service_before
 

@@ -8,10 +8,10 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas.records import Release
-from streams.kafka.clients import connect, kafka_errors
+from streams.kafka.admin.partitions import partitions_of
 from streams.kafka.cluster import Cluster
-from streams.kafka.partitions import partitions_of
-from streams.kafka.permissions import describing
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import describing
 from streams.kafka.topics import CANDIDATES
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from schemas.errors import BrokerError
-from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.embedded.broker import EmbeddedBroker
 
 _LONGEST_BACKOFF = 30.0
 _STEADY_SECONDS = 300.0

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
-from streams.kafka.tls import TlsContext, TlsFiles
+from streams.kafka.connection.tls import TlsContext, TlsFiles
 from streams.kafka.topics import TOPICS
-from streams.kafka.wanted_topics import WantedTopic
 from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from streams.kafka.admin.wanted_topics import MIN_INSYNC, PARTITIONS, REPLICATION, WantedTopic
 from streams.kafka.topics import CURATED, SCORED, TOPICS, Topic
-from streams.kafka.wanted_topics import MIN_INSYNC, PARTITIONS, REPLICATION, WantedTopic
 
 
 class TopicSettings(BaseModel):

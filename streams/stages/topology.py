@@ -29,9 +29,9 @@ from streams.kafka.topics import (
     Topic,
 )
 from streams.settings import Role, Settings
-from streams.stages.agent_process import AgentProcess
-from streams.stages.agents import Agent, MessageDecoder
-from streams.stages.policy import StagePolicy
+from streams.stages.agent.process import AgentProcess
+from streams.stages.agent.protocol import Agent, MessageDecoder
+from streams.stages.harness.policy import StagePolicy
 
 _REMEMBERED = 20_000
 """Processed ids that a stage keeps, so that a document fed twice is not processed twice."""

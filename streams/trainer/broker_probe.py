@@ -8,8 +8,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from schemas.errors import BackstreamError
-from streams.kafka.clients import connect
 from streams.kafka.cluster import Cluster
+from streams.kafka.connection.clients import connect
 from streams.kafka.topics import CURATED
 
 _ASK_SECONDS = 2.0

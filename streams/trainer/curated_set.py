@@ -11,7 +11,7 @@ from pathlib import Path
 from schemas.errors import TrainingError
 from schemas.records import Example, Release
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS examples (

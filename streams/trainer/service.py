@@ -20,12 +20,12 @@ from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingRes
 from schemas.errors import ModelError, SettingsError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
-from streams.kafka.clients import connect, kafka_errors
+from streams.kafka.admin.partitions import partitions_of
 from streams.kafka.cluster import Cluster
-from streams.kafka.consumers import Consumer
-from streams.kafka.partitions import partitions_of
-from streams.kafka.permissions import reading
-from streams.kafka.reading import RecordReader
+from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.permissions import reading
+from streams.kafka.reading.consumers import Consumer
+from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import CANDIDATES, CURATED, RATINGS, RELEASES
 from streams.releases.announcements import Announcer, in_service_before, read_releases
 from streams.releases.rerating import rerating

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from streams.kafka.cluster import Cluster
-from streams.kafka.diagnosis import diagnose
+from streams.kafka.connection.diagnosis import diagnose
 
 log = logging.getLogger(__name__)
 _SECONDS = 5.0

@@ -18,13 +18,13 @@ from agents.recurator import Recurator
 from models.releases.release import read_manifest
 from schemas.errors import BrokerError, ModelError
 from schemas.records import Release
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import in_service_before, read_releases
 from streams.releases.following import follow_in_service
 from streams.releases.rerating import boundaries, group_of
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
-from streams.stages.agents import Agent
+from streams.stages.agent.protocol import Agent
 from streams.stages.metrics import REFUSED_RELEASES, Metrics
 from streams.stages.topology import RECURATOR
 from streams.worker.role_models import RoleModels

@@ -2,9 +2,9 @@
 
 from schemas.records import Example
 from streams.kafka.cluster import Cluster
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay_partition, replay_processed
-from streams.stages.agents import StatefulAgent
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay_partition, replay_processed
+from streams.stages.agent.protocol import StatefulAgent
 from streams.stages.topology import StageSpec
 
 _RECALLED = 20_000

@@ -5,13 +5,13 @@ import time
 from typing import NoReturn
 
 from schemas.errors import BrokerError
-from streams.kafka.writer import KafkaWriter
+from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import Settings
-from streams.stages.agents import AgentOf
-from streams.stages.attempts import Outside
-from streams.stages.faust_app import StageApp
+from streams.stages.agent.protocol import AgentOf
+from streams.stages.consumer.faust_app import StageApp
+from streams.stages.harness.attempts import Outside
+from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
-from streams.stages.stage import Stage
 from streams.stages.topology import StageSpec
 
 _DRAIN_SHARE = 0.6

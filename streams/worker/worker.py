@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from models.serving.model_handle import ModelHandle
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import DOCUMENTS
-from streams.kafka.writer import KafkaWriter
+from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import Role, Settings
-from streams.stages.agents import Agent, AgentOf, StatefulAgent
-from streams.stages.faust_app import StageApp
+from streams.stages.agent.protocol import Agent, AgentOf, StatefulAgent
+from streams.stages.consumer.faust_app import StageApp
 from streams.stages.metrics import UNREADABLE, Metrics
 from streams.stages.topology import (
     STAGES,

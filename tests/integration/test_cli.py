@@ -177,7 +177,7 @@ def test_a_full_disk_under_the_state_directory_is_an_error(tmp_path):
 
 def test_a_second_up_on_the_same_state_directory_is_refused(broker, tmp_path):
     from schemas.errors import BrokerError
-    from streams.kafka.broker import EmbeddedBroker
+    from streams.kafka.embedded.broker import EmbeddedBroker
 
     with pytest.raises(BrokerError, match="in use by another"):
         EmbeddedBroker(broker.directory).start()

@@ -29,12 +29,12 @@ from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
 from streams.data.ratings import pairs_to_rate, read_ratings
-from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
-from streams.kafka.consumers import Consumer
-from streams.kafka.creation import create_topics
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay, replay_partition, replay_processed
+from streams.kafka.embedded.broker import EmbeddedBroker
+from streams.kafka.reading.consumers import Consumer
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay, replay_partition, replay_processed
 from streams.kafka.topics import (
     CURATED,
     DEAD_LETTERS,

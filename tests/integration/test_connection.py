@@ -13,11 +13,11 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from schemas.errors import BrokerError, BrokerUnavailable
-from streams.kafka.clients import connect, start
+from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
-from streams.kafka.creation import create_topics
-from streams.kafka.diagnosis import diagnose
-from streams.kafka.ports import reserved_port
+from streams.kafka.connection.clients import connect, start
+from streams.kafka.connection.diagnosis import diagnose
+from streams.kafka.embedded.ports import reserved_port
 from streams.settings import KafkaSettings
 from tests.integration.commands import backstream
 from tests.integration.secured_broker import PASSWORD, Listener, SecuredBroker

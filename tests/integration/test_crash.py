@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
-from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.observe.audit import audit
 from streams.observe.lag import Flow, FlowReader
 from streams.settings import Settings
@@ -133,7 +133,7 @@ def test_kill_9_of_the_broker_and_a_restart_on_the_same_log(tmp_path):
     directory = tmp_path / "kafka"
     broker = EmbeddedBroker(directory)
     broker.start()
-    from streams.kafka.creation import create_topics
+    from streams.kafka.admin.creation import create_topics
     from streams.settings import load
 
     settings = load().with_broker(broker.address)

@@ -12,11 +12,11 @@ import pytest
 
 from schemas.records import Document
 from schemas.wire import encode, headers_for
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.dead_letters import OFFSET
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.messages import Received
-from streams.kafka.replay import replay, replay_partition
+from streams.kafka.reading.replay import replay, replay_partition
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
+from streams.kafka.writing.dead_letters import OFFSET
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.settings import Settings

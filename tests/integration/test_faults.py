@@ -18,13 +18,13 @@ from confluent_kafka import Producer
 from schemas.records import Candidate, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
 from streams.cli.letters import read_letters
+from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
-from streams.kafka.creation import create_topics
-from streams.kafka.dead_letters import LARGEST, MESSAGE, origin_of
 from streams.kafka.messages import Received
-from streams.kafka.replay import replay
-from streams.kafka.sending_back import send_back
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DOCUMENTS, SCORED, SEGMENTS
+from streams.kafka.writing.dead_letters import LARGEST, MESSAGE, origin_of
+from streams.kafka.writing.sending_back import send_back
 from streams.observe.lag import FlowReader
 from streams.settings import Settings, load
 from streams.stages.topology import STAGES, StageSpec

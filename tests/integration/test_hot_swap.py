@@ -9,7 +9,7 @@ from schemas.records import Candidate, Example, Release, Scored
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import topic_of
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader

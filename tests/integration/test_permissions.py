@@ -18,13 +18,13 @@ from schemas.errors import BrokerError
 from schemas.records import Example, ExampleOrigin, HumanRating, Release, ReleaseStatus
 from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
-from streams.kafka.creation import create_topics
-from streams.kafka.dead_letters import dead_letter
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.admin.wanted_topics import DEFAULT_TOPICS
+from streams.kafka.embedded.ports import reserved_port
 from streams.kafka.messages import Message, Received
-from streams.kafka.ports import reserved_port
 from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
-from streams.kafka.wanted_topics import DEFAULT_TOPICS
-from streams.kafka.writer import KafkaWriter
+from streams.kafka.writing.dead_letters import dead_letter
+from streams.kafka.writing.writer import KafkaWriter
 from streams.releases.announcements import Announcer, announce, read_releases
 from streams.releases.rerating import rerating
 from streams.run.processes import run_trainer

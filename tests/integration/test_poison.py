@@ -16,7 +16,7 @@ from streams.cli.commands.dead_letters import app as dead_letters
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.cluster import Cluster
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DOCUMENTS, RELEASES, SCORED, TOPICS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader

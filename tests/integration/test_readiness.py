@@ -14,8 +14,8 @@ import pytest
 
 from agents.segmenter import Segmenter
 from streams.data.feed import feed
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.creation import create_topics
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.observe.lag import FlowReader
 from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load

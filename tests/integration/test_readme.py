@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from schemas.records import Example, ExampleOrigin
 from streams.data.feed import seed
 from streams.kafka.cluster import Cluster
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED
 from streams.settings import Settings
 from tests.integration.conftest import passage, wait_until_idle

@@ -27,10 +27,10 @@ from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus, Scor
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.creation import create_topics
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.messages import Received
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import SCORED
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader

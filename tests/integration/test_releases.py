@@ -10,7 +10,7 @@ from models.releases.release import read_manifest
 from schemas.errors import SettingsError
 from schemas.records import Release, ReleaseStatus
 from streams.cli.main import app
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back
 from streams.releases.following import follow_in_service
 

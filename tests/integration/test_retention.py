@@ -6,13 +6,13 @@ import time
 import pytest
 
 from schemas.records import Document
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import DOCUMENTS, REJECTED
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.observe.retention import RetentionWatch
 from streams.settings import Settings
-from streams.stages.deleted_unread import DeletedUnread
+from streams.stages.harness.deleted_unread import DeletedUnread
 from tests.integration.segmenting import segmenting
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until

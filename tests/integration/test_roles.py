@@ -10,7 +10,7 @@ from schemas.records import Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
 from streams.data.feed import feed
 from streams.data.sources import discover, read
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import SCORED
 from streams.releases.announcements import announce
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle

@@ -14,9 +14,9 @@ from streams.cli.main import app
 from streams.data.dataset import connect, snapshot
 from streams.data.feed import feed
 from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
-from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
-from streams.kafka.creation import create_topics
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.topics import TOPICS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader

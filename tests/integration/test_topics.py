@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from schemas.errors import BrokerError, SettingsError
 from streams.cli.main import app
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.creation import create_topics
-from streams.kafka.topic_states import topic_states
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.admin.topic_states import topic_states
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.topics import TOPICS
 from streams.settings import Settings, load
 from tests.integration.waiting import wait_until

@@ -11,8 +11,8 @@ from schemas.records import Example, Segment
 from schemas.wire import encode, headers_for
 from streams.data.dataset import snapshot
 from streams.kafka.cluster import Cluster
-from streams.kafka.reading import RecordReader
-from streams.kafka.replay import replay, replay_partition, replay_processed
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay, replay_partition, replay_processed
 from streams.kafka.topics import CURATED, DOCUMENTS, SEGMENTS, Topic
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader

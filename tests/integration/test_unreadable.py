@@ -26,13 +26,12 @@ from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
 from streams.data.ratings import pairs_to_rate, read_ratings
-from streams.kafka.broker import EmbeddedBroker
+from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
-from streams.kafka.creation import create_topics
-from streams.kafka.dead_letters import dead_letter
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader, log_unreadable
-from streams.kafka.replay import replay
+from streams.kafka.reading.records import RecordReader, log_unreadable
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
@@ -46,10 +45,11 @@ from streams.kafka.topics import (
     TOPICS,
     Topic,
 )
+from streams.kafka.writing.dead_letters import dead_letter
 from streams.observe.audit import audit
 from streams.releases.announcements import read_releases
 from streams.releases.following import follow_in_service
-from streams.run.demo import feed_missing
+from streams.run.demo.demo import feed_missing
 from streams.settings import Settings, load
 from streams.stages.topology import STAGES
 from streams.trainer.curated_set import CuratedSet
@@ -246,7 +246,7 @@ def outcome_of(seeded: Seeded) -> Callable[[str], Outcome]:
 
     def outcome(name: str) -> Outcome:
         if name not in made:
-            logger, handler = logging.getLogger("streams.kafka.reading"), _Places()
+            logger, handler = logging.getLogger("streams.kafka.reading.records"), _Places()
             counted: Counter[str] = Counter()
             logger.addHandler(handler)
             try:

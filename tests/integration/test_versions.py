@@ -13,7 +13,7 @@ from schemas.wire import encode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.messages import Received
-from streams.kafka.replay import replay
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import (
     CANDIDATES,
     CURATED,

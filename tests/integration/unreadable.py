@@ -24,7 +24,7 @@ from schemas.records import (
 )
 from schemas.wire import encode, headers_for
 from streams.kafka.cluster import Cluster
-from streams.kafka.fetched import MAX_BATCH_BYTES
+from streams.kafka.reading.fetched import MAX_BATCH_BYTES
 from streams.kafka.topics import DEAD_LETTERS, Topic
 from tests.integration.producing import produce_raw
 from tests.raw_batches import CODECS, raw_batch, raw_record

@@ -17,10 +17,10 @@ from models.evaluation.human_ratings import read_ratings
 from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SIGNATURE, TrustedKeys
 from schemas.records import RECORDS
-from streams.kafka.dead_letters import altered_parts, origin_of, original_headers, stage_of
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import TOPICS
+from streams.kafka.writing.dead_letters import altered_parts, origin_of, original_headers, stage_of
 from streams.releases.announcements import fold
 from streams.trainer.curated_set import CuratedSet
 from tests.fixtures.records.generate import HERE, SUMS

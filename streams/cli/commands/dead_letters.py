@@ -77,7 +77,7 @@ def replay(
     """
     from streams.cli.connection import connected
     from streams.cli.letters import find_letter, read_letters
-    from streams.kafka.sending_back import send_back
+    from streams.kafka.writing.sending_back import send_back
     from streams.stages.topology import STAGES
 
     with connected(settings) as settings:

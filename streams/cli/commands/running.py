@@ -42,7 +42,7 @@ def demo(
     Example: `backstream demo`
     """
     from streams.cli.prepare import prepare_all
-    from streams.run.demo import run_demo
+    from streams.run.demo.demo import run_demo
     from streams.run.state_lock import only_one
 
     with only_one(settings.state_dir):

@@ -13,9 +13,9 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c, encode_varint
 
 from schemas.wire import header_map
-from streams.kafka.fetched import Fetched, Gap
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.fetched import Fetched, Gap
+from streams.kafka.reading.records import RecordReader
 from tests.fuzz.messages import message
 from tests.fuzz.mutation import damaged
 from tests.fuzz.records import VALUES
@@ -35,7 +35,7 @@ class FetchedBatches:
     share = 15
 
     def __init__(self, directory: Path) -> None:
-        logging.getLogger("streams.kafka.reading").setLevel(logging.ERROR)
+        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
 
     def make(self, random: Random) -> Parts:
         base = random.randrange(100)

@@ -22,10 +22,10 @@ from streams.cli.console import printable
 from streams.cli.letters import details, summary
 from streams.data.exports import Shape, row
 from streams.kafka.cluster import Cluster
-from streams.kafka.dead_letters import dead_letter, origin_of
-from streams.kafka.reading import RecordReader
-from streams.kafka.sending_back import revived
+from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import TOPICS, topic_of
+from streams.kafka.writing.dead_letters import dead_letter, origin_of
+from streams.kafka.writing.sending_back import revived
 from streams.observe.evidence import Evidence
 from streams.releases.announcements import fold, in_service
 from streams.trainer.curated_set import CuratedSet
@@ -48,7 +48,7 @@ class Readers:
 
     def __init__(self, directory: Path) -> None:
         self._documents = Documents(directory)
-        logging.getLogger("streams.kafka.reading").setLevel(logging.ERROR)
+        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
 
     def make(self, random: Random) -> Parts:
         record = random.choice(_RECORDS)
@@ -136,7 +136,7 @@ class Announcements:
     share = 8
 
     def __init__(self, directory: Path) -> None:
-        logging.getLogger("streams.kafka.reading").setLevel(logging.ERROR)
+        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
 
     def make(self, random: Random) -> Parts:
         parts: list[bytes | None] = []
@@ -161,7 +161,7 @@ class CuratedMessages:
     share = 1
 
     def __init__(self, directory: Path) -> None:
-        logging.getLogger("streams.kafka.reading").setLevel(logging.ERROR)
+        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
         self._set = CuratedSet(directory / "curated.sqlite")
         self._offset = 0
 

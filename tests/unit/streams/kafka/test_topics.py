@@ -6,7 +6,6 @@ import pytest
 
 from schemas.records import RECORDS, Example, HumanRating, Record, Release
 from schemas.wire import MAX_BYTES
-from streams.kafka.dead_letters import dead_letter
 from streams.kafka.messages import Received
 from streams.kafka.topics import (
     CURATED,
@@ -18,6 +17,7 @@ from streams.kafka.topics import (
     Topic,
     topic_of,
 )
+from streams.kafka.writing.dead_letters import dead_letter
 
 _DAY_MS = 24 * 3600 * 1000
 

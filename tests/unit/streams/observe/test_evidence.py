@@ -13,7 +13,7 @@ from schemas.records import (
     Segment,
 )
 from streams.observe.evidence import Evidence
-from streams.stages.deleted_unread import DeletedUnread
+from streams.stages.harness.deleted_unread import DeletedUnread
 
 _STAGES = ("segmenter", "backward", "scorer", "curator")
 _IDS = ("document", "segment", "example", "example")

@@ -5,7 +5,7 @@ import pytest
 from schemas.records import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import Received
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import fold, in_service, in_service_before
 
 _NOW = 1_800_000_000.0

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import BrokerUnavailable
 from schemas.records import Release, ReleaseStatus
 from streams.kafka.cluster import Cluster
-from streams.kafka.reading import RecordReader
+from streams.kafka.reading.records import RecordReader
 from streams.releases import following
 
 

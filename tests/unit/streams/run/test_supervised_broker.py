@@ -5,8 +5,8 @@ from typing import cast
 import pytest
 
 from schemas.errors import BrokerError
-from streams.kafka.broker import EmbeddedBroker
-from streams.kafka.broker_death import Death
+from streams.kafka.embedded.broker import EmbeddedBroker
+from streams.kafka.embedded.broker_death import Death
 from streams.run.supervised_broker import SupervisedBroker
 
 

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from schemas.errors import BrokerError
-from streams.kafka.writer import KafkaWriter
+from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import Settings
-from streams.stages.faust_app import StageApp
+from streams.stages.consumer.faust_app import StageApp
 from streams.stages.metrics import Metrics
 from streams.worker import stage_runner
 from streams.worker.stage_runner import StageRunner

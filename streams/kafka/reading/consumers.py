@@ -1,0 +1,140 @@
+"""The consumers of both client libraries, which read topics in one way: they return ``Received``.
+
+Their own unpacking of record batches ends with an exception at what it cannot decode, and at every
+start again. ``Fetched`` takes its place in their fetchers. What is overridden there is that of
+aiokafka 0.14.0 and kafka-python 3.0.12; ``test_client_contract.py`` fails where an upgrade changes
+it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer import fetcher as async_fetcher
+from aiokafka.protocol.fetch import FetchRequest
+from kafka import KafkaConsumer
+from kafka.consumer import fetcher as sync_fetcher
+
+from streams.kafka.connection.aiokafka_client import Client
+from streams.kafka.messages import Received
+from streams.kafka.reading.fetched import Fetched, Gap, Place
+
+
+class AsyncConsumer(AIOKafkaConsumer):
+    """aiokafka's consumer. Topics are assigned or subscribed to after ``start``."""
+
+    gaps = False
+    """Whether a ``Gap`` comes among the messages where the last offsets hold none."""
+
+    async def start(self) -> None:
+        """See AIOKafkaConsumer."""
+        Client.replace(self._client)
+        await super().start()
+        # Made in there, and idle until there is an assignment.
+        self._fetcher.__class__ = _AsyncFetcher
+        self._fetcher.read_with(self.gaps)
+
+
+class Consumer(KafkaConsumer):
+    """kafka-python's consumer."""
+
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self._fetcher.__class__ = _SyncFetcher
+        self._fetcher.suspects = {}
+
+
+class _AsyncFetcher(async_fetcher.Fetcher):
+    _client: "_FetchingClient"
+
+    def read_with(self, gaps: bool) -> None:
+        """Make what the methods here use."""
+        self._client = _FetchingClient(self._client)
+        self._suspects: dict[Place, int] = {}
+        self._gaps = gaps
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        try:
+            has_new = await super()._proc_fetch_request(assignment, node_id, request)
+        finally:
+            fetched = self._client.take(request)
+        for place, data in fetched.items():
+            result = self._records.get(place)
+            if type(result) is async_fetcher.FetchResult:
+                stock = result._partition_records
+                if isinstance(stock, Fetched):  # an earlier request's; this one's was passed over
+                    continue
+                committed = stock._isolation_level == async_fetcher.READ_COMMITTED
+                result._partition_records = Fetched(
+                    place,
+                    data,
+                    stock.next_fetch_offset,
+                    assignment.state_value(place).highwater,
+                    self._suspects,
+                    stock._aborted_transactions if committed else None,
+                    self._gaps,
+                )
+        return has_new
+
+
+class _FetchingClient:
+    """The client of a fetcher, which remembers what was fetched until it is taken.
+
+    aiokafka's fetcher hands the bytes to its decoder at once, which does not give them back.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._fetched: dict[int, dict[TopicPartition, bytes]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        response = await self._client.send(node_id, request)
+        if isinstance(request, FetchRequest):
+            self._fetched[id(request)] = {
+                TopicPartition(topic, partition[0]): partition[-1]
+                for topic, partitions in response.topics
+                for partition in partitions
+            }
+        return response
+
+    def take(self, request: Any) -> dict[TopicPartition, bytes]:
+        """What a request brought, by partition. Empty where it failed."""
+        return self._fetched.pop(id(request), {})
+
+
+class _SyncFetcher(sync_fetcher.Fetcher):
+    suspects: dict[Place, int]
+
+    def _parse_fetched_data(self, completed_fetch: Any) -> Any:
+        parsed = super()._parse_fetched_data(completed_fetch)
+        if parsed is not None:
+            data = completed_fetch.partition_data
+            committed = self._isolation_level == sync_fetcher.IsolationLevel.READ_COMMITTED
+            fetched = Fetched(
+                parsed.topic_partition,
+                data.records,
+                parsed.fetch_offset,
+                data.high_watermark,
+                self.suspects,
+                [(one.producer_id, one.first_offset) for one in data.aborted_transactions or ()]
+                if committed
+                else None,
+            )
+            parsed.record_iterator = _take(fetched, parsed)
+        return parsed
+
+
+def _take(fetched: Fetched, parsed: Any) -> Iterator[Received | Gap]:
+    """The messages, with the fetcher's record of them kept as its own iterator does."""
+    for message in fetched:
+        parsed.records_read += 1
+        parsed.bytes_read += 1  # only whether there are any matters
+        parsed.next_fetch_offset = fetched.next_fetch_offset
+        parsed.leader_epoch = fetched.leader_epoch
+        yield message
+    parsed.next_fetch_offset = fetched.next_fetch_offset
+    parsed.leader_epoch = fetched.leader_epoch
+    parsed.drain()

@@ -1,0 +1,103 @@
+"""Reading a topic from its beginning to its present end: to restore state, to export, to audit."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import TopicPartition
+from kafka import TopicPartition as SyncTopicPartition
+
+from streams.kafka.admin.partitions import partitions_of
+from streams.kafka.cluster import Cluster
+from streams.kafka.connection.clients import connect, kafka_errors, start
+from streams.kafka.connection.permissions import describing, reading
+from streams.kafka.messages import Received
+from streams.kafka.reading.consumers import AsyncConsumer, Consumer
+from streams.kafka.topics import Topic
+
+
+def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iterator[Received]:
+    """Every message that a topic holds now, partition by partition.
+
+    ``isolation`` is by default that of the cluster. What belongs to an open transaction is not
+    waited for.
+
+    Raises BrokerError where Kafka cannot be read.
+    """
+    name = cluster.topic(topic)
+    consumer = connect(
+        Consumer,
+        cluster,
+        enable_auto_commit=False,
+        isolation_level=isolation or cluster.isolation,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        for partition in partitions_of(consumer, cluster, topic):
+            place = SyncTopicPartition(name, partition)
+            consumer.assign([place])
+            end = consumer.end_offsets([place])[place]
+            consumer.seek_to_beginning(place)
+            while consumer.position(place) < end:
+                yield from consumer.poll(timeout_ms=500).get(place, ())
+
+
+async def replay_partition(
+    cluster: Cluster, topic: Topic, partition: int
+) -> AsyncIterator[Received]:
+    """Every message that the partition holds now, in order. Raises BrokerError."""
+    place = TopicPartition(cluster.topic(topic), partition)
+    async with _reading(cluster, place) as consumer:
+        await consumer.seek_to_beginning(place)
+        async for received in _until(consumer, place, (await consumer.end_offsets([place]))[place]):
+            yield received
+
+
+async def replay_processed(
+    cluster: Cluster, topic: Topic, partition: int, group: str, count: int
+) -> AsyncIterator[Received]:
+    """The last ``count`` messages before the committed offset of a consumer group, in order.
+
+    Raises BrokerError.
+    """
+    place = TopicPartition(cluster.topic(topic), partition)
+    async with _reading(cluster, place, group_id=group) as consumer:
+        # What was committed may lie in a transaction that is still open.
+        readable = (await consumer.end_offsets([place]))[place]
+        end = min(await consumer.committed(place) or 0, readable)
+        consumer.seek(place, max(end - count, (await consumer.beginning_offsets([place]))[place]))
+        async for received in _until(consumer, place, end):
+            yield received
+
+
+@asynccontextmanager
+async def _reading(
+    cluster: Cluster, place: TopicPartition, **options: Any
+) -> AsyncIterator[AsyncConsumer]:
+    needed = [reading(place.topic)]
+    if group := options.get("group_id"):
+        needed.append(describing("group", group))
+    consumer = AsyncConsumer(
+        **cluster.client,
+        **options,
+        enable_auto_commit=False,
+        isolation_level=cluster.isolation,
+        auto_offset_reset="earliest",
+    )
+    await start(consumer, cluster)
+    try:
+        with kafka_errors(f"{place.topic} cannot be read", cluster, *needed):
+            consumer.assign([place])
+            yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _until(
+    consumer: AsyncConsumer, place: TopicPartition, end: int
+) -> AsyncIterator[Received]:
+    while await consumer.position(place) < end:
+        for received in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+            if received.offset < end:
+                yield received

@@ -1,0 +1,199 @@
+"""Attempts at a message: decode it, have the agent handle it, and decide what follows an error."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from schemas.errors import StateUnavailable, WireError
+from schemas.records import Offset
+from schemas.wire import header_map
+from streams.kafka.messages import Received
+from streams.kafka.writing.encoder import Encoder
+from streams.stages import metrics as names
+from streams.stages.agent.outputs import Output, encode_all
+from streams.stages.agent.protocol import Agent, AgentOf, DependentAgent, MessageDecoder
+from streams.stages.harness.duplicates import Duplicates
+from streams.stages.harness.faults import Fault, fault_of
+from streams.stages.harness.in_flight import InFlight, InFlightMessages
+from streams.stages.harness.policy import StagePolicy
+from streams.stages.metrics import Metrics
+
+log = logging.getLogger(__name__)
+_LONGEST_BACKOFF = 5.0
+_QUICK_SECONDS = 1.0
+"""A message is waited for although its agent is being made, for this long."""
+
+
+class Outside(Protocol):
+    """Another process that reads and handles large messages, so that the event loop goes on."""
+
+    def takes(self, received: Received) -> bool:
+        """Whether the message is handled there."""
+
+    async def process(self, received: Received) -> tuple[str, list[Output]]:
+        """Decode and handle a message. Returns its record's id and what is written for it.
+
+        Raises what decoding and handling raise, and TimeLimitExceeded.
+        """
+
+
+class Attempts:
+    """Makes the outputs of messages. It owns the agents, one for each partition."""
+
+    def __init__(
+        self,
+        name: str,
+        decode: MessageDecoder,
+        agent_of: AgentOf,
+        policy: StagePolicy,
+        in_flight: InFlightMessages,
+        metrics: Metrics,
+        on_fatal: Callable[[BaseException], None],
+        outside: Outside | None,
+        suspects: asyncio.Lock,
+    ) -> None:
+        """See ``Stage``."""
+        self.duplicates = Duplicates(policy.remember)
+        self._name = name
+        self._decode = decode
+        self._agent_of = agent_of
+        self._policy = policy
+        self._in_flight = in_flight
+        self._metrics = metrics
+        self._on_fatal = on_fatal
+        self._outside = outside
+        self._suspects = suspects
+        self._encode = Encoder()
+        self._agents: dict[int, Agent] = {}
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    def takes_outside(self, received: Received) -> bool:
+        """Whether another process handles the message."""
+        return self._outside is not None and self._outside.takes(received)
+
+    def forget_agents(self, partitions: set[int]) -> None:
+        """Drop agents, and end waits of messages whose partition was revoked."""
+        for partition in partitions:
+            self._agents.pop(partition, None)
+        self._end_waits()
+
+    def close(self) -> None:
+        """End every wait before another attempt."""
+        self._closed = True
+        self._end_waits()
+
+    async def outputs_of(self, message: InFlight) -> list[Output] | None:
+        """Attempt until there are outputs. Raises the error for which the record is to blame.
+
+        None where the partition was revoked, or the stage closed before another attempt: the
+        message is then read again.
+        """
+        failures, delay = 0, self._policy.backoff
+        while not message.tracker.revoked:
+            try:
+                outputs = await self._attempt(message, suspect=failures > 0)
+            except Exception as error:
+                fault, cause = await self._judge(message, error)
+                if fault is Fault.RECORD:
+                    raise
+                if fault is Fault.UNCLEAR:
+                    failures += 1
+                    if failures >= self._policy.attempts:
+                        raise
+                    self._metrics.counter(names.RETRIES, stage=self._name).inc()
+                else:
+                    message.waits_for = str(cause) or type(cause).__name__
+            else:
+                message.waits_for = None
+                return outputs
+            if self._closed:
+                break
+            log.warning(
+                "%s: %s is tried again in %.1f s: %s", self._name, message.place, delay, cause
+            )
+            if message.waits_for is None:
+                await self._wait(message, delay)
+            else:
+                with self._in_flight.not_waited_for():
+                    await self._wait(message, delay)
+            delay = min(max(2 * delay, 0.1), _LONGEST_BACKOFF)
+            if self._closed:
+                break
+        return None
+
+    async def _attempt(self, message: InFlight, *, suspect: bool) -> list[Output]:
+        """Decode and handle a message. Suspects are handled one at a time."""
+        received = message.received
+        turn = self._suspects if suspect else contextlib.nullcontext()
+        if received.undecodable is not None:
+            raise WireError(received.undecodable)
+        if message.outside:
+            assert self._outside is not None
+            async with turn:
+                id, outputs = await self._outside.process(received)
+            return [] if await self.duplicates.check(message, id) else outputs
+        agent = self._agents.get(received.partition) or await self._restored(message)
+        record = self._decode(received.value, header_map(received.headers), received.key)
+        if await self.duplicates.check(message, record.id):
+            return []
+        at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
+        if not (suspect or self._policy.concurrent):
+            return encode_all(await agent.handle(record, at), self._encode)
+        async with turn, asyncio.timeout(self._policy.timeout):
+            return encode_all(await agent.handle(record, at), self._encode)
+
+    async def _judge(self, message: InFlight, error: Exception) -> tuple[Fault, Exception]:
+        """What is at fault, and the error that says so: another one where a probe fails."""
+        fault, cause = fault_of(error), error
+        agent = self._agents.get(message.received.partition)
+        if fault is Fault.UNCLEAR and isinstance(agent, DependentAgent):
+            try:
+                async with asyncio.timeout(self._policy.timeout):
+                    await agent.probe()
+            except Exception as failed:
+                stopped = fault_of(failed) is Fault.PROCESS
+                fault, cause = (Fault.PROCESS if stopped else Fault.SURROUNDINGS), failed
+        if fault is Fault.PROCESS:
+            self._on_fatal(cause)
+        return fault, cause
+
+    async def _restored(self, message: InFlight) -> Agent:
+        """Make and restore the agent of a partition.
+
+        Raises StateUnavailable, whatever the reason: it is never the message.
+        """
+        partition = message.received.partition
+        restoring = asyncio.ensure_future(self._agent_of(partition))
+        try:
+            await asyncio.wait({restoring}, timeout=_QUICK_SECONDS)
+            while not restoring.done() and self._is_needed(message):
+                with self._in_flight.not_waited_for():
+                    changed = asyncio.ensure_future(self._changed.wait())
+                    await asyncio.wait({restoring, changed}, return_when="FIRST_COMPLETED")
+                    changed.cancel()
+            if not self._is_needed(message):
+                raise StateUnavailable("the partition was revoked or the stage closed meanwhile")
+            agent = self._agents[partition] = restoring.result()
+            return agent
+        except Exception as error:
+            raise StateUnavailable(
+                f"the agent of partition {partition} cannot be restored: {error}"
+            ) from error
+        finally:
+            restoring.cancel()
+
+    async def _wait(self, message: InFlight, seconds: float) -> None:
+        """Wait before another attempt, or until a partition is revoked or the stage closes."""
+        if self._is_needed(message):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
+
+    def _is_needed(self, message: InFlight) -> bool:
+        return not (self._closed or message.tracker.revoked)
+
+    def _end_waits(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,47 @@
+"""Which ids were processed before, so that a record that comes again is not processed again."""
+
+import asyncio
+
+from streams.stages.harness.in_flight import InFlight
+
+
+class Duplicates:
+    """The last processed ids of a stage, and the ids that are in flight.
+
+    With ``remember`` = 0 there are no duplicates.
+    """
+
+    def __init__(self, remember: int) -> None:
+        self._remember = remember
+        self._processed: dict[str, None] = {}
+        self._open: dict[str, asyncio.Event] = {}
+
+    async def check(self, message: InFlight, id: str) -> bool:
+        """Whether the id was processed before. Waits while another message with it is in flight.
+
+        A passage often comes several times at once, from pages that quote each other.
+        """
+        if not self._remember or message.same_id is not None:
+            return False
+        message.id = id
+        while (other := self._open.get(id)) is not None:
+            await other.wait()
+        if id in self._processed:
+            message.outcome = "duplicate"
+            return True
+        if message.in_task:
+            message.same_id = self._open[id] = asyncio.Event()
+        return False
+
+    def note_processed(self, message: InFlight) -> None:
+        """Remember the id of a message that was processed."""
+        if self._remember and message.id:
+            self._processed[message.id] = None
+            if len(self._processed) > self._remember:
+                del self._processed[next(iter(self._processed))]
+
+    def note_ended(self, message: InFlight) -> None:
+        """Let the next message with the same id be checked."""
+        if message.same_id is not None:
+            del self._open[message.id]
+            message.same_id.set()
