@@ -11,7 +11,7 @@ from filelock import FileLock
 from schemas.errors import BrokerError
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1+org.slf4j:slf4j-reload4j:1.7.36"
-INFRA = Path(__file__).parents[2] / "infra" / "kafka"
+INFRA = Path(__file__).parents[3] / "infra" / "kafka"
 """Configuration templates and the checksums of the jars."""
 _LOCK = Path(tempfile.gettempdir()) / f"backstream-jars-{os.getuid()}.lock"
 
