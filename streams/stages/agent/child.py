@@ -1,4 +1,4 @@
-"""The process in which large documents are read and cut. ``agent_process.py`` starts it.
+"""The process in which large documents are read and cut. ``process.py`` starts it.
 
 Frames of pickled objects come on the standard input and go to the standard output. The first one
 says what to run. Reading and cutting a document may take a number of seconds of CPU; then the
