@@ -130,6 +130,8 @@ class Watch:
                 "bootstrap.servers": self.brokers,
                 "group.id": f"{self.group}.{stage}",
                 "enable.auto.commit": False,
+                # So that what an open transaction holds back counts as left.
+                "isolation.level": "read_uncommitted",
                 "reconnect.backoff.max.ms": 500,
                 "log_level": 0,
             }
