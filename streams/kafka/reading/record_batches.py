@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from schemas.errors import WireError
 from streams.kafka.reading.decompression import decompress
 
 LENGTH = struct.Struct(">qi")
@@ -115,8 +116,8 @@ def read_records(
             if cut and length > len(payload) - start:
                 key = _read_record(header, payload[start:]).key
             if not 0 <= length <= len(payload) - start:
-                raise _Malformed(f"a record of {length} bytes, where {len(payload) - start} follow")
-        except _Malformed as error:
+                raise WireError(f"a record of {length} bytes, where {len(payload) - start} follow")
+        except WireError as error:
             reason = cut or str(error)
             break
         at = start + length
@@ -151,10 +152,6 @@ def is_abort_marker(header: BatchHeader, batch: memoryview) -> bool:
     return _CONTROL_KEY.unpack_from(marker.key)[1] == _ABORT
 
 
-class _Malformed(Exception):
-    """The bytes are not what the format says."""
-
-
 def _read_record(header: BatchHeader, data: memoryview) -> RawRecord:
     """Read one record. ``data`` is all of it, after its length."""
     record = RawRecord(-1)
@@ -167,18 +164,18 @@ def _read_record(header: BatchHeader, data: memoryview) -> RawRecord:
         record.value, at = _bytes(data, at)
         count, at = _varint(data, at)
         if count < 0:
-            raise _Malformed(f"{count} headers")
+            raise WireError(f"{count} headers")
         for _ in range(count):
             name, at = _bytes(data, at)
             value, at = _bytes(data, at)
             if name is None:
-                raise _Malformed("a header has no name")
+                raise WireError("a header has no name")
             record.headers.append((name.decode(errors="backslashreplace"), value))
             if not _is_text(name):
                 record.reason = f"the name of a header is not UTF-8: {name[:100]!r}"
         if at != len(data):
-            raise _Malformed(f"{len(data) - at} bytes follow the headers")
-    except _Malformed as error:
+            raise WireError(f"{len(data) - at} bytes follow the headers")
+    except WireError as error:
         record.reason = f"the record cannot be decoded: {error}"
     return record
 
@@ -196,7 +193,7 @@ def _bytes(data: memoryview, at: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, at
     if length > len(data) - at:
-        raise _Malformed(f"a field of {length} bytes, where {len(data) - at} follow")
+        raise WireError(f"a field of {length} bytes, where {len(data) - at} follow")
     return bytes(data[at : at + length]), at + length
 
 
@@ -207,4 +204,4 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return (value >> 1) ^ -(value & 1), at + index + 1
-    raise _Malformed("it ends within a number")
+    raise WireError("it ends within a number")
