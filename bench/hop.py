@@ -22,7 +22,7 @@ from streams.kafka.topics import DOCUMENTS, SEGMENTS
 from streams.kafka.writing.producer import DELIVERY
 from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import KafkaSettings, Settings
-from streams.stages.agent.protocol import Agent
+from streams.stages.agent.protocol import Agent, Processing
 from streams.stages.consumer.faust_app import StageApp
 from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
@@ -150,7 +150,12 @@ async def _backstream(settings: Settings, like: StageSpec, first: int, total: in
 
     async with KafkaWriter(settings.kafka.cluster()) as writer:
         stage = Stage(
-            "hop", STAGES[0].decode, agent_of, writer, fail, like.policy(settings), metrics
+            "hop",
+            Processing(STAGES[0].decode, agent_of),
+            writer,
+            fail,
+            like.policy(settings),
+            metrics,
         )
         app = StageApp(stage, DOCUMENTS, settings.kafka)
         tally = Tally(metrics)

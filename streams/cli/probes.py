@@ -6,8 +6,8 @@ from models.releases.signing import SigningKey
 from streams.cli.prepare import prepare_all
 from streams.kafka.admin.creation import check_topics
 from streams.kafka.admin.topic_states import topic_states
-from streams.kafka.embedded.broker import running_address
 from streams.kafka.embedded.jars import Jars
+from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import TOPICS
 from streams.releases.store import release_store
 from streams.settings import Settings

@@ -17,7 +17,8 @@ from typing import Any
 
 from schemas.errors import BackstreamError
 from streams.kafka.admin.creation import create_topics
-from streams.kafka.embedded.broker import EmbeddedBroker, running_address
+from streams.kafka.embedded.broker import EmbeddedBroker
+from streams.kafka.embedded.running import running_address
 from streams.logs import configure_logging
 from streams.run.processes import as_child, run_trainer, run_worker
 from streams.run.supervised_broker import SupervisedBroker

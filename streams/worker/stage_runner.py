@@ -7,9 +7,8 @@ from typing import NoReturn
 from schemas.errors import BrokerError
 from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import Settings
-from streams.stages.agent.protocol import AgentOf
+from streams.stages.agent.protocol import AgentOf, OtherProcess, Processing
 from streams.stages.consumer.faust_app import StageApp
-from streams.stages.harness.attempts import Outside
 from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
 from streams.stages.topology import StageSpec
@@ -37,7 +36,7 @@ class StageRunner:
         spec: StageSpec,
         agent_of: AgentOf,
         group: str | None = None,
-        outside: Outside | None = None,
+        outside: OtherProcess | None = None,
     ) -> StageApp:
         """Make a stage.
 
@@ -47,13 +46,11 @@ class StageRunner:
         policy = spec.policy(self._settings)
         stage = Stage(
             spec.name,
-            spec.decode,
-            agent_of,
+            Processing(spec.decode, agent_of, outside),
             self._writer,
             self._fail,
             policy,
             self._metrics,
-            outside,
             self._suspects,
         )
         return StageApp(stage, spec.source, self._settings.kafka, group)

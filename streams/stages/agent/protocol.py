@@ -1,11 +1,14 @@
 """What a stage runs. Agents do not depend on Kafka."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from agents.outcomes import Outcome
 from schemas.records import Offset
 from schemas.wire import Headers
+from streams.kafka.messages import Received
+from streams.stages.agent.outputs import Output
 
 
 class Agent(Protocol):
@@ -43,3 +46,27 @@ MessageDecoder = Callable[[bytes | None, Headers, bytes | None], Any]
 """Converts value, headers and key of a message to a record. Raises WireError."""
 AgentOf = Callable[[int], Awaitable[Agent]]
 """Makes and restores the agent of a partition."""
+
+
+class OtherProcess(Protocol):
+    """Another process that reads and handles large messages, so that the event loop goes on."""
+
+    def takes(self, received: Received) -> bool:
+        """Whether the message is handled there."""
+
+    async def process(self, received: Received) -> tuple[str, list[Output]]:
+        """Decode and handle a message. Returns its record's id and what is written for it.
+
+        Raises what decoding and handling raise, and TimeLimitExceeded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """What a stage does with a message, wherever it comes from."""
+
+    decode: MessageDecoder
+    agent_of: AgentOf
+    """Makes and restores the agent of a partition."""
+    outside: OtherProcess | None = None
+    """Decodes and handles the messages that it takes."""

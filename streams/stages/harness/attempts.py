@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from schemas.errors import StateUnavailable, WireError
 from schemas.records import Offset
@@ -13,7 +12,7 @@ from streams.kafka.messages import Received
 from streams.kafka.writing.encoder import Encoder
 from streams.stages import metrics as names
 from streams.stages.agent.outputs import Output, encode_all
-from streams.stages.agent.protocol import Agent, AgentOf, DependentAgent, MessageDecoder
+from streams.stages.agent.protocol import Agent, DependentAgent, Processing
 from streams.stages.harness.duplicates import Duplicates
 from streams.stages.harness.faults import Fault, fault_of
 from streams.stages.harness.in_flight import InFlight, InFlightMessages
@@ -26,44 +25,27 @@ _QUICK_SECONDS = 1.0
 """A message is waited for although its agent is being made, for this long."""
 
 
-class Outside(Protocol):
-    """Another process that reads and handles large messages, so that the event loop goes on."""
-
-    def takes(self, received: Received) -> bool:
-        """Whether the message is handled there."""
-
-    async def process(self, received: Received) -> tuple[str, list[Output]]:
-        """Decode and handle a message. Returns its record's id and what is written for it.
-
-        Raises what decoding and handling raise, and TimeLimitExceeded.
-        """
-
-
 class Attempts:
     """Makes the outputs of messages. It owns the agents, one for each partition."""
 
     def __init__(
         self,
         name: str,
-        decode: MessageDecoder,
-        agent_of: AgentOf,
+        processing: Processing,
         policy: StagePolicy,
         in_flight: InFlightMessages,
         metrics: Metrics,
         on_fatal: Callable[[BaseException], None],
-        outside: Outside | None,
         suspects: asyncio.Lock,
     ) -> None:
         """See ``Stage``."""
         self.duplicates = Duplicates(policy.remember)
         self._name = name
-        self._decode = decode
-        self._agent_of = agent_of
+        self._processing = processing
         self._policy = policy
         self._in_flight = in_flight
         self._metrics = metrics
         self._on_fatal = on_fatal
-        self._outside = outside
         self._suspects = suspects
         self._encode = Encoder()
         self._agents: dict[int, Agent] = {}
@@ -72,7 +54,8 @@ class Attempts:
 
     def takes_outside(self, received: Received) -> bool:
         """Whether another process handles the message."""
-        return self._outside is not None and self._outside.takes(received)
+        outside = self._processing.outside
+        return outside is not None and outside.takes(received)
 
     def forget_agents(self, partitions: set[int]) -> None:
         """Drop agents, and end waits of messages whose partition was revoked."""
@@ -131,12 +114,13 @@ class Attempts:
         if received.undecodable is not None:
             raise WireError(received.undecodable)
         if message.outside:
-            assert self._outside is not None
+            assert self._processing.outside is not None
             async with turn:
-                id, outputs = await self._outside.process(received)
+                id, outputs = await self._processing.outside.process(received)
             return [] if await self.duplicates.check(message, id) else outputs
         agent = self._agents.get(received.partition) or await self._restored(message)
-        record = self._decode(received.value, header_map(received.headers), received.key)
+        headers = header_map(received.headers)
+        record = self._processing.decode(received.value, headers, received.key)
         if await self.duplicates.check(message, record.id):
             return []
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
@@ -166,7 +150,7 @@ class Attempts:
         Raises StateUnavailable, whatever the reason: it is never the message.
         """
         partition = message.received.partition
-        restoring = asyncio.ensure_future(self._agent_of(partition))
+        restoring = asyncio.ensure_future(self._processing.agent_of(partition))
         try:
             await asyncio.wait({restoring}, timeout=_QUICK_SECONDS)
             while not restoring.done() and self._is_needed(message):

@@ -21,8 +21,8 @@ from streams.kafka.writing.encoder import Encoder
 from streams.kafka.writing.writer import Writer
 from streams.stages import metrics as names
 from streams.stages.agent.outputs import encode_all
-from streams.stages.agent.protocol import AgentOf, MessageDecoder
-from streams.stages.harness.attempts import Attempts, Outside
+from streams.stages.agent.protocol import Processing
+from streams.stages.harness.attempts import Attempts
 from streams.stages.harness.deleted_unread import DeletedUnread
 from streams.stages.harness.delivery import Delivery
 from streams.stages.harness.in_flight import InFlight, InFlightMessages
@@ -41,20 +41,17 @@ class Stage:
     def __init__(
         self,
         name: str,
-        decode: MessageDecoder,
-        agent_of: AgentOf,
+        processing: Processing,
         writer: Writer,
         on_fatal: Callable[[BaseException], None],
         policy: StagePolicy | None = None,
         metrics: Metrics | None = None,
-        outside: Outside | None = None,
         suspects: asyncio.Lock | None = None,
     ) -> None:
-        """``agent_of`` makes and restores the agent of a partition.
+        """``on_fatal`` gets an error after which the process must end.
 
-        ``on_fatal`` gets an error after which the process must end. Records that failed for an
-        unclear reason are tried again one at a time, so that one of them cannot fail another;
-        stages that share an engine share ``suspects``.
+        Records that failed for an unclear reason are tried again one at a time, so that one of them
+        cannot fail another; stages that share an engine share ``suspects``.
         """
         self.name = name
         self.offsets = OffsetTrackers()
@@ -66,13 +63,11 @@ class Stage:
         self._messages = InFlightMessages(policy.in_flight)
         self._attempts = Attempts(
             name,
-            decode,
-            agent_of,
+            processing,
             policy,
             self._messages,
             metrics,
             on_fatal,
-            outside,
             suspects or asyncio.Lock(),
         )
         self._delivery = Delivery(name, writer, metrics, self._spawn, self._finish)

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from schemas.errors import BrokerError
-from streams.kafka.embedded.broker import cluster_id, running_address
+from streams.kafka.embedded.broker import cluster_id
 from streams.kafka.embedded.ports import LOOPBACK, reserved_port
+from streams.kafka.embedded.running import running_address
 
 
 @pytest.mark.parametrize("first", range(256))
@@ -27,18 +28,19 @@ def test_no_broker_runs_on_an_empty_directory(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x", "address": "a:1"}', '{"pid": 1, "a']
+    "written",
+    ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x", "address": "a:1"}', '{"pid": 1, "a'],
 )
-def test_a_file_that_names_no_broker_is_none(told: str, tmp_path) -> None:
-    (tmp_path / "broker.json").write_text(told)
+def test_a_file_that_names_no_broker_is_none(written: str, tmp_path) -> None:
+    (tmp_path / "broker.json").write_text(written)
     assert running_address(tmp_path) is None
 
 
 def test_a_broker_is_where_its_owner_runs_and_it_listens(tmp_path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         address = f"{LOOPBACK}:{server.getsockname()[1]}"
-        told = {"address": address, "pid": os.getpid()}
-        (tmp_path / "broker.json").write_text(json.dumps(told))
+        written = {"address": address, "pid": os.getpid()}
+        (tmp_path / "broker.json").write_text(json.dumps(written))
         assert running_address(tmp_path) is None, "its owner has ended"
         with (tmp_path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

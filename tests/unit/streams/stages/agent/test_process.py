@@ -13,7 +13,9 @@ from schemas.errors import TimeLimitExceeded, WireError
 from schemas.records import Document, Segment
 from schemas.wire import decode, decode_document, header_map
 from streams.kafka.messages import Received
+from streams.stages.agent.child import run
 from streams.stages.agent.process import LARGE, AgentProcess
+from streams.stages.agent.protocol import Processing
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
 from tests.integration.conftest import passage
@@ -110,10 +112,11 @@ async def test_errors_come_back_with_their_trace() -> None:
 
 
 async def _child() -> psutil.Process:
+    child_module = run.__module__
     async with asyncio.timeout(10):
         while True:
             for child in psutil.Process().children():
-                if "agent_child" in " ".join(child.cmdline()):
+                if child_module in " ".join(child.cmdline()):
                     return child
             await asyncio.sleep(0.05)
 
@@ -162,12 +165,10 @@ async def test_a_stage_goes_on_while_a_document_is_stuck_and_then_buries_it() ->
     async with trap(1.0) as process:
         stage = Stage(
             "test",
-            decode_document,
-            agent_of,
+            Processing(decode_document, agent_of, process),
             writer,
             fail,
             StagePolicy(attempts=2),
-            outside=process,
         )
         words = ["loop", "die", "raise", "fine"]
         for offset, word in enumerate(words):

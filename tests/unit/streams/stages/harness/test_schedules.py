@@ -22,6 +22,7 @@ from schemas.errors import BrokerUnavailable, EngineError, EngineStopped, WireEr
 from schemas.records import Rejection
 from streams.kafka.messages import Message, Received
 from streams.kafka.writing.dead_letters import origin_of
+from streams.stages.agent.protocol import Processing
 from streams.stages.harness.offsets import Partition
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
@@ -233,8 +234,7 @@ class Worker:
 
         self.stage = CheckedStage(
             "simulated",
-            self._decode,
-            agent_of,
+            Processing(self._decode, agent_of),
             SimulatedWriter(world),
             fail,
             StagePolicy(

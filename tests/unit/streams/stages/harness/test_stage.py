@@ -13,6 +13,7 @@ from schemas.records import Document, Rejection, Segment
 from schemas.wire import decode, decode_document, encode, header_map, headers_for
 from streams.kafka.messages import Received
 from streams.kafka.writing.dead_letters import EXCEPTION, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC
+from streams.stages.agent.protocol import Processing
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
@@ -58,8 +59,7 @@ def make(agent, writer=None, *, fatal=None, policy=None):
     writer = writer or MemoryWriter()
     stage = Stage(
         "test",
-        decode_document,
-        agent_of,
+        Processing(decode_document, agent_of),
         writer,
         fatal or _unexpected,
         policy or StagePolicy(backoff=0),
@@ -361,7 +361,7 @@ async def test_an_engine_that_stopped_ends_the_process_and_blames_nothing():
     told: list[BaseException] = []
     stage, writer, offsets = make(Stopped(), fatal=told.append)
     pushing = asyncio.create_task(push(stage, received(0)))
-    await asyncio.sleep(0.01)
+    await until(lambda: told)
     assert type(told[0]) is EngineStopped
     assert await stage.drain(1)
     await pushing
@@ -454,7 +454,9 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
         return Refusing()
 
     writer = MemoryWriter()
-    stage = Stage("test", decode_document, agent_of, writer, _unexpected, StagePolicy(), metrics)
+    stage = Stage(
+        "test", Processing(decode_document, agent_of), writer, _unexpected, StagePolicy(), metrics
+    )
     await push(stage, received(0))
     await settle(stage)
     assert (writer.written[0].topic, writer.written[0].key, writer.written[0].value) == (
@@ -478,7 +480,7 @@ async def test_each_partition_has_an_agent_and_a_revoked_one_is_made_anew():
         made.append(partition)
         return Upper()
 
-    stage = Stage("test", decode_document, agent_of, MemoryWriter(), _unexpected)
+    stage = Stage("test", Processing(decode_document, agent_of), MemoryWriter(), _unexpected)
     await push(stage, received(0), received(0, partition=1), received(1))
     stage.revoke({("documents", 0)})
     await push(stage, received(2))
@@ -497,7 +499,11 @@ async def test_an_agent_that_cannot_be_restored_is_no_fault_of_a_record():
 
     writer = MemoryWriter()
     stage = Stage(
-        "test", decode_document, agent_of, writer, _unexpected, StagePolicy(backoff=0.001)
+        "test",
+        Processing(decode_document, agent_of),
+        writer,
+        _unexpected,
+        StagePolicy(backoff=0.001),
     )
     await push(stage, received(0), received(1))
     await settle(stage)
@@ -514,11 +520,14 @@ async def test_a_record_whose_agent_could_not_be_restored_in_time_is_read_again(
 
     writer = MemoryWriter()
     stage = Stage(
-        "test", decode_document, agent_of, writer, _unexpected, StagePolicy(backoff=0.001)
+        "test",
+        Processing(decode_document, agent_of),
+        writer,
+        _unexpected,
+        StagePolicy(backoff=0.001),
     )
     pushing = asyncio.create_task(push(stage, received(0)))
-    await asyncio.sleep(0.01)
-    assert stage.in_flight == 1
+    await until(lambda: stage.in_flight == 1)
     if end == "revoked":
         stage.revoke({PARTITION_0})
     else:
