@@ -124,15 +124,18 @@ class FlowReader:
         with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
             places = places_of(self._admin, self._cluster, self._topics)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
-            committed = self._group_offsets() if places else {}
+            committed = self._committed(places)
             ends = self._offsets(places, OffsetSpec.LATEST)
         stages = []
         for spec in self._stages:
             topic = self._cluster.topic(spec.source)
-            offsets = committed.get(spec.name, {})
             partitions = tuple(
                 PartitionLag(
-                    topic, place.partition, starts[place], ends[place], _offset(offsets.get(place))
+                    topic,
+                    place.partition,
+                    starts[place],
+                    ends[place],
+                    committed.get((spec.name, *place)),
                 )
                 for place in places
                 if place.topic == topic
@@ -157,12 +160,28 @@ class FlowReader:
     def committed(self) -> dict[tuple[str, str, int], int]:
         """Map (stage, topic, partition) to the committed offset, where there is one."""
         with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
-            found = self._group_offsets()
+            sources = [spec.source for spec in self._stages]
+            return self._committed(places_of(self._admin, self._cluster, sources))
+
+    def _committed(self, places: Sequence[TopicPartition]) -> dict[tuple[str, str, int], int]:
+        """The committed offsets of partitions.
+
+        One behind the end of the partition's log, of which a part was lost, counts as its start:
+        the stage goes on there.
+        """
+        committed = {
+            (stage, place): offset
+            for stage, offsets in (self._group_offsets() if places else {}).items()
+            for place, found in offsets.items()
+            if place in places and (offset := _offset(found)) is not None
+        }
+        of_any = list({place for _, place in committed})
+        ends = self._offsets(of_any, OffsetSpec.LATEST, "read_uncommitted")
+        lost = {place for (_, place), offset in committed.items() if offset > ends[place]}
+        starts = self._offsets(list(lost), OffsetSpec.EARLIEST)
         return {
-            (stage, place.topic, place.partition): offset
-            for stage, offsets in found.items()
-            for place, found_offset in offsets.items()
-            if (offset := _offset(found_offset)) is not None
+            (stage, *place): starts[place] if offset > ends[place] else offset
+            for (stage, place), offset in committed.items()
         }
 
     def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
@@ -186,14 +205,14 @@ class FlowReader:
                 time.sleep(0.1)
 
     def _offsets(
-        self, places: Sequence[TopicPartition], spec: OffsetSpec
+        self, places: Sequence[TopicPartition], spec: OffsetSpec, isolation: str | None = None
     ) -> dict[TopicPartition, int]:
         if not places:
             return {}
         return {
             place: found.offset
             for place, found in self._admin.list_partition_offsets(
-                dict.fromkeys(places, spec), isolation_level=self._cluster.isolation
+                dict.fromkeys(places, spec), isolation_level=isolation or self._cluster.isolation
             ).items()
         }
 

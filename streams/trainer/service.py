@@ -135,7 +135,11 @@ class TrainerService:
         started = time.time()
         topic = cluster.topic(CURATED)
         consumer = connect(
-            Consumer, cluster, enable_auto_commit=False, isolation_level=cluster.isolation
+            Consumer,
+            cluster,
+            enable_auto_commit=False,
+            isolation_level=cluster.isolation,
+            auto_offset_reset="earliest",  # where the topic ends before the stored offset
         )
         with consumer, kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
             self._assign(consumer, cluster, curated)

@@ -17,14 +17,16 @@ from kafka.consumer import fetcher as sync_fetcher
 
 from streams.kafka.connection.aiokafka_client import Client
 from streams.kafka.messages import Received
-from streams.kafka.reading.fetched import Fetched, Gap, Place
+from streams.kafka.reading.fetched import Fetched, Gap, Place, Restart
 
 
 class AsyncConsumer(AIOKafkaConsumer):
     """aiokafka's consumer. Topics are assigned or subscribed to after ``start``."""
 
     gaps = False
-    """Whether a ``Gap`` comes among the messages where the last offsets hold none."""
+    """Whether a ``Gap`` comes among the messages where the last offsets hold none, and a
+    ``Restart`` where the log ended before what had been read of it.
+    """
 
     async def start(self) -> None:
         """See AIOKafkaConsumer."""
@@ -46,18 +48,23 @@ class Consumer(KafkaConsumer):
 
 class _AsyncFetcher(async_fetcher.Fetcher):
     _client: "_FetchingClient"
+    _gaps = False
 
     def read_with(self, gaps: bool) -> None:
         """Make what the methods here use."""
         self._client = _FetchingClient(self._client)
         self._suspects: dict[Place, int] = {}
         self._gaps = gaps
+        self._behind_end: dict[Place, int] = {}
+        """Positions that the broker refused. The position is set to the log's start then."""
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         try:
             has_new = await super()._proc_fetch_request(assignment, node_id, request)
         finally:
             fetched = self._client.take(request)
+        if self._gaps:
+            self._note_refused(assignment, request)
         for place, data in fetched.items():
             result = self._records.get(place)
             if type(result) is async_fetcher.FetchResult:
@@ -73,8 +80,16 @@ class _AsyncFetcher(async_fetcher.Fetcher):
                     self._suspects,
                     stock._aborted_transactions if committed else None,
                     self._gaps,
+                    self._behind_end.pop(place, None),
                 )
         return has_new
+
+    def _note_refused(self, assignment: Any, request: Any) -> None:
+        for topic, partitions in request.topics:
+            for partition, offset, _ in partitions:
+                place = TopicPartition(topic, partition)
+                if assignment.active and assignment.state_value(place).awaiting_reset:
+                    self._behind_end[place] = offset
 
 
 class _FetchingClient:
@@ -127,7 +142,7 @@ class _SyncFetcher(sync_fetcher.Fetcher):
         return parsed
 
 
-def _take(fetched: Fetched, parsed: Any) -> Iterator[Received | Gap]:
+def _take(fetched: Fetched, parsed: Any) -> Iterator[Received | Gap | Restart]:
     """The messages, with the fetcher's record of them kept as its own iterator does."""
     for message in fetched:
         parsed.records_read += 1

@@ -50,6 +50,18 @@ class Gap(NamedTuple):
     offset: int
 
 
+class Restart(NamedTuple):
+    """What follows is read from the start of the log, which ended before what had been read of it.
+
+    The log was lost, or the topic was deleted and made anew.
+    """
+
+    offset: int
+    """Where the partition is read from."""
+    read_until: int
+    """Where it was to be read from, which lies behind its end."""
+
+
 class Fetched:
     """The messages of one fetch of a partition, in order; an iterator.
 
@@ -66,13 +78,15 @@ class Fetched:
         suspects: dict[Place, int],
         aborted: Iterable[tuple[int, int]] | None = None,
         gaps: bool = False,
+        read_until: int | None = None,
     ) -> None:
         """Take the bytes ``data`` that a fetch from ``position`` brought.
 
         ``end`` is the end of the partition at that time. ``aborted`` are the aborted transactions
         among the bytes, by producer id and first offset; None to read uncommitted messages too.
         ``suspects`` belongs to the consumer, and is where a batch with a wrong checksum is noted.
-        With ``gaps`` a ``Gap`` comes where the last offsets hold no message.
+        With ``gaps`` a ``Gap`` comes where the last offsets hold no message. ``read_until`` is the
+        position before this one, where the log ended before it: then a ``Restart`` comes first.
         """
         self.next_fetch_offset = position
         """Where to go on after what was returned so far."""
@@ -85,15 +99,19 @@ class Fetched:
         self._aborting: set[int] = set()
         """Producers whose messages are skipped until the marker of the abort."""
         self._decompressed = 0
+        self._restart: list[Restart] = []
+        if read_until is not None and read_until > position:
+            self._restart.append(Restart(position, read_until))
         self._messages = self._read(_split(memoryview(data)), gaps)
 
     def __iter__(self) -> "Fetched":
         return self
 
-    def __next__(self) -> Received | Gap:
+    def __next__(self) -> Received | Gap | Restart:
         return next(self._messages)
 
-    def _read(self, batches: list[memoryview], gaps: bool) -> Iterator[Received | Gap]:
+    def _read(self, batches: list[memoryview], gaps: bool) -> Iterator[Received | Gap | Restart]:
+        yield from self._restart
         taken = self.next_fetch_offset
         for batch, following in zip_longest(batches, batches[1:]):
             if self._decompressed > _MAX_DECOMPRESSED:

@@ -32,7 +32,7 @@ from schemas.errors import BrokerError
 from streams.kafka.connection.permissions import Permission, denial, reading
 from streams.kafka.messages import Received
 from streams.kafka.reading.consumers import AsyncConsumer
-from streams.kafka.reading.fetched import Gap
+from streams.kafka.reading.fetched import Gap, Restart
 from streams.kafka.topics import Topic
 from streams.settings import KafkaSettings
 from streams.stages.consumer.readiness import HeartbeatThread, Readiness
@@ -116,7 +116,7 @@ class StageConsumer(Consumer):
         finally:
             self.delivering = False
 
-    async def _deliver(self, records: Mapping[TP, list[Received | Gap]]) -> bool:
+    async def _deliver(self, records: Mapping[TP, list[Received | Gap | Restart]]) -> bool:
         """Give records to the stage, partitions in turn. False where a rebalance came between."""
         stage, generation = self._stage, self.app.consumer_generation_id
         try:
@@ -131,6 +131,9 @@ class StageConsumer(Consumer):
                 return False
             if tp in deleted:
                 stage.note_deleted(deleted.pop(tp))
+            if isinstance(record, Restart):
+                self._begin_again(tp, record)
+                continue
             if isinstance(record, Gap):
                 self._pass_over(tp, record)
             else:
@@ -140,7 +143,7 @@ class StageConsumer(Consumer):
         return True
 
     async def _deleted_before(
-        self, records: Mapping[TP, list[Received | Gap]]
+        self, records: Mapping[TP, list[Received | Gap | Restart]]
     ) -> dict[TP, DeletedUnread]:
         """What retention deleted between what was read before and what was fetched now."""
         found = {}
@@ -165,6 +168,19 @@ class StageConsumer(Consumer):
         tracked = tracker.start(gap.offset)
         if tracked is not None:
             tracker.finish(tracked)
+
+    def _begin_again(self, tp: TP, restart: Restart) -> None:
+        """Let lower offsets be processed and committed than before: they hold other messages."""
+        log.error(
+            "%s: %s/%d ends before offset %d, from which it was to be read: was its log lost, or "
+            "the topic deleted and created again? It is read from offset %d",
+            self._stage.name,
+            *tp,
+            restart.read_until,
+            restart.offset,
+        )
+        self._forget({tp})
+        self._committed_offset[tp] = None
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (TP(*partition) for partition in self._stage.offsets.committable())

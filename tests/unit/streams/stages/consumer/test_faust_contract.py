@@ -40,7 +40,7 @@ _OVERRIDDEN = {
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
-_OUR_OWN = {"__init__", "_deleted_before", "_deliver", "_forget", "_pass_over"}
+_OUR_OWN = {"__init__", "_begin_again", "_deleted_before", "_deliver", "_forget", "_pass_over"}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
