@@ -67,8 +67,11 @@ class Worker:
         It is ready while every stage has its partitions, reads, reaches what it needs, and commits.
         The stage that rates again counts only where it waits for its surroundings.
         """
+        if self.stopping:
+            return "stopping"
         if self._runner is None or not self._reading:
-            return "stopping" if self.stopping else "starting"
+            refusals = (f"{app.stage.name}: {app.refusal}" for app in self._apps if app.refusal)
+            return next(refusals, "starting")
         for app in self._apps:
             if (reason := app.not_ready) is not None:
                 cause = self._broker.cause if app.is_silent else None

@@ -91,22 +91,14 @@ class SecuredBroker(EmbeddedBroker):
 
     def allow(self, user: str, operation: str, resource: str, name: str) -> None:
         """Add an ACL. A ``name`` that ends in a star is a prefix."""
-        pattern = ResourcePattern(
-            ResourceType[_constant(resource)],
-            name.removesuffix("*"),
-            ACLResourcePatternType.PREFIXED
-            if name.endswith("*")
-            else ACLResourcePatternType.LITERAL,
-        )
-        acl = ACL(
-            f"User:{user}",
-            "*",
-            ACLOperation[_constant(operation)],
-            ACLPermissionType.ALLOW,
-            pattern,
-        )
         with self.admin() as admin:
-            assert not admin.create_acls([acl])["failed"]
+            assert not admin.create_acls([_acl(user, operation, resource, name)])["failed"]
+
+    def forbid(self, user: str, operation: str, resource: str, name: str) -> None:
+        """Take away what ``allow`` added."""
+        with self.admin() as admin:
+            [(_, deleted, *_)] = admin.delete_acls([_acl(user, operation, resource, name)])
+            assert len(deleted) == 1
 
     def _configure(self, controller_port: int) -> Path:
         properties = super()._configure(controller_port)
@@ -159,6 +151,13 @@ class SecuredBroker(EmbeddedBroker):
         with properties.open("a", encoding="utf-8") as file:
             file.write("\n" + "\n".join(lines) + "\n")
         return properties
+
+
+def _acl(user: str, operation: str, resource: str, name: str) -> ACL:
+    kind = ACLResourcePatternType.PREFIXED if name[-1] == "*" else ACLResourcePatternType.LITERAL
+    pattern = ResourcePattern(ResourceType[_constant(resource)], name.removesuffix("*"), kind)
+    allowed = ACLPermissionType.ALLOW
+    return ACL(f"User:{user}", "*", ACLOperation[_constant(operation)], allowed, pattern)
 
 
 def _constant(name: str) -> str:

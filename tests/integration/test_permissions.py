@@ -268,6 +268,35 @@ def test_a_worker_runs_with_what_is_documented_and_waits_where_its_password_is_r
         worker.kill()
 
 
+def test_a_worker_waits_for_the_permission_to_use_its_groups(
+    deployment: Deployment, settings: Settings, house: Path
+) -> None:
+    broker = deployment.broker
+    fresh = deployment._replace(prefix=f"{deployment.prefix}group.")
+    create_topics(fresh.kafka().cluster())
+    user = fresh.user("worker", without=("Read", "backstream.*"))
+    with reserved_port() as port:
+        pass
+    own = settings.model_copy(update={"kafka": fresh.kafka(user), "metrics_port": port})
+    worker = WorkerProcess(own, house)
+    try:
+        wanted = f"User:{user}, who needs the permission Read on the group {fresh.prefix}"
+        wait_until(lambda: wanted in _readiness(port), 90)
+        broker.allow(user, "Read", "group", fresh.name("group", "backstream.*"))
+        worker.wait_until_ready()
+        wait_until(lambda: _readiness(port) == "ok", 60)
+
+        broker.forbid(user, "Read", "group", fresh.name("group", "backstream.*"))
+        wait_until(lambda: wanted in _readiness(port), 90)
+        broker.allow(user, "Read", "group", fresh.name("group", "backstream.*"))
+        wait_until(lambda: _readiness(port) == "ok", 60)
+        feed(fresh.kafka().cluster(), notes(range(2)))
+        assert wait_until_idle(_as(settings, fresh.kafka()), 2).messages["dead-letters"] == 0
+        assert worker.terminate() == 0
+    finally:
+        worker.kill()
+
+
 async def test_a_writer_waits_for_a_permission(deployment: Deployment) -> None:
     user = deployment.user()
     topic = deployment.name("topic", "rejected")
@@ -291,6 +320,8 @@ def _readiness(port: int) -> str:
             return str(answer.read().decode().strip())
     except urllib.error.HTTPError as error:
         return error.read().decode().strip()
+    except OSError as error:
+        return f"no endpoint yet: {error}"
 
 
 def test_a_trainer_runs_with_what_is_documented(

@@ -6,11 +6,14 @@ aiokafka 0.14.0 and kafka-python 3.0.12; ``test_client_contract.py`` fails where
 it.
 """
 
-from collections.abc import Iterator
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher as async_fetcher
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
@@ -21,7 +24,11 @@ from streams.kafka.reading.fetched import Fetched, Gap, Place, Restart
 
 
 class AsyncConsumer(AIOKafkaConsumer):
-    """aiokafka's consumer. Topics are assigned or subscribed to after ``start``."""
+    """aiokafka's consumer. Topics are assigned or subscribed to after ``start``.
+
+    aiokafka reads, coordinates and finds leaders in tasks. Where one of them ends with an error,
+    the stock consumer waits for ever. Here ``getmany`` and ``position`` raise KafkaError.
+    """
 
     gaps = False
     """Whether a ``Gap`` comes among the messages where the last offsets hold none, and a
@@ -35,6 +42,62 @@ class AsyncConsumer(AIOKafkaConsumer):
         # Made in there, and idle until there is an assignment.
         self._fetcher.__class__ = _AsyncFetcher
         self._fetcher.read_with(self.gaps)
+
+    @property
+    def ended(self) -> KafkaError | None:
+        """Why nothing is read any more, though ``stop`` was not called, or None.
+
+        May be read by any thread.
+        """
+        if self._closed:
+            return None
+        for task in self._tasks():
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                cause = getattr(error, "__cause__", None) or error
+                return KafkaError(f"a task of the Kafka client has ended: {cause!r}")
+        return None
+
+    async def getmany(self, *partitions: Any, **options: Any) -> Any:
+        """See AIOKafkaConsumer."""
+        if (ended := self.ended) is not None:
+            raise ended
+        return await super().getmany(*partitions, **options)
+
+    async def position(self, partition: TopicPartition) -> int:
+        """See AIOKafkaConsumer."""
+        found = asyncio.ensure_future(super().position(partition))
+        try:
+            await asyncio.wait([found, *self._tasks()], return_when=asyncio.FIRST_COMPLETED)
+            if not found.done() and (ended := self.ended) is not None:
+                raise ended
+            return await found
+        finally:
+            found.cancel()
+
+    async def stop(self) -> None:
+        """See AIOKafkaConsumer. The stock consumer leaves its connections where a task has ended.
+
+        It raises the error of the task instead, which ``getmany`` has for those who read.
+        """
+        ended = self.ended
+        try:
+            await super().stop()
+        except KafkaError:
+            if ended is None:
+                raise
+            with contextlib.suppress(KafkaError):
+                await self._fetcher.close()
+            await self._client.close()
+
+    def _tasks(self) -> Sequence["asyncio.Task[Any]"]:
+        """Those that run from ``start`` to ``stop``."""
+        tasks = (
+            getattr(self._fetcher, "_fetch_task", None),
+            getattr(self._coordinator, "_coordination_task", None),
+            self._client._sync_task,
+        )
+        return [task for task in tasks if task is not None]
 
 
 class Consumer(KafkaConsumer):

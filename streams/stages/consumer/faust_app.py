@@ -97,6 +97,12 @@ class StageConsumer(Consumer):
     def _new_consumer_thread(self) -> _StageConsumerThread:
         return _StageConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @property
+    def ended(self) -> KafkaError | None:
+        """See AsyncConsumer. None before the start."""
+        client = self._thread._consumer
+        return client.ended if isinstance(client, AsyncConsumer) else None
+
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver what is fetched until the consumer or its fetcher stops."""
         self.delivering = True
@@ -293,7 +299,7 @@ class StageApp:
             logging_config=None,
         )
         self._readiness = Readiness(
-            kafka.session_seconds, kafka.stalled_seconds, lambda: stage.in_flight
+            kafka.session_seconds, kafka.stalled_seconds, lambda: stage.in_flight, self._explain
         )
         self.app.transport = StageTransport(
             broker,
@@ -328,9 +334,23 @@ class StageApp:
     def crash_reason(self) -> BaseException | None:
         """The error that ended the app, if one did."""
         error = self.app.crash_reason if self.app.crashed else None
-        if error is not None and (denied := denial(error, self._cluster, self._needed)):
-            return BrokerError(f"its topic cannot be read: {denied}")
+        if error is None:
+            consumer = self.app._consumer
+            error = consumer.ended if isinstance(consumer, StageConsumer) else None
+        if error is not None and (
+            isinstance(error, KafkaError) or denial(error, self._cluster, self._needed)
+        ):
+            return BrokerError(self._explain(error))
         return error
+
+    @property
+    def refusal(self) -> str | None:
+        """Why its consumer group cannot be used, or None. May be read by any thread."""
+        return self._readiness.refusal
+
+    def _explain(self, error: BaseException) -> str:
+        denied = denial(error, self._cluster, self._needed)
+        return f"its topic cannot be read: {denied or error}"
 
     @property
     def stopped_delivering(self) -> bool:

@@ -1,12 +1,16 @@
 """Whether the consumer of a stage reaches its group and commits what it reads."""
 
+import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+log = logging.getLogger(__name__)
+_RETRY_SECONDS = 1.0
 _SILENT_SECONDS = 3.0
 _SILENT_SHARE = 1 / 3
 """Of the session. The group's coordinator is away once it has answered no heartbeat for so long."""
@@ -20,23 +24,37 @@ class Readiness:
         session_seconds: float,
         stalled_seconds: float,
         in_flight: Callable[[], int],
+        explain: Callable[[BaseException], str] = repr,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``stalled_seconds`` is how long records may wait while none is committed.
 
-        ``in_flight`` returns how many are being processed, to any thread.
+        ``in_flight`` returns how many are being processed, to any thread. ``explain`` puts an
+        error of the group's coordination into words.
         """
         self._silent_seconds = max(_SILENT_SECONDS, _SILENT_SHARE * session_seconds)
         self._stalled_seconds = stalled_seconds
         self._clock = clock
         self._answered = clock()
         self._in_flight = in_flight
+        self._explain = explain
+        self.refusal: str | None = None
+        """Why the coordinator does not let the consumer into its group, or None."""
         self._committing = False
         self._waiting_since: float | None = None
 
     def answered(self) -> None:
-        """Note that the coordinator answered."""
+        """Note that the coordinator answered a heartbeat."""
         self._answered = self._clock()
+        self.refusal = None
+
+    def refused(self, error: BaseException) -> None:
+        """Note that the group cannot be joined, or not be used, and log it where it is news."""
+        self._answered = self._clock()
+        reason = self._explain(error)
+        if reason != self.refusal:
+            log.warning("%s; trying again", reason)
+        self.refusal = reason
 
     def accepted(self) -> None:
         """Note that a record is taken in."""
@@ -59,7 +77,7 @@ class Readiness:
     def forgotten(self) -> None:
         """Note that partitions were revoked or assigned, with what was taken in of them."""
         self._waiting_since = None
-        self.answered()
+        self._answered = self._clock()
 
     @property
     def is_silent(self) -> bool:
@@ -69,6 +87,8 @@ class Readiness:
     @property
     def not_ready(self) -> str | None:
         """Why the consumer is not ready, or None."""
+        if self.refusal is not None:
+            return self.refusal
         now = self._clock()
         silent = now - self._answered
         if self.is_silent:
@@ -85,7 +105,11 @@ class Readiness:
 
 
 class HeartbeatThread(AIOKafkaConsumerThread):
-    """faust's consumer thread; it notes the answers to its heartbeats."""
+    """faust's consumer thread; it notes the answers to its heartbeats, and refusals.
+
+    aiokafka hands an error of the group's coordination to whoever calls ``getmany``, and does
+    nothing until then. faust does not call that.
+    """
 
     readiness: Readiness
     """Set before the start."""
@@ -103,4 +127,10 @@ class HeartbeatThread(AIOKafkaConsumerThread):
                 self.readiness.answered()
             return answered
 
+        async def refused(error: BaseException) -> None:
+            self.readiness.refused(error)
+            coordinator.request_rejoin()  # it may have ended the task that sends heartbeats
+            await asyncio.wait([coordinator._closing], timeout=_RETRY_SECONDS)
+
         coordinator._do_heartbeat = heartbeat
+        coordinator._push_error_to_user = refused

@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as async_fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.record.memory_records import MemoryRecords as AsyncRecords
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
@@ -49,6 +50,14 @@ def test_aiokafka_makes_its_fetcher_in_start() -> None:
     assert "isolation_level=self._isolation_level," in source
     routine = inspect.getsource(async_fetcher.Fetcher._fetch_requests_routine)
     assert "waiter = self._subscriptions.wait_for_assignment()" in routine
+
+
+def test_aiokafka_reads_in_tasks_that_end_silently() -> None:
+    assert "self._fetch_task = create_task(" in inspect.getsource(async_fetcher.Fetcher.__init__)
+    assert "self._coordination_task = create_task(" in inspect.getsource(GroupCoordinator.__init__)
+    assert "self._sync_task = create_task(" in inspect.getsource(AIOKafkaClient.bootstrap)
+    stop = inspect.getsource(AIOKafkaConsumer.stop)
+    assert stop.index("self._closed = True") < stop.index("self._coordinator.close()")
 
 
 def test_aiokafka_unpacks_what_a_request_brought_without_waiting() -> None:

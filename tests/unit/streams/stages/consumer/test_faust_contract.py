@@ -270,5 +270,7 @@ def test_what_the_heartbeats_are_noted_with_is_there() -> None:
     assert inspect.iscoroutinefunction(heartbeat)
     assert list(inspect.signature(heartbeat).parameters) == ["self"]
     assert "await self._do_heartbeat()" in inspect.getsource(GroupCoordinator._heartbeat_routine)
+    pushed = inspect.getsource(GroupCoordinator).count("await self._push_error_to_user(exc)")
+    assert pushed == 2, "an error of a request, and one of the tasks that the coordinator runs"
     assert "_coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer.start)
     assert issubclass(HeartbeatThread, AIOKafkaConsumerThread)

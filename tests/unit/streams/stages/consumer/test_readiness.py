@@ -1,5 +1,9 @@
 """When the consumer of a stage is not ready, on a clock of the test."""
 
+import logging
+
+import pytest
+
 from streams.stages.consumer.readiness import Readiness
 from streams.stages.harness.offsets import OffsetTrackers
 
@@ -13,7 +17,7 @@ class _Clock:
 
 def _readiness(in_flight: int = 1) -> tuple[Readiness, _Clock]:
     clock = _Clock()
-    return Readiness(30, 600, lambda: in_flight, clock), clock
+    return Readiness(30, 600, lambda: in_flight, str, clock), clock
 
 
 def test_a_coordinator_that_does_not_answer_is_away() -> None:
@@ -77,3 +81,20 @@ def test_records_wait_until_a_commit_covers_them() -> None:
     tracker.finish(tracked)
     assert offsets.exceed({("documents", 0): None}), "done, not committed"
     assert not offsets.exceed({("documents", 0): 1})
+
+
+def test_a_refusal_is_logged_once_and_holds_until_a_heartbeat_is_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    readiness, clock = _readiness()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            readiness.refused(PermissionError("no Read on the group"))
+            clock.now += 1
+    assert caplog.messages == ["no Read on the group; trying again"]
+    assert readiness.not_ready == "no Read on the group"
+    assert not readiness.is_silent, "the coordinator answers"
+    readiness.forgotten()  # it joined
+    assert readiness.refusal is not None, "it may be refused at the next request again"
+    readiness.answered()
+    assert readiness.not_ready is None

@@ -1,0 +1,64 @@
+"""A consumer whose client has stopped to work, against the broker."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.errors import BrokerError
+from streams.kafka.reading.consumers import AsyncConsumer
+from streams.kafka.topics import DOCUMENTS
+from streams.settings import Settings
+from streams.stages.consumer.faust_app import StageConsumer
+from streams.stages.topology import STAGES
+from streams.worker.worker import Worker
+
+_BROKEN = "a task of the Kafka client has ended: AttributeError"
+
+
+def _break(consumer: AsyncConsumer) -> None:
+    """Let the fetcher meet what it does not expect, when it plans its next requests."""
+
+    def plan(assignment: Any) -> None:
+        raise AttributeError("broken by the test")
+
+    consumer._fetcher._get_actions_per_node = plan
+
+
+async def _read(consumer: AsyncConsumer, place: TopicPartition) -> None:
+    while True:
+        await consumer.getmany(timeout_ms=100)
+
+
+@pytest.mark.parametrize("read", [_read, AsyncConsumer.position])
+async def test_a_consumer_whose_fetcher_has_ended_raises(settings: Settings, read: Any) -> None:
+    cluster = settings.kafka.cluster()
+    place = TopicPartition(cluster.topic(DOCUMENTS), 0)
+    consumer = AsyncConsumer(**cluster.client, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        assert consumer.ended is None
+        _break(consumer)
+        consumer.assign([place])
+        with pytest.raises(KafkaError, match=_BROKEN):
+            await read(consumer, place)
+    finally:
+        await consumer.stop()
+    assert consumer.ended is None, "it was stopped"
+    assert not any(one.connected() for one in consumer._client._conns.values())
+
+
+async def test_a_worker_whose_fetcher_has_ended_ends(settings: Settings) -> None:
+    worker = Worker(settings, STAGES[:1])
+    ready = asyncio.Event()
+    running = asyncio.create_task(worker.run({}, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), 60)
+    consumer = worker._apps[0].app._consumer
+    assert isinstance(consumer, StageConsumer)
+    client = consumer._thread._consumer
+    assert isinstance(client, AsyncConsumer)
+    _break(client)
+    with pytest.raises(BrokerError, match=f"its topic cannot be read: .*{_BROKEN}"):
+        await asyncio.wait_for(running, 60)
