@@ -19,9 +19,9 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 def private_directory(directory: Path) -> None:
     """Make a directory that only its owner can enter, with the directories above it.
 
-    An existing one that others can enter is closed to them, and a warning says so. One that
-    belongs to another user, or has a special bit as ``/tmp`` has, is left as it is: the warning
-    names it then. Raises OSError.
+    An existing one that others can enter is closed to them, with a warning. One that belongs to
+    another user, or has a special bit as ``/tmp`` has, is left as it is, with a warning. Raises
+    OSError.
     """
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     for path in reversed(missing):

@@ -79,7 +79,7 @@ def _show(packages: list[dict[str, object]]) -> int:
         for vulnerability in found:
             fixed = ", ".join(vulnerability["fix_versions"]) or "no version"
             print(
-                f"{package['name']} {package['version']}: {vulnerability['id']}, mended in {fixed}"
+                f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}"
             )
     print(f"{len(packages) - len(skipped)} packages audited, {len(vulnerable)} vulnerable")
     return bool(vulnerable)

@@ -2,7 +2,7 @@
 
 The manifest holds the SHA-256 of every file, so its signature covers the release. The signature is
 a file of one line, ``ed25519 PUBLIC_KEY SIGNATURE``, both in base64. What is signed starts with
-``DOMAIN``, so that a signature that the key made for another purpose is none of a release.
+``DOMAIN``, so that a signature that the key made for another purpose does not count for a release.
 """
 
 import os

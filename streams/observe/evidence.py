@@ -36,11 +36,11 @@ _ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
 
 
 class Evidence:
-    """The ids that are answered for, by stage.
+    """The ids that are accounted for, by stage.
 
-    A record answers for all that it was made from: an example for its segment and its document too.
-    So a document counts as followed also where retention has deleted its segments. A rejection
-    answers for the refused thing in its own stage, and for what it was made from before that.
+    A record accounts for all that it was made from: an example for its segment and its document
+    too. So a document counts as followed also where retention has deleted its segments. A rejection
+    accounts for the refused thing in its own stage, and for what it was made from before that.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Evidence:
             return self._add_deleted(rejection)
         if stage in self._rejected:
             self._rejected[stage].add(hash(rejection.id))
-        # A rejected part answers for what it is a part of, or was to be made from.
+        # A rejected part accounts for what it is a part of, or was to be made from.
         if stage == Segmenter.stage:
             self._rejected[stage].add(hash(rejection.document_id))
         elif stage == Backward.stage:

@@ -47,21 +47,21 @@ def safe_age(retention: float, needs: float | None) -> float:
 
 
 class RetentionWatch:
-    """Follows the flow and says when unread messages are about to be deleted, or were."""
+    """Follows the flow, and warns where unread messages were deleted or soon will be."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.time) -> None:
         self._cluster = cluster
         self._clock = clock
         self._history: deque[tuple[float, dict[str, int]]] = deque()
         self._checked = float("-inf")
-        self._said: dict[str, float] = {}
+        self._warned: dict[str, float] = {}
         """When each topic's warning was given last."""
         self._deleted: dict[str, int] = {}
 
     def check(self, flow: Flow) -> list[str]:
         """Take in the present flow, and return the warnings that are due.
 
-        Asks the broker once a minute. Where it does not answer there is no warning.
+        Reads the settings of the topics once a minute. Where no broker answers there is no warning.
         """
         now = self._clock()
         self._history.append(
@@ -80,7 +80,7 @@ class RetentionWatch:
 
     def _losses(self, stage: StageLag) -> Iterable[str]:
         for one in stage.partitions:
-            if one.committed is None:  # a new deployment is not told what was there before it
+            if one.committed is None:  # what a new deployment never read is no loss
                 continue
             place = f"{one.topic}/{one.partition}"
             if one.deleted_unread > self._deleted.get(place, 0):
@@ -103,12 +103,12 @@ class RetentionWatch:
         ):
             retentions = _retentions(admin, [stage.topic for stage in behind])
             for stage in behind:
-                if now - self._said.get(stage.topic, float("-inf")) < _REPEAT_SECONDS:
+                if now - self._warned.get(stage.topic, float("-inf")) < _REPEAT_SECONDS:
                     continue
                 found = retentions.get(stage.topic, Retention(None, None))
                 line = self._too_old(admin, stage, found, now) or _too_large(admin, stage, found)
                 if line is not None:
-                    self._said[stage.topic] = now
+                    self._warned[stage.topic] = now
                     lines.append(line)
         return lines
 

@@ -12,7 +12,7 @@ transaction's marker (seen with Kafka 4.3.1), and readers of committed messages 
 without end. An announcement without its marker was made, or its writer will make it again.
 
 When a release was announced is the time of the message, which the broker sets on a topic that
-Backstream created. What is said to come from the future is passed over: nothing waits for it.
+Backstream created. An announcement from the future is passed over, so that nothing waits for it.
 """
 
 import time

@@ -6,5 +6,5 @@ from streams.settings import Settings
 
 
 def release_store(settings: Settings) -> ReleaseStore:
-    """The store of these settings. Raises SettingsError for a trusted key that is none."""
+    """The store of these settings. Raises SettingsError for an invalid trusted key."""
     return ReleaseStore(settings.releases_dir, TrustedKeys(settings.releases.trusted_keys))

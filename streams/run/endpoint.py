@@ -27,7 +27,7 @@ _STATUS = {
 }
 
 Probe = Callable[[], str | None]
-"""Returns why the answer is no, or None for yes. Called on the endpoint's thread."""
+"""Returns the reason for an answer of 503, or None for 200. Called on the endpoint's thread."""
 
 
 @contextmanager

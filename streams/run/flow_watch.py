@@ -39,7 +39,7 @@ class FlowWatch:
         return flow
 
     def take_warnings(self) -> Iterator[str]:
-        """Yield what is to be said about messages that are deleted unread, or soon may be."""
+        """Yield the warnings about messages that were deleted unread, or soon may be."""
         with contextlib.suppress(queue.Empty):
             while True:
                 yield self._warnings.get_nowait()

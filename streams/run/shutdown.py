@@ -1,4 +1,4 @@
-"""The deadline of a shutdown: a process that is asked to stop has stopped by then."""
+"""The deadline of a shutdown: the process ends by then, whatever it is doing."""
 
 import contextlib
 import faulthandler
@@ -78,13 +78,13 @@ def stop_at(
     """
 
     def handle(*_: object) -> None:
-        if asked:
+        if received:
             # Not SystemExit: with it the process was seen to hang while the event loop closes.
             os._exit(ABORTED)
-        asked.append(True)
+        received.append(True)
         deadline.begin()
         stop()
 
-    asked: list[bool] = []
+    received: list[bool] = []
     for number in signals:
         signal.signal(number, handle)

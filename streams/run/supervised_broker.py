@@ -24,7 +24,7 @@ class SupervisedBroker:
         self._deaths = 0
 
     def poll(self) -> str | None:
-        """Start the broker again where it has ended, without waiting. Returns news, or None.
+        """Start the broker again where it has ended, without waiting. Returns a message, or None.
 
         Raises BrokerError, with the cause, where it cannot run: at once where the cause does not
         pass by itself, as a full disk does not, and after five deaths in a row otherwise.

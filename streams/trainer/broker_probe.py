@@ -18,7 +18,7 @@ _SILENT_SECONDS = 8.0
 
 
 class BrokerProbe:
-    """Asks for the partitions of ``curated`` every 2 s, on a thread. Use as a context manager."""
+    """Requests the partitions of ``curated`` every 2 s, on a thread. Use as a context manager."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

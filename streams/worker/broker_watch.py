@@ -1,4 +1,4 @@
-"""Says why no broker answers a running worker."""
+"""Finds the reason why no broker answers a running worker."""
 
 import asyncio
 import logging

@@ -54,7 +54,7 @@ class ReleaseFollower:
         reader: RecordReader,
         metrics: Metrics | None = None,
     ) -> None:
-        """Raises SettingsError for a trusted key that is none."""
+        """Raises SettingsError for an invalid trusted key."""
         self._settings = settings
         self._store = release_store(settings)
         self._metrics = metrics or Metrics()

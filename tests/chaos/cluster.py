@@ -1,7 +1,7 @@
 """A Kafka of one or more nodes that can be killed one by one, and reached through a proxy.
 
-The configuration is that of the embedded broker, with a second listener for each node. Clients that
-connect to that one are told the proxy's address, and so stay on it.
+The configuration is that of the embedded broker, with a second listener for each node. That one
+advertises the proxy's address, so clients that connect to it stay on it.
 """
 
 import os

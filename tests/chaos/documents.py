@@ -43,7 +43,7 @@ Headers = list[tuple[str, str | bytes | None]]
 
 
 class Fed(NamedTuple):
-    """A document as a message: what the verifier is told, and what goes on the wire."""
+    """A document as a message: what the verifier compares, and what is sent."""
 
     id: str
     source: str

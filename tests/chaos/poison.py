@@ -1,8 +1,8 @@
 """Messages that no reader can use, of every kind, on every topic.
 
 Each is written by a client of its own, so that nothing of the product helps or refuses. The scene
-is told where each message lies, and whether a stage has to make it a dead letter: on the topics
-that the stages read, all of them; on the others, none.
+notes where each message is, and whether a stage has to make it a dead letter: on the topics that
+the stages read, all of them; on the others, none.
 """
 
 import contextlib
@@ -91,7 +91,7 @@ def _oversize() -> Iterator[Poison]:
 
 
 def spread(scene: Scene, messages: Iterator[Poison]) -> int:
-    """Write messages and tell the scene where they lie. Returns their number."""
+    """Write messages, and note in the scene where they are. Returns their number."""
     count = 0
     producers: dict[str, Producer] = {}
     # A worker alone makes no topic that it does not use.
@@ -101,7 +101,7 @@ def spread(scene: Scene, messages: Iterator[Poison]) -> int:
             continue
         count += 1
         if any(isinstance(name, NotUtf8) for name, _ in message.headers):
-            _tell(scene, _patiently(partial(_send_raw, scene, message)))
+            _note(scene, _patiently(partial(_send_raw, scene, message)))
             continue
         if message.codec not in producers:
             producers[message.codec] = _producer(scene, message.codec)
@@ -194,8 +194,8 @@ def _written(scene: Scene, error: Any, message: Any) -> None:
     if error is not None:
         scene.problems.append(f"a poisonous message could not be written: {error}")
     else:
-        _tell(scene, Position(message.topic(), message.partition(), message.offset()))
+        _note(scene, Position(message.topic(), message.partition(), message.offset()))
 
 
-def _tell(scene: Scene, at: Position) -> None:
+def _note(scene: Scene, at: Position) -> None:
     scene.poison[at] = at.topic in READ_BY_STAGES

@@ -90,7 +90,7 @@ class Process:
             if isinstance(event, dict) and "event" in event:
                 yield event
 
-    def said(self, *kinds: str) -> bool:
+    def has_event(self, *kinds: str) -> bool:
         """Whether it has had an event of one of these kinds since its start."""
         return any(event["event"] in kinds for event in self.events())
 
@@ -192,7 +192,7 @@ class Fleet:
         assert process.popen is not None
         if process.pid in self._killed:
             return
-        if process.may_end or not process.said("ready"):
+        if process.may_end or not process.has_event("ready"):
             self.failed_starts += 1
             return
         self.unexpected.append(

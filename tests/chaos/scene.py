@@ -134,7 +134,7 @@ class Scene:
         """Wait until the workers are ready and every stage has committed something."""
         workers = [one for one in self.fleet.processes if one.name.startswith("worker")]
         self.await_true(
-            "the workers are ready", lambda: all(worker.said("ready") for worker in workers)
+            "the workers are ready", lambda: all(worker.has_event("ready") for worker in workers)
         )
         self.feed(max(20, self.documents // 50))
         self.await_true(

@@ -1,7 +1,7 @@
-"""What became of the documents: an account of the topics by someone who did not write them.
+"""What became of the documents: an account of the topics that uses nothing of the product.
 
-Nothing of the product is imported. The verifier knows what was fed, which messages were made
-unreadable on purpose, and what lies in the topics. Messages are decoded with msgpack alone, by
+The verifier compares what was fed, and which messages were made unreadable on purpose, with what is
+in the topics. Messages are decoded with msgpack alone, by
 ``docs/wire.md``.
 """
 

@@ -70,7 +70,7 @@ def test_a_known_vulnerability_fails_and_is_named(
 ) -> None:
     lock = _lock(tmp_path, "sound==1.0", "holey==1.2.3")
     assert main(["--lock", lock, "--service", database]) == 1
-    assert "holey 1.2.3: PYSEC-2026-1, mended in 1.2.4" in capsys.readouterr().out
+    assert "holey 1.2.3: PYSEC-2026-1, fixed in 1.2.4" in capsys.readouterr().out
 
 
 def test_a_service_that_cannot_be_reached_is_said_plainly(

@@ -1,7 +1,7 @@
 """Which topics are there, and their partitions.
 
-A broker leaves a topic out of the list of all topics where the user may not see it. It is asked
-about each by name, because that must not be taken for a topic that is empty or missing.
+A broker leaves a topic out of the list of all topics where the user may not see it. Such a topic
+must not count as empty or missing, so each topic is requested by its name.
 """
 
 from collections.abc import Mapping

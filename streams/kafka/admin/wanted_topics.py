@@ -25,7 +25,7 @@ class Difference:
     wanted: str
     there: str
     breaks: str = ""
-    """The promise that cannot be kept with it; empty where it can be lived with."""
+    """What the difference makes impossible; empty where it breaks nothing."""
 
     def __str__(self) -> str:
         end = f": {self.breaks}" if self.breaks else ""
@@ -78,7 +78,7 @@ class WantedTopic:
             yield Difference(name, MIN_INSYNC, f"at most {replicas}", str(insync), breaks)
 
     def is_reported(self, difference: Difference) -> bool:
-        """Whether a difference is said at each start: it breaks something, or was stated."""
+        """Whether a difference is logged at each start: it breaks something, or was stated."""
         return bool(
             difference.breaks or difference.name in self.stated or difference.name == CLEANUP
         )

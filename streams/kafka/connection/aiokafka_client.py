@@ -6,7 +6,7 @@ with a password that was refused.
 
 A write to a connection that was just reset raises RuntimeError on uvloop. aiokafka expects OSError
 only, so its tasks that fetch, that coordinate and that read metadata would end, some of them
-without a word.
+without a log line.
 """
 
 import asyncio

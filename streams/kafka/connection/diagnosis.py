@@ -40,9 +40,9 @@ _UNKNOWN_ISSUERS = (2, 18, 19, 20, 21)
 def diagnose(cluster: Cluster, seconds: float = _SECONDS) -> BrokerError | None:
     """Try every address of the cluster, and return why none can be used. None where one answers.
 
-    The error is BrokerUnavailable where that may pass. Otherwise it stays until somebody changes a
-    setting, a user or a certificate. Blocks, ``seconds`` at most for each step at
-    each address, and as long as the resolver does.
+    The error is BrokerUnavailable where that may pass. Otherwise it lasts until a setting, a user
+    or a certificate is changed. Blocks, ``seconds`` at most for each step at each address, and as
+    long as the resolver does.
     """
     try:
         addresses = collect_hosts(cluster.address, randomize=False)
@@ -104,21 +104,21 @@ class _Probe:
             with self._connect() as plain, _encrypt(plain, context, self.host) as connection:
                 exchange = _Exchange(connection)
                 try:
-                    exchange.ask(ApiVersionsRequest(version=0))
+                    exchange.request(ApiVersionsRequest(version=0))
                 except ConnectionError:
                     raise self._no_kafka() from None
                 if self.sasl:
                     self._authenticate(exchange)
                 try:
-                    return list(exchange.ask(MetadataRequest(version=4, topics=[])).brokers)
+                    return list(exchange.request(MetadataRequest(version=4, topics=[])).brokers)
                 except ConnectionError:
-                    raise self._wants_sasl() from None
+                    raise self._requires_sasl() from None
         except ssl.SSLError as error:
             raise self._tls_failure(error) from error
         except TimeoutError as error:
             raise self._silent() from error
         except OSError as error:
-            if self.tls and not self._speaks_tls():
+            if self.tls and not self._answers_tls():
                 raise self._without_tls() from error
             raise BrokerUnavailable(
                 f"{self.address} closes the connection ({error}): is it a Kafka broker, and does "
@@ -168,7 +168,7 @@ class _Probe:
         mechanism = str(self.client.get("sasl_mechanism"))
         user = self.client.get("sasl_plain_username")
         try:
-            shaken = exchange.ask(SaslHandshakeRequest(version=1, mechanism=mechanism))
+            shaken = exchange.request(SaslHandshakeRequest(version=1, mechanism=mechanism))
             if shaken.error_code == _ILLEGAL_SASL_STATE:
                 other = "SSL" if self.tls else "PLAINTEXT"
                 raise BrokerError(
@@ -184,7 +184,7 @@ class _Probe:
             steps = get_sasl_mechanism(mechanism)(host=self.host, **self.client)
             while not steps.is_done():
                 token = steps.auth_bytes()
-                answer = exchange.ask(SaslAuthenticateRequest(version=1, auth_bytes=token))
+                answer = exchange.request(SaslAuthenticateRequest(version=1, auth_bytes=token))
                 if answer.error_code:
                     raise BrokerError(
                         f"{self.address} refuses the user {user} with {mechanism} "
@@ -200,7 +200,7 @@ class _Probe:
                 "the broker's log"
             ) from None
 
-    def _wants_sasl(self) -> BrokerError:
+    def _requires_sasl(self) -> BrokerError:
         """The failure of a listener that answers ApiVersions and nothing after that."""
         if not self.sasl:
             offered = self._mechanisms()
@@ -221,20 +221,20 @@ class _Probe:
         context = self._context() if self.tls else None
         try:
             with self._connect() as plain, _encrypt(plain, context, self.host) as connection:
-                asked = SaslHandshakeRequest(version=1, mechanism="")
-                return list(_Exchange(connection).ask(asked).mechanisms)
+                handshake = SaslHandshakeRequest(version=1, mechanism="")
+                return list(_Exchange(connection).request(handshake).mechanisms)
         except OSError:
             return []
 
     def _no_kafka(self) -> BrokerError:
         """The failure of what answers no request of Kafka."""
-        if not self.tls and self._speaks_tls():
+        if not self.tls and self._answers_tls():
             other = "SASL_SSL" if self.sasl else "SSL, or to SASL_SSL for a user with a password"
             return BrokerError(
                 f"{self.address} is a listener with TLS: set kafka.security_protocol to {other}. "
                 "Or use the port of a listener without TLS"
             )
-        if self._speaks_http():
+        if self._answers_http():
             return BrokerError(f"{self.address} is a web server, not Kafka: check the port")
         return BrokerUnavailable(
             f"{self.address} accepts connections, but does not answer as Kafka does: check the "
@@ -242,9 +242,9 @@ class _Probe:
         )
 
     def _silent(self) -> BrokerError:
-        if not self.tls and self._speaks_tls():
+        if not self.tls and self._answers_tls():
             return self._no_kafka()
-        if self._speaks_http():
+        if self._answers_http():
             return BrokerError(f"{self.address} is a web server, not Kafka: check the port")
         return BrokerUnavailable(
             f"{self.address} accepts connections, but does not answer in {self.seconds:.0f} s: is "
@@ -252,7 +252,7 @@ class _Probe:
         )
 
     def _without_tls(self) -> BrokerError:
-        if self._speaks_http():
+        if self._answers_http():
             return BrokerError(
                 f"{self.address} is a web server without TLS, not Kafka: check the port"
             )
@@ -267,7 +267,7 @@ class _Probe:
             return self._untrusted(error)
         reason = error.reason or str(error)
         if "ALERT" not in reason:
-            if not self._speaks_tls():
+            if not self._answers_tls():
                 return self._without_tls()
             return BrokerUnavailable(
                 f"TLS with {self.address} fails ({reason}): do client and broker have a TLS "
@@ -327,7 +327,7 @@ class _Probe:
         """For what an answer comes to at once, if at all."""
         return replace(self, seconds=min(self.seconds, _QUICK_SECONDS))
 
-    def _speaks_tls(self) -> bool:
+    def _answers_tls(self) -> bool:
         """Whether the other side takes part in a handshake, whatever its certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -339,7 +339,7 @@ class _Probe:
         except OSError:
             return False
 
-    def _speaks_http(self) -> bool:
+    def _answers_http(self) -> bool:
         try:
             with self._quick()._connect() as plain:
                 plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -377,7 +377,7 @@ class _Exchange:
         self._connection = connection
         self._messages = KafkaProtocol(client_id="backstream")
 
-    def ask(self, request: _Request) -> Any:
+    def request(self, request: _Request) -> Any:
         """Send a request and return its response.
 
         Raises ConnectionError where no response comes, TimeoutError where it takes too

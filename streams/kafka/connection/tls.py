@@ -57,20 +57,20 @@ class TlsFiles:
     def _load_pair(self, context: ssl.SSLContext, certfile: Path) -> None:
         key = self.keyfile or certfile
         setting = "ssl_keyfile" if self.keyfile else "ssl_certfile"
-        asked = False
+        prompted = False
 
         def password() -> str:
-            # Without this, OpenSSL would ask on the terminal.
-            nonlocal asked
-            asked = True
+            # Without this, OpenSSL reads a password from the terminal.
+            nonlocal prompted
+            prompted = True
             return self.password or ""
 
         try:
             context.load_cert_chain(certfile, self.keyfile, password)
         except ssl.SSLError as error:
-            if asked and self.password is None:
+            if prompted and self.password is None:
                 problem = "is encrypted: give its password in kafka.ssl_password"
-            elif asked:
+            elif prompted:
                 problem = "cannot be decrypted: kafka.ssl_password is not its password"
             elif error.reason == "KEY_VALUES_MISMATCH":
                 problem = f"does not hold the key of the certificate in {certfile}"

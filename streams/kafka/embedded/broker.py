@@ -51,7 +51,7 @@ class EmbeddedBroker:
     ) -> None:
         """``port`` 0 is any free one. ``heap`` is Java's ``-Xmx``.
 
-        After ``stop_seconds`` a broker that is asked to stop is killed. ``start`` gives up once
+        A broker that runs ``stop_seconds`` after SIGTERM is killed. ``start`` ends its wait once
         ``stopping`` is true.
         """
         self.directory = directory
@@ -136,7 +136,7 @@ class EmbeddedBroker:
         return True
 
     def stop(self) -> None:
-        """Ask the broker to shut down, wait for it, and kill it if it does not. Idempotent."""
+        """Send SIGTERM, wait for the end, and kill the broker if it does not end. Idempotent."""
         self._end_start()
         if self._process is not None:
             if self._process.poll() is None:

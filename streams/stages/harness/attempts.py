@@ -130,7 +130,7 @@ class Attempts:
             return encode_all(await agent.handle(record, at), self._encode)
 
     async def _judge(self, message: InFlight, error: Exception) -> tuple[Fault, Exception]:
-        """What is at fault, and the error that says so: another one where a probe fails."""
+        """What is at fault, and the error to report: that of the probe where the probe fails."""
         fault, cause = fault_of(error), error
         agent = self._agents.get(message.received.partition)
         if fault is Fault.UNCLEAR and isinstance(agent, DependentAgent):

@@ -238,7 +238,7 @@ async def test_a_dead_letter_that_nobody_takes_is_waited_for():
 
     stage, writer, offsets = make(Upper(), Closed())
     await push(stage, received(0, value=None))
-    await asyncio.sleep(0.01)
+    await until(lambda: stage.unavailable)
     assert "no dead letter can be written" in stage.unavailable
     assert offsets.committable() == {}
     writer.takes = True
@@ -269,7 +269,7 @@ async def test_surroundings_are_waited_for_and_nothing_is_blamed(error):
     agent = Waiting()
     stage, writer, offsets = make(agent, policy=StagePolicy(concurrent=True, backoff=0.001))
     await push(stage, received(0, "a"), received(1, "b"))
-    await asyncio.sleep(0.05)
+    await until(lambda: stage.unavailable)
     assert str(error) in stage.unavailable
     assert stage.in_flight == 2
     agent.fails = False
@@ -303,7 +303,7 @@ async def test_an_engine_that_fails_for_every_record_is_no_fault_of_any():
     agent.down = True
     stage, writer, offsets = make(agent, policy=StagePolicy(concurrent=True, backoff=0.001))
     await push(stage, *(received(offset, f"text {offset}") for offset in range(20)))
-    await asyncio.sleep(0.05)
+    await until(lambda: stage.unavailable)
     assert stage.unavailable == "a batch failed"
     assert writer.written == []
     agent.down = False
@@ -369,7 +369,7 @@ async def test_an_engine_that_stopped_ends_the_process_and_blames_nothing():
     assert offsets.committable() == {}
 
 
-async def test_an_id_answered_for_is_not_paid_for_twice():
+async def test_an_id_that_was_processed_is_not_processed_again():
     agent = Upper()
     stage, writer, offsets = make(agent, policy=StagePolicy(remember=10))
     await push(stage, received(0))
