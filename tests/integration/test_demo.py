@@ -50,7 +50,7 @@ def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, hous
     assert first.returncode == 130
     assert "Traceback" not in errors
     # The last to end is multiprocessing's resource tracker.
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
     output, errors = start(tmp_path).communicate(timeout=280)

@@ -316,7 +316,7 @@ async def test_a_writer_waits_for_a_permission(deployment: Deployment) -> None:
 
 def _readiness(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=60) as answer:
             return str(answer.read().decode().strip())
     except urllib.error.HTTPError as error:
         return error.read().decode().strip()

@@ -48,7 +48,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
         following = follow_in_service(cluster, base, RecordReader())
         releases = [(await anext(following))[0].id]
         await asyncio.to_thread(change)
-        releases.append((await asyncio.wait_for(anext(following), 10))[0].id)
+        releases.append((await asyncio.wait_for(anext(following), 60))[0].id)
         await following.aclose()
         return releases
 

@@ -111,7 +111,7 @@ def test_up_survives_its_broker_is_alone_and_goes_on_after_kill_9(house, start: 
     # 0 where all of it was in time; on a busy machine the watchdog, or the alarm, ends it.
     assert again.process.wait(60) in (0, 1, -signal.SIGALRM)
     assert time.monotonic() - asked < _SHUTDOWN_SECONDS + 10
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert "Traceback" not in again.log.read_text()
 

@@ -44,7 +44,7 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
         up.kill()
     assert up.returncode == 0, errors
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert not (state / "kafka").exists()
     with FlowReader(settings.kafka.cluster()) as reader:

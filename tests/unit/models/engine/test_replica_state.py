@@ -93,7 +93,7 @@ async def rate(replica: Replica) -> object:
 
 def eventually(replica: Replica, state: ReplicaState) -> bool:
     """Whether a replica reaches a state: its thread reports an answer before it changes state."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while replica.state is not state and time.monotonic() < until:
         time.sleep(0.001)
     return replica.state is state
