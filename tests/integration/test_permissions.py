@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from models.releases.release import read_manifest
 from schemas.errors import BrokerError
-from schemas.records import Example, ExampleOrigin, HumanRating, Release, ReleaseStatus
+from schemas.records import Example, ExampleOrigin, HumanRating
 from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
 from streams.kafka.admin.creation import create_topics
@@ -30,6 +30,7 @@ from streams.releases.rerating import rerating
 from streams.run.processes import run_trainer
 from streams.settings import KafkaSettings, Settings
 from streams.stages.topology import STAGES, topics_of
+from tests.announcements import announcement
 from tests.integration.commands import Ended, backstream
 from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
@@ -133,7 +134,7 @@ def deployment(secured: SecuredBroker, house: Path) -> Deployment:
         ratings.write(HumanRating(id="rated", instruction="Why?", response="So.", score=3))
     send(cluster, *(scored(str(number), 1 + number) for number in range(5)))
     base = read_manifest(house).id
-    announce(cluster, _release("r-1", base), _release("r-2", base))
+    announce(cluster, announcement("r-1", base), announcement("r-2", base))
     document = Received(cluster.topic(DOCUMENTS), 0, 0, b"key", b"value")
     letter = dead_letter(document, "segmenter", ValueError("broken"))
     with KafkaProducer(**cluster.client) as producer:
@@ -145,17 +146,6 @@ def deployment(secured: SecuredBroker, house: Path) -> Deployment:
 
 def _example(id: str) -> Example:
     return Example(id=id, instruction="Name a bird.", response="A wren.", origin=ExampleOrigin.SEED)
-
-
-def _release(id: str, base: str) -> Release:
-    return Release(
-        id=id,
-        parent=base,
-        base=base,
-        status=ReleaseStatus.IN_SERVICE,
-        location="/nowhere",
-        created_at=1.0,
-    )
 
 
 def _run(deployment: Deployment, user: str, directory: Path, *arguments: str) -> Ended:
@@ -334,7 +324,7 @@ def test_a_trainer_runs_with_what_is_documented(
     # What it does besides where a training run is due.
     cluster = own.kafka.cluster()
     assert read_ratings(cluster) == []
-    release = _release("r-1", read_manifest(house).id)
+    release = announcement("r-1", read_manifest(house).id)
     with Announcer(cluster, f"{cluster.group}.trainer") as announcer:
         announcer.announce(release)
     assert [found.id for found in read_releases(cluster)] == ["r-1"]

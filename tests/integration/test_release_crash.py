@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from schemas.ids import seed_id
-from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus, Scored
+from schemas.records import Example, ExampleOrigin, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed
@@ -38,6 +38,7 @@ from streams.releases.announcements import Announcer, read_releases
 from streams.releases.rerating import rerating
 from streams.run.processes import as_child, run_trainer, run_worker
 from streams.settings import Settings, load
+from tests.announcements import announcement
 from tests.integration.conftest import kill_broker, wait_until_idle
 from tests.integration.documents import notes
 
@@ -202,12 +203,6 @@ def a_broker(directory: Path) -> Iterator[tuple[EmbeddedBroker, Settings]]:
         yield broker, settings
 
 
-def _release(id: str) -> Release:
-    return Release(
-        id=id, parent="b", base="b", status=ReleaseStatus.KEPT, location="/nowhere", created_at=1.0
-    )
-
-
 def _scored(message: Received) -> Scored:
     return decode(Scored, message.value, header_map(message.headers))
 
@@ -269,12 +264,12 @@ def test_an_announcement_outlives_a_broker_that_is_killed_right_after_it(
     with a_broker(tmp_path) as (broker, settings):
         cluster = settings.kafka.cluster()
         with Announcer(cluster, "trainer") as announcer:
-            announcer.announce(_release("r-1"))
+            announcer.announce(announcement("r-1", status=ReleaseStatus.KEPT))
             kill_broker(broker)
             broker.start()
         assert [release.id for release in read_releases(cluster)] == ["r-1"]
         with Announcer(cluster, "trainer") as announcer:
-            announcer.announce(_release("r-2"))
+            announcer.announce(announcement("r-2", status=ReleaseStatus.KEPT))
         assert [release.id for release in read_releases(cluster)] == ["r-1", "r-2"]
 
 

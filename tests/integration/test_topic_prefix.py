@@ -9,7 +9,7 @@ from kafka.admin import KafkaAdminClient
 from typer.testing import CliRunner
 
 from models.releases.release import read_manifest
-from schemas.records import HumanRating, Release, ReleaseStatus
+from schemas.records import HumanRating
 from streams.cli.main import app
 from streams.data.dataset import connect, snapshot
 from streams.data.feed import feed
@@ -22,6 +22,7 @@ from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.releases.announcements import Announcer, in_service, read_releases
 from streams.settings import Settings
+from tests.announcements import announcement
 from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
 
@@ -83,9 +84,9 @@ def test_releases_ratings_and_commands_are_of_one_prefix(settings, house):
     for cluster in (one, other):
         create_topics(cluster)
     with Announcer(one, "trainer") as first, Announcer(other, "trainer") as second:
-        first.announce(_release("r-1", base))
-        second.announce(_release("r-2", base))
-        first.announce(_release("r-3", base))
+        first.announce(announcement("r-1", base))
+        second.announce(announcement("r-2", base))
+        first.announce(announcement("r-3", base))
     assert [release.id for release in read_releases(one)] == ["r-1", "r-3"]
     assert [release.id for release in read_releases(other)] == ["r-2"]
     with open_ratings(one) as ratings:
@@ -106,14 +107,3 @@ def test_releases_ratings_and_commands_are_of_one_prefix(settings, house):
 def _serving(cluster: Cluster, base: str) -> str | None:
     serving = in_service(read_releases(cluster), base)
     return serving.id if serving else None
-
-
-def _release(id: str, base: str) -> Release:
-    return Release(
-        id=id,
-        parent=base,
-        base=base,
-        status=ReleaseStatus.IN_SERVICE,
-        location="/nowhere",
-        created_at=1.0,
-    )

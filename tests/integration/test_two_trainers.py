@@ -6,32 +6,25 @@ import pytest
 
 from models.releases.release import read_manifest
 from schemas.errors import FencedError, TrainingError
-from schemas.records import Example, ExampleOrigin, Release, ReleaseStatus
+from schemas.records import Example, ExampleOrigin, ReleaseStatus
 from streams.data.feed import seed
 from streams.releases.announcements import Announcer, read_releases
 from streams.run.processes import run_trainer
-
-
-def _release(id: str, base: str) -> Release:
-    return Release(
-        id=id,
-        parent=base,
-        base=base,
-        status=ReleaseStatus.KEPT,
-        location="/nowhere",
-        created_at=1.0,
-    )
+from tests.announcements import announcement
 
 
 def test_the_later_announcer_fences_the_earlier(settings, judge_release):
     cluster, base = settings.kafka.cluster(), read_manifest(judge_release).id
     with Announcer(cluster, "trainer") as first:
-        first.announce(_release("r-1", base))
+        first.announce(announcement("r-1", base, status=ReleaseStatus.KEPT))
         with Announcer(cluster, "trainer") as second, Announcer(cluster, "another") as third:
             with pytest.raises(FencedError, match=r"another trainer has started.*r-2"):
-                first.announce(_release("r-2", base))
-            second.announce(_release("r-3", base), _release("r-4", base))
-            third.announce(_release("r-5", base))
+                first.announce(announcement("r-2", base, status=ReleaseStatus.KEPT))
+            second.announce(
+                announcement("r-3", base, status=ReleaseStatus.KEPT),
+                announcement("r-4", base, status=ReleaseStatus.KEPT),
+            )
+            third.announce(announcement("r-5", base, status=ReleaseStatus.KEPT))
     assert [release.id for release in read_releases(cluster)] == ["r-1", "r-3", "r-4", "r-5"]
 
 
