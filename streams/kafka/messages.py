@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+Partition = tuple[str, int]
+"""A topic, by its name on the cluster, and the number of a partition."""
 HeaderPairs = Sequence[tuple[str, bytes]]
 
 
@@ -27,6 +29,11 @@ class Received(NamedTuple):
     def at(self) -> str:
         """``PARTITION@OFFSET``."""
         return f"{self.partition}@{self.offset}"
+
+    @property
+    def place(self) -> str:
+        """``TOPIC/PARTITION@OFFSET``."""
+        return f"{self.topic}/{self.at}"
 
 
 class Message(NamedTuple):

@@ -177,7 +177,7 @@ def _id_of(received: Received, spec: StageSpec, reader: RecordReader) -> str:
         return spec.decode(received.value, header_map(received.headers), received.key).id
     except WireError as error:
         reader.pass_over(received, spec.source.name, error)
-        return f"{received.topic}/{received.at}"
+        return received.place
 
 
 def _deleted_unread(evidence: Evidence, lags: Iterable[StageLag]) -> tuple[DeletedUnread, ...]:

@@ -19,8 +19,8 @@ from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
 
 from streams.kafka.connection.aiokafka_client import Client
-from streams.kafka.messages import Received
-from streams.kafka.reading.fetched import Fetched, Gap, Place, Restart
+from streams.kafka.messages import Partition, Received
+from streams.kafka.reading.fetched import Fetched, Gap, Restart
 
 
 class AsyncConsumer(AIOKafkaConsumer):
@@ -116,9 +116,9 @@ class _AsyncFetcher(async_fetcher.Fetcher):
     def read_with(self, gaps: bool) -> None:
         """Make what the methods here use."""
         self._client = _FetchingClient(self._client)
-        self._suspects: dict[Place, int] = {}
+        self._suspects: dict[Partition, int] = {}
         self._gaps = gaps
-        self._behind_end: dict[Place, int] = {}
+        self._behind_end: dict[Partition, int] = {}
         """Positions that the broker refused. The position is set to the log's start then."""
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
@@ -184,7 +184,7 @@ class _FetchingClient:
 
 
 class _SyncFetcher(sync_fetcher.Fetcher):
-    suspects: dict[Place, int]
+    suspects: dict[Partition, int]
 
     def _parse_fetched_data(self, completed_fetch: Any) -> Any:
         parsed = super()._parse_fetched_data(completed_fetch)

@@ -15,7 +15,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from schemas.errors import WireError
-from streams.kafka.messages import Received
+from streams.kafka.messages import Partition, Received
 from streams.kafka.reading.decompression import decompress
 from streams.kafka.reading.record_batches import (
     HEADER_BYTES,
@@ -25,7 +25,7 @@ from streams.kafka.reading.record_batches import (
     decompressed,
     is_abort_marker,
     read_records,
-    unreadable,
+    stand_in,
 )
 
 MAX_BATCH_BYTES = 64 * 1024 * 1024
@@ -36,9 +36,6 @@ _INT = struct.Struct(">i")
 _CUT = f"its batch decompresses to more than {MAX_BATCH_BYTES} bytes"
 _LEGACY_KEY_AT = {0: 18, 1: 26}
 """Where the key begins in the formats before Kafka 0.11, by their number."""
-
-Place = tuple[str, int]
-"""A topic and the number of a partition."""
 
 
 class Gap(NamedTuple):
@@ -71,11 +68,11 @@ class Fetched:
 
     def __init__(
         self,
-        place: Place,
+        place: Partition,
         data: Any,
         position: int,
         end: int,
-        suspects: dict[Place, int],
+        suspects: dict[Partition, int],
         aborted: Iterable[tuple[int, int]] | None = None,
         gaps: bool = False,
         read_until: int | None = None,
@@ -236,7 +233,7 @@ class Fetched:
 
     def _undecodable(self, first: int, last: int, reason: object) -> Received:
         topic, partition = self._place
-        raw = unreadable(first, last, str(reason))
+        raw = stand_in(first, last, str(reason))
         return Received(topic, partition, raw.offset, None, None, (), raw.reason)
 
 

@@ -135,10 +135,10 @@ def read_records(
     else:
         return
     if expected <= header.last_offset:
-        yield unreadable(expected, header.last_offset, reason, key)
+        yield stand_in(expected, header.last_offset, reason, key)
 
 
-def unreadable(first: int, last: int, reason: str, key: bytes | None = None) -> RawRecord:
+def stand_in(first: int, last: int, reason: str, key: bytes | None = None) -> RawRecord:
     """What stands for the records from ``first`` to ``last``, of which nothing can be read."""
     which = "the record" if first == last else f"the records from offset {first} to {last}"
     return RawRecord(last, key, reason=f"{which} cannot be decoded: {reason}")

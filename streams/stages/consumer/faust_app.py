@@ -141,7 +141,7 @@ class StageConsumer(Consumer):
                 self._begin_again(tp, record)
                 continue
             if isinstance(record, Gap):
-                self._pass_over(tp, record)
+                self._finish_gap(tp, record)
             else:
                 self._readiness.accepted()
                 await stage.accept(record)
@@ -168,7 +168,7 @@ class StageConsumer(Consumer):
                 )
         return found
 
-    def _pass_over(self, tp: TP, gap: Gap) -> None:
+    def _finish_gap(self, tp: TP, gap: Gap) -> None:
         """Let offsets that hold no message be committed, once all before them may be."""
         tracker = self._stage.offsets[tp]
         tracked = tracker.start(gap.offset)

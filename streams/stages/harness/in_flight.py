@@ -37,8 +37,7 @@ class InFlight:
     @property
     def place(self) -> str:
         """Topic, partition and offset, for log lines."""
-        received = self.received
-        return f"{received.topic}/{received.partition}@{received.offset}"
+        return self.received.place
 
 
 class InFlightMessages:

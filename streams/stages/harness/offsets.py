@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Partition = tuple[str, int]
-"""A topic and the number of a partition."""
+from streams.kafka.messages import Partition
 
 
 @dataclass(slots=True)

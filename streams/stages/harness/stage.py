@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from streams.kafka.messages import Received
+from streams.kafka.messages import Partition, Received
 from streams.kafka.writing.encoder import Encoder
 from streams.kafka.writing.writer import Writer
 from streams.stages import metrics as names
@@ -26,7 +26,7 @@ from streams.stages.harness.attempts import Attempts
 from streams.stages.harness.deleted_unread import DeletedUnread
 from streams.stages.harness.delivery import Delivery
 from streams.stages.harness.in_flight import InFlight, InFlightMessages
-from streams.stages.harness.offsets import OffsetTrackers, Partition
+from streams.stages.harness.offsets import OffsetTrackers
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.metrics import Metrics
 

@@ -40,7 +40,7 @@ _OVERRIDDEN = {
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
-_OUR_OWN = {"__init__", "_begin_again", "_deleted_before", "_deliver", "_forget", "_pass_over"}
+_OUR_OWN = {"__init__", "_begin_again", "_deleted_before", "_deliver", "_forget", "_finish_gap"}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
@@ -100,11 +100,11 @@ def test_a_gap_lets_the_offsets_before_it_be_committed_first() -> None:
     consumer = _consumer(cast("Stage", SimpleNamespace(offsets=offsets)))
     slow = offsets[_TP].start(5)
     assert slow is not None
-    consumer._pass_over(_TP, Gap(7))
+    consumer._finish_gap(_TP, Gap(7))
     assert consumer._new_offset(_TP) is None, "5 is in flight"
     offsets[_TP].finish(slow)
     assert consumer._new_offset(_TP) == 8
-    consumer._pass_over(_TP, Gap(6))  # read again
+    consumer._finish_gap(_TP, Gap(6))  # read again
     assert consumer._new_offset(_TP) == 8
 
 

@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import BrokerUnavailable, EngineError, EngineStopped, WireError
 from schemas.records import Rejection
-from streams.kafka.messages import Message, Received
+from streams.kafka.messages import Message, Partition, Received
 from streams.kafka.writing.dead_letters import origin_of
 from streams.stages.agent.protocol import Processing
-from streams.stages.harness.offsets import Partition
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
 from streams.stages.metrics import Metrics
