@@ -7,23 +7,21 @@ broker sends its clients to. Nothing here runs while clients connect.
 
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cryptography import x509
 from kafka.cluster import collect_hosts
-from kafka.errors import KafkaError
 from kafka.net.sasl import get_sasl_mechanism
 from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
-from kafka.protocol.parser import KafkaProtocol
 from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
 from schemas.errors import BrokerError, BrokerUnavailable, SettingsError
 from streams.kafka.cluster import Cluster
+from streams.kafka.connection.exchange import Exchange
 from streams.kafka.connection.tls import TlsContext, TlsFiles
 
 _SECONDS = 5.0
@@ -102,7 +100,7 @@ class _Probe:
         context = self._context() if self.tls else None
         try:
             with self._connect() as plain, _encrypt(plain, context, self.host) as connection:
-                exchange = _Exchange(connection)
+                exchange = Exchange(connection)
                 try:
                     exchange.request(ApiVersionsRequest(version=0))
                 except ConnectionError:
@@ -164,7 +162,7 @@ class _Probe:
         except SettingsError as error:
             raise BrokerError(str(error)) from error
 
-    def _authenticate(self, exchange: "_Exchange") -> None:
+    def _authenticate(self, exchange: Exchange) -> None:
         mechanism = str(self.client.get("sasl_mechanism"))
         user = self.client.get("sasl_plain_username")
         try:
@@ -222,7 +220,7 @@ class _Probe:
         try:
             with self._connect() as plain, _encrypt(plain, context, self.host) as connection:
                 handshake = SaslHandshakeRequest(version=1, mechanism="")
-                return list(_Exchange(connection).request(handshake).mechanisms)
+                return list(Exchange(connection).request(handshake).mechanisms)
         except OSError:
             return []
 
@@ -361,39 +359,3 @@ def _expiry(certificate: Path) -> datetime | None:
         return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     except (OSError, ValueError):
         return None
-
-
-class _Request(Protocol):
-    """A request of kafka-python."""
-
-    def expect_response(self) -> bool:
-        """Whether the broker answers it."""
-
-
-class _Exchange:
-    """Requests and responses of one connection, by kafka-python's encoding."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._messages = KafkaProtocol(client_id="backstream")
-
-    def request(self, request: _Request) -> Any:
-        """Send a request and return its response.
-
-        Raises ConnectionError where no response comes, TimeoutError where it takes too
-        long.
-        """
-        self._messages.send_request(request)
-        self._connection.sendall(self._messages.send_bytes())
-        deadline = time.monotonic() + (self._connection.gettimeout() or 0)
-        while time.monotonic() < deadline:
-            received = self._connection.recv(65536)
-            if not received:
-                raise ConnectionResetError("end of the stream")
-            try:
-                responses = self._messages.receive_bytes(received)
-            except (KafkaError, ValueError) as error:
-                raise ConnectionResetError(f"no response of Kafka: {error}") from error
-            if responses:
-                return responses[0][1]
-        raise TimeoutError

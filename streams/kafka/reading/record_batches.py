@@ -1,7 +1,7 @@
 """Kafka's record batches (magic 2), read as far as they can be.
 
-For batches that the client libraries' decoders refuse: a header name that is not UTF-8, lengths
-that lie, a payload that ends early. The format is that of Kafka's documentation, "Implementation /
+For batches that the client libraries' decoders refuse: a header name that is not UTF-8, wrong
+lengths, a payload that ends early. The format is that of Kafka's documentation, "Implementation /
 Message Format" (https://kafka.apache.org/documentation/#messageformat).
 """
 
