@@ -88,16 +88,16 @@ class Attempts:
                         raise
                     self._metrics.counter(names.RETRIES, stage=self._name).inc()
                 else:
-                    message.waits_for = str(cause) or type(cause).__name__
+                    message.unavailable = str(cause) or type(cause).__name__
             else:
-                message.waits_for = None
+                message.unavailable = None
                 return outputs
             if self._closed:
                 break
             log.warning(
                 "%s: %s is tried again in %.1f s: %s", self._name, message.place, delay, cause
             )
-            if message.waits_for is None:
+            if message.unavailable is None:
                 await self._wait(message, delay)
             else:
                 with self._in_flight.not_waited_for():

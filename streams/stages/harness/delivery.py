@@ -72,7 +72,7 @@ class Delivery:
                 if limit > SMALLEST:
                     limit = max(limit // 8, SMALLEST)
                     continue
-                message.waits_for = f"no dead letter can be written: {refusal}"
+                message.unavailable = f"no dead letter can be written: {refusal}"
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_BACKOFF)
         self._note_written(message, DEAD_LETTERS.name)

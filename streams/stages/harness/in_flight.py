@@ -28,8 +28,8 @@ class InFlight:
     unacknowledged: int = 0
     """Messages written for it that the broker has not acknowledged."""
     outcome: str = "processed"
-    waits_for: str | None = None
-    """Why it waits for its surroundings, or None where it does not."""
+    unavailable: str | None = None
+    """Why it waits for its surroundings (broker, disk, engine), or None where it does not."""
     same_id: asyncio.Event | None = None
     """Set at the end, for other messages with its id."""
     ended: bool = False
@@ -64,12 +64,12 @@ class InFlightMessages:
         return len(self._messages) < self._most and self._bytes < _MOST_BYTES
 
     @property
-    def waits_for(self) -> str | None:
+    def unavailable(self) -> str | None:
         """Why the first message that waits for its surroundings does so. None without one.
 
         May be read by any thread.
         """
-        return next((it.waits_for for it in self if it.waits_for is not None), None)
+        return next((it.unavailable for it in self if it.unavailable is not None), None)
 
     async def wait_for_room(self) -> None:
         """Wait until another message may be accepted: back-pressure."""

@@ -93,7 +93,7 @@ class Stage:
     @property
     def unavailable(self) -> str | None:
         """Why the stage waits for its surroundings (broker, disk), or None where it does not."""
-        return self._messages.waits_for or self._writer.unavailable
+        return self._messages.unavailable or self._writer.unavailable
 
     async def wait_for_room(self) -> None:
         """Wait until another message may be accepted: back-pressure."""
