@@ -28,6 +28,7 @@ def test_the_later_announcer_fences_the_earlier(settings, judge_release):
     assert [release.id for release in read_releases(cluster)] == ["r-1", "r-3", "r-4", "r-5"]
 
 
+@pytest.mark.timeout(900)
 def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_directory_until_then(
     settings, judge_release
 ):
@@ -58,7 +59,7 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
     with pytest.raises(TrainingError, match="another trainer uses"):
         run_trainer(settings, judge_release, on_event, once=True, signals=())
     with Announcer(cluster, f"{cluster.group}.trainer"):
-        trainer.join(240)
+        trainer.join(600)  # it notices when it has trained and exported
     assert not trainer.is_alive()
     assert events[-1]["event"] == "fenced"
     assert [event["event"] for event in events].count("released") == 1, (

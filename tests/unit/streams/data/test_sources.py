@@ -336,6 +336,13 @@ class TestParquet:
     def test_bad_files(self, file: Files, data: bytes) -> None:
         assert "Parquet" in error_of(file("a.parquet", data))
 
+    def test_a_column_that_is_nested_too_deeply(self, tmp_path: Path) -> None:
+        title: Any = "x"
+        for _ in range(150):
+            title = {"id": title}
+        path = self.write(tmp_path / "a.parquet", [{"text": "one", "title": title}])
+        assert "nested" in error_of(path)
+
     def test_a_truncated_file(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "a.parquet", [{"text": f"row {i}"} for i in range(1000)])
         path.write_bytes(path.read_bytes()[:-100])
