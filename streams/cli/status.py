@@ -28,9 +28,11 @@ class StageStatus:
     per_second: float
     deleted_unread: Mapping[int, int]
     """Partition to the number of messages that were deleted before they were read, where any."""
+    held: Mapping[int, int]
+    """Partition to the number of offsets that an open transaction keeps from being read."""
 
     def as_text(self) -> str:
-        """Return one line, and another one for each partition with a loss."""
+        """Return one line, and another one for each partition with a loss or a transaction."""
         lines = [
             f"{self.stage:10} {self.done:>9,} done  {self.lag:>9,} to do  "
             f"{self.per_second:>8.1f}/s   reads {self.topic}: {self._state}"
@@ -39,6 +41,12 @@ class StageStatus:
             f"  lost: {as_count(count, 'message')} of {self.topic}/{partition} deleted by its "
             "retention before the stage had processed them"
             for partition, count in self.deleted_unread.items()
+        ]
+        lines += [
+            f"  held: {as_count(count, 'offset')} of {self.topic}/{partition} cannot be read "
+            "before an open transaction ends; kafka-transactions.sh find-hanging names those that "
+            "are stuck"
+            for partition, count in self.held.items()
         ]
         return "\n".join(lines)
 
@@ -114,6 +122,7 @@ def read_status(settings: Settings, base: Path) -> Status:
                     for one in stage.partitions
                     if one.deleted_unread
                 },
+                {one.partition: one.held for one in stage.partitions if one.held},
             )
             for stage in flow.stages
         ],

@@ -41,6 +41,10 @@ class PartitionLag:
     end: int
     committed: int | None
     """None where the stage has committed nothing, and so has read nothing that counts."""
+    held: int = 0
+    """Offsets from the first one of an open transaction on, which no stage can read before it ends.
+    They lie behind ``end``.
+    """
 
     @property
     def position(self) -> int:
@@ -125,6 +129,7 @@ class FlowReader:
             places = places_of(self._admin, self._cluster, self._topics)
             starts = self._offsets(places, OffsetSpec.EARLIEST)
             committed = self._committed(places)
+            log_ends = self._offsets(places, OffsetSpec.LATEST, "read_uncommitted")
             ends = self._offsets(places, OffsetSpec.LATEST)
         stages = []
         for spec in self._stages:
@@ -136,6 +141,7 @@ class FlowReader:
                     starts[place],
                     ends[place],
                     committed.get((spec.name, *place)),
+                    max(0, log_ends[place] - ends[place]),
                 )
                 for place in places
                 if place.topic == topic

@@ -94,10 +94,12 @@ async def test_aborted_documents_are_not_processed_and_markers_are_no_lag(settin
         transactions.begin(DOCUMENTS, _document(5))
         flow = await segmented(settings, 6)
         assert flow.stages[0].lag == 0, "what is open is no lag"
+        assert [one.held for one in flow.stages[0].partitions if one.held] == [1]
         assert not _lost(settings)
 
         transactions.commit()
-        await segmented(settings, 8)
+        flow = await segmented(settings, 8)
+        assert not any(one.held for one in flow.stages[0].partitions)
         transactions.begin(DOCUMENTS, _document(6))
         transactions.abort()
         await segmented(settings, 10)
