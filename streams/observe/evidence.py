@@ -5,7 +5,7 @@ text. Two ids of a stream of ten million share one with a probability of 3 in a 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from agents.backward import Backward
@@ -136,17 +136,31 @@ class Evidence:
 
 def read_evidence(cluster: Cluster, reader: RecordReader) -> Evidence:
     """Read every topic that stages write to. Raises BrokerError."""
-    evidence = Evidence()
+    evidence, sources = Evidence(), _sources_of(cluster)
     _read(cluster, reader, SEGMENTS, Segment, evidence.add_segment)
     _read(cluster, reader, CANDIDATES, Candidate, evidence.add_candidate)
     _read(cluster, reader, SCORED, Scored, evidence.add_scored)
     _read_curated(cluster, reader, evidence)
     for received in replay(cluster, REJECTED):
         rejection = reader.read_record(received, Rejection)
-        if rejection is not None and not evidence.add_rejection(rejection):
+        if rejection is None:
+            continue
+        lost = DeletedUnread.of(rejection) if rejection.reason == DELETED_UNREAD else None
+        if lost is not None and sources.get(lost.stage) != lost.topic:
+            reader.pass_over(received, REJECTED.name, _foreign(lost.topic, lost.stage))
+        elif not evidence.add_rejection(rejection):
             reader.pass_over(received, REJECTED.name, "a rejection of no stage of this version")
-    _read_dead_letters(cluster, reader, evidence)
+    _read_dead_letters(cluster, reader, evidence, sources)
     return evidence
+
+
+def _sources_of(cluster: Cluster) -> Mapping[str, str]:
+    """Map the stages to their topics, by their names on the cluster."""
+    return {spec.name: cluster.topic(spec.source) for spec in EVERY_STAGE}
+
+
+def _foreign(topic: str, stage: str | None) -> str:
+    return f"it came from {topic!r} and the stage {stage!r}, which are not of this deployment"
 
 
 def _read(
@@ -176,8 +190,9 @@ def _read_curated(cluster: Cluster, reader: RecordReader, evidence: Evidence) ->
     evidence.duplicates = messages - len(ids)
 
 
-def _read_dead_letters(cluster: Cluster, reader: RecordReader, evidence: Evidence) -> None:
-    sources = {spec.name: cluster.topic(spec.source) for spec in EVERY_STAGE}
+def _read_dead_letters(
+    cluster: Cluster, reader: RecordReader, evidence: Evidence, sources: Mapping[str, str]
+) -> None:
     for letter in replay(cluster, DEAD_LETTERS):
         stage, origin = stage_of(letter), origin_of(letter)
         if letter.undecodable is not None:
@@ -185,11 +200,6 @@ def _read_dead_letters(cluster: Cluster, reader: RecordReader, evidence: Evidenc
         elif origin is None:
             reader.pass_over(letter, DEAD_LETTERS.name, "its headers do not say where it came from")
         elif stage is None or sources.get(stage) != origin.topic:
-            reader.pass_over(
-                letter,
-                DEAD_LETTERS.name,
-                f"it came from {origin.topic!r} and the stage {stage!r}, which are not of this "
-                "deployment",
-            )
+            reader.pass_over(letter, DEAD_LETTERS.name, _foreign(origin.topic, stage))
         else:
             evidence.add_dead(stage, *origin)

@@ -102,6 +102,7 @@ def test_a_loss_that_a_stage_wrote_down_is_counted_once(topics: Topics) -> None:
         DeletedUnread("segmenter", place, 0, 5, 3).rejection(),
         DeletedUnread("segmenter", place, 0, 0, 8).rejection(),
         Rejection(id="no position", stage="segmenter", reason="deleted_unread"),
+        Rejection(id="other.documents/0@0", stage="segmenter", reason="deleted_unread"),
     )
     account = _audit(topics)
     assert account.deleted_unread == (DeletedUnread("segmenter", place, 0, 0, 8),)

@@ -51,9 +51,12 @@ class DeletedUnread:
 
     @classmethod
     def of(cls, rejection: Rejection) -> "DeletedUnread | None":
-        """What such a rejection says. None where its id is no position."""
+        """What such a rejection says. None where its id is no position, or none that Kafka has."""
         place, _, first = rejection.id.rpartition("@")
         topic, _, partition = place.rpartition("/")
         if not topic or not (partition.isdecimal() and first.isdecimal()):
             return None
-        return cls(rejection.stage, topic, int(partition), int(first), rejection.count)
+        number, offset = int(partition), int(first)
+        if number >= 2**31 or offset + rejection.count > 2**63:
+            return None
+        return cls(rejection.stage, topic, number, offset, rejection.count)

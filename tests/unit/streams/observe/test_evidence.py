@@ -137,7 +137,11 @@ def test_messages_that_were_deleted_unread_are_no_rejections(evidence: Evidence)
 
 
 @pytest.mark.parametrize(
-    "id", ["documents", "documents/0", "/0@1", "documents/x@1", "documents/0@"]
+    "id",
+    [
+        *("documents", "documents/0", "/0@1", "documents/x@1", "documents/0@"),
+        *(f"documents/{2**31}@0", f"documents/0@{2**63}"),
+    ],
 )
 def test_a_loss_without_a_position_makes_no_sense(id: str, evidence: Evidence) -> None:
     assert not evidence.add_rejection(_rejection("segmenter", id, "deleted_unread"))
