@@ -106,7 +106,7 @@ def test_a_loss_that_a_stage_wrote_down_is_counted_once(topics: Topics) -> None:
     )
     account = _audit(topics)
     assert account.deleted_unread == (DeletedUnread("segmenter", place, 0, 0, 8),)
-    assert account.unreadable.counts == {topics.cluster.topic(REJECTED): 1}
+    assert account.unreadable.counts == {topics.cluster.topic(REJECTED): 2}
     topics.commit("segmenter", DOCUMENTS, 10)
     assert _audit(topics).deleted_unread == account.deleted_unread, "it stays known"
 
