@@ -55,10 +55,37 @@ async def test_a_worker_whose_fetcher_has_ended_ends(settings: Settings) -> None
     ready = asyncio.Event()
     running = asyncio.create_task(worker.run({}, on_ready=ready.set))
     await asyncio.wait_for(ready.wait(), 60)
+    _break(_client(worker))
+    with pytest.raises(BrokerError, match=f"its topic cannot be read: .*{_BROKEN}"):
+        await asyncio.wait_for(running, 60)
+
+
+async def test_a_worker_whose_partition_has_no_leader_is_not_ready(settings: Settings) -> None:
+    kafka = settings.kafka.model_copy(update={"stalled_seconds": 3.0})
+    worker = Worker(settings.model_copy(update={"kafka": kafka}), STAGES[:1])
+    running = asyncio.create_task(worker.run({}))
+
+    async def until(reason: str | None) -> None:
+        async with asyncio.timeout(60):
+            while (found := worker.not_ready) != reason:
+                if reason and reason in (found or ""):
+                    return
+                assert not running.done()
+                await asyncio.sleep(0.1)
+
+    await until(None)
+    fetcher = _client(worker)._fetcher
+    fetcher._select_read_replica = lambda place: 99  # a broker that is away
+    await until("segmenter: nothing could be fetched of")
+    del fetcher._select_read_replica
+    await until(None)
+    worker.stop()
+    await asyncio.wait_for(running, 60)
+
+
+def _client(worker: Worker) -> AsyncConsumer:
     consumer = worker._apps[0].app._consumer
     assert isinstance(consumer, StageConsumer)
     client = consumer._thread._consumer
     assert isinstance(client, AsyncConsumer)
-    _break(client)
-    with pytest.raises(BrokerError, match=f"its topic cannot be read: .*{_BROKEN}"):
-        await asyncio.wait_for(running, 60)
+    return client

@@ -8,7 +8,8 @@ it.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -57,6 +58,24 @@ class AsyncConsumer(AIOKafkaConsumer):
                 cause = getattr(error, "__cause__", None) or error
                 return KafkaError(f"a task of the Kafka client has ended: {cause!r}")
         return None
+
+    def since_fetched(self) -> Mapping[TopicPartition, float | None]:
+        """Seconds since a broker last answered for each partition of which messages are wanted.
+
+        None where it has not since the partition was assigned. A partition whose messages are here
+        and wait to be taken, or that is paused, is left out. May be called by any thread.
+        """
+        subscription = self._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if self._closed or assignment is None:
+            return {}
+        states = {place: assignment.state_value(place) for place in assignment.tps}
+        now = time.time()  # aiokafka's notes are of this clock
+        return {
+            place: None if state.timestamp is None else now - state.timestamp / 1000
+            for place, state in states.items()
+            if place not in self._fetcher._records and not state.paused
+        }
 
     async def getmany(self, *partitions: Any, **options: Any) -> Any:
         """See AIOKafkaConsumer."""

@@ -1,13 +1,16 @@
-"""Whether the consumer of a stage reaches its group and commits what it reads."""
+"""Whether the consumer of a stage reaches its group, fetches, and commits what it reads."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from aiokafka import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+from streams.kafka.reading.consumers import AsyncConsumer
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
@@ -27,7 +30,7 @@ class Readiness:
         explain: Callable[[BaseException], str] = repr,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``stalled_seconds`` is how long records may wait while none is committed.
+        """``stalled_seconds`` is how long records may wait while none is committed or fetched.
 
         ``in_flight`` returns how many are being processed, to any thread. ``explain`` puts an
         error of the group's coordination into words.
@@ -40,6 +43,9 @@ class Readiness:
         self._explain = explain
         self.refusal: str | None = None
         """Why the coordinator does not let the consumer into its group, or None."""
+        self.since_fetched: Callable[[], Mapping[TopicPartition, float | None]] = dict
+        """See AsyncConsumer."""
+        self._assigned = clock()
         self._committing = False
         self._waiting_since: float | None = None
 
@@ -77,7 +83,7 @@ class Readiness:
     def forgotten(self) -> None:
         """Note that partitions were revoked or assigned, with what was taken in of them."""
         self._waiting_since = None
-        self._answered = self._clock()
+        self._answered = self._assigned = self._clock()
 
     @property
     def is_silent(self) -> bool:
@@ -96,6 +102,19 @@ class Readiness:
         since = self._waiting_since
         if since is not None and now - since > self._stalled_seconds and self._works:
             return f"records are being processed, and none was committed for {now - since:.0f} s"
+        return self._not_fetched
+
+    @property
+    def _not_fetched(self) -> str | None:
+        """Which partition no broker answers for, though the coordinator answers."""
+        assigned = self._clock() - self._assigned
+        for (topic, partition), seconds in self.since_fetched().items():
+            waited = assigned if seconds is None else min(seconds, assigned)
+            if waited > self._stalled_seconds:
+                return (
+                    f"nothing could be fetched of {topic}/{partition} for {waited:.0f} s: is the "
+                    "broker that leads it away?"
+                )
         return None
 
     @property
@@ -118,6 +137,8 @@ class HeartbeatThread(AIOKafkaConsumerThread):
         """See AIOKafkaConsumerThread."""
         await super().on_start()
         assert self._consumer is not None
+        if isinstance(self._consumer, AsyncConsumer):
+            self.readiness.since_fetched = self._consumer.since_fetched
         coordinator: Any = self._consumer._coordinator
         send = coordinator._do_heartbeat
 

@@ -60,6 +60,14 @@ def test_aiokafka_reads_in_tasks_that_end_silently() -> None:
     assert stop.index("self._closed = True") < stop.index("self._coordinator.close()")
 
 
+def test_aiokafka_notes_when_a_partition_was_fetched() -> None:
+    source = inspect.getsource(async_fetcher.Fetcher._proc_fetch_request)
+    assert "now_ms = int(1000 * time.time())" in source
+    noted = source.index("tp_state.timestamp = now_ms")
+    assert source.index("if error_type is Errors.NoError:") < noted
+    assert noted < source.index("if records.has_next():"), "also where there was nothing new"
+
+
 def test_aiokafka_unpacks_what_a_request_brought_without_waiting() -> None:
     method = async_fetcher.Fetcher._proc_fetch_request
     assert list(inspect.signature(method).parameters) == [

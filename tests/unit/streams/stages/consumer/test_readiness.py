@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from aiokafka import TopicPartition
 
 from streams.stages.consumer.readiness import Readiness
 from streams.stages.harness.offsets import OffsetTrackers
@@ -98,3 +99,19 @@ def test_a_refusal_is_logged_once_and_holds_until_a_heartbeat_is_answered(
     assert readiness.refusal is not None, "it may be refused at the next request again"
     readiness.answered()
     assert readiness.not_ready is None
+
+
+def test_a_partition_that_is_not_fetched_is_named() -> None:
+    readiness, clock = _readiness(in_flight=0)
+    fetched: dict[TopicPartition, float | None] = {}
+    readiness.since_fetched = lambda: fetched
+    clock.now += 601
+    readiness.answered()
+    assert readiness.not_ready is None, "the messages of all partitions wait to be taken"
+    fetched[TopicPartition("documents", 0)] = 1.5
+    assert readiness.not_ready is None
+    fetched[TopicPartition("documents", 1)] = None
+    assert readiness.not_ready is not None
+    assert "fetched of documents/1 for 601 s" in readiness.not_ready
+    readiness.forgotten()
+    assert readiness.not_ready is None, "it was just assigned"
