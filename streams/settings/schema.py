@@ -28,7 +28,7 @@ class Role(StrEnum):
 class KafkaSettings(BaseModel):
     """The Kafka connection. Names are those of Kafka's clients, with underscores for dots."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     bootstrap_servers: str = ""
     """``host:port[,host:port]``. Empty: the address of the embedded broker is filled in."""
@@ -124,7 +124,7 @@ class KafkaSettings(BaseModel):
 class SegmentSettings(BaseModel):
     """How documents are cut. The lengths are those of a passage, in characters."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_characters: int = Field(default=600, ge=1)
     max_characters: int = Field(default=3000, ge=1)
@@ -147,7 +147,7 @@ class GenerationSettings(BaseModel):
     Temperature 0 is greedy. The paper samples at 0.7 with top-p 0.9.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     temperature: float = Field(default=0.0, ge=0, le=2)
     top_p: float = Field(default=0.9, gt=0, le=1)
@@ -161,11 +161,19 @@ class GenerationSettings(BaseModel):
     timeout_seconds: float = Field(default=1800.0, gt=0)
     """Longest duration of one attempt of a model stage, its wait in the engine's queue included."""
 
+    @model_validator(mode="after")
+    def _samples_differ(self) -> "GenerationSettings":
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                f"samples {self.samples} needs a temperature above 0: at 0 all of them are the same"
+            )
+        return self
+
 
 class CurationSettings(BaseModel):
     """Which examples are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     threshold: float = Field(default=4.0, ge=1, le=5)
     """Lowest rating that is kept. The paper trains on 4 and on 4.5."""
@@ -176,7 +184,7 @@ class CurationSettings(BaseModel):
 class ReratingSettings(BaseModel):
     """What happens to existing candidates when a release is put into service."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = True
     """Whether the release rates them again, at a lower priority than live records."""
@@ -199,7 +207,7 @@ def _split(value: Any) -> Any:
 class ReleaseSettings(BaseModel):
     """Which announced releases are accepted, and how the trainer signs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     trusted_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     """Public keys (ed25519), each as 32 bytes in base64 or the path of a PEM file.
@@ -213,7 +221,7 @@ class ReleaseSettings(BaseModel):
 class TrainerSettings(BaseModel):
     """When the trainer trains, and how much."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_examples: int = Field(default=200, ge=1)
     """Curated examples that start a training run: new ones, and those that were rated again."""
@@ -238,6 +246,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
+        allow_inf_nan=False,
         env_prefix="BACKSTREAM_",
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,

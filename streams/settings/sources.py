@@ -151,7 +151,8 @@ def _explain(error: ValidationError, file: Path | None) -> str:
             # A whole section may hold a password.
             secret = "password" in path or isinstance(problem["input"], dict)
             got = "" if secret else f" (got {problem['input']!r})"
-            lines.append(f"{path}: {problem['msg']}{got}")
+            reason = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{path}: {reason}{got}")
     where = f" in {file}" if file else ""
     return f"settings{where}: " + "; ".join(lines)
 

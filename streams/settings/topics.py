@@ -9,7 +9,7 @@ from streams.kafka.topics import CURATED, SCORED, TOPICS, Topic
 class TopicSettings(BaseModel):
     """Properties of one topic. None: the default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     partitions: int | None = Field(default=None, ge=1)
     replication_factor: int | None = Field(default=None, ge=1)
@@ -23,7 +23,7 @@ class TopicSettings(BaseModel):
 class TopicsSettings(BaseModel):
     """Properties of each topic, by its name with an underscore for a dash."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     documents: TopicSettings = TopicSettings()
     segments: TopicSettings = TopicSettings()

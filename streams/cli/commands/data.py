@@ -94,7 +94,7 @@ def seed(
 def tail(
     settings: "Settings",
     count: Annotated[
-        int | None, typer.Option("-n", help="Stop after this many.", show_default=False)
+        int | None, typer.Option("-n", help="Stop after this many.", min=1, show_default=False)
     ] = None,
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the examples that are there.")

@@ -65,11 +65,13 @@ def up(
     Example: `backstream up --port 9092`
     """
     from streams.cli.prepare import prepare_all
+    from streams.cli.probes import probe_releases
     from streams.cli.stop_signal import StopSignal
     from streams.run.shutdown import ShutdownDeadline
     from streams.run.state_lock import only_one
     from streams.run.supervisor import Supervisor
 
+    probe_releases(settings)  # A process that ends for a wrong key would be started for ever.
     with only_one(settings.state_dir):
         base = prepare_all(settings)
         supervisor = Supervisor(settings, base, notice, lambda: stop.asked)
@@ -91,7 +93,8 @@ def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, train
     from streams.run.flow_watch import FlowWatch
 
     cluster = supervisor.settings.kafka.cluster()
-    notice(f"broker at {cluster.address}; feed it with `backstream feed FILE`")
+    at = cluster.address
+    notice(f"broker at {at}; feed it with `backstream feed --broker {at} FILE`")
     for number in range(workers):
         supervisor.start_worker(number)
     if training:

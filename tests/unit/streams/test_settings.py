@@ -182,6 +182,19 @@ def test_contradicting_assignments_are_an_error() -> None:
     assert load(assignments=("port=1", "port=2")).port == 2
 
 
+def test_samples_without_a_temperature_are_an_error() -> None:
+    with pytest.raises(SettingsError, match="generation: samples 2 needs a temperature above 0"):
+        load(assignments=("generation.samples=2",))
+    load(assignments=("generation.samples=2", "generation.temperature=0.7"))
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "inf"])
+@pytest.mark.parametrize("key", ["shutdown_seconds", "kafka.commit_seconds", "curation.threshold"])
+def test_a_number_without_end_is_an_error(key: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=key):
+        load(assignments=(f"{key}={value}",))
+
+
 def test_assignments_are_yaml() -> None:
     settings = load(
         assignments=("port=9092", "metrics_port=null", "generation.temperature=0.7", "model=a=b")

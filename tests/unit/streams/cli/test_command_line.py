@@ -56,6 +56,17 @@ def test_help_has_an_example_and_a_short_name(command: tuple[str, ...]) -> None:
     assert _run(*command, "-h").output == shown.output
 
 
+def test_tail_refuses_to_stop_after_none() -> None:
+    assert _run("tail", "-n", "0").exit_code == 2
+
+
+def test_up_starts_nothing_with_a_trusted_key_that_is_none(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    refused = _run("up", "--state-dir", str(state), "-s", "releases.trusted_keys=[abc]")
+    assert isinstance(refused.exception, SettingsError)
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("group", [(), ("dead-letters",), ("models",), ("releases",)])
 def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
     shown = _run(*group, "--help")
