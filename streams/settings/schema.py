@@ -34,7 +34,7 @@ class KafkaSettings(BaseModel):
     """``host:port[,host:port]``. Empty: the address of the embedded broker is filled in."""
     topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", max_length=200)
     """Leads the names of all topics, consumer groups and transactional ids."""
-    group: str = "backstream"
+    group: str = Field(default="backstream", pattern=r"^[a-zA-Z0-9._:-]+$", max_length=200)
     """Prefix of the consumer groups, ``GROUP.STAGE``. It owns the committed offsets."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"

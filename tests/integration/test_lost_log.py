@@ -10,6 +10,7 @@ from kafka.admin import KafkaAdminClient
 
 from schemas.records import Document, Example, ExampleOrigin
 from streams.kafka.admin.creation import create_topics
+from streams.kafka.reading.replay import replay, replay_partition
 from streams.kafka.topics import DOCUMENTS
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
@@ -116,3 +117,19 @@ def test_the_trainer_begins_again_where_curated_ends_before_its_offset(
     finally:
         trainer.stop()
         running.join(60)
+
+
+def test_a_replay_ends_although_its_topic_is_made_anew_meanwhile(topics: Topics) -> None:
+    topics.write(*_documents(0, 4000))
+    messages = replay(topics.cluster, DOCUMENTS)
+    assert next(messages).offset == 0
+    _make_anew(topics)
+    assert sum(1 for _ in messages) < 3999
+
+
+async def test_a_partition_that_is_made_anew_meanwhile_is_read_to_its_end(topics: Topics) -> None:
+    topics.write(*_documents(0, 4000))
+    messages = replay_partition(topics.cluster, DOCUMENTS, 0)
+    assert (await anext(messages)).offset == 0
+    await asyncio.to_thread(_make_anew, topics)
+    assert len([received async for received in messages]) < 3999

@@ -40,7 +40,10 @@ def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iter
             end = consumer.end_offsets([place])[place]
             consumer.seek_to_beginning(place)
             while consumer.position(place) < end:
-                yield from consumer.poll(timeout_ms=500).get(place, ())
+                received = consumer.poll(timeout_ms=500).get(place, ())
+                yield from received
+                if not received:  # the log may have become shorter
+                    end = min(end, consumer.end_offsets([place])[place])
 
 
 async def replay_partition(
@@ -98,6 +101,9 @@ async def _until(
     consumer: AsyncConsumer, place: TopicPartition, end: int
 ) -> AsyncIterator[Received]:
     while await consumer.position(place) < end:
-        for received in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+        messages = (await consumer.getmany(place, timeout_ms=500)).get(place, ())
+        for received in messages:
             if received.offset < end:
                 yield received
+        if not messages:  # the log may have become shorter
+            end = min(end, (await consumer.end_offsets([place]))[place])

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from schemas.errors import WireError
 from schemas.wire import MAX_BYTES, header_map
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import DEAD_LETTERS
@@ -120,16 +121,17 @@ def stage_of(letter: Received) -> str | None:
 
 
 def _own_headers(received: Received, stage: str, error: BaseException, limit: int) -> _Headers:
-    trace = "".join(traceback.format_exception(error))
     fields = {
         EXCEPTION: f"{type(error).__module__}.{type(error).__qualname__}",
         MESSAGE: str(error)[: min(_LONGEST_MESSAGE, limit // 16)],
-        STACKTRACE: trace[-min(_LONGEST_TRACE, limit // 8) :],
         TOPIC: received.topic,
         PARTITION: str(received.partition),
         OFFSET: str(received.offset),
         STAGE: stage,
     }
+    if not isinstance(error, WireError):  # its message says all, and one batch can bring thousands
+        trace = "".join(traceback.format_exception(error))
+        fields[STACKTRACE] = trace[-min(_LONGEST_TRACE, limit // 8) :]
     if received.undecodable is not None:
         fields[UNDECODABLE] = received.undecodable[: min(_LONGEST_MESSAGE, limit // 16)]
     return [(name, text.encode("utf-8", "replace")) for name, text in fields.items()]

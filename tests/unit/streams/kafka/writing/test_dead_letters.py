@@ -29,10 +29,10 @@ _SOURCES = (DOCUMENTS, SEGMENTS)
 _KIP_1034 = {"exception", "message", "stacktrace", "topic", "partition", "offset"}
 
 
-def _error(message: str = "schema 'segment/9'") -> WireError:
+def _error(message: str = "schema 'segment/9'") -> ValueError:
     try:
-        raise WireError(message)
-    except WireError as error:
+        raise ValueError(message)
+    except ValueError as error:
         return error
 
 
@@ -49,7 +49,7 @@ def test_a_letter_has_the_headers_of_kip_1034() -> None:
         for name in told
         if name.startswith("__streams.errors.")
     } == _KIP_1034
-    assert told["__streams.errors.exception"] == b"schemas.errors.WireError"
+    assert told["__streams.errors.exception"] == b"builtins.ValueError"
     assert told["__streams.errors.message"] == b"schema 'segment/9'"
     assert told["__streams.errors.topic"] == b"segments"
     assert told["__streams.errors.partition"] == b"3"
@@ -57,7 +57,7 @@ def test_a_letter_has_the_headers_of_kip_1034() -> None:
     assert told["backstream.stage"] == b"backward"
     trace = told["__streams.errors.stacktrace"].decode()
     assert trace.startswith("Traceback")
-    assert "raise WireError(message)" in trace
+    assert "raise ValueError(message)" in trace
 
 
 def test_a_letter_keeps_the_original_to_the_byte() -> None:
@@ -97,6 +97,12 @@ def test_a_message_that_dies_again_does_not_gather_headers() -> None:
     assert [name for name, _ in nested.headers] == [name for name, _ in once.headers]
     assert dict(nested.headers)["__streams.errors.topic"] == b"dead-letters"
     assert original_headers(nested.headers) == _HEADERS
+
+
+def test_a_record_that_cannot_be_read_has_no_trace() -> None:
+    names = dict(dead_letter(_RECEIVED, "backward", WireError("no record")).headers)
+    assert "__streams.errors.stacktrace" not in names
+    assert names["__streams.errors.message"] == b"no record"
 
 
 def test_long_errors_are_cut_and_odd_ones_written() -> None:
