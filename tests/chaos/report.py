@@ -103,7 +103,7 @@ def machine() -> str:
 
 def _run(results: list[Result]) -> str:
     seeds = sorted({result.seed for result in results})
-    documents = sum(result.documents for result in results)
+    documents = round(sum(result.documents for result in results), -2)  # shares are rounded
     seconds = sum(result.seconds for result in results)
     command = f"make chaos SEED={seeds[0]} DOCUMENTS={documents}"
     today = datetime.date.today().isoformat()
