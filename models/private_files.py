@@ -1,5 +1,6 @@
 """Files and directories that only their owner can use."""
 
+import errno
 import logging
 import os
 import stat
@@ -27,6 +28,8 @@ def private_directory(directory: Path) -> None:
     for path in reversed(missing):
         path.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
     status = directory.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
     mode = stat.S_IMODE(status.st_mode)
     if not mode & PRIVATE_UMASK:
         return

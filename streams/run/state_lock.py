@@ -16,10 +16,17 @@ _FILE = "up.lock"
 def only_one(state_dir: Path) -> Iterator[None]:
     """Hold a state directory while the block runs. The lock ends with the process, however it ends.
 
-    Raises SettingsError, with the process id of the other, where another process holds it.
+    Raises SettingsError where the directory cannot be used and, with the process id of the other,
+    where another process holds it.
     """
-    private_directory(state_dir)
-    descriptor = os.open(state_dir / _FILE, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
+    try:
+        private_directory(state_dir)
+        descriptor = os.open(state_dir / _FILE, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot use the state directory {state_dir}: {error.strerror or error}. Choose "
+            "another --state-dir"
+        ) from error
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

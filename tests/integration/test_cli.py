@@ -121,7 +121,7 @@ def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["feed", "x.txt", "--broker", "127.0.0.1:1"], "no Kafka at 127.0.0.1:1"),
+        (["feed", "x.txt", "--broker", "127.0.0.1:1"], "nothing listens on 127.0.0.1:1"),
         (["status", "-s", "curation.treshold=3"], "did you mean 'curation.threshold'"),
         (["status", "-c", "no-such-file.yaml"], "no-such-file.yaml cannot be read"),
         (["preview", "README.md", "--model", "docs"], "docs"),
