@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import platform
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,16 @@ def write_report(work: Path, output: Path) -> None:
     if soak.exists():
         parts.append(_soak(json.loads(soak.read_text())))
     parts.append(_LIMITS)
-    output.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    text = "\n".join(part for part in parts if part)
+    output.write_text("\n\n".join(map(_wrapped, text.split("\n\n"))), encoding="utf-8")
+
+
+def _wrapped(paragraph: str) -> str:
+    """A paragraph in lines of at most 100 columns; tables and lists as they are."""
+    if paragraph.lstrip().startswith(("|", "-", "#", "!")):
+        return paragraph
+    end = "\n" if paragraph.endswith("\n") else ""
+    return textwrap.fill(" ".join(paragraph.split()), 100, break_on_hyphens=False) + end
 
 
 def machine() -> str:
