@@ -225,23 +225,32 @@ def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
     See https://encoding.spec.whatwg.org. Other codecs of Python are not accepted: some take
     quadratic time, and some do not read text.
     """
-    encoding = webencodings.lookup(charset) if charset.isascii() else None
-    if encoding is None or encoding.name in _NOT_FOR_TEXT:
+    found = _encoding_of(charset)
+    if found is None:
         raise WireError(f"{what} declares the charset {charset!r}, which is not one of the web's")
-    codec = _CODECS.get(encoding.name, encoding.codec_info.name)
+    name, codec = found
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and codec.startswith("utf-16"):
         codec = "utf-16"  # in the byte order that the text begins with
     try:
         text = data.decode(codec)
-        if encoding.name != "utf-8":
+        if name != "utf-8":
             _check_text(text)
         return text
     except UnicodeDecodeError as error:
-        raise WireError(f"{what} is not {encoding.name.upper()} at byte {error.start:,}") from error
+        raise WireError(f"{what} is not {name.upper()} at byte {error.start:,}") from error
     except ValueError as error:
         raise WireError(
             f"{what} cannot be read in the charset {charset!r} that it declares: {error}"
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _encoding_of(charset: str) -> tuple[str, str] | None:
+    """Name and Python's codec of one of the web's encodings, by a label. None for another one."""
+    encoding = webencodings.lookup(charset) if charset.isascii() else None
+    if encoding is None or encoding.name in _NOT_FOR_TEXT:
+        return None
+    return encoding.name, _CODECS.get(encoding.name, encoding.codec_info.name)
 
 
 def _check_text(text: str) -> None:

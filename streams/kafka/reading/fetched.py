@@ -177,7 +177,8 @@ class Fetched:
                     record.key,
                     record.value,
                     record.headers,
-                    timestamp_ms=record.timestamp,
+                    None,
+                    record.timestamp,
                 )
                 read, expected = read + 1, record.offset + 1
         except Exception:  # whatever the decoder refuses is read as far as it can be

@@ -101,7 +101,8 @@ class KafkaWriter:
         """See Writer."""
         unwritten = _Unwritten(message, asyncio.get_running_loop().create_future())
         while True:
-            await self._usable.wait()
+            if not self._usable.is_set():
+                await self._usable.wait()
             producer = self._producer
             assert producer is not None
             try:
@@ -143,8 +144,9 @@ class KafkaWriter:
         unwritten: _Unwritten,
         future: "asyncio.Future[Any]",
     ) -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is None and not future.cancelled():
+        if future.cancelled():
+            error = None
+        elif (error := future.exception()) is None:
             self._end(number)
             if self._usable.is_set():
                 self.unavailable = None

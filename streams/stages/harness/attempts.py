@@ -110,24 +110,30 @@ class Attempts:
     async def _attempt(self, message: InFlight, *, suspect: bool) -> list[Output]:
         """Decode and handle a message. Suspects are handled one at a time."""
         received = message.received
-        turn = self._suspects if suspect else contextlib.nullcontext()
         if received.undecodable is not None:
             raise WireError(received.undecodable)
         if message.outside:
             assert self._processing.outside is not None
-            async with turn:
+            async with self._suspects if suspect else contextlib.nullcontext():
                 id, outputs = await self._processing.outside.process(received)
-            return [] if await self.duplicates.check(message, id) else outputs
+            if self.duplicates.are_found and await self.duplicates.check(message, id):
+                return []
+            return outputs
         agent = self._agents.get(received.partition) or await self._restored(message)
         headers = header_map(received.headers)
         record = self._processing.decode(received.value, headers, received.key)
-        if await self.duplicates.check(message, record.id):
+        if self.duplicates.are_found and await self.duplicates.check(message, record.id):
             return []
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
-        if not (suspect or self._policy.concurrent):
-            return encode_all(await agent.handle(record, at), self._encode)
-        async with turn, asyncio.timeout(self._policy.timeout):
-            return encode_all(await agent.handle(record, at), self._encode)
+        if suspect:
+            async with self._suspects, asyncio.timeout(self._policy.timeout):
+                outcomes = await agent.handle(record, at)
+        elif self._policy.concurrent:
+            async with asyncio.timeout(self._policy.timeout):
+                outcomes = await agent.handle(record, at)
+        else:
+            outcomes = await agent.handle(record, at)
+        return encode_all(outcomes, self._encode)
 
     async def _judge(self, message: InFlight, error: Exception) -> tuple[Fault, Exception]:
         """What is at fault, and the error to report: that of the probe where the probe fails."""

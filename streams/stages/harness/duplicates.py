@@ -12,6 +12,8 @@ class Duplicates:
     """
 
     def __init__(self, remember: int) -> None:
+        self.are_found = remember > 0
+        """Whether any are looked for."""
         self._remember = remember
         self._processed: dict[str, None] = {}
         self._open: dict[str, asyncio.Event] = {}
@@ -21,7 +23,7 @@ class Duplicates:
 
         A passage often comes several times at once, from pages that quote each other.
         """
-        if not self._remember or message.same_id is not None:
+        if message.same_id is not None:
             return False
         message.id = id
         while (other := self._open.get(id)) is not None:
