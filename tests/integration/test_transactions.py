@@ -33,7 +33,7 @@ class Transactions:
             {
                 "bootstrap.servers": cluster.address,
                 "transactional.id": f"{cluster.topic_prefix}tests",
-                "transaction.timeout.ms": 600_000,
+                "transaction.timeout.ms": 60_000,
             }
         )
         self._producer.init_transactions(_SECONDS)
