@@ -1,5 +1,6 @@
 """Many inputs on a target, in a process of its own: what hangs or crashes is found from outside."""
 
+import logging
 import multiprocessing
 import resource
 import tempfile
@@ -136,6 +137,7 @@ def _hangs(running: Running) -> bool:
 
 def _work(job: Job, results: Connection, place: Any) -> None:
     end_with_parent()
+    logging.disable(logging.WARNING)  # readers pass over nearly every input, and say so
     with tempfile.TemporaryDirectory() as directory:
         target = job.make(Path(directory))
         known: set[str] = set()

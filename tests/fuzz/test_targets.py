@@ -1,9 +1,7 @@
 """A few hundred inputs on each target, and that failures are found."""
 
-import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -17,15 +15,6 @@ from tests.fuzz.targets import TARGETS
 _SEED = 20_261_126
 _UNITS_OF_WORK = {"settings": 40, "curated_set": 200, "parquet": 150, "markdown": 150}
 """Inputs of the slow targets."""
-
-
-@pytest.fixture(autouse=True)
-def _log_level() -> Iterator[None]:
-    """Undo what targets do to the log of readers: they pass over nearly every input."""
-    logger = logging.getLogger("streams.kafka.reading.records")
-    level = logger.level
-    yield
-    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 from pathlib import Path
 from random import Random
 
@@ -48,7 +47,6 @@ class Readers:
 
     def __init__(self, directory: Path) -> None:
         self._documents = Documents(directory)
-        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
 
     def make(self, random: Random) -> Parts:
         record = random.choice(_RECORDS)
@@ -136,7 +134,7 @@ class Announcements:
     share = 8
 
     def __init__(self, directory: Path) -> None:
-        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
+        pass
 
     def make(self, random: Random) -> Parts:
         parts: list[bytes | None] = []
@@ -161,7 +159,6 @@ class CuratedMessages:
     share = 1
 
     def __init__(self, directory: Path) -> None:
-        logging.getLogger("streams.kafka.reading.records").setLevel(logging.ERROR)
         self._set = CuratedSet(directory / "curated.sqlite")
         self._offset = 0
 
