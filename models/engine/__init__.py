@@ -1,4 +1,4 @@
-"""The generation engine: ``await engine.generate(...)``, ``await engine.rate(...)``.
+"""The engine: ``await engine.generate(...)``, ``engine.rate(...)``, ``engine.score(...)``.
 
 Reading order:
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from models.engine.core import ComputeCounts, CoreOutput
 from models.engine.kv_slots import KVSlots
-from models.engine.model_runner import ModelRunner
+from models.engine.model_runner import ModelRunner, Prefill
 from models.engine.request_queue import RequestQueue
-from models.engine.requests import AnyRequest, Generation, RatingRequest
-from models.engine.sampling import DigitProbabilities, Logits, digit_probabilities
+from models.engine.requests import AnyRequest, Generation, RatingRequest, ScoreRequest
+from models.engine.sampling import DigitProbabilities, Logits, Nats, digit_probabilities
 from models.engine.scheduler import Scheduler, SchedulerOutput
 from models.engine.sequence import RunningSequence
 from schemas.errors import EngineError
@@ -77,34 +77,31 @@ class ContinuousBatching:
         So a fault of the prefill does not fail the sequences that decode, nor the reverse.
         """
         try:
-            logits, tokens = self._run(scheduled)
+            prefilled, tokens = self._run(scheduled)
         except EngineError as error:
             halves = scheduled.halves()
             if halves:
                 return [output for half in halves for output in self._compute(half)]
             return self._fail(scheduled, error)
-        return self._postprocess(scheduled, logits, tokens)
+        return self._postprocess(scheduled, prefilled, tokens)
 
-    def _run(self, scheduled: SchedulerOutput) -> tuple[Logits | None, list[int]]:
-        """Make the pending copies, then call the model.
-
-        Returns the logits after the prompt, if it ended, and the next token of each decode.
-        """
+    def _run(self, scheduled: SchedulerOutput) -> tuple[Logits | Nats | None, list[int]]:
+        """Make the pending copies, then call the model. Returns as ``ModelRunner.run`` does."""
         for copy in self._slots.take_copies():
             self.model.copy(*copy)
         decodes = [sequence.next_decode() for sequence in scheduled.decoding]
         return self.model.run(scheduled.chunk, decodes)
 
     def _postprocess(
-        self, scheduled: SchedulerOutput, logits: Logits | None, tokens: Sequence[int]
+        self, scheduled: SchedulerOutput, given: Logits | Nats | None, tokens: Sequence[int]
     ) -> list[CoreOutput]:
         """Apply the results of a call. Returns the outputs of the sequences that it completed."""
         self.counts.calls += 1
         self._note_cached(scheduled)  # before a slot moves: a move copies the cached tokens
         answers: list[tuple[RunningSequence, Any]] = []
-        if scheduled.prefilling is not None and logits is not None:
-            prefilled, _ = scheduled.prefilling
-            answers.append((prefilled, self._end_prefill(prefilled, logits)))
+        if scheduled.prefilling is not None and given is not None:
+            prefilled, chunk = scheduled.prefilling
+            answers.append((prefilled, self._use(prefilled, chunk, given)))
         for sequence, token in zip(scheduled.decoding, tokens, strict=True):
             answers.append((sequence, sequence.append(token)))
         completed = [(sequence, answer) for sequence, answer in answers if answer is not None]
@@ -120,15 +117,19 @@ class ContinuousBatching:
             sequence.length += len(chunk.tokens)
             self.counts.prefill_tokens += len(chunk.tokens)
 
-    def _end_prefill(
-        self, sequence: RunningSequence, logits: Logits
-    ) -> DigitProbabilities | Generation | None:
-        """Use the logits after a prompt. Returns the answer, if that completes the request."""
-        self.counts.reused_tokens += sequence.reused
+    def _use(
+        self, sequence: RunningSequence, chunk: Prefill, given: Logits | Nats
+    ) -> DigitProbabilities | tuple[float, ...] | Generation | None:
+        """Use what a prefill gave. Returns the answer, if that completes the request."""
+        if chunk.ends:
+            self.counts.reused_tokens += sequence.reused
+        if isinstance(sequence.request, ScoreRequest):
+            sequence.nats += given.tolist()
+            return tuple(sequence.nats) if chunk.ends else None
         if isinstance(sequence.request, RatingRequest):
-            return digit_probabilities(logits, sequence.request.digit_ids)
+            return digit_probabilities(given, sequence.request.digit_ids)
         self._slots.start_decoding()
-        return sequence.append(sequence.sampler.choose(logits))
+        return sequence.append(sequence.sampler.choose(given))
 
     def _fail(self, scheduled: SchedulerOutput, error: EngineError) -> list[CoreOutput]:
         """Free the slots of a call that failed."""

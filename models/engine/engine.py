@@ -1,4 +1,4 @@
-"""The engine: a model that generates and rates. Callers of any event loop await their answers.
+"""The engine: a model that generates, rates and scores. Callers await their answers in any loop.
 
 On a CPU a small model is faster in several replicas of one thread each than in one of several
 threads. No thread waits for another's half of a product, and a prefill in one replica does not
@@ -17,7 +17,13 @@ from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
 from models.engine.precision import DECODER_FILE, Precision, served_precision
 from models.engine.replica import Replica
-from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
+from models.engine.requests import (
+    AnyRequest,
+    Generation,
+    GenerationRequest,
+    RatingRequest,
+    ScoreRequest,
+)
 from models.engine.routing import Router
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
 from models.engine.stats import EngineStats
@@ -26,7 +32,7 @@ from schemas.errors import PromptTooLong
 
 
 class Engine:
-    """Generates and rates with one model.
+    """Generates, rates and scores with one model.
 
     Its methods may be called from any thread and any event loop.
     """
@@ -107,7 +113,7 @@ class Engine:
         window, ValueError for an empty prompt or an unknown id, EngineError where the engine
         failed, and EngineStopped where it does not run any more.
         """
-        ids = self._checked(prompt, sampling.max_tokens)
+        ids = self._checked(prompt, sampling.max_tokens, f"{sampling.max_tokens:,} new ones")
         loop = asyncio.get_running_loop()
         request = GenerationRequest(
             prompt=ids,
@@ -133,10 +139,30 @@ class Engine:
             raise ValueError(
                 f"digit_ids are {digits}: they must be {DIGITS} different ids, those of '1' to '5'"
             )
-        ids = self._checked(prompt, 0)
+        ids = self._checked(prompt)
         loop = asyncio.get_running_loop()
         request = RatingRequest(
             prompt=ids, loop=loop, future=loop.create_future(), priority=priority, digit_ids=digits
+        )
+        return await self._answer(request)
+
+    async def score(
+        self, prompt: Sequence[int], target: Sequence[int], priority: int = 0
+    ) -> tuple[float, ...]:
+        """The negative log-probability of every token of a target after a prompt, in nats.
+
+        Each is computed given the prompt and the target's tokens before it. Of the waiting
+        requests, those with the lowest ``priority`` go first. Raises PromptTooLong where prompt and
+        target do not fit the context window, ValueError for an empty prompt or target or an unknown
+        id, EngineError where the engine failed, and EngineStopped where it does not run any more.
+        """
+        wanted = self._known(target, "target")
+        if not wanted:
+            raise ValueError("the target is empty: there is nothing to score")
+        ids = self._checked(prompt, len(wanted), f"a target of {len(wanted):,}")
+        loop = asyncio.get_running_loop()
+        request = ScoreRequest(
+            prompt=ids, loop=loop, future=loop.create_future(), priority=priority, target=wanted
         )
         return await self._answer(request)
 
@@ -149,22 +175,22 @@ class Engine:
             replica.close()
 
     async def _answer(self, request: AnyRequest) -> Any:
-        replica = self._router.take(request.prompt)
+        replica = self._router.take(request.prompt, request.length)
         try:
             await self._replicas[replica].put(request)
             return await request.answer()
         finally:
-            self._router.done(replica, request.prompt)
+            self._router.done(replica, request.length)
 
-    def _checked(self, prompt: Sequence[int], new: int) -> tuple[int, ...]:
+    def _checked(self, prompt: Sequence[int], after: int = 0, what: str = "") -> tuple[int, ...]:
+        """The ids of a prompt that fits with the tokens ``after`` it, which ``what`` describes."""
         ids = self._known(prompt, "prompt")
         if not ids:
             raise ValueError("the prompt is empty: there is nothing to continue")
-        if len(ids) + new > self.context_window:
-            asked = f"{len(ids):,} tokens and {new:,} new ones" if new else f"{len(ids):,} tokens"
+        if len(ids) + after > self.context_window:
             raise PromptTooLong(
-                f"a prompt of {asked} does not fit the model's context window of "
-                f"{self.context_window:,}: shorten the text"
+                f"a prompt of {len(ids):,} tokens{' and ' * bool(what)}{what} does not fit the "
+                f"model's context window of {self.context_window:,}: shorten the text"
             )
         return ids
 

@@ -57,7 +57,7 @@ class KVSlots:
     def allocate(self, sequence: RunningSequence) -> None:
         """Give a sequence the slot for its prefill, and the longest cached prefix of its prompt."""
         match = self._prefixes.longest(
-            np.array(sequence.tokens, np.int32),
+            np.array(sequence.request.prompt, np.int32),
             [(other.slot, other.cached) for other in self.decoding],
         )
         if match and not sequence.decodes and self._prefixes.lend(match):
@@ -80,11 +80,12 @@ class KVSlots:
     def finish(self, sequences: Iterable[RunningSequence]) -> None:
         """Free the slots of completed sequences, and cache what later prompts may begin with."""
         for sequence in sequences:
-            is_new = sequence.reused < sequence.length // 2
+            reusable = sequence.reusable
+            is_new = sequence.reused < len(reusable) // 2
             if sequence.slot < self.active and is_new:
-                kept = self._prefixes.insert(sequence.cached)
+                kept = self._prefixes.insert(reusable)
                 if kept is not None:
-                    self._copies.append(SlotCopy(sequence.slot, kept, sequence.length))
+                    self._copies.append(SlotCopy(sequence.slot, kept, len(reusable)))
             self.free(sequence)
 
     def free(self, sequence: RunningSequence) -> None:

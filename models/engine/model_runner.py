@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from models.engine.core import ModelInfo
-from models.engine.sampling import Logits, Sampler
+from models.engine.sampling import Logits, Nats, Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,20 @@ class Prefill:
     tokens: Sequence[int]
     past: int
     ends: bool = True
-    """Whether the prompt ends with this chunk. The logits after its last token are then needed."""
+    """Whether the prompt ends with this chunk."""
+    targets: Sequence[int] = ()
+    """Tokens to score. The last follows the last of ``tokens``, the one before it the last but one,
+    and so on.
+    """
 
     @property
-    def logits_at(self) -> list[int]:
-        """Indices of the tokens whose logits are needed."""
-        return [len(self.tokens) - 1] if self.ends else []
+    def wanted(self) -> Sequence[int]:
+        """Indices of the tokens after which something is needed.
+
+        Those that the targets follow; without targets, the last one of a prompt.
+        """
+        end = len(self.tokens)
+        return range(end - (len(self.targets) or self.ends), end)
 
 
 class Decode(NamedTuple):
@@ -38,13 +46,15 @@ class ModelRunner(ModelInfo, Protocol):
 
     def run(
         self, prefill: Prefill | None, decodes: Sequence[Decode]
-    ) -> tuple[Logits | None, list[int]]:
+    ) -> tuple[Logits | Nats | None, list[int]]:
         """Call the model once.
 
         ``decodes`` use the first slots, in order; the slot of ``prefill`` is behind them. Returns
-        the logits after the prompt, float32 [vocabulary], if it ends with this chunk, and the next
-        token of each decode. Raises EngineError where the computation fails: no sampler has drawn
-        a random number then, and the call may be repeated.
+        what the prefill gives, and the next token of each decode. A prefill with targets gives
+        their negative log-probabilities, float32 [targets] in nats; without targets, the logits
+        after the prompt, float32 [vocabulary], if it ends with this chunk, else None. Raises
+        EngineError where the computation fails: no sampler has drawn a random number then, and the
+        call may be repeated.
         """
 
     def copy(self, source: int, target: int, length: int) -> None:

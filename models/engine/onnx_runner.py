@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from models.engine.context_window import context_window_of
 from models.engine.device import open_session
 from models.engine.kv_memory import KVLayout, KVMemory, Number
 from models.engine.model_runner import Decode, Prefill
 from models.engine.precision import Precision
-from models.engine.sampling import Logits
+from models.engine.sampling import Logits, Nats
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from schemas.errors import EngineError, ModelError
 
@@ -71,7 +72,7 @@ class OnnxModelRunner:
         """
         window = context_window_of(file.with_name("config.json"))
         session, device = open_session(file, device, threads, memory_gb)
-        if "parts" not in {node.name for node in session.get_inputs()}:
+        if "targets" not in {node.name for node in session.get_inputs()}:
             raise ModelError(
                 f"{file} was exported by an earlier version: export the model again, or have "
                 "the trainer make another release"
@@ -97,8 +98,8 @@ class OnnxModelRunner:
         computation fails.
         """
         for chunk in _chunks(slot, tokens, past):
-            logits = self._on_host(self._compute(chunk, chunk.logits_at, [], "cpu"))
-        return logits[0]
+            logits, _ = self._compute(chunk, chunk.wanted, [], "cpu")
+        return self._on_host(logits)[0]
 
     def prefill_logits(self, slot: int, tokens: Sequence[int], past: int) -> Logits:
         """Append tokens to a slot that holds ``past`` tokens.
@@ -111,23 +112,24 @@ class OnnxModelRunner:
             for chunk in _chunks(slot, tokens, past)
         )
         # The last logits of each call are those of the scratch slot.
-        return np.concatenate([self._on_host(logits)[:-1] for logits in computed])
+        return np.concatenate([self._on_host(logits)[:-1] for logits, _ in computed])
 
     def run(
         self, prefill: Prefill | None, decodes: Sequence[Decode]
-    ) -> tuple[Logits | None, list[int]]:
+    ) -> tuple[Logits | Nats | None, list[int]]:
         """See ModelRunner."""
-        logits_at = prefill.logits_at if prefill is not None else []
-        if self._shortlister is not None and not logits_at:
-            logits = self._compute(prefill, logits_at, decodes, self.device)
-            samplers = [decode.sampler for decode in decodes]
-            return None, self._shortlister.choose(logits, samplers or [None])[: len(decodes)]
-        rows = self._on_host(self._compute(prefill, logits_at, decodes, "cpu"))
-        tokens = [
-            decode.sampler.choose(row)
-            for decode, row in zip(decodes, rows[len(logits_at) :], strict=False)
-        ]
-        return (rows[0] if logits_at else None), tokens
+        wanted = prefill.wanted if prefill is not None else []
+        targets = prefill.targets if prefill is not None else ()
+        samplers = [decode.sampler for decode in decodes]
+        if self._shortlister is not None and len(wanted) == len(targets):
+            logits, nats = self._compute(prefill, wanted, decodes, self.device)
+            tokens = self._shortlister.choose(logits, samplers or [None])[: len(decodes)]
+            return (nats if targets else None), tokens
+        logits, nats = self._compute(prefill, wanted, decodes, "cpu")
+        rows = self._on_host(logits)
+        after, rows = rows[: len(wanted) - len(targets)], rows[len(wanted) - len(targets) :]
+        tokens = [sampler.choose(row) for sampler, row in zip(samplers, rows, strict=False)]
+        return nats if targets else after[0] if len(after) else None, tokens
 
     def copy(self, source: int, target: int, length: int) -> None:
         """See ModelRunner.
@@ -153,24 +155,21 @@ class OnnxModelRunner:
     def _on_host(self, value: onnxruntime.OrtValue) -> Logits:
         """Logits as float32. Raises EngineError where they are not finite."""
         logits = value.numpy().astype(np.float32, copy=False)
-        if not np.isfinite(logits.max(axis=-1)).all():
-            raise EngineError(
-                "the model's logits are not finite: its weights are broken, or its precision "
-                "is too low"
-            )
+        _finite(logits.max(axis=-1))
         return logits
 
     def _compute(
         self,
         prefill: Prefill | None,
-        logits_at: Sequence[int],
+        wanted: Sequence[int],
         decodes: Sequence[Decode],
         logits_device: str,
-    ) -> onnxruntime.OrtValue:
+    ) -> tuple[onnxruntime.OrtValue, Nats]:
         """Call the graph once.
 
-        Returns logits [logits_at + decodes, vocabulary]: those of the prefill's tokens at
-        ``logits_at``, then one for each decode, or for the scratch slot where there is none.
+        Returns logits [wanted - targets + decodes, vocabulary]: those after the prefill's
+        ``wanted`` tokens, without the first ones, which its targets follow, then one for each
+        decode, or for the scratch slot where there is none. And the nats of the targets.
         """
         scratch = self.slots
         chunk = prefill or Prefill(scratch, (), 0)
@@ -184,24 +183,29 @@ class OnnxModelRunner:
         decoding = (0, len(decodes)) if decodes else (scratch, scratch + 1)
         binding = self._binding(chunk.slot, decoding)
         try:
-            shape = (len(logits_at) + len(totals), self.vocabulary)
+            shape = (len(wanted) - len(chunk.targets) + len(totals), self.vocabulary)
             logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
                 shape, self._logits_type, logits_device, 0
+            )
+            nats = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                (len(chunk.targets),), np.float32, "cpu", 0
             )
             binding.bind_cpu_input("input_ids", np.array(tokens, np.int64))
             binding.bind_cpu_input("parts", np.array([len(chunk.tokens), len(totals)], np.int64))
             binding.bind_cpu_input("past", np.array([chunk.past], np.int64))
-            binding.bind_cpu_input("wanted", np.array(logits_at, np.int64))
+            binding.bind_cpu_input("wanted", np.array(wanted, np.int64))
+            binding.bind_cpu_input("targets", np.array(chunk.targets, np.int64))
             binding.bind_cpu_input("seqlens_k", totals)
             binding.bind_cpu_input("total_sequence_length", np.array(totals.max() + 1, np.int32))
             binding.bind_ortvalue_output("logits", logits)
+            binding.bind_ortvalue_output("nats", nats)
             self._session.run_with_iobinding(binding)
-            return logits
         except Exception as error:  # onnxruntime has many error classes and no other common base
             raise EngineError(
                 f"onnxruntime failed on a prefill of {len(chunk.tokens)} tokens and "
                 f"{len(decodes)} decodes: {error}"
             ) from error
+        return logits, _finite(nats.numpy())
 
     def _reserve(self, slots: Sequence[int], lengths: Sequence[int]) -> None:
         if self._memory.reserve(slots, lengths):
@@ -224,6 +228,15 @@ class OnnxModelRunner:
                     found.bind_output(f"{present}_{name}", *placement)
             self._bindings[slot, decoding] = found
         return found
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values. Raises EngineError where one is not finite."""
+    if not np.isfinite(values).all():
+        raise EngineError(
+            "the model's logits are not finite: its weights are broken, or its precision is too low"
+        )
+    return values
 
 
 def _layout_of(session: onnxruntime.InferenceSession) -> KVLayout:

@@ -1,7 +1,8 @@
 """The requests that wait, and the order in which they leave.
 
-The lowest priority value first. Of the same priority ratings go first, because the passage that
-they rate is still in the prefix cache then; of the same kind, the oldest.
+The lowest priority value first. Of the same priority, requests without a decode (ratings and
+scores) go first, because the passage that they are about is still in the prefix cache then; of the
+same kind, the oldest.
 """
 
 import heapq
@@ -9,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from models.engine.requests import AnyRequest, RequestKind
 
-_MOST_RATINGS_IN_A_ROW = 8
-"""Ratings that may leave one after the other while a generation of their priority waits."""
+_MOST_PREFILLS_IN_A_ROW = 8
+"""Ratings and scores that may leave one after the other while a generation of their priority waits.
+"""
 
 
 class RequestQueue:
@@ -22,7 +24,7 @@ class RequestQueue:
         }
         """Heaps of priority, serial number and request."""
         self._serial = 0
-        self._ratings_in_a_row = 0
+        self._prefills_in_a_row = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -49,18 +51,21 @@ class RequestQueue:
 
     def pop(self, *, generations: bool) -> AnyRequest | None:
         """Remove and return the next request. A generation only where ``generations`` is true."""
-        ratings, waiting = self._waiting[RequestKind.RATING], self._waiting[RequestKind.GENERATION]
+        prefills = self._waiting[RequestKind.PREFILL]
+        waiting = self._waiting[RequestKind.GENERATION]
         may_generate = generations and bool(waiting)
-        if ratings and not (may_generate and self._generation_is_due(ratings, waiting)):
-            self._ratings_in_a_row += 1
-            return heapq.heappop(ratings)[2]
-        self._ratings_in_a_row = 0
+        if prefills and not (may_generate and self._generation_is_due(prefills, waiting)):
+            self._prefills_in_a_row += 1
+            return heapq.heappop(prefills)[2]
+        self._prefills_in_a_row = 0
         return heapq.heappop(waiting)[2] if may_generate else None
 
     def _generation_is_due(
         self,
-        ratings: Sequence[tuple[int, int, AnyRequest]],
+        prefills: Sequence[tuple[int, int, AnyRequest]],
         generations: Sequence[tuple[int, int, AnyRequest]],
     ) -> bool:
-        """Whether the next generation goes before the next rating."""
-        return generations[0][0] < ratings[0][0] or self._ratings_in_a_row >= _MOST_RATINGS_IN_A_ROW
+        """Whether the next generation goes before the next rating or score."""
+        return (
+            generations[0][0] < prefills[0][0] or self._prefills_in_a_row >= _MOST_PREFILLS_IN_A_ROW
+        )

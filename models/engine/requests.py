@@ -14,10 +14,12 @@ R = TypeVar("R")
 
 
 class RequestKind(Enum):
-    """What a request needs: a prefill, or a prefill and a decode for each new token."""
+    """What a request needs."""
 
-    RATING = "rating"
+    PREFILL = "prefill"
+    """A prefill alone: a rating or a score."""
     GENERATION = "generation"
+    """A prefill, and a decode for each new token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,13 @@ class Request(ABC, Generic[R]):
         """Which requests it may share a static batch with."""
 
     @property
+    def prefilled(self) -> tuple[int, ...]:
+        """The tokens to prefill."""
+        return self.prompt
+
+    @property
     def length(self) -> int:
-        """Tokens of the prompt."""
+        """Number of tokens to prefill."""
         return len(self.prompt)
 
     async def answer(self) -> R:
@@ -92,8 +99,31 @@ class RatingRequest(Request[DigitProbabilities]):
 
     @property
     def kind(self) -> RequestKind:
-        """A rating."""
-        return RequestKind.RATING
+        """A prefill alone."""
+        return RequestKind.PREFILL
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class ScoreRequest(Request[tuple[float, ...]]):
+    """A prompt, and a text after it whose tokens' probabilities are asked for."""
+
+    target: tuple[int, ...]
+    """At least one token."""
+
+    @property
+    def kind(self) -> RequestKind:
+        """A prefill alone."""
+        return RequestKind.PREFILL
+
+    @property
+    def prefilled(self) -> tuple[int, ...]:
+        """The prompt and the target but its last token, after which nothing is asked."""
+        return self.prompt + self.target[:-1]
+
+    @property
+    def length(self) -> int:
+        """Number of tokens to prefill."""
+        return len(self.prompt) + len(self.target) - 1
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -109,4 +139,4 @@ class GenerationRequest(Request[Generation]):
         return RequestKind.GENERATION
 
 
-AnyRequest = RatingRequest | GenerationRequest
+AnyRequest = RatingRequest | ScoreRequest | GenerationRequest

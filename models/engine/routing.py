@@ -16,7 +16,7 @@ class _Load:
     """What a replica was given."""
 
     waiting: int = 0
-    """Prompt tokens of the requests that are not answered yet."""
+    """Tokens to prefill of the requests that are not answered yet."""
     seen: OrderedDict[int, None] = field(default_factory=OrderedDict)
     """Hashes of the beginnings of its prompts, the latest last."""
 
@@ -28,8 +28,10 @@ class Router:
         self._loads = [_Load() for _ in range(replicas)]
         self._lock = threading.Lock()
 
-    def take(self, prompt: Sequence[int]) -> int:
-        """The index of the replica for a prompt, which counts as waiting there until ``done``.
+    def take(self, prompt: Sequence[int], tokens: int) -> int:
+        """The index of the replica for a prompt.
+
+        The request's ``tokens`` to prefill count as waiting there until ``done``.
 
         A replica that has prefilled most of the prompt's beginning need not compute it again. But
         an idle replica is preferred to a busy one, so that a template that all prompts share does
@@ -43,7 +45,7 @@ class Router:
             fit = best if not idle else [number for number in best if number in idle] or idle
             chosen = min(fit, key=lambda number: self._loads[number].waiting)
             load = self._loads[chosen]
-            load.waiting += len(prompt)
+            load.waiting += tokens
             for block in blocks:
                 load.seen[block] = None
                 load.seen.move_to_end(block)
@@ -51,10 +53,10 @@ class Router:
                 load.seen.popitem(last=False)
         return chosen
 
-    def done(self, replica: int, prompt: Sequence[int]) -> None:
-        """Note that a prompt no longer waits."""
+    def done(self, replica: int, tokens: int) -> None:
+        """Note that a request's tokens no longer wait."""
         with self._lock:
-            self._loads[replica].waiting -= len(prompt)
+            self._loads[replica].waiting -= tokens
 
 
 def _blocks(prompt: Sequence[int]) -> Iterator[int]:

@@ -11,6 +11,8 @@ DIGITS = 5
 """Points of the rating scale."""
 
 Logits = NDArray[np.float32]
+Nats = NDArray[np.float32]
+"""Negative natural logarithms of probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,14 @@ def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbab
     one, two, three, four, five = (weights / weights.sum()).tolist()
     mass = math.exp(_log_sum(digits) - _log_sum(scores))
     return DigitProbabilities((one, two, three, four, five), min(mass, 1.0))
+
+
+def negative_log_probabilities(logits: Logits, ids: Sequence[int]) -> Nats:
+    """[ids]: of each id, given its row of ``logits`` [ids, vocabulary]."""
+    highest = logits.max(axis=1)
+    sums = np.exp(logits - highest[:, None]).sum(axis=1, dtype=np.float64)
+    found = logits[np.arange(len(ids)), list(ids)]
+    return (np.log(sums) + highest - found).astype(np.float32)
 
 
 def _candidates(

@@ -3,7 +3,7 @@
 Iteration-level scheduling as in Orca (OSDI 2022): a KV slot that becomes free is given to the next
 request at the next step. A prompt is prefilled in chunks, in the calls that decode other sequences
 (Sarathi, OSDI 2024), so that a long prompt does not delay them and the weights are read once for
-both. A rating is a prompt that is only prefilled.
+both. Ratings and scores are only prefilled.
 """
 
 from dataclasses import dataclass
@@ -79,11 +79,11 @@ class Scheduler:
 
     def _another_may_follow(self) -> bool:
         """Whether another request can be admitted once the present prefill has ended."""
-        return self._queue.has(RequestKind.RATING) or (
+        return self._queue.has(RequestKind.PREFILL) or (
             self._queue.has(RequestKind.GENERATION) and self._may_generate()
         )
 
     def _may_generate(self) -> bool:
-        """Whether a slot may go to a generation. One is kept, so that no rating waits for one."""
+        """Whether a slot may go to a generation. One is kept for what does not decode."""
         generations = sum(sequence.decodes for sequence in self._slots.running)
         return generations < max(1, self._slots.active - 1)

@@ -32,7 +32,7 @@ from models.releases.release import (
 )
 from schemas.errors import ModelError
 
-EXPORT_VERSION = 10
+EXPORT_VERSION = 11
 """Part of every cache key. Raise it when the export or the golden vectors change, so that exports
 of earlier versions are not used.
 """

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from models.engine import Engine
 from models.engine.core import EngineCore
 from models.engine.replica import Replica
-from models.engine.sampling import Logits
+from models.engine.sampling import Logits, Nats
 from models.engine.static.batch_runner import OnnxBatchRunner, PaddedCache
 from schemas.errors import EngineError
 
@@ -54,6 +54,13 @@ class TinyModel:
         with torch.no_grad():
             logits = self.torch_model(torch.tensor([list(prompt)])).logits[0, -1]
         return logits.double().softmax(-1).tolist()
+
+    def nats(self, prompt: Sequence[int], target: Sequence[int]) -> list[float]:
+        """Negative log-probabilities of the tokens of a target after the prompt."""
+        with torch.no_grad():
+            logits = self.torch_model(torch.tensor([[*prompt, *target]])).logits[0]
+        chosen = logits[len(prompt) - 1 : -1].double().log_softmax(-1)
+        return (-chosen[range(len(target)), list(target)]).tolist()
 
 
 def make_tiny_model(directory: Path) -> TinyModel:
@@ -110,6 +117,10 @@ class CuedRunner:
     def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
         self._cue("score", len(prompts))
         return self.session.score(prompts)
+
+    def nats(self, texts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Nats]:
+        self._cue("nats", len(texts))
+        return self.session.nats(texts, targets)
 
     def start(self, prompts: Sequence[Sequence[int]]) -> tuple[PaddedCache, Logits]:
         self._cue("start", len(prompts))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.engine.context_window import context_window_of
 from models.engine.core import ModelInfo
 from models.engine.device import open_session
-from models.engine.sampling import Logits
+from models.engine.sampling import Logits, Nats, negative_log_probabilities
 from schemas.errors import EngineError, ModelError
 
 MODEL_FILE = "model.onnx"
@@ -43,10 +43,17 @@ class BatchRunner(ModelInfo, Protocol[C]):
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens, padding included, to give to one call of ``score`` or ``start``."""
+        """Most tokens, padding included, to give to one call."""
 
     def score(self, prompts: _Prompts) -> Logits:
         """Logits after each prompt."""
+
+    def nats(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
+        """The negative log-probabilities of each text's targets.
+
+        The last target follows the last token of its text, the one before it the last but one, and
+        so on.
+        """
 
     def start(self, prompts: _Prompts) -> tuple[C, Logits]:
         """Logits after each prompt, and the cache to continue from."""
@@ -124,13 +131,25 @@ class OnnxBatchRunner:
     def score(self, prompts: _Prompts) -> Logits:
         """Logits after each prompt."""
         ids, mask, positions = _pad(prompts)
-        return self._run(ids, mask, positions, self._no_past(len(prompts)), keep=False)[0]
+        return self._run(ids, mask, positions, self._no_past(len(prompts)), keep=False)[0][:, -1]
+
+    def nats(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
+        """The negative log-probabilities of each text's targets."""
+        ids, mask, positions = _pad(texts)
+        longest = max(map(len, targets))
+        logits, _ = self._run(
+            ids, mask, positions, self._no_past(len(texts)), keep=False, last=longest
+        )
+        return [
+            negative_log_probabilities(rows[longest - len(target) :], target)
+            for rows, target in zip(logits, targets, strict=True)
+        ]
 
     def start(self, prompts: _Prompts) -> tuple[PaddedCache, Logits]:
         """Logits after each prompt, and the cache to continue from."""
         ids, mask, positions = _pad(prompts)
         logits, tensors = self._run(ids, mask, positions, self._no_past(len(prompts)), keep=True)
-        return PaddedCache(tensors, mask, positions[:, -1] + 1), logits
+        return PaddedCache(tensors, mask, positions[:, -1] + 1), logits[:, -1]
 
     def step(self, cache: PaddedCache, tokens: Sequence[int]) -> Logits:
         """Append one token to every row; logits after it. Changes the cache."""
@@ -141,7 +160,7 @@ class OnnxBatchRunner:
         cache.mask = mask
         # A completed row decodes until it is removed; it must stay within a table of positions.
         cache.positions = np.minimum(cache.positions + 1, self.context_window - 1)
-        return logits
+        return logits[:, -1]
 
     def join(self, caches: Sequence[PaddedCache]) -> PaddedCache:
         """Concatenate caches, in order, padded to the longest."""
@@ -182,8 +201,12 @@ class OnnxBatchRunner:
         past: Mapping[str, NDArray[Any] | onnxruntime.OrtValue],
         *,
         keep: bool,
+        last: int = 1,
     ) -> tuple[Logits, list[onnxruntime.OrtValue]]:
-        """Logits of the last position. With ``keep``, also the new cache, left on the device."""
+        """Logits [rows, last, vocabulary] of the last positions.
+
+        With ``keep``, also the new cache, left on the device.
+        """
         binding = self._session.io_binding()
         try:
             binding.bind_cpu_input("input_ids", ids)
@@ -200,17 +223,17 @@ class OnnxBatchRunner:
                 binding.bind_output(name, self.device, 0)
             self._session.run_with_iobinding(binding)
             logits, *tensors = binding.get_outputs()
-            last = logits.numpy()[:, -1].astype(np.float32)
+            wanted = logits.numpy()[:, -last:].astype(np.float32)
         except Exception as error:  # onnxruntime has many error classes and no other common base
             raise EngineError(
                 f"onnxruntime failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens: {error}"
             ) from error
-        if not np.isfinite(last.max(axis=-1)).all():
+        if not np.isfinite(wanted.max(axis=-1)).all():
             raise EngineError(
                 "the model's logits are not finite: its weights are broken, or its precision "
                 "is too low"
             )
-        return last, tensors
+        return wanted, tensors
 
 
 def _pad(prompts: _Prompts) -> tuple[_Integers, _Integers, _Integers]:

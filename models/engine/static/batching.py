@@ -10,7 +10,7 @@ from typing import Any
 
 from models.engine.core import ComputeCounts, CoreOutput
 from models.engine.limits import EngineLimits
-from models.engine.requests import AnyRequest, GenerationRequest, RatingRequest
+from models.engine.requests import AnyRequest, GenerationRequest, RatingRequest, ScoreRequest
 from models.engine.sampling import digit_probabilities
 from models.engine.static.batch_runner import BatchRunner
 from models.engine.static.generation_batch import GenerationBatch
@@ -67,6 +67,12 @@ class StaticBatching:
             logits = self.model.score([request.prompt for request in ratings])
             for request, row in zip(ratings, logits, strict=True):
                 yield request, digit_probabilities(row, request.digit_ids)
+        scores = [request for request in batch.requests if isinstance(request, ScoreRequest)]
+        if scores:
+            self.counts.calls += 1
+            texts, targets = zip(*((each.prefilled, each.target) for each in scores), strict=True)
+            for score, nats in zip(scores, self.model.nats(texts, targets), strict=True):
+                yield score, tuple(nats.tolist())
         generations = [
             request for request in batch.requests if isinstance(request, GenerationRequest)
         ]

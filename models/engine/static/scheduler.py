@@ -1,9 +1,10 @@
 """Chooses the requests of the next batch. No thread, no clock, no model.
 
 The oldest request of a kind is always in its next batch, so none starves. The requests nearest to
-it in length join it, so that little of the batch is padding. Ratings and generations alternate: a
-rating waits for at most one batch of generations. A generation waits for the ratings that arrived
-before the previous batch of generations, and for at most one batch of later ratings.
+it in length join it, so that little of the batch is padding. Batches of ratings and scores, which
+are only prefilled, alternate with batches of generations: a rating waits for at most one batch of
+generations. A generation waits for the ratings and scores that arrived before the previous batch of
+generations, and for at most one batch of later ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ class Waiting(Protocol):
 
     @property
     def length(self) -> int:
-        """Tokens of the prompt."""
+        """Number of tokens to prefill."""
 
 
 W = TypeVar("W", bound=Waiting)
@@ -42,14 +43,14 @@ class BatchScheduler(Generic[W]):
 
     def __init__(self, limits: EngineLimits) -> None:
         self._bounds = {
-            RequestKind.RATING: (limits.rating_batch, limits.call_tokens),
+            RequestKind.PREFILL: (limits.rating_batch, limits.call_tokens),
             RequestKind.GENERATION: (limits.generation_slots, limits.generation_tokens),
         }
         self._waiting: dict[RequestKind, list[tuple[int, W]]] = {kind: [] for kind in RequestKind}
         """Serial number and request, oldest first."""
         self._serial = 0
         self._due_before = 0
-        """Ratings with a lower serial number have waited for a batch of generations."""
+        """Prefills with a lower serial number have waited for a batch of generations."""
         self._last: RequestKind | None = None
 
     def __len__(self) -> int:
@@ -85,15 +86,15 @@ class BatchScheduler(Generic[W]):
         return batch
 
     def _next_kind(self) -> RequestKind | None:
-        ratings, generations = (
-            self._waiting[RequestKind.RATING],
+        prefills, generations = (
+            self._waiting[RequestKind.PREFILL],
             self._waiting[RequestKind.GENERATION],
         )
-        if not ratings:
+        if not prefills:
             return RequestKind.GENERATION if generations else None
-        due = ratings[0][0] < self._due_before
-        if due or not generations or self._last is not RequestKind.RATING:
-            return RequestKind.RATING
+        due = prefills[0][0] < self._due_before
+        if due or not generations or self._last is not RequestKind.PREFILL:
+            return RequestKind.PREFILL
         return RequestKind.GENERATION
 
 

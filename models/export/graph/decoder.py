@@ -12,14 +12,17 @@ tokens is computed for all of them at once. Inputs, with C the capacity of a slo
 - ``parts`` int64 [2]: R and B. R may be 0, B may not;
 - ``past`` int64 [1]: tokens that the prompt's slot holds;
 - ``wanted`` int64 [W]: which of the R tokens want logits;
+- ``targets`` int64 [S], S at most W: the token that follows each of the first S wanted ones;
 - ``reading_key.L``, ``reading_value.L`` [1, key/value heads, C, head size] for each layer L: the
   prompt's slot;
 - ``seqlens_k`` int32 [B]: tokens that each decoding slot holds;
 - ``total_sequence_length`` int32 []: one more than the most of them;
 - ``past_key.L``, ``past_value.L`` [B, key/value heads, C, head size]: the decoding slots.
 
-Outputs: ``logits`` [W + B, vocabulary]; ``read_key.L``, ``read_value.L``, ``present_key.L`` and
-``present_value.L``, to be bound to the memory of the inputs of the same kind.
+Outputs: ``nats`` float32 [S], the negative log-probability of each target; ``logits``
+[W - S + B, vocabulary] after the other wanted tokens and the decoded ones; ``read_key.L``,
+``read_value.L``, ``present_key.L`` and ``present_value.L``, to be bound to the memory of the inputs
+of the same kind. The logits of targets stay inside the graph, where they take 4 bytes a number.
 
 Decoding slots use GroupQueryAttention, which applies the rotary embedding, appends in place and
 takes the length of each slot. The prompt uses plain products over its slot, which TensorScatter
@@ -218,14 +221,41 @@ class _DecoderBuilder:
             raise UnsupportedArchitecture("a bias on the head")
         weight = embedding if own is None or np.array_equal(own, embedding) else own
         if self.nodes.precision is Precision.INT8:
-            self.linear.product("head", weight, x, "logits")
+            every = self.linear.product("head", weight, x)
         else:
-            self.nodes.add(
-                "Gemm",
-                [x, "embedding" if weight is embedding else self.nodes.constant("head", weight)],
-                ["logits"],
-                transB=1,
-            )
+            matrix = "embedding" if weight is embedding else self.nodes.constant("head", weight)
+            every = self.nodes.add("Gemm", [x, matrix], transB=1)
+        self.targets(every)
+
+    def targets(self, every: str) -> None:
+        """Both outputs of the head, from ``every`` [W + B, vocabulary], whose first S are scored.
+
+        Nothing is computed where S is 0. LogSoftmax takes less time on a CPU than ReduceLogSumExp,
+        and less than to copy the S rows first.
+        """
+        scored = self.nodes.add("Shape", ["targets"])
+        rest = [scored, self.nodes.integers(2**31 - 1), self.nodes.integers(0)]
+        self.nodes.add("Slice", [every, *rest], ["logits"])
+        self.nodes.add(
+            "If",
+            [self.nodes.add("Cast", [scored], to=TensorProto.BOOL)],
+            ["nats"],
+            then_branch=_branch(
+                [
+                    helper.make_node("Cast", [every], ["precise"], to=TensorProto.FLOAT),
+                    helper.make_node("LogSoftmax", ["precise"], ["log_probabilities"], axis=-1),
+                    helper.make_node("Unsqueeze", ["targets", self.nodes.integers(1)], ["ids"]),
+                    helper.make_node(
+                        "GatherElements", ["log_probabilities", "ids"], ["column"], axis=1
+                    ),
+                    helper.make_node("Squeeze", ["column", self.nodes.integers(1)], ["found"]),
+                    helper.make_node("Neg", ["found"], ["some"]),
+                ]
+            ),
+            else_branch=_branch(
+                [helper.make_node("Cast", ["targets"], ["none"], to=TensorProto.FLOAT)]
+            ),
+        )
 
     def head_norm(self, x: str, name: str, weight: Array, heads: int) -> str:
         size = self.config.head_size
@@ -260,6 +290,7 @@ class _DecoderBuilder:
         yield helper.make_tensor_value_info("parts", TensorProto.INT64, [2])
         yield helper.make_tensor_value_info("past", TensorProto.INT64, [1])
         yield helper.make_tensor_value_info("wanted", TensorProto.INT64, ["wanted"])
+        yield helper.make_tensor_value_info("targets", TensorProto.INT64, ["targets"])
         yield helper.make_tensor_value_info("seqlens_k", TensorProto.INT32, ["rows"])
         yield helper.make_tensor_value_info("total_sequence_length", TensorProto.INT32, [])
         yield from self.caches("past", "rows")
@@ -268,6 +299,7 @@ class _DecoderBuilder:
     def outputs(self) -> Iterable[onnx.ValueInfoProto]:
         vocabulary = self.weights.need("model.embed_tokens.weight").shape[0]
         yield helper.make_tensor_value_info("logits", self.nodes.float_type, ["asked", vocabulary])
+        yield helper.make_tensor_value_info("nats", TensorProto.FLOAT, ["targets"])
         yield from self.caches("present", "rows")
         yield from self.caches("read", 1)
 
@@ -278,3 +310,10 @@ class _DecoderBuilder:
                 yield helper.make_tensor_value_info(
                     f"{when}_{what}.{layer}", self.attention.kv_type, shape
                 )
+
+
+def _branch(nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+    """A branch of an If, whose last node gives float32 [targets]."""
+    name = nodes[-1].output[0]
+    output = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["targets"])
+    return helper.make_graph(nodes, name, [], [output])

@@ -18,8 +18,14 @@ from models.engine.continuous import ContinuousBatching
 from models.engine.kv_slots import KVSlots
 from models.engine.model_runner import Decode, Prefill
 from models.engine.request_queue import RequestQueue
-from models.engine.requests import AnyRequest, Generation, GenerationRequest, RatingRequest
-from models.engine.sampling import Logits, Sampling
+from models.engine.requests import (
+    AnyRequest,
+    Generation,
+    GenerationRequest,
+    RatingRequest,
+    ScoreRequest,
+)
+from models.engine.sampling import Logits, Nats, Sampling, negative_log_probabilities
 from models.engine.scheduler import Scheduler
 from models.engine.sequence import RunningSequence
 from schemas.errors import EngineError
@@ -56,7 +62,7 @@ class FakeRunner:
 
     def run(
         self, prefill: Prefill | None, decodes: Sequence[Decode]
-    ) -> tuple[Logits | None, list[int]]:
+    ) -> tuple[Logits | Nats | None, list[int]]:
         assert prefill is not None or decodes, "a call with nothing to compute"
         if prefill is not None:
             assert prefill.slot >= len(decodes), "the slot of a prefill decodes as well"
@@ -64,14 +70,20 @@ class FakeRunner:
             self._call("prefill", prefill.tokens)
         if decodes:
             self._call("decode", [decode.token for decode in decodes])
-        logits = None
+        given = None
         if prefill is not None:
-            self.held[prefill.slot][prefill.past :] = prefill.tokens
-            logits = self._logits(self.held[prefill.slot]) if prefill.ends else None
+            held = self.held[prefill.slot]
+            held[prefill.past :] = prefill.tokens
+            if prefill.targets:
+                scored = range(len(held) - len(prefill.targets) + 1, len(held) + 1)
+                logits = np.array([self._logits(held[:end]) for end in scored])
+                given = negative_log_probabilities(logits, prefill.targets)
+            elif prefill.ends:
+                given = self._logits(held)
         for slot, decode in enumerate(decodes):
             assert len(self.held[slot]) >= decode.length
             self.held[slot][decode.length :] = [decode.token]
-        return logits, [
+        return given, [
             decode.sampler.choose(self._logits(self.held[slot]))
             for slot, decode in enumerate(decodes)
         ]
@@ -119,6 +131,25 @@ class Requests:
             digit_ids=DIGITS,
             priority=priority,
         )
+
+    def score(
+        self, prompt: Sequence[int], target: Sequence[int], priority: int = 0
+    ) -> ScoreRequest:
+        return ScoreRequest(
+            prompt=tuple(prompt),
+            loop=self._loop,
+            future=self._loop.create_future(),
+            target=tuple(target),
+            priority=priority,
+        )
+
+    def any(
+        self, prompt: Sequence[int], target: Sequence[int], tokens: int, priority: int = 0
+    ) -> AnyRequest:
+        """A generation if there are new ``tokens``, else a score of a target, else a rating."""
+        if tokens:
+            return self.generation(prompt, tokens, priority)
+        return self.score(prompt, target, priority) if target else self.rating(prompt, priority)
 
     def close(self) -> None:
         self._loop.close()
@@ -168,30 +199,35 @@ def assert_answer(request: AnyRequest, answer: Any) -> None:
     if isinstance(request, GenerationRequest):
         assert isinstance(answer, Generation)
         assert answer.ids == greedy(request.prompt, request.sampling.max_tokens)
+    elif isinstance(request, ScoreRequest):
+        text, start = [*request.prompt, *request.target], len(request.prompt)
+        expected = [following(text[:end]) == text[end] for end in range(start, len(text))]
+        assert [nats < 2.5 for nats in answer] == expected
     else:
         assert (max(answer.probabilities) > 0.9) == (following(request.prompt) in DIGITS)
 
 
 _PROMPT = st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=40)
+_TARGET = st.lists(st.integers(0, VOCABULARY - 1), max_size=30)
 
 
 @given(
     asked=st.lists(
-        st.tuples(_PROMPT, st.integers(0, 9), st.integers(0, 60)), min_size=1, max_size=25
+        st.tuples(_PROMPT, _TARGET, st.integers(0, 9), st.integers(0, 60)), min_size=1, max_size=25
     ),
     active=st.integers(1, 5),
     prefixes=st.integers(0, 4),
     chunk=st.integers(1, 30),
 )
 def test_every_answer_is_that_of_its_own_tokens(
-    asked: list[tuple[list[int], int, int]], active: int, prefixes: int, chunk: int
+    asked: list[tuple[list[int], list[int], int, int]], active: int, prefixes: int, chunk: int
 ) -> None:
     requests = Requests()
     core = core_of(FakeRunner(active + prefixes), active, chunk)
     every: list[AnyRequest] = []
-    for number, (prompt, tokens, shared) in enumerate(asked):
+    for number, (prompt, target, tokens, shared) in enumerate(asked):
         prompt = [*asked[number // 2][0][:shared], *prompt]  # often the beginning of another
-        every.append(requests.generation(prompt, tokens) if tokens else requests.rating(prompt))
+        every.append(requests.any(prompt, target, tokens))
     core.add(every[: len(every) // 2])
     answers = dict(run(core, 3))
     core.add(every[len(every) // 2 :])
@@ -216,16 +252,25 @@ class AnyOrder(RuleBasedStateMachine):
         self.runner = FakeRunner(active + prefixes)
         self.core = core_of(self.runner, active, chunk)
 
-    @rule(data=st.data(), prompt=_PROMPT, tokens=st.integers(0, 6), priority=st.integers(0, 1))
-    def add(self, data: st.DataObject, prompt: list[int], tokens: int, priority: int) -> None:
+    @rule(
+        data=st.data(),
+        prompt=_PROMPT,
+        scored=_TARGET,
+        tokens=st.integers(0, 6),
+        priority=st.integers(0, 1),
+    )
+    def add(
+        self,
+        data: st.DataObject,
+        prompt: list[int],
+        scored: list[int],
+        tokens: int,
+        priority: int,
+    ) -> None:
         beginning = data.draw(st.sampled_from(self.prompts))
         prompt = [*beginning[: data.draw(st.integers(0, 40))], *prompt]
         self.prompts.append(prompt)
-        request = (
-            self.requests.generation(prompt, tokens, priority)
-            if tokens
-            else self.requests.rating(prompt, priority)
-        )
+        request = self.requests.any(prompt, scored, tokens, priority)
         self.core.add([request])
         self.open.add(request)
 

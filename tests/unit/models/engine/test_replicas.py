@@ -23,34 +23,39 @@ DIGITS = (10, 11, 12, 13, 14)
 TEMPLATE = list(range(200))
 
 
+def take(router: Router, prompt: list[int]) -> int:
+    """The replica of a rating."""
+    return router.take(prompt, len(prompt))
+
+
 def passage(number: int, length: int = 300) -> list[int]:
     return [1000 * number + position for position in range(length)]
 
 
 def test_prompts_with_nothing_in_common_are_spread() -> None:
     router = Router(3)
-    assert [router.take(passage(number)) for number in range(1, 7)] == [0, 1, 2, 0, 1, 2]
+    assert [take(router, passage(number)) for number in range(1, 7)] == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_rating_follows_its_passage_even_where_more_waits() -> None:
     router = Router(2)
-    home = router.take(passage(1))
-    router.take(passage(2))  # the other replica is at work as well
+    home = take(router, passage(1))
+    take(router, passage(2))  # the other replica is at work as well
     for number in (3, 4, 5):
-        router.take(passage(number))
-    router.take(passage(9, 3000))
-    assert router.take([*passage(1), 7, 8, 9]) == home
+        take(router, passage(number))
+    take(router, passage(9, 3000))
+    assert take(router, [*passage(1), 7, 8, 9]) == home
 
 
 def test_a_replica_without_work_takes_what_another_has_read_before() -> None:
     router = Router(2)
-    assert router.take([*TEMPLATE, *passage(1)]) == 0
-    assert router.take([*TEMPLATE, *passage(2)]) == 1
+    assert take(router, [*TEMPLATE, *passage(1)]) == 0
+    assert take(router, [*TEMPLATE, *passage(2)]) == 1
 
 
 def test_a_template_that_all_share_does_not_keep_its_prompts_together() -> None:
     router = Router(2)
-    replicas = [router.take([*TEMPLATE, *passage(number)]) for number in range(1, 21)]
+    replicas = [take(router, [*TEMPLATE, *passage(number)]) for number in range(1, 21)]
     assert replicas.count(0) == replicas.count(1) == 10
 
 
@@ -63,13 +68,14 @@ def test_what_is_done_does_not_wait(asked: list[tuple[int, int, bool]], replicas
     waiting: list[tuple[int, list[int]]] = []
     for number, length, answered in asked:
         prompt = passage(number, length)
-        waiting.append((router.take(prompt), prompt))
+        waiting.append((take(router, prompt), prompt))
         if answered:
-            router.done(*waiting.pop(0))
+            replica, prompt = waiting.pop(0)
+            router.done(replica, len(prompt))
     for replica, prompt in waiting:
-        router.done(replica, prompt)
+        router.done(replica, len(prompt))
     # Nothing waits anywhere, so that new prompts are spread from the first replica on.
-    assert [router.take(passage(100 + number)) for number in range(replicas)] == list(
+    assert [take(router, passage(100 + number)) for number in range(replicas)] == list(
         range(replicas)
     )
 

@@ -11,7 +11,7 @@ from models.engine.limits import EngineLimits
 from models.engine.requests import RequestKind
 from models.engine.static.scheduler import BatchScheduler, calls
 
-RATING, GENERATION = RequestKind.RATING, RequestKind.GENERATION
+RATING, GENERATION = RequestKind.PREFILL, RequestKind.GENERATION
 
 
 @dataclass(frozen=True, eq=False)
