@@ -90,6 +90,7 @@ class HumanAgreement:
     def metrics(self, rows: Array | None = None) -> dict[str, float]:
         """Metrics over ``rows``, by default all. Empty where there are no pairs.
 
+        - ``people_pairs``: P.
         - ``people_correlation``: Spearman's rank correlation of rating and score.
         - ``people_error``: mean absolute difference of rating and score, in points.
         """
@@ -98,6 +99,7 @@ class HumanAgreement:
         chosen = np.arange(len(self.scores)) if rows is None else rows
         scores, ratings = self.scores[chosen], self.ratings[chosen]
         return {
+            "people_pairs": float(len(chosen)),
             "people_correlation": rank_correlation(ratings, scores),
             "people_error": float(np.abs(ratings - scores).mean()),
         }

@@ -15,11 +15,17 @@ from models.evaluation.metrics import HumanAgreement, Measurements
 
 MIN_PAIRS = 10
 """Fewest pairs for a promotion. With fewer, bootstrap intervals are too narrow."""
-_AUC_TOLERANCE = 0.03
-"""Largest drop of the rating AUC that may pass. With few pairs, the interval of a drop is wide and
-would let a large one pass.
+_RATING = {
+    "rating_auc": ("rating AUC", 0.03),
+    "rating_correlation": ("rank correlation of the ratings", 0.1),
+    "rating_precision": ("precision at the threshold", 0.1),
+    "rating_recall": ("recall at the threshold", 0.1),
+}
+"""Metrics of the ratings that must not fall: their names for people, and the largest drop that may
+pass. With few pairs, the interval of a drop is wide and would let a large one pass.
 """
 _NLL = ("instruction_nll", "response_nll")
+_COUNTS = ("pairs", "people_pairs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def compare_releases(
     """Compare a release with its parent on the pairs that were measured with both.
 
     ``threshold`` is the lowest rating that the curator keeps. ``agreement`` is that of the release
-    and of the parent with human ratings. It adds metrics and does not change the verdict.
+    and of the parent with human ratings. It adds metrics and does not change the verdict; their
+    changes are left out below MIN_PAIRS human ratings, because so few give no interval.
     """
     both = sorted(set(new.pairs) & set(parent.pairs))
     new, parent = new.of(both), parent.of(both)
@@ -71,7 +78,7 @@ def compare_releases(
         one, other = _rated_by_both(*agreement)
         metrics |= one.metrics()
         parent_metrics |= other.metrics()
-        if len(one.scores):
+        if len(one.scores) >= MIN_PAIRS:
             changes |= bootstrap_intervals(
                 lambda rows: _change(one.metrics(rows), other.metrics(rows)), len(one.scores)
             )
@@ -79,29 +86,39 @@ def compare_releases(
 
 
 def judge(changes: Mapping[str, Estimate], pairs: int) -> Verdict:
-    """Promote where the NLL fell by more than chance and the rating AUC did not fall.
+    """Promote where the NLL fell by more than chance and no metric of the ratings fell.
 
-    The NLL fell where the whole interval of its change is below 0. The AUC fell where the whole
-    interval of its change is below 0, or the change is below -0.03. NaN in either never promotes.
+    The NLL fell where the whole interval of its change is below 0. A metric of the ratings (AUC,
+    rank correlation, precision and recall at the threshold) fell where the whole interval of its
+    change is below 0, or the change is below its tolerance. NaN in any of them never promotes.
     ``changes`` are those of a ``ReleaseComparison`` on ``pairs`` pairs.
     """
     if pairs < MIN_PAIRS:
         return Verdict(False, f"{pairs} held-out pairs are too few to tell: {MIN_PAIRS} are needed")
-    nll, auc = changes["nll"], changes["rating_auc"]
-    found = f"held-out NLL {_format(nll)} nats a token, rating AUC {_format(auc)}, on {pairs} pairs"
-    if not np.isfinite([nll, auc]).all():
+    nll = changes["nll"]
+    ratings = {name: changes[name] for name in _RATING}
+    found = (
+        f"held-out NLL {_format(nll)} nats a token, rating AUC {_format(ratings['rating_auc'])}, "
+        f"precision {_format(ratings['rating_precision'])}, on {pairs} pairs"
+    )
+    if not np.isfinite([nll, *ratings.values()]).all():
         return Verdict(False, f"not every metric is a number: {found}")
     if not nll[0] < 0:
         return Verdict(False, f"held-out NLL did not fall: {found}")
     if not nll[2] < 0:
         return Verdict(False, f"the fall of the held-out NLL may be chance: {found}")
-    if not (auc[2] >= 0 and auc[0] >= -_AUC_TOLERANCE):
-        return Verdict(False, f"rating AUC fell: {found}")
+    fallen = [
+        f"{_RATING[name][0]} fell by {-change[0]:.3f} ({-change[2]:.3f} to {-change[1]:.3f})"
+        for name, change in ratings.items()
+        if change[2] < 0 or change[0] < -_RATING[name][1]
+    ]
+    if fallen:
+        return Verdict(False, f"{', '.join(fallen)}: {found}")
     return Verdict(True, found)
 
 
 def _change(metrics: Mapping[str, float], parent: Mapping[str, float]) -> dict[str, float]:
-    changes = {name: value - parent[name] for name, value in metrics.items() if name != "pairs"}
+    changes = {name: value - parent[name] for name, value in metrics.items() if name not in _COUNTS}
     if changes.keys() >= set(_NLL):
         changes["nll"] = sum(changes[name] for name in _NLL) / len(_NLL)
     return changes

@@ -2,10 +2,11 @@
 
 Required options: ``--base DIR --parent DIR --examples FILE.jsonl --output DIR``.
 
-Standard output is JSON lines: ``started`` (examples, seeds, leaked, ratings, sequences), ``step``
-(step, steps, loss), ``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id,
-directory, metrics, parent_metrics, counts, intervals, verdict). A failure exits with 1, and the
-last line of standard error is ``{"event": "failed", "error": ...}``.
+Standard output is JSON lines: ``precision`` (precision, reason), ``started`` (examples, seeds,
+leaked, ratings, sequences), ``step`` (step, steps, loss, tokens_per_second, seconds_left),
+``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id, directory, metrics,
+parent_metrics, counts, intervals, verdict). A failure exits with 1, and the last line of standard
+error is ``{"event": "failed", "error": ...}``.
 
 Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N
 processes train together, on a GPU each or on the CPU. The first one writes files and events.
@@ -13,9 +14,8 @@ processes train together, on a GPU each or on the CPU. The first one writes file
 
 import os
 
-# All of these must be set before torch and the hub's client are imported. For the first see
-# models/house/train.py. The base is a directory, so the hub is not needed; TRL's telemetry is off.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+# All of these must be set before torch and the hub's client are imported. The base is a directory,
+# so the hub is not needed; TRL's telemetry is off.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -32,6 +32,7 @@ from typing import Any, TextIO
 
 from models.child_process import end_with_parent
 from models.releases.release import read_manifest
+from models.training.cpu_precision import FP32, find_cpu_precision
 from models.training.settings import TrainingSettings
 from schemas.errors import BackstreamError
 
@@ -60,6 +61,17 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
     parent = options.parent or options.base
     for release in (options.base, parent):
         read_manifest(release)
+    # Set by torch's launcher.
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+    def emit(event: dict[str, Any]) -> None:
+        if not rank:
+            print(json.dumps(event), file=output, flush=True)
+
+    # Of several processes, all must compute in the same precision.
+    precision = FP32 if processes > 1 else find_cpu_precision(options.base, options.threads)
+    precision.apply(os.environ)
+    emit({"event": "precision", "precision": precision.name, "reason": precision.reason})
     # Imported here, because torch takes seconds and a wrong argument is reported at once.
     import torch
     from transformers.utils.logging import set_verbosity_error
@@ -69,14 +81,8 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
     set_verbosity_error()
     torch.set_num_threads(options.threads)
 
-    # Set by torch's launcher.
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-
-    def emit(event: dict[str, Any]) -> None:
-        if not rank:
-            print(json.dumps(event), file=output, flush=True)
 
     chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
     chosen["processes"] = processes
@@ -88,6 +94,7 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
         settings,
         emit,
         rank,
+        cpu_bf16=precision.bf16,
     )
 
 

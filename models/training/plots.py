@@ -15,17 +15,29 @@ _SIZE = (6, 4)
 def draw_curve(curves: Mapping[str, Sequence[Mapping[str, float]]], picture: Path) -> None:
     """Plot the mean label by the mean rating, a line for each model.
 
-    The line of a calibrated model is the diagonal.
+    Each point has its number of labelled pairs beside it. The line of a calibrated model is the
+    diagonal.
     """
     figure, axes = _axes()
     axes.plot([1, 5], [1, 5], color="grey", linewidth=0.5)
-    for name, points in curves.items():
-        axes.plot(
+    for number, (name, points) in enumerate(curves.items()):
+        (line,) = axes.plot(
             [point["rating"] for point in points],
             [point["label"] for point in points],
             marker="o",
             label=name,
         )
+        for point in points:
+            axes.annotate(
+                f"{point['pairs']:,.0f}",
+                (point["rating"], point["label"]),
+                # Above the points of one model, below those of the other.
+                xytext=(0, -12 if number % 2 else 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize="x-small",
+                color=line.get_color(),
+            )
     axes.set(xlabel="mean rating", ylabel="mean label", xlim=(1, 5), ylim=(1, 5))
     _save(figure, axes, picture)
 

@@ -33,6 +33,7 @@ _MEANINGS = {
     "people_correlation": "rank correlation of ratings and human ratings",
     "people_error": "mean distance of ratings and human ratings, points",
 }
+_COUNTS = {"pairs": "pairs", "people_pairs": "pairs with human ratings"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,22 @@ class TrainingReport:
         metrics, parent = self.comparison.metrics, self.comparison.parent_metrics
         rows = []
         for name, meaning in _MEANINGS.items():
-            if name not in self.comparison.changes:
+            change = self.comparison.changes.get(name)
+            if change is None and name not in metrics:
                 continue
-            value, low, high = self.comparison.changes[name]
             both = f"{metrics[name]:.3f} | {parent[name]:.3f}" if name in metrics else " | "
-            rows.append(
-                f"| {meaning.format(threshold=self.threshold)} | {both} | {value:+.3f} | "
-                f"{low:+.3f} to {high:+.3f} |"
+            interval = (
+                f"{change[0]:+.3f} | {change[1]:+.3f} to {change[2]:+.3f}" if change else " | "
             )
-        return [*rows, f"| pairs | {metrics['pairs']:.0f} | {parent['pairs']:.0f} | | |"]
+            rows.append(f"| {meaning.format(threshold=self.threshold)} | {both} | {interval} |")
+        return [
+            *rows,
+            *(
+                f"| {meaning} | {metrics[name]:.0f} | {parent[name]:.0f} | | |"
+                for name, meaning in _COUNTS.items()
+                if name in metrics
+            ),
+        ]
 
     def _calibration_lines(self) -> list[str]:
         found = self.calibration

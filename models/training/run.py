@@ -33,7 +33,7 @@ from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
 from models.training.report import TrainingReport
 from models.training.settings import TrainingSettings
-from models.training.tuning import fit
+from models.training.tuning import Step, fit
 from schemas.errors import ModelError, TrainingError
 from schemas.records import Record
 
@@ -57,11 +57,18 @@ class Inputs:
     """Human ratings as JSON lines."""
 
 
-def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0) -> Path | None:
+def train(
+    inputs: Inputs,
+    settings: TrainingSettings,
+    emit: Emit,
+    rank: int = 0,
+    *,
+    cpu_bf16: bool = False,
+) -> Path | None:
     """Train, measure, export and write a release; return its directory, ``releases/<release id>``.
 
     Of several processes, numbered by ``rank``, all train. The first one does the rest, and the
-    others return None.
+    others return None. ``cpu_bf16`` is for products on a CPU, as in ``tuning.fit``.
 
     A killed run continues from its last checkpoint when it is started again with the same inputs.
     A run that has its release already returns it. Raises TrainingError or ModelError.
@@ -78,7 +85,7 @@ def train(inputs: Inputs, settings: TrainingSettings, emit: Emit, rank: int = 0)
             return done
     data = divide(examples, settings.held_out_share, rated_pairs(ratings))
     work = inputs.releases / f"{run[:16]}.training"
-    model, counts = _fit(inputs, settings, data, work, emit)
+    model, counts = _fit(inputs, settings, data, work, emit, cpu_bf16)
     if rank:
         return None
     checkpoint = _save(model, inputs.base, work / "checkpoint")
@@ -110,7 +117,12 @@ class _Evaluation:
 
 
 def _fit(
-    inputs: Inputs, settings: TrainingSettings, data: TrainingSet, work: Path, emit: Emit
+    inputs: Inputs,
+    settings: TrainingSettings,
+    data: TrainingSet,
+    work: Path,
+    emit: Emit,
+    cpu_bf16: bool,
 ) -> tuple[PreTrainedModel, dict[str, int]]:
     """Fine-tune the base; return the model and the counts of the manifest."""
     model = _load(inputs.base)
@@ -124,13 +136,31 @@ def _fit(
     }
     emit({"event": "started", **counts, "sequences": len(chosen)})
 
-    def on_step(step: int, steps: int, loss: float) -> None:
-        emit({"event": "step", "step": step, "steps": steps, "loss": round(loss, 4)})
+    def on_step(now: Step) -> None:
+        emit(
+            {
+                "event": "step",
+                "step": now.step,
+                "steps": now.steps,
+                "loss": round(now.loss, 4),
+                "tokens_per_second": round(now.tokens_per_second, 1),
+                "seconds_left": round(now.seconds_left, 1),
+            }
+        )
 
     examples = len(data.seeds) + len(data.augmented)
     lora = settings.rank_for(model.num_parameters())
     tuned = adapt(model, lora, settings.seed) if lora else model
-    steps = fit(tuned, inputs.base, chosen, examples, settings, work / "checkpoints", on_step)
+    steps = fit(
+        tuned,
+        inputs.base,
+        chosen,
+        examples,
+        settings,
+        work / "checkpoints",
+        on_step,
+        cpu_bf16=cpu_bf16,
+    )
     counts |= {"held_out": len(data.held_out), "ratings_held_out": len(data.rated_held_out)}
     return merged(tuned), {
         **counts,
@@ -216,7 +246,7 @@ def _write(
 
 
 def _load(directory: Path) -> PreTrainedModel:
-    """Load a model in fp32: bf16 is no faster on a CPU, and rounds off small updates."""
+    """Load a model in fp32: bf16 weights would round off small updates."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             directory,

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,23 @@ from models.prompts.sequences import TrainingSequence
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 
-OnStep = Callable[[int, int, float], None]
-"""Called with the step, the number of steps, and the mean loss since the last call."""
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a run is."""
+
+    step: int
+    steps: int
+    loss: float
+    """Mean since the last report, in nats a token."""
+    tokens_per_second: float
+    """Mean since this process began to train; padding is not counted."""
+    seconds_left: float
+    """At this rate, within the time that the run has."""
+
+
+OnStep = Callable[[Step], None]
+"""Called several times a run."""
 
 
 def fit(
@@ -41,13 +57,16 @@ def fit(
     settings: TrainingSettings,
     work: Path,
     on_step: OnStep,
+    *,
+    cpu_bf16: bool = False,
 ) -> int:
     """Train ``model`` in place on ``sequences``, in their order; return the number of steps.
 
     ``work`` holds the checkpoints, and a run continues from the last one there. The number of
-    ``examples`` determines the batch size. Of several processes each takes its share of every
-    batch, and all end with the same model; the first one writes the checkpoints. Raises
-    TrainingError if the loss is not finite.
+    ``examples`` determines the batch size. Products are in bf16 on a GPU that has it, and on a CPU
+    with ``cpu_bf16``; weights and optimiser are as loaded. Of several processes each takes its
+    share of every batch, and all end with the same model; the first one writes the checkpoints.
+    Raises TrainingError if the loss is not finite.
     """
     batch = settings.batch_for(examples)
     micro_batch = max(1, min(settings.micro_batch, batch // settings.processes))
@@ -58,7 +77,7 @@ def fit(
     optimiser, schedule = _optimiser(model, settings, steps)
     trainer = _WeightedTrainer(
         model=model,
-        args=_arguments(work, settings, steps, micro_batch, accumulation),
+        args=_arguments(work, settings, steps, micro_batch, accumulation, cpu_bf16),
         data_collator=_collate,
         train_dataset=Dataset.from_dict(
             {"input_ids": [s.ids for s in sequences], "weights": [s.weights for s in sequences]}
@@ -67,7 +86,16 @@ def fit(
         # checkpoints.
         processing_class=AutoTokenizer.from_pretrained(tokenizer, local_files_only=True),
         optimizers=(optimiser, schedule),
-        callbacks=[_LossCallback(steps, on_step), _TimeLimit(settings.minutes)],
+        callbacks=[
+            _Progress(
+                steps,
+                [len(sequence.ids) for sequence in sequences],
+                at_once * accumulation,
+                settings.minutes,
+                on_step,
+            ),
+            _TimeLimit(settings.minutes),
+        ],
     )
     trainer.remove_callback(PrinterCallback)  # standard output is for events
     trainer.train(resume_from_checkpoint=_last_checkpoint(work))
@@ -108,10 +136,30 @@ class _WeightedTrainer(SFTTrainer):
         return SequentialSampler(train_dataset or self.train_dataset)  # type: ignore[arg-type]  # a Dataset has a length
 
 
-class _LossCallback(TrainerCallback):
-    def __init__(self, steps: int, on_step: OnStep) -> None:
+class _Progress(TrainerCallback):
+    """Reports the steps, and refuses a loss that is not finite."""
+
+    def __init__(
+        self,
+        steps: int,
+        lengths: Sequence[int],
+        batch: int,
+        minutes: float | None,
+        on_step: OnStep,
+    ) -> None:
+        """``lengths`` are the tokens of each sequence, and a step has ``batch`` sequences."""
         self._steps = steps
+        self._lengths = lengths
+        self._batch = batch
+        self._seconds = minutes * 60 if minutes is not None else float("inf")
         self._on_step = on_step
+        self._started = time.monotonic()
+        self._first = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
+    ) -> None:
+        self._started, self._first = time.monotonic(), state.global_step
 
     def on_log(
         self,
@@ -124,11 +172,21 @@ class _LossCallback(TrainerCallback):
         loss = (logs or {}).get("loss")
         if loss is None:
             return
+        step = state.global_step
         if not loss < float("inf"):
-            raise TrainingError(
-                f"the loss is {loss} at step {state.global_step}: lower the learning rate"
+            raise TrainingError(f"the loss is {loss} at step {step}: lower the learning rate")
+        elapsed = max(1e-9, time.monotonic() - self._started)
+        tokens = sum(self._lengths[self._first * self._batch : step * self._batch])
+        left = (self._steps - step) * elapsed / max(1, step - self._first)
+        self._on_step(
+            Step(
+                step,
+                self._steps,
+                loss,
+                tokens / elapsed,
+                max(0.0, min(left, self._seconds - elapsed)),
             )
-        self._on_step(state.global_step, self._steps, loss)
+        )
 
 
 class _TimeLimit(TrainerCallback):
@@ -170,7 +228,12 @@ def _optimiser(
 
 
 def _arguments(
-    work: Path, settings: TrainingSettings, steps: int, micro_batch: int, accumulation: int
+    work: Path,
+    settings: TrainingSettings,
+    steps: int,
+    micro_batch: int,
+    accumulation: int,
+    cpu_bf16: bool,
 ) -> SFTConfig:
     cuda = torch.cuda.is_available()
     return SFTConfig(
@@ -187,7 +250,7 @@ def _arguments(
         report_to="none",
         disable_tqdm=True,
         use_cpu=not cuda,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
+        bf16=torch.cuda.is_bf16_supported() if cuda else cpu_bf16,
         fp16=False,
         gradient_checkpointing=False,
         dataloader_pin_memory=cuda,

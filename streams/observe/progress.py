@@ -80,7 +80,9 @@ class Progress:
         kind, process = event["event"], event.get("process", "")
         if kind == "step":
             self._training = (
-                f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
+                f"training: step {event['step']} of {event['steps']}, loss {event['loss']:.3f}, "
+                f"{event['tokens_per_second']:,.0f} tokens/s, "
+                f"{_minutes(event['seconds_left'])} left"
             )
             return
         if kind == "note":
@@ -93,6 +95,7 @@ class Progress:
             "following": "{process} follows the curated examples",
             "fenced": "{process} has ended: {error}",
             "training": "trainer: training on {examples} curated examples and the seeds",
+            "precision": "trainer: computes in {precision}: {reason}",
             "evaluated": "trainer: evaluated on held-out pairs",
             "released": "trainer: release {id} written",
             "announced": "trainer: release {release} is {status}: {reason}",
@@ -123,3 +126,8 @@ class Progress:
         for topic in ("curated", "rejected", "dead-letters"):
             table.add_row("", topic, f"{flow.messages.get(topic, 0):,}", "", "", style="dim")
         return table
+
+
+def _minutes(seconds: float) -> str:
+    """A time as text, such as ``2:05`` minutes."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02} min"

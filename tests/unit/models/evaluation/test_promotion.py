@@ -10,7 +10,13 @@ from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import MIN_PAIRS, compare_releases, judge
 
 _LABELS = (5, 4, 3, 2, 1)
-_BETTER = {"nll": (-0.15, -0.2, -0.1), "rating_auc": (0.01, -0.01, 0.03)}
+_BETTER = {
+    "nll": (-0.15, -0.2, -0.1),
+    "rating_auc": (0.01, -0.01, 0.03),
+    "rating_correlation": (0.02, -0.01, 0.05),
+    "rating_precision": (0.03, 0.01, 0.05),
+    "rating_recall": (-0.01, -0.04, 0.02),
+}
 
 
 def _measured(pairs: int = 40, seed: int = 0) -> Measurements:
@@ -43,7 +49,7 @@ def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
     assert verdict.promote
     assert verdict.reason == (
         "held-out NLL -0.150 (-0.200 to -0.100) nats a token, rating AUC +0.010 (-0.010 to "
-        "+0.030), on 24 pairs"
+        "+0.030), precision +0.030 (+0.010 to +0.050), on 24 pairs"
     )
 
 
@@ -56,6 +62,10 @@ def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
         ({"nll": (-0.1, -0.2, 0.0)}, "may be chance"),
         ({"rating_auc": (-0.01, -0.02, -0.001)}, "AUC fell"),  # little, and no chance
         ({"rating_auc": (-0.05, -0.2, 0.1)}, "AUC fell"),  # much, and perhaps chance
+        ({"rating_correlation": (-0.02, -0.03, -0.01)}, "rank correlation of the ratings fell"),
+        ({"rating_precision": (-0.37, -0.45, -0.3)}, "precision at the threshold fell by 0.370"),
+        ({"rating_precision": (-0.11, -0.3, 0.1)}, "precision at the threshold fell"),
+        ({"rating_recall": (-0.05, -0.08, -0.01)}, "recall at the threshold fell"),
         *(
             (
                 {
@@ -81,7 +91,7 @@ def test_an_auc_within_chance_passes() -> None:
     assert judge({**_BETTER, "rating_auc": (-0.02, -0.06, 0.02)}, 24).promote
 
 
-@pytest.mark.parametrize("name", ["nll", "rating_auc"])
+@pytest.mark.parametrize("name", list(_BETTER))
 def test_a_missing_metric_is_not_passed_over(name: str) -> None:
     with pytest.raises(KeyError):
         judge({key: value for key, value in _BETTER.items() if key != name}, 24)
@@ -168,7 +178,29 @@ def test_human_ratings_are_reported_and_do_not_decide() -> None:
     of_new = HumanAgreement(scores, 6 - scores)
     comparison = compare_releases(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
     assert comparison.verdict.promote
+    assert comparison.metrics["people_pairs"] == 5
     assert comparison.metrics["people_correlation"] == pytest.approx(-1)
     assert comparison.parent_metrics["people_error"] == pytest.approx(0.2)
-    assert comparison.changes["people_error"][0] == pytest.approx(2.2)
     assert comparison.metrics.keys() == comparison.parent_metrics.keys()
+    assert not {"people_error", "people_correlation"} & comparison.changes.keys(), (
+        "5 ratings give no interval"
+    )
+
+
+def test_enough_human_ratings_have_an_interval() -> None:
+    parent = _measured()
+    scores = np.tile([1.0, 2, 3, 4, 5], 4)
+    of_parent, of_new = HumanAgreement(scores, scores), HumanAgreement(scores, 6 - scores)
+    comparison = compare_releases(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
+    change, low, high = comparison.changes["people_error"]
+    assert change == pytest.approx(2.4)
+    assert low < change < high
+    assert "people_pairs" not in comparison.changes
+
+
+def test_a_release_that_lets_in_worse_pairs_is_kept_whatever_its_texts() -> None:
+    parent = _measured(60)
+    lenient = np.clip(parent.ratings + 1.5, 1, 5)  # the same order, and more above the threshold
+    verdict = compare_releases(_changed(parent, -0.5, lenient), parent, 4.0).verdict
+    assert not verdict.promote
+    assert "precision at the threshold fell" in verdict.reason

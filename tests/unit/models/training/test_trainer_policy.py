@@ -144,7 +144,7 @@ def test_repeated_run_returns_the_same_result(
     )
     trained = together.train(base, base, seeds, ratings)
     kinds = [event["event"] for event in events if event["event"] != "step"]
-    assert kinds == ["started", "evaluated", "evaluated", "released"], (
+    assert kinds == ["precision", "started", "evaluated", "evaluated", "released"], (
         "only one process writes events"
     )
     steps = [event["step"] for event in events if event["event"] == "step"]
@@ -153,7 +153,7 @@ def test_repeated_run_returns_the_same_result(
     assert manifest.verdict == trained.verdict
     assert manifest.intervals == trained.intervals
     assert manifest.counts["lora_rank"] == 2
-    assert manifest.counts["steps"] == -(-events[0]["sequences"] // 8), (
+    assert manifest.counts["steps"] == -(-events[1]["sequences"] // 8), (
         "a step has as many sequences, however many processes share it"
     )
     assert together.train(base, base, seeds, ratings) == trained

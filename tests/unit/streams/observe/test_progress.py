@@ -146,9 +146,18 @@ def test_an_event_of_a_newer_process_is_passed_over(progress: Progress, out: io.
 def test_a_training_step_stands_in_the_next_line_until_it_is_over(
     progress: Progress, clock: Clock, out: io.StringIO
 ) -> None:
-    progress.event({"event": "step", "step": 3, "steps": 40, "loss": 2.34567})
+    progress.event(
+        {
+            "event": "step",
+            "step": 3,
+            "steps": 40,
+            "loss": 2.34567,
+            "tokens_per_second": 1234.5,
+            "seconds_left": 125.9,
+        }
+    )
     progress.flow(_flow(0))
-    assert "training: step 3 of 40, loss 2.346" in out.getvalue()
+    assert "training: step 3 of 40, loss 2.346, 1,234 tokens/s, 2:05 min left" in out.getvalue()
     progress.event({"event": "released", "id": "r-1"})
     clock.now += 10
     progress.flow(_flow(0))
