@@ -68,14 +68,16 @@ class StageRunner:
     async def watch(self) -> NoReturn:
         """Wait for the first error that ends a stage, and raise it.
 
-        A consumer that has stopped to deliver what it fetches ends its stage too: nothing but a new
-        process makes it go on.
+        A consumer that has stopped to deliver what it fetches, or that leaves messages unread, ends
+        its stage too: nothing but a new process makes it go on.
         """
         stopped: dict[StageApp, float] = {}
         while True:
             for app in self._running:
                 if app.crash_reason is not None:
                     self._fail(app.crash_reason)
+                elif (left := app.look()) is not None:
+                    self._fail(BrokerError(f"{app.stage.name}: {left}"))
                 elif not app.stopped_delivering:
                     stopped.pop(app, None)
                 elif (

@@ -8,12 +8,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerError
+from streams.data.feed import feed
 from streams.kafka.reading.consumers import AsyncConsumer
 from streams.kafka.topics import DOCUMENTS
+from streams.observe.lag import FlowReader
 from streams.settings import Settings
-from streams.stages.consumer.faust_app import StageConsumer
+from streams.stages.consumer.stage_consumer import StageConsumer
 from streams.stages.topology import STAGES
 from streams.worker.worker import Worker
+from tests.integration.documents import notes
 
 _BROKEN = "a task of the Kafka client has ended: AttributeError"
 
@@ -83,9 +86,84 @@ async def test_a_worker_whose_partition_has_no_leader_is_not_ready(settings: Set
     await asyncio.wait_for(running, 60)
 
 
-def _client(worker: Worker) -> AsyncConsumer:
+async def test_the_first_messages_are_read_though_they_come_in_a_rebalance(
+    settings: Settings,
+) -> None:
+    cluster = settings.kafka.cluster()
+    worker = Worker(settings, STAGES[:1])
+    ready = asyncio.Event()
+    running = asyncio.create_task(worker.run({}, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), 60)
+    consumer, client = _consumer(worker), _client(worker)
+    revoke = consumer.on_partitions_revoked
+
+    async def fed_and_revoked(revoked: set[Any]) -> None:
+        await asyncio.to_thread(feed, cluster, notes(range(20)))
+        await revoke(revoked)
+
+    consumer.on_partitions_revoked = fed_and_revoked  # type: ignore[method-assign]
+    # The fetch that is under way returns what the next assignment brings, and the stage does not
+    # take anything yet.
+    consumer.app.tables.recovery.recovery_delay = 2.0
+    consumer._thread.thread_loop.call_soon_threadsafe(client._coordinator.request_rejoin)
+    with FlowReader(cluster) as reader:
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(reader.read)).stages[0].done < 20:
+                assert not running.done()
+                await asyncio.sleep(0.1)
+    worker.stop()
+    await asyncio.wait_for(running, 60)
+
+
+async def test_a_worker_that_leaves_messages_unread_ends(settings: Settings) -> None:
+    kafka = settings.kafka.model_copy(update={"stalled_seconds": 2.0})
+    worker = Worker(settings.model_copy(update={"kafka": kafka}), STAGES[:1])
+    ready = asyncio.Event()
+    running = asyncio.create_task(worker.run({}, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), 60)
+
+    async def lose(records: Any) -> bool:
+        return True
+
+    _consumer(worker)._deliver = lose  # type: ignore[method-assign]
+    await asyncio.to_thread(feed, kafka.cluster(), notes(range(1)))
+    with pytest.raises(BrokerError, match=r"segmenter: .* from offset 0 on for .*committed None"):
+        await asyncio.wait_for(running, 60)
+
+
+async def test_a_partition_of_which_nothing_is_committed_is_sought_from_its_start(
+    settings: Settings,
+) -> None:
+    cluster = settings.kafka.cluster()
+    place = TopicPartition(cluster.topic(DOCUMENTS), 0)
+    await asyncio.to_thread(feed, cluster, notes(range(20)))
+    consumer = AsyncConsumer(
+        **cluster.client,
+        group_id=cluster.consumer_group("test"),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        assert await consumer.seek_to_committed() == {}, "nothing is assigned"
+        consumer.assign([place])
+        for _ in range(2):
+            async with asyncio.timeout(60):
+                while not (taken := await consumer.getmany(timeout_ms=500)):
+                    pass
+            assert taken[place][0].offset == 0
+            assert await consumer.seek_to_committed() == {place: None}
+    finally:
+        await consumer.stop()
+
+
+def _consumer(worker: Worker) -> StageConsumer:
     consumer = worker._apps[0].app._consumer
     assert isinstance(consumer, StageConsumer)
-    client = consumer._thread._consumer
+    return consumer
+
+
+def _client(worker: Worker) -> AsyncConsumer:
+    client = _consumer(worker)._thread._consumer
     assert isinstance(client, AsyncConsumer)
     return client

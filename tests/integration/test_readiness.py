@@ -98,7 +98,10 @@ def test_without_a_broker_processes_are_live_and_not_ready_and_still_stop(
         kill_broker(own_broker)
         ready(503)
         own_broker.start()
+        feed(settings.kafka.cluster(), notes(range(2)))
         ready(200)
+        with FlowReader(settings.kafka.cluster()) as reader:
+            wait_until(lambda: reader.read().idle)
 
         _send(own_broker, signal.SIGSTOP)
         started = time.monotonic()

@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher as async_fetcher
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
@@ -65,17 +65,34 @@ class AsyncConsumer(AIOKafkaConsumer):
         None where it has not since the partition was assigned. A partition whose messages are here
         and wait to be taken, or that is paused, is left out. May be called by any thread.
         """
+        now = time.time()  # aiokafka's notes are of this clock
+        return {
+            place: None if state.timestamp is None else now - state.timestamp / 1000
+            for place, state in self.states().items()
+            if place not in self._fetcher._records and not state.paused
+        }
+
+    def known_extents(self) -> Mapping[TopicPartition, tuple[int, int]]:
+        """Where reading of each assigned partition began, and what it is known to reach to.
+
+        The beginning is that of the last reset, or 0. May be called by any thread.
+        """
+        committed = self._isolation_level == "read_committed"
+        ends = {
+            place: state.lso if committed and state.lso is not None else state.highwater
+            for place, state in self.states().items()
+        }
+        return {
+            place: (self._fetcher.starts.get(place, 0), end) for place, end in ends.items() if end
+        }
+
+    def states(self) -> Mapping[TopicPartition, Any]:
+        """Aiokafka's notes of the assigned partitions. May be called by any thread."""
         subscription = self._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if self._closed or assignment is None:
             return {}
-        states = {place: assignment.state_value(place) for place in assignment.tps}
-        now = time.time()  # aiokafka's notes are of this clock
-        return {
-            place: None if state.timestamp is None else now - state.timestamp / 1000
-            for place, state in states.items()
-            if place not in self._fetcher._records and not state.paused
-        }
+        return {place: assignment.state_value(place) for place in assignment.tps}
 
     async def getmany(self, *partitions: Any, **options: Any) -> Any:
         """See AIOKafkaConsumer."""
@@ -93,6 +110,22 @@ class AsyncConsumer(AIOKafkaConsumer):
             return await found
         finally:
             found.cancel()
+
+    async def seek_to_committed(
+        self, *partitions: TopicPartition
+    ) -> dict[TopicPartition, int | None]:
+        """See AIOKafkaConsumer. A partition of which nothing is committed is read from its start.
+
+        The stock consumer stays where it is in such a partition, and where offset 0 is committed,
+        so that what was taken before is not read again. It also needs an assigned partition.
+        """
+        if not (partitions or self._subscription.assigned_partitions()):
+            return {}
+        found: dict[TopicPartition, int | None] = await super().seek_to_committed(*partitions)
+        for place, offset in found.items():
+            if not offset and self._subscription.is_assigned(place):
+                self._fetcher.request_offset_reset([place], self._fetcher._default_reset_strategy)
+        return found
 
     async def stop(self) -> None:
         """See AIOKafkaConsumer. The stock consumer leaves its connections where a task has ended.
@@ -139,6 +172,16 @@ class _AsyncFetcher(async_fetcher.Fetcher):
         self._gaps = gaps
         self._behind_end: dict[Partition, int] = {}
         """Positions that the broker refused. The position is set to the log's start then."""
+        self.starts: dict[Partition, int] = {}
+        """Positions that were set when there was none, or it was refused."""
+
+    async def _update_fetch_positions(self, assignment: Any, node_id: int, tps: Any) -> bool:
+        needs_wakeup: bool = await super()._update_fetch_positions(assignment, node_id, tps)
+        for place in tps:
+            state = assignment.state_value(place)
+            if state.has_valid_position:
+                self.starts[place] = state.position
+        return needs_wakeup
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         try:
@@ -146,8 +189,8 @@ class _AsyncFetcher(async_fetcher.Fetcher):
         finally:
             fetched = self._client.take(request)
         if self._gaps:
-            self._note_refused(assignment, request)
-        for place, data in fetched.items():
+            self._note_refused(assignment, request, fetched)
+        for place, (_, data) in fetched.items():
             result = self._records.get(place)
             if type(result) is async_fetcher.FetchResult:
                 stock = result._partition_records
@@ -166,12 +209,27 @@ class _AsyncFetcher(async_fetcher.Fetcher):
                 )
         return has_new
 
-    def _note_refused(self, assignment: Any, request: Any) -> None:
+    def _note_refused(
+        self, assignment: Any, request: Any, fetched: Mapping[TopicPartition, "_Answer"]
+    ) -> None:
         for topic, partitions in request.topics:
             for partition, offset, _ in partitions:
                 place = TopicPartition(topic, partition)
-                if assignment.active and assignment.state_value(place).awaiting_reset:
+                error = fetched[place].error if place in fetched else None
+                if (
+                    error == OffsetOutOfRangeError.errno
+                    and assignment.active
+                    and assignment.state_value(place).awaiting_reset
+                ):
                     self._behind_end[place] = offset
+
+
+class _Answer(NamedTuple):
+    """What a fetch brought of one partition."""
+
+    error: int
+    """Kafka's code, 0 for none."""
+    data: bytes
 
 
 class _FetchingClient:
@@ -182,7 +240,7 @@ class _FetchingClient:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._fetched: dict[int, dict[TopicPartition, bytes]] = {}
+        self._fetched: dict[int, dict[TopicPartition, _Answer]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -191,13 +249,13 @@ class _FetchingClient:
         response = await self._client.send(node_id, request)
         if isinstance(request, FetchRequest):
             self._fetched[id(request)] = {
-                TopicPartition(topic, partition[0]): partition[-1]
+                TopicPartition(topic, partition[0]): _Answer(partition[1], partition[-1])
                 for topic, partitions in response.topics
                 for partition in partitions
             }
         return response
 
-    def take(self, request: Any) -> dict[TopicPartition, bytes]:
+    def take(self, request: Any) -> dict[TopicPartition, _Answer]:
         """What a request brought, by partition. Empty where it failed."""
         return self._fetched.pop(id(request), {})
 

@@ -45,6 +45,10 @@ class Readiness:
         """Why the coordinator does not let the consumer into its group, or None."""
         self.since_fetched: Callable[[], Mapping[TopicPartition, float | None]] = dict
         """See AsyncConsumer."""
+        self.unread: Callable[[], Mapping[TopicPartition, int]] = dict
+        """See StageConsumer."""
+        self._unread: Mapping[TopicPartition, tuple[int, float]] = {}
+        """What ``unread`` returned, and when that was new."""
         self._assigned = clock()
         self._committing = False
         self._waiting_since: float | None = None
@@ -67,6 +71,17 @@ class Readiness:
         if self._waiting_since is None or not self._works:
             self._waiting_since = self._clock()
 
+    def look(self) -> None:
+        """Note since when messages are left unread. Called often, by one thread."""
+        now, before = self._clock(), self._unread
+        unread = {} if self._works else self.unread()
+        self._unread = {
+            place: before[place]
+            if place in before and before[place][0] == offset
+            else (offset, now)
+            for place, offset in unread.items()
+        }
+
     @contextlib.contextmanager
     def committing(self) -> Iterator[None]:
         """Note that a commit is under way while the block runs."""
@@ -81,8 +96,12 @@ class Readiness:
         self._waiting_since = self._clock() if waiting else None
 
     def forgotten(self) -> None:
-        """Note that partitions were revoked or assigned, with what was taken in of them."""
-        self._waiting_since = None
+        """Note that partitions were revoked or assigned.
+
+        A record that is being processed is waited for still: the one that hangs outlives them.
+        """
+        if not self._works:
+            self._waiting_since = None
         self._answered = self._assigned = self._clock()
 
     @property
@@ -102,7 +121,7 @@ class Readiness:
         since = self._waiting_since
         if since is not None and now - since > self._stalled_seconds and self._works:
             return f"records are being processed, and none was committed for {now - since:.0f} s"
-        return self._not_fetched
+        return self._not_fetched or self.left_unread
 
     @property
     def _not_fetched(self) -> str | None:
@@ -114,6 +133,24 @@ class Readiness:
                 return (
                     f"nothing could be fetched of {topic}/{partition} for {waited:.0f} s: is the "
                     "broker that leads it away?"
+                )
+        return None
+
+    @property
+    def left_unread(self) -> str | None:
+        """Which partition a stage does not read on, though it has nothing else to do.
+
+        None while a broker is away.
+        """
+        if self.refusal is not None or self.is_silent or self._not_fetched is not None:
+            return None
+        now = self._clock()
+        for (topic, partition), (offset, since) in self._unread.items():
+            waited = now - max(since, self._assigned)
+            if waited > self._stalled_seconds:
+                return (
+                    f"{topic}/{partition} has not been read from offset {offset} on for "
+                    f"{waited:.0f} s, though there are records"
                 )
         return None
 

@@ -2,7 +2,7 @@
 
 Pure: no clock, no Kafka. faust's own bookkeeping is not used, because it commits past records in
 flight (faust-streaming issue 606) and acknowledges messages that a rebalance skipped.
-``streams/stages/consumer/faust_app.py`` commits what a tracker allows.
+``streams/stages/consumer/stage_consumer.py`` commits what a tracker allows.
 """
 
 from collections import deque

@@ -22,10 +22,14 @@ class _App:
         self.calls: list[str] = []
         self.crash_reason: Exception | None = None
         self.stopped_delivering = False
+        self.left_unread: str | None = None
         self.stage = SimpleNamespace(name="curator")
 
     async def start(self) -> None:
         self.calls.append("start")
+
+    def look(self) -> str | None:
+        return self.left_unread
 
     async def stop(self, drain_seconds: float) -> bool:
         await asyncio.sleep(0.01)

@@ -118,3 +118,13 @@ def test_kafka_python_parses_a_fetch_into_an_iterator() -> None:
         assert hasattr(stock, name)
     assert "itertools.islice(self.record_iterator, 0, n)" in inspect.getsource(stock.take)
     assert inspect.isgeneratorfunction(stock._unpack_records), "nothing is unpacked before"
+
+
+def test_aiokafka_does_not_seek_where_nothing_is_committed() -> None:
+    """Should it do so, ``AsyncConsumer.seek_to_committed`` may be reconsidered."""
+    source = inspect.getsource(AIOKafkaConsumer.seek_to_committed)
+    assert "if offset and offset > 0:\n                self._fetcher.seek_to(" in source
+    method = async_fetcher.Fetcher.request_offset_reset
+    assert list(inspect.signature(method).parameters) == ["self", "tps", "strategy"]
+    method = async_fetcher.Fetcher._update_fetch_positions
+    assert list(inspect.signature(method).parameters) == ["self", "assignment", "node_id", "tps"]

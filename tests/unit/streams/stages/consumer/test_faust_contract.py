@@ -1,4 +1,4 @@
-"""What ``streams/stages/consumer/faust_app.py`` relies on in faust-streaming.
+"""What ``streams/stages/consumer/stage_consumer.py`` relies on in faust-streaming.
 
 The stock consumer can commit past a record that is still in flight, which is why its commits are
 overridden. Should that be fixed upstream, ``test_the_stock_consumer_commits_past_a_gap`` fails, and
@@ -22,9 +22,11 @@ from faust.types import TP
 from intervaltree import IntervalTree
 
 from streams.kafka.messages import Received
+from streams.kafka.reading.consumers import AsyncConsumer
 from streams.kafka.reading.fetched import Gap
-from streams.stages.consumer.faust_app import StageConsumer
+from streams.stages.consumer import stage_consumer
 from streams.stages.consumer.readiness import HeartbeatThread, Readiness
+from streams.stages.consumer.stage_consumer import StageConsumer
 from streams.stages.harness.deleted_unread import DeletedUnread
 from streams.stages.harness.offsets import OffsetTrackers
 from streams.stages.harness.stage import Stage
@@ -40,7 +42,17 @@ _OVERRIDDEN = {
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
 }
-_OUR_OWN = {"__init__", "_begin_again", "_deleted_before", "_deliver", "_forget", "_finish_gap"}
+_OUR_OWN = {
+    "__init__",
+    "_begin_again",
+    "_deleted_before",
+    "_deliver",
+    "_finish_gap",
+    "_forget",
+    "_read_again",
+    "describe",
+    "unread",
+}
 _CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
 
 
@@ -70,7 +82,7 @@ def test_an_overridden_method_is_there_with_its_parameters(name: str) -> None:
 def test_nothing_else_is_overridden() -> None:
     ours = {name for name, value in vars(StageConsumer).items() if inspect.isfunction(value)}
     assert ours == set(_OVERRIDDEN) | _OUR_OWN
-    assert not any(hasattr(Consumer, name) for name in _OUR_OWN - {"__init__"})
+    assert not any(hasattr(Consumer, name) for name in _OUR_OWN - {"__init__"} | {"_client"})
 
 
 @pytest.mark.parametrize("name", _CALLED)
@@ -235,6 +247,44 @@ async def test_a_broker_that_is_away_meanwhile_delays_the_records() -> None:
     consumer.earliest_offsets = earliest_offsets  # type: ignore[method-assign]
     assert not await consumer._deliver(_fetched(1, first=9))
     assert stage.accepted == []
+
+
+async def test_what_was_not_delivered_is_sought_until_the_broker_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stage_consumer, "_RETRY_SECONDS", 0.0)
+    consumer: Any = _consumer(_FullStage())
+    errors = [KafkaError(), KafkaError()]
+
+    async def perform_seek() -> None:
+        if errors:
+            raise errors.pop()
+        sought.set_result(None)
+
+    sought = asyncio.get_running_loop().create_future()
+    consumer.perform_seek, consumer._stopped = perform_seek, asyncio.Event()
+    consumer._crashed = asyncio.Event()
+    await consumer._read_again()
+    assert sought.done()
+
+
+def test_what_lies_behind_the_last_started_offset_is_unread() -> None:
+    stage, place = _FullStage(), ("documents", 0)
+    consumer, _ = _reading(stage)
+    extents: dict[Any, tuple[int, int]] = {}
+    client = object.__new__(AsyncConsumer)
+    client.known_extents = lambda: extents  # type: ignore[method-assign]
+    consumer._thread = cast("HeartbeatThread", SimpleNamespace(_consumer=client))
+    assert consumer.unread() == {}
+    extents[place] = (0, 2)
+    assert consumer.unread() == {_TP: 0}
+    extents[place] = (2, 2)  # retention deleted what there was
+    assert consumer.unread() == {}
+    extents[place] = (0, 5)
+    consumer._committed_offset[_TP] = 3
+    assert consumer.unread() == {_TP: 3}
+    stage.offsets[_TP].start(4)
+    assert consumer.unread() == {}
 
 
 @pytest.mark.parametrize("committed", [31, None])

@@ -55,11 +55,17 @@ def test_a_stage_without_records_is_ready() -> None:
     clock.now += 100_000
     readiness.answered()
     assert readiness.not_ready is None
-    readiness.accepted()
-    readiness.forgotten()  # revoked
-    clock.now += 100_000
-    readiness.answered()
-    assert readiness.not_ready is None
+
+
+def test_revoked_records_are_not_waited_for_and_one_that_hangs_is() -> None:
+    for in_flight, ready in ((0, True), (1, False)):
+        readiness, clock = _readiness(in_flight)
+        readiness.accepted()
+        clock.now += 400
+        readiness.forgotten()
+        clock.now += 400
+        readiness.answered()
+        assert (readiness.not_ready is None) == ready
 
 
 def test_records_that_are_read_again_and_were_finished_before_are_no_stall() -> None:
@@ -115,3 +121,35 @@ def test_a_partition_that_is_not_fetched_is_named() -> None:
     assert "fetched of documents/1 for 601 s" in readiness.not_ready
     readiness.forgotten()
     assert readiness.not_ready is None, "it was just assigned"
+
+
+def test_a_partition_that_is_left_unread_is_named() -> None:
+    in_flight, place = [0], TopicPartition("scored", 0)
+    clock = _Clock()
+    readiness = Readiness(30, 600, lambda: in_flight[0], str, clock)
+    unread = {place: 2}
+    readiness.unread = lambda: unread
+
+    def pass_by(seconds: float) -> str | None:
+        clock.now += seconds
+        readiness.answered()
+        readiness.look()
+        return readiness.not_ready
+
+    assert pass_by(100_000) is None, "it may have come just now"
+    assert pass_by(599) is None
+    unread[place] = 3
+    assert pass_by(2) is None, "it reads"
+    in_flight[0] = 1
+    assert pass_by(601) is None, "the stage is busy with other partitions"
+    in_flight[0] = 0
+    assert pass_by(1) is None
+    assert pass_by(601) == (
+        "scored/0 has not been read from offset 3 on for 601 s, though there are records"
+    )
+    readiness.since_fetched = lambda: {place: None}
+    assert readiness.left_unread is None, "a broker is away"
+    readiness.since_fetched = dict
+    assert readiness.left_unread is not None
+    unread.clear()
+    assert pass_by(0) is None

@@ -1,0 +1,251 @@
+"""The consumer of a stage: faust's, which gives what it fetches to the stage.
+
+* Fetched records are handed over batch by batch. faust's own path through a stream creates two
+  tasks, a message and an event for every record, which is most of the cost of a hop
+  (``docs/decisions/``).
+* Nothing is acknowledged through faust: the consumer commits what the stage's offset trackers
+  allow, and drops a tracker when its partition is revoked or assigned again.
+* aiokafka's consumer, which faust makes, is our subclass that reads what it cannot decode
+  (``streams/kafka/reading/consumers.py``).
+* Before a rebalance the consumer waits for the stage instead of for faust's acknowledgements.
+
+The overridden methods are those of faust-streaming 0.15.3; ``test_faust_contract.py`` fails where
+an upgrade changes them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError
+from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.types import TP
+
+from streams.kafka.messages import Received
+from streams.kafka.reading.consumers import AsyncConsumer
+from streams.kafka.reading.fetched import Gap, Restart
+from streams.stages.consumer.readiness import HeartbeatThread, Readiness
+from streams.stages.harness.deleted_unread import DeletedUnread
+from streams.stages.harness.stage import Stage
+
+log = logging.getLogger(__name__)
+_FETCH_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+
+
+class _StageClient(AsyncConsumer):
+    gaps = True
+
+
+class _StageConsumerThread(HeartbeatThread):
+    """The thread in which faust runs aiokafka's consumer."""
+
+    consumer: "StageConsumer"
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
+        consumer = super()._create_consumer(loop)
+        # faust makes it from its own settings, and reads committed messages only to write in
+        # transactions. Nothing was started yet.
+        consumer.__class__ = _StageClient
+        consumer._isolation_level = self.consumer.isolation
+        return consumer
+
+
+class StageConsumer(Consumer):
+    """faust's consumer, delivering to one stage and committing what its trackers allow."""
+
+    _thread: HeartbeatThread
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        stage: Stage,
+        isolation: str,
+        readiness: Readiness,
+        drain_seconds: float,
+        **options: Any,
+    ) -> None:
+        """``drain_seconds`` is how long a rebalance waits for records in flight."""
+        self.isolation = isolation
+        super().__init__(transport, **options)
+        self.delivering = False
+        """Whether fetched records are given to the stage."""
+        self._stage = stage
+        self._readiness = self._thread.readiness = readiness
+        readiness.unread = self.unread
+        self._drain_seconds = drain_seconds
+
+    def _new_consumer_thread(self) -> _StageConsumerThread:
+        return _StageConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def ended(self) -> KafkaError | None:
+        """See AsyncConsumer. None before the start."""
+        return self._client.ended if self._client else None
+
+    @property
+    def _client(self) -> AsyncConsumer | None:
+        client = self._thread._consumer
+        return client if isinstance(client, AsyncConsumer) else None
+
+    def unread(self) -> Mapping[TP, int]:
+        """The next offset that the stage is to be given of each partition that has more messages.
+
+        May be called by any thread.
+        """
+        found = {}
+        for place, (start, end) in self._client.known_extents().items() if self._client else ():
+            tracker = self._stage.offsets.get(place)
+            started = tracker.next_offset if tracker is not None else None
+            reached = max(start, started or 0, self._committed_offset.get(place) or 0)
+            if end > reached:
+                found[TP(*place)] = reached
+        return found
+
+    def describe(self) -> str:
+        """Where reading stands, for the log."""
+        partitions = [
+            f"{tp.topic}/{tp.partition} at {state.position if state.has_valid_position else None} "
+            f"of {state.highwater}, "
+            f"committed {self._committed_offset.get(tp)}, "
+            f"{'' if tp in self._active_partitions else 'not '}wanted"
+            for tp, state in (self._client.states() if self._client else {}).items()
+        ]
+        return (
+            f"generation {self.app.consumer_generation_id}, delivering {self.delivering}, "
+            f"flow {self.flow_active}, in flight {self._stage.in_flight}; " + "; ".join(partitions)
+        )
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Deliver what is fetched until the consumer or its fetcher stops."""
+        self.delivering = True
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)  # a fetch that finds records returns without yielding
+                records, _ = await self._wait_next_records(_FETCH_SECONDS)
+                if records and not await self._deliver(records):
+                    await self._read_again()
+        except (*self.consumer_stopped_errors, asyncio.CancelledError) as error:
+            if not self.app.should_stop:
+                log.warning("%s: nothing is delivered any more: %r", self._stage.name, error)
+                raise
+        finally:
+            self.delivering = False
+
+    async def _deliver(self, records: Mapping[TP, list[Received | Gap | Restart]]) -> bool:
+        """Give records to the stage, partitions in turn. False where a rebalance came between."""
+        stage, generation = self._stage, self.app.consumer_generation_id
+        try:
+            deleted = await self._deleted_before(records)
+        except KafkaError:
+            return False
+        for tp, record in self.scheduler.iterate(records):
+            if not stage.has_room:
+                await stage.wait_for_room()
+            # No await from here to the tracker: the record must not enter a later assignment's.
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return False
+            if tp in deleted:
+                stage.note_deleted(deleted.pop(tp))
+            if isinstance(record, Restart):
+                self._begin_again(tp, record)
+                continue
+            if isinstance(record, Gap):
+                self._finish_gap(tp, record)
+            else:
+                self._readiness.accepted()
+                await stage.accept(record)
+            self._read_offset[tp] = record.offset
+        return True
+
+    async def _read_again(self) -> None:
+        """Go on from what was committed: records were fetched and not delivered.
+
+        Those that are in flight are told apart by their offsets.
+        """
+        while not self.should_stop:
+            try:
+                await self.perform_seek()
+                return
+            except IllegalStateError:  # a partition was revoked; what is assigned next is sought
+                return
+            except KafkaError as error:
+                name = self._stage.name
+                log.warning("%s: no committed offsets: %s; trying again", name, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _deleted_before(
+        self, records: Mapping[TP, list[Received | Gap | Restart]]
+    ) -> dict[TP, DeletedUnread]:
+        """What retention deleted between what was read before and what was fetched now."""
+        found = {}
+        for tp, fetched in records.items():
+            tracker = self._stage.offsets.get(tp)
+            following = tracker.next_offset if tracker is not None else None
+            if following is None:
+                following = self._committed_offset.get(tp)
+            if following is None or not fetched or fetched[0].offset <= following:
+                continue
+            # Most gaps are markers of transactions.
+            end = min((await self.earliest_offsets(tp))[tp], fetched[0].offset)
+            if end > following:
+                found[tp] = DeletedUnread(
+                    self._stage.name, tp.topic, tp.partition, following, end - following
+                )
+        return found
+
+    def _finish_gap(self, tp: TP, gap: Gap) -> None:
+        """Let offsets that hold no message be committed, once all before them may be."""
+        tracker = self._stage.offsets[tp]
+        tracked = tracker.start(gap.offset)
+        if tracked is not None:
+            tracker.finish(tracked)
+
+    def _begin_again(self, tp: TP, restart: Restart) -> None:
+        """Let lower offsets be processed and committed than before: they hold other messages."""
+        log.error(
+            "%s: %s/%d ends before offset %d, from which it was to be read: was its log lost, or "
+            "the topic deleted and created again? It is read from offset %d",
+            self._stage.name,
+            *tp,
+            restart.read_until,
+            restart.offset,
+        )
+        self._forget({tp})
+        self._committed_offset[tp] = None
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (TP(*partition) for partition in self._stage.offsets.committable())
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._stage.offsets[tp].committable
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        with self._readiness.committing():
+            done = await super()._commit(offsets)
+        if done:
+            committed = {**self._committed_offset, **offsets}
+            self._readiness.committed(self._stage.offsets.exceed(committed))
+        return done
+
+    async def wait_empty(self) -> None:
+        """See faust's Consumer: called before partitions are revoked and at shutdown."""
+        await self._stage.wait_idle(self._drain_seconds)
+        await self.commit_and_end_transactions()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """See faust's Consumer."""
+        await super().on_partitions_revoked(revoked)
+        self._forget(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """See faust's Consumer."""
+        self._forget(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _forget(self, partitions: Iterable[TP]) -> None:
+        self._stage.revoke({(tp.topic, tp.partition) for tp in partitions})
+        self._readiness.forgotten()
