@@ -62,7 +62,9 @@ class KafkaSettings(BaseModel):
     rebalance_seconds: float = Field(default=120.0, ge=2)
     """Longest duration of a rebalance. Half of it is left to records in flight."""
     stalled_seconds: float = Field(default=600.0, gt=0)
-    """A stage that is processing records and commits none for this long is not ready."""
+    """A stage that is processing records and commits none for this long is not ready. One that is
+    idle and leaves messages unread for this long ends its worker.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":

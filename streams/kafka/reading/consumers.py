@@ -87,7 +87,7 @@ class AsyncConsumer(AIOKafkaConsumer):
         }
 
     def states(self) -> Mapping[TopicPartition, Any]:
-        """Aiokafka's notes of the assigned partitions. May be called by any thread."""
+        """The notes of aiokafka on each assigned partition. May be called by any thread."""
         subscription = self._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if self._closed or assignment is None:

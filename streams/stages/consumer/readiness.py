@@ -14,6 +14,8 @@ from streams.kafka.reading.consumers import AsyncConsumer
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
+_LONGEST_LOOK_SECONDS = 1.0
+"""What counts at most between two looks. A process may have been suspended."""
 _SILENT_SECONDS = 3.0
 _SILENT_SHARE = 1 / 3
 """Of the session. The group's coordinator is away once it has answered no heartbeat for so long."""
@@ -48,7 +50,8 @@ class Readiness:
         self.unread: Callable[[], Mapping[TopicPartition, int]] = dict
         """See StageConsumer."""
         self._unread: Mapping[TopicPartition, tuple[int, float]] = {}
-        """What ``unread`` returned, and when that was new."""
+        """What ``unread`` returned last, and for how many seconds of an idle stage."""
+        self._looked = clock()
         self._assigned = clock()
         self._committing = False
         self._waiting_since: float | None = None
@@ -72,14 +75,16 @@ class Readiness:
             self._waiting_since = self._clock()
 
     def look(self) -> None:
-        """Note since when messages are left unread. Called often, by one thread."""
-        now, before = self._clock(), self._unread
-        unread = {} if self._works else self.unread()
+        """Note for how long messages are left unread. To be called every second, or more often."""
+        now = self._clock()
+        passed, self._looked = min(now - self._looked, _LONGEST_LOOK_SECONDS), now
+        if self._works:  # on other partitions, perhaps: those of this one wait for room
+            return
+        before = self._unread
         self._unread = {
-            place: before[place]
-            if place in before and before[place][0] == offset
-            else (offset, now)
-            for place, offset in unread.items()
+            place: (offset, seconds + passed if known == offset else 0.0)
+            for place, offset in self.unread().items()
+            for known, seconds in [before.get(place, (None, 0.0))]
         }
 
     @contextlib.contextmanager
@@ -102,6 +107,7 @@ class Readiness:
         """
         if not self._works:
             self._waiting_since = None
+        self._unread = {}
         self._answered = self._assigned = self._clock()
 
     @property
@@ -144,13 +150,10 @@ class Readiness:
         """
         if self.refusal is not None or self.is_silent or self._not_fetched is not None:
             return None
-        now = self._clock()
-        for (topic, partition), (offset, since) in self._unread.items():
-            waited = now - max(since, self._assigned)
-            if waited > self._stalled_seconds:
+        for (topic, partition), (offset, seconds) in self._unread.items():
+            if seconds > self._stalled_seconds:
                 return (
-                    f"{topic}/{partition} has not been read from offset {offset} on for "
-                    f"{waited:.0f} s, though there are records"
+                    f"{topic}/{partition} is not read on from offset {offset}, for {seconds:.0f} s"
                 )
         return None
 

@@ -130,26 +130,29 @@ def test_a_partition_that_is_left_unread_is_named() -> None:
     unread = {place: 2}
     readiness.unread = lambda: unread
 
-    def pass_by(seconds: float) -> str | None:
-        clock.now += seconds
-        readiness.answered()
-        readiness.look()
+    def pass_by(seconds: int) -> str | None:
+        for _ in range(seconds):
+            clock.now += 1
+            readiness.answered()
+            readiness.look()
         return readiness.not_ready
 
-    assert pass_by(100_000) is None, "it may have come just now"
-    assert pass_by(599) is None
+    assert pass_by(600) is None
     unread[place] = 3
-    assert pass_by(2) is None, "it reads"
+    assert pass_by(400) is None, "it reads"
     in_flight[0] = 1
     assert pass_by(601) is None, "the stage is busy with other partitions"
     in_flight[0] = 0
-    assert pass_by(1) is None
-    assert pass_by(601) == (
-        "scored/0 has not been read from offset 3 on for 601 s, though there are records"
-    )
+    clock.now += 100_000
+    assert pass_by(200) is None, "the process was suspended"
+    assert pass_by(2) == "scored/0 is not read on from offset 3, for 601 s"
     readiness.since_fetched = lambda: {place: None}
     assert readiness.left_unread is None, "a broker is away"
     readiness.since_fetched = dict
     assert readiness.left_unread is not None
     unread.clear()
-    assert pass_by(0) is None
+    assert pass_by(1) is None
+    unread[place] = 4
+    assert pass_by(500) is None
+    readiness.forgotten()
+    assert pass_by(500) is None
