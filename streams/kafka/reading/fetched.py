@@ -114,8 +114,9 @@ class Fetched:
             if self._decompressed > _MAX_DECOMPRESSED:
                 break
             # The checksum does not cover the offset, by which others could be skipped.
-            if _is_sound(batch) and LENGTH.unpack_from(batch)[0] < self._end:
-                last, messages = self._open(batch)
+            decoder = _decoder(batch)
+            if decoder is not None and LENGTH.unpack_from(batch)[0] < self._end:
+                last, messages = self._open(batch, decoder)
             elif self._suspects.get(self._place) == self.next_fetch_offset:
                 last, messages = self._damaged(batch, following)
             else:
@@ -129,18 +130,19 @@ class Fetched:
         if gaps and self.next_fetch_offset > taken:
             yield Gap(self.next_fetch_offset - 1)
 
-    def _open(self, batch: memoryview) -> tuple[int, Iterable[Received]]:
+    def _open(
+        self, batch: memoryview, decoder: DefaultRecordBatch | LegacyRecordBatch
+    ) -> tuple[int, Iterable[Received]]:
         """The last offset of a batch, and its messages."""
-        magic = batch[MAGIC_AT]
-        if magic < 2:
+        if isinstance(decoder, LegacyRecordBatch):
             last, _ = LENGTH.unpack_from(batch)
-            return last, self._legacy_messages(batch, magic, last)
+            return last, self._legacy_messages(batch, decoder, last)
         header = BatchHeader.read(batch)
         self.leader_epoch = header.leader_epoch
         last = header.last_offset
         if self._is_aborted(header, batch) or header.is_control or last < self.next_fetch_offset:
             return last, ()
-        return last, self._messages_of(header, batch)
+        return last, self._messages_of(header, batch, decoder)
 
     def _is_aborted(self, header: BatchHeader, batch: memoryview) -> bool:
         """Whether a batch belongs to an aborted transaction, as Java's consumer finds it."""
@@ -154,7 +156,9 @@ class Fetched:
             return False
         return header.is_transactional and header.producer_id in self._aborting
 
-    def _messages_of(self, header: BatchHeader, batch: memoryview) -> Iterator[Received]:
+    def _messages_of(
+        self, header: BatchHeader, batch: memoryview, decoder: DefaultRecordBatch
+    ) -> Iterator[Received]:
         whole = True
         if header.codec:
             try:
@@ -163,11 +167,12 @@ class Fetched:
                 yield self._undecodable(header.base_offset, header.last_offset, error)
                 return
             batch = memoryview(made)
+            decoder = DefaultRecordBatch(batch)
             self._decompressed += len(batch)
         topic, partition = self._place
         read, expected, last = 0, header.base_offset, header.last_offset
         try:
-            for record in DefaultRecordBatch(batch):
+            for record in decoder:
                 if not expected <= record.offset <= last:
                     break
                 yield Received(
@@ -197,11 +202,13 @@ class Fetched:
                     raw.timestamp_ms,
                 )
 
-    def _legacy_messages(self, batch: memoryview, magic: int, last: int) -> Iterator[Received]:
+    def _legacy_messages(
+        self, batch: memoryview, decoder: LegacyRecordBatch, last: int
+    ) -> Iterator[Received]:
         topic, partition = self._place
         try:
-            _check_legacy_size(batch, magic)
-            for record in LegacyRecordBatch(batch, magic):
+            _check_legacy_size(batch)
+            for record in decoder:
                 yield Received(
                     topic,
                     partition,
@@ -250,25 +257,26 @@ def _split(data: memoryview) -> list[memoryview]:
     return batches
 
 
-def _is_sound(batch: memoryview) -> bool:
-    """Whether the checksum is right. False too for a format that there is not."""
+def _decoder(batch: memoryview) -> DefaultRecordBatch | LegacyRecordBatch | None:
+    """What decodes a batch. None where the checksum is wrong, or where there is no such format."""
     magic = batch[MAGIC_AT] if len(batch) > MAGIC_AT else -1
-    if magic == 2:
-        return len(batch) >= HEADER_BYTES and DefaultRecordBatch(batch).validate_crc()
-    if magic in _LEGACY_KEY_AT and len(batch) > _LEGACY_KEY_AT[magic]:
-        try:
-            return LegacyRecordBatch(batch, magic).validate_crc()
-        except Exception:  # the decoder raises what it comes to
-            return False
-    return False
+    decoder = None
+    try:
+        if magic == 2 and len(batch) >= HEADER_BYTES:
+            decoder = DefaultRecordBatch(batch)
+        elif magic in _LEGACY_KEY_AT and len(batch) > _LEGACY_KEY_AT[magic]:
+            decoder = LegacyRecordBatch(batch, magic)
+        return decoder if decoder is not None and decoder.validate_crc() else None
+    except Exception:  # the decoder raises what it comes to
+        return None
 
 
-def _check_legacy_size(batch: memoryview, magic: int) -> None:
+def _check_legacy_size(batch: memoryview) -> None:
     """Raise WireError where a compressed message of an old format is longer than the limit."""
     codec = batch[MAGIC_AT + 1] & 0x07
     if not codec:
         return
-    at = _LEGACY_KEY_AT[magic]
+    at = _LEGACY_KEY_AT[batch[MAGIC_AT]]
     for _ in ("key", "value"):
         length = max(0, _INT.unpack_from(batch, at)[0])
         start, at = at + _INT.size, at + _INT.size + length

@@ -17,6 +17,7 @@ from streams.stages.harness.duplicates import Duplicates
 from streams.stages.harness.faults import Fault, fault_of
 from streams.stages.harness.in_flight import InFlight, InFlightMessages
 from streams.stages.harness.policy import StagePolicy
+from streams.stages.harness.time_limit import TimeLimit
 from streams.stages.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Attempts:
         self._metrics = metrics
         self._on_fatal = on_fatal
         self._suspects = suspects
+        self._limit = TimeLimit(policy.timeout)
         self._encode = Encoder()
         self._agents: dict[int, Agent] = {}
         self._closed = False
@@ -126,10 +128,11 @@ class Attempts:
             return []
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
         if suspect:
-            async with self._suspects, asyncio.timeout(self._policy.timeout):
-                outcomes = await agent.handle(record, at)
+            async with self._suspects:
+                with self._limit.attempt():
+                    outcomes = await agent.handle(record, at)
         elif self._policy.concurrent:
-            async with asyncio.timeout(self._policy.timeout):
+            with self._limit.attempt():
                 outcomes = await agent.handle(record, at)
         else:
             outcomes = await agent.handle(record, at)

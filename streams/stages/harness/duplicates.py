@@ -16,23 +16,24 @@ class Duplicates:
         """Whether any are looked for."""
         self._remember = remember
         self._processed: dict[str, None] = {}
-        self._open: dict[str, asyncio.Event] = {}
+        self._open: dict[str, InFlight] = {}
 
     async def check(self, message: InFlight, id: str) -> bool:
         """Whether the id was processed before. Waits while another message with it is in flight.
 
         A passage often comes several times at once, from pages that quote each other.
         """
-        if message.same_id is not None:
+        if self._open.get(id) is message:
             return False
         message.id = id
         while (other := self._open.get(id)) is not None:
-            await other.wait()
+            other.same_id = other.same_id or asyncio.Event()
+            await other.same_id.wait()
         if id in self._processed:
             message.outcome = "duplicate"
             return True
         if message.in_task:
-            message.same_id = self._open[id] = asyncio.Event()
+            self._open[id] = message
         return False
 
     def note_processed(self, message: InFlight) -> None:
@@ -44,6 +45,7 @@ class Duplicates:
 
     def note_ended(self, message: InFlight) -> None:
         """Let the next message with the same id be checked."""
-        if message.same_id is not None:
+        if self._open.get(message.id) is message:
             del self._open[message.id]
+        if message.same_id is not None:
             message.same_id.set()

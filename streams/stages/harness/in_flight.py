@@ -31,7 +31,7 @@ class InFlight:
     unavailable: str | None = None
     """Why it waits for its surroundings (broker, disk, engine), or None where it does not."""
     same_id: asyncio.Event | None = None
-    """Set at the end, for other messages with its id."""
+    """Set at the end, where other messages with its id wait for that."""
     ended: bool = False
 
     @property
