@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 
 from schemas.errors import BrokerError
+from streams.backoff import Backoff
 from streams.kafka.embedded.broker import EmbeddedBroker
 
-_LONGEST_BACKOFF = 30.0
+_BACKOFF = Backoff(1.0, 30.0)
 _STEADY_SECONDS = 300.0
 """A broker that ran for this long counts its deaths from 1 again."""
 _MOST_DEATHS = 5
@@ -47,6 +48,6 @@ class SupervisedBroker:
         self._deaths = 1 if now - self._started > _STEADY_SECONDS else self._deaths + 1
         if not death.passing or self._deaths >= _MOST_DEATHS:
             raise BrokerError(f"the embedded Kafka ended by itself: {death.reason}")
-        delay = min(2.0 ** (self._deaths - 1), _LONGEST_BACKOFF)
+        delay = _BACKOFF.after(self._deaths)
         self._restart_at, self._starting = now + delay, False
         return f"the embedded Kafka ended: {death.reason}; starting it again in {delay:.0f} s"

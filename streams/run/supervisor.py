@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import BackstreamError
+from streams.backoff import Backoff
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.embedded.running import running_address
@@ -26,8 +27,8 @@ from streams.settings import Settings
 
 _OWN_SHARE, _KILL_SHARE, _END_SHARE = 0.55, 0.6, 0.8
 """Of the seconds of a shutdown: when children end themselves, are killed, and the broker is."""
-_LONGEST_BACKOFF = 30.0
-"""Seconds before a restart; they double with each failure in a row."""
+_BACKOFF = Backoff(1.0, 30.0)
+"""Before a restart."""
 _STEADY_SECONDS = 60.0
 """A process that ran for this long counts its failures from 1 again."""
 _LATE_SECONDS = 60.0
@@ -169,7 +170,7 @@ class Supervisor:
         if child.process is not None and ended:
             yield {"event": "died", "process": child.name, "exit_code": child.process.exitcode}
             child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
-            child.restart_at = now + min(2.0 ** (child.failures - 1), _LONGEST_BACKOFF)
+            child.restart_at = now + _BACKOFF.after(child.failures)
             child.process = None
         if child.process is None and now >= child.restart_at:
             child.run(now)

@@ -17,8 +17,9 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 
-_SHORTEST_SECONDS = 0.1
-_LONGEST_SECONDS = 2.0
+from streams.backoff import Backoff
+
+_BACKOFF = Backoff(0.1, 2.0)
 
 
 class Connection(AIOKafkaConnection):
@@ -41,8 +42,8 @@ class Client(AIOKafkaClient):
     It makes no attempt to connect to a node for a while after one has failed.
     """
 
-    _pauses: dict[Any, float]
-    """Node to seconds. They double with each failure in a row."""
+    _failures: dict[Any, int]
+    """Node to the number of failures in a row."""
     _not_before: dict[Any, float]
     """Node to the moment of the next attempt."""
 
@@ -50,7 +51,7 @@ class Client(AIOKafkaClient):
     def replace(cls, client: AIOKafkaClient) -> None:
         """Make a client one of these, before it is started."""
         client.__class__ = cls
-        client._pauses, client._not_before = {}, {}
+        client._failures, client._not_before = {}, {}
 
     async def _get_conn(self, node_id: Any, **options: Any) -> Any:
         wait = self._not_before.get(node_id, 0.0) - time.monotonic()
@@ -58,11 +59,10 @@ class Client(AIOKafkaClient):
             await asyncio.sleep(wait)
         connection = await super()._get_conn(node_id, **options)
         if connection is None:
-            pause = self._pauses.get(node_id, _SHORTEST_SECONDS)
-            self._not_before[node_id] = time.monotonic() + pause
-            self._pauses[node_id] = min(2 * pause, _LONGEST_SECONDS)
+            failures = self._failures[node_id] = self._failures.get(node_id, 0) + 1
+            self._not_before[node_id] = time.monotonic() + _BACKOFF.after(failures)
         else:
-            self._pauses.pop(node_id, None)
+            self._failures.pop(node_id, None)
             self._not_before.pop(node_id, None)
             connection.__class__ = Connection
         return connection

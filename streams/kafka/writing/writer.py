@@ -24,6 +24,7 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import BrokerError, WireError
+from streams.backoff import Backoff
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import start
 from streams.kafka.connection.permissions import denial, writing
@@ -32,8 +33,7 @@ from streams.kafka.writing.producer import NULL, Producer
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
-_SHORTEST_BACKOFF = 0.1
-_LONGEST_BACKOFF = 5.0
+_BACKOFF = Backoff(0.1, 5.0)
 _STEADY_SECONDS = 60.0
 """A producer that lasted for this long is replaced after the shortest back-off again."""
 _CLOSE_SECONDS = 3.0
@@ -80,7 +80,8 @@ class KafkaWriter:
         self._usable = asyncio.Event()
         self._replacement: asyncio.Task[None] | None = None
         self._started_at = 0.0
-        self._backoff = _SHORTEST_BACKOFF
+        self._replacements = 0
+        """Attempts to replace the producer since one lasted."""
 
     async def __aenter__(self) -> "KafkaWriter":
         self._producer = await self._started()
@@ -110,7 +111,7 @@ class KafkaWriter:
             except KafkaError as error:
                 self.unavailable = self._reason(message, error)
                 if error.retriable or isinstance(error, KafkaTimeoutError):
-                    await asyncio.sleep(_SHORTEST_BACKOFF)
+                    await asyncio.sleep(_BACKOFF.shortest)
                 else:
                     self._replace(producer)
             else:
@@ -182,12 +183,13 @@ class KafkaWriter:
 
     async def _replaced(self, producer: Producer) -> None:
         if time.monotonic() - self._started_at > _STEADY_SECONDS:
-            self._backoff = _SHORTEST_BACKOFF
+            self._replacements = 0
         complete = False
         while not complete:
-            log.warning("%s; trying again in %.1f s", self.unavailable, self._backoff)
-            await asyncio.sleep(self._backoff)
-            self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
+            self._replacements += 1
+            pause = _BACKOFF.after(self._replacements)
+            log.warning("%s; trying again in %.1f s", self.unavailable, pause)
+            await asyncio.sleep(pause)
             await producer.stop()  # what it still has is written, or fails as well
             try:
                 producer = self._producer = await self._started()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from schemas.errors import StateUnavailable, WireError
 from schemas.records import Offset
 from schemas.wire import header_map
+from streams.backoff import Backoff
 from streams.kafka.messages import Received
 from streams.kafka.writing.encoder import Encoder
 from streams.stages import metrics as names
@@ -21,7 +22,7 @@ from streams.stages.harness.time_limit import TimeLimit
 from streams.stages.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_LONGEST_BACKOFF = 5.0
+_LONGEST_PAUSE = 5.0
 _QUICK_SECONDS = 1.0
 """A message is waited for although its agent is being made, for this long."""
 
@@ -76,7 +77,8 @@ class Attempts:
         None where the partition was revoked, or the stage closed before another attempt: the
         message is then read again.
         """
-        failures, delay = 0, self._policy.backoff
+        failures = pauses = 0
+        backoff = Backoff(self._policy.backoff, _LONGEST_PAUSE)
         while not message.tracker.revoked:
             try:
                 outputs = await self._attempt(message, suspect=failures > 0)
@@ -96,6 +98,8 @@ class Attempts:
                 return outputs
             if self._closed:
                 break
+            pauses += 1
+            delay = backoff.after(pauses)
             log.warning(
                 "%s: %s is tried again in %.1f s: %s", self._name, message.place, delay, cause
             )
@@ -104,7 +108,6 @@ class Attempts:
             else:
                 with self._in_flight.not_waited_for():
                     await self._wait(message, delay)
-            delay = min(max(2 * delay, 0.1), _LONGEST_BACKOFF)
             if self._closed:
                 break
         return None

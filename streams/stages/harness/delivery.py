@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from streams.backoff import Backoff
 from streams.kafka.topics import DEAD_LETTERS
 from streams.kafka.writing.dead_letters import LARGEST, SMALLEST, dead_letter
 from streams.kafka.writing.writer import Writer
@@ -16,8 +17,7 @@ from streams.stages.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _LONGEST_REASON = 500
-_BACKOFF_SECONDS = 0.1
-_LONGEST_BACKOFF = 5.0
+_BACKOFF = Backoff(0.1, 5.0)
 
 
 class Delivery:
@@ -62,7 +62,7 @@ class Delivery:
 
     async def _write_letter(self, message: InFlight, error: BaseException) -> None:
         """Write a dead letter, cut further until it is taken."""
-        limit, delay = LARGEST, _BACKOFF_SECONDS
+        limit, refusals = LARGEST, 0
         while True:
             try:
                 letter = dead_letter(message.received, self._name, error, limit)
@@ -73,8 +73,8 @@ class Delivery:
                     limit = max(limit // 8, SMALLEST)
                     continue
                 message.unavailable = f"no dead letter can be written: {refusal}"
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _LONGEST_BACKOFF)
+            refusals += 1
+            await asyncio.sleep(_BACKOFF.after(refusals))
         self._note_written(message, DEAD_LETTERS.name)
 
     def _note_result(

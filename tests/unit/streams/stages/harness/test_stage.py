@@ -62,7 +62,7 @@ def make(agent, writer=None, *, fatal=None, policy=None):
         Processing(decode_document, agent_of),
         writer,
         fatal or _unexpected,
-        policy or StagePolicy(backoff=0),
+        policy or StagePolicy(backoff=0.001),
         Metrics(),
     )
     return stage, writer, stage.offsets
@@ -150,7 +150,7 @@ async def test_an_error_is_tried_again_and_then_buried():
             raise EngineError("out of memory")
 
     agent = Failing()
-    stage, writer, offsets = make(agent, policy=StagePolicy(attempts=3, backoff=0))
+    stage, writer, offsets = make(agent, policy=StagePolicy(attempts=3, backoff=0.001))
     await push(stage, received(0))
     await settle(stage)
     assert agent.calls == 3
@@ -178,7 +178,7 @@ async def test_a_hung_call_is_ended_and_buried():
             await asyncio.Event().wait()
 
     stage, writer, offsets = make(
-        Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0)
+        Hung(), policy=StagePolicy(concurrent=True, attempts=2, timeout=0.01, backoff=0.001)
     )
     await push(stage, received(0))
     await settle(stage)
