@@ -8,6 +8,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from streams.settings.schema import Settings
 
 _OTHER_VARIABLES = {"BACKSTREAM_CACHE", "BACKSTREAM_RATER"}
 """Variables of Backstream that are not settings. Each is read where it is used."""
+_DEEPEST = 100
+"""Levels of brackets. PyYAML visits all levels at each token: 2 kB of brackets took a second."""
 
 
 def load(
@@ -101,12 +104,20 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _parse(text: str, what: str) -> Any:
     """The value of a YAML text. Raises SettingsError."""
+    if _depth(text) > _DEEPEST:
+        raise SettingsError(f"{what} is nested too deep to be settings")
     try:
         return yaml.safe_load(text)
     # PyYAML lets through what its constructors of dates, numbers and sets raise, of any kind.
     except Exception as error:
         reason = str(error) if isinstance(error, yaml.YAMLError) else repr(error)
         raise SettingsError(f"{what} is not YAML: {reason}") from error
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested. Those in strings are counted too."""
+    changes = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", text))
+    return max(accumulate(changes, lambda depth, change: max(0, depth + change)), default=0)
 
 
 def _interpolated(value: Any, file: Path) -> Any:
