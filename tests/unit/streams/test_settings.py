@@ -155,7 +155,7 @@ def test_a_file_that_yaml_stumbles_over_is_an_error(yaml: Yaml, text: str) -> No
 def test_brackets_without_end_are_refused_before_yaml_reads_them(yaml: Yaml) -> None:
     with pytest.raises(SettingsError, match="nested too deep"):
         load(yaml("[" * 2_200))
-    with pytest.raises(SettingsError, match="--set kafka.group: the value is nested too deep"):
+    with pytest.raises(SettingsError, match=r"--set kafka\.group: the value is nested too deep"):
         load(assignments=("kafka.group=" + "[{" * 1_000,))
 
 
