@@ -20,7 +20,8 @@ from kafka.admin import KafkaAdminClient
 from bench import chain, hop, model, swap
 from bench.process import Cost, in_fresh_process
 from bench.report import Row, machine, publish
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from schemas.errors import BackstreamError
 from schemas.records import Document
 from streams.data.feed import feed

@@ -10,7 +10,8 @@ from agents.segmenter import Segmenter
 from bench.contestants import Passage
 from models.engine import Engine, Precision, Sampling
 from models.prompts.layout import Prompter
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE_CHECKPOINT
 from schemas.records import Segment
 from streams.run.demo.documents import demo_documents

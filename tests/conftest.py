@@ -16,7 +16,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import hypothesis
 import pytest
 
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from tests.unit.checkpoints import make_checkpoint
 
 if TYPE_CHECKING:

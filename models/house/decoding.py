@@ -16,7 +16,8 @@ from models.evaluation.rouge import rouge_l, words
 from models.house.data import Passages, read_pairs
 from models.house.settings import Recipe
 from models.house.writing import RatedInstruction, write_and_rate
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE
 
 _GREEDY = [

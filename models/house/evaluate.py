@@ -26,7 +26,8 @@ from models.house.settings import Recipe
 from models.house.writing import RatedInstruction, write_and_rate
 from models.prompts.layout import Prompter
 from models.prompts.templates import SEED_TAG
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE, HOUSE_CHECKPOINT
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair

@@ -35,7 +35,8 @@ from models.house.settings import Recipe
 from models.prompts.layout import Prompter
 from models.prompts.sequences import TrainingSequence
 from models.prompts.templates import MARKERS
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.seeds.pairs import Pair
 
 _THIN = 5

@@ -5,7 +5,6 @@ torch is not imported in this process.
 
 import asyncio
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -13,14 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from models.atomic_file import write_atomically
-from models.releases.checkpoints import HOUSE, checkpoint_digest, locate, sha256_of
+from models.releases.cache import KnownDigests, Report, locked
+from models.releases.checkpoints import checkpoint_digest
+from models.releases.names import NAMED
 from models.releases.release import (
     MANIFEST,
     Origin,
@@ -30,6 +26,7 @@ from models.releases.release import (
     verify,
     write_manifest,
 )
+from models.releases.sources import checkpoint_of
 from schemas.errors import ModelError
 
 EXPORT_VERSION = 11
@@ -37,45 +34,32 @@ EXPORT_VERSION = 11
 of earlier versions are not used.
 """
 
-Report = Callable[[str], None]
-"""Takes one line for the user."""
-
 _PROJECT = Path(__file__).parents[2]
-
-
-def default_cache() -> Path:
-    """Where exports are kept.
-
-    BACKSTREAM_CACHE, else ``backstream`` under XDG_CACHE_HOME, else under ``~/.cache``.
-    """
-    if given := os.environ.get("BACKSTREAM_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "backstream"
 
 
 def prepare(model: str, cache: Path, *, progress: Report = lambda line: None) -> Path:
     """The release directory of a model.
 
-    The model is ``house``, a checkpoint directory, a release directory, or a Hugging Face id. A
-    release is verified and returned unchanged. Anything else is exported once into ``cache``, in
-    a process of its own, and found there the next time. If two processes prepare the same model at
-    once, one exports it and the other waits. Only a hub model that is not in the hub's cache needs
-    the network. Blocks: from a running event loop, call it in a thread. ``progress`` gets a line
-    every few seconds of an export.
+    The model is a name of ``models.releases.names``, a checkpoint directory, a GGUF file, a release
+    directory, or a Hugging Face id. A release is verified and returned unchanged. Anything else is
+    exported once into ``cache``, in a process of its own, and found there the next time. If two
+    processes prepare the same model at once, one exports it and the other waits. Only what is to
+    be downloaded and is not in a cache needs the network. Blocks: from a running event loop, call
+    it in a thread. ``progress`` gets a line every few seconds of an export.
 
     Raises ModelError where the model does not exist, is not usable, or differs from its manifest.
     """
     given = Path(model).expanduser()
-    if model != HOUSE and is_release(given):
+    if model not in NAMED and is_release(given):
         return _verified(given.resolve(), cache)
-    checkpoint = locate(model)
-    key = _key(checkpoint, cache)
-    release = cache / f"{_slug(model)}-{key[:16]}"
-    if is_release(release):  # without the lock: a cache that cannot be written still serves
-        return _verified(release, cache)
     try:
+        checkpoint = checkpoint_of(model, cache, progress)
+        key = _key(checkpoint, cache)
+        release = cache / f"{_slug(model)}-{key[:16]}"
+        if is_release(release):  # without the lock: a cache that cannot be written still serves
+            return _verified(release, cache)
         release.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f".{release.name}.lock", progress):
+        with locked(cache / f".{release.name}.lock", progress):
             if not is_release(release):
                 progress(f"exporting {model} to ONNX, once")
                 _build(checkpoint, release, _slug(model), progress)
@@ -147,16 +131,6 @@ def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
         raise ModelError(last[0] if last else message)
 
 
-def _locked(file: Path, progress: Report) -> FileLock:
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-        lock.release()
-    except Timeout:
-        progress("waiting for another process that is exporting the same model")
-    return lock
-
-
 def _verified(release: Path, cache: Path) -> Path:
     digests = KnownDigests.of(release, cache)
     verify(release, digests)
@@ -171,67 +145,11 @@ def _key(checkpoint: Path, cache: Path) -> str:
     return hashlib.sha256(f"{EXPORT_VERSION} {digest}".encode()).hexdigest()
 
 
-@dataclass(slots=True)
-class KnownDigests:
-    """SHA-256 digests of a directory's files, so that large files are hashed once.
-
-    They are kept in the cache with each file's size and time of change.
-    """
-
-    store: Path
-    known: dict[str, list[int | str]]
-    changed: bool = False
-
-    @classmethod
-    def of(cls, directory: Path, cache: Path) -> "KnownDigests":
-        """The digests kept for a directory; none where their file is missing or unreadable."""
-        name = hashlib.sha256(
-            str(directory.resolve()).encode("utf-8", "surrogatepass")
-        ).hexdigest()[:32]
-        store = cache / "digests" / f"{name}.json"
-        try:
-            known = json.loads(store.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}
-        return cls(store, known if isinstance(known, dict) else {})
-
-    def __call__(self, file: Path) -> str:
-        """The digest of a file, in hexadecimal. Raises ModelError where it cannot be read."""
-        try:
-            status = file.stat()
-        except OSError as error:
-            raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
-        entry = self.known.get(file.name)
-        if (
-            isinstance(entry, list)
-            and len(entry) == 3
-            and entry[:2] == [status.st_size, status.st_mtime_ns]
-        ):
-            return str(entry[2])
-        digest = sha256_of(file)
-        self.known[file.name] = [status.st_size, status.st_mtime_ns, digest]
-        self.changed = True
-        return digest
-
-    def save(self) -> None:
-        """Write the digests to the cache.
-
-        A cache that cannot be written is not an error: the files are hashed again.
-        """
-        if not self.changed:
-            return
-        try:
-            self.store.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.store, json.dumps(self.known) + "\n")
-        except OSError:
-            pass
-
-
 def _slug(model: str) -> str:
     """A readable name for files and ids: the last part of a path or hub id, in lower case."""
     name = re.sub(
         r"[^a-z0-9]+",
         "-",
-        Path(model).expanduser().resolve().name.lower() if model != HOUSE else HOUSE,
+        Path(model).expanduser().resolve().name.lower() if model not in NAMED else model,
     )
     return name.strip("-")[:40] or "model"

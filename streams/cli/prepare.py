@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models.releases import catalogue
-from models.releases.catalogue import default_cache
+from models.releases.cache import default_cache
 from streams.cli.console import notice
 from streams.settings import Role, Settings
 

@@ -264,7 +264,7 @@ class Settings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """Port of the embedded broker. 0: a free port."""
     model: str = "house"
-    """``house``, a checkpoint or release directory, or a Hugging Face id.
+    """A name such as ``house``, a checkpoint or release directory, a GGUF file, or a hub id.
 
     The trainer fine-tunes this model, and its releases replace it.
     """

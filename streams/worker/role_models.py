@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.engine import ThreadBudget
-from models.releases.catalogue import default_cache, prepare
+from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError, SettingsError

