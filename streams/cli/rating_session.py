@@ -10,6 +10,7 @@ import typer
 from models.prompts.templates import DIGITS, SCALE
 from schemas.records import HumanRating, Scored
 from streams.data.ratings import Ratings
+from streams.observe.quantities import as_count
 
 _SHOWN_CHARACTERS = 1500
 _KEYS = "1-5 rate · a show all of it · s skip · u take the last one back · q quit"
@@ -62,7 +63,7 @@ def print_report(pairs: Sequence[Scored], given: dict[int, int]) -> None:
     mean = ""
     if errors:
         mean = f", {sum(errors) / len(errors):.2f} points from the models on average"
-    print(f"{len(given):,} pairs rated{mean}")
+    print(f"{as_count(len(given), 'pair')} rated{mean}")
 
 
 def read_lines() -> Iterator[str]:

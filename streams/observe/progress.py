@@ -1,4 +1,4 @@
-"""Live progress: a table on a terminal, a line every five seconds elsewhere."""
+"""Live progress: a table on a terminal; elsewhere a line every five seconds, of what changes."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from rich.table import Table
 from streams.observe.lag import Flow
 
 _LINE_SECONDS = 5.0
+_IDLE_LINE_SECONDS = 60.0
+"""Between two lines where nothing changes."""
 _SMOOTH_SECONDS = 10.0
 
 
@@ -49,6 +51,7 @@ class Progress:
             else None
         )
         self._printed = float("-inf")
+        self._shown: tuple[Flow, str] | None = None
         self._training = ""
 
     def __enter__(self) -> "Progress":
@@ -71,8 +74,10 @@ class Progress:
         self._rates.update(flow)
         if self._live:
             self._live.update(self._table(flow))
-        elif self._clock() - self._printed >= _LINE_SECONDS:
-            self._printed = self._clock()
+            return
+        changed = (flow, self._training) != self._shown
+        if self._clock() - self._printed >= (_LINE_SECONDS if changed else _IDLE_LINE_SECONDS):
+            self._printed, self._shown = self._clock(), (flow, self._training)
             self.note(self._line(flow))
 
     def event(self, event: Mapping[str, Any]) -> None:

@@ -6,7 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.kafka.admin.wanted_topics import WantedTopic
@@ -297,6 +305,13 @@ class Settings(BaseSettings):
     rerating: ReratingSettings = ReratingSettings()
     releases: ReleaseSettings = ReleaseSettings()
     training: TrainerSettings = TrainerSettings()
+
+    @field_validator("broker")
+    @classmethod
+    def _is_an_address(cls, broker: str | None) -> str | None:
+        if broker is not None and not broker.strip():
+            raise ValueError("it is empty: give host:port, or leave it out for the embedded broker")
+        return broker
 
     def pinned(self, role: Role) -> str | None:
         """Return the model that is fixed for a role; None for ``model`` and its releases."""

@@ -183,6 +183,15 @@ def test_a_wrong_assignment_is_an_error(assignment: str, message: str) -> None:
         load(assignments=(assignment,))
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_broker_is_an_error(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    with pytest.raises(SettingsError, match="broker: it is empty: give host:port, or leave it out"):
+        load(flags={"broker": empty})
+    monkeypatch.setenv("BACKSTREAM_BROKER", empty)
+    with pytest.raises(SettingsError, match="broker: it is empty"):
+        load()
+
+
 def test_contradicting_assignments_are_an_error() -> None:
     with pytest.raises(SettingsError, match="kafka: "):
         load(assignments=("kafka.group=a", "kafka=b"))

@@ -99,7 +99,7 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(
         progress.flow(_flow(0, 1_234, curated=7))
         for _ in range(12):
             clock.now += 1
-            progress.flow(_flow(10))
+            progress.flow(_flow(int(clock.now)))
     lines = out.getvalue().splitlines()
     assert len(lines) == 3, "at 0, 5 and 10 seconds"
     assert (
@@ -107,6 +107,17 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(
         in lines[0]
     )
     assert "\x1b" not in out.getvalue()
+
+
+def test_without_a_terminal_what_does_not_change_is_a_line_a_minute(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
+    for _ in range(100):
+        progress.flow(_flow(10))
+        clock.now += 1
+    assert len(out.getvalue().splitlines()) == 2
+    progress.flow(_flow(11))
+    assert len(out.getvalue().splitlines()) == 3
 
 
 def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> None:
