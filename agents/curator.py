@@ -19,6 +19,8 @@ class CuratorSettings:
 
     threshold: float = 4.0
     """Lowest rating that passes, 1 to 5. The paper uses 4 and 4.5 (arXiv 2308.06259)."""
+    target_precision: float | None = None
+    """Lowest estimated precision that passes, in place of the threshold, where a rating has one."""
     novelty: float = 0.7
     """ROUGE-L F1 with a kept instruction at which a new one is refused; above 0 and at most 1."""
     min_words: int = 4
@@ -35,6 +37,25 @@ class CuratorSettings:
             raise SettingsError(
                 f"the curation threshold is {self.threshold}: set it from 1 to 5, as ratings are"
             )
+        if self.target_precision is not None and not 0 < self.target_precision <= 1:
+            raise SettingsError(
+                f"the curation's target precision is {self.target_precision}: set a share above 0 "
+                "and up to 1, such as 0.9"
+            )
+
+    def refuse_rating(self, rating: Rating) -> Refusal | None:
+        """Refuse a rating that is too low."""
+        if self.target_precision is not None and rating.precision is not None:
+            if rating.precision >= self.target_precision:
+                return None
+            return Refusal(
+                "below_precision",
+                f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 or 5, "
+                f"at least {self.target_precision:.0%}",
+            )
+        if rating.score >= self.threshold:
+            return None
+        return Refusal("below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}")
 
 
 _RECENT_RATINGS = 20_000
@@ -145,13 +166,10 @@ class Curator:
     def _refuse(self, scored: Scored) -> Refusal | None:
         """Apply the rules that look at this example alone, cheapest first."""
         candidate = scored.candidate
-        if scored.rating.score < self._settings.threshold:
-            return Refusal(
-                "below_threshold",
-                f"rated {scored.rating.score:.2f}, at least {self._settings.threshold:g}",
-            )
-        return self._rules.refuse(candidate.instruction) or find_leak(
-            candidate.instruction, candidate.response
+        return (
+            self._settings.refuse_rating(scored.rating)
+            or self._rules.refuse(candidate.instruction)
+            or find_leak(candidate.instruction, candidate.response)
         )
 
     def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:

@@ -156,12 +156,22 @@ class Rating(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     score: float = Field(ge=1, le=5)
-    """Expected value over the probabilities of the five digits."""
+    """Expected value over the probabilities of the five grades."""
     probabilities: tuple[float, float, float, float, float]
-    """Of '1' to '5', renormalised to sum to 1."""
+    """Of the grades 1 to 5, as the release's judge computes them from the evidence. Without a
+    judge, of the digits '1' to '5'. They sum to 1.
+    """
     digit_mass: float = Field(default=1.0, ge=0, le=1.001)
     """Probability of the five digits together. A low value means that the model did not follow the
-    rating prompt.
+    rating prompt. It is 1 where digits were not asked for.
+    """
+    evidence: dict[str, float] = {}
+    """Figures that the judge computed the probabilities from, by name. Empty where digits alone
+    rated.
+    """
+    precision: float | None = Field(default=None, ge=0, le=1)
+    """Estimated share of the pairs rated at least this high that deserve a 4 or 5, from the judge's
+    calibration. None without a judge.
     """
     release: str
     template: str

@@ -1,6 +1,5 @@
 """Measurement of a model on held-out human pairs, the same for a release and its parent."""
 
-import random
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,19 +7,14 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from models.evaluation.human_ratings import RatedPair
-from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.metrics import Measurements
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.seeds.grades import GradedPair, Grader
+from models.seeds.labelled import LABELS, labelled
 from models.seeds.pairs import Pair
 
 _BATCH_TOKENS = 2048
 """Most tokens of a batch, padding included. It bounds the memory of the logits."""
-_LABELS = (5, 4, 3, 2, 1, 2, 1)
-"""Grades of the pairs that ``labelled`` makes from each pair."""
-_TRIES = 16
-"""Most draws of a negative that differs from the true pair."""
 
 
 def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measurements:
@@ -51,65 +45,13 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
             tuple(kept),
             np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
             np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
-            _LABELS,
+            LABELS,
             np.array(
                 expected_ratings(model, prompter, [s for row in every for s in row[2:]])
-            ).reshape(-1, len(_LABELS)),
+            ).reshape(-1, len(LABELS)),
         )
     finally:
         model.train(was_training)
-
-
-def measure_agreement(
-    model: PreTrainedModel, prompter: Prompter, rated: Sequence[RatedPair]
-) -> HumanAgreement:
-    """Rate pairs that have human ratings. NaN for a pair that does not fit the model's context."""
-    maker = SequenceMaker(prompter)
-    sequences = [maker.rating(each.pair, each.score) for each in rated]
-    longest = _context_length(model)
-    fitting = [number for number, sequence in enumerate(sequences) if len(sequence.ids) <= longest]
-    ratings = np.full(len(rated), np.nan)
-    was_training = model.training
-    model.eval()
-    try:
-        ratings[fitting] = expected_ratings(
-            model, prompter, [sequences[number] for number in fitting]
-        )
-    finally:
-        model.train(was_training)
-    return HumanAgreement(np.array([each.score for each in rated], float), ratings)
-
-
-def labelled(pairs: Sequence[Pair]) -> list[list[GradedPair]]:
-    """Make seven pairs of grades 5, 4, 3, 2, 1, 2 and 1 from each pair, deterministically.
-
-    The last two are a lexical and a random negative: the response with a request that shares a rare
-    word with the true one, and with any other request. A negative is drawn again where it has the
-    true request.
-    """
-    grader = Grader(pairs, random.Random(0))
-    return [
-        [
-            GradedPair(pair, 5),
-            *(_damaged(grader, pair, grade) for grade in (4, 3, 2, 1)),
-            *_negatives(grader, pair),
-        ]
-        for pair in pairs
-    ]
-
-
-def _damaged(grader: Grader, pair: Pair, grade: int) -> GradedPair:
-    drawn = (grader.draw(pair, grade) for _ in range(_TRIES))
-    return next((graded for graded in drawn if graded.pair != pair), GradedPair(pair, grade))
-
-
-def _negatives(grader: Grader, pair: Pair) -> list[GradedPair]:
-    true = GradedPair(pair, 5)
-    drawn = (grader.negatives(true, 2) for _ in range(_TRIES))
-    return next(
-        (two for two in drawn if all(each.pair.instruction != pair.instruction for each in two)),
-        grader.negatives(true, 2),
-    )
 
 
 def _context_length(model: PreTrainedModel) -> int:

@@ -144,6 +144,13 @@ class Prompter:
             Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag}
         )
 
+    def nothing(self, task: Task, context: str | None = None) -> list[int]:
+        """Prompt ids of the backward or the forward task with an empty slot.
+
+        What follows it has the likelihood that it has without a response or an instruction.
+        """
+        return self.backward("", context) if task is Task.BACKWARD else self.forward("", context)
+
     def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
         """Prompt ids whose next token is one of ``digit_ids``."""
         values = {

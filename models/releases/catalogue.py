@@ -14,6 +14,7 @@ import tempfile
 from collections import deque
 from pathlib import Path
 
+from models.judging.gathering import fit_judges
 from models.releases.cache import KnownDigests, Report, locked
 from models.releases.checkpoints import checkpoint_digest
 from models.releases.names import NAMED
@@ -27,9 +28,11 @@ from models.releases.release import (
     write_manifest,
 )
 from models.releases.sources import checkpoint_of
+from models.seeds import read_seeds, split
+from models.seeds.pairs import Pair
 from schemas.errors import ModelError
 
-EXPORT_VERSION = 11
+EXPORT_VERSION = 12
 """Part of every cache key. Raise it when the export or the golden vectors change, so that exports
 of earlier versions are not used.
 """
@@ -89,9 +92,11 @@ def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> No
     shutil.rmtree(release, ignore_errors=True)  # its manifest was deleted: not a release
     try:
         _export(checkpoint, partial, progress)
-        progress("writing the release's golden vectors")
+        progress("fitting the release's judge and writing its golden vectors")
         id = release_id(partial, prefix, (str(EXPORT_VERSION),))
-        asyncio.run(write_manifest(partial, Origin(id=id, base=id)))
+        training, _ = split(read_seeds())
+        judges = asyncio.run(fit_judges(partial, [*map(Pair.of, training)], progress))
+        asyncio.run(write_manifest(partial, Origin(id=id, base=id, judges=judges)))
         partial.rename(release)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

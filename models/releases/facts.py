@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from models.engine import DECODER_FILE, MODEL_FILE, chosen_precision, context_window_of
+from models.judging.evidence import EvidenceKind
 from models.prompts.layout import Prompter
 from models.prompts.templates import Family
 from models.releases.checkpoints import read_object, weight_files
@@ -32,6 +33,8 @@ class ModelFacts:
     """Maximum number of tokens of a prompt and its continuation together."""
     family: Family
     """Family of its prompt templates."""
+    judge: dict[str, float] | None
+    """Cross-validated figures of its judge on all evidence; None where digits alone rate."""
     created_at: float
     """Unix time in seconds."""
 
@@ -40,6 +43,7 @@ class ModelFacts:
         """Read the facts of a release directory. Raises ModelError if it is not a release."""
         manifest = read_manifest(directory)
         config = directory / "config.json"
+        judge = manifest.judges.of(EvidenceKind.COMBINED) if manifest.judges else None
         return cls(
             id=manifest.id,
             directory=str(directory),
@@ -54,6 +58,7 @@ class ModelFacts:
             precision=chosen_precision(directory),
             context_window=context_window_of(config),
             family=Prompter.load(directory).family,
+            judge=dict(judge.figures) if judge else None,
             created_at=manifest.created_at,
         )
 

@@ -18,6 +18,7 @@ from models.atomic_file import sync, write_atomically
 from models.engine import DECODER_FILE, MODEL_FILE, Engine, Precision, Sampling
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
+from models.judging.judge import Judges
 from models.prompts.layout import Prompter
 from models.prompts.templates import Task
 from models.releases.checkpoints import has_file, sha256_of, weight_files
@@ -83,6 +84,8 @@ class Manifest(BaseModel):
     """Verdict of the promotion gate; None if it was only exported."""
     calibration: tuple[float, float] | None = None
     """Slope and offset from a rating to the scale of human ratings; None if not calibrated."""
+    judges: Judges | None = None
+    """What turns evidence into ratings; None where digits alone rate."""
     golden: tuple[GoldenVector, ...]
 
 
@@ -100,6 +103,7 @@ class Origin:
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
     verdict: Verdict | None = None
     calibration: tuple[float, float] | None = None
+    judges: Judges | None = None
 
 
 def release_id(directory: Path, prefix: str, made_from: Iterable[str] = ()) -> str:

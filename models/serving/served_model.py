@@ -1,14 +1,16 @@
 """A loaded release, which writes instructions and rates pairs."""
 
 import asyncio
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.engine import Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
+from models.judging.evidence import EvidenceKind
+from models.judging.judge import Judges
+from models.judging.rater import Rater
 from models.prompts.layout import Prompter
-from models.prompts.templates import DIGITS, Task
+from models.prompts.templates import Task
 from models.releases.release import read_manifest, reproduce, require_templates
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed
@@ -19,8 +21,6 @@ _PROSE = (
     "again."
 )
 """Sample from which the number of characters a token is estimated."""
-_LOWEST_DIGIT_MASS = 1e-6
-"""Lowest probability of the five digits together; below it a pair counts as unrated."""
 _PROBE_TOKENS = 16
 _NORMALISED = 4
 """By how much a tokenizer may shorten a text before it makes tokens of it, at most."""
@@ -52,12 +52,19 @@ class ServedModel:
     """The deployment term in which it serves; see ``Rating.term``."""
     calibration: CalibrationLine | None = None
     """Maps its ratings to the scale of human ratings; None if not calibrated."""
+    judges: Judges | None = None
+    """What it turns evidence into ratings with; None where digits alone rate."""
+    evidence: EvidenceKind = EvidenceKind.COMBINED
+    """What ratings are made from, where the release has a judge for it."""
+    rater: Rater = field(init=False)
     most_characters: int = field(init=False)
     """Characters that cannot fit the context window whatever they are."""
 
     def __post_init__(self) -> None:
         longest = self.prompter.longest_token * _NORMALISED
         object.__setattr__(self, "most_characters", self.engine.context_window * longest)
+        rater = Rater(self.engine, self.prompter, self.evidence, self.judges)
+        object.__setattr__(self, "rater", rater)
 
     @classmethod
     async def load(
@@ -71,12 +78,13 @@ class ServedModel:
         system: str = "",
         budget: ThreadBudget | None = None,
         term: int = 0,
+        evidence: EvidenceKind = EvidenceKind.COMBINED,
     ) -> "ServedModel":
         """Load a release and reproduce its golden vectors, without blocking the event loop.
 
         ``system`` is the system prompt of the backward and rating prompts, for a model with a chat
-        template. Models that share a ``budget`` compute in turns. The other parameters are those of
-        ``Engine.load``.
+        template. Models that share a ``budget`` compute in turns. ``evidence`` is what ratings are
+        made from. The other parameters are those of ``Engine.load``.
 
         Raises ModelError if the release does not match its manifest.
         """
@@ -98,7 +106,13 @@ class ServedModel:
             engine.close()
             raise
         return cls(
-            manifest.id, engine, replace(prompter, system=system), term, manifest.calibration
+            manifest.id,
+            engine,
+            replace(prompter, system=system),
+            term,
+            manifest.calibration,
+            manifest.judges,
+            evidence,
         )
 
     async def write_instruction(
@@ -130,24 +144,20 @@ class ServedModel:
     ) -> Rating:
         """Rate how well ``response`` answers ``instruction``, 1 to 5.
 
-        The score is the expected value over the digits '1' to '5'. If the release is calibrated,
-        the score is on the scale of human ratings; the probabilities are always the model's own.
+        The score is the expected value over the grades. If the release is calibrated, the score is
+        on the scale of human ratings; the probabilities are always the judge's own, or the digits'.
         Requests that wait in the engine are scheduled by ``priority``, the lowest first.
 
-        Raises PromptTooLong, and ModelError ("unrated") if the digits have almost no probability.
+        Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
         """
         self._refuse_too_long(instruction, response, context)
-        prompt = self.prompter.rating(instruction, response, context)
-        rated = await self.engine.rate(prompt, self.prompter.digit_ids, priority)
-        if not math.isfinite(rated.mass) or rated.mass < _LOWEST_DIGIT_MASS:
-            raise ModelError(
-                f"unrated: the probability of the digits 1 to 5 together is {rated.mass:.1e}"
-            )
-        score = sum(int(digit) * p for digit, p in zip(DIGITS, rated.probabilities, strict=True))
+        found = await self.rater.rate(instruction, response, context, priority)
         return Rating(
-            score=calibrated(score, self.calibration),
-            probabilities=rated.probabilities,
-            digit_mass=min(1.0, rated.mass),
+            score=calibrated(found.score, self.calibration),
+            probabilities=found.probabilities,
+            digit_mass=found.digit_mass,
+            evidence=found.evidence,
+            precision=found.precision,
             release=self.release,
             template=self.prompter.template_id(Task.RATING),
             term=self.term,

@@ -11,6 +11,8 @@ import numpy as np
 from models.evaluation.calibration import Calibration
 from models.evaluation.metrics import Array, Measurements
 from models.evaluation.promotion import ReleaseComparison
+from models.judging.judge import Judges
+from models.judging.quality import JUDGE_FIGURES
 from models.releases.release import REPORT
 from models.training.plots import draw_curve, draw_histogram
 
@@ -18,6 +20,8 @@ DATA = "report.json"
 CURVE = "report-calibration.svg"
 HISTOGRAM = "report-scores.svg"
 
+_CURVE_ROWS = 5
+"""Of the judge's thresholds, every fifth is shown: half points."""
 _EDGES = np.linspace(1, 5, 17)
 _MEANINGS = {
     "instruction_nll": "NLL of the true instruction given its response, nats a token",
@@ -50,6 +54,7 @@ class TrainingReport:
     """The parent's."""
     calibration: Calibration | None
     counts: Mapping[str, int]
+    judges: Judges | None = None
 
     def write(self, directory: Path) -> None:
         """Write ``report.md``, ``report.json`` and two plots.
@@ -85,6 +90,7 @@ class TrainingReport:
             "parent_metrics": self.comparison.parent_metrics,
             "changes": self.comparison.changes,
             "counts": self.counts,
+            "judges": self.judges.model_dump() if self.judges else None,
             "calibration": asdict(self.calibration) | {"kept": self.calibration.helps}
             if self.calibration
             else None,
@@ -119,6 +125,10 @@ class TrainingReport:
             f"![Labelled pairs by rating]({HISTOGRAM})",
             "",
             *self._calibration_lines(),
+            "",
+            "## Judge",
+            "",
+            *self._judge_lines(),
         ]
 
     def _rows(self) -> list[str]:
@@ -139,6 +149,45 @@ class TrainingReport:
                 f"| {meaning} | {metrics[name]:.0f} | {parent[name]:.0f} | | |"
                 for name, meaning in _COUNTS.items()
                 if name in metrics
+            ),
+        ]
+
+    def _judge_lines(self) -> list[str]:
+        judges = self.judges
+        if judges is None:
+            return [
+                "The release has no judge and rates by digits: too few seeds fit its context "
+                "window."
+            ]
+        kinds = {
+            "combined": judges.combined.figures,
+            "likelihood": judges.likelihood.figures,
+            "digits": judges.digits,
+        }
+        at = judges.combined.at(self.threshold)
+        return [
+            f"Fitted on {judges.pairs:,} graded pairs made from {judges.human_pairs:,} human seeds "
+            "that were trained on. The figures come from cross-validation.",
+            "",
+            f"| evidence | {' | '.join(JUDGE_FIGURES.values())} |",
+            f"|---|{'---|' * len(JUDGE_FIGURES)}",
+            *(
+                f"| {kind} | "
+                + " | ".join(f"{found.get(name, float('nan')):.3f}" for name in JUDGE_FIGURES)
+                + " |"
+                for kind, found in kinds.items()
+            ),
+            "",
+            f"At the threshold {self.threshold:g}, {at.acceptance:.0%} of the graded pairs are "
+            f"accepted, each grade counted alike, and {at.precision:.0%} of these deserve a 4 or "
+            f"5: the estimated precision. {at.recall:.0%} of those that deserve it are accepted.",
+            "",
+            "| threshold | accepted | estimated precision | recall |",
+            "|---|---|---|---|",
+            *(
+                f"| {point.threshold:g} | {point.acceptance:.0%} | {point.precision:.0%} | "
+                f"{point.recall:.0%} |"
+                for point in judges.combined.curve[::_CURVE_ROWS]
             ),
         ]
 

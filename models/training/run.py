@@ -3,20 +3,24 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from models.evaluation.calibration import Calibration, calibrate
-from models.evaluation.human_ratings import rated_pairs, read_ratings
-from models.evaluation.measure import measure, measure_agreement
+from models.evaluation.human_ratings import RatedPair, rated_pairs, read_ratings
+from models.evaluation.measure import measure
 from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
-from models.export.export import export
+from models.export.export import export, print_to_stderr
+from models.judging.gathering import fit_judges
+from models.judging.judge import Judges
+from models.judging.measuring import rate_pairs
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.releases.release import (
@@ -90,9 +94,14 @@ def train(
         return None
     checkpoint = _save(model, inputs.base, work / "checkpoint")
     del model  # frees memory for the two models that are measured
-    found = _measure(inputs, settings, data, checkpoint, emit)
+    exported = checkpoint.with_name("release")
+    shutil.rmtree(exported, ignore_errors=True)
+    export(str(checkpoint), exported)
+    seeds = [Pair.of(seed) for seed in data.seeds]
+    judges = asyncio.run(fit_judges(exported, seeds, print_to_stderr, settings.judged))
+    found = _measure(inputs, settings, data, checkpoint, _Exported(exported, judges), emit)
     release = _write(
-        inputs.releases, checkpoint, _Lineage(base.id, parent.id, run), found, settings, counts
+        inputs.releases, exported, _Lineage(base.id, parent.id, run), found, settings, counts
     )
     shutil.rmtree(work, ignore_errors=True)
     _emit_released(release, emit)
@@ -107,6 +116,22 @@ class _Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Exported:
+    """A release's directory, and what rates with it."""
+
+    directory: Path
+    judges: Judges | None
+
+    def agreement(self, rated: Sequence[RatedPair]) -> HumanAgreement:
+        """Rate pairs that have human ratings."""
+        scores = np.array([each.score for each in rated], np.float64)
+        if not rated:
+            return HumanAgreement(scores, scores)
+        pairs = [each.pair for each in rated]
+        return HumanAgreement(scores, asyncio.run(rate_pairs(self.directory, self.judges, pairs)))
+
+
+@dataclass(frozen=True, slots=True)
 class _Evaluation:
     """Measurements of the release and of its parent."""
 
@@ -114,6 +139,7 @@ class _Evaluation:
     old: Measurements
     comparison: ReleaseComparison
     calibration: Calibration | None
+    judges: Judges | None
 
 
 def _fit(
@@ -171,47 +197,45 @@ def _fit(
 
 
 def _measure(
-    inputs: Inputs, settings: TrainingSettings, data: TrainingSet, checkpoint: Path, emit: Emit
+    inputs: Inputs,
+    settings: TrainingSettings,
+    data: TrainingSet,
+    checkpoint: Path,
+    exported: _Exported,
+    emit: Emit,
 ) -> _Evaluation:
     """Measure the parent and the new model on the same held-out pairs.
 
-    Also calibrates the new model's ratings to human ratings.
+    Also calibrates the new release's ratings to human ratings.
     """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
-    def measured(
-        directory: Path, which: str
-    ) -> tuple[Measurements, HumanAgreement, HumanAgreement]:
-        model, prompter = _load(directory), Prompter.load(directory)
-        of_pairs, of_rated = (
-            measure(model, prompter, held_out),
-            measure_agreement(model, prompter, data.rated_held_out),
-        )
-        emit(
-            {"event": "evaluated", "model": which, "metrics": of_pairs.metrics(settings.threshold)}
-        )
-        fitted = data.rated if which == "new" else ()
-        return of_pairs, of_rated, measure_agreement(model, prompter, fitted)
+    def measured(directory: Path, which: str) -> Measurements:
+        found = measure(_load(directory), Prompter.load(directory), held_out)
+        emit({"event": "evaluated", "model": which, "metrics": found.metrics(settings.threshold)})
+        return found
 
-    old, old_agreement, _ = measured(inputs.parent, "parent")
+    old = measured(inputs.parent, "parent")
     # The saved weights are measured, because they are rounded and will be served.
-    new, new_agreement, fitted = measured(checkpoint, "new")
-    comparison = compare_releases(new, old, settings.threshold, (new_agreement, old_agreement))
-    return _Evaluation(new, old, comparison, calibrate(fitted, new_agreement))
+    new = measured(checkpoint, "new")
+    parent = _Exported(inputs.parent, read_manifest(inputs.parent).judges)
+    agreement = exported.agreement(data.rated_held_out)
+    comparison = compare_releases(
+        new, old, settings.threshold, (agreement, parent.agreement(data.rated_held_out))
+    )
+    calibration = calibrate(exported.agreement(data.rated), agreement)
+    return _Evaluation(new, old, comparison, calibration, exported.judges)
 
 
 def _write(
     releases: Path,
-    checkpoint: Path,
+    exported: Path,
     lineage: _Lineage,
     found: _Evaluation,
     settings: TrainingSettings,
     counts: dict[str, int],
 ) -> Path:
-    """Export the checkpoint and write it as a release with its report."""
-    exported = checkpoint.with_name("release")
-    shutil.rmtree(exported, ignore_errors=True)
-    export(str(checkpoint), exported)
+    """Write the exported model as a release with its report."""
     comparison, calibration = found.comparison, found.calibration
     origin = Origin(
         id=release_id(exported, "r", (lineage.run,)),
@@ -224,6 +248,7 @@ def _write(
         intervals=comparison.changes,
         verdict=comparison.verdict,
         calibration=calibration.line if calibration and calibration.helps else None,
+        judges=found.judges,
     )
     report = TrainingReport(
         origin.id,
@@ -235,6 +260,7 @@ def _write(
         found.old,
         calibration,
         counts,
+        found.judges,
     )
     report.write(exported)
     asyncio.run(write_manifest(exported, origin))

@@ -71,6 +71,8 @@ class TrainingSettings:
 
     Each takes nine sequences through two models.
     """
+    judged: int = 64
+    """Highest number of training seeds that the judge is fitted on."""
     threshold: float = 4.0
     """Lowest rating that the curator keeps, at which precision and recall are measured."""
     save_steps: int = 25

@@ -10,7 +10,7 @@ from streams.kafka.embedded.jars import Jars
 from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import TOPICS
 from streams.releases.store import release_store
-from streams.settings import Settings
+from streams.settings import Role, Settings
 from streams.worker.role_models import RoleModels
 
 
@@ -48,8 +48,13 @@ def probe_models(settings: Settings) -> str:
     """
     models = asyncio.run(RoleModels.load(settings, prepare_all(settings)))
     try:
-        return ", ".join(
+        answer = ", ".join(
             f"{role} {handle.release} on {handle.device}" for role, handle in models.handles.items()
         )
+        rater = models.handles[Role.FORWARD].model.rater
+        judged = (
+            "" if rater.judge or rater.kind == settings.scorer.evidence else ": it has no judge"
+        )
+        return f"{answer}; rates by {rater.kind}{judged}"
     finally:
         models.close()

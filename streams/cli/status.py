@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.releases.release import read_manifest
 from streams.kafka.topics import TOPICS
+from streams.observe.acceptance import Acceptance, read_acceptance
 from streams.observe.lag import FlowReader
 from streams.observe.progress import Rates
 from streams.observe.quantities import as_count, as_duration
@@ -74,6 +75,8 @@ class Status:
     releases: int
     """Number of releases that were announced."""
     rerating: Rerating | None
+    acceptance: Acceptance | None
+    """What the curator's rating rule accepts of the last ratings. None where there are none."""
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
@@ -84,6 +87,8 @@ class Status:
             lines.append(
                 f"{found.release} has rated {found.done:,} of {found.total:,} candidates again"
             )
+        if self.acceptance is not None:
+            lines.append(str(self.acceptance))
         lines += [stage.as_text() for stage in self.stages]
         lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
         return "\n".join(lines)
@@ -131,4 +136,5 @@ def read_status(settings: Settings, base: Path) -> Status:
         pinned={str(role): name for role in Role if (name := settings.pinned(role))},
         releases=len(releases),
         rerating=progress,
+        acceptance=read_acceptance(cluster, settings),
     )

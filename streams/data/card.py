@@ -42,6 +42,8 @@ class Export:
     threshold: float
     """The lowest rating that the curator keeps, by the settings of the export."""
     on: date
+    acceptance: str = ""
+    """How many of the last ratings the curator accepts, in a sentence; empty where unknown."""
 
 
 def card_path(file: Path) -> Path:
@@ -104,6 +106,8 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         "this export; an earlier setting may "
         f"have let in lower ones. {len(rated):,} examples are rated; those written by people "
         "need no rating.",
+        *([f"{export.acceptance}."] if export.acceptance else []),
+        *_precision([rating.precision for rating in rated if rating.precision is not None]),
     ]
     if rated:
         scores = np.quantile([rating.score for rating in rated], [q / 100 for q in _QUANTILES])
@@ -119,6 +123,17 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     if _from_house({name for name, _ in written} | {rating.release for rating in rated}, releases):
         parts.append(_HOUSE)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _precision(estimated: Sequence[float]) -> list[str]:
+    """What the judges' calibrations say of the lowest kept rating."""
+    if not estimated:
+        return []
+    return [
+        f"Of pairs that are rated at least as high as the lowest of {len(estimated):,} of these, "
+        f"an estimated {min(estimated):.0%} deserve a 4 or 5. The estimate is that of the judge of "
+        "the release that rated, on graded human pairs, each grade counted alike."
+    ]
 
 
 def _front(export: Export, count: int) -> str:

@@ -32,8 +32,11 @@ class Shape(StrEnum):
     """``messages`` of ``role`` and ``content``."""
 
 
-def row(example: Example, shape: Shape) -> dict[str, object]:
-    """An example as a row. In ``chat``, the context follows the instruction after a blank line."""
+def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str, object]:
+    """An example as a row. In ``chat``, the context follows the instruction after a blank line.
+
+    ``with_evidence`` adds to triples what the rating was made from.
+    """
     context = example.context or ""
     match shape:
         case Shape.ALPACA:
@@ -51,22 +54,30 @@ def row(example: Example, shape: Shape) -> dict[str, object]:
                 ],
             }
         case Shape.TRIPLES:
-            made = example.provenance
+            made, rating = example.provenance, example.rating
+            evidence = {
+                "probabilities": list(rating.probabilities) if rating else None,
+                "precision": rating.precision if rating else None,
+                "evidence": dict(sorted(rating.evidence.items())) if rating else None,
+            }
             return {
                 "id": example.id,
                 "instruction": example.instruction,
                 "context": example.context,
                 "response": example.response,
                 "origin": example.origin.value,
-                "score": example.rating.score if example.rating else None,
+                "score": rating.score if rating else None,
                 "release": made.release,
                 "source": made.source,
                 "document_id": made.document_id,
                 "segment_id": made.segment_id,
+                **(evidence if with_evidence else {}),
             }
 
 
-def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
+def write_jsonl(
+    examples: Iterable[Example], path: Path, shape: Shape, with_evidence: bool = False
+) -> int:
     """Write one JSON object a line; return the number written.
 
     The file appears whole or not at all. Raises BackstreamError where it cannot be written.
@@ -74,12 +85,16 @@ def write_jsonl(examples: Iterable[Example], path: Path, shape: Shape) -> int:
     count = 0
     with whole_file(path) as file:
         for example in examples:
-            file.write(json.dumps(row(example, shape), ensure_ascii=False).encode() + b"\n")
+            file.write(
+                json.dumps(row(example, shape, with_evidence), ensure_ascii=False).encode() + b"\n"
+            )
             count += 1
     return count
 
 
-def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
+def write_parquet(
+    examples: Iterable[Example], path: Path, shape: Shape, with_evidence: bool = False
+) -> int:
     """Write a Parquet file, a thousand rows at a time; return the number written.
 
     The file appears whole or not at all. Raises BackstreamError where it cannot be written.
@@ -88,8 +103,8 @@ def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    schema, count = columns(shape), 0
-    rows = (row(example, shape) for example in examples)
+    schema, count = columns(shape, with_evidence), 0
+    rows = (row(example, shape, with_evidence) for example in examples)
     with whole_file(path) as file, ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
@@ -97,7 +112,7 @@ def write_parquet(examples: Iterable[Example], path: Path, shape: Shape) -> int:
     return count
 
 
-def columns(shape: Shape) -> "pyarrow.Schema":
+def columns(shape: Shape, with_evidence: bool = False) -> "pyarrow.Schema":
     """The Arrow schema of a shape's rows."""
     import pyarrow
 
@@ -114,7 +129,14 @@ def columns(shape: Shape) -> "pyarrow.Schema":
             fields = [
                 (name, text) for name in ("id", "instruction", "context", "response", "origin")
             ]
-            fields += [("score", pyarrow.float64()), *((name, text) for name in texts)]
+            number = pyarrow.float64()
+            fields += [("score", number), *((name, text) for name in texts)]
+            if with_evidence:
+                fields += [
+                    ("probabilities", pyarrow.list_(number)),
+                    ("precision", number),
+                    ("evidence", pyarrow.map_(text, number)),
+                ]
     return pyarrow.schema(fields)
 
 

@@ -180,6 +180,17 @@ class GenerationSettings(BaseModel):
         return self
 
 
+class ScorerSettings(BaseModel):
+    """How pairs are rated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    evidence: Literal["combined", "likelihood", "digits"] = "combined"
+    """What ratings are made from: the likelihoods of the pair's texts, the digits that the model
+    gives, or both. A release without a judge rates by digits.
+    """
+
+
 class CurationSettings(BaseModel):
     """Which examples are kept."""
 
@@ -187,6 +198,12 @@ class CurationSettings(BaseModel):
 
     threshold: float = Field(default=4.0, ge=1, le=5)
     """Lowest rating that is kept. The paper trains on 4 and on 4.5."""
+    target_precision: float | None = Field(default=None, gt=0, le=1)
+    """Share of the kept examples that shall deserve a 4 or 5, such as 0.9.
+
+    Each release's calibration then gives the lowest rating that is kept. ``threshold`` holds for
+    ratings of releases without a judge.
+    """
     novelty: float = Field(default=0.7, gt=0, le=1)
     """An instruction's ROUGE-L with every kept instruction must be below this."""
 
@@ -301,6 +318,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()
+    scorer: ScorerSettings = ScorerSettings()
     curation: CurationSettings = CurationSettings()
     rerating: ReratingSettings = ReratingSettings()
     releases: ReleaseSettings = ReleaseSettings()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.engine import ThreadBudget
+from models.judging.evidence import EvidenceKind
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.serving.model_handle import ModelHandle
@@ -160,8 +161,10 @@ async def load_model(
         system=settings.system_prompt,
         budget=budget,
         term=term,
+        evidence=EvidenceKind(settings.scorer.evidence),
     )
     _warn_of_a_narrow_window(model, settings)
+    _warn_of_the_ratings(model, settings)
     return model
 
 
@@ -175,4 +178,23 @@ def _warn_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:
             f"{model.engine.context_window:,}",
             f"{longest:,}",
             f"{settings.segments.max_characters:,}",
+        )
+
+
+def _warn_of_the_ratings(model: ServedModel, settings: Settings) -> None:
+    rater, target = model.rater, settings.curation.target_precision
+    if rater.kind != settings.scorer.evidence:
+        log.warning(
+            "%s has no judge: it rates by digits, although scorer.evidence is %s; export or train "
+            "it again with this version",
+            model.release,
+            settings.scorer.evidence,
+        )
+    elif target is not None and rater.judge and rater.judge.threshold_for(target) is None:
+        log.warning(
+            "no rating of %s has an estimated precision of %.2f (curation.target_precision): "
+            "nothing will be kept; the highest is %.2f",
+            model.release,
+            target,
+            rater.judge.curve[-1].precision,
         )

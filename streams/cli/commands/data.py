@@ -139,6 +139,13 @@ def export(
             "--license", help="Licence for the card, as Hugging Face names it: cc-by-4.0."
         ),
     ] = "other",
+    with_evidence: Annotated[
+        bool,
+        typer.Option(
+            "--with-evidence",
+            help="Add the figures that each rating was made from; triples only.",
+        ),
+    ] = False,
     with_card: Annotated[
         bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")
     ] = True,
@@ -155,19 +162,32 @@ def export(
     from streams.data.card import Export, write_card
     from streams.data.dataset import snapshot
     from streams.data.exports import Shape, write_jsonl, write_parquet
+    from streams.observe.acceptance import read_acceptance
     from streams.releases.announcements import read_releases
 
     write = {".jsonl": write_jsonl, ".parquet": write_parquet}.get(output.suffix)
     if write is None:
         raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
+    if with_evidence and shape != "triples":
+        raise typer.BadParameter(
+            f"rows of the shape {shape} have no rating: take --shape triples",
+            param_hint="--with-evidence",
+        )
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
         examples = snapshot(cluster)
-        count = write(examples, output, Shape(shape))
+        count = write(examples, output, Shape(shape), with_evidence)
         card = None
         if with_card:
-            today = datetime.now(UTC).date()
-            about = Export(output, Shape(shape), license, settings.curation.threshold, today)
+            accepted = read_acceptance(cluster, settings)
+            about = Export(
+                output,
+                Shape(shape),
+                license,
+                settings.curation.threshold,
+                datetime.now(UTC).date(),
+                str(accepted) if accepted else "",
+            )
             card = write_card(about, examples, read_releases(cluster))
     if as_json:
         report = {"examples": count, "file": str(output)}

@@ -223,3 +223,16 @@ def _show(facts: "ModelFacts", as_json: bool) -> None:
     print(f"graph       {facts.graph}")
     print(f"kind        {facts.architecture}, context window {facts.context_window:,} tokens")
     print(f"prompts     {facts.family}: plays both roles, backward and forward")
+    print(f"ratings     {_ratings(facts)}")
+
+
+def _ratings(facts: "ModelFacts") -> str:
+    from models.judging.quality import JUDGE_FIGURES
+
+    if facts.judge is None:
+        return "by digits: it has no judge"
+    return "by a judge, cross-validated: " + ", ".join(
+        f"{called} {facts.judge[name]:.2f}"
+        for name, called in JUDGE_FIGURES.items()
+        if name in facts.judge
+    )

@@ -16,11 +16,13 @@ from streams.kafka.reading.consumers import AsyncConsumer, Consumer
 from streams.kafka.topics import Topic
 
 
-def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iterator[Received]:
+def replay(
+    cluster: Cluster, topic: Topic, isolation: str | None = None, last: int | None = None
+) -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition.
 
     ``isolation`` is by default that of the cluster. What belongs to an open transaction is not
-    waited for.
+    waited for. With ``last``, only what has one of the last offsets of each partition.
 
     Raises BrokerError where Kafka cannot be read.
     """
@@ -38,7 +40,11 @@ def replay(cluster: Cluster, topic: Topic, isolation: str | None = None) -> Iter
             place = SyncTopicPartition(name, partition)
             consumer.assign([place])
             end = consumer.end_offsets([place])[place]
-            consumer.seek_to_beginning(place)
+            if last is None:
+                consumer.seek_to_beginning(place)
+            else:
+                first = consumer.beginning_offsets([place])[place]
+                consumer.seek(place, max(first, end - last))
             while consumer.position(place) < end:
                 received = consumer.poll(timeout_ms=500).get(place, ())
                 yield from received

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from models.evaluation.human_ratings import RatedPair
-from models.evaluation.measure import expected_ratings, labelled, losses, measure, measure_agreement
+from models.evaluation.measure import expected_ratings, losses, measure
 from models.evaluation.promotion import compare_releases
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
+from models.seeds.labelled import labelled
 from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
@@ -90,12 +89,6 @@ def test_what_does_not_fit_is_left_out(tiny: tuple[PreTrainedModel, Prompter]) -
     long = Pair("What is long?", "This goes on and on. " * 40)
     assert measure(model, prompter, [*_PAIRS[:2], long, *_PAIRS[2:4]]).pairs == (0, 1, 3, 4)
     assert measure(model, prompter, [long]).metrics(4.0) == {"pairs": 0.0}
-    found = measure_agreement(
-        model, prompter, [RatedPair("a", long, 3), RatedPair("b", _PAIRS[0], 4)]
-    )
-    assert np.isnan(found.ratings).tolist() == [True, False]
-    assert found.scores.tolist() == [3.0, 4.0]
-    assert measure_agreement(model, prompter, []).metrics() == {}
 
 
 @pytest.mark.training

@@ -1,0 +1,74 @@
+"""Asks a release's engine for the evidence about a pair."""
+
+import asyncio
+import math
+
+from models.engine import DigitProbabilities, Engine
+from models.judging.evidence import EvidenceKind, PairNats, digit_figures
+from models.judging.shared_scores import SharedScores
+from models.prompts.layout import Prompter
+from models.prompts.templates import Task
+from schemas.errors import ModelError
+
+
+class Examiner:
+    """Computes the figures of pairs. Belongs to one event loop."""
+
+    def __init__(self, engine: Engine, prompter: Prompter) -> None:
+        self._engine = engine
+        self._prompter = prompter
+        self._alone = SharedScores()
+
+    async def examine(
+        self,
+        kind: EvidenceKind,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+    ) -> dict[str, float]:
+        """The figures of a kind of evidence, in the order of ``kind.figures``.
+
+        Requests that wait in the engine are scheduled by ``priority``, the lowest first. Raises
+        PromptTooLong where a part does not fit the context window, ModelError ("unrated") where a
+        figure is not a number.
+        """
+        pair = instruction, response, context, priority
+        if kind is EvidenceKind.LIKELIHOOD:
+            found = (await self._likelihoods(*pair)).figures()
+        elif kind is EvidenceKind.DIGITS:
+            found = _digit_figures(await self.digits(*pair))
+        else:
+            nats, digits = await asyncio.gather(self._likelihoods(*pair), self.digits(*pair))
+            found = nats.figures() | _digit_figures(digits)
+        if not all(map(math.isfinite, found.values())):
+            raise ModelError("unrated: a likelihood of this pair is not a number")
+        return found
+
+    async def digits(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> DigitProbabilities:
+        """The probabilities of the digits after the rating prompt. Raises PromptTooLong."""
+        prompt = self._prompter.rating(instruction, response, context)
+        return await self._engine.rate(prompt, self._prompter.digit_ids, priority)
+
+    async def _likelihoods(
+        self, instruction: str, response: str, context: str | None, priority: int
+    ) -> PairNats:
+        prompts, score = self._prompter, self._engine.score
+        asked, answered = prompts.target(instruction), prompts.target(response)
+        return PairNats(
+            *await asyncio.gather(
+                score(prompts.forward(instruction, context), answered, priority),
+                self._alone.get(
+                    (response, context),
+                    lambda: score(prompts.nothing(Task.FORWARD, context), answered, priority),
+                ),
+                score(prompts.backward(response, context), asked, priority),
+                score(prompts.nothing(Task.BACKWARD, context), asked, priority),
+            )
+        )
+
+
+def _digit_figures(digits: DigitProbabilities) -> dict[str, float]:
+    return digit_figures(digits.probabilities, digits.mass)

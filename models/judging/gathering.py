@@ -1,0 +1,117 @@
+"""Gathers the evidence that the judges of a release are fitted to, with the release's engine."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from models.engine import Engine, Sampling
+from models.judging.evidence import EvidenceKind
+from models.judging.examiner import Examiner
+from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence, fit_to
+from models.judging.judge import Judges
+from models.prompts.layout import Prompter
+from models.seeds.labelled import MadePair, some_kinds
+from models.seeds.pairs import Pair
+from schemas.errors import ModelError, PromptTooLong
+
+Report = Callable[[str], None]
+"""Takes one line for the user."""
+
+HUMAN_PAIRS = 64
+"""Most human pairs that the judges of a release are fitted from."""
+_TOKENS = 48
+"""Most tokens of an instruction that the release writes."""
+_AT_ONCE = 4
+"""Human pairs whose evidence is gathered side by side."""
+_REPORTED = 4
+"""Human pairs between two lines of a report."""
+
+
+async def fit_judges(
+    directory: Path,
+    pairs: Sequence[Pair],
+    report: Report = lambda line: None,
+    human_pairs: int = HUMAN_PAIRS,
+) -> Judges | None:
+    """Fit the judges of a release in the precision that it is served in on a CPU.
+
+    ``directory`` needs no manifest yet. ``pairs`` are human pairs to train on, never held-out ones;
+    the first ``human_pairs`` are used. ``report`` gets a line for every few of them. None where too
+    few pairs fit the context window. Raises ModelError where the engine cannot load the directory,
+    EngineError where it fails.
+    """
+    prompter = await asyncio.to_thread(Prompter.load, directory)
+    engine = await asyncio.to_thread(Engine.load, directory, device="cpu")
+    try:
+        return fit_to(await gather(engine, prompter, pairs[:human_pairs], report))
+    finally:
+        engine.close()
+
+
+async def gather(
+    engine: Engine, prompter: Prompter, pairs: Sequence[Pair], report: Report = lambda line: None
+) -> list[GradedEvidence]:
+    """The evidence about graded pairs made from ``pairs``, and about what the model writes.
+
+    A pair that does not fit the context window, or whose likelihood is not a number, is left out.
+    """
+    examiner, room, done = Examiner(engine, prompter), asyncio.Semaphore(_AT_ONCE), 0
+
+    async def examined(made: Sequence[MadePair]) -> list[GradedEvidence]:
+        nonlocal done
+        async with room:
+            found = [each for one in made if (each := await _examine(examiner, one))]
+        done += 1
+        if done % _REPORTED == 0 or done == len(pairs):
+            report(f"fitting the judge: {done} of {len(pairs)} human pairs")
+        return found
+
+    made = [*some_kinds(pairs), *_with_written(pairs, await _written(engine, prompter, pairs))]
+    # By response, so that pairs with the same one follow each other and share its prefix.
+    made.sort(key=lambda each: (each.source, each.pair.response))
+    gathered = await asyncio.gather(
+        *(examined(list(group)) for _, group in groupby(made, lambda each: each.source))
+    )
+    return [each for found in gathered for each in found]
+
+
+async def _examine(examiner: Examiner, made: MadePair) -> GradedEvidence | None:
+    pair = made.pair
+    try:
+        evidence = await examiner.examine(
+            EvidenceKind.COMBINED, pair.instruction, pair.response, pair.context
+        )
+    except ModelError:  # too long, or not a number
+        return None
+    return GradedEvidence(made, evidence)
+
+
+def _with_written(pairs: Sequence[Pair], written: Sequence[str]) -> list[MadePair]:
+    """Each response with the instruction written for it, and with that of the next response."""
+    made = []
+    for source, (pair, own) in enumerate(zip(pairs, written, strict=True)):
+        other = written[(source + 1) % len(pairs)]
+        if own:
+            its_own = Pair(own, pair.response, pair.context)
+            made.append(MadePair(source, WRITTEN, None, its_own))
+        if other and other != own:
+            wrong = Pair(other, pair.response, pair.context)
+            made.append(MadePair(source, WRITTEN_FOR_ANOTHER, 1, wrong))
+    return made
+
+
+async def _written(engine: Engine, prompter: Prompter, pairs: Sequence[Pair]) -> list[str]:
+    """The instruction that the model writes for each pair's response; empty where it cannot."""
+
+    async def write(pair: Pair) -> str:
+        prompt = prompter.backward(pair.response, pair.context)
+        try:
+            generation = await engine.generate(
+                prompt, Sampling(max_tokens=_TOKENS), prompter.instruction_stop_ids
+            )
+        except PromptTooLong:
+            return ""
+        return prompter.instruction(generation.ids, generation.stop)
+
+    return await asyncio.gather(*map(write, pairs))

@@ -1,0 +1,96 @@
+"""How good ratings of graded pairs are. numpy only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.evaluation.metrics import KEPT_LABEL, auc, rank_correlation
+from models.judging.judge import OperatingPoint
+from models.seeds.labelled import BORROWED, HARD, RANDOM, TRUE
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+_STEP = 0.1
+_FEWEST = 5
+"""Fewest accepted pairs from which a precision is computed."""
+
+
+JUDGE_FIGURES = {
+    "auc_random": "AUC, random instructions",
+    "auc_hard": "AUC, hard instructions",
+    "auc_borrowed": "AUC, borrowed words",
+    "correlation": "rank correlation with the grades",
+    "error": "mean distance from the grade",
+    "calibration_error": "calibration error",
+}
+"""Figures that ``figures_of`` computes, with their names for people."""
+
+
+def figures_of(ratings: Array, grades: Array, kinds: Sequence[str]) -> dict[str, float]:
+    """Figures of [N] ratings of pairs with these grades.
+
+    - ``auc_random``, ``auc_hard``, ``auc_borrowed``: probability that a true pair is rated above
+      one with a random request, one with a request that shares a rare word, and one with a random
+      request whose rare words are those of the response; a tie counts half.
+    - ``correlation``: Spearman's rank correlation with the grades.
+    - ``error``: mean distance from the grade, in points, with each grade counted alike.
+    - ``calibration_error``: mean distance of mean rating and mean grade over ten groups of pairs by
+      rating, in points, with each grade counted alike.
+
+    A figure whose pairs are missing is left out.
+    """
+    which, weights = np.array(kinds), balanced(grades)
+    true = ratings[which == TRUE]
+    found: dict[str, float] = {}
+    for name, kind in (("random", RANDOM), ("hard", HARD), ("borrowed", BORROWED)):
+        wrong = ratings[which == kind]
+        if len(true) and len(wrong):
+            found[f"auc_{name}"] = auc(true, wrong)
+    groups = np.array_split(np.argsort(ratings, kind="stable"), min(10, len(ratings)))
+    return found | {
+        "correlation": rank_correlation(ratings, grades),
+        "error": float(weights @ np.abs(ratings - grades)) / len(ratings),
+        "calibration_error": sum(
+            abs(float(weights[each] @ (ratings[each] - grades[each]))) for each in groups
+        )
+        / len(ratings),
+    }
+
+
+def figures_at(threshold: float, ratings: Array, grades: Array) -> dict[str, float]:
+    """Figures of a threshold, with each grade counted alike.
+
+    - ``acceptance``: share of the pairs that are rated at least ``threshold``.
+    - ``precision``: share of these with grade 4 or 5; 0 where there are none.
+    - ``recall``: share of the pairs with grade 4 or 5 that are rated at least ``threshold``.
+    """
+    weights, relevant, accepted = balanced(grades), grades >= KEPT_LABEL, ratings >= threshold
+    kept, good = float(weights[accepted].sum()), float(weights[accepted & relevant].sum())
+    return {
+        "acceptance": kept / float(weights.sum()),
+        "precision": good / kept if kept else 0.0,
+        "recall": good / max(float(weights[relevant].sum()), 1e-12),
+    }
+
+
+def balanced(grades: Array) -> Array:
+    """[N] weights that give each grade that occurs the same sum, and the rows a mean of 1."""
+    values, place, counts = np.unique(grades, return_inverse=True, return_counts=True)
+    return (len(grades) / (len(values) * counts))[place]
+
+
+def operating_points(ratings: Array, grades: Array) -> tuple[OperatingPoint, ...]:
+    """What each threshold does, with each grade counted alike.
+
+    The precision of a threshold is the highest of those up to it, so that it never falls. A
+    threshold that too few pairs reach has the precision of the one before.
+    """
+    found: list[OperatingPoint] = []
+    precision = 0.0
+    for threshold in np.round(np.arange(1.0, 5.0 + _STEP / 2, _STEP), 1).tolist():
+        at = figures_at(threshold, ratings, grades)
+        if (ratings >= threshold).sum() >= _FEWEST:
+            precision = max(precision, at["precision"])
+        found.append(OperatingPoint(threshold, at["acceptance"], precision, at["recall"]))
+    return tuple(found)

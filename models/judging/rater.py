@@ -1,0 +1,80 @@
+"""Rates pairs with a release's engine and its judge."""
+
+import math
+from dataclasses import dataclass
+
+from models.engine import Engine
+from models.judging.evidence import EvidenceKind, expected_grade
+from models.judging.examiner import Examiner
+from models.judging.judge import Judge, Judges
+from models.judging.ordinal import Grades
+from models.prompts.layout import Prompter
+from schemas.errors import ModelError
+
+_LOWEST_DIGIT_MASS = 1e-6
+"""Lowest probability of the five digits together; below it, digits alone cannot rate a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The rating of a pair."""
+
+    score: float
+    """Expected value of ``probabilities``, 1 to 5."""
+    probabilities: Grades
+    """Of the grades 1 to 5."""
+    digit_mass: float
+    """Probability of the five digits together; 1 where they were not asked for."""
+    evidence: dict[str, float]
+    """Figures by name, as in ``models.judging.evidence``. Empty for digits alone."""
+    precision: float | None
+    """Estimated share of the pairs rated at least this high that deserve a 4 or 5. None without a
+    judge.
+    """
+
+
+class Rater:
+    """Rates pairs by one kind of evidence. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        prompter: Prompter,
+        kind: EvidenceKind = EvidenceKind.DIGITS,
+        judges: Judges | None = None,
+    ) -> None:
+        """Where ``judges`` has none for ``kind``, the digits rate."""
+        self._examiner = Examiner(engine, prompter)
+        self.judge: Judge | None = judges.of(kind) if judges else None
+        """What rates; None where the digits do."""
+        self.kind = kind if self.judge else EvidenceKind.DIGITS
+        """What the ratings are made from."""
+
+    async def rate(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> Judgement:
+        """Rate a pair. Requests that wait in the engine are scheduled by ``priority``.
+
+        Raises PromptTooLong where a part does not fit the context window, and ModelError
+        ("unrated") where the likelihoods are not numbers, or where the digits rate and have almost
+        no probability.
+        """
+        if self.judge is None:
+            return await self._by_digits(instruction, response, context, priority)
+        evidence = await self._examiner.examine(self.kind, instruction, response, context, priority)
+        probabilities = self.judge.model.probabilities(evidence)
+        score = min(5.0, max(1.0, expected_grade(probabilities)))
+        mass = min(1.0, math.exp(evidence.get("digit_mass", 0.0)))
+        return Judgement(score, probabilities, mass, evidence, self.judge.at(score).precision)
+
+    async def _by_digits(
+        self, instruction: str, response: str, context: str | None, priority: int
+    ) -> Judgement:
+        digits = await self._examiner.digits(instruction, response, context, priority)
+        if not math.isfinite(digits.mass) or digits.mass < _LOWEST_DIGIT_MASS:
+            raise ModelError(
+                f"unrated: the probability of the digits 1 to 5 together is {digits.mass:.1e}"
+            )
+        probabilities = digits.probabilities
+        score = min(5.0, max(1.0, expected_grade(probabilities)))
+        return Judgement(score, probabilities, min(1.0, digits.mass), {}, None)
