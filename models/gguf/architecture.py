@@ -101,6 +101,8 @@ def sizes_of(file: GgufFile) -> Sizes:
         size = getattr(sizes, field)
         if not 0 < size <= _LARGEST:
             raise ModelError(f"{file.path} states a model of {size:,} {field}: it is damaged")
+    if sizes.layers > len(file.tensors):
+        raise ModelError(f"{file.path} lacks tensors of its {sizes.layers:,} layers: it is damaged")
     if heads % sizes.key_value_heads or head % 2:
         raise ModelError(
             f"{file.path} states {heads} heads of {head} numbers, with {sizes.key_value_heads} for "
@@ -126,6 +128,8 @@ def configuration(
     metadata = Metadata(file.path, file.metadata)
     name = metadata.text("general.architecture")
     theta = metadata.number(f"{name}.rope.freq_base", 10_000.0)
+    if theta <= 0:
+        raise ModelError(f"{file.path}: {name}.rope.freq_base is {theta}: it is damaged")
     config: dict[str, Any] = {
         "architectures": [architecture.class_name],
         "model_type": architecture.model_type,

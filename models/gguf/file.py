@@ -24,10 +24,10 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _MOST_ENTRIES = 1 << 16
 """Of the metadata, and of the tensors. A model of 400 B parameters has some 1,200 tensors."""
-_MOST_ELEMENTS = 1 << 22
+_MOST_ELEMENTS = 1 << 20
 """Of a list. The largest vocabularies have 262,144 tokens and 600,000 merges."""
-_MOST_BYTES = 1 << 28
-"""Of the metadata together."""
+_MOST_BYTES = 1 << 26
+"""Of the header."""
 _MOST_DIMENSIONS = 4
 _LARGEST_ALIGNMENT = 1 << 20
 _STRING, _LIST, _BOOL = 8, 9, 7

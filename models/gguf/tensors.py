@@ -12,7 +12,7 @@ from models.gguf.architecture import Architecture, Sizes
 from models.gguf.file import GgufFile, TensorPlace
 from schemas.errors import ModelError
 
-_SLICE_BYTES = 1 << 22
+_SLICE_BYTES = 1 << 20
 """Of a quantized tensor, that are computed at once. In float32 they are up to 16 times as large."""
 _LARGEST_HALF = 65504.0
 _WRITTEN = {
@@ -54,7 +54,7 @@ class Weight:
         Raises ModelError where a number is not finite, or the quantization is unknown.
         """
         for rows in file.slices(self.place, _SLICE_BYTES, self.order):
-            numbers = self._numbers(file, rows) - np.float32(self.offset)
+            numbers = self._numbers(file, rows)
             if not np.isfinite(numbers).all():
                 raise ModelError(
                     f"{file.path}: {self.place.name} has numbers that are not finite: the file is "
@@ -75,7 +75,9 @@ class Weight:
     def _numbers(self, file: GgufFile, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         try:
             with np.errstate(all="ignore"):  # of a damaged file; the result is checked
-                found: npt.NDArray[np.float32] = dequantize(rows, self.place.kind)
+                found: npt.NDArray[np.float32] = dequantize(rows, self.place.kind) - np.float32(
+                    self.offset
+                )
         except NotImplementedError as error:
             raise ModelError(
                 f"{file.path}: {self.place.name} is in {self.place.kind.name}, which package gguf "

@@ -12,6 +12,7 @@ are never made of the characters of a text, unless they are parsed as such.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers import models as tokenizer_models
@@ -38,6 +39,10 @@ _ENDS = frozenset(
 )
 """Tokens that end a generation and are control tokens, whatever the file says of them."""
 _SPACE = "▁"
+_LONGEST_PIECE = 256
+"""Characters of a token that is built by merges. A longer one means that the file is damaged."""
+_MOST_ADDED = 1 << 14
+"""Tokens that are looked for in every text. Gemma 3 has 6,400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,12 @@ class _Tokens:
         if len(set(texts)) != len(texts):
             raise ModelError(f"{metadata.path} has a token twice: get the file again")
         kinds = metadata.numbers("tokenizer.ggml.token_type", len(texts))
-        return cls(texts, [1] * len(texts) if kinds is None else kinds.tolist())
+        found = cls(texts, [1] * len(texts) if kinds is None else kinds.tolist())
+        if len(found.special) + len(found.user_defined) > _MOST_ADDED:
+            raise ModelError(
+                f"{metadata.path} has more than {_MOST_ADDED:,} special tokens: get the file again"
+            )
+        return found
 
     @property
     def vocabulary(self) -> dict[str, int]:
@@ -178,7 +188,7 @@ def _pieces(metadata: Metadata, tokens: _Tokens) -> Tokenizer:
     tokenizer = Tokenizer(
         tokenizer_models.BPE(
             tokens.vocabulary,
-            _merges_by_score(tokens, scores.tolist()),
+            _merges_by_score(metadata.path, tokens, scores.tolist()),
             unk_token=unknown,
             byte_fallback=True,
             fuse_unk=True,
@@ -202,13 +212,16 @@ def _pieces(metadata: Metadata, tokens: _Tokens) -> Tokenizer:
     return tokenizer
 
 
-def _merges_by_score(tokens: _Tokens, scores: list[float]) -> list[tuple[str, str]]:
+def _merges_by_score(path: Path, tokens: _Tokens, scores: list[float]) -> list[tuple[str, str]]:
     """Every cut of a token into two tokens, the best scored tokens first."""
     parts = {
         text: id
         for id, (text, kind) in enumerate(zip(tokens.texts, tokens.kinds, strict=True))
         if kind not in (_CONTROL, _UNKNOWN, _BYTE)
     }
+    longest = max(map(len, parts), default=0)
+    if longest > _LONGEST_PIECE:
+        raise ModelError(f"{path} has a token of {longest:,} characters: get the file again")
     ranked = sorted(parts, key=lambda text: -scores[parts[text]])
     return [
         (text[:cut], text[cut:])

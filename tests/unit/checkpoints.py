@@ -56,10 +56,12 @@ def make_checkpoint(
     markers: bool = True,
     chat_template: str = "",
     half: bool = True,
+    vocabulary: int | None = None,
 ) -> Path:
     """Write a checkpoint of some 100,000 parameters, in fp16 as the house model is, or in fp32.
 
     ``architecture`` is a model type of transformers whose configuration has Llama's names.
+    ``vocabulary`` is its number of tokens, where it is not to be the tokenizer's.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -71,7 +73,7 @@ def make_checkpoint(
     model = AutoModelForCausalLM.from_config(
         AutoConfig.for_model(
             architecture,
-            vocab_size=tokenizer.get_vocab_size(),
+            vocab_size=vocabulary or tokenizer.get_vocab_size(),
             hidden_size=width,
             intermediate_size=2 * width,
             num_hidden_layers=layers,

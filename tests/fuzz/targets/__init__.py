@@ -13,6 +13,7 @@ from tests.fuzz.targets.files import (
     SeedsFile,
     WeightsIndex,
 )
+from tests.fuzz.targets.gguf_files import GgufFiles
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
 from tests.fuzz.targets.settings import SettingsSources
 from tests.fuzz.targets.sources import Archives, JsonFiles, JsonLines, ParquetFiles, TextFiles
@@ -37,6 +38,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "manifests": ManifestFile,
     "releases": ReleaseDirectories,
     "weights_index": WeightsIndex,
+    "gguf": GgufFiles,
     "html": HtmlPages,
     "markdown": MarkdownTexts,
     "plain_text": PlainTexts,
