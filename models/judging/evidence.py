@@ -46,6 +46,7 @@ LIKELIHOOD_FIGURES = {
 
 DIGIT_FIGURES = {
     "digit": "expected value of the digits 1 to 5 after the rating prompt",
+    "digit_square": "square of the distance of that from 3: the ends of the scale say more",
     "digit_mass": "logarithm of the probability of the five digits together",
 }
 """Figures that are computed from the rating prompt, with their meaning."""
@@ -105,8 +106,10 @@ class PairNats:
 
 def digit_figures(probabilities: Sequence[float], mass: float) -> dict[str, float]:
     """The figures of DIGIT_FIGURES. ``probabilities`` are those of '1' to '5' and sum to 1."""
+    digit = expected_grade(probabilities)
     return {
-        "digit": expected_grade(probabilities),
+        "digit": digit,
+        "digit_square": (digit - 3) ** 2,
         "digit_mass": math.log(max(mass, _LEAST_MASS)),
     }
 

@@ -28,6 +28,9 @@ WRITTEN_FOR_ANOTHER = "written_for_another"
 FEWEST_SOURCES = 10
 """Fewest human pairs to fit judges from."""
 _FOLDS = 5
+_FACTORS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+"""What the scores may be multiplied by, because the penalty draws the probabilities together."""
+_SCALE = np.arange(1.0, GRADES + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +61,39 @@ def fit_to(found: Sequence[GradedEvidence]) -> Judges | None:
 def _judge(found: Sequence[GradedEvidence], kind: EvidenceKind) -> Judge:
     figures = kind.figures
     measured: list[GradedEvidence] = []
-    ratings: list[float] = []
+    folds: list[tuple[OrdinalModel, Array]] = []
+    """For each fold, a model that was fitted without it, and its figures."""
     for fold in range(_FOLDS):
-        model = _fitted([each for each in found if each.made.source % _FOLDS != fold], figures)
-        left_out = [
-            each for each in found if each.made.source % _FOLDS == fold and each.made.kind in KINDS
-        ]
+        left_out = [each for each in found if each.made.source % _FOLDS == fold]
+        left_out = [each for each in left_out if each.made.kind in KINDS]
         if left_out:
+            model = _fitted([each for each in found if each.made.source % _FOLDS != fold], figures)
+            folds.append((model, rows_of([each.evidence for each in left_out], figures)))
             measured += left_out
-            ratings += ratings_of(model, [each.evidence for each in left_out]).tolist()
-    rated, grades = np.array(ratings), _grades(measured)
+    grades = _grades(measured)
+    factor = min(_FACTORS, key=lambda factor: _loss(_left_out(folds, factor), grades))
+    rated = _left_out(folds, factor) @ _SCALE
     return Judge(
-        model=_fitted(found, figures),
+        model=_fitted(found, figures).sharpened(factor),
         figures=figures_of(rated, grades, [each.made.kind for each in measured]),
         curve=operating_points(rated, grades),
     )
 
 
+def _left_out(folds: Sequence[tuple[OrdinalModel, Array]], factor: float) -> Array:
+    """[N, 5] probabilities of the pairs that a model was not fitted on."""
+    return np.concatenate([model.sharpened(factor).probabilities_of(rows) for model, rows in folds])
+
+
+def _loss(probabilities: Array, grades: Array) -> float:
+    """Nats a pair of the true grades, each grade counted alike."""
+    true = probabilities[np.arange(len(grades)), grades.astype(int) - 1]
+    return float(-(balanced(grades) @ np.log(np.maximum(true, 1e-12)))) / len(grades)
+
+
 def ratings_of(model: OrdinalModel, evidence: Sequence[Evidence]) -> Array:
     """[N] expected grades."""
-    return model.probabilities_of(rows_of(evidence, model.figures)) @ np.arange(1.0, GRADES + 1)
+    return model.probabilities_of(rows_of(evidence, model.figures)) @ _SCALE
 
 
 def _fitted(found: Sequence[GradedEvidence], figures: Sequence[str]) -> OrdinalModel:

@@ -17,7 +17,7 @@ Rows = np.ndarray[Any, np.dtype[np.float64]]
 Grades = tuple[float, float, float, float, float]
 
 GRADES = 5
-PENALTY = 10.0
+PENALTY = 30.0
 """L2 penalty on the weights of standardized figures, for the sum of the losses."""
 _FREE = 1e-3
 """Penalty on the offsets: only their differences are determined."""
@@ -53,6 +53,14 @@ class OrdinalModel(BaseModel):
         """[N, 5] probabilities of [N, F] figures."""
         standardized = _standardized(rows, np.array(self.means), np.array(self.scales))
         return _softmax(standardized @ np.array(self.weights).T + np.array(self.offsets))
+
+    def sharpened(self, factor: float) -> "OrdinalModel":
+        """The same model with its scores times ``factor``."""
+        one, two, three, four, five = (factor * offset for offset in self.offsets)
+        weights = tuple(tuple(factor * weight for weight in row) for row in self.weights)
+        return self.model_copy(
+            update={"weights": weights, "offsets": (one, two, three, four, five)}
+        )
 
 
 def rows_of(evidence: Sequence[Evidence], figures: Sequence[str]) -> Rows:

@@ -42,6 +42,8 @@ class Export:
     threshold: float
     """The lowest rating that the curator keeps, by the settings of the export."""
     on: date
+    target_precision: float | None = None
+    """The estimated precision that the curator keeps instead, where a rating has one."""
     acceptance: str = ""
     """How many of the last ratings the curator accepts, in a sentence; empty where unknown."""
 
@@ -102,7 +104,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
             _count(e.provenance.template for e in examples if e.provenance.template),
         ),
         "## Ratings",
-        f"The curator keeps what is rated {export.threshold:g} or more, by the settings of "
+        f"The curator keeps what is {_rule(export)}, by the settings of "
         "this export; an earlier setting may "
         f"have let in lower ones. {len(rated):,} examples are rated; those written by people "
         "need no rating.",
@@ -123,6 +125,16 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     if _from_house({name for name, _ in written} | {rating.release for rating in rated}, releases):
         parts.append(_HOUSE)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _rule(export: Export) -> str:
+    rated = f"rated {export.threshold:g} or more"
+    if export.target_precision is None:
+        return rated
+    return (
+        f"rated so high that an estimated {export.target_precision:.0%} deserve a 4 or 5, or, "
+        f"where there is no estimate, {rated}"
+    )
 
 
 def _precision(estimated: Sequence[float]) -> list[str]:

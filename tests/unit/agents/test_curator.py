@@ -95,6 +95,22 @@ def test_the_threshold_itself_passes() -> None:
     )
 
 
+def test_a_target_precision_takes_the_place_of_the_threshold() -> None:
+    curator = Curator(CuratorSettings(threshold=4.0, target_precision=0.9))
+    low, high = (
+        record.model_copy(
+            update={"rating": record.rating.model_copy(update={"precision": precision})}
+        )
+        for record, precision in ((scored("low"), 0.85), (scored("high", score=3.0), 0.9))
+    )
+    refused = the_rejection(ask(curator, low))
+    assert refused.reason == "below_precision"
+    assert refused.detail == ("rated 4.50, from which on 85% deserve a 4 or 5, at least 90%")
+    assert the_example(ask(curator, high))
+    unjudged = Curator(CuratorSettings(threshold=4.0, target_precision=0.9))
+    assert the_rejection(ask(unjudged, scored(score=3.9))).reason == "below_threshold"
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -134,6 +150,8 @@ def test_settings_reach_the_rules() -> None:
     [
         {"threshold": 0.5},
         {"threshold": 5.5},
+        {"target_precision": 0.0},
+        {"target_precision": 1.5},
         {"novelty": 0.0},
         {"min_words": 5, "max_words": 4},
         {"keywords": ("",)},

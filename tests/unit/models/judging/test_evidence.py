@@ -38,7 +38,7 @@ def test_a_loss_is_a_negative_gain() -> None:
 def test_figures_of_digits() -> None:
     found = digit_figures((0.0, 0.0, 0.0, 0.5, 0.5), 0.5)
     assert list(found) == list(DIGIT_FIGURES)
-    assert found == {"digit": 4.5, "digit_mass": pytest.approx(math.log(0.5))}
+    assert found == {"digit": 4.5, "digit_square": 2.25, "digit_mass": pytest.approx(math.log(0.5))}
     assert math.isfinite(digit_figures((0.2,) * 5, 0.0)["digit_mass"])
     assert expected_grade((0.2,) * 5) == pytest.approx(3.0)
 

@@ -1,5 +1,6 @@
 """The card of an export: correct counts, readable by Hugging Face, deterministic."""
 
+import dataclasses
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_it_counts_what_is_there() -> None:
         assert line in text.splitlines()
     assert "rated 4 or more" in text
     assert "Exported on 2026-11-21 to `curated.jsonl`, in the shape `chat`" in text
+
+
+def test_it_states_acceptance_and_estimated_precision() -> None:
+    rated = [
+        each.model_copy(update={"rating": each.rating.model_copy(update={"precision": precision})})
+        for each, precision in zip(EXAMPLES[1:], (0.8, 0.85, 0.9, None, None), strict=True)
+        if each.rating
+    ]
+    export = dataclasses.replace(EXPORT, target_precision=0.8, acceptance="30% are accepted")
+    text = card(export, rated, [])
+    assert "\n30% are accepted.\n" in text
+    assert "so high that an estimated 80% deserve a 4 or 5, or, where there is no estimate" in text
+    assert "as the lowest of 3 of these, an estimated 80% deserve a 4 or 5" in text
 
 
 def test_its_front_matter_is_what_hugging_face_reads() -> None:

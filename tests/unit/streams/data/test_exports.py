@@ -51,6 +51,20 @@ def test_triples_carry_everything() -> None:
     assert row(BARE, Shape.TRIPLES)["score"] is None
 
 
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_evidence_is_written_on_request(
+    tmp_path: Path, write: Callable[[list[Example], Path, Shape, bool], int]
+) -> None:
+    judged = RATING.model_copy(update={"evidence": {"digit": 4.0}, "precision": 0.9})
+    path = tmp_path / "file"
+    write([FULL.model_copy(update={"rating": judged}), FULL, BARE], path, Shape.TRIPLES, True)
+    found = read_back(path, write)  # type: ignore[arg-type]
+    assert [each["precision"] for each in found] == [0.9, None, None]
+    assert found[0]["probabilities"] == [0, 0, 0, 0.5, 0.5]
+    assert dict(found[0]["evidence"]) == {"digit": 4.0}  # type: ignore[call-overload]
+    assert found[2]["evidence"] is None
+
+
 def test_alpaca_has_no_null() -> None:
     assert row(BARE, Shape.ALPACA) == {
         "instruction": "Say it.",
