@@ -114,13 +114,13 @@ class CuedRunner:
         self.vocabulary = self.session.vocabulary
         self.most_tokens = self.session.most_tokens
 
-    def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
-        self._cue("score", len(prompts))
-        return self.session.score(prompts)
+    def read(self, prompts: Sequence[Sequence[int]]) -> Logits:
+        self._cue("read", len(prompts))
+        return self.session.read(prompts)
 
-    def nats(self, texts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Nats]:
-        self._cue("nats", len(texts))
-        return self.session.nats(texts, targets)
+    def score(self, texts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Nats]:
+        self._cue("score", len(texts))
+        return self.session.score(texts, targets)
 
     def start(self, prompts: Sequence[Sequence[int]]) -> tuple[PaddedCache, Logits]:
         self._cue("start", len(prompts))

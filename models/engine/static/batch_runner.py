@@ -45,10 +45,10 @@ class BatchRunner(ModelInfo, Protocol[C]):
     def most_tokens(self) -> int:
         """Most tokens, padding included, to give to one call."""
 
-    def score(self, prompts: _Prompts) -> Logits:
+    def read(self, prompts: _Prompts) -> Logits:
         """Logits after each prompt."""
 
-    def nats(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
+    def score(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
         """The negative log-probabilities of each text's targets.
 
         The last target follows the last token of its text, the one before it the last but one, and
@@ -112,8 +112,9 @@ class OnnxBatchRunner:
         if not isinstance(shape[-1], int):
             raise ModelError(f"{file} does not state the size of its vocabulary: export it again")
         self.vocabulary = shape[-1]
-        one_position = len(shape) == 3 and shape[1] == 1
-        self.most_tokens = 2**31 if one_position else max(1, _LOGITS_BYTES // (4 * self.vocabulary))
+        self._one_position = len(shape) == 3 and shape[1] == 1
+        in_memory = max(1, _LOGITS_BYTES // (4 * self.vocabulary))
+        self.most_tokens = 2**31 if self._one_position else in_memory
 
     @classmethod
     def load(
@@ -128,13 +129,18 @@ class OnnxBatchRunner:
         session, device = open_session(file, device, threads, memory_gb)
         return cls(session, device, context_window, file)
 
-    def score(self, prompts: _Prompts) -> Logits:
+    def read(self, prompts: _Prompts) -> Logits:
         """Logits after each prompt."""
         ids, mask, positions = _pad(prompts)
         return self._run(ids, mask, positions, self._no_past(len(prompts)), keep=False)[0][:, -1]
 
-    def nats(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
+    def score(self, texts: _Prompts, targets: _Prompts) -> list[Nats]:
         """The negative log-probabilities of each text's targets."""
+        if self._one_position:
+            raise EngineError(
+                "the model's graph gives logits for one position only, so it cannot score a text: "
+                "export it for the task text-generation-with-past"
+            )
         ids, mask, positions = _pad(texts)
         longest = max(map(len, targets))
         logits, _ = self._run(

@@ -64,14 +64,14 @@ class StaticBatching:
         ratings = [request for request in batch.requests if isinstance(request, RatingRequest)]
         if ratings:
             self.counts.calls += 1
-            logits = self.model.score([request.prompt for request in ratings])
+            logits = self.model.read([request.prompt for request in ratings])
             for request, row in zip(ratings, logits, strict=True):
                 yield request, digit_probabilities(row, request.digit_ids)
         scores = [request for request in batch.requests if isinstance(request, ScoreRequest)]
         if scores:
             self.counts.calls += 1
             texts, targets = zip(*((each.prefilled, each.target) for each in scores), strict=True)
-            for score, nats in zip(scores, self.model.nats(texts, targets), strict=True):
+            for score, nats in zip(scores, self.model.score(texts, targets), strict=True):
                 yield score, tuple(nats.tolist())
         generations = [
             request for request in batch.requests if isinstance(request, GenerationRequest)

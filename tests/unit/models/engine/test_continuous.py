@@ -401,6 +401,60 @@ def test_what_two_prompts_share_is_computed_once(requests: Requests) -> None:
     assert core.counts.reused_tokens >= 61
 
 
+def test_targets_of_one_prompt_compute_it_once_and_are_not_kept(requests: Requests) -> None:
+    runner = FakeRunner(4)
+    core = core_of(runner, 2, chunk=200)
+    passage = [n % VOCABULARY for n in range(60)]
+    core.add([requests.score(passage, [number] * 9) for number in range(3)])
+    run(core)
+    # The prompt's last token is computed for each target, a target's last token never.
+    assert [tokens for _, tokens in runner.calls] == [60 + 8, 1 + 8, 1 + 8]
+    assert core.counts.reused_tokens == 2 * 59
+    runner.calls.clear()
+    core.add([requests.generation([*passage, *[0] * 9], 1)])
+    run(core)
+    assert runner.calls == [("prefill", 9)], "of a score, only the prompt is kept for others"
+
+
+def test_a_target_spans_chunks_and_others_decode_meanwhile(requests: Requests) -> None:
+    runner = FakeRunner(4)
+    core = core_of(runner, 4, chunk=8)
+    writes, scored = requests.generation([1], 30), requests.score([2] * 5, [3] * 20)
+    core.add([writes])
+    step(core)
+    runner.calls.clear()
+    core.add([scored])
+    answers = dict(run(core))
+    assert runner.calls[:6] == [("prefill", 8), ("decode", 1)] * 3
+    for request in (writes, scored):
+        assert_answer(request, answers[request])
+
+
+def test_scores_wait_with_ratings_in_order_and_by_priority(requests: Requests) -> None:
+    core = core_of(FakeRunner(3), 2)
+    later = requests.score([1, 2], [3], priority=1)
+    live: list[AnyRequest] = [requests.rating([4]), requests.score([5], [6])]
+    waits = requests.generation([8, 9], 1)
+    core.add([later, waits, *live])
+    assert [request for request, _ in run(core)] == [*live, waits, later]
+
+
+def test_a_score_that_is_cancelled_or_fails_midway_is_alone(requests: Requests) -> None:
+    runner = FakeRunner(4, fails=lambda what, tokens: what == "prefill" and 13 in tokens)
+    core = core_of(runner, 3, chunk=8)
+    gone, bad = requests.score([1] * 6, [2] * 40), requests.score([1] * 6, [*[2] * 12, 13, 3])
+    good, writes = requests.score([1] * 6, [2] * 12), requests.generation([4], 9)
+    core.add([gone, writes])
+    run(core, 3)
+    assert core.drop(lambda request: request is gone) == [gone]
+    core.check_integrity()
+    core.add([bad, good])
+    answers = dict(run(core))
+    assert isinstance(answers[bad], EngineError)
+    for request in (good, writes):
+        assert_answer(request, answers[request])
+
+
 def test_ratings_go_first_but_not_for_ever(requests: Requests) -> None:
     core = core_of(FakeRunner(4), 2)
     waits = requests.generation([1, 2], 1)

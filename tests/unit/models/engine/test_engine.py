@@ -173,7 +173,7 @@ async def test_what_is_queued_runs_together_and_finished_rows_leave(tiny_model: 
     await asyncio.gather(first, *waiting)
     engine.close()
     assert runner.calls == [
-        ("score", 1),
+        ("read", 1),
         ("start", 4),
         ("join", 1),
         ("step", 4),

@@ -146,7 +146,7 @@ async def test_a_full_queue_lets_callers_wait_without_blocking_the_loop(make: Ma
     assert not task.done()
     runner.gate.set()
     await asyncio.gather(task, *others)
-    assert runner.calls == [("score", 1)] * 7
+    assert runner.calls == [("read", 1)] * 7
 
 
 async def test_a_cancelled_request_in_the_queue_never_runs(make: Make) -> None:
@@ -161,7 +161,7 @@ async def test_a_cancelled_request_in_the_queue_never_runs(make: Make) -> None:
     await settled()
     runner.gate.set()
     await asyncio.gather(task, kept)
-    assert runner.calls == [("score", 1), ("score", 1)]
+    assert runner.calls == [("read", 1), ("read", 1)]
     # What was cancelled holds no place: three more fit in a queue of three.
     await asyncio.gather(*(engine.rate([5], DIGITS) for _ in range(3)))
 
@@ -175,7 +175,7 @@ async def test_a_cancelled_generation_ends_at_the_next_step(make: Make) -> None:
     await settled()
     runner.gate.set()
     await engine.rate([1], DIGITS)
-    assert runner.calls == [("start", 1), ("join", 1), ("score", 1)]
+    assert runner.calls == [("start", 1), ("join", 1), ("read", 1)]
 
 
 def test_a_caller_whose_loop_is_gone_does_no_harm(tiny_model: TinyModel) -> None:
@@ -284,13 +284,13 @@ async def test_engines_with_one_budget_take_turns(tiny_model: TinyModel) -> None
     budget = ThreadBudget(1)
 
     class Watched(CuedRunner):
-        def score(self, prompts: Sequence[Sequence[int]]) -> Logits:
+        def read(self, prompts: Sequence[Sequence[int]]) -> Logits:
             nonlocal computing, most
             computing += 1
             most = max(most, computing)
             time.sleep(0.002)
             try:
-                return super().score(prompts)
+                return super().read(prompts)
             finally:
                 computing -= 1
 

@@ -41,12 +41,12 @@ def test_rows_go_on_alike_after_others_were_taken_out(tiny_model: TinyModel) -> 
     session = open_tiny(tiny_model)
     prompts = [[7, 8], [1, 2, 3], [9] * 30]
     cache, first = session.start(prompts)
-    np.testing.assert_allclose(first, session.score(prompts), atol=1e-5)
+    np.testing.assert_allclose(first, session.read(prompts), atol=1e-5)
     session.step(cache, [4, 5, 6])
     session.keep(cache, [0, 1])
     assert cache.mask.shape == (2, 4)  # what was padding in both is gone
     np.testing.assert_allclose(
-        session.step(cache, [1, 1]), session.score([[7, 8, 4, 1], [1, 2, 3, 5, 1]]), atol=1e-4
+        session.step(cache, [1, 1]), session.read([[7, 8, 4, 1], [1, 2, 3, 5, 1]]), atol=1e-4
     )
 
 
@@ -56,7 +56,7 @@ def test_rows_that_started_apart_go_on_together(tiny_model: TinyModel) -> None:
     assert cache.mask.shape == (3, 30)
     np.testing.assert_allclose(
         session.step(cache, [4, 5, 6]),
-        session.score([[1, 2, 3, 4], [7, 5], [*[9] * 30, 6]]),
+        session.read([[1, 2, 3, 4], [7, 5], [*[9] * 30, 6]]),
         atol=1e-4,
     )
 
@@ -67,7 +67,7 @@ def test_a_finished_row_does_not_run_out_of_positions(tiny_model: TinyModel) -> 
     session.step(cache, [0, 3])
     assert cache.positions.tolist() == [CONTEXT - 1, 2]
     np.testing.assert_allclose(
-        session.step(cache, [0, 4])[1:], session.score([[2, 3, 4]]), atol=1e-4
+        session.step(cache, [0, 4])[1:], session.read([[2, 3, 4]]), atol=1e-4
     )
 
 
@@ -79,7 +79,7 @@ def test_weights_that_are_not_finite_are_an_error_and_not_tokens(copy: Path) -> 
         tensor.CopyFrom(numpy_helper.from_array(np.full(32, np.nan, np.float32), tensor.name))
     onnx.save(model, copy / "model.onnx")
     with pytest.raises(EngineError, match="not finite"):
-        load(copy).score([[1, 2]])
+        load(copy).read([[1, 2]])
 
 
 def test_a_directory_without_a_model(tmp_path: Path, copy: Path) -> None:

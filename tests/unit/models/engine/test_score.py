@@ -15,9 +15,13 @@ from models.engine import Engine, EngineLimits, Sampling
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler
-from schemas.errors import PromptTooLong
+from models.engine.static.batching import StaticBatching
+from models.prompts.layout import Prompter
+from models.releases.checkpoints import HOUSE_CHECKPOINT
+from models.seeds import read_seeds
+from schemas.errors import EngineError, PromptTooLong
 from tests.unit.engine_model import VOCABULARY as TINY_VOCABULARY
-from tests.unit.engine_model import TinyModel
+from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 from tests.unit.models.export.test_graph import (
     VARIANTS,
     VOCABULARY,
@@ -174,3 +178,47 @@ async def test_what_targets_of_one_prompt_share_is_computed_once(tmp_path: Path)
     assert stats.prefill_tokens == 99 + 5 * (1 + 9)
     assert stats.reused_tokens == 4 * 99
     assert all(np.isfinite(nats).all() and len(nats) == 10 for nats in scored)
+
+
+async def test_a_fault_fails_the_scores_of_its_batch_and_no_other(tiny_model: TinyModel) -> None:
+    runner = CuedRunner(open_tiny(tiny_model), failures=[EngineError("out of memory")])
+    engine = engine_of(StaticBatching(runner))
+    try:
+        with pytest.raises(EngineError, match="out of memory"):
+            await engine.score([1, 2], [3])
+        runner.gate.clear()
+        running = asyncio.create_task(engine.score([1, 2], [3, 4]))
+        await asyncio.to_thread(runner.called.acquire)
+        cancelled = asyncio.create_task(engine.score([5], [6]))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.sleep(0)
+        runner.gate.set()
+        assert await running == pytest.approx(tiny_model.nats([1, 2], [3, 4]), abs=1e-3)
+        await engine.score([7], [8])
+    finally:
+        engine.close()
+    assert runner.calls == [("score", 1)] * 3
+
+
+async def test_the_house_model_scores_as_transformers_and_int8_is_near(house: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    seed = read_seeds()[0]
+    prompter = Prompter.load(house)
+    asked = [
+        (prompter.backward(seed.response), prompter.target(seed.instruction)),
+        (prompter.target(seed.instruction), prompter.target(seed.response)[:200]),
+    ]
+    found: dict[str, list[float]] = {}
+    for precision in ("fp32", "int8"):
+        engine = Engine.load(house, device="cpu", threads=1, precision=precision)
+        try:
+            scored = await asyncio.gather(*(engine.score(*each) for each in asked))
+        finally:
+            engine.close()
+        found[precision] = [nats for one in scored for nats in one]
+    model = AutoModelForCausalLM.from_pretrained(HOUSE_CHECKPOINT).eval()
+    expected = [nats for one in expected_nats(model, asked) for nats in one]
+    assert found["fp32"] == pytest.approx(expected, abs=1e-3)
+    assert abs(np.mean(found["int8"]) - np.mean(expected)) < 0.05
