@@ -1,6 +1,7 @@
 """Files that another process trusts: they appear whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,26 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o666) -> None:
     """Write a text as UTF-8 through ``atomic_file``."""
     with atomic_file(path, mode=mode) as file:
         file.write(text.encode())
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Make a directory beside ``path`` that becomes it once its files are written and synced.
+
+    ``path`` does not exist. On an error or an interrupt nothing is left. One process at a time may
+    do this for a path. Raises OSError.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in partial.iterdir():
+            sync(file)
+        partial.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

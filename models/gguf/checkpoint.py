@@ -1,11 +1,10 @@
 """Writes a GGUF file as a transformers checkpoint: weights, configuration, tokenizer, template."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from models.atomic_file import sync
+from models.atomic_file import atomic_directory
 from models.gguf.architecture import architecture_of, configuration, sizes_of
 from models.gguf.file import GgufFile
 from models.gguf.metadata import Metadata
@@ -24,17 +23,8 @@ def write_checkpoint(path: Path, directory: Path) -> None:
     or BF16 stay so; quantized ones become F16. Raises ModelError where the file is damaged or of a
     kind that is not supported, and OSError where the directory cannot be written.
     """
-    partial = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with atomic_directory(directory) as partial:
         _write(GgufFile.read(path), partial)
-        for file in partial.iterdir():
-            sync(file)
-        partial.rename(directory)
-        sync(directory.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(file: GgufFile, directory: Path) -> None:

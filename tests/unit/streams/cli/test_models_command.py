@@ -37,6 +37,16 @@ def test_add_show_and_list_agree(checkpoint: Path, cache: Path) -> None:
     assert "context window 2,048 tokens" in shown
 
 
+def test_what_can_be_had_by_name_is_listed_with_size_and_licence() -> None:
+    listed = json.loads(_run(app, ["models", "list", "--available", "--json"]).stdout)
+    found = {model["name"]: (model["download_bytes"], model["licence"]) for model in listed}
+    assert found["house"] == (0, "CC BY-SA 3.0")
+    assert found["smollm2"] == (92_871_040, "Apache-2.0")
+    plain = _run(app, ["models", "list", "--available"]).stdout
+    assert "downloads 93 MB" in plain
+    assert "bundled" in plain
+
+
 @pytest.mark.slow
 def test_try_shows_prompts_answers_probabilities_and_speed(
     checkpoint: Path, cache: Path, tmp_path: Path
