@@ -57,7 +57,9 @@ def test_no_pairs_have_no_metrics() -> None:
 
 def test_agreement_with_human_ratings() -> None:
     found = HumanAgreement(np.array([1.0, 2, 4]), np.array([2.0, 3, 5])).metrics()
-    assert found == pytest.approx({"people_correlation": 1.0, "people_error": 1.0})
+    assert found == pytest.approx(
+        {"people_pairs": 3.0, "people_correlation": 1.0, "people_error": 1.0}
+    )
 
 
 @given(values, values)
