@@ -140,7 +140,11 @@ def test_a_gpu_serves_fp16_where_it_was_exported(tmp_path: Path) -> None:
     assert served_precision(tmp_path, "auto", on_cuda=True) is Precision.FP16
     assert served_precision(tmp_path, "fp32", on_cuda=True) is Precision.FP32
     graph = onnx.load(tmp_path / "decoder.fp16.onnx").graph
-    numbers = {node.type.tensor_type.elem_type for node in (*graph.input, *graph.output)}
+    numbers = {
+        node.type.tensor_type.elem_type
+        for node in (*graph.input, *graph.output)
+        if node.name != "nats"  # summed over the vocabulary in fp32
+    }
     assert onnx.TensorProto.FLOAT16 in numbers
     assert onnx.TensorProto.FLOAT not in numbers | {
         weight.data_type for weight in graph.initializer
