@@ -2,8 +2,9 @@
 
 MODEL is a checkpoint directory, WORK a file by ``bench/workload.py``. The process prints ``ready``
 when its model is loaded. For every line on its standard input it runs the whole workload and prints
-the seconds. This file imports the project only for its own engine, because some peers are installed
-in another environment.
+the seconds. The line ``again`` repeats the prompts of the line before, which prefix caches then have;
+any other line gets prompts that no cache has. This file imports the project only for its own engine,
+because some peers are installed in another environment.
 
 Engines with a scheduler get what a stream gives: a number of passages in flight, each rated as soon
 as its instruction is generated. transformers and optimum have no scheduler. They get batches of
@@ -24,6 +25,7 @@ from typing import Any
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+AGAIN = "again"
 IN_FLIGHT = 64
 _ROWS = 16
 _BUDGET = 256
@@ -139,12 +141,24 @@ def openvino(model: Path, threads: int) -> RunWork:
     )
 
 
+def llama_cpp(model: Path, threads: int) -> RunWork:
+    """llama.cpp with weights in Q8_0, in batches that are composed as its server does."""
+    from bench.gguf_file import write_q8
+    from bench.llama_batches import Batches
+
+    file = Path(tempfile.mkdtemp(), "model.gguf")
+    write_q8(model, file)
+    batches = Batches(file, threads, rows=_ROWS, budget=_BUDGET)
+    return lambda work: _feed(work, batches.add, batches.step, lambda request: request.ended)
+
+
 CONTESTANTS: dict[str, Contestant] = {
     "backstream fp32": backstream("fp32"),
     "backstream int8": backstream("int8"),
     "transformers fp32": transformers,
     "optimum fp32": optimum,
     "OpenVINO GenAI int8": openvino,
+    "llama.cpp Q8_0": llama_cpp,
 }
 
 
@@ -254,8 +268,10 @@ def main() -> None:
     run_work = CONTESTANTS[name](Path(model), int(threads))
     run_work(fresh(work[: len(work) // 2], 0))  # warm up
     print("ready", file=out, flush=True)
-    for number, _ in enumerate(sys.stdin, start=1):
-        own = fresh(work, number)
+    own = work
+    for number, line in enumerate(sys.stdin, start=1):
+        if line.strip() != AGAIN:
+            own = fresh(work, number)
         started = time.perf_counter()
         run_work(own)
         print(time.perf_counter() - started, file=out, flush=True)

@@ -67,7 +67,6 @@ def build(
     precision: Precision = Precision.FP32,
     *,
     kv_ranges: AbsmaxRanges | None = None,
-    blocks: bool = False,
 ) -> None:
     """Write the graph of ``model``.
 
@@ -80,7 +79,7 @@ def build(
         nodes,
         config,
         weights,
-        Linear(nodes, weights, blocks),
+        Linear(nodes, weights),
         Attention(nodes, config, kv_ranges),
     )
     graph = builder.build(*_angles(model, config))
@@ -211,7 +210,6 @@ class _DecoderBuilder:
             f"{name}.down",
             [f"{name}.down_proj"],
             self.nodes.add("Mul", [active, up]),
-            outliers=True,
         )
 
     def head(self, x: str) -> None:

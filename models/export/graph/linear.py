@@ -1,7 +1,12 @@
-"""ONNX nodes of linear layers, in each precision."""
+"""ONNX nodes of linear layers, in each precision.
+
+In int8 both sides of a product have 8 bits. A weight matrix has a scale for each output, and the
+matrix that it is multiplied with has one for each row, which is computed on the way. A row is one
+token, so that what is computed for a token does not depend on the other tokens of a call.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,8 +15,20 @@ from models.export.graph.nodes import MICROSOFT, Array, Nodes
 from models.export.graph.weights import Weights
 from schemas.errors import UnsupportedArchitecture
 
-_BLOCK = 64
-"""Numbers that share a scale in a blockwise product."""
+_LARGEST = 127
+"""Largest 8-bit number that a scale maps to."""
+_ZERO = np.uint8(128)
+"""What stands for 0. onnxruntime has no fast product of two signed matrices on this kind of CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class _QuantizedRows:
+    """Names of a matrix in 8 bits."""
+
+    numbers: str
+    """uint8 [rows, columns]."""
+    scales: str
+    """[rows, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +37,16 @@ class Linear:
 
     nodes: Nodes
     weights: Weights
-    blocks: bool
-    """Whether products whose input has outliers get a scale for each block, in int8."""
+    _quantized: dict[str, _QuantizedRows] = field(default_factory=dict)
+    """By the name of the matrix: several products share it."""
 
-    def layer(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
+    def layer(self, name: str, parts: Sequence[str], x: str) -> str:
         """The product with the weights of ``parts`` side by side, plus their biases if any.
 
         Raises UnsupportedArchitecture if only some of them have a bias.
         """
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        in_blocks = outliers and self.blocks and self.nodes.precision is Precision.INT8
-        product = (self.blockwise_product if in_blocks else self.product)(name, weight, x)
+        product = self.product(name, weight, x)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -41,48 +57,49 @@ class Linear:
         return self.nodes.add("Add", [product, bias])
 
     def product(self, name: str, weight: Array, x: str, output: str | None = None) -> str:
-        """The product with the transpose of ``weight`` [outputs, inputs].
-
-        In int8, the weight has one scale for each output, and x one for all its rows.
-        """
+        """The product of ``x`` [rows, inputs] with the transpose of ``weight`` [outputs, inputs]."""
         outputs = [output] if output else None
         if self.nodes.precision is not Precision.INT8:
             matrix = self.nodes.constant(f"{name}.weight", np.ascontiguousarray(weight.T))
             return self.nodes.add("MatMul", [x, matrix], outputs)
-        scales = np.abs(weight).max(axis=1) / 127
+        scales = np.abs(weight).max(axis=1) / _LARGEST
         scales[scales == 0] = 1
         rounded = np.rint(weight / scales[:, None]).astype(np.int8)
-        matrix = self.nodes.constant(f"{name}.weight", np.ascontiguousarray(rounded.T))
-        scale = self.nodes.constant(f"{name}.scale", scales.astype(np.float32))
-        return self.nodes.add(
-            "DynamicQuantizeMatMul", [x, matrix, scale], outputs, domain=MICROSOFT
-        )
-
-    def blockwise_product(self, name: str, weight: Array, x: str) -> str:
-        """The same product in int8.
-
-        The weight and ``x`` have a scale for each block of inputs.
-        """
-        outputs, inputs = weight.shape
-        blocks = -(-inputs // _BLOCK)
-        padded = np.zeros((outputs, blocks * _BLOCK), np.float32)
-        padded[:, :inputs] = weight
-        padded = padded.reshape(outputs, blocks, _BLOCK)
-        scales = np.abs(padded).max(axis=2) / 127
-        scales[scales == 0] = 1
-        # 128 is the operator's zero point.
-        rounded = (np.rint(padded / scales[:, :, None]) + 128).astype(np.uint8)
-        return self.nodes.add(
-            "MatMulNBits",
+        rows = self.quantized(x)
+        product = self.nodes.add(
+            "MatMulIntegerToFloat",
             [
-                x,
-                self.nodes.constant(f"{name}.weight", rounded),
-                self.nodes.constant(f"{name}.scale", scales.ravel()),
+                rows.numbers,
+                self.nodes.constant(f"{name}.weight", np.ascontiguousarray(rounded.T)),
+                self.nodes.constant("one", np.float32(1)),
+                self.nodes.constant(f"{name}.scale", scales.astype(np.float32)),
+                self.nodes.constant("quantized.zero", _ZERO),
             ],
             domain=MICROSOFT,
-            N=outputs,
-            K=inputs,
-            bits=8,
-            block_size=_BLOCK,
-            accuracy_level=4,  # multiplies in int8
         )
+        return self.nodes.add("Mul", [product, rows.scales], outputs)
+
+    def quantized(self, x: str) -> _QuantizedRows:
+        """A matrix [rows, columns] in 8 bits.
+
+        A row of zeros gets scale 0, and whatever numbers: they are multiplied by the scale.
+        """
+        if x not in self._quantized:
+            largest = self.nodes.add(
+                "ReduceMax", [self.nodes.add("Abs", [x]), self.nodes.integers(-1)], keepdims=0
+            )
+            scales = self.nodes.add(
+                "Mul", [largest, self.nodes.constant("quantized.unit", np.float32(1 / _LARGEST))]
+            )
+            zeros = self.nodes.add(
+                "Expand",
+                [
+                    self.nodes.constant("quantized.zero", _ZERO),
+                    self.nodes.add("Shape", [scales]),
+                ],
+            )
+            self._quantized[x] = _QuantizedRows(
+                self.nodes.add("QuantizeLinear", [x, scales, zeros], axis=0),
+                self.nodes.add("Unsqueeze", [scales, self.nodes.integers(1)]),
+            )
+        return self._quantized[x]
