@@ -1,8 +1,12 @@
 """Compares the generation engine with its peers: ``make bench-engine``.
 
-Or ``python -m bench.engine [peers] [growth]``. All engines have the same weights and the same
-prompts, those of the stream over real passages. Each has a process of its own with all cores. They
-run one at a time, in alternating rounds, and the medians are compared.
+Or ``python -m bench.engine [SECTION ...]``. All engines have the same weights and the same prompts,
+those of the stream over real passages. Each has a process of its own with all cores. They run one
+at a time, in alternating rounds, and the medians are compared.
+
+The sections ``house``, ``random`` and ``smollm2`` are models: the house model, a Qwen3 of 38 million
+random weights, and SmolLM2-135M-Instruct. The section ``growth`` is our engine by the number of
+requests.
 """
 
 import argparse
@@ -22,29 +26,42 @@ from typing import Any
 import psutil
 
 from bench import workload
-from bench.contestants import CONTESTANTS, Passage, write_and_rate
+from bench.contestants import AGAIN, CONTESTANTS, Passage, write_and_rate
 from bench.report import Row, machine, publish
 from models.engine import Engine, EngineLimits, Sampling
 
 _PROJECT = Path(__file__).parents[1]
 _PEERS_PYTHON = _PROJECT / ".venv-peers" / "bin" / "python"
-_IN_PEERS_ENVIRONMENT = ("OpenVINO GenAI int8",)
+_IN_PEERS_ENVIRONMENT = ("OpenVINO GenAI int8", "llama.cpp Q8_0")
 """Engines whose libraries are not in the project's environment."""
 _TARGETS = (
     ("backstream fp32", "transformers fp32", 1.2),
     ("backstream fp32", "optimum fp32", 8.0),
     ("backstream int8", "OpenVINO GenAI int8", 1.2),
+    ("backstream int8", "llama.cpp Q8_0", 1.2),
+    ("backstream int8", "backstream fp32", 1.8),
     ("backstream int8", "optimum fp32", 8.0),
 )
-"""Ours, a peer, and how many times as fast ours should be.
+"""Ours, another, and how many times as fast ours should be.
 
-All but the last are of one precision. The last is the default beside the plain export, which it
-replaced.
+The last is the default beside the plain export, which it replaced.
 """
+_PREFIX_CACHES = (
+    "backstream fp32",
+    "backstream int8",
+    "OpenVINO GenAI int8",
+    "llama.cpp Q8_0",
+)
+"""Engines that keep the prefixes of earlier prompts."""
 _IN_FLIGHT = (1, 4, 16, 64)
-_SECTIONS = ("peers", "growth")
-_FEWER = 3
-"""Divides the work of the larger model, for which the slowest peer still needs a minute."""
+_FEWER = {"house": 1, "random": 3, "smollm2": 10}
+"""Divides the work of a model, so that the slowest peer does not need minutes for it."""
+_TITLES = {
+    "house": "house model",
+    "random": "38 M random Qwen3",
+    "smollm2": "SmolLM2-135M-Instruct",
+}
+_SECTIONS = (*_TITLES, "growth")
 _QUEUED = (1, 250, 500, 1000)
 
 
@@ -87,12 +104,15 @@ class Contest:
         _note(f"{name} cannot run on this machine: {' '.join(last)}")
         return False
 
-    def seconds(self, name: str) -> float:
-        """Run the workload once more on an engine. Returns the seconds."""
+    def seconds(self, name: str, *, again: bool = False) -> float:
+        """Run the workload once more on an engine. Returns the seconds.
+
+        ``again``: with the same prompts as before, which prefix caches then have.
+        """
         process = self._processes[name]
         assert process.stdin
         assert process.stdout
-        process.stdin.write("go\n")
+        process.stdin.write(f"{AGAIN if again else 'new'}\n")
         process.stdin.flush()
         return float(process.stdout.readline())
 
@@ -109,38 +129,51 @@ class Contest:
 def measure_peers(
     model: Path, what: str, passages: int, options: argparse.Namespace, scratch: Path
 ) -> Iterator[Row]:
-    """Passages a second of each engine, generated and rated, and ratios of ours to its peers."""
+    """Passages a second of each engine, generated and rated, and ratios of ours to the others.
+
+    In each round the engines with a prefix cache then do the same work again.
+    """
     work = scratch / "work.json"
-    made = workload.write_work(work, passages)
+    made = workload.write_work(model, work, passages)
     read, written = workload.tokens(made)
     title = f"{what}: {len(made)} passages, {read:,} prompt tokens, {written:,} new ones"
     contest = Contest(model, work, options.threads)
     seconds: dict[str, list[float]] = {}
+    cached: dict[str, list[float]] = {}
     try:
-        for name in CONTESTANTS:
+        for name in options.engines:
             if contest.enter(name):
                 seconds[name] = []
         for number in range(1, options.rounds + 1):
             for name, found in seconds.items():
                 found.append(contest.seconds(name))
                 _note(f"{what}, round {number}: {name}: {len(made) / found[-1]:.2f} passages/s")
+            for name in seconds.keys() & _PREFIX_CACHES:
+                cached.setdefault(name, []).append(contest.seconds(name, again=True))
     finally:
         contest.close()
+    yield from _compared(title, what, len(made), seconds)
+    yield from _compared(f"{title}, cached", f"{what}, cached", len(made), cached)
+
+
+def _compared(
+    title: str, what: str, passages: int, seconds: dict[str, list[float]]
+) -> Iterator[Row]:
     for name, found in seconds.items():
-        yield Row(f"{title}; passages/s", name, [len(made) / each for each in found])
-    for ours, peer, target in _TARGETS:
-        if ours in seconds and peer in seconds:
+        yield Row(f"{title}; passages/s", name, [passages / each for each in found])
+    for ours, other, target in _TARGETS:
+        if ours in seconds and other in seconds:
             ratios = [
-                theirs / own for theirs, own in zip(seconds[peer], seconds[ours], strict=True)
+                theirs / own for theirs, own in zip(seconds[other], seconds[ours], strict=True)
             ]
             yield Row(
-                f"{what}: how many times as fast", f"{ours} / {peer}", ratios, at_least=target
+                f"{what}: how many times as fast", f"{ours} / {other}", ratios, at_least=target
             )
 
 
 def measure_growth(model: Path, options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
     """Throughput by requests in flight and memory by requests queued, of our engine in int8."""
-    made = workload.write_work(scratch / "work.json", options.passages)
+    made = workload.write_work(model, scratch / "work.json", options.passages)
     digits = json.loads((model / "digits.json").read_text())
     rates: dict[int, list[float]] = {count: [] for count in _IN_FLIGHT}
     for _ in range(options.rounds):
@@ -216,15 +249,27 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory:
         scratch = Path(directory)
-        house = workload.write_house(scratch / "house")
-        if "peers" in options.sections:
-            rows += measure_peers(house, "house model", options.passages, options, scratch)
-            larger = workload.write_larger(scratch / "larger")
-            rows += measure_peers(
-                larger, "38 M random Qwen3", max(1, options.passages // _FEWER), options, scratch
-            )
+        models = {
+            "house": workload.write_house,
+            "random": workload.write_larger,
+            "smollm2": workload.write_smollm2,
+        }
+        for section, write in models.items():
+            if section in options.sections:
+                rows += measure_peers(
+                    write(scratch / section),
+                    _TITLES[section],
+                    max(1, options.passages // _FEWER[section]),
+                    options,
+                    scratch,
+                )
         if "growth" in options.sections:
-            grown = list(measure_growth(house, options, scratch))
+            house = scratch / "house"
+            grown = list(
+                measure_growth(
+                    house if house.is_dir() else workload.write_house(house), options, scratch
+                )
+            )
             rows += grown
             if options.plot:
                 plot(grown, options.plot)
@@ -239,7 +284,15 @@ def _parse() -> Any:
         nargs="*",
         choices=[*_SECTIONS, []],
         metavar="SECTION",
-        help="peers, growth; both if none",
+        help=f"{', '.join(_SECTIONS)}; all if none",
+    )
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        choices=list(CONTESTANTS),
+        default=list(CONTESTANTS),
+        metavar="ENGINE",
+        help=f"which to compare: {', '.join(CONTESTANTS)}; all if none",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Workloads for engines: the stream's prompts over the demo's documents; models of two sizes."""
+"""Workloads for engines: the stream's prompts over the demo's documents; models of three sizes."""
 
 import asyncio
 import json
@@ -19,19 +19,20 @@ from streams.run.demo.documents import demo_documents
 _SIDE_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
-def write_work(file: Path, passages: int, max_tokens: int = 64) -> list[Passage]:
-    """Write a workload of ``passages`` passages of the demo's documents. Returns it.
+def write_work(model: Path, file: Path, passages: int, max_tokens: int = 64) -> list[Passage]:
+    """Write a workload of ``passages`` passages of the demo's documents for a model. Returns it.
 
     Each has its backward prompt, and the rating prompt of the instruction that the house model
-    generates. The number of tokens it generates is kept, so that every engine has the same work.
+    generates, in the model's own tokens. The number of tokens of that instruction is kept, so that
+    every engine has the same work.
     """
-    release = prepare("house", default_cache())  # outside of an event loop, because it may export
-    work = asyncio.run(_work(release, passages, max_tokens))
+    house = prepare("house", default_cache())  # outside of an event loop, because it may export
+    work = asyncio.run(_work(house, Prompter.load(model), passages, max_tokens))
     file.write_text(json.dumps([asdict(passage) for passage in work]), encoding="utf-8")
     return work
 
 
-async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
+async def _work(house: Path, prompter: Prompter, passages: int, max_tokens: int) -> list[Passage]:
     segmenter = Segmenter()
     segments: list[Segment] = []
     for document in demo_documents():
@@ -39,18 +40,21 @@ async def _work(release: Path, passages: int, max_tokens: int) -> list[Passage]:
     chosen = [
         segments[index * len(segments) // passages] for index in range(min(passages, len(segments)))
     ]
-    prompter = Prompter.load(release)
-    engine = Engine.load(release, device="cpu", precision="fp32")
+    writer = Prompter.load(house)
+    engine = Engine.load(house, device="cpu", precision="fp32")
 
     async def one(segment: Segment) -> Passage:
-        prompt = prompter.backward(segment.text)
         made = await engine.generate(
-            prompt,
+            writer.backward(segment.text),
             Sampling(max_tokens=max_tokens, repetition_penalty=1.3),
-            prompter.instruction_stop_ids,
+            writer.instruction_stop_ids,
         )
-        instruction = prompter.instruction(made.ids, made.stop)
-        return Passage(prompt, max(1, len(made.ids)), prompter.rating(instruction, segment.text))
+        instruction = writer.instruction(made.ids, made.stop)
+        return Passage(
+            prompter.backward(segment.text),
+            len(prompter.target(instruction)),
+            prompter.rating(instruction, segment.text),
+        )
 
     try:
         return list(await asyncio.gather(*map(one, chosen)))
@@ -90,12 +94,17 @@ def write_larger(directory: Path) -> Path:
     return _write(directory, source)
 
 
+def write_smollm2(directory: Path) -> Path:
+    """Write SmolLM2-135M-Instruct, which is brought into the cache if it is not there."""
+    return _write(directory, checkpoint_of("smollm2", default_cache(), print))
+
+
 def _write(directory: Path, checkpoint: Path) -> Path:
     """Write a checkpoint, and our graphs of it in both precisions, whichever is chosen."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    from models.export.graph import build, equalize, measure, smooth
+    from models.export.graph import build, equalize, measure, rotate, smooth
     from models.export.seed_pairs import calibration_prompts
 
     ours = directory / "backstream"
@@ -109,6 +118,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     ranges = measure(model, calibration_prompts(prompter, model.config.max_position_embeddings))
     kv_ranges = equalize(model, ranges)
     smooth(model, ranges)
+    rotate(model)
     build(model, ours / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (ours / "config.json").write_text((directory / "config.json").read_text())
     (directory / "digits.json").write_text(json.dumps(list(prompter.digit_ids)))

@@ -32,8 +32,6 @@ from models.releases.checkpoints import locate, side_files, weight_files
 from schemas.errors import BackstreamError, ModelError, UnsupportedArchitecture
 
 _TASK = "text-generation-with-past"
-_INT8_GRAPHS = ("smoothed", "blocks")
-"""Directories of the int8 graphs, the fastest first."""
 
 
 def print_to_stderr(line: str) -> None:
@@ -69,14 +67,13 @@ def export(
             _copy_or_link(file, destination / file.name)
         _complete_config(directory, destination)
         if not unsupported:
-            graphs = [Path(scratch, way) for way in _INT8_GRAPHS]
             reference = Fp32Reference(destination, Prompter.load(destination), pairs)
-            found = choose_int8(destination, graphs, reference, report)
+            found = choose_int8(destination, reference, report)
             report(f"{source} is served in {found.chosen} on CPUs: {found}")
 
 
 def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report) -> str | None:
-    """Write ``decoder.onnx``, and each int8 graph into a directory of its own.
+    """Write ``decoder.onnx`` and ``decoder.int8.onnx``.
 
     Returns which part of the architecture ``models.export.graph`` does not support; None if all
     of it is.
@@ -86,11 +83,10 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
-    from models.export.graph import build, equalize, measure, smooth
+    from models.export.graph import build, equalize, measure, rotate, smooth
     from models.export.graph.shortlist import build as build_shortlist
 
     set_verbosity_error()
-    smoothed, blocks = (scratch / way for way in _INT8_GRAPHS)
     report("loading the weights")
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -101,8 +97,6 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
         if is_cuda_there():
             build(model, scratch / Precision.FP16.file, Precision.FP16)
             build_shortlist(scratch / SHORTLIST_FILE)
-        for way in (smoothed, blocks):
-            way.mkdir()
         prompts = calibration_prompts(
             Prompter.load(directory), model.config.max_position_embeddings, pairs
         )
@@ -113,10 +107,10 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
             lambda done: tick(f"measuring activations: {done} of {len(prompts)} prompts"),
         )
         kv_ranges = equalize(model, ranges)
-        report("writing the int8 graphs")
-        build(model, blocks / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges, blocks=True)
+        report("writing the int8 graph")
         smooth(model, ranges)
-        build(model, smoothed / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
+        rotate(model)
+        build(model, scratch / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     except UnsupportedArchitecture as error:
         return str(error)
     except BackstreamError:

@@ -1,11 +1,7 @@
-"""Chooses whether a release is served in int8 on a CPU, and by which of its two int8 graphs.
-
-The graph that computes faster is tried first. The one that stays closer to fp32 is tried where the
-first is refused (``models/export/int8_verdict.py``).
-"""
+"""Chooses whether a release is served in int8 on a CPU (``models/export/int8_verdict.py``)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,23 +86,14 @@ def compare(reference: Fp32Reference, report: Report = lambda line: None) -> Qua
 
 
 def choose_int8(
-    release: Path,
-    candidates: Iterable[Path],
-    reference: Fp32Reference,
-    report: Report = lambda line: None,
+    release: Path, reference: Fp32Reference, report: Report = lambda line: None
 ) -> QuantizationReport:
-    """Move the first int8 graph that passes into a release, and write its report there.
+    """Compare a release's int8 graph with fp32, and write the report there.
 
-    ``candidates`` are directories with an int8 graph each; there is at least one. Raises as
-    ``compare`` does.
+    A graph that is refused is removed. Raises as ``compare`` does.
     """
-    for candidate in candidates:
-        for file in sorted(candidate.iterdir()):
-            file.replace(release / file.name)
-        found = compare(reference, report)
-        if found.chosen is Precision.INT8:
-            break
-        report(f"int8, {candidate.name}, is refused: {found}")
+    found = compare(reference, report)
+    if found.chosen is not Precision.INT8:
         for file in release.glob(f"{Precision.INT8.file}*"):
             file.unlink()
     (release / PRECISION_FILE).write_text(

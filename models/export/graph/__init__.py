@@ -3,6 +3,15 @@
 from models.export.graph.decoder import build
 from models.export.graph.equalization import AbsmaxRanges, equalize
 from models.export.graph.ranges import ActivationRanges, measure
+from models.export.graph.rotation import rotate
 from models.export.graph.smoothing import smooth
 
-__all__ = ["AbsmaxRanges", "ActivationRanges", "build", "equalize", "measure", "smooth"]
+__all__ = [
+    "AbsmaxRanges",
+    "ActivationRanges",
+    "build",
+    "equalize",
+    "measure",
+    "rotate",
+    "smooth",
+]

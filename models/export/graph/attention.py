@@ -1,9 +1,8 @@
 """ONNX nodes of attention: of a prompt over its KV slot, and of the decoding slots over theirs.
 
-In int8, keys and values are kept in 8 bits, with one scale a layer for each. Queries are quantized
-to 8 bits for the prompt's product with its keys, as in SageAttention (arXiv 2410.02367). The
-product of attention weights and values stays fp32: a weight that is spread over a long text would
-round to 0.
+In int8, keys and values are kept in 8 bits, with one scale a layer for each. The products with them
+are fp32. Queries in 8 bits lose as much as all linear layers together, and an attention weight that
+is spread over a long text would round to 0.
 """
 
 from dataclasses import dataclass
@@ -160,32 +159,23 @@ class Attention:
         query = self.nodes.reshape(
             self.by_head(query, config.heads), (1, config.key_value_heads, -1, config.head_size)
         )
-        scores = self.scores(layer, query, keys)
+        if self.kv_ranges is not None:
+            keys, values = (
+                self.nodes.add("DequantizeLinear", [kept, self.scale(what, layer)])
+                for what, kept in (("key", keys), ("value", values))
+            )
+        scores = self.nodes.add(
+            "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=config.scale
+        )
         weights = self.nodes.add(
             "Softmax", [self.nodes.add("Add", [scores, queried.mask])], axis=-1
         )
-        if self.kv_ranges is not None:
-            values = self.nodes.add("DequantizeLinear", [values, self.scale("value", layer)])
         attended = self.nodes.reshape(
             self.nodes.add("MatMul", [weights, values]), (1, config.heads, -1, config.head_size)
         )
         return self.nodes.reshape(
             self.nodes.add("Transpose", [attended], perm=[0, 2, 1, 3]),
             (-1, config.heads * config.head_size),
-        )
-
-    def scores(self, layer: int, query: str, keys: str) -> str:
-        """Scaled products of queries [1, key/value heads, .., size] with the keys."""
-        if self.kv_ranges is None:
-            return self.nodes.add(
-                "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=self.config.scale
-            )
-        scale = np.array([self.kv_ranges.keys[layer] / _LARGEST * self.config.scale], np.float32)
-        keys = self.nodes.add("Transpose", [keys], perm=[0, 1, 3, 2])
-        return self.nodes.add(
-            "DynamicQuantizeMatMul",
-            [query, keys, self.nodes.constant(f"scores.{layer}.scale", scale)],
-            domain=MICROSOFT,
         )
 
     def by_head(self, x: str, heads: int) -> str:

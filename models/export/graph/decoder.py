@@ -29,13 +29,11 @@ takes the length of each slot. The prompt uses plain products over its slot, whi
 appends to: on a CPU that is 1.6 times as fast for many tokens. The last layer computes attention
 for the wanted tokens only; the others need keys and values alone.
 
-In int8, matrices have 8 bits a weight with a scale for each output (DynamicQuantizeMatMul), and
-their inputs are quantized on the way, with one scale for all rows of a call. The input of the last
-product of a feed-forward layer has outliers that one scale cannot represent. Either they were moved
-into the weights before (``smoothing.py``), or, with ``blocks``, that product has a scale for every
-64 numbers on both sides (MatMulNBits), which is slower. Keys and values are kept in 8 bits
-(``attention.py``). Embedding, norms and attention weights stay fp32. In fp16 everything is fp16;
-norms compute in fp32.
+In int8, the matrices of linear layers have 8 bits a weight, and their inputs are quantized on the
+way, with a scale for each token (``linear.py``). What the model would lose by that is taken from
+its weights before (``rotation.py``, ``smoothing.py``). Keys and values are kept in 8 bits
+(``attention.py``). Embedding, norms and attention stay fp32. In fp16 everything is fp16; norms
+compute in fp32.
 """
 
 from collections.abc import Iterable
@@ -71,7 +69,7 @@ def build(
     """Write the graph of ``model``.
 
     In int8, keys and values are kept in 8 bits where their ``kv_ranges`` are given (see
-    ``equalize``). ``blocks``: see above. Raises UnsupportedArchitecture before anything is written.
+    ``equalize``). Raises UnsupportedArchitecture before anything is written.
     """
     nodes, config = Nodes(precision), DecoderConfig.of(model)
     weights = Weights(dict(model.state_dict()))

@@ -1,4 +1,4 @@
-"""Moves outliers of a product's input into its weights, so that one 8-bit scale fits both.
+"""Moves outliers of a product's input into its weights, so that 8 bits fit both.
 
 SmoothQuant (Xiao et al. 2023, arXiv 2211.10438), for the last product of each feed-forward layer.
 Each input of that product is proportional to a row of the weights before it. Dividing the row by a

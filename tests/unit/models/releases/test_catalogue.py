@@ -71,7 +71,7 @@ def test_two_that_prepare_at_once_get_one_export(prepared: list[Path], cache: Pa
 def test_progress_names_the_steps_of_the_export(prepared: list[Path], progress: list[str]) -> None:
     assert progress[0].startswith("exporting ")
     assert progress[-1] == f"exported {progress[0].split()[1]} to {prepared[0]}"
-    for part in ("loading the weights", "writing the int8 graphs", " is served in "):
+    for part in ("loading the weights", "writing the int8 graph", " is served in "):
         assert sum(part in line for line in progress) == 1
 
 

@@ -1,0 +1,134 @@
+"""The products of the int8 graph: their arithmetic, and what a row's result depends on."""
+
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from models.engine.model_runner import Decode, Prefill
+from models.engine.onnx_runner import OnnxModelRunner
+from models.engine.precision import Precision
+from models.engine.sampling import Logits, Sampler, Sampling
+from models.export.graph import build, equalize, measure, rotate
+from models.export.graph.linear import Linear
+from models.export.graph.nodes import Nodes
+from models.export.graph.weights import Weights
+from tests.unit.models.export.test_graph import VARIANTS, make_model
+
+Matrix = NDArray[np.float32]
+TEXT = [(7 * number * number) % 96 for number in range(60)]
+
+
+def session(weight: Matrix) -> onnxruntime.InferenceSession:
+    """The int8 product of ``x`` with the transpose of a weight matrix."""
+    nodes = Nodes(Precision.INT8)
+    Linear(nodes, Weights({})).product("layer", weight, "x", "y")
+    sizes = {"x": weight.shape[1], "y": weight.shape[0]}
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", size])
+        for name, size in sizes.items()
+    )
+    graph = helper.make_graph(nodes.nodes, "product", [x], [y], [*nodes.initializers.values()])
+    opsets = [helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+
+def reference(weight: Matrix, x: Matrix) -> Matrix:
+    """The same in numpy: both sides as integers of at most 127, a scale a row of either."""
+    scales = [np.abs(each).max(axis=1, keepdims=True) / 127 for each in (weight, x)]
+    whole, rows = (
+        np.rint(each / np.where(scale == 0, 1, scale)).astype(np.int64)
+        for each, scale in zip((weight, x), scales, strict=True)
+    )
+    return ((rows @ whole.T) * scales[1] * scales[0].T).astype(np.float32)
+
+
+def normal(rows: int, columns: int, seed: int) -> Matrix:
+    return np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)
+
+
+def test_a_product_is_that_of_integers_with_a_scale_for_each_row() -> None:
+    weight, x = normal(96, 64, 1), normal(40, 64, 2)
+    weight[3] = 0
+    x[5] = 0  # must not become infinite
+    x[7] *= 1000  # an outlier in one row costs no other row its digits
+    found = session(weight).run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, reference(weight, x), rtol=1e-5, atol=1e-5)
+    assert not found[5].any()
+    exact = x @ weight.T
+    errors = np.abs(found - exact).max(axis=1) / np.abs(exact).max(axis=1).clip(1e-9)
+    assert errors[x.any(axis=1)].max() < 0.03
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    weight, x = normal(96, 64, 1), normal(40, 64, 2)
+    x[7] *= 1000
+    product = session(weight)
+    together = product.run(None, {"x": x})[0]
+    for number in range(len(x)):
+        alone = product.run(None, {"x": x[number : number + 1]})[0]
+        np.testing.assert_array_equal(alone[0], together[number])
+
+
+class Recorder(Sampler):
+    """Records the logits that it chooses from."""
+
+    def __init__(self) -> None:
+        super().__init__(Sampling())
+        self.kept: list[Logits] = []
+
+    def choose(self, logits: Logits) -> int:
+        self.kept.append(logits)
+        return super().choose(logits)
+
+
+@pytest.mark.parametrize("variant", ["llama", "qwen3", "gemma, one head of keys"])
+def test_a_decode_gives_the_same_logits_whatever_runs_beside_it(
+    variant: str, tmp_path: Path
+) -> None:
+    kind, changes = VARIANTS[variant]
+    model = make_model(kind, **{"initializer_range": 0.1, **changes})
+    with torch.no_grad():
+        model.model.embed_tokens.weight[50] *= 300  # what one scale for a call would be set by
+    build(
+        model,
+        tmp_path / Precision.INT8.file,
+        Precision.INT8,
+        kv_ranges=equalize(model, measure(model, [TEXT])),
+    )
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 256}))
+    runner = OnnxModelRunner.load(tmp_path / Precision.INT8.file, device="cpu", threads=1, slots=3)
+    for slot in range(2):
+        runner.prefill(slot, TEXT[:30], 0)
+    alone, beside = Recorder(), Recorder()
+    runner.run(None, [Decode(TEXT[30], 30, alone)])
+    runner.run(
+        Prefill(2, [50] * 20, 0, ends=True),
+        [Decode(TEXT[30], 30, beside), Decode(50, 30, Sampler(Sampling()))],
+    )
+    np.testing.assert_allclose(beside.kept[0], alone.kept[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_rotation_changes_no_result_and_spreads_outliers(variant: str) -> None:
+    kind, changes = VARIANTS[variant]
+    model = make_model(kind, **changes)
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, 5] *= 100
+        before = model(torch.tensor([TEXT])).logits
+        rotate(model)
+        after = model(torch.tensor([TEXT])).logits
+        largest = model.model.embed_tokens.weight.abs().amax(dim=0)
+    assert float((after - before).abs().max()) < 1e-3 * float(before.abs().max())
+    assert float(largest.max() / largest.median()) < 10
