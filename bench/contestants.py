@@ -2,9 +2,9 @@
 
 MODEL is a checkpoint directory, WORK a file by ``bench/workload.py``. The process prints ``ready``
 when its model is loaded. For every line on its standard input it runs the whole workload and prints
-the seconds. The line ``again`` repeats the prompts of the line before, which prefix caches then have;
-any other line gets prompts that no cache has. This file imports the project only for its own engine,
-because some peers are installed in another environment.
+the seconds. The line ``again`` repeats the prompts of the line before, which prefix caches then
+have; any other line gets prompts that no cache has. This file imports the project only for its own
+engine, because some peers are installed in another environment.
 
 Engines with a scheduler get what a stream gives: a number of passages in flight, each rated as soon
 as its instruction is generated. transformers and optimum have no scheduler. They get batches of

@@ -4,9 +4,9 @@ Or ``python -m bench.engine [SECTION ...]``. All engines have the same weights a
 those of the stream over real passages. Each has a process of its own with all cores. They run one
 at a time, in alternating rounds, and the medians are compared.
 
-The sections ``house``, ``random`` and ``smollm2`` are models: the house model, a Qwen3 of 38 million
-random weights, and SmolLM2-135M-Instruct. The section ``growth`` is our engine by the number of
-requests.
+The sections ``house``, ``random`` and ``smollm2`` are models: the house model, a Qwen3 of 38
+million random weights, and SmolLM2-135M-Instruct. The section ``growth`` is our engine by the
+number of requests.
 """
 
 import argparse

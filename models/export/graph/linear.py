@@ -57,7 +57,7 @@ class Linear:
         return self.nodes.add("Add", [product, bias])
 
     def product(self, name: str, weight: Array, x: str, output: str | None = None) -> str:
-        """The product of ``x`` [rows, inputs] with the transpose of ``weight`` [outputs, inputs]."""
+        """The product of ``x`` [rows, inputs] with the transposed weight [outputs, inputs]."""
         outputs = [output] if output else None
         if self.nodes.precision is not Precision.INT8:
             matrix = self.nodes.constant(f"{name}.weight", np.ascontiguousarray(weight.T))
