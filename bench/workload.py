@@ -104,7 +104,7 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from models.export.graph import build, equalize, measure, rotate, smooth
+    from models.export.graph import build, equalize, measure, rotate
     from models.export.seed_pairs import calibration_prompts
 
     ours = directory / "backstream"
@@ -117,7 +117,6 @@ def _write(directory: Path, checkpoint: Path) -> Path:
     prompter = Prompter.load(directory)
     ranges = measure(model, calibration_prompts(prompter, model.config.max_position_embeddings))
     kv_ranges = equalize(model, ranges)
-    smooth(model, ranges)
     rotate(model)
     build(model, ours / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (ours / "config.json").write_text((directory / "config.json").read_text())

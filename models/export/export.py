@@ -23,8 +23,8 @@ from pathlib import Path
 from models.engine.device import is_cuda_there
 from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
-from models.export.int8_choice import choose_int8
-from models.export.int8_comparison import Fp32Reference
+from models.export.int8_choice import choose_precision, compare
+from models.export.int8_comparison import Int8Comparison
 from models.export.progress import Report, at_intervals
 from models.export.seed_pairs import PAIRS, calibration_prompts
 from models.prompts.layout import Prompter
@@ -67,8 +67,8 @@ def export(
             _copy_or_link(file, destination / file.name)
         _complete_config(directory, destination)
         if not unsupported:
-            reference = Fp32Reference(destination, Prompter.load(destination), pairs)
-            found = choose_int8(destination, reference, report)
+            found = compare(Int8Comparison(destination, Prompter.load(destination), pairs), report)
+            choose_precision(destination, found)
             report(f"{source} is served in {found.chosen} on CPUs: {found}")
 
 
@@ -83,7 +83,7 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import set_verbosity_error
 
-    from models.export.graph import build, equalize, measure, rotate, smooth
+    from models.export.graph import build, equalize, measure, rotate
     from models.export.graph.shortlist import build as build_shortlist
 
     set_verbosity_error()
@@ -108,7 +108,6 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
         )
         kv_ranges = equalize(model, ranges)
         report("writing the int8 graph")
-        smooth(model, ranges)
         rotate(model)
         build(model, scratch / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     except UnsupportedArchitecture as error:

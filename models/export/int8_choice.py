@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.engine.precision import PRECISION_FILE, Precision
-from models.export.int8_comparison import ComparedPair, Fp32Reference
+from models.export.int8_comparison import ComparedPair, Int8Comparison
 from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
 from models.export.progress import Report, at_intervals
 
@@ -71,32 +71,22 @@ def differences(compared: Sequence[ComparedPair]) -> PairedDifferences:
     )
 
 
-def compare(reference: Fp32Reference, report: Report = lambda line: None) -> QuantizationReport:
-    """Measure the release's int8 graph, until it is refused or all pairs are measured.
-
-    Raises ModelError where the graph cannot be opened, EngineError where one fails.
-    """
+def compare(comparison: Int8Comparison, report: Report = lambda line: None) -> QuantizationReport:
+    """Measure an int8 graph until it is refused or all pairs are measured. Raises EngineError."""
     compared: list[ComparedPair] = []
-    for batch in reference.compared(at_intervals(report)):
+    for batch in comparison.compared(at_intervals(report)):
         compared += batch
-        if is_refused_early(differences(compared), len(reference)):
+        if is_refused_early(differences(compared), len(comparison)):
             break
-    passed = len(compared) == len(reference) and holds(differences(compared))
+    passed = len(compared) == len(comparison) and holds(differences(compared))
     return QuantizationReport.of(compared, Precision.INT8 if passed else Precision.FP32)
 
 
-def choose_int8(
-    release: Path, reference: Fp32Reference, report: Report = lambda line: None
-) -> QuantizationReport:
-    """Compare a release's int8 graph with fp32, and write the report there.
-
-    A graph that is refused is removed. Raises as ``compare`` does.
-    """
-    found = compare(reference, report)
+def choose_precision(release: Path, found: QuantizationReport) -> None:
+    """Write a release's report; remove its int8 graph if that was refused."""
     if found.chosen is not Precision.INT8:
         for file in release.glob(f"{Precision.INT8.file}*"):
             file.unlink()
     (release / PRECISION_FILE).write_text(
         json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8"
     )
-    return found

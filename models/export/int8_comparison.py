@@ -53,21 +53,22 @@ class _PairPrompts:
     rating: list[int]
 
 
-class Fp32Reference:
-    """A release's fp32 graph on the pairs; each pair is computed once for all int8 graphs."""
+class Int8Comparison:
+    """A release's int8 graph beside its fp32 graph."""
 
     def __init__(
         self, release: Path, prompter: Prompter, pairs: int = PAIRS, threads: int | None = None
     ) -> None:
         """``pairs`` is the most pairs to compare on.
 
-        Raises ModelError where the graph cannot be opened.
+        Raises ModelError where a graph cannot be opened.
         """
-        self._release = release
-        self._threads = threads
         self._digit_ids = prompter.digit_ids
-        self._scorer = GraphScorer(release, Precision.FP32, threads, slots=_BATCH)
-        room = self._scorer.context_window - _GREEDY_TOKENS
+        self._fp32, self._int8 = (
+            GraphScorer(release, precision, threads, slots=_BATCH)
+            for precision in (Precision.FP32, Precision.INT8)
+        )
+        room = self._fp32.context_window - _GREEDY_TOKENS
         self._pairs = [
             _PairPrompts(
                 prompter.backward(pair.response, pair.context),
@@ -76,35 +77,30 @@ class Fp32Reference:
             )
             for pair in judging_pairs(prompter, room, pairs)
         ]
-        self._scores: list[PairScores] = []
 
     def __len__(self) -> int:
         """How many pairs there are to compare on."""
         return len(self._pairs)
 
     def compared(self, report: Report) -> Iterator[list[ComparedPair]]:
-        """All pairs beside the int8 graph that lies in the release now, a batch at a time.
+        """All pairs in both precisions, a batch at a time.
 
-        ``report`` gets a line for each pair and graph. Raises ModelError where that graph cannot be
-        opened, EngineError where one fails.
+        ``report`` gets a line for each pair. Raises EngineError where a graph fails.
         """
-        int8 = GraphScorer(self._release, Precision.INT8, self._threads, slots=_BATCH)
         for start in range(0, len(self._pairs), _BATCH):
             batch = self._pairs[start : start + _BATCH]
-            if start == len(self._scores):
-                greedy = self._scorer.greedy([pair.backward for pair in batch], _GREEDY_TOKENS)
-                for slot, pair in enumerate(batch):
-                    self._scores.append(self._score(self._scorer, slot, pair, greedy[slot]))
-                    report(
-                        f"comparing int8 with fp32: fp32, pair {len(self._scores)} of {len(self)}"
-                    )
-            reference = self._scores[start : start + _BATCH]
+            greedy = self._fp32.greedy([pair.backward for pair in batch], _GREEDY_TOKENS)
             compared = []
-            for slot, (pair, fp32) in enumerate(zip(batch, reference, strict=True)):
-                tokens = int8.most_probable(pair.backward, fp32.tokens, slot)
-                scores = self._score(int8, slot, pair, tokens)
-                compared.append(ComparedPair(len(pair.target), fp32, scores))
-                report(f"comparing int8 with fp32: int8, pair {start + slot + 1} of {len(self)}")
+            for slot, (pair, tokens) in enumerate(zip(batch, greedy, strict=True)):
+                chosen = self._int8.most_probable(pair.backward, tokens, slot)
+                compared.append(
+                    ComparedPair(
+                        len(pair.target),
+                        fp32=self._score(self._fp32, slot, pair, tokens),
+                        int8=self._score(self._int8, slot, pair, chosen),
+                    )
+                )
+                report(f"comparing int8 with fp32: pair {start + slot + 1} of {len(self)}")
             yield compared
 
     def _score(

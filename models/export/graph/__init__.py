@@ -4,7 +4,6 @@ from models.export.graph.decoder import build
 from models.export.graph.equalization import AbsmaxRanges, equalize
 from models.export.graph.ranges import ActivationRanges, measure
 from models.export.graph.rotation import rotate
-from models.export.graph.smoothing import smooth
 
 __all__ = [
     "AbsmaxRanges",
@@ -13,5 +12,4 @@ __all__ = [
     "equalize",
     "measure",
     "rotate",
-    "smooth",
 ]

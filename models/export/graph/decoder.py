@@ -30,10 +30,9 @@ appends to: on a CPU that is 1.6 times as fast for many tokens. The last layer c
 for the wanted tokens only; the others need keys and values alone.
 
 In int8, the matrices of linear layers have 8 bits a weight, and their inputs are quantized on the
-way, with a scale for each token (``linear.py``). What the model would lose by that is taken from
-its weights before (``rotation.py``, ``smoothing.py``). Keys and values are kept in 8 bits
-(``attention.py``). Embedding, norms and attention stay fp32. In fp16 everything is fp16; norms
-compute in fp32.
+way, with a scale for each token (``linear.py``). The model was rotated before, so that one scale is
+enough (``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms and
+attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 """
 
 from collections.abc import Iterable
@@ -208,6 +207,7 @@ class _DecoderBuilder:
             f"{name}.down",
             [f"{name}.down_proj"],
             self.nodes.add("Mul", [active, up]),
+            outliers=True,
         )
 
     def head(self, x: str) -> None:

@@ -3,6 +3,9 @@
 In int8 both sides of a product have 8 bits. A weight matrix has a scale for each output, and the
 matrix that it is multiplied with has one for each row, which is computed on the way. A row is one
 token, so that what is computed for a token does not depend on the other tokens of a call.
+
+The input of a feed-forward layer's last product has outliers that one scale a row cannot represent.
+That product has a scale for every 128 numbers on both sides (MatMulNBits).
 """
 
 from collections.abc import Sequence
@@ -19,6 +22,10 @@ _LARGEST = 127
 """Largest 8-bit number that a scale maps to."""
 _ZERO = np.uint8(128)
 """What stands for 0. onnxruntime has no fast product of two signed matrices on this kind of CPU."""
+
+
+_BLOCK = 128
+"""Numbers that share a scale in a blockwise product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +47,14 @@ class Linear:
     _quantized: dict[str, _QuantizedRows] = field(default_factory=dict)
     """By the name of the matrix: several products share it."""
 
-    def layer(self, name: str, parts: Sequence[str], x: str) -> str:
+    def layer(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
         """The product with the weights of ``parts`` side by side, plus their biases if any.
 
         Raises UnsupportedArchitecture if only some of them have a bias.
         """
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        product = self.product(name, weight, x)
+        in_blocks = outliers and self.nodes.precision is Precision.INT8
+        product = (self.blockwise_product if in_blocks else self.product)(name, weight, x)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -103,3 +111,28 @@ class Linear:
                 self.nodes.add("Unsqueeze", [scales, self.nodes.integers(1)]),
             )
         return self._quantized[x]
+
+    def blockwise_product(self, name: str, weight: Array, x: str) -> str:
+        """The same product, with a scale for each block of inputs of both, in int8."""
+        outputs, inputs = weight.shape
+        blocks = -(-inputs // _BLOCK)
+        padded = np.zeros((outputs, blocks * _BLOCK), np.float32)
+        padded[:, :inputs] = weight
+        padded = padded.reshape(outputs, blocks, _BLOCK)
+        scales = np.abs(padded).max(axis=2) / _LARGEST
+        scales[scales == 0] = 1
+        rounded = (np.rint(padded / scales[:, :, None]) + _ZERO).astype(np.uint8)
+        return self.nodes.add(
+            "MatMulNBits",
+            [
+                x,
+                self.nodes.constant(f"{name}.weight", rounded),
+                self.nodes.constant(f"{name}.scale", scales.ravel()),
+            ],
+            domain=MICROSOFT,
+            N=outputs,
+            K=inputs,
+            bits=8,
+            block_size=_BLOCK,
+            accuracy_level=4,  # multiplies in int8
+        )

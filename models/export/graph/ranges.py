@@ -15,8 +15,8 @@ from models.export.graph.decoder_config import DecoderConfig
 _SHORTEST_PREFIX = 16
 """Fewer tokens that all prompts begin with are computed again for each."""
 
-_Measure = Callable[[Tensor, Tensor], Tensor]
-"""From a module's input and output, of one prompt, to absolute values [tokens, ...]."""
+_Measure = Callable[[Tensor], Tensor]
+"""From a module's output, of one prompt, to absolute values [tokens, ...]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,6 @@ class ActivationRanges:
     """
     values: list[Tensor]
     """[key/value heads, head size]."""
-    inputs: list[Tensor]
-    """[feed-forward size], of the input of its last product."""
 
 
 def measure(
@@ -47,19 +45,17 @@ def measure(
     layers = model.model.layers
     keys = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj) for layer in layers]
     values = [layer.self_attn.v_proj for layer in layers]
-    products = [layer.mlp.down_proj for layer in layers]
     measures: dict[nn.Module, _Measure] = {
         **dict.fromkeys(
             keys,
-            lambda _, keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * config.rotary_scale,
+            lambda keys: keys.reshape(-1, heads, 2, size // 2).norm(dim=2) * config.rotary_scale,
         ),
-        **dict.fromkeys(values, lambda _, values: values.reshape(-1, heads, size).abs()),
-        **dict.fromkeys(products, lambda inputs, _: inputs.abs()),
+        **dict.fromkeys(values, lambda values: values.reshape(-1, heads, size).abs()),
     }
     found: dict[nn.Module, Tensor] = {}
 
     def update(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        sizes = measures[module](inputs[0][0], output[0]).amax(dim=0)
+        sizes = measures[module](output[0]).amax(dim=0)
         found[module] = torch.maximum(found[module], sizes) if module in found else sizes
 
     hooks = [module.register_forward_hook(update) for module in measures]
@@ -68,9 +64,7 @@ def measure(
     finally:
         for hook in hooks:
             hook.remove()
-    return ActivationRanges(
-        *([found[module] for module in modules] for modules in (keys, values, products))
-    )
+    return ActivationRanges(*([found[module] for module in modules] for modules in (keys, values)))
 
 
 def _run(
