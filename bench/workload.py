@@ -13,6 +13,7 @@ from models.prompts.layout import Prompter
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE_CHECKPOINT
+from models.releases.sources import checkpoint_of
 from schemas.records import Segment
 from streams.run.demo.documents import demo_documents
 

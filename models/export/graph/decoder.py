@@ -31,8 +31,8 @@ for the wanted tokens only; the others need keys and values alone.
 
 In int8, the matrices of linear layers have 8 bits a weight, and their inputs are quantized on the
 way, with a scale for each token (``linear.py``). The model was rotated before, so that one scale is
-enough (``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms and
-attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
+enough (``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms
+and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 """
 
 from collections.abc import Iterable

@@ -27,10 +27,12 @@ Matrix = NDArray[np.float32]
 TEXT = [(7 * number * number) % 96 for number in range(60)]
 
 
-def session(weight: Matrix) -> onnxruntime.InferenceSession:
+def session(weight: Matrix, *, outliers: bool = False) -> onnxruntime.InferenceSession:
     """The int8 product of ``x`` with the transpose of a weight matrix."""
     nodes = Nodes(Precision.INT8)
-    Linear(nodes, Weights({})).product("layer", weight, "x", "y")
+    weights = Weights({"layer.weight": torch.from_numpy(weight)})
+    product = Linear(nodes, weights).layer("layer", ["layer"], "x", outliers=outliers)
+    nodes.add("Identity", [product], ["y"])
     sizes = {"x": weight.shape[1], "y": weight.shape[0]}
     x, y = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", size])
@@ -52,6 +54,14 @@ def reference(weight: Matrix, x: Matrix) -> Matrix:
         for each, scale in zip((weight, x), scales, strict=True)
     )
     return ((rows @ whole.T) * scales[1] * scales[0].T).astype(np.float32)
+
+
+def blockwise(weight: Matrix, x: Matrix, block: int = 128) -> Matrix:
+    """The same with a scale for every ``block`` numbers of either."""
+    starts = range(0, x.shape[1], block)
+    return np.sum(
+        [reference(weight[:, at : at + block], x[:, at : at + block]) for at in starts], axis=0
+    )
 
 
 def normal(rows: int, columns: int, seed: int) -> Matrix:
@@ -79,6 +89,17 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     for number in range(len(x)):
         alone = product.run(None, {"x": x[number : number + 1]})[0]
         np.testing.assert_array_equal(alone[0], together[number])
+
+
+def test_a_product_with_outliers_has_a_scale_for_each_block() -> None:
+    weight, x = normal(96, 288, 1), normal(40, 288, 2)  # two blocks and a part
+    x[:, 200] *= 1000
+    product = session(weight, outliers=True)
+    found = product.run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, blockwise(weight, x), rtol=1e-3, atol=1e-2)
+    for number in (0, 7, 39):
+        alone = product.run(None, {"x": x[number : number + 1]})[0]
+        np.testing.assert_allclose(alone[0], found[number], rtol=1e-4, atol=1e-3)
 
 
 class Recorder(Sampler):
