@@ -8,6 +8,7 @@ import pytest
 from gguf import GGMLQuantizationType
 from safetensors import safe_open
 
+from models.engine.onnx_runner import OnnxModelRunner
 from models.gguf.architecture import _llama3_factors
 from models.gguf.checkpoint import write_checkpoint
 from models.prompts.layout import Prompter
@@ -45,15 +46,22 @@ def test_the_model_computes_what_the_original_does(
     import torch
     from transformers import AutoModelForCausalLM
 
+    from models.export.graph import build
+
     write_gguf(tmp_path / "tiny.gguf", checkpoints[name])
     directory = _converted(tmp_path / "tiny.gguf")
-    ids = torch.arange(20, 60).reshape(1, -1)
+    original, converted = (
+        AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+        for path in (checkpoints[name], directory)
+    )
+    tokens = list(range(20, 60))
     with torch.inference_mode():
-        expected, found = (
-            AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)(ids).logits
-            for path in (checkpoints[name], directory)
-        )
+        expected, found = (model(torch.tensor([tokens])).logits for model in (original, converted))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    build(converted, directory / "decoder.onnx")
+    slots = OnnxModelRunner.load(directory / "decoder.onnx", device="cpu", threads=1, slots=1)
+    ours = slots.prefill_logits(0, tokens, 0)
+    np.testing.assert_allclose(ours, expected[0].numpy(), rtol=1e-2, atol=5e-3)
 
 
 @pytest.mark.parametrize("kind", _KINDS)
