@@ -9,12 +9,13 @@ engine computes once.
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,12 @@ def main() -> None:
             Contestant("engine, prefill alone", lambda asked: _prefill(engine, asked)),
             Contestant("transformers, forward", lambda asked: _forward(torch_model, asked)),
         )
+        beginnings = itertools.count(1)
         try:
             rows = [
                 row
                 for kind, work in _work(checkpoint, options.texts, torch_model.config).items()
-                for row in _measure(kind, work, contestants, options.rounds)
+                for row in _measure(kind, work, contestants, options.rounds, beginnings)
             ]
         finally:
             engine.close()
@@ -110,16 +112,20 @@ def _work(checkpoint: Path, texts: int, config: Any) -> dict[str, list[Asked]]:
 
 
 def _measure(
-    kind: str, work: Sequence[Asked], contestants: Sequence[Contestant], rounds: int
+    kind: str,
+    work: Sequence[Asked],
+    contestants: Sequence[Contestant],
+    rounds: int,
+    beginnings: Iterator[int],
 ) -> list[Row]:
     """Tokens a second of each contestant, ratios, and how far the engine's nats are off."""
     tokens = sum(len(prompt) + len(target) for prompt, target in work)
     seconds: dict[str, list[float]] = {each.name: [] for each in contestants}
     nats: dict[str, Nats] = {}
     for number in range(rounds + 1):
-        for place, each in enumerate(contestants):
-            # Every text begins with another token each time, so that no earlier one is reused.
-            first = 1 + number * len(contestants) + place if number else 1
+        for each in contestants:
+            # Another first token each time: the engine reuses no text that it computed before.
+            first = next(beginnings) if number else 0
             asked = [([first, *prompt[1:]], target) for prompt, target in work]
             started = time.perf_counter()
             nats[each.name] = each.run(asked)
