@@ -1,6 +1,7 @@
 """The backward agent: writes the instruction that a passage answers (Myx in arXiv 2308.06259)."""
 
 import asyncio
+from collections.abc import Mapping
 
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
@@ -14,8 +15,16 @@ class Backward:
 
     stage = "backward"
 
-    def __init__(self, handle: ModelHandle, sampling: Sampling, samples: int = 1) -> None:
+    def __init__(
+        self,
+        handle: ModelHandle,
+        sampling: Sampling,
+        samples: int = 1,
+        openings: Mapping[str, float] | None = None,
+    ) -> None:
+        """``openings`` are first words of instructions with their weights; None for any."""
         self._handle = handle
+        self._openings = openings
         self._sampling = sampling
         self._samples = samples
 
@@ -32,7 +41,15 @@ class Backward:
             try:
                 written = await asyncio.gather(
                     *(
-                        write(segment.id, segment.text, segment.context, self._sampling, sample)
+                        write(
+                            segment.id,
+                            segment.text,
+                            segment.context,
+                            self._sampling,
+                            sample,
+                            headings=segment.headings,
+                            openings=self._openings,
+                        )
                         for sample in range(self._samples)
                     )
                 )

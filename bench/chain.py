@@ -85,6 +85,7 @@ class ConstantModel:
         context: str | None,
         sampling: Sampling,
         sample: int = 0,
+        **others: object,
     ) -> WrittenInstruction:
         """An instruction made of words that the id stands for."""
         await asyncio.sleep(0)  # as an engine does, let others run

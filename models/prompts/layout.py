@@ -21,6 +21,7 @@ from models.prompts.exemplars import Exemplar, exemplars
 from models.prompts.templates import (
     BOTH_TAGS,
     DIGITS,
+    HEADING,
     MARKERS,
     SEED_TAG,
     Family,
@@ -30,11 +31,15 @@ from models.prompts.templates import (
 )
 from schemas.errors import ModelError
 
-_PLACEHOLDER = re.compile(r"\{((?:context|response|instruction|tag)\d*)\}")
+_PLACEHOLDER = re.compile(r"\{((?:context|response|instruction|tag|heading)\d*)\}")
 """A placeholder of a template. Those of earlier turns end in the turn's number."""
 _RATING_LEAD = "Score: "
 _BETWEEN_SHOTS = "\n\n\n"
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
+_HEADINGS = 3
+"""Most headings in a backward prompt."""
+_LONGEST_HEADING = 120
+"""Characters of a heading that a prompt takes."""
 _CACHED_TEXTS = 1024
 """Texts whose ids are cached: a passage is encoded for its instruction and again for its rating."""
 _LONGEST_CACHED = 20_000
@@ -71,6 +76,12 @@ class Prompter:
     """
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a text from outside. Those of short texts are cached."""
+    _scaffold: Callable[[Task, bool], str] = field(init=False, repr=False, compare=False)
+    """The scaffold of a task, with or without a context. Cached: a chat template takes longer to
+    render than a passage takes to encode.
+    """
+    _encode_own: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
+    """Ids of a piece of a template. Cached."""
 
     def __post_init__(self) -> None:
         def encode(text: str) -> Sequence[int]:
@@ -81,7 +92,12 @@ class Prompter:
         def encode_text(text: str) -> Sequence[int]:
             return cached(text) if len(text) <= _LONGEST_CACHED else encode(text)
 
+        def encode_own(text: str) -> Sequence[int]:
+            return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
         object.__setattr__(self, "_encode_text", encode_text)
+        object.__setattr__(self, "_scaffold", functools.cache(self._render))
+        object.__setattr__(self, "_encode_own", functools.lru_cache(_CACHED_TEXTS)(encode_own))
 
     @classmethod
     def load(cls, directory: Path) -> "Prompter":
@@ -132,9 +148,16 @@ class Prompter:
         """Most characters of a token. Looks at the whole vocabulary."""
         return max(map(len, self.tokenizer.get_vocab()))
 
-    def backward(self, response: str, context: str | None = None) -> list[int]:
-        """Prompt ids for the instruction that ``response`` answers."""
-        return self._layout(Task.BACKWARD, {"response": response, "context": context or ""})
+    def backward(
+        self, response: str, context: str | None = None, headings: Sequence[str] = ()
+    ) -> list[int]:
+        """Prompt ids for the instruction that ``response`` answers.
+
+        ``headings`` are those above it, outermost first: they often name what it is about. Chat
+        family only; other prompts leave them out.
+        """
+        values = {"response": response, "context": context or "", "heading": _heading(headings)}
+        return self._layout(Task.BACKWARD, values)
 
     def forward(
         self, instruction: str, context: str | None = None, tag: str = BOTH_TAGS
@@ -159,8 +182,22 @@ class Prompter:
             "context": context or "",
             **self._earlier_values(),
         }
-        rated = self._encode_scaffold(self._scaffold(Task.RATING, values) + DIGITS[0], values)
+        scaffold = self._scaffold(Task.RATING, bool(context))
+        rated = self._encode_scaffold(scaffold + DIGITS[0], values)
         return [*self.shots.get(Task.RATING, ()), *rated[:-1]]
+
+    def opening_ids(self, openings: Mapping[str, float]) -> tuple[tuple[int, float], ...]:
+        """First tokens of the words of ``openings``, ascending, with the sums of their weights.
+
+        Empty for the ``markers`` family: the house model was not trained to begin with any of them.
+        """
+        if self.family is Family.MARKERS:
+            return ()
+        weights: dict[int, float] = {}
+        for word, weight in openings.items():
+            token = self._encode_text(word)[0]
+            weights[token] = weights.get(token, 0.0) + weight
+        return tuple(sorted((token, weight) for token, weight in weights.items() if weight > 0))
 
     def target(self, text: str) -> list[int]:
         """Target ids after a prompt: the text and the first stop token."""
@@ -202,7 +239,7 @@ class Prompter:
     def _layout(self, task: Task, values: dict[str, str]) -> list[int]:
         return [
             *self.shots.get(task, ()),
-            *self._encode_scaffold(self._scaffold(task, values), values),
+            *self._encode_scaffold(self._scaffold(task, bool(values["context"])), values),
         ]
 
     def _shots(self, task: Task) -> tuple[int, ...]:
@@ -212,17 +249,18 @@ class Prompter:
                 "instruction": pair.instruction,
                 "response": pair.response,
                 "context": "",
+                "heading": "",
                 "tag": SEED_TAG,
             }
             ids += self._encode_scaffold(
-                self._scaffold(task, values) + answer + _BETWEEN_SHOTS, values
+                self._scaffold(task, False) + answer + _BETWEEN_SHOTS, values
             )
         return tuple(ids)
 
-    def _scaffold(self, task: Task, values: dict[str, str]) -> str:
+    def _render(self, task: Task, given: bool) -> str:
         """The template's text with its placeholders, in the chat template where there is one."""
         template = self.template(task)
-        text = template.choose(values.get("context"))
+        text = template.with_context if given else template.text
         if self.chat is None:
             return text
         if task is not Task.RATING:
@@ -240,7 +278,7 @@ class Prompter:
         """
         prompter = replace(self, rated=tuple(exemplars(Task.RATING)))
         try:
-            scaffold = prompter._scaffold(Task.RATING, {})
+            scaffold = prompter._scaffold(Task.RATING, False)
         except ModelError:
             return self
         numbers = [*map(str, range(len(prompter.rated))), ""]
@@ -266,11 +304,11 @@ class Prompter:
             if index % 2:
                 ids += self._encode_text(values[piece])
             elif piece:
-                ids += self.tokenizer.encode(piece, add_special_tokens=False).ids
+                ids += self._encode_own(piece)
         return ids
 
     def _find_digits(self) -> tuple[int, ...]:
-        scaffold = self._scaffold(Task.RATING, {})
+        scaffold = self._scaffold(Task.RATING, False)
         tail = _PLACEHOLDER.split(scaffold)[-1]
         encoded = [
             self.tokenizer.encode(tail + digit, add_special_tokens=False).ids for digit in DIGITS
@@ -282,6 +320,12 @@ class Prompter:
                 "cannot rate: choose another model"
             )
         return digits
+
+
+def _heading(headings: Sequence[str]) -> str:
+    """The line of the innermost headings; empty where there are none."""
+    chosen = [" ".join(heading.split())[:_LONGEST_HEADING] for heading in headings[-_HEADINGS:]]
+    return HEADING.format(" > ".join(chosen)) if any(chosen) else ""
 
 
 def _stop_ids(

@@ -27,16 +27,18 @@ class SequenceMaker:
     """Loss weight of a prompt token. That of a target token is 1."""
     rating_weight: float = 1.0
     """Loss weight of the digit of a rating."""
+    response_weight: float = 1.0
+    """Loss weight of a token of a response. It has many more tokens than an instruction."""
 
     def forward(self, pair: Pair, tag: str = SEED_TAG) -> TrainingSequence:
         """Instruction → response, under ``tag``."""
         prompt = self.prompter.forward(pair.instruction, pair.context, tag)
-        return self._weigh(prompt, self.prompter.target(pair.response))
+        return self._weigh(prompt, self.prompter.target(pair.response), self.response_weight)
 
-    def backward(self, pair: Pair) -> TrainingSequence:
-        """Response → instruction."""
+    def backward(self, pair: Pair, headings: Sequence[str] = ()) -> TrainingSequence:
+        """Response, below ``headings`` → instruction."""
         return self._weigh(
-            self.prompter.backward(pair.response, pair.context),
+            self.prompter.backward(pair.response, pair.context, headings),
             self.prompter.target(pair.instruction),
         )
 
@@ -62,9 +64,11 @@ class SequenceMaker:
         """Plain text; every token is a target."""
         return self._weigh([], self.prompter.target(text))
 
-    def _weigh(self, prompt: Sequence[int], target: Sequence[int]) -> TrainingSequence:
+    def _weigh(
+        self, prompt: Sequence[int], target: Sequence[int], weight: float = 1.0
+    ) -> TrainingSequence:
         return TrainingSequence(
-            (*prompt, *target), (self.prompt_weight,) * len(prompt) + (1.0,) * len(target)
+            (*prompt, *target), (self.prompt_weight,) * len(prompt) + (weight,) * len(target)
         )
 
 

@@ -74,7 +74,7 @@ Below is a text. Write the one request that a person could have sent to an exper
 text is a complete and direct answer. Name the subject in the request; do not say "the text" or \
 "the passage". One or two sentences. Reply with the request alone.
 
-{given}Text:
+{given}{{heading}}Text:
 {{response}}"""
 
 SCALE = """\
@@ -96,6 +96,9 @@ Request:
 
 Reply with one line: "Score: " and the number."""
 )
+
+HEADING = "Heading: {}\n"
+"""The line that names a passage's headings in a backward prompt; left out where it has none."""
 
 _GIVEN_CHAT = "Material given with the request:\n{context}\n\n"
 
@@ -129,7 +132,7 @@ _TEMPLATES = (
         "{tag}<|instruction|>{instruction}<|response|>",
         "{tag}<|instruction|>{instruction}<|context|>{context}<|response|>",
     ),
-    Template(Task.BACKWARD, Family.CHAT, 1, *_pair(_BACKWARD_CHAT, _GIVEN_CHAT)),
+    Template(Task.BACKWARD, Family.CHAT, 2, *_pair(_BACKWARD_CHAT, _GIVEN_CHAT)),
     Template(Task.RATING, Family.CHAT, 2, *_pair(_RATING_CHAT, _GIVEN_CHAT)),
     Template(
         Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction}\n\n{context}", system="{tag}"

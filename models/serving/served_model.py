@@ -1,6 +1,7 @@
 """A loaded release, which writes instructions and rates pairs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -122,17 +123,23 @@ class ServedModel:
         context: str | None,
         sampling: Sampling,
         sample: int = 0,
+        *,
+        headings: Sequence[str] = (),
+        openings: Mapping[str, float] | None = None,
     ) -> WrittenInstruction:
         """Write the instruction that ``response`` answers.
 
-        Sampling is seeded from the example's id, so a replay writes the same instruction. Raises
-        PromptTooLong if the passage does not fit the context window.
+        ``headings`` are those above the passage. ``openings`` are first words of instructions with
+        their weights (``models/prompts/openings.py``); None or no words leave the first word to
+        the model. Sampling is seeded from the example's id, so a replay writes the same
+        instruction. Raises PromptTooLong if the passage does not fit the context window.
         """
         template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
-        seeded = replace(sampling, seed=sampling_seed(id))
+        first = self.prompter.opening_ids(openings or {})
+        seeded = replace(sampling, seed=sampling_seed(id), first=first)
         self._refuse_too_long(response, context)
-        prompt = self.prompter.backward(response, context)
+        prompt = self.prompter.backward(response, context, headings)
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
         instruction = self.prompter.instruction(generation.ids, generation.stop)
         return WrittenInstruction(

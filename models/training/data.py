@@ -79,7 +79,7 @@ def divide(
         (e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share
     )
     every_augmented = [e for e in ordered if e.origin is ExampleOrigin.AUGMENTED]
-    leaks = _LeakCheck(held_out)
+    leaks = LeakCheck(held_out)
     seeds, augmented = (
         [e for e in examples if not leaks.leaks(e.instruction, e.response)]
         for examples in (every_seed, every_augmented)
@@ -115,7 +115,7 @@ def divide(
     )
 
 
-class _LeakCheck:
+class LeakCheck:
     """Finds pairs that are near to a held-out pair."""
 
     def __init__(self, held_out: Sequence[Example]) -> None:
@@ -158,12 +158,12 @@ def sequences(
         generator.shuffle(drawn)
         for sequence in drawn:
             if tokens + len(sequence.ids) > settings.max_tokens and chosen:
-                return _by_length(chosen, settings.micro_batch, generator)
+                return by_length(chosen, settings.micro_batch, generator)
             chosen.append(sequence)
             tokens += len(sequence.ids)
     if not chosen:
         raise TrainingError(f"no example is within {longest:,} tokens: add shorter examples")
-    return _by_length(chosen, settings.micro_batch, generator)
+    return by_length(chosen, settings.micro_batch, generator)
 
 
 def _epoch(
@@ -190,7 +190,7 @@ def _epoch(
     return drawn
 
 
-def _by_length(
+def by_length(
     drawn: Sequence[TrainingSequence], batch: int, generator: random.Random
 ) -> list[TrainingSequence]:
     """Order sequences in shuffled batches of similar length; an incomplete batch stays last."""

@@ -1,5 +1,6 @@
 """Trains a model on weighted sequences with TRL, and resumes a killed run."""
 
+import inspect
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -97,6 +98,7 @@ def fit(
             _TimeLimit(settings.minutes),
         ],
     )
+    trainer.partial_logits = _has_partial_logits(model)
     trainer.remove_callback(PrinterCallback)  # standard output is for events
     trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     return int(trainer.state.global_step)
@@ -109,6 +111,8 @@ class _WeightedTrainer(SFTTrainer):
     """
 
     loss_is_scaled_for_ga = False  # type: ignore[assignment]  # None in the base, used as a bool
+    partial_logits = False
+    """Whether the model computes logits for some positions only."""
 
     def compute_loss(
         self,
@@ -119,13 +123,25 @@ class _WeightedTrainer(SFTTrainer):
     ) -> Any:
         """Return the weighted mean cross-entropy.
 
-        Padding is on the right, so causal attention needs no mask.
+        Padding is on the right, so causal attention needs no mask. Most tokens are those of
+        prompts: logits of columns that no row trains on are not computed, where the model can leave
+        them out.
         """
-        outputs = model(input_ids=inputs["input_ids"], use_cache=False)
-        logits, ids = outputs.logits[:, :-1].float(), inputs["input_ids"][:, 1:]
-        losses = functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none")
-        weights = inputs["weights"][:, 1:].flatten()
-        loss = (losses * weights).sum() / weights.sum()
+        ids, weights = inputs["input_ids"][:, 1:], inputs["weights"][:, 1:]
+        columns = weights.any(0).nonzero().flatten()
+        if self.partial_logits:
+            outputs = model(
+                input_ids=inputs["input_ids"], use_cache=False, logits_to_keep=columns
+            )
+            logits = outputs.logits
+        else:
+            outputs = model(input_ids=inputs["input_ids"], use_cache=False)
+            logits = outputs.logits[:, columns]
+        losses = functional.cross_entropy(
+            logits.float().flatten(0, 1), ids[:, columns].flatten(), reduction="none"
+        )
+        kept = weights[:, columns].flatten()
+        loss = (losses * kept).sum() / kept.sum()
         return (loss, outputs) if return_outputs else loss
 
     def _send_telemetry(self) -> None:
@@ -205,6 +221,11 @@ class _TimeLimit(TrainerCallback):
             torch.distributed.broadcast(over, 0)
         if over:
             control.should_training_stop = True
+
+
+def _has_partial_logits(model: PreTrainedModel | PeftModel) -> bool:
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def _optimiser(

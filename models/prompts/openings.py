@@ -1,0 +1,26 @@
+"""First words of instructions, from which the backward model's first token is drawn.
+
+A model trained on human requests begins most of what it asks of a reference text with "What is".
+Drawing the first word from a wider list, by weight and by how well the word suits the passage in
+the model's own judgement, changes what is asked for: a list, a summary, an explanation, a reason.
+"""
+
+from collections.abc import Mapping
+
+OPENINGS: Mapping[str, float] = {
+    "What": 1.0,
+    "How": 1.0,
+    "Why": 1.0,
+    "When": 1.0,
+    "Which": 1.0,
+    "Explain": 1.0,
+    "Describe": 1.0,
+    "List": 1.0,
+    "Give": 1.0,
+    "Summarize": 1.0,
+    "Outline": 1.0,
+    "Show": 1.0,
+    "Write": 1.0,
+    "Compare": 1.0,
+}
+"""The default words and weights."""
