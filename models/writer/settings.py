@@ -47,7 +47,7 @@ class Recipe:
 
     A gain in likelihood is measured against it.
     """
-    longest: int = 1280
+    longest: int = 1024
     """Highest number of tokens of a sequence; longer ones are left out, never cut."""
     response_weight: float = 0.25
     """Loss weight of a token of a response; one of an instruction has 1."""
@@ -55,10 +55,11 @@ class Recipe:
     """Loss weight of the digit of a rating."""
 
     rate: float = 1e-3
-    epochs: int = 3
+    epochs: int = 4
     rank: int = 16
     batch: int = 64
     micro_batch: int = 32
+    save_steps: int = 100
     seed: int = 7
 
     def training(self, **changes: object) -> TrainingSettings:
@@ -74,7 +75,7 @@ class Recipe:
             "epochs": self.epochs,
             "longest": self.longest,
             "rating_weight": self.rating_weight,
-            "save_steps": 100,
+            "save_steps": self.save_steps,
             "seed": self.seed,
         }
         return TrainingSettings(**(chosen | changes))  # type: ignore[arg-type]

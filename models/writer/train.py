@@ -47,7 +47,14 @@ _THRESHOLD = 4.0
 
 
 def train(
-    recipe: Recipe, base: Path, dolly: Path, work: Path, *, max_steps: int | None, measured: int
+    recipe: Recipe,
+    base: Path,
+    dolly: Path,
+    work: Path,
+    *,
+    max_steps: int | None = None,
+    minutes: float | None = None,
+    measured: int = 200,
 ) -> Path:
     """Run or resume the recipe; return the directory of the adapter, ``work/adapter``.
 
@@ -95,7 +102,7 @@ def train(
             }
         )
 
-    settings = recipe.training(max_steps=max_steps)
+    settings = recipe.training(max_steps=max_steps, minutes=minutes)
     fit(tuned, prompts, sequences, len(data.pairs), settings, work / "checkpoints", on_step)
     adapter = save_adapter(tuned, work / "adapter")
     if measured:
@@ -170,6 +177,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--batch", type=int, default=defaults.batch, help="sequences of a step")
     parser.add_argument("--micro-batch", type=int, default=defaults.micro_batch)
+    parser.add_argument("--minutes", type=float, help="stop training after this time")
     parser.add_argument("--max-steps", type=int, help="stop after this many steps")
     parser.add_argument(
         "--measured", type=int, default=200, help="validation rows to measure at the end"
@@ -193,6 +201,7 @@ def main() -> None:
             options.dolly,
             options.work,
             max_steps=options.max_steps,
+            minutes=options.minutes,
             measured=options.measured,
         )
     )
