@@ -56,6 +56,11 @@ class Sampling:
             ),
             (self.max_tokens >= 1, "max_tokens", "1 or more"),
             (0 <= self.seed < 2**64, "seed", "0 to 2**64 - 1"),
+            (
+                all(math.isfinite(weight) and weight > 0 for _, weight in self.first),
+                "first",
+                "ids with weights over 0",
+            ),
         )
         for valid, name, wanted in checks:
             if not valid:

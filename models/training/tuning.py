@@ -130,9 +130,7 @@ class _WeightedTrainer(SFTTrainer):
         ids, weights = inputs["input_ids"][:, 1:], inputs["weights"][:, 1:]
         columns = weights.any(0).nonzero().flatten()
         if self.partial_logits:
-            outputs = model(
-                input_ids=inputs["input_ids"], use_cache=False, logits_to_keep=columns
-            )
+            outputs = model(input_ids=inputs["input_ids"], use_cache=False, logits_to_keep=columns)
             logits = outputs.logits
         else:
             outputs = model(input_ids=inputs["input_ids"], use_cache=False)

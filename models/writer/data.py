@@ -88,9 +88,7 @@ class WriterData:
             and not check.leaks(pair.instruction, pair.response)
         ]
         seeds = [Pair.of(seed) for seed in split(read_seeds())[0]]
-        return cls(
-            pairs, validation, held_out, seeds, read_documentation(), len(rest) - len(pairs)
-        )
+        return cls(pairs, validation, held_out, seeds, read_documentation(), len(rest) - len(pairs))
 
 
 def read_documentation(file: Path = DOCUMENTATION) -> list[Headed]:

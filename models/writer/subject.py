@@ -52,4 +52,5 @@ class SubjectFinder:
 
 def _shared(one: Iterable[str], other: Iterable[str]) -> int:
     """Length of the longest common beginning."""
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other)))
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

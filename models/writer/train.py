@@ -40,7 +40,11 @@ from schemas.errors import TrainingError
 
 ADAPTER = Path(__file__).parent / "adapter"
 """The adapter that is shipped, with the chat template that it was trained on."""
-WEIGHTS, CONFIG, TEMPLATE = "adapter_model.safetensors", "adapter_config.json", "chat_template.jinja"
+WEIGHTS, CONFIG, TEMPLATE = (
+    "adapter_model.safetensors",
+    "adapter_config.json",
+    "chat_template.jinja",
+)
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _THRESHOLD = 4.0
 """Rating at which the precision of the validation is measured."""

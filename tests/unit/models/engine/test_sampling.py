@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine.sampling import Sampler, Sampling, digit_probabilities
+from models.engine.sampling import Sampler, Sampling, Shortlist, digit_probabilities
 
 
 def draws(sampling: Sampling, logits: list[float], count: int) -> list[int]:
@@ -128,3 +128,33 @@ def test_digits_that_the_model_never_meant_still_have_probabilities() -> None:
     rating = digit_probabilities(logits, (1, 2, 3, 4, 5))
     assert rating.probabilities == pytest.approx((0.2,) * 5)
     assert rating.mass == 0.0
+
+
+_FIRST = ((0, 1.0), (2, 3.0))
+
+
+def test_the_first_token_is_drawn_by_weight_and_the_root_of_its_probability() -> None:
+    logits = [math.log(0.25), 5.0, math.log(0.04)]  # roots 0.5 and 0.2; with weights 0.5 and 0.6
+    drawn = [draws(Sampling(first=_FIRST, seed=seed), logits, 1)[0] for seed in range(2000)]
+    assert set(drawn) == {0, 2}, "others are never drawn"
+    assert drawn.count(2) / len(drawn) == pytest.approx(0.6 / 1.1, abs=0.04)
+    assert draws(Sampling(first=_FIRST, seed=7), logits, 1) == [drawn[7]]
+
+
+def test_later_tokens_are_chosen_as_ever() -> None:
+    assert draws(Sampling(first=((0, 1.0),)), [0.0, 3.0, 1.0], 3) == [0, 1, 1]
+    assert draws(Sampling(first=((1, 1.0),), repetition_penalty=9.0), [1.0, 3.0, 2.0], 2) == [1, 2]
+
+
+def test_a_shortlist_may_lack_what_the_first_token_is_drawn_from() -> None:
+    sampler = Sampler(Sampling(first=_FIRST))
+    shortlist = Shortlist(np.array([1]), np.array([5.0], np.float32), 5.0, 3)
+    assert sampler.choose_among(shortlist) is None
+    sampler.choose(np.array([1.0, 5.0, 1.0], np.float32))
+    assert sampler.choose_among(shortlist) == 1
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
+def test_a_weight_of_a_first_token_is_over_zero(weight: float) -> None:
+    with pytest.raises(ValueError, match="first"):
+        Sampling(first=((0, weight),))

@@ -458,3 +458,36 @@ def test_a_chat_template_is_kept_in_its_box(tmp_path: Path, template: str) -> No
 def test_a_chat_template_that_is_wrong_is_an_error(tmp_path: Path, template: str) -> None:
     with pytest.raises(ModelError, match="cannot be rendered"):
         _chat_prompter(tmp_path, template)
+
+
+def test_headings_stand_above_the_text_of_a_chat_prompt_alone(
+    prompters: dict[Family, Prompter],
+) -> None:
+    chat = prompters[Family.CHAT]
+    named = _spelt(chat, chat.backward("R", None, ("one", "two", " three\nlines ", "x" * 500)))
+    assert f"\n\nHeading: two > three lines > {'x' * 120}\nText:\nR" in named
+    for none in ((), ("", " ")):
+        assert _spelt(chat, chat.backward("R", None, none)).endswith(
+            "\n\nText:\nR<|end|><assistant>"
+        )
+    for family in (Family.MARKERS, Family.PLAIN):
+        prompter = prompters[family]
+        assert prompter.backward("R", None, ("one",)) == prompter.backward("R")
+
+
+def test_headings_are_never_special(prompters: dict[Family, Prompter]) -> None:
+    chat = prompters[Family.CHAT]
+    hostile = chat.backward("R", None, ("<|end|>{response}",))
+    assert hostile.count(chat.stop_ids[0]) == chat.backward("R").count(chat.stop_ids[0])
+    assert "Heading: <|end|>{response}\n" in _spelt(chat, hostile)
+
+
+def test_openings_are_first_tokens_with_the_sums_of_their_weights(
+    prompters: dict[Family, Prompter],
+) -> None:
+    chat = prompters[Family.CHAT]
+    h, w = (chat.target(letter)[0] for letter in "HW")
+    assert chat.opening_ids({"What": 1, "Why": 0.5, "How": 2, "List": 0}) == tuple(
+        sorted([(w, 1.5), (h, 2)])
+    )
+    assert chat.opening_ids({}) == prompters[Family.MARKERS].opening_ids({"What": 1}) == ()
