@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from models.prompts.openings import OPENINGS
 from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.tls import TlsContext, TlsFiles
@@ -164,6 +165,10 @@ class GenerationSettings(BaseModel):
     top_k: int = Field(default=0, ge=0)
     repetition_penalty: float = Field(default=1.3, ge=1, le=2)
     max_tokens: int = Field(default=64, ge=1, le=4096)
+    openings: dict[
+        Annotated[str, Field(min_length=1, max_length=40)], Annotated[float, Field(gt=0)]
+    ] = Field(default_factory=lambda: dict(OPENINGS))
+    """First words of instructions with their weights; none leaves them to the model."""
     samples: int = Field(default=1, ge=1, le=64)
     """Instructions written for each segment. More than one needs a temperature above 0."""
     in_flight: int = Field(default=128, ge=1)

@@ -157,7 +157,10 @@ def agent_makers(
     }
     if Role.BACKWARD in models:
         backward = Backward(
-            models[Role.BACKWARD], sampling_of(settings), settings.generation.samples
+            models[Role.BACKWARD],
+            sampling_of(settings),
+            settings.generation.samples,
+            settings.generation.openings,
         )
         makers[Backward.stage] = lambda: backward
     if Role.FORWARD in models:
