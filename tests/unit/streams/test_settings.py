@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
 from streams.settings import KafkaSettings, Settings, load
 
@@ -339,6 +340,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
             actual["", name] = value
     assert documented.keys() == actual.keys()
     del actual["training", "threads"], documented["training", "threads"]  # "all CPUs"
+    assert documented.pop(("generation", "openings")).startswith(f"{len(OPENINGS)} words")
+    assert actual.pop(("generation", "openings")) == OPENINGS
     for at, value in actual.items():
         words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at
