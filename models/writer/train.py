@@ -4,159 +4,23 @@
 
 The base is a checkpoint of SmolLM2-135M-Instruct, and the data the whole file of Dolly-15k. All
 else is in ``settings.py``. A run that is started again with the same options goes on from its last
-checkpoint. Trains on the GPU where there is one. Standard output and ``log.jsonl`` get a JSON line
-every few steps.
+checkpoint. Trains on the GPU where there is one, else in bf16 where the CPU is faster so. Standard
+output and ``log.jsonl`` get a JSON line every few steps.
 """
 
 import os
 
-# Must precede torch: see models/house/train.py. The hub is not needed, and TRL must not report.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+# The hub is not needed, and TRL must not report. Must precede the libraries.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import argparse
-import json
-import shutil
-import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from peft import PeftModel, get_peft_model_state_dict
-from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
-
-from models.evaluation.measure import measure
-from models.prompts.layout import Prompter
-from models.releases.checkpoints import side_files
-from models.training.lora import adapt
-from models.training.tuning import Step, fit
-from models.writer.data import WriterData, training_sequences
+from models.training.cpu_precision import find_cpu_precision
 from models.writer.settings import Recipe
-from schemas.errors import TrainingError
-
-ADAPTER = Path(__file__).parent / "adapter"
-"""The adapter that is shipped, with the chat template that it was trained on."""
-WEIGHTS, CONFIG, TEMPLATE = (
-    "adapter_model.safetensors",
-    "adapter_config.json",
-    "chat_template.jinja",
-)
-BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-_THRESHOLD = 4.0
-"""Rating at which the precision of the validation is measured."""
-
-
-def train(
-    recipe: Recipe,
-    base: Path,
-    dolly: Path,
-    work: Path,
-    *,
-    max_steps: int | None = None,
-    minutes: float | None = None,
-    measured: int = 200,
-) -> Path:
-    """Run or resume the recipe; return the directory of the adapter, ``work/adapter``.
-
-    ``measured`` validation rows are measured at the end. Raises TrainingError where the loss or
-    the weights are not finite, or the data has too few rows.
-    """
-    started = time.monotonic()
-    data = WriterData.read(dolly, recipe)
-    prompts = prompt_files(base, work / "prompts")
-    prompter = Prompter.load(prompts)
-    sequences = training_sequences(data, prompter, recipe)
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    )
-    if torch.cuda.is_available():
-        model = model.to(device="cuda")
-    tuned = adapt(model, recipe.rank, recipe.seed)
-    log = work / "log.jsonl"
-
-    def emit(event: dict[str, Any]) -> None:
-        line = json.dumps({**event, "seconds": round(time.monotonic() - started, 1)})
-        print(line, flush=True)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-
-    emit(
-        {
-            "event": "started",
-            "pairs": len(data.pairs),
-            "leaked": data.leaked,
-            "sequences": len(sequences),
-            "tokens": sum(len(sequence.ids) for sequence in sequences),
-        }
-    )
-
-    def on_step(now: Step) -> None:
-        emit(
-            {
-                "event": "step",
-                "step": now.step,
-                "steps": now.steps,
-                "loss": round(now.loss, 4),
-                "tokens_per_second": round(now.tokens_per_second),
-                "seconds_left": round(now.seconds_left),
-            }
-        )
-
-    settings = recipe.training(max_steps=max_steps, minutes=minutes)
-    fit(tuned, prompts, sequences, len(data.pairs), settings, work / "checkpoints", on_step)
-    adapter = save_adapter(tuned, work / "adapter")
-    if measured:
-        usable = [pair for pair in data.validation if pair.instruction and pair.response]
-        found = measure(tuned, prompter, usable[:measured])
-        emit({"event": "evaluated", "metrics": found.metrics(_THRESHOLD)})
-    return adapter
-
-
-def prompt_files(base: Path, directory: Path) -> Path:
-    """Copy the base's configuration and tokenizer, with the writer's own chat template."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for file in side_files(base):
-        shutil.copyfile(file, directory / file.name)
-    shutil.copyfile(ADAPTER / TEMPLATE, directory / TEMPLATE)
-    config = directory / "tokenizer_config.json"
-    content = json.loads(config.read_text(encoding="utf-8"))
-    content.pop("chat_template", None)  # it would win over the file
-    config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return directory
-
-
-def save_adapter(model: PeftModel, directory: Path) -> Path:
-    """Write the adapter in fp16, with its configuration and chat template.
-
-    Raises TrainingError where a weight is not finite in fp16.
-    """
-    weights = {
-        name: weight.to(torch.float16).cpu().contiguous()
-        for name, weight in get_peft_model_state_dict(model).items()
-    }
-    if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
-        raise TrainingError("the adapter is not finite in fp16: lower the learning rate")
-    directory.mkdir(parents=True, exist_ok=True)
-    save_file(weights, directory / WEIGHTS, {"format": "pt"})
-    config = model.peft_config["default"]
-    kept = {
-        "base_model_name_or_path": BASE,
-        "bias": "none",
-        "inference_mode": True,
-        "lora_alpha": config.lora_alpha,
-        "lora_dropout": 0.0,
-        "peft_type": "LORA",
-        "r": config.r,
-        "target_modules": sorted(config.target_modules),
-        "task_type": "CAUSAL_LM",
-    }
-    (directory / CONFIG).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(ADAPTER / TEMPLATE, directory / TEMPLATE)
-    return directory
 
 
 def main() -> None:
@@ -176,6 +40,16 @@ def main() -> None:
         default=Path("work/writer"),
         help="adapter, checkpoints and log (default: work/writer)",
     )
+    parser.add_argument(
+        "--forward-share",
+        type=float,
+        default=defaults.forward_share,
+        help="share of the pairs that an epoch has forward",
+    )
+    parser.add_argument(
+        "--ratings", type=int, default=defaults.ratings, help="graded pairs of an epoch"
+    )
+    parser.add_argument("--save-steps", type=int, default=defaults.save_steps)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--seed", type=int, default=defaults.seed)
@@ -188,27 +62,31 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    chosen = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
     recipe = replace(
-        defaults,
-        rate=options.rate,
-        epochs=options.epochs,
-        seed=options.seed,
-        batch=options.batch,
-        micro_batch=options.micro_batch,
+        defaults, **{name: value for name, value in chosen.items() if value is not None}
     )
+    precision = find_cpu_precision(options.base, options.threads)
+    precision.apply(os.environ)
+    print(f"on a CPU: {precision.name}, because {precision.reason}", flush=True)
+    # Imported here: the environment must be set before torch is imported.
+    import torch
+
+    from models.writer.run import train
+
+    torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    print(
-        train(
-            recipe,
-            options.base,
-            options.dolly,
-            options.work,
-            max_steps=options.max_steps,
-            minutes=options.minutes,
-            measured=options.measured,
-        )
+    adapter = train(
+        recipe,
+        options.base,
+        options.dolly,
+        options.work,
+        max_steps=options.max_steps,
+        minutes=options.minutes,
+        measured=options.measured,
+        cpu_bf16=precision.bf16,
     )
+    print(adapter)
 
 
 if __name__ == "__main__":

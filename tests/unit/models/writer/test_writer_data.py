@@ -12,9 +12,9 @@ from models.prompts.openings import OPENINGS
 from models.seeds.pairs import Pair
 from models.training.data import LeakCheck
 from models.writer.data import WriterData, first_word, read_documentation, training_sequences
+from models.writer.run import ADAPTER, TEMPLATE
 from models.writer.settings import Recipe
 from models.writer.subject import SubjectFinder
-from models.writer.train import ADAPTER, TEMPLATE
 from schemas.errors import TrainingError
 from tests.unit.checkpoints import make_tokenizer
 

@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 from models.prompts.layout import Prompter
 from models.releases.adapters import write_merged
 from models.training import tuning
+from models.writer.run import ADAPTER, TEMPLATE, WEIGHTS, train
 from models.writer.settings import Recipe
-from models.writer.train import ADAPTER, TEMPLATE, WEIGHTS, train
 from tests.unit.checkpoints import make_checkpoint
 
 _RECIPE = Recipe(
@@ -80,7 +80,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
         fit: Any = tuning.fit
         return fit(*given[:-1], kill, **named)
 
-    monkeypatch.setattr("models.writer.train.fit", fit_until_killed)
+    monkeypatch.setattr("models.writer.run.fit", fit_until_killed)
     with pytest.raises(_Killed):
         train(_RECIPE, base, dolly, _made(tmp_path / "cut"), max_steps=4, measured=0)
     monkeypatch.undo()
