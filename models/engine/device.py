@@ -1,18 +1,18 @@
 """Opens an onnxruntime session on the CPU or a GPU."""
 
-import contextlib
-import ctypes
-import io
+import logging
 import os
-import sys
 from pathlib import Path
 
 import onnxruntime
 
+from models.engine.cuda import CUDA_PROVIDER, cuda_problem, has_driver
 from schemas.errors import ModelError
 
+log = logging.getLogger(__name__)
+
 DEVICES = ("auto", "cpu", "cuda")
-_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+_CPU = "CPUExecutionProvider"
 _ERROR, _FATAL, _WARNING = 3, 4, 2  # onnxruntime's log severities
 
 
@@ -21,10 +21,11 @@ def open_session(
 ) -> tuple[onnxruntime.InferenceSession, str]:
     """Open an ONNX file. Returns the session and its device, ``cpu`` or ``cuda``.
 
-    ``auto`` is CUDA where a session on it works, else the CPU. ``threads`` defaults to the CPUs
-    that this process may use. ``memory_gb`` bounds the memory taken of a GPU, so that a fine-tuner
-    may share it. Raises ModelError where the file is missing or broken, or where
-    ``cuda`` was asked for and does not work; ValueError for another device or fewer than 1 thread.
+    ``auto`` is CUDA where a session on it works, else the CPU, with a warning where a driver is
+    installed. ``threads`` defaults to the CPUs that this process may use. ``memory_gb`` bounds the
+    memory taken of a GPU, so that a fine-tuner may share it. Raises ModelError where the file is
+    missing or broken, or where ``cuda`` was asked for and does not work; ValueError for another
+    device or fewer than 1 thread.
     """
     if device not in DEVICES:
         raise ValueError(f"device is {device!r}: it must be one of {', '.join(DEVICES)}")
@@ -40,15 +41,9 @@ def open_session(
     session = _open_on_cpu(file, options)
     if device == "cuda":
         raise ModelError(f"{file} cannot run on cuda: {problem}; use --device cpu, or auto")
+    if device == "auto" and has_driver():
+        log.warning("%s runs on the CPU: %s; --device cpu omits this warning", file, problem)
     return session, "cpu"
-
-
-def is_cuda_there() -> bool:
-    """Whether CUDA may work: onnxruntime is built with it and a driver is installed.
-
-    Cheap. A session on it may still fail.
-    """
-    return _CUDA in onnxruntime.get_available_providers() and _has_driver()
 
 
 def usable_cpus() -> int:
@@ -83,43 +78,26 @@ def _open_on_cpu(file: Path, options: onnxruntime.SessionOptions) -> onnxruntime
 def _open_on_cuda(
     file: Path, options: onnxruntime.SessionOptions, memory_gb: float | None
 ) -> tuple[onnxruntime.InferenceSession | None, str]:
-    """A session on CUDA, or None and the reason.
-
-    Prints nothing, because a machine without a GPU is no fault.
-    """
-    if _CUDA not in onnxruntime.get_available_providers():
-        return None, "this onnxruntime is built without CUDA (onnxruntime-gpu has it)"
-    if not _has_driver():
-        return None, "no NVIDIA driver was found"
+    """A session on CUDA, or None and the reason. Prints nothing."""
+    if (problem := cuda_problem()) is not None:
+        return None, problem
+    # TF32 would round the factors of fp32 products to 10 bits.
+    provider = {"use_tf32": "0"}
+    if memory_gb is not None:
+        provider |= {
+            "gpu_mem_limit": str(int(memory_gb * 1e9)),
+            "arena_extend_strategy": "kSameAsRequested",
+        }
     onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        # The CUDA libraries may be in packages. The loader prints what is missing on stdout.
-        with contextlib.redirect_stdout(io.StringIO()):
-            onnxruntime.preload_dlls()
-        limit = (
-            {}
-            if memory_gb is None
-            else {
-                "gpu_mem_limit": int(memory_gb * 1e9),
-                "arena_extend_strategy": "kSameAsRequested",
-            }
-        )
         session = onnxruntime.InferenceSession(
-            file, options, providers=[(_CUDA, limit), _CPU], enable_fallback=0
+            file, options, providers=[(CUDA_PROVIDER, provider), _CPU], enable_fallback=0
         )
     except Exception as error:  # of any kind: the CPU is tried next, and finds a broken file
         return None, str(error)
     finally:
         # The library's default; it has no function that returns the present severity.
         onnxruntime.set_default_logger_severity(_WARNING)
-    if _CUDA not in session.get_providers():
-        return None, "onnxruntime could not load its CUDA libraries"
+    if CUDA_PROVIDER not in session.get_providers():
+        return None, "onnxruntime could not open its CUDA provider"
     return session, ""
-
-
-def _has_driver() -> bool:
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True

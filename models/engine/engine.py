@@ -12,7 +12,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from models.engine.device import is_cuda_there, usable_cpus
+from models.engine.cuda import is_cuda_there
+from models.engine.device import usable_cpus
 from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
 from models.engine.precision import DECODER_FILE, Precision, served_precision

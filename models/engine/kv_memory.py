@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.engine.cuda_copies import CudaCopies
 from schemas.errors import EngineError
 
 Number = type[np.floating[Any]] | type[np.int8]
@@ -38,13 +39,14 @@ class _Tensor:
     owner: NDArray[Any] | onnxruntime.OrtValue
     """Keeps the memory at ``address``."""
     address: int
+    capacity: int
+    """Tokens of a slot."""
 
 
 class KVMemory:
     """The tensors of all slots. All methods are called by one thread.
 
-    On the CPU the capacity grows with the longest sequence, up to ``most_tokens``. On a device it
-    is ``most_tokens`` from the start, because its slots are not copied into larger ones.
+    The capacity grows with the longest sequence, up to ``most_tokens``.
     """
 
     def __init__(self, layout: KVLayout, slots: int, device: str, most_tokens: int) -> None:
@@ -53,11 +55,12 @@ class KVMemory:
         self.slots = slots
         self.device = device
         self._most_tokens = most_tokens
+        self._cuda = CudaCopies() if device == "cuda" else None
         self._written = [0] * slots
         """The most tokens that each slot has held: the part to copy when the memory grows."""
         self._tensors: list[_Tensor] = []
         self._capacity = 0
-        self._grow(min(_FIRST_CAPACITY, most_tokens) if device == "cpu" else most_tokens)
+        self._grow(min(_FIRST_CAPACITY, most_tokens))
 
     def reserve(self, slots: Sequence[int], lengths: Sequence[int]) -> bool:
         """Make room for a number of tokens in each of ``slots``.
@@ -86,10 +89,10 @@ class KVMemory:
         ]
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the first ``length`` tokens of a slot on the CPU to another."""
+        """Copy the first ``length`` tokens of a slot to another."""
         for tensor in self._tensors:
-            assert isinstance(tensor.owner, np.ndarray)
-            tensor.owner[target, :, :length] = tensor.owner[source, :, :length]
+            self._copy(tensor, source, tensor, target, length)
+        self._wait()
         self._written[target] = max(self._written[target], length)
 
     def _grow(self, capacity: int) -> None:
@@ -108,8 +111,32 @@ class KVMemory:
             ) from error
         for old, new in zip(previous, self._tensors, strict=False):
             for slot, length in enumerate(self._written):
-                new.owner[slot, :, :length] = old.owner[slot, :, :length]  # type: ignore[index]
+                self._copy(old, slot, new, slot, length)
+        self._wait()
         self._capacity = capacity
+
+    def _copy(
+        self, source: _Tensor, from_slot: int, target: _Tensor, to_slot: int, length: int
+    ) -> None:
+        """Copy the first ``length`` tokens of a slot. On a GPU it may return before."""
+        if isinstance(source.owner, np.ndarray) and isinstance(target.owner, np.ndarray):
+            target.owner[to_slot, :, :length] = source.owner[from_slot, :, :length]
+        elif length:
+            assert self._cuda is not None, "only on a GPU are tensors no arrays"
+            heads = self.layout.heads
+            token = self.layout.head_size * np.dtype(self.layout.type).itemsize
+            self._cuda.rows(
+                source.address + from_slot * heads * source.capacity * token,
+                source.capacity * token,
+                target.address + to_slot * heads * target.capacity * token,
+                target.capacity * token,
+                length * token,
+                heads,
+            )
+
+    def _wait(self) -> None:
+        if self._cuda is not None:
+            self._cuda.wait()
 
 
 def _on_cpu(name: str, shape: tuple[int, ...], type_: Number, device: str) -> _Tensor:
@@ -119,9 +146,9 @@ def _on_cpu(name: str, shape: tuple[int, ...], type_: Number, device: str) -> _T
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         memory.madvise(mmap.MADV_NOHUGEPAGE)
     array = np.frombuffer(memory, type_).reshape(shape)
-    return _Tensor(name, array, array.ctypes.data)
+    return _Tensor(name, array, array.ctypes.data, shape[2])
 
 
 def _on_device(name: str, shape: tuple[int, ...], type_: Number, device: str) -> _Tensor:
     value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, type_, device, 0)
-    return _Tensor(name, value, value.data_ptr())
+    return _Tensor(name, value, value.data_ptr(), shape[2])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.engine.continuous import ContinuousBatching
 from models.engine.core import EngineCore
-from models.engine.device import is_cuda_there
+from models.engine.cuda import is_cuda_there
 from models.engine.kv_slots import KVSlots
 from models.engine.limits import EngineLimits
 from models.engine.onnx_runner import OnnxModelRunner

@@ -13,6 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.engine.context_window import context_window_of
+from models.engine.cuda_copies import CudaCopies
 from models.engine.device import open_session
 from models.engine.kv_memory import KVLayout, KVMemory, Number
 from models.engine.model_runner import Decode, Prefill
@@ -34,7 +35,9 @@ class OnnxModelRunner:
     """A ModelRunner in onnxruntime. All methods are called by one thread.
 
     Allocates one scratch slot beyond ``slots``, because GroupQueryAttention crashes on an empty
-    batch. It stands in where a call has no prefill, and where it has no decodes.
+    batch. It stands in where a call has no prefill, and where it has no decodes. On a GPU a prefill
+    is not empty either, nor is what is wanted of it: RotaryEmbedding and Range cannot launch a kernel
+    on nothing there.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class OnnxModelRunner:
         logits = {node.name: node for node in session.get_outputs()}["logits"]
         self.vocabulary, self._logits_type = int(logits.shape[-1]), _TYPES[logits.type]
         self._memory = KVMemory(_layout_of(session), slots + 1, device, context_window)
+        self._cuda = CudaCopies() if device == "cuda" else None
         self._bindings: dict[tuple[int, tuple[int, int]], onnxruntime.IOBinding] = {}
 
     @classmethod
@@ -118,39 +122,33 @@ class OnnxModelRunner:
         self, prefill: Prefill | None, decodes: Sequence[Decode]
     ) -> tuple[Logits | Nats | None, list[int]]:
         """See ModelRunner."""
-        wanted = prefill.wanted if prefill is not None else []
         targets = prefill.targets if prefill is not None else ()
+        wanted = prefill.wanted if prefill is not None else ()
         samplers = [decode.sampler for decode in decodes]
-        if self._shortlister is not None and len(wanted) == len(targets):
+        if self._shortlister is not None and decodes:
             logits, nats = self._compute(prefill, wanted, decodes, self.device)
-            tokens = self._shortlister.choose(logits, samplers or [None])[: len(decodes)]
-            return (nats if targets else None), tokens
-        logits, nats = self._compute(prefill, wanted, decodes, "cpu")
-        rows = self._on_host(logits)
-        after, rows = rows[: len(wanted) - len(targets)], rows[len(wanted) - len(targets) :]
-        tokens = [sampler.choose(row) for sampler, row in zip(samplers, rows, strict=False)]
-        return nats if targets else after[0] if len(after) else None, tokens
+            first = self._first_on_host(logits) if len(wanted) > len(targets) else None
+            before = [None] * (logits.shape()[0] - len(decodes))
+            tokens = self._shortlister.choose(logits, [*before, *samplers])[len(before) :]
+        else:
+            logits, nats = self._compute(prefill, wanted, decodes, "cpu")
+            rows = self._on_host(logits)
+            first = rows[0] if len(wanted) > len(targets) else None
+            rows = rows[len(rows) - len(decodes) :]
+            tokens = [sampler.choose(row) for sampler, row in zip(samplers, rows, strict=True)]
+        return nats if targets else first, tokens
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """See ModelRunner.
+        """See ModelRunner."""
+        self._memory.copy(source, target, length)
 
-        On a device the whole slot is copied, by way of the host: onnxruntime has no copy of a part.
-        """
-        if self.device == "cpu":
-            self._memory.copy(source, target, length)
-        else:
-            self._copy_whole(source, target)
-
-    def _copy_whole(self, source: int, target: int) -> None:
-        for of_source, of_target in zip(self._views(source), self._views(target), strict=True):
-            of_target.update_inplace(of_source.numpy())
-
-    def _views(self, slot: int) -> list[onnxruntime.OrtValue]:
-        """A slot's part of each tensor, in place."""
-        binding = self._session.io_binding()
-        for name, placement in self._memory.placements(slot, slot + 1):
-            binding.bind_output(f"read_{name}", *placement)
-        return binding.get_outputs()
+    def _first_on_host(self, logits: onnxruntime.OrtValue) -> Logits:
+        """The first row alone, as float32. Raises EngineError where it is not finite."""
+        if self._cuda is None:
+            return self._on_host(logits)[0]
+        row = np.empty(self.vocabulary, self._logits_type)
+        self._cuda.to_host(logits.data_ptr(), row)
+        return _finite(row.astype(np.float32, copy=False))
 
     def _on_host(self, value: onnxruntime.OrtValue) -> Logits:
         """Logits as float32. Raises EngineError where they are not finite."""
@@ -169,10 +167,13 @@ class OnnxModelRunner:
 
         Returns logits [wanted - targets + decodes, vocabulary]: those after the prefill's
         ``wanted`` tokens, without the first ones, which its targets follow, then one for each
-        decode, or for the scratch slot where there is none. And the nats of the targets.
+        decode, or for the scratch slot where there is none. And the nats of the targets. On a GPU
+        one row stands first where nothing is wanted.
         """
         scratch = self.slots
-        chunk = prefill or Prefill(scratch, (), 0)
+        on_gpu = self.device != "cpu"
+        chunk = prefill or Prefill(scratch, (0,) if on_gpu else (), 0)
+        wanted = wanted if len(wanted) or not on_gpu else [0]
         lengths = [decode.length for decode in decodes]
         self._reserve(
             [chunk.slot, *range(len(decodes))],

@@ -20,7 +20,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from models.engine.device import is_cuda_there
+from models.engine.cuda import is_cuda_there
 from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
 from models.export.int8_choice import choose_precision, compare
