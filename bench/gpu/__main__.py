@@ -26,7 +26,7 @@ _SECTIONS = {
     "speed-0.5": 90,
     "speed-1.5": 130,
     "training": 60,
-    "agents": 60,
+    "agents": 90,
 }
 """Most seconds of each. A failed one is reported, and makes the exit code 1."""
 _PACKAGES = ("onnxruntime-gpu", "torch", "transformers")

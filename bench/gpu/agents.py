@@ -108,6 +108,8 @@ async def _compare(name: str, directory: Path, device: str, passages: int) -> li
     section = f"Agents over their engine, no broker: {name}, {len(chosen)} passages, in flight 64"
     return [
         Row(section, "agents: passages/s", [len(chosen) / through_agents]),
-        Row(section, f"engine alone, the same {len(calls)} calls: passages/s", [len(chosen) / alone]),
+        Row(
+            section, f"engine alone, the same {len(calls)} calls: passages/s", [len(chosen) / alone]
+        ),
         Row(section, "share of the engine", [alone / through_agents]),
     ]

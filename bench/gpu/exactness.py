@@ -55,52 +55,60 @@ def measure(scratch: Path, device: str, checkpoints: Sequence[Path], count: int)
         if parameter_name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.3)
     draw = np.random.default_rng(1)
-    lengths = draw.integers(1, 300, count)
+    # One sequence outgrows the first capacity of the KV slots while it decodes.
+    lengths = [2030, *draw.integers(1, 300, count - 1)]
     work = Work([draw.integers(0, 512, length).tolist() for length in lengths], 48)
     graphs = write_graphs(model, scratch / "random", precisions_on(device))
     yield from compare("random Qwen2", model, graphs, work, device)
 
 
 def compare(name: str, model: Any, graphs: Graphs, work: Work, device: str) -> Iterator[Row]:
-    """Tokens and log-probabilities in every precision that the graphs have."""
+    """Tokens and log-probabilities in every precision that the graphs have.
+
+    On a GPU the engine decodes in fp16 only; the fp32 graph is compared in what it prefills.
+    """
     section = f"Exactness: {name}, {len(work.prompts)} prompts"
     for precision in graphs.precisions:
-        answers = asyncio.run(_greedy(graphs.directory, precision, work, device))
-        reference = model.half() if precision is Precision.FP16 else model.float()
-        equal, lost = _agreement(reference, work.prompts, answers)
-        yield Row(
-            section,
-            f"{precision}: share of {len(equal):,} greedy tokens equal to transformers'",
-            [float(np.mean(equal))],
-            at_least=_SHARES[precision],
-        )
-        yield Row(section, f"{precision}: largest logit lost on one of them", [max(lost)])
-        reference = model.float()
-        if precision is Precision.FP16:
-            equal, _ = _agreement(reference, work.prompts, answers)
-            yield Row(section, f"{precision}: the same beside fp32", [float(np.mean(equal))])
         runner = OnnxModelRunner.load(
             graphs.directory / precision.file, device=device, threads=None, slots=1
         )
         yield Row(
             section,
-            f"{precision}: largest difference of a mean log-probability (nats)",
-            [_nats_apart(runner, reference, work.prompts)],
+            f"{precision}: largest difference of a prompt's mean log-probability (nats)",
+            [_nats_apart(runner, model, work.prompts)],
             at_most=_NATS[precision],
         )
-        if hasattr(Engine, "score"):
-            yield Row(
-                section,
-                f"{precision}: largest difference of Engine.score (nats)",
-                [asyncio.run(_scores_apart(graphs.directory, precision, reference, work, device))],
-                at_most=_NATS[precision],
-            )
+        equal = _predictions_equal(runner, model, work.prompts)
+        yield Row(
+            section,
+            f"{precision}: share of {len(equal):,} most probable next tokens equal to fp32's",
+            [float(np.mean(equal))],
+            at_least=_SHARES[precision],
+        )
+    del runner
+    answers = asyncio.run(_greedy(graphs.directory, work, device))
+    precision = graphs.precisions[-1]
+    yield Row(
+        section,
+        f"{precision}: largest difference of a mean of Engine.score (nats)",
+        [asyncio.run(_scores_apart(graphs.directory, model, work, device))],
+        at_most=_NATS[precision],
+    )
+    for reference in graphs.precisions:
+        # The last, because it rounds the weights.
+        compared = model.half() if reference is Precision.FP16 else model
+        equal, lost = _agreement(compared, work.prompts, answers)
+        yield Row(
+            section,
+            f"{precision}: share of {len(equal):,} greedy tokens as of transformers in {reference}",
+            [float(np.mean(equal))],
+            at_least=_SHARES[precision],
+        )
+        yield Row(section, f"{precision}: largest logit lost to {reference}", [max(lost)])
 
 
-async def _greedy(
-    directory: Path, precision: Precision, work: Work, device: str
-) -> list[tuple[int, ...]]:
-    engine = _engine(directory, precision, device)
+async def _greedy(directory: Path, work: Work, device: str) -> list[tuple[int, ...]]:
+    engine = Engine.load(directory, device=device)
     try:
         sampling = Sampling(max_tokens=work.new)
         made = await asyncio.gather(
@@ -109,13 +117,6 @@ async def _greedy(
         return [one.ids for one in made]
     finally:
         engine.close()
-
-
-def _engine(directory: Path, precision: Precision, device: str) -> Engine:
-    asked = "auto" if precision is Precision.FP16 else "fp32"
-    engine = Engine.load(directory, device=device, precision=asked)
-    assert engine.precision is precision, f"{engine.precision} was loaded for {precision}"
-    return engine
 
 
 def _agreement(
@@ -133,26 +134,35 @@ def _agreement(
     return equal, lost
 
 
-def _nats_apart(
-    runner: OnnxModelRunner, model: Any, prompts: Sequence[Sequence[int]]
-) -> float:
+def _nats_apart(runner: OnnxModelRunner, model: Any, prompts: Sequence[Sequence[int]]) -> float:
     """Largest difference of the mean log-probability of a prompt's tokens."""
 
     def mean(logits: Any, prompt: Sequence[int]) -> float:
         return float(np.mean(_log_probabilities(logits[:-1], prompt[1:])))
 
     return max(
-        abs(mean(runner.prefill_logits(0, prompt, 0), prompt) - mean(_logits(model, prompt), prompt))
+        abs(
+            mean(runner.prefill_logits(0, prompt, 0), prompt) - mean(_logits(model, prompt), prompt)
+        )
         for prompt in prompts
         if len(prompt) > 1
     )
 
 
-async def _scores_apart(
-    directory: Path, precision: Precision, model: Any, work: Work, device: str
-) -> float:
+def _predictions_equal(
+    runner: OnnxModelRunner, model: Any, prompts: Sequence[Sequence[int]]
+) -> list[bool]:
+    """For each token of the prompts, whether the same one is the most probable to follow."""
+    equal: list[bool] = []
+    for prompt in prompts:
+        ours = runner.prefill_logits(0, prompt, 0).argmax(axis=1)
+        equal += (ours == _logits(model, prompt).argmax(axis=1)).tolist()
+    return equal
+
+
+async def _scores_apart(directory: Path, model: Any, work: Work, device: str) -> float:
     """Largest difference of the mean score of the second half of each prompt."""
-    engine: Any = _engine(directory, precision, device)
+    engine = Engine.load(directory, device=device)
     halves = [(prompt[: len(prompt) // 2], prompt[len(prompt) // 2 :]) for prompt in work.prompts]
     halves = [(head, tail) for head, tail in halves if head and tail]
     try:

@@ -67,11 +67,7 @@ def measure(scratch: Path, device: str, shape: str, sizes: Sizes) -> Iterator[Ro
     kv_bytes = _kv_bytes(graphs.directory) * size
     yield from _of_ours(runner, section, sizes, (weights * size, kv_bytes, bandwidth))
     del runner
-    for limits in (
-        EngineLimits(),
-        EngineLimits(generation_slots=64, prefix_slots=32, chunk_tokens=192),
-        EngineLimits(generation_slots=64, prefix_slots=32, chunk_tokens=1024),
-    ):
+    for limits in (EngineLimits.on("cpu"), EngineLimits.on(device)):
         rate = asyncio.run(_of_engine(graphs.directory, device, limits, sizes))
         yield Row(
             f"{section}: whole engine, {sizes.requests} requests of {sizes.past} + {sizes.steps}",
@@ -99,7 +95,9 @@ def _of_ours(
         times: list[float] = []
         for step in range(sizes.steps):
             length = sizes.past + step
-            decodes = [Decode(*each) for each in zip(tokens, [length] * rows, samplers, strict=True)]
+            decodes = [
+                Decode(*each) for each in zip(tokens, [length] * rows, samplers, strict=True)
+            ]
             started = time.perf_counter()
             _, tokens = runner.run(None, decodes)
             times.append(time.perf_counter() - started)
@@ -129,9 +127,7 @@ async def _of_engine(directory: Path, device: str, limits: EngineLimits, sizes: 
     async def generate(count: int) -> int:
         prompts = [draw.integers(2, vocabulary, sizes.past).tolist() for _ in range(count)]
         sampling = Sampling(max_tokens=sizes.steps, temperature=0.7, top_p=0.9)
-        made = await asyncio.gather(
-            *(engine.generate(prompt, sampling, ()) for prompt in prompts)
-        )
+        made = await asyncio.gather(*(engine.generate(prompt, sampling, ()) for prompt in prompts))
         return sum(len(one.ids) for one in made)
 
     try:

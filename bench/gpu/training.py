@@ -11,7 +11,7 @@ from bench.report import Row
 from models.prompts.sequences import TrainingSequence
 from models.releases.checkpoints import HOUSE_CHECKPOINT
 from models.training.settings import TrainingSettings
-from models.training.tuning import fit
+from models.training.tuning import Step, fit
 
 
 def measure(scratch: Path, device: str, shape: str, steps: int, length: int) -> Iterator[Row]:
@@ -26,24 +26,23 @@ def measure(scratch: Path, device: str, shape: str, steps: int, length: int) -> 
     batch = 8
     few = [tuple(draw.integers(2, 500, length).tolist()) for _ in range(batch)]
     sequences = [TrainingSequence(ids, (1.0,) * length) for _ in range(steps) for ids in few]
-    losses: list[float] = []
-    marks: list[tuple[int, float]] = []
+    reports: list[tuple[Step, float]] = []
 
-    def on_step(step: int, steps: int, loss: float) -> None:
+    def on_step(step: Step) -> None:
         if device == "cuda":
             torch.cuda.synchronize()
-        losses.append(loss)
-        marks.append((step, time.perf_counter()))
+        reports.append((step, time.perf_counter()))
 
     settings = TrainingSettings(rate=1e-4, batch=batch, save_steps=10**6)
     done = fit(
         model, HOUSE_CHECKPOINT, sequences, len(few), settings, scratch / "training", on_step
     )
     section = f"Fine-tuning, {shape} random weights, steps of {batch} x {length} tokens"
-    (first, began), (last, ended) = marks[0], marks[-1]
+    (first, began), (last, ended) = reports[0], reports[-1]
+    tokens = (last.step - first.step) * batch * length
     yield Row(section, "steps", [done], at_least=steps)
-    yield Row(section, "loss of the first steps", [losses[0]])
-    yield Row(section, "loss of the last steps", [losses[-1]], at_most=losses[0])
-    yield Row(section, "tokens/s", [(last - first) * batch * length / (ended - began)])
+    yield Row(section, "loss of the first steps", [first.loss])
+    yield Row(section, "loss of the last steps", [last.loss], at_most=first.loss)
+    yield Row(section, "tokens/s", [tokens / (ended - began)])
     if device == "cuda":
         yield Row(section, "GB of GPU memory", [torch.cuda.max_memory_allocated() / 1e9])

@@ -7,16 +7,17 @@ and a scheduler of its own.
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from models.engine.cuda import is_cuda_there
 from models.engine.device import usable_cpus
 from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
-from models.engine.precision import DECODER_FILE, Precision, served_precision
+from models.engine.placement import place
+from models.engine.precision import DECODER_FILE, Precision
 from models.engine.replica import Replica
 from models.engine.requests import (
     AnyRequest,
@@ -31,6 +32,8 @@ from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
 from schemas.errors import PromptTooLong
 
+log = logging.getLogger(__name__)
+
 
 class Engine:
     """Generates, rates and scores with one model.
@@ -39,10 +42,18 @@ class Engine:
     """
 
     def __init__(
-        self, replicas: Sequence[Replica], *, precision: Precision = Precision.FP32
+        self,
+        replicas: Sequence[Replica],
+        *,
+        precision: Precision = Precision.FP32,
+        unused_gpu: str | None = None,
     ) -> None:
         """``replicas`` are one or several of the same model. The engine closes them."""
         self.precision = precision
+        self.unused_gpu = unused_gpu
+        """Why the GPU is not used although a driver is installed; None where it is, or was not
+        wanted.
+        """
         self._replicas = replicas
         self._router = Router(len(replicas))
 
@@ -63,25 +74,21 @@ class Engine:
         Our own graph where the directory has one, else the plain one. ``device`` is ``auto`` (CUDA
         where it works), ``cpu`` or ``cuda``; ``threads`` defaults to the CPUs that this process may
         use. ``precision`` is ``auto`` (what the export chose), ``fp32`` or ``int8``; on a GPU it is
-        fp16 or fp32, in at most ``memory_gb`` of its memory. Engines that share a ``budget``
-        compute with no more threads than it has. Raises ModelError where the model, the device or
-        the precision is not usable; ValueError for fewer than 1 thread.
+        fp16, with at most ``memory_gb`` of its memory beside the KV slots. Engines that share a
+        ``budget`` compute with no more threads than it has. Warns where ``auto`` does not use a GPU
+        whose driver is installed. Raises ModelError where the model, the device or the precision is
+        not usable; ValueError for fewer than 1 thread.
         """
-        own = (directory / DECODER_FILE).is_file()
-        on_cuda = device != "cpu" and is_cuda_there()
-        chosen = served_precision(directory, precision, on_cuda=on_cuda) if own else Precision.FP32
-        resources = Resources(
-            usable_cpus() if threads is None else threads,
-            memory_gb,
-            limits or EngineLimits(),
-            budget,
-        )
-        replicas = (
-            load_replicas(directory / chosen.file, device, resources)
-            if own
-            else [load_static_replica(directory, device, resources)]
-        )
-        return cls(replicas, precision=chosen)
+        threads = usable_cpus() if threads is None else threads
+        if not (directory / DECODER_FILE).is_file():
+            resources = Resources(threads, memory_gb, limits or EngineLimits(), budget)
+            return cls([load_static_replica(directory, device, resources)])
+        placed = place(directory, device, precision)
+        if placed.unused_gpu:
+            log.warning("%s runs on the CPU: %s", directory, placed.unused_gpu)
+        resources = Resources(threads, memory_gb, limits or EngineLimits.on(placed.device), budget)
+        replicas = load_replicas(directory / placed.precision.file, placed.device, resources)
+        return cls(replicas, precision=placed.precision, unused_gpu=placed.unused_gpu)
 
     @property
     def device(self) -> str:

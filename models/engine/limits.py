@@ -25,6 +25,15 @@ class EngineLimits:
     generation_tokens: int = 16384
     """Prompt tokens of a static batch of generations, padding included. Bounds its memory."""
 
+    @classmethod
+    def on(cls, device: str) -> "EngineLimits":
+        """The defaults for ``cpu`` or ``cuda``.
+
+        A call on a GPU takes about as long for 64 slots as for one, and for 1,024 tokens of a
+        prompt as for 192: ``docs/results/gpu.md``.
+        """
+        return cls() if device == "cpu" else cls(generation_slots=64, chunk_tokens=1024)
+
     def divided(self, replicas: int) -> "EngineLimits":
         """The limits of each of several replicas.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from models.engine.continuous import ContinuousBatching
 from models.engine.core import EngineCore
-from models.engine.cuda import is_cuda_there
 from models.engine.kv_slots import KVSlots
 from models.engine.limits import EngineLimits
 from models.engine.onnx_runner import OnnxModelRunner
@@ -50,12 +49,11 @@ def load_static_replica(directory: Path, device: str, resources: Resources) -> R
 
 
 def load_replicas(file: Path, device: str, resources: Resources) -> list[Replica]:
-    """The replicas of our own graph, which has its ``config.json`` beside it.
+    """The replicas of our own graph, on ``cpu`` or ``cuda``, with its ``config.json`` beside it.
 
     Raises ModelError where it is not usable.
     """
-    on_cuda = device != "cpu" and is_cuda_there()
-    count = 1 if on_cuda else replica_count(file, resources.threads)
+    count = 1 if device == "cuda" else replica_count(file, resources.threads)
     each = replace(
         resources, threads=resources.threads // count, limits=resources.limits.divided(count)
     )

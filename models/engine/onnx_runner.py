@@ -35,9 +35,8 @@ class OnnxModelRunner:
     """A ModelRunner in onnxruntime. All methods are called by one thread.
 
     Allocates one scratch slot beyond ``slots``, because GroupQueryAttention crashes on an empty
-    batch. It stands in where a call has no prefill, and where it has no decodes. On a GPU a prefill
-    is not empty either, nor is what is wanted of it: RotaryEmbedding and Range cannot launch a kernel
-    on nothing there.
+    batch. It stands in where a call has no prefill, and where it has no decodes. On a GPU neither a
+    prefill nor what is wanted of it is empty, because RotaryEmbedding fails there on no tokens.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class Precision(StrEnum):
     FP32 = "fp32"
     INT8 = "int8"
     FP16 = "fp16"
-    """On a GPU only. Written where the export found one."""
+    """On a GPU, and only there. Written where the export found one."""
 
     @property
     def file(self) -> str:
@@ -29,15 +29,12 @@ class Precision(StrEnum):
         return DECODER_FILE if self is Precision.FP32 else f"decoder.{self}.onnx"
 
 
-def served_precision(directory: Path, asked: str, *, on_cuda: bool) -> Precision:
-    """The precision to serve of a directory that has a graph of ours.
+def served_precision(directory: Path, asked: str) -> Precision:
+    """The precision to serve on a CPU, of a directory that has a graph of ours.
 
-    ``asked`` is ``auto``, ``fp32`` or ``int8``. ``auto`` is what the export chose; on a GPU fp16
-    where it was written, else fp32. Raises ModelError where int8 is asked for and was not written.
+    ``asked`` is ``auto``, which is what the export chose, ``fp32`` or ``int8``. Raises ModelError
+    where int8 is asked for and was not written.
     """
-    if on_cuda:
-        has_fp16 = (directory / Precision.FP16.file).is_file()
-        return Precision.FP16 if asked != "fp32" and has_fp16 else Precision.FP32
     if asked == "auto":
         return chosen_precision(directory)
     precision = Precision(asked)

@@ -3,6 +3,7 @@
 import asyncio
 
 from models.releases.signing import SigningKey
+from models.serving.model_handle import ModelHandle
 from streams.cli.prepare import prepare_all
 from streams.kafka.admin.creation import check_topics
 from streams.kafka.admin.topic_states import topic_states
@@ -44,13 +45,11 @@ def probe_releases(settings: Settings) -> str:
 def probe_models(settings: Settings) -> str:
     """Load the model of each role and name its release and device.
 
-    Raises ModelError or SettingsError.
+    Also names why a GPU is not used whose driver is installed. Raises ModelError or SettingsError.
     """
     models = asyncio.run(RoleModels.load(settings, prepare_all(settings)))
     try:
-        answer = ", ".join(
-            f"{role} {handle.release} on {handle.device}" for role, handle in models.handles.items()
-        )
+        answer = ", ".join(f"{role} {_placed(handle)}" for role, handle in models.handles.items())
         rater = models.handles[Role.FORWARD].model.rater
         judged = (
             "" if rater.judge or rater.kind == settings.scorer.evidence else ": it has no judge"
@@ -58,3 +57,8 @@ def probe_models(settings: Settings) -> str:
         return f"{answer}; rates by {rater.kind}{judged}"
     finally:
         models.close()
+
+
+def _placed(handle: ModelHandle) -> str:
+    unused = handle.model.engine.unused_gpu
+    return f"{handle.release} on {handle.device}" + (f" ({unused})" if unused else "")
