@@ -10,7 +10,7 @@ WORKERS ?= 3
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine lock clean
+.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine gpu lock clean
 
 demo: $(READY)
 	$(BIN)/backstream demo
@@ -51,6 +51,10 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench.stream
+
+# Under 8 minutes. It says so where there is no GPU.
+gpu: $(READY)
+	$(BIN)/python -m bench.gpu --markdown docs/results/gpu.md
 
 # The peers' libraries want other versions than ours, so they have an environment of their own.
 bench-engine: $(READY) .venv-peers/.ready

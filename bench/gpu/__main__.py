@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def main() -> int:
     failed: list[str] = []
     for section in options.sections or _SECTIONS:
         rows += _run(section, options, failed)
+    rows.sort(key=_order(rows))
     publish(found, 1, rows, options.output)
     print("\n".join(failed))
     if options.markdown:
@@ -108,12 +109,12 @@ def _rows(options: argparse.Namespace, scratch: Path) -> Iterator[Row]:
     if section == "exactness":
         return exactness.measure(scratch, device, options.checkpoint, 24 if on_gpu else 3)
     if section == "sampling":
-        return sampling.measure(scratch, device, 151_936 if on_gpu else 2000, 12 if on_gpu else 4)
+        return sampling.measure(scratch, device, 151_936 if on_gpu else 2000, 6 if on_gpu else 4)
     if section == "training":
         shape, steps, length = ("0.5 B", 30, 384) if on_gpu else ("tiny", 12, 32)
         return training.measure(scratch, device, shape, steps, length)
     if section == "agents":
-        return agents.measure(scratch, device, options.checkpoint, 400 if on_gpu else 4)
+        return agents.measure(scratch, device, options.checkpoint, 150 if on_gpu else 4)
     if not on_gpu:
         small = speed.Sizes(64, (32, 64), 16, (1, 2), 6, 4)
         return speed.measure(scratch, device, "tiny", small)
@@ -144,6 +145,14 @@ def _markdown(found: dict[str, Any], rows: list[Row], failed: list[str]) -> str:
         verdict = f"{row.target}: {'met' if row.met else '**missed**'}" if row.target else ""
         lines.append(f"| {row.label} | {row.median:,.4g} | {verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def _order(rows: list[Row]) -> Callable[[Row], int]:
+    """Keep the rows of a section together, in the order in which sections first appear."""
+    first: dict[str, int] = {}
+    for row in rows:
+        first.setdefault(row.section, len(first))
+    return lambda row: first[row.section]
 
 
 def _parse() -> Any:

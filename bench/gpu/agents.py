@@ -51,6 +51,12 @@ class _Recorder:
         self.calls.append(("rate", (prompt, digit_ids, priority)))
         return await self.engine.rate(prompt, digit_ids, priority)
 
+    async def score(
+        self, prompt: Sequence[int], target: Sequence[int], priority: int = 0
+    ) -> tuple[float, ...]:
+        self.calls.append(("score", (prompt, target, priority)))
+        return await self.engine.score(prompt, target, priority)
+
 
 def measure(
     scratch: Path, device: str, checkpoints: Sequence[Path], passages: int

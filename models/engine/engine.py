@@ -17,7 +17,7 @@ from models.engine.device import usable_cpus
 from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
 from models.engine.placement import place
-from models.engine.precision import DECODER_FILE, Precision
+from models.engine.precision import Precision
 from models.engine.replica import Replica
 from models.engine.requests import (
     AnyRequest,
@@ -80,7 +80,7 @@ class Engine:
         not usable; ValueError for fewer than 1 thread.
         """
         threads = usable_cpus() if threads is None else threads
-        if not (directory / DECODER_FILE).is_file():
+        if not any((directory / each.file).is_file() for each in Precision):
             resources = Resources(threads, memory_gb, limits or EngineLimits(), budget)
             return cls([load_static_replica(directory, device, resources)])
         placed = place(directory, device, precision)
