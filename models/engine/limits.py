@@ -29,8 +29,8 @@ class EngineLimits:
     def on(cls, device: str) -> "EngineLimits":
         """The defaults for ``cpu`` or ``cuda``.
 
-        A call on a GPU takes about as long for 64 slots as for one, and for 1,024 tokens of a
-        prompt as for 192: ``docs/results/gpu.md``.
+        On a GPU 64 slots decode in 1.5 times the time of one, and prompts in chunks of 192 tokens
+        take several times as long as in large ones: ``docs/results/gpu.md``.
         """
         return cls() if device == "cpu" else cls(generation_slots=64, chunk_tokens=1024)
 

@@ -267,18 +267,6 @@ def test_a_prefill_beside_decoding_slots_is_as_if_alone(
     assert chosen == [int(each.argmax()) for each in after[1:]]
 
 
-def test_a_kv_slot_is_copied_as_on_a_device(tmp_path: Path) -> None:
-    slots = OnnxModelRunner.load(
-        write(make_model("llama"), tmp_path / "model") / "decoder.onnx",
-        device="cpu",
-        threads=1,
-        slots=4,
-    )
-    slots.prefill(1, [5, 6, 7], 0)
-    slots._copy_whole(1, 3)
-    np.testing.assert_array_equal(slots.prefill(3, [8], 3), slots.prefill(1, [8], 3))
-
-
 def test_a_graph_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     file = write(make_model("llama"), tmp_path / "model") / "decoder.onnx"
     earlier = onnx.load(file)
