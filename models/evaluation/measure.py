@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from models.evaluation.metrics import Measurements
+from models.evaluation.metrics import Array, Measurements
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.seeds.labelled import LABELS, labelled
@@ -17,17 +17,24 @@ _BATCH_TOKENS = 2048
 """Most tokens of a batch, padding included. It bounds the memory of the logits."""
 
 
-def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -> Measurements:
+def measure(
+    model: PreTrainedModel,
+    prompter: Prompter,
+    pairs: Sequence[Pair],
+    ratings: Array | None = None,
+) -> Measurements:
     """Measure a model on held-out pairs, and on the labelled pairs made from each.
 
-    A pair is left out where it, or a labelled pair made from it, does not fit the model's context.
+    ``ratings``, [N, L], are those that ``labelled(pairs)`` get where the model is served, NaN for
+    none. Without them the model rates by digits. A pair is left out where it does not fit the
+    model's context, or a labelled pair made from it has no rating.
     """
     maker = SequenceMaker(prompter)
     rows = [
         (
             maker.backward(pair),
             maker.forward(pair),
-            *(maker.rating(graded.pair, graded.grade) for graded in made),
+            *(maker.rating(graded.pair, graded.grade) for graded in made if ratings is None),
         )
         for pair, made in zip(pairs, labelled(pairs), strict=True)
     ]
@@ -36,19 +43,23 @@ def measure(model: PreTrainedModel, prompter: Prompter, pairs: Sequence[Pair]) -
         number
         for number, row in enumerate(rows)
         if max(len(sequence.ids) for sequence in row) <= longest
+        and (ratings is None or np.isfinite(ratings[number]).all())
     ]
     every = [rows[number] for number in kept]
     was_training = model.training
     model.eval()
     try:
+        rated = (
+            np.array(expected_ratings(model, prompter, [s for row in every for s in row[2:]]))
+            if ratings is None
+            else ratings[kept]
+        )
         return Measurements(
             tuple(kept),
             np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
             np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
             LABELS,
-            np.array(
-                expected_ratings(model, prompter, [s for row in every for s in row[2:]])
-            ).reshape(-1, len(LABELS)),
+            rated.reshape(-1, len(LABELS)),
         )
     finally:
         model.train(was_training)

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from models.evaluation.calibration import Calibration, calibrate
 from models.evaluation.human_ratings import RatedPair, rated_pairs, read_ratings
 from models.evaluation.measure import measure
-from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.metrics import Array, HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.export.export import export, print_to_stderr
 from models.judging.gathering import fit_judges
@@ -32,6 +32,7 @@ from models.releases.release import (
     verify,
     write_manifest,
 )
+from models.seeds.labelled import LABELS, labelled
 from models.seeds.pairs import Pair
 from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
@@ -122,6 +123,12 @@ class _Exported:
     directory: Path
     judges: Judges | None
 
+    def ratings(self, pairs: Sequence[Pair]) -> Array:
+        """[N, L]: rate the labelled pairs made from N pairs, as the scorer does."""
+        every = [graded.pair for made in labelled(pairs) for graded in made]
+        rated = asyncio.run(rate_pairs(self.directory, self.judges, every, report=print_to_stderr))
+        return rated.reshape(-1, len(LABELS))
+
     def agreement(self, rated: Sequence[RatedPair]) -> HumanAgreement:
         """Rate pairs that have human ratings."""
         scores = np.array([each.score for each in rated], np.float64)
@@ -204,21 +211,22 @@ def _measure(
     exported: _Exported,
     emit: Emit,
 ) -> _Evaluation:
-    """Measure the parent and the new model on the same held-out pairs.
+    """Measure the parent and the new model on the same held-out pairs, rated as they are served.
 
     Also calibrates the new release's ratings to human ratings.
     """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
-    def measured(directory: Path, which: str) -> Measurements:
-        found = measure(_load(directory), Prompter.load(directory), held_out)
+    def measured(directory: Path, which: str, served: _Exported) -> Measurements:
+        ratings = served.ratings(held_out)  # first, so that only one model is in memory
+        found = measure(_load(directory), Prompter.load(directory), held_out, ratings)
         emit({"event": "evaluated", "model": which, "metrics": found.metrics(settings.threshold)})
         return found
 
-    old = measured(inputs.parent, "parent")
-    # The saved weights are measured, because they are rounded and will be served.
-    new = measured(checkpoint, "new")
     parent = _Exported(inputs.parent, read_manifest(inputs.parent).judges)
+    old = measured(inputs.parent, "parent", parent)
+    # The saved weights are measured, because they are rounded and will be served.
+    new = measured(checkpoint, "new", exported)
     agreement = exported.agreement(data.rated_held_out)
     comparison = compare_releases(
         new, old, settings.threshold, (agreement, parent.agreement(data.rated_held_out))

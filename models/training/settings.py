@@ -66,10 +66,10 @@ class TrainingSettings:
     """Lowest number of human ratings that are trained on, held-out ones included."""
     held_out_share: float = 0.2
     """Share of the human seeds and of the human ratings that is held out."""
-    measured: int = 500
+    measured: int = 200
     """Highest number of held-out seeds that are measured, the first by their ids.
 
-    Each takes nine sequences through two models.
+    Of each, two models read two sequences and rate seven labelled pairs.
     """
     judged: int = 64
     """Highest number of training seeds that the judge is fitted on."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -10,7 +11,7 @@ from models.evaluation.measure import expected_ratings, losses, measure
 from models.evaluation.promotion import compare_releases
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
-from models.seeds.labelled import labelled
+from models.seeds.labelled import LABELS, labelled
 from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_checkpoint
 
@@ -89,6 +90,21 @@ def test_what_does_not_fit_is_left_out(tiny: tuple[PreTrainedModel, Prompter]) -
     long = Pair("What is long?", "This goes on and on. " * 40)
     assert measure(model, prompter, [*_PAIRS[:2], long, *_PAIRS[2:4]]).pairs == (0, 1, 3, 4)
     assert measure(model, prompter, [long]).metrics(4.0) == {"pairs": 0.0}
+
+
+def test_ratings_of_the_served_model_replace_its_digits(
+    tiny: tuple[PreTrainedModel, Prompter],
+) -> None:
+    model, prompter = tiny
+    served = np.arange(4.0 * len(LABELS)).reshape(4, -1) / 7 + 1
+    served[2, 3] = np.nan  # this pair could not be rated
+    found, by_digits = (
+        measure(model, prompter, _PAIRS[:4], served),
+        measure(model, prompter, _PAIRS),
+    )
+    assert found.pairs == (0, 1, 3)
+    np.testing.assert_array_equal(found.ratings, served[[0, 1, 3]])
+    np.testing.assert_allclose(found.response, by_digits.response[[0, 1, 3]], rtol=1e-4)
 
 
 @pytest.mark.training
