@@ -48,8 +48,8 @@ def locate(model: str) -> Path:
         directory = _snapshot(model)
     else:
         raise ModelError(
-            f"{model} is neither a directory nor an id of a Hugging Face model: give one of the "
-            f"two, or {HOUSE!r}"
+            f"{model} is neither a file, a directory nor an id of a Hugging Face model: give one "
+            "of them, or a name that `backstream models list --available` shows"
         )
     weight_files(directory)
     return directory

@@ -1,5 +1,6 @@
 """Turns the value of ``--model`` into a checkpoint directory."""
 
+import difflib
 import hashlib
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from schemas.errors import ModelError
 
 CHECKPOINT_VERSION = 1
 """Raise it when the same GGUF file is written as another checkpoint than before."""
+
+_NEAR = 0.7
+"""Similarity to a name from which on a model that is not found may be meant by it."""
 
 
 def checkpoint_of(model: str, cache: Path, progress: Report) -> Path:
@@ -30,14 +34,20 @@ def checkpoint_of(model: str, cache: Path, progress: Report) -> Path:
         weight_files(directory)
         return directory
     given = Path(model).expanduser()
-    if given.suffix == ".gguf" and not given.exists():
+    if given.suffix.lower() == ".gguf" and not given.exists():
         raise ModelError(f"there is no file {model}: check the path")
     if given.is_file():
         digests = KnownDigests.of(given.resolve().parent, cache)
         digest = digests(given.resolve())
         digests.save()
         return _of_gguf(given.resolve(), digest, given.stem, cache, progress)
-    return locate(model)
+    try:
+        return locate(model)
+    except ModelError as error:
+        near = difflib.get_close_matches(given.name.lower(), NAMED, 1, _NEAR)
+        if given.is_dir() or not near:
+            raise
+        raise ModelError(f"{error}. There is a model by the name {near[0]!r}") from error
 
 
 def _of_wheel(wheel: WheelFile, cache: Path, progress: Report) -> Path:

@@ -48,12 +48,13 @@ class Acceptance:
 def acceptance_of(ratings: Iterable[Rating], rule: CuratorSettings) -> Acceptance | None:
     """Summarize ratings in their order. None where there are none.
 
-    Only those of the release with the highest term count.
+    Only those of the release with the highest term count. Models that were never announced have
+    the same term; of them, the one that rated last counts.
     """
     every = list(ratings)
     if not every:
         return None
-    latest = max(every, key=lambda rating: rating.term)
+    latest = max(reversed(every), key=lambda rating: rating.term)
     chosen = [rating for rating in every if rating.release == latest.release]
     accepted = [rating for rating in chosen if rule.refuse_rating(rating) is None]
     precisions = [rating.precision for rating in accepted if rating.precision is not None]

@@ -336,6 +336,15 @@ class Settings(BaseSettings):
             raise ValueError("it is empty: give host:port, or leave it out for the embedded broker")
         return broker
 
+    @model_validator(mode="after")
+    def _precision_can_be_estimated(self) -> "Settings":
+        if self.curation.target_precision is not None and self.scorer.evidence == "digits":
+            raise ValueError(
+                "curation.target_precision has no effect with scorer.evidence digits, whose "
+                "precision is not estimated: set curation.threshold, or another evidence"
+            )
+        return self
+
     def pinned(self, role: Role) -> str | None:
         """Return the model that is fixed for a role; None for ``model`` and its releases."""
         return self.backward if role is Role.BACKWARD else self.forward

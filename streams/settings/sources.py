@@ -163,7 +163,7 @@ def _explain(error: ValidationError, file: Path | None) -> str:
             secret = "password" in path or isinstance(problem["input"], dict)
             got = "" if secret else f" (got {problem['input']!r})"
             reason = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{path}: {reason}{got}")
+            lines.append(f"{path}: {reason}{got}" if path else reason)
     where = f" in {file}" if file else ""
     return f"settings{where}: " + "; ".join(lines)
 

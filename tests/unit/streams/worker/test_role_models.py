@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +14,7 @@ from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
+from streams.settings.schema import CurationSettings
 from streams.worker.role_models import RoleModels
 
 
@@ -25,6 +28,18 @@ def test_one_release_plays_both_roles_and_is_loaded_once(house: Path) -> None:
     models = _load(Settings(), house)
     assert models.handles[Role.BACKWARD] is models.handles[Role.FORWARD]
     assert models.following == set(Role)
+
+
+def test_a_release_without_a_judge_is_warned_of(
+    house: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    release = shutil.copytree(house, tmp_path / "release")
+    manifest = json.loads((release / "manifest.json").read_text())
+    del manifest["judges"]  # As a manifest of an earlier version.
+    (release / "manifest.json").write_text(json.dumps(manifest))
+    _load(Settings(curation=CurationSettings(target_precision=0.9)), release)
+    assert "has no judge: it rates by digits" in caplog.text
+    assert "curation.threshold 4 holds in place of curation.target_precision" in caplog.text
 
 
 def test_a_pinned_role_does_not_follow_though_its_model_is_the_same(house: Path) -> None:
