@@ -166,7 +166,7 @@ class GenerationSettings(BaseModel):
     repetition_penalty: float = Field(default=1.3, ge=1, le=2)
     max_tokens: int = Field(default=64, ge=1, le=4096)
     openings: dict[
-        Annotated[str, Field(min_length=1, max_length=40)], Annotated[float, Field(gt=0)]
+        Annotated[str, Field(pattern=r"^\S", max_length=40)], Annotated[float, Field(gt=0)]
     ] = Field(default_factory=lambda: dict(OPENINGS))
     """First words of instructions with their weights; none leaves them to the model."""
     samples: int = Field(default=1, ge=1, le=64)
@@ -281,7 +281,6 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         env_prefix="BACKSTREAM_",
         env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
     )
 
     state_dir: Path = Path("backstream-state")

@@ -205,6 +205,15 @@ def test_samples_without_a_temperature_are_an_error() -> None:
     load(assignments=("generation.samples=2", "generation.temperature=0.7"))
 
 
+def test_openings_that_are_given_replace_the_default_ones(yaml: Yaml) -> None:
+    assert load(assignments=("generation.samples=1",)).generation.openings == OPENINGS
+    assert load(assignments=("generation.openings={}",)).generation.openings == {}
+    assert load(assignments=("generation.openings.What=2",)).generation.openings == {"What": 2.0}
+    assert load(yaml("generation: {openings: {List: 2}}")).generation.openings == {"List": 2.0}
+    with pytest.raises(SettingsError, match="String should match pattern"):
+        load(assignments=('generation.openings={" What": 1}',))
+
+
 def test_a_target_precision_needs_evidence_whose_precision_is_estimated() -> None:
     target = "curation.target_precision=0.9"
     with pytest.raises(SettingsError, match=r"settings: curation\.target_precision has no effect"):
