@@ -82,10 +82,10 @@ def compare_releases(
             changes |= bootstrap_intervals(
                 lambda rows: _change(one.metrics(rows), other.metrics(rows)), len(one.scores)
             )
-    return ReleaseComparison(metrics, parent_metrics, changes, judge(changes, len(both)))
+    return ReleaseComparison(metrics, parent_metrics, changes, decide(changes, len(both)))
 
 
-def judge(changes: Mapping[str, Estimate], pairs: int) -> Verdict:
+def decide(changes: Mapping[str, Estimate], pairs: int) -> Verdict:
     """Promote where the NLL fell by more than chance and no metric of the ratings fell.
 
     The NLL fell where the whole interval of its change is below 0. A metric of the ratings (AUC,

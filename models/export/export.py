@@ -25,8 +25,8 @@ from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
 from models.export.int8_choice import choose_precision, compare
 from models.export.int8_comparison import Int8Comparison
-from models.export.progress import Report, at_intervals
 from models.export.seed_pairs import PAIRS, calibration_prompts
+from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import locate, side_files, weight_files
 from schemas.errors import BackstreamError, ModelError, UnsupportedArchitecture

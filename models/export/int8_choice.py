@@ -10,7 +10,7 @@ import numpy as np
 from models.engine.precision import PRECISION_FILE, Precision
 from models.export.int8_comparison import ComparedPair, Int8Comparison
 from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
-from models.export.progress import Report, at_intervals
+from models.progress import Report, at_intervals
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from models.engine.precision import Precision
 from models.export.likelihood import GraphScorer
-from models.export.progress import Report
-from models.export.seed_pairs import PAIRS, judging_pairs, rating_prompt
+from models.export.seed_pairs import PAIRS, comparison_pairs, rating_prompt
+from models.progress import Report
 from models.prompts.layout import Prompter
 
 _GREEDY_TOKENS = 24
@@ -75,7 +75,7 @@ class Int8Comparison:
                 prompter.target(pair.instruction),
                 rating_prompt(prompter, pair),
             )
-            for pair in judging_pairs(prompter, room, pairs)
+            for pair in comparison_pairs(prompter, room, pairs)
         ]
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """Chooses the shipped human pairs (``models/seeds``) for the int8 graph of an export.
 
-The graph is fitted on some and judged on others. No pair serves both.
+The graph is fitted on some and compared on others. No pair serves both.
 """
 
 from models.prompts.layout import Prompter
@@ -11,7 +11,7 @@ PAIRS = 40
 """Most pairs of either kind."""
 
 
-def judging_pairs(prompter: Prompter, room: int, count: int = PAIRS) -> list[Example]:
+def comparison_pairs(prompter: Prompter, room: int, count: int = PAIRS) -> list[Example]:
     """The first ``count`` pairs whose rating prompts have at most ``room`` tokens."""
     seeds = read_seeds()
     uncalibrated = [*seeds[:PAIRS], *seeds[2 * PAIRS :]]

@@ -1,7 +1,7 @@
 """Gathers the evidence that the judges of a release are fitted to, with the release's engine."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -10,13 +10,11 @@ from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
 from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence, fit_to
 from models.judging.judge import Judges
+from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.seeds.labelled import MadePair, some_kinds
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError, PromptTooLong
-
-Report = Callable[[str], None]
-"""Takes one line for the user."""
 
 HUMAN_PAIRS = 64
 """Most human pairs that the judges of a release are fitted from."""
@@ -24,8 +22,6 @@ _TOKENS = 48
 """Most tokens of an instruction that the release writes."""
 _AT_ONCE = 4
 """Human pairs whose evidence is gathered side by side."""
-_REPORTED = 4
-"""Human pairs between two lines of a report."""
 
 
 async def fit_judges(
@@ -37,8 +33,8 @@ async def fit_judges(
     """Fit the judges of a release in the precision that it is served in on a CPU.
 
     ``directory`` needs no manifest yet. ``pairs`` are human pairs to train on, never held-out ones;
-    the first ``human_pairs`` are used. ``report`` gets a line for every few of them. None where too
-    few pairs fit the context window. Raises ModelError where the engine cannot load the directory,
+    the first ``human_pairs`` are used. ``report`` gets a line every few seconds. None where too few
+    pairs fit the context window. Raises ModelError where the engine cannot load the directory,
     EngineError where it fails.
     """
     prompter = await asyncio.to_thread(Prompter.load, directory)
@@ -57,14 +53,14 @@ async def gather(
     A pair that does not fit the context window, or whose likelihood is not a number, is left out.
     """
     examiner, room, done = Examiner(engine, prompter), asyncio.Semaphore(_AT_ONCE), 0
+    tick = at_intervals(report)
 
     async def examined(made: Sequence[MadePair]) -> list[GradedEvidence]:
         nonlocal done
         async with room:
             found = [each for one in made if (each := await _examine(examiner, one))]
         done += 1
-        if done % _REPORTED == 0 or done == len(pairs):
-            report(f"fitting the judge: {done} of {len(pairs)} human pairs")
+        tick(f"fitting the judge: {done} of {len(pairs)} human pairs")
         return found
 
     made = [*some_kinds(pairs), *_with_written(pairs, await _written(engine, prompter, pairs))]

@@ -3,18 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from models.atomic_file import write_atomically
+from models.progress import Report
 from models.releases.checkpoints import sha256_of
 from schemas.errors import ModelError
-
-Report = Callable[[str], None]
-"""Takes one line for the user."""
 
 
 def default_cache() -> Path:

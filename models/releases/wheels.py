@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.atomic_file import atomic_file
-from models.releases.cache import Report, locked
+from models.progress import Report
+from models.releases.cache import locked
 from models.releases.checkpoints import sha256_of
 from schemas.errors import ModelError
 

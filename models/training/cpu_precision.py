@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class CpuPrecision:
         """``bf16`` or ``fp32``."""
         return "bf16" if self.bf16 else "fp32"
 
-    def apply(self, environment: "os._Environ[str]") -> None:
+    def apply(self, environment: MutableMapping[str, str]) -> None:
         """Set oneDNN's limit, unless the user has set one. Call before torch is imported."""
         if not self.amx:
             environment.setdefault(_ISA, _WITHOUT_AMX)

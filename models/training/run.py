@@ -38,7 +38,7 @@ from models.training.data import TrainingSet, divide, read_examples, sequences
 from models.training.lora import adapt, merged
 from models.training.report import TrainingReport
 from models.training.settings import TrainingSettings
-from models.training.tuning import Step, fit
+from models.training.tuning import fit
 from schemas.errors import ModelError, TrainingError
 from schemas.records import Record
 
@@ -169,18 +169,6 @@ def _fit(
     }
     emit({"event": "started", **counts, "sequences": len(chosen)})
 
-    def on_step(now: Step) -> None:
-        emit(
-            {
-                "event": "step",
-                "step": now.step,
-                "steps": now.steps,
-                "loss": round(now.loss, 4),
-                "tokens_per_second": round(now.tokens_per_second, 1),
-                "seconds_left": round(now.seconds_left, 1),
-            }
-        )
-
     examples = len(data.seeds) + len(data.augmented)
     lora = settings.rank_for(model.num_parameters())
     tuned = adapt(model, lora, settings.seed) if lora else model
@@ -191,7 +179,7 @@ def _fit(
         examples,
         settings,
         work / "checkpoints",
-        on_step,
+        lambda now: emit(now.event()),
         cpu_bf16=cpu_bf16,
     )
     counts |= {"held_out": len(data.held_out), "ratings_held_out": len(data.rated_held_out)}

@@ -45,6 +45,17 @@ class Step:
     seconds_left: float
     """At this rate, within the time that the run has."""
 
+    def event(self) -> dict[str, Any]:
+        """The event ``step``, as described in ``models.training.__main__``."""
+        return {
+            "event": "step",
+            "step": self.step,
+            "steps": self.steps,
+            "loss": round(self.loss, 4),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            "seconds_left": round(self.seconds_left, 1),
+        }
+
 
 OnStep = Callable[[Step], None]
 """Called several times a run."""

@@ -5,7 +5,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,8 +196,3 @@ def first_word(instruction: str) -> str:
     """The first word in lower case; empty where there is none."""
     found = _WORD.search(instruction)
     return found[0].lower() if found else ""
-
-
-def documentation_openings(instructions: Sequence[str]) -> Counter[str]:
-    """The first two words of each instruction in lower case, counted."""
-    return Counter(" ".join(_WORD.findall(text.lower())[:2]) for text in instructions)

@@ -15,7 +15,7 @@ from models.evaluation.measure import measure
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.training.lora import adapt
-from models.training.tuning import Step, fit
+from models.training.tuning import fit
 from models.writer.data import WriterData, training_sequences
 from models.writer.settings import Recipe
 from schemas.errors import TrainingError
@@ -77,18 +77,6 @@ def train(
         }
     )
 
-    def on_step(now: Step) -> None:
-        emit(
-            {
-                "event": "step",
-                "step": now.step,
-                "steps": now.steps,
-                "loss": round(now.loss, 4),
-                "tokens_per_second": round(now.tokens_per_second),
-                "seconds_left": round(now.seconds_left),
-            }
-        )
-
     settings = recipe.training(max_steps=max_steps, minutes=minutes)
     fit(
         tuned,
@@ -97,7 +85,7 @@ def train(
         len(data.pairs),
         settings,
         work / "checkpoints",
-        on_step,
+        lambda now: emit(now.event()),
         cpu_bf16=cpu_bf16,
     )
     adapter = save_adapter(tuned, work / "adapter")

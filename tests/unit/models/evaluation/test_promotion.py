@@ -7,7 +7,7 @@ import pytest
 
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.metrics import HumanAgreement, Measurements
-from models.evaluation.promotion import MIN_PAIRS, compare_releases, judge
+from models.evaluation.promotion import MIN_PAIRS, compare_releases, decide
 
 _LABELS = (5, 4, 3, 2, 1)
 _BETTER = {
@@ -45,7 +45,7 @@ def _changed(
 
 
 def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
-    verdict = judge(_BETTER, 24)
+    verdict = decide(_BETTER, 24)
     assert verdict.promote
     assert verdict.reason == (
         "held-out NLL -0.150 (-0.200 to -0.100) nats a token, rating AUC +0.010 (-0.010 to "
@@ -82,19 +82,19 @@ def test_a_better_release_is_promoted_with_its_metrics_and_intervals() -> None:
     ],
 )
 def test_anything_else_is_kept_with_the_reason(change: dict[str, Estimate], why: str) -> None:
-    verdict = judge({**_BETTER, **change}, 24)
+    verdict = decide({**_BETTER, **change}, 24)
     assert not verdict.promote
     assert why in verdict.reason
 
 
 def test_an_auc_within_chance_passes() -> None:
-    assert judge({**_BETTER, "rating_auc": (-0.02, -0.06, 0.02)}, 24).promote
+    assert decide({**_BETTER, "rating_auc": (-0.02, -0.06, 0.02)}, 24).promote
 
 
 @pytest.mark.parametrize("name", list(_BETTER))
 def test_a_missing_metric_is_not_passed_over(name: str) -> None:
     with pytest.raises(KeyError):
-        judge({key: value for key, value in _BETTER.items() if key != name}, 24)
+        decide({key: value for key, value in _BETTER.items() if key != name}, 24)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Lines about how far an export is, no more often than someone reads them."""
+"""Lines for the user about work that takes long, some seconds apart."""
 
 import time
 from collections.abc import Callable

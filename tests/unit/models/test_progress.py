@@ -1,6 +1,6 @@
-"""Progress of an export: no more lines than someone reads."""
+"""Lines about progress come no closer than an interval."""
 
-from models.export.progress import at_intervals
+from models.progress import at_intervals
 
 
 def test_lines_that_come_too_soon_are_left_out() -> None:
