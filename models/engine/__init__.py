@@ -9,7 +9,8 @@ Reading order:
   decides, from the ``request_queue`` and the allocator ``kv_slots`` with its ``prefix_cache``;
   ``onnx_runner`` computes, over ``kv_memory``; ``sampling`` chooses tokens.
 - ``static``: the core of other graphs, which runs whole batches.
-- ``loading``: from a model's files to replicas. ``precision`` names the graphs.
+- ``loading``: from a model's files to replicas. ``placement`` chooses device and ``precision``;
+  ``cuda`` tells whether a GPU can be used, and ``cuda_copies`` copies in its memory.
 """
 
 from models.engine.context_window import context_window_of
