@@ -26,12 +26,12 @@ import numpy as np
 
 from models.engine import Engine
 from models.evaluation.bootstrap import bootstrap_intervals
-from models.evaluation.metrics import auc, rank_correlation
+from models.evaluation.metrics import Array, auc, rank_correlation
 from models.judging.evidence import Evidence, EvidenceKind
 from models.judging.examiner import Examiner
 from models.judging.fitting import ratings_of
 from models.judging.judge import Judges
-from models.judging.quality import Array, figures_at, figures_of
+from models.judging.quality import figures_at, figures_of
 from models.prompts.layout import Prompter
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare

@@ -46,7 +46,7 @@ LIKELIHOOD_FIGURES = {
 
 DIGIT_FIGURES = {
     "digit": "expected value of the digits 1 to 5 after the rating prompt",
-    "digit_square": "square of the distance of that from 3: the ends of the scale say more",
+    "digit_square": "square of the distance of that from 3",
     "digit_mass": "logarithm of the probability of the five digits together",
 }
 """Figures that are computed from the rating prompt, with their meaning."""

@@ -8,17 +8,15 @@ wording of the model would count as a fault, because every other pair that has i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from models.evaluation.metrics import Array
 from models.judging.evidence import Evidence, EvidenceKind
 from models.judging.judge import VERSION, Judge, Judges
 from models.judging.ordinal import GRADES, OrdinalModel, fit, rows_of
 from models.judging.quality import balanced, figures_of, operating_points
 from models.seeds.labelled import KINDS, MadePair
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 WRITTEN = "written"
 """A passage with the instruction that the release wrote for it. It has no grade."""

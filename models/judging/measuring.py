@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from models.engine import Engine
+from models.evaluation.metrics import Array
 from models.judging.evidence import EvidenceKind
 from models.judging.judge import Judges
-from models.judging.quality import Array
 from models.judging.rater import Rater
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter

@@ -1,15 +1,12 @@
 """How good ratings of graded pairs are. numpy only."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from models.evaluation.metrics import KEPT_LABEL, auc, rank_correlation
+from models.evaluation.metrics import KEPT_LABEL, Array, auc, rank_correlation
 from models.judging.judge import OperatingPoint
 from models.seeds.labelled import BORROWED, HARD, RANDOM, TRUE
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 _STEP = 0.1
 _FEWEST = 5

@@ -1,8 +1,8 @@
 """First words of instructions, from which the backward model's first token is drawn.
 
 A model trained on human requests begins most of what it asks of a reference text with "What is".
-Drawing the first word from a wider list, by weight and by how well the word suits the passage in
-the model's own judgement, changes what is asked for: a list, a summary, an explanation, a reason.
+The first word is drawn from a wider list instead, by weight and by the model's probability of the
+word, so that lists, summaries, explanations and reasons are asked for as well.
 """
 
 from collections.abc import Mapping
