@@ -17,7 +17,7 @@ from models.engine.cuda_copies import CudaCopies
 from schemas.errors import EngineError
 
 Number = type[np.floating[Any]] | type[np.int8]
-TensorPlace = tuple[str, int, Number, tuple[int, ...], int]
+MemoryPlace = tuple[str, int, Number, tuple[int, ...], int]
 """Device, its index, number type, array shape and address, as ``IOBinding`` takes them."""
 
 _FIRST_CAPACITY = 2048
@@ -75,7 +75,7 @@ class KVMemory:
             self._written[slot] = max(self._written[slot], length)
         return grows
 
-    def placements(self, first: int, last: int) -> list[tuple[str, TensorPlace]]:
+    def placements(self, first: int, last: int) -> list[tuple[str, MemoryPlace]]:
         """Name and placement of each tensor's part for the slots ``first`` to ``last`` - 1."""
         layout = self.layout
         shape = (last - first, layout.heads, self._capacity, layout.head_size)

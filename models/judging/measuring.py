@@ -24,17 +24,18 @@ async def rate_pairs(
     directory: Path,
     judges: Judges | None,
     pairs: Sequence[Pair],
-    kind: EvidenceKind = EvidenceKind.COMBINED,
     report: Report = lambda line: None,
 ) -> Array:
-    """[N] ratings by a release's directory, which needs no manifest; by digits without judges.
+    """[N] ratings by a release's directory, which needs no manifest, on all evidence.
 
-    NaN for a pair that does not fit the context window or cannot be rated. Raises ModelError where
-    the engine cannot load the directory, EngineError where it fails.
+    Without judges, the digits rate. NaN for a pair that does not fit the context window or cannot
+    be rated. Raises ModelError where the engine cannot load the directory, EngineError where it
+    fails.
     """
     prompter = await asyncio.to_thread(Prompter.load, directory)
     engine = await asyncio.to_thread(Engine.load, directory, device="cpu")
-    rater, room, done = Rater(engine, prompter, kind, judges), asyncio.Semaphore(_AT_ONCE), 0
+    rater = Rater(engine, prompter, EvidenceKind.COMBINED, judges)
+    room, done = asyncio.Semaphore(_AT_ONCE), 0
     tick = at_intervals(report)
 
     async def rated(pair: Pair) -> float:

@@ -21,9 +21,9 @@ from schemas.errors import UnsupportedArchitecture
 _LARGEST = 127
 """Largest 8-bit number that a scale maps to."""
 _ZERO = np.uint8(128)
-"""What stands for 0. onnxruntime has no fast product of two signed matrices on this kind of CPU."""
-
-
+"""What stands for 0. onnxruntime has a fast product of two signed matrices only with
+AVX-VNNI-INT8.
+"""
 _BLOCK = 128
 """Numbers that share a scale in a blockwise product."""
 
@@ -64,12 +64,11 @@ class Linear:
         bias = self.nodes.constant(f"{name}.bias", np.concatenate(given))
         return self.nodes.add("Add", [product, bias])
 
-    def product(self, name: str, weight: Array, x: str, output: str | None = None) -> str:
+    def product(self, name: str, weight: Array, x: str) -> str:
         """The product of ``x`` [rows, inputs] with the transposed weight [outputs, inputs]."""
-        outputs = [output] if output else None
         if self.nodes.precision is not Precision.INT8:
             matrix = self.nodes.constant(f"{name}.weight", np.ascontiguousarray(weight.T))
-            return self.nodes.add("MatMul", [x, matrix], outputs)
+            return self.nodes.add("MatMul", [x, matrix])
         scales = np.abs(weight).max(axis=1) / _LARGEST
         scales[scales == 0] = 1
         rounded = np.rint(weight / scales[:, None]).astype(np.int8)
@@ -85,7 +84,7 @@ class Linear:
             ],
             domain=MICROSOFT,
         )
-        return self.nodes.add("Mul", [product, rows.scales], outputs)
+        return self.nodes.add("Mul", [product, rows.scales])
 
     def quantized(self, x: str) -> _QuantizedRows:
         """A matrix [rows, columns] in 8 bits.
