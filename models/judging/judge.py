@@ -19,7 +19,7 @@ class OperatingPoint(NamedTuple):
     acceptance: float
     """Share of the pairs that are rated at least this high."""
     precision: float
-    """Share of those that deserve a 4 or 5. It never falls with the threshold."""
+    """Estimated share of those that deserve a 4 or 5. It never falls with the threshold."""
     recall: float
     """Share of the pairs that deserve a 4 or 5 that are rated at least this high."""
 

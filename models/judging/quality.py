@@ -9,9 +9,6 @@ from models.judging.judge import OperatingPoint
 from models.seeds.labelled import BORROWED, HARD, RANDOM, TRUE
 
 _STEP = 0.1
-_FEWEST = 5
-"""Fewest accepted pairs from which a precision is computed."""
-
 
 JUDGE_FIGURES = {
     "auc_random": "AUC, random instructions",
@@ -80,14 +77,15 @@ def balanced(grades: Array) -> Array:
 def operating_points(ratings: Array, grades: Array) -> tuple[OperatingPoint, ...]:
     """What each threshold does, with each grade counted alike.
 
-    The precision of a threshold is the highest of those up to it, so that it never falls. A
-    threshold that too few pairs reach has the precision of the one before.
+    One pair that deserves a 4 or 5 and one that does not are added to those that are accepted
+    (Laplace's rule of succession), so that a few pairs give no certainty. The precision of a
+    threshold is the highest of those up to it, so that it never falls.
     """
     found: list[OperatingPoint] = []
     precision = 0.0
     for threshold in np.round(np.arange(1.0, 5.0 + _STEP / 2, _STEP), 1).tolist():
         at = figures_at(threshold, ratings, grades)
-        if (ratings >= threshold).sum() >= _FEWEST:
-            precision = max(precision, at["precision"])
+        accepted = int((ratings >= threshold).sum())
+        precision = max(precision, (at["precision"] * accepted + 1) / (accepted + 2))
         found.append(OperatingPoint(threshold, at["acceptance"], precision, at["recall"]))
     return tuple(found)

@@ -132,8 +132,8 @@ def _rule(export: Export) -> str:
     if export.target_precision is None:
         return rated
     return (
-        f"rated so high that an estimated {export.target_precision:.0%} deserve a 4 or 5, or, "
-        f"where there is no estimate, {rated}"
+        f"rated so high that an estimated {export.target_precision:.0%} of graded human pairs "
+        f"deserve a 4 or 5, or, where there is no estimate, {rated}"
     )
 
 
@@ -142,9 +142,10 @@ def _precision(estimated: Sequence[float]) -> list[str]:
     if not estimated:
         return []
     return [
-        f"Of pairs that are rated at least as high as the lowest of {len(estimated):,} of these, "
-        f"an estimated {min(estimated):.0%} deserve a 4 or 5. The estimate is that of the judge of "
-        "the release that rated, on graded human pairs, each grade counted alike."
+        "Of graded human pairs that are rated at least as high as the lowest of "
+        f"{len(estimated):,} of these, an estimated {min(estimated):.0%} deserve a 4 or 5. The "
+        "estimate is that of the judge of the release that rated, each grade counted alike. Fewer "
+        "of the pairs that a model wrote may deserve it."
     ]
 
 

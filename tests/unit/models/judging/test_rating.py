@@ -206,9 +206,10 @@ def test_a_threshold_is_found_by_its_precision() -> None:
     assert balanced(np.array([1.0, 5, 5, 5])).tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
     curve = operating_points(grades - 0.5 * (grades == 4), grades)
     at = {point.threshold: point for point in curve}
-    assert (at[1.0].acceptance, at[1.0].precision, at[1.0].recall) == (1.0, 0.4, 1.0)
-    assert at[3.0].precision == pytest.approx(2 / 3)
-    assert at[3.5].precision == 1.0
+    assert (at[1.0].acceptance, at[1.0].recall) == (1.0, 1.0)
+    assert at[1.0].precision == pytest.approx(41 / 102)
+    assert at[3.0].precision == pytest.approx(41 / 62)
+    assert at[3.5].precision == at[5.0].precision == pytest.approx(41 / 42), "it is never certain"
     assert at[4.0].acceptance == pytest.approx(0.2)
     assert at[4.0].recall == pytest.approx(0.5)
     precisions = [point.precision for point in curve]

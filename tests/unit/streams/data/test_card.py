@@ -77,7 +77,7 @@ def test_it_states_acceptance_and_estimated_precision() -> None:
     export = dataclasses.replace(EXPORT, target_precision=0.8, acceptance="30% are accepted")
     text = card(export, rated, [])
     assert "\n30% are accepted.\n" in text
-    assert "so high that an estimated 80% deserve a 4 or 5, or, where there is no estimate" in text
+    assert "so high that an estimated 80% of graded human pairs deserve a 4 or 5, or, where" in text
     assert "as the lowest of 3 of these, an estimated 80% deserve a 4 or 5" in text
 
 
