@@ -60,7 +60,7 @@ class Child:
         )
         self._process.start()
 
-    def wait_for(self, *kinds: str, seconds: float = 120) -> dict[str, Any]:
+    def wait_for(self, *kinds: str, seconds: float = 300) -> dict[str, Any]:
         """The next event of these kinds."""
         deadline = time.monotonic() + seconds
         while True:
