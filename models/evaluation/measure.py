@@ -30,13 +30,14 @@ def measure(
     model's context, or a labelled pair made from it has no rating.
     """
     maker = SequenceMaker(prompter)
+    to_rate = labelled(pairs) if ratings is None else [[] for _ in pairs]
     rows = [
         (
             maker.backward(pair),
             maker.forward(pair),
-            *(maker.rating(graded.pair, graded.grade) for graded in made if ratings is None),
+            *(maker.rating(graded.pair, graded.grade) for graded in made),
         )
-        for pair, made in zip(pairs, labelled(pairs), strict=True)
+        for pair, made in zip(pairs, to_rate, strict=True)
     ]
     longest = _context_length(model)
     kept = [

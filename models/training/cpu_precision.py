@@ -55,8 +55,8 @@ FP32 = CpuPrecision(False, False, "not tried")
 def find_cpu_precision(base: Path, threads: int) -> CpuPrecision:
     """Try bf16 products in a child process, first as oneDNN would choose, then without AMX.
 
-    Takes up to ten seconds. The answer is fp32 where both end badly or are not faster, and, without
-    a trial, for a small ``base`` directory.
+    Takes up to ten seconds. The answer is fp32 where both end badly or bf16 is not faster, and,
+    without a trial, for a small ``base`` directory.
     """
     if sum(file.stat().st_size for file in base.glob("*.safetensors")) < _LARGE_BYTES:
         return CpuPrecision(False, False, "the model is small")
@@ -71,6 +71,7 @@ def find_cpu_precision(base: Path, threads: int) -> CpuPrecision:
             tried.append(f"bf16 gradients differ by {difference:.1%}")
         elif ratio < _FASTER:
             tried.append(f"bf16 is {ratio:.2f} times as fast as fp32")
+            break  # without AMX it is no faster
         else:
             return CpuPrecision(True, amx, f"bf16 is {ratio:.1f} times as fast as fp32")
         if _ISA in os.environ:

@@ -126,16 +126,18 @@ class _Exported:
     def ratings(self, pairs: Sequence[Pair]) -> Array:
         """[N, L]: rate the labelled pairs made from N pairs, as the scorer does."""
         every = [graded.pair for made in labelled(pairs) for graded in made]
-        rated = asyncio.run(rate_pairs(self.directory, self.judges, every, report=print_to_stderr))
-        return rated.reshape(-1, len(LABELS))
+        return self._rate(every).reshape(-1, len(LABELS))
 
     def agreement(self, rated: Sequence[RatedPair]) -> HumanAgreement:
         """Rate pairs that have human ratings."""
         scores = np.array([each.score for each in rated], np.float64)
-        if not rated:
-            return HumanAgreement(scores, scores)
-        pairs = [each.pair for each in rated]
-        return HumanAgreement(scores, asyncio.run(rate_pairs(self.directory, self.judges, pairs)))
+        return HumanAgreement(scores, self._rate([each.pair for each in rated]))
+
+    def _rate(self, pairs: Sequence[Pair]) -> Array:
+        """[N]; the engine is loaded only if there are pairs."""
+        if not pairs:
+            return np.array([], np.float64)
+        return asyncio.run(rate_pairs(self.directory, self.judges, pairs, print_to_stderr))
 
 
 @dataclass(frozen=True, slots=True)
