@@ -49,6 +49,12 @@ def main() -> None:
     parser.add_argument(
         "--ratings", type=int, default=defaults.ratings, help="graded pairs of an epoch"
     )
+    parser.add_argument(
+        "--longest",
+        type=int,
+        default=defaults.longest,
+        help="tokens of a sequence above which it is left out",
+    )
     parser.add_argument("--save-steps", type=int, default=defaults.save_steps)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
