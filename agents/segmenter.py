@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.passages.filters import TOO_SHORT, Limits, refuse
+from agents.passages.headings import NAVIGATION, HeadingRules
 from agents.passages.html import read_html
 from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.packing import pack
@@ -22,6 +24,22 @@ class SegmenterSettings:
     max_characters: int = 3000
     max_repetition: float = 0.3
     """Largest fraction of a passage's sentences that may repeat an earlier one, 0 to 1."""
+    refused_headings: tuple[str, ...] = NAVIGATION
+    """Headings whose text is refused, with that of their subsections."""
+    capital_words: int = 3
+    """Fewest words of a heading in capitals that is refused; 0 to refuse none."""
+    capital_share: float = 0.3
+    """Share of a document's headings in capitals above which they pass, 0 to 1."""
+
+
+class Passage(NamedTuple):
+    """A passage of a document, and why it is refused."""
+
+    headings: tuple[str, ...]
+    """The headings above it, outermost first."""
+    text: str
+    refusal: Refusal | None
+    """None where it passes."""
 
 
 class Segmenter:
@@ -33,6 +51,9 @@ class Segmenter:
         self._settings = settings = settings or SegmenterSettings()
         self._limits = Limits(
             settings.min_characters, settings.max_characters, settings.max_repetition
+        )
+        self._headings = HeadingRules(
+            settings.refused_headings, settings.capital_words, settings.capital_share
         )
         self._markdown = block_parser()
 
@@ -48,8 +69,7 @@ class Segmenter:
         """
         outcomes: dict[str, Segment | Rejection] = {}
         short: set[str] = set()
-        for position, (headings, text) in enumerate(self._passages(document)):
-            refusal = refuse(text, headings, self._limits)
+        for position, (headings, text, refusal) in enumerate(self.passages(document)):
             if refusal and refusal.reason == TOO_SHORT:
                 short.add(text)
                 continue
@@ -104,12 +124,17 @@ class Segmenter:
             document_id=document.id,
         )
 
-    def _passages(self, document: Document) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Headings and text of every passage, in order."""
+    def passages(self, document: Document) -> Iterator[Passage]:
+        """Every passage of a document, refused ones included, in order."""
         settings = self._settings
-        for section in self._sections(document):
+        sections = list(self._sections(document))
+        capitals = self._headings.capitals(
+            section.headings[-1] for section in sections if section.headings
+        )
+        for section in sections:
+            refused = self._headings.refuse(section.headings, capitals)
             for text in pack(section.blocks, settings.min_characters, settings.max_characters):
-                yield section.headings, text
+                yield Passage(section.headings, text, refused or refuse(text, self._limits))
 
     def _sections(self, document: Document) -> Iterator[Section]:
         match document.media_type:

@@ -1,8 +1,8 @@
-"""The filters that a passage must pass, cheapest first.
+"""The filters that a passage's text must pass, cheapest first.
 
-Filters by heading, length and repeated sentences follow the curation of web segments in
-*Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259). The filter against tables of
-symbols is our own.
+Filters by length and repeated sentences follow the curation of web segments in *Self-Alignment with
+Instruction Backtranslation* (arXiv 2308.06259), as those by heading do, in ``headings.py``. The
+filter against tables of symbols is our own.
 """
 
 import re
@@ -12,29 +12,10 @@ from itertools import islice
 
 from agents.refusal import Refusal
 
-NAVIGATION = frozenset(
-    (
-        "about us|advertisement|advertisements|advertising|all rights reserved|archives|breadcrumb|"
-        "breadcrumbs|contact|contact us|cookie policy|cookies|copyright|external links|follow us|"
-        "footer|footnotes|forum|forums|get in touch|home|join our newsletter|latest news|"
-        "latest posts|leave a comment|leave a reply|legal notice|log in|login|main menu|"
-        "more from us|most popular|navigation|newsletter|newsletters|on this page|popular posts|"
-        "post a comment|post navigation|quick links|read more|recent comments|recent posts|"
-        "register|related|related articles|related links|search this site|see also|share|"
-        "share this|sidebar|sign in|sign up|site map|site navigation|sitemap|sponsored|"
-        "sponsored links|stay connected|subscribe|subscribe to our newsletter|table of contents|"
-        "tag cloud|terms of service|terms of use|toc|trending|user menu|you may also like|"
-        "you might also like"
-    ).split("|")
-)
-"""Headings, in lower case, of a page's navigation and notices."""
-
-_NUMBER = re.compile(r"^[\d.]+\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 _NOT_ASCII_LETTERS = bytes(set(range(128)) - set(string.ascii_letters.encode()))
 _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
-_LONGEST_ACRONYM = 6
 _FEWEST_LETTERS = 0.5
 """A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
 _ALIKE = 0.5
@@ -59,14 +40,11 @@ class Limits:
     """Largest fraction, 0 to 1, of a passage's sentences (by trigrams) that may repeat another."""
 
 
-def refuse(text: str, headings: tuple[str, ...], limits: Limits) -> Refusal | None:
+def refuse(text: str, limits: Limits) -> Refusal | None:
     """Return the first reason to refuse a passage, or None where it passes.
 
-    Reasons: ``navigation``, ``empty_heading``, ``capital_heading``, ``too_short``, ``too_long``,
-    ``not_prose`` and ``repetitive``.
+    Reasons: ``too_short``, ``too_long``, ``not_prose`` and ``repetitive``.
     """
-    if headings and (refusal := _refuse_headings(headings)):
-        return refusal
     length = len(text)
     if length < limits.min_characters:
         return Refusal(
@@ -138,15 +116,3 @@ def _repeated_sentences(text: str) -> float:
 def _jaccard(left: set[tuple[str, str, str]], right: set[tuple[str, str, str]]) -> float:
     shared = len(left & right)
     return shared / (len(left) + len(right) - shared)
-
-
-def _refuse_headings(headings: tuple[str, ...]) -> Refusal | None:
-    for heading in headings:
-        if _NUMBER.sub("", heading).strip(" :.!?*|<>-\u00bb\u2026").casefold() in NAVIGATION:
-            return Refusal("navigation", f"under the heading {heading!r}")
-    innermost = headings[-1]
-    if not innermost:
-        return Refusal("empty_heading", "under a heading without text")
-    if innermost.isupper() and (" " in innermost or len(innermost) > _LONGEST_ACRONYM):
-        return Refusal("capital_heading", f"under the heading {innermost!r}")
-    return None

@@ -1,62 +1,97 @@
 """Packing: the blocks of a section joined to passages within the limits of length."""
 
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
+
+from agents.passages.dividing import Piece, divide
+from agents.passages.leaning import begins_inside, leads_on
 
 _JOINT = "\n\n"
+_FORBIDDEN = 10.0
+"""Cost of a cut after what leads on, or before what would begin inside."""
+_TOO_SHORT = 5.0
+"""Cost of a passage, or of a rest, that is too short."""
+_LONGEST_INTRODUCTION = 4
+"""An introduction is repeated where it is at most this fraction (a fourth) of a passage."""
 
 
 def pack(blocks: list[str], shortest: int, longest: int) -> Iterator[str]:
     """Join ``blocks`` to one passage, or to several where they are over ``longest`` characters.
 
-    A section is divided between blocks only, into passages of about the same length. A block that
-    is over ``longest`` by itself is a passage of its own, which the caller refuses. A block that
-    ends in a colon stays with the next one where both fit.
+    A section is divided between blocks, into passages of about the same length. A block that is
+    over ``longest`` by itself is divided at its next finer border; one without any is a passage of
+    its own, which the caller refuses. No cut is made after a block that leads into the next one,
+    nor before an item, a row or a line of code, where another cut is possible. A passage that
+    begins with a later part of a list repeats the list's introduction.
     """
-    total = _length(blocks)
-    if total <= longest:
+    if sum(map(len, blocks)) + len(_JOINT) * (len(blocks) - 1) <= longest:
         yield _JOINT.join(blocks)
         return
-    runs = _runs(blocks, longest, target=total / -(-total // longest))
-    if len(runs) > 1 and _length(runs[-1]) < shortest:
-        runs[-2:] = _even(runs[-2], runs[-1], shortest, longest)
-    for run in runs:
-        yield _JOINT.join(run)
+    pieces = _pieces(blocks, longest)
+    costs = [_cost(before, piece) for before, piece in pairwise(pieces)]
+    costs.append(0.0)
+    rest = list(accumulate(len(piece.joint) + len(piece.text) for piece in reversed(pieces)))
+    rest.reverse()
+    start = 0
+    while start < len(pieces):
+        end = _end(pieces, costs, rest, start, shortest, longest)
+        lead = pieces[start].lead if start else ""
+        yield lead + _join(pieces[start:end])
+        start = end
 
 
-def _runs(blocks: list[str], longest: int, target: float) -> list[list[str]]:
-    """Greedy: a run ends where the next block does not fit, or at ``target`` characters."""
-    runs: list[list[str]] = []
-    run: list[str] = []
-    size = 0
-    for block in blocks:
-        grown = size + len(_JOINT) + len(block)
-        if run and (grown > longest or (size >= target and not run[-1].endswith(":"))):
-            runs.append(run)
-            run, grown = [], len(block)
-        run.append(block)
-        size = grown if len(run) > 1 else len(block)
-    runs.append(run)
-    return runs
+def _pieces(blocks: list[str], longest: int) -> list[Piece]:
+    pieces: list[Piece] = []
+    introduction = ""
+    for index, block in enumerate(blocks):
+        joint = _JOINT if index else ""
+        if len(block) <= longest:
+            pieces.append(Piece(block, joint))
+        else:
+            pieces += divide(block, joint, longest, introduction)
+        if not begins_inside(block):
+            introduction = block if len(block) * _LONGEST_INTRODUCTION <= longest else ""
+    return pieces
 
 
-def _even(left: list[str], right: list[str], shortest: int, longest: int) -> list[list[str]]:
-    """Divide two adjacent runs anew, so that both are within the limits and about equally long.
-
-    They are unchanged where no division is within the limits.
-    """
-    blocks = left + right
-    total = _length(blocks)
-    if total <= longest:
-        return [blocks]
-    best, gap = len(left), total
-    head = 0
-    for cut in range(1, len(blocks)):
-        head += len(blocks[cut - 1]) + (len(_JOINT) if cut > 1 else 0)
-        tail = total - head - len(_JOINT)
-        if shortest <= min(head, tail) and max(head, tail) <= longest and abs(head - tail) < gap:
-            best, gap = cut, abs(head - tail)
-    return [blocks[:best], blocks[best:]]
+def _cost(before: Piece, piece: Piece) -> float:
+    """Cost of a cut between two pieces."""
+    if leads_on(before.text):
+        return _FORBIDDEN
+    if not piece.lead and begins_inside(piece.text):
+        return _FORBIDDEN / 2
+    return piece.cost
 
 
-def _length(blocks: list[str]) -> int:
-    return sum(map(len, blocks)) + len(_JOINT) * (len(blocks) - 1)
+def _end(
+    pieces: list[Piece],
+    costs: list[float],
+    rest: list[int],
+    start: int,
+    shortest: int,
+    longest: int,
+) -> int:
+    """Where the passage that begins at ``start`` ends: the cheapest of the possible ends."""
+    first = pieces[start]
+    lead = len(first.lead) if start else 0
+    remaining = rest[start] + lead
+    target = remaining / -(-remaining // longest)
+    best, least = start + 1, float("inf")
+    size = lead - len(first.joint)
+    for index in range(start, len(pieces)):
+        size += len(pieces[index].joint) + len(pieces[index].text)
+        if size > longest:
+            break
+        after = rest[index + 1] if index + 1 < len(pieces) else 0
+        cost = costs[index] + abs(size - target) / target
+        if size < shortest:
+            cost += _TOO_SHORT
+        if 0 < after < shortest:
+            cost += _TOO_SHORT
+        if cost < least:
+            best, least = index + 1, cost
+    return best
+
+
+def _join(pieces: list[Piece]) -> str:
+    return pieces[0].text + "".join(piece.joint + piece.text for piece in pieces[1:])

@@ -78,6 +78,37 @@ def cut_documents(
                 yield from runner.run(segmenter.handle(document))
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedPassage:
+    """A passage that the segmenter refuses, with its text."""
+
+    source: str
+    headings: tuple[str, ...]
+    text: str
+    reason: str
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def explained_documents(
+    settings: Settings, documents: Iterable[Document | SourceError]
+) -> Iterator[Segment | Rejection | RefusedPassage | SourceError]:
+    """The same as ``cut_documents``, and after each document the passages that are refused."""
+    segmenter = segmenter_of(settings)
+    for document in documents:
+        yield from cut_documents(settings, [document])
+        if isinstance(document, SourceError):
+            continue
+        for headings, text, refusal in segmenter.passages(document):
+            if refusal:
+                yield RefusedPassage(
+                    document.source, headings, text, refusal.reason, refusal.detail
+                )
+
+
 async def _follow(
     agents: dict[str, Agent], document: Document | SourceError
 ) -> AsyncIterator[PassagePreview]:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
@@ -132,6 +133,13 @@ class KafkaSettings(BaseModel):
         return arguments
 
 
+def _split(value: Any) -> Any:
+    """A list in one string, as the environment holds it, at its commas."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
 class SegmentSettings(BaseModel):
     """How documents are cut. The lengths are those of a passage, in characters."""
 
@@ -139,6 +147,14 @@ class SegmentSettings(BaseModel):
 
     min_characters: int = Field(default=600, ge=1)
     max_characters: int = Field(default=3000, ge=1)
+    max_repetition: float = Field(default=0.3, ge=0, le=1)
+    """Largest share of a passage's sentences that may repeat an earlier one."""
+    refused_headings: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = NAVIGATION
+    """Headings, in any case, whose text is refused, with that of their subsections."""
+    capital_words: int = Field(default=3, ge=0)
+    """Fewest words of a heading in capitals that is refused; 0 to refuse none."""
+    capital_share: float = Field(default=0.3, ge=0, le=1)
+    """Share of a document's headings in capitals above which they pass, as in manual pages."""
     max_seconds: float = Field(default=60.0, gt=0)
     """CPU seconds for reading and cutting a document. One that takes longer is a dead letter."""
 
@@ -227,13 +243,6 @@ class ReratingSettings(BaseModel):
     previous release rates nothing that is written later. A value above the time that a model takes
     to load avoids that pause.
     """
-
-
-def _split(value: Any) -> Any:
-    """A list in one string, as the environment holds it, at its commas."""
-    if not isinstance(value, str):
-        return value
-    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class ReleaseSettings(BaseModel):

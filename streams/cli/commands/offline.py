@@ -58,7 +58,17 @@ def preview(
 
 
 @with_settings()
-def segment(settings: "Settings", sources: Sources, format: Format = None) -> None:
+def segment(
+    settings: "Settings",
+    sources: Sources,
+    format: Format = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Also print each refused passage, with its text and the reason."
+        ),
+    ] = False,
+) -> None:
     """Cut documents into passages, without a broker or a model.
 
     Prints a JSON line for each passage. A passage that occurs several times is printed once.
@@ -67,15 +77,18 @@ def segment(settings: "Settings", sources: Sources, format: Format = None) -> No
     """
     from schemas.records import Rejection, Segment
     from streams.cli.documents import read_documents
-    from streams.observe.preview import cut_documents
+    from streams.observe.preview import RefusedPassage, cut_documents, explained_documents
 
+    cut = explained_documents if explain else cut_documents
     seen: set[str] = set()
     rejected: Counter[str] = Counter()
-    for outcome in cut_documents(settings, read_documents(sources, format)):
+    for outcome in cut(settings, read_documents(sources, format)):
         if isinstance(outcome, Segment):
             if outcome.id not in seen:
                 seen.add(outcome.id)
                 print(outcome.model_dump_json(exclude_none=True))
+        elif isinstance(outcome, RefusedPassage):
+            print(json.dumps(outcome.as_dict(), ensure_ascii=False))
         elif isinstance(outcome, Rejection):
             rejected[outcome.reason] += outcome.count
         else:

@@ -275,7 +275,7 @@ class TestPacking:
 
     def test_an_announcement_stays_with_what_it_announces(self) -> None:
         passages = list(pack(["a" * 1500, "as follows:", "b" * 700, "c" * 900], 600, 3000))
-        assert [passage[-1] for passage in passages] == ["b", "c"]
+        assert sum("as follows:\n\nb" in passage for passage in passages) == 1
 
     def test_an_overlong_block_comes_alone(self) -> None:
         assert [len(p) for p in pack(["a" * 700, "b" * 5000, "c" * 700], 600, 3000)] == [
@@ -294,31 +294,15 @@ class TestPacking:
 
 
 class TestFilters:
-    @pytest.mark.parametrize(
-        ("headings", "reason"),
-        [
-            (("Guide", "Table of Contents"), "navigation"),
-            (("1. See also:",), "navigation"),
-            (("Newsletter", "Why"), "navigation"),
-            (("Guide", ""), "empty_heading"),
-            (("FREQUENTLY ASKED QUESTIONS",), "capital_heading"),
-            (("HTTP",), None),
-            (("Comments",), None),
-        ],
-    )
-    def test_headings(self, headings: tuple[str, ...], reason: str | None) -> None:
-        refusal = refuse(prose(700), headings, LIMITS)
-        assert (refusal and refusal.reason) == reason
-
     def test_length(self) -> None:
-        short, long = refuse("word " * 20, (), LIMITS), refuse(prose(3100), (), LIMITS)
+        short, long = refuse("word " * 20, LIMITS), refuse(prose(3100), LIMITS)
         assert short
         assert short.reason == "too_short"
         assert long
         assert long.reason == "too_long"
 
     def test_a_table_of_symbols_is_no_prose(self) -> None:
-        refusal = refuse("| 12 | 0.5 | --- | {} |\n" * 40, (), LIMITS)
+        refusal = refuse("| 12 | 0.5 | --- | {} |\n" * 40, LIMITS)
         assert refusal
         assert refusal.reason == "not_prose"
 
@@ -334,7 +318,7 @@ class TestFilters:
             f"Buy our wonderful new product number {i} today and save some money now."
             for i in range(20)
         )
-        refusal = refuse(text, (), LIMITS)
+        refusal = refuse(text, LIMITS)
         assert refusal
         assert refusal.reason == "repetitive"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
 from streams.settings import KafkaSettings, Settings, load
@@ -358,6 +359,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     del actual["training", "threads"], documented["training", "threads"]  # "all CPUs"
     assert documented.pop(("generation", "openings")).startswith(f"{len(OPENINGS)} words")
     assert actual.pop(("generation", "openings")) == OPENINGS
+    assert documented.pop(("segments", "refused_headings")).startswith(f"{len(NAVIGATION)} names")
+    assert actual.pop(("segments", "refused_headings")) == NAVIGATION
     for at, value in actual.items():
         words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at

@@ -1,0 +1,35 @@
+"""``segment``: passages, and with ``--explain`` what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from streams.cli.main import app
+from tests.unit.agents.test_segmenter import prose
+
+
+def lines(*arguments: str) -> tuple[list[dict[str, Any]], str]:
+    run = CliRunner().invoke(app, ["segment", *arguments], catch_exceptions=False)
+    assert run.exit_code == 0
+    return [json.loads(line) for line in run.stdout.splitlines()], run.stderr
+
+
+def test_explain_prints_each_refused_passage_with_its_text_and_reason(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    kept, notice, short = prose(700), prose(700, 1), "Too little."
+    page.write_text(f"# A\n\n{kept}\n\n# Privacy policy\n\n{notice}\n\n# B\n\n{short}\n")
+    passages, summary = lines(str(page))
+    assert [passage["text"] for passage in passages] == [kept]
+    assert "1 passages; refused: 1 navigation, 1 too_short" in summary
+    explained, summary_too = lines(str(page), "--explain")
+    assert summary_too == summary
+    assert explained[0] == passages[0]
+    assert [
+        (one["source"], one["headings"], one["text"], one["reason"]) for one in explained[1:]
+    ] == [
+        (str(page), ["Privacy policy"], notice, "navigation"),
+        (str(page), ["B"], short, "too_short"),
+    ]
+    assert explained[1]["detail"] == "under the heading 'Privacy policy'"
