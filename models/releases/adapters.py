@@ -1,5 +1,6 @@
 """Merges a LoRA adapter into a checkpoint, without torch."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from models.atomic_file import atomic_directory
-from models.releases.checkpoints import WEIGHTS, read_object, side_files
+from models.releases.checkpoints import (
+    CHAT_TEMPLATE,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    read_object,
+    side_files,
+)
 from schemas.errors import ModelError
 
 _CONFIG = "adapter_config.json"
@@ -52,7 +59,16 @@ def write_merged(base: Path, adapter: Path, directory: Path) -> None:
     with atomic_directory(directory) as partial:
         for file in (*side_files(base), *side_files(adapter)):
             shutil.copyfile(file, partial / file.name)
+        if (adapter / CHAT_TEMPLATE).is_file():
+            _drop_chat_template(partial / TOKENIZER_CONFIG)
         save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
+
+
+def _drop_chat_template(config: Path) -> None:
+    """Remove the chat template of a tokenizer's configuration: it would win over the file."""
+    if config.is_file() and "chat_template" in (values := read_object(config)):
+        del values["chat_template"]
+        config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _fit(weight: _Array, a: _Array, b: _Array) -> bool:

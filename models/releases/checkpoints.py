@@ -17,14 +17,16 @@ HOUSE = "house"
 HOUSE_CHECKPOINT = Path(__file__).parents[1] / "house" / "checkpoint"
 
 WEIGHTS = "model.safetensors"
+CHAT_TEMPLATE = "chat_template.jinja"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 _WEIGHTS_INDEX = "model.safetensors.index.json"
 _SIDE_FILES = (
     "config.json",
     "generation_config.json",
     "tokenizer.json",
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG,
     "special_tokens_map.json",
-    "chat_template.jinja",
+    CHAT_TEMPLATE,
 )
 _WANTED = (*_SIDE_FILES, WEIGHTS, _WEIGHTS_INDEX, "model-*-of-*.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")

@@ -6,6 +6,9 @@ from pathlib import Path
 from models.releases.checkpoints import HOUSE, HOUSE_CHECKPOINT
 from models.releases.wheels import WheelFile
 
+WRITER_ADAPTER = Path(__file__).parents[1] / "writer" / "adapter"
+"""The adapter that ``models.writer`` trained, with the chat template that it was trained on."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedModel:

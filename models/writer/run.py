@@ -13,20 +13,15 @@ from transformers import AutoModelForCausalLM
 
 from models.evaluation.measure import measure
 from models.prompts.layout import Prompter
-from models.releases.checkpoints import side_files
+from models.releases.checkpoints import CHAT_TEMPLATE, TOKENIZER_CONFIG, side_files
+from models.releases.names import WRITER_ADAPTER
 from models.training.lora import adapt
 from models.training.tuning import fit
 from models.writer.data import WriterData, training_sequences
 from models.writer.settings import Recipe
 from schemas.errors import TrainingError
 
-ADAPTER = Path(__file__).parent / "adapter"
-"""The adapter that is shipped, with the chat template that it was trained on."""
-WEIGHTS, CONFIG, TEMPLATE = (
-    "adapter_model.safetensors",
-    "adapter_config.json",
-    "chat_template.jinja",
-)
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _THRESHOLD = 4.0
 """Rating at which the precision of the validation is measured."""
@@ -101,8 +96,8 @@ def prompt_files(base: Path, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for file in side_files(base):
         shutil.copyfile(file, directory / file.name)
-    shutil.copyfile(ADAPTER / TEMPLATE, directory / TEMPLATE)
-    config = directory / "tokenizer_config.json"
+    shutil.copyfile(WRITER_ADAPTER / CHAT_TEMPLATE, directory / CHAT_TEMPLATE)
+    config = directory / TOKENIZER_CONFIG
     content = json.loads(config.read_text(encoding="utf-8"))
     content.pop("chat_template", None)  # it would win over the file
     config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -135,5 +130,5 @@ def save_adapter(model: PeftModel, directory: Path) -> Path:
         "task_type": "CAUSAL_LM",
     }
     (directory / CONFIG).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(ADAPTER / TEMPLATE, directory / TEMPLATE)
+    shutil.copyfile(WRITER_ADAPTER / CHAT_TEMPLATE, directory / CHAT_TEMPLATE)
     return directory

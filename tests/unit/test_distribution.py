@@ -1,10 +1,12 @@
 """What is installed beside us: import names stay ours, and no file names a place on the network."""
 
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from setuptools import find_namespace_packages
 
 _ROOT = Path(__file__).parents[2]
 _OURS = ("schemas", "models", "agents", "streams", "infra")
@@ -19,6 +21,18 @@ def test_no_dependency_ships_a_module_of_our_name(name: str) -> None:
 def test_our_names_are_ours_where_they_are_imported_from(name: str) -> None:
     assert name not in sys.stdlib_module_names
     assert (_ROOT / name).is_dir()
+
+
+@pytest.mark.parametrize("folder", ["models/house/checkpoint", "models/writer/adapter"])
+def test_bundled_models_are_whole_in_a_wheel(folder: str) -> None:
+    tool = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    packages = find_namespace_packages(
+        _ROOT, include=tool["setuptools"]["packages"]["find"]["include"]
+    )
+    assert folder.replace("/", ".") in packages
+    patterns = tool["setuptools"]["package-data"]["*"]
+    for file in (_ROOT / folder).iterdir():
+        assert any(file.match(pattern) for pattern in patterns), file.name
 
 
 @pytest.mark.parametrize("file", ["requirements.lock", "pyproject.toml"])

@@ -248,8 +248,17 @@ def test_an_adapter_is_merged_as_peft_does(
     for name, tensor in merged.state_dict().items():
         if name in found:
             assert np.allclose(found[name], tensor.numpy(), rtol=1e-3, atol=1e-5), name
+    original = load_file(base / "model.safetensors")
+    changed = [name for name in found if not np.array_equal(found[name], original[name])]
+    assert changed == ["model.layers.1.mlp.down_proj.weight"]
     (adapter / "chat_template.jinja").write_text("another")
-    assert checkpoint_of("writer", tmp_path, lines.append) != directory
+    with_template = checkpoint_of("writer", tmp_path, lines.append)
+    factors = load_file(adapter / "adapter_model.safetensors")
+    save_file(
+        {name: 2 * each for name, each in factors.items()}, adapter / "adapter_model.safetensors"
+    )
+    with_weights = checkpoint_of("writer", tmp_path, lines.append)
+    assert len({directory, with_template, with_weights}) == 3
 
 
 @pytest.mark.parametrize(

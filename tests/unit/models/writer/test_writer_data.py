@@ -9,10 +9,11 @@ import pytest
 
 from models.prompts.layout import Prompter
 from models.prompts.openings import OPENINGS
+from models.releases.checkpoints import CHAT_TEMPLATE
+from models.releases.names import WRITER_ADAPTER
 from models.seeds.pairs import Pair
 from models.training.data import LeakCheck
 from models.writer.data import WriterData, first_word, read_documentation, training_sequences
-from models.writer.run import ADAPTER, TEMPLATE
 from models.writer.settings import Recipe
 from models.writer.subject import SubjectFinder
 from schemas.errors import TrainingError
@@ -45,7 +46,7 @@ def prompter(tmp_path: Path) -> Prompter:
     make_tokenizer(
         tmp_path / "model",
         markers=False,
-        chat_template=(ADAPTER / TEMPLATE).read_text(encoding="utf-8"),
+        chat_template=(WRITER_ADAPTER / CHAT_TEMPLATE).read_text(encoding="utf-8"),
         context=4096,
     )
     return Prompter.load(tmp_path / "model")

@@ -11,8 +11,10 @@ from safetensors.numpy import load_file
 
 from models.prompts.layout import Prompter
 from models.releases.adapters import write_merged
+from models.releases.checkpoints import CHAT_TEMPLATE
+from models.releases.names import WRITER_ADAPTER
 from models.training import tuning
-from models.writer.run import ADAPTER, TEMPLATE, WEIGHTS, train
+from models.writer.run import WEIGHTS, train
 from models.writer.settings import Recipe
 from tests.unit.checkpoints import make_checkpoint
 
@@ -90,16 +92,16 @@ def test_a_killed_run_ends_as_one_that_was_not(
     for name, weight in one.items():
         np.testing.assert_allclose(weight, two[name], rtol=0, atol=1e-3)
     write_merged(base, resumed, tmp_path / "merged")
+    template = (WRITER_ADAPTER / CHAT_TEMPLATE).read_text(encoding="utf-8")
+    chat = Prompter.load(tmp_path / "merged").chat
+    assert chat is not None
+    assert chat.source == template
     assert Prompter.load(tmp_path / "merged").rated == (), "rating prompts have no earlier turns"
 
 
 def test_the_recipe_trains_to_a_rate_of_zero() -> None:
     settings = replace(Recipe(), rate=0.5).training(max_steps=3)
     assert (settings.rate, settings.final_share, settings.max_steps) == (0.5, 0.0, 3)
-
-
-def test_the_shipped_template_is_that_of_one_request() -> None:
-    assert (ADAPTER / TEMPLATE).is_file()
 
 
 def _made(directory: Path) -> Path:
