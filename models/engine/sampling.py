@@ -43,6 +43,11 @@ class Sampling:
     The draw is by weight times the square root of the probability: the root lets less probable
     tokens be drawn more often than a sample would. The other settings have no effect on it.
     """
+    first_least: float = 0.0
+    """Share of the most probable token's probability below which a token of ``first`` is not drawn.
+
+    0 to 1. Where all of them are below it, the first token is chosen like the others.
+    """
 
     def __post_init__(self) -> None:
         checks = (
@@ -61,6 +66,7 @@ class Sampling:
                 "first",
                 "ids with weights over 0",
             ),
+            (0 <= self.first_least <= 1, "first_least", "from 0 to 1"),
         )
         for valid, name, wanted in checks:
             if not valid:
@@ -113,7 +119,9 @@ class Sampler:
         Draws one uniform random number unless greedy.
         """
         if self._draws_first:
-            return self._draw(*_first_tokens(logits, self.sampling.first))
+            ids, probabilities = _first_tokens(logits, self.sampling)
+            if len(ids):
+                return self._draw(ids, probabilities)
         scores = self._apply_penalty(logits)
         if self.sampling.temperature == 0:
             return self._chosen(int(scores.argmax()))
@@ -188,12 +196,17 @@ def negative_log_probabilities(logits: Logits, ids: Sequence[int]) -> Nats:
 
 
 def _first_tokens(
-    logits: Logits, first: tuple[tuple[int, float], ...]
+    logits: Logits, sampling: Sampling
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The ids of ``Sampling.first``, ascending, and their probabilities, not normalised."""
-    ids, weights = (np.array(column) for column in zip(*sorted(first), strict=True))
-    scores = logits[ids].astype(np.float64) / 2
-    return ids, weights * np.exp(scores - scores.max())
+    """The ids of ``Sampling.first`` that may be drawn, ascending, and their probabilities.
+
+    The probabilities are not normalised.
+    """
+    ids, weights = (np.array(column) for column in zip(*sorted(sampling.first), strict=True))
+    below = logits[ids].astype(np.float64) - float(logits.max())
+    probable = np.exp(below) >= sampling.first_least
+    ids, weights, below = ids[probable], weights[probable], below[probable]
+    return ids, weights * np.exp((below - below.max(initial=-np.inf)) / 2)
 
 
 def _candidates(

@@ -2,7 +2,8 @@
 
 A model trained on human requests begins most of what it asks of a reference text with "What is".
 The first word is drawn from a wider list instead, by weight and by the model's probability of the
-word, so that lists, summaries, explanations and reasons are asked for as well.
+word, so that lists, summaries, explanations and reasons are asked for as well. A word that the
+model finds improbable for the passage is not drawn.
 """
 
 from collections.abc import Mapping
@@ -24,3 +25,9 @@ OPENINGS: Mapping[str, float] = {
     "Compare": 1.0,
 }
 """The default words and weights."""
+
+LEAST_SHARE = 0.05
+"""A word is drawn only if it has at least this share of the probability of the most probable token.
+
+Where no word has it, the model chooses the first word.
+"""

@@ -11,6 +11,7 @@ from models.judging.evidence import EvidenceKind
 from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.prompts.layout import Prompter
+from models.prompts.openings import LEAST_SHARE
 from models.prompts.templates import Task
 from models.releases.release import read_manifest, reproduce, require_templates
 from schemas.errors import ModelError, PromptTooLong
@@ -130,14 +131,15 @@ class ServedModel:
         """Write the instruction that ``response`` answers.
 
         ``headings`` are those above the passage. ``openings`` are first words of instructions with
-        their weights (``models/prompts/openings.py``); None or no words leave the first word to
-        the model. Sampling is seeded from the example's id, so a replay writes the same
-        instruction. Raises PromptTooLong if the passage does not fit the context window.
+        their weights (``models/prompts/openings.py``); with None or no words, or
+        where all of them are improbable, the model chooses. Sampling is seeded from the example's
+        id, so a replay writes the same instruction. Raises PromptTooLong if the passage does not
+        fit the context window.
         """
         template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
         first = self.prompter.opening_ids(openings or {})
-        seeded = replace(sampling, seed=sampling_seed(id), first=first)
+        seeded = replace(sampling, seed=sampling_seed(id), first=first, first_least=LEAST_SHARE)
         self._refuse_too_long(response, context)
         prompt = self.prompter.backward(response, context, headings)
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)

@@ -1,6 +1,7 @@
 """Choosing tokens: pure functions of logits and a seed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,20 @@ def test_the_first_token_is_drawn_by_weight_and_the_root_of_its_probability() ->
     assert set(drawn) == {0, 2}, "others are never drawn"
     assert drawn.count(2) / len(drawn) == pytest.approx(0.6 / 1.1, abs=0.04)
     assert draws(Sampling(first=_FIRST, seed=7), logits, 1) == [drawn[7]]
+
+
+def test_an_improbable_first_token_is_not_drawn() -> None:
+    logits = [math.log(0.5), math.log(0.3), math.log(0.04)]  # shares 1, 0.6 and 0.08
+
+    def drawn(least: float, *first: tuple[int, float]) -> set[int]:
+        sampling = Sampling(first=first, first_least=least)
+        return {draws(replace(sampling, seed=seed), logits, 1)[0] for seed in range(200)}
+
+    assert drawn(0.1, (1, 1.0), (2, 50.0)) == {1}
+    assert drawn(0.05, (1, 1.0), (2, 50.0)) == {1, 2}
+    assert drawn(0.7, (1, 1.0), (2, 50.0)) == {0}, "none may be drawn, so the first is greedy"
+    with pytest.raises(ValueError, match="first_least"):
+        Sampling(first_least=1.5)
 
 
 def test_later_tokens_are_chosen_as_ever() -> None:
