@@ -1,5 +1,6 @@
 """What ``backstream demo`` prints at its end."""
 
+import textwrap
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,11 @@ from schemas.records import Example, Release
 from streams.observe.audit import Audit
 from streams.releases.describe import describe_release
 from streams.releases.rerating import Rerating
+from streams.run.demo.best import best, excerpt
+
+_SHOWN = 3
+_INDENT = " " * 8
+_WIDTH = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,18 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
         for (stage, reason), count in sorted(account.rejections.items())
     ]
     lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
-    for example in sorted(examples, key=lambda e: -(e.rating.score if e.rating else 0.0))[:3]:
-        response = " ".join(example.response.split())
+    for example in best(examples, _SHOWN):
         score = f"{example.rating.score:.2f}" if example.rating else "seed"
-        lines.append(
-            f"  {score}  {example.instruction}\n        {response[:150]}…\n        from "
-            f"{example.provenance.source}"
-        )
+        lines += [
+            f"  {score}  {example.instruction}",
+            *textwrap.wrap(
+                excerpt(example.response),
+                width=_WIDTH,
+                initial_indent=_INDENT,
+                subsequent_indent=_INDENT,
+            ),
+            f"{_INDENT}from {example.provenance.source}",
+        ]
     lines.append("")
     if releases:
         lines.append(describe_release(releases[-1], store))
