@@ -24,7 +24,8 @@ app = typer.Typer(help="Export models, look at them, try them.", no_args_is_help
 Name = Annotated[
     str,
     typer.Argument(
-        help="house, smollm2, a checkpoint or release directory, a GGUF file, or a Hugging Face id."
+        help="house, smollm2, writer, a checkpoint or release directory, a GGUF file, or a Hugging "
+        "Face id."
     ),
 ]
 

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from models.private_files import private_umask
+from models.releases.facts import ModelFacts
 from models.releases.release import read_manifest
 from models.serving.served_model import ServedModel
 from schemas.errors import BrokerError, TrainingError
@@ -33,7 +34,10 @@ from streams.settings import Settings
 _POLL_SECONDS = 0.5
 _NOTE_SECONDS = 5.0
 _TRAINING_TOKENS = 100_000
-"""About a minute of training on 2 cores."""
+"""About a minute of training the house model on 2 cores."""
+_LARGE = 50_000_000
+"""Parameters from which on a model gets fewer documents and the tokens below."""
+_LARGE_TRAINING_TOKENS = 10_000
 _RERATING_SECONDS = 3.0
 """Enough for one worker to load a small model."""
 
@@ -41,12 +45,13 @@ _RERATING_SECONDS = 3.0
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
     started = time.monotonic()
-    settings, progress, interrupt = _shortened(settings), Progress(), _Interrupt()
+    large = ModelFacts.read(base).parameters >= _LARGE
+    settings, progress, interrupt = _shortened(settings, large), Progress(), _Interrupt()
     try:
         with Supervisor(settings, base, progress.note) as supervisor, progress:
             demo = _Demo(supervisor, progress, interrupt, started)
             try:
-                outcome = demo.run(limit)
+                outcome = demo.run(islice(demo_documents(few=large), limit))
             except BrokerError:
                 demo.take_events()  # raises the cause where the broker of the demo has ended
                 raise
@@ -83,9 +88,9 @@ def feed_missing(
     return report.written + len(held)
 
 
-def _shortened(settings: Settings) -> Settings:
+def _shortened(settings: Settings, large: bool) -> Settings:
     training, rerating = settings.training, settings.rerating
-    tokens = min(training.max_tokens, _TRAINING_TOKENS)
+    tokens = min(training.max_tokens, _LARGE_TRAINING_TOKENS if large else _TRAINING_TOKENS)
     seconds = min(rerating.after_seconds, _RERATING_SECONDS)
     return settings.model_copy(
         update={
@@ -131,10 +136,9 @@ class _Demo:
         self._served = read_manifest(supervisor.base).id
         self._first_curated: float | None = None
 
-    def run(self, limit: int | None) -> DemoOutcome:
+    def run(self, documents: Iterable[Document]) -> DemoOutcome:
         """Feed, wait for the stream, train, and wait for what the new release changes."""
         self._supervisor.start_worker()
-        documents = islice(demo_documents(), limit)
         held = feed_missing(self._cluster, documents, self._progress.note)
         with FlowReader(self._cluster) as reader:
             self._wait_until_idle(reader)

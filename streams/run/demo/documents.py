@@ -16,16 +16,32 @@ _LIBRARY = """
     unittest urllib warnings weakref xml zipfile
 """.split()
 """Standard-library modules and packages whose docstrings are fed."""
+_READABLE_TOPICS = """
+    assert assignment booleans calls class comparisons context-managers
+    customization exceptions execmodel function global import in naming nonlocal
+    numeric-types objects raise return sequence-types string-methods truth try typesmapping typesseq
+    while with yield
+""".split()
+_READABLE_LIBRARY = """
+    collections contextlib fractions functools heapq json random sched shelve shutil statistics
+    textwrap timeit
+""".split()
+"""The part of the documents that is fed where the model is slow: prose, with little code."""
 
 
-def demo_documents() -> Iterator[Document]:
-    """The reference topics of CPython, and docstrings of a part of its standard library."""
+def demo_documents(*, few: bool = False) -> Iterator[Document]:
+    """The reference topics of CPython, and docstrings of a part of its standard library.
+
+    ``few`` is a quarter of them, those that read well.
+    """
     from pydoc_data.topics import topics
 
     for name, text in sorted(topics.items()):
+        if few and name not in _READABLE_TOPICS:
+            continue
         source = f"pydoc_data.topics/{name}"
         yield Document(id=document_id(source, text), source=source, text=text, title=name)
-    yield from library_documents(_LIBRARY)
+    yield from library_documents(_READABLE_LIBRARY if few else _LIBRARY)
 
 
 def library_documents(names: Iterable[str], path: str = "stdlib") -> Iterator[Document]:
