@@ -15,11 +15,17 @@ When a release was announced is the time of the message, which the broker sets o
 Backstream created. An announcement from the future is passed over, so that nothing waits for it.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable
 
 from kafka import KafkaProducer
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerFencedError,
+)
 
 from schemas.errors import BrokerError, FencedError, SettingsError
 from schemas.records import Release, ReleaseStatus
@@ -36,8 +42,11 @@ ISOLATION = "read_uncommitted"
 _AHEAD_SECONDS = 3600.0
 """How far the clock that stamped an announcement may be ahead. It is also the broker's default."""
 _SECONDS = 60
+_DELIVERY_MS = 45_000
+"""How long an announcement is sent again. Closing waits for what is still to be sent."""
 _TIMEOUT_MS = 15_000
 """Timeout of a transaction whose producer was killed."""
+_FENCED = (ProducerFencedError, InvalidProducerEpochError)
 
 
 def read_releases(cluster: Cluster, reader: RecordReader | None = None) -> list[Release]:
@@ -135,59 +144,84 @@ class Announcer:
     """A transactional producer (KIP-98) of announcements. Use as a context manager.
 
     When another one of the same name starts, the broker fences this one: it refuses its
-    announcements from then on. Raises BrokerError where Kafka does not answer.
+    announcements from then on. After an announcement that failed otherwise, the next one connects
+    anew, and thereby fences the other one. Raises BrokerError where Kafka does not answer.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._name = name
         self._cluster = cluster
         self._topic = cluster.topic(RELEASES)
-        self._producer = connect(
-            KafkaProducer,
-            cluster,
-            acks="all",
-            transactional_id=cluster.transactional_id(name),
-            transaction_timeout_ms=_TIMEOUT_MS,
-        )
         self._needed = (
             transactions(cluster.transactional_id(name)),
             writing(self._topic),
         )
-        with kafka_errors("releases cannot be announced", cluster, *self._needed):
-            self._producer.init_transactions()
+        self._producer: KafkaProducer | None = None
+        self._connected()
 
     def __enter__(self) -> "Announcer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._producer.close(timeout=_SECONDS)
+        self._close(_SECONDS)
 
     def announce(self, *releases: Release) -> None:
         """Write releases, in this order.
 
-        Raises FencedError where another of the same name has started.
+        Raises FencedError where another of the same name has started, and BrokerError where it is
+        not known whether the releases were written. Announcing one twice does no harm.
         """
         names = ", ".join(release.id for release in releases)
+        producer, began = self._connected(), time.monotonic()
         try:
-            self._producer.begin_transaction()
+            producer.begin_transaction()
             for release in releases:
                 announced = release.model_copy(update={"announced_at": time.time(), "term": 0})
-                self._producer.send(
+                producer.send(
                     self._topic,
                     encode(announced),
                     announced.id.encode(),
                     headers=headers_for(Release),
                 ).get(_SECONDS)
-            self._producer.commit_transaction()
-        except (ProducerFencedError, InvalidProducerEpochError) as error:
-            raise FencedError(
-                f"another {self._name} has started and fenced this one, which must stop ({names})"
-            ) from error
+            producer.commit_transaction()
         except KafkaError as error:
+            self._close(0)
+            # A broker that was away ends the transaction itself, and answers as to a fenced one.
+            expired = time.monotonic() - began > _TIMEOUT_MS / 1000
+            if isinstance(error, _FENCED) and not expired:
+                raise FencedError(
+                    f"another {self._name} has started and fenced this one, which must stop "
+                    f"({names})"
+                ) from error
             denied = denial(error, self._cluster, self._needed)
             raise BrokerError(
                 f"release {names} could not be announced: {denied or error}"
             ) from error
+
+    def _connected(self) -> KafkaProducer:
+        """The producer, made anew after one has failed. Raises BrokerError."""
+        if self._producer is None:
+            self._producer = connect(
+                KafkaProducer,
+                self._cluster,
+                acks="all",
+                transactional_id=self._cluster.transactional_id(self._name),
+                transaction_timeout_ms=_TIMEOUT_MS,
+                delivery_timeout_ms=_DELIVERY_MS,
+            )
+            try:
+                with kafka_errors("releases cannot be announced", self._cluster, *self._needed):
+                    self._producer.init_transactions()
+            except BrokerError:
+                self._close(0)
+                raise
+        return self._producer
+
+    def _close(self, seconds: float) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            with contextlib.suppress(KafkaTimeoutError):
+                producer.close(timeout=seconds)
 
 
 def _base(id: str) -> Release:

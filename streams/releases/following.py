@@ -51,8 +51,8 @@ async def _follow(
         isolation_level=ISOLATION,
     )
     await start(consumer, cluster)
-    try:
-        with kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
+    with kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
+        try:
             places = [
                 TopicPartition(topic, partition)
                 for partition in consumer.partitions_for_topic(topic) or {0}
@@ -72,5 +72,5 @@ async def _follow(
                     if announced and changed != terms:
                         terms = changed
                         yield announced
-    finally:
-        await consumer.stop()
+        finally:
+            await consumer.stop()

@@ -17,7 +17,7 @@ from models.releases.release import read_manifest, require_templates
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
-from schemas.errors import ModelError, SettingsError, TrainingError
+from schemas.errors import BrokerError, FencedError, ModelError, SettingsError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
 from streams.kafka.admin.partitions import partitions_of
@@ -40,6 +40,7 @@ TRAINER_TOPICS = (CURATED, RATINGS, RELEASES, CANDIDATES)
 _POLL_MS = 500
 _RETRY_SECONDS = 60.0
 _DUE_CHECK_SECONDS = 5.0
+_RECONNECT_SECONDS = 2.0
 
 
 class TrainerService:
@@ -77,6 +78,8 @@ class TrainerService:
         self._metrics = metrics = metrics or Metrics()
         self._reader = RecordReader(lambda topic: metrics.counter(UNREADABLE, topic=topic).inc())
         self._following = False
+        self._refusal: str | None = None
+        """Why it does not follow ``curated`` any more. None where it does, or never did."""
         self._stop = threading.Event()
         training = settings.training
         self._policy = TrainingPolicy(training.min_examples, training.max_seconds)
@@ -95,7 +98,7 @@ class TrainerService:
         """Why the trainer does not follow ``curated``, or None. May be read by any thread."""
         if self._stop.is_set():
             return "stopping"
-        return None if self._following else "not following curated"
+        return None if self._following else self._refusal or "not following curated"
 
     def stop(self) -> None:
         """Stop soon; a training run in progress leaves a checkpoint. Safe in a signal handler."""
@@ -109,30 +112,52 @@ class TrainerService:
     def run(self, *, once: bool = False, on_following: Callable[[], None] = lambda: None) -> None:
         """Follow the topic and train, until stopped. ``on_following`` is called before it waits.
 
+        Once it has followed, it does not end where Kafka cannot be read or written: it connects
+        again until it can be, and continues.
+
         ``once`` reads what the topic holds now, trains if any of it is new, and returns. Raises
-        BrokerError where Kafka cannot be read or written, FencedError where a newer trainer of the
-        same group has started, TrainingError where another one uses this state directory, and, with
-        ``once``, where the training run fails.
+        BrokerError where Kafka cannot be read or written at the start, or with ``once``,
+        FencedError where a newer trainer of the same group has started, TrainingError where another
+        one uses this state directory, and, with ``once``, where the training run fails.
         """
         cluster = self._settings.kafka.cluster()
         with ExitStack() as stack:
             stack.enter_context(_exclusive_use(self._settings.state_dir))
             announcer = stack.enter_context(Announcer(cluster, f"{cluster.group}.trainer"))
             curated = stack.enter_context(CuratedSet(self._settings.dataset_file, self._reader))
-            try:
-                self._run(cluster, curated, announcer, once, on_following)
-            finally:
-                self._following = False
+            if once:
+                with self._follow(cluster, curated, announcer) as consumer:
+                    self._run_once(consumer, curated, announcer)
+                return
+            started, reached = time.time(), False
+            while not self._stop.is_set():
+                try:
+                    with self._follow(cluster, curated, announcer) as consumer:
+                        if not reached:
+                            on_following()
+                        reached = True
+                        self._train_when_due(consumer, curated, announcer, started)
+                except BrokerError as error:
+                    if isinstance(error, FencedError) or not reached:
+                        raise
+                    self._wait_for_broker(error)
 
-    def _run(
-        self,
-        cluster: Cluster,
-        curated: CuratedSet,
-        announcer: Announcer,
-        once: bool,
-        on_following: Callable[[], None],
-    ) -> None:
-        started = time.time()
+    def _wait_for_broker(self, error: BrokerError) -> None:
+        """Wait before another attempt. Logs each change of the reason once."""
+        reason = str(error)
+        if reason != self._refusal and not self._stop.is_set():
+            log.warning("%s; connecting again", reason)
+        self._refusal = reason
+        self._stop.wait(_RECONNECT_SECONDS)
+
+    @contextmanager
+    def _follow(
+        self, cluster: Cluster, curated: CuratedSet, announcer: Announcer
+    ) -> Iterator[Consumer]:
+        """A consumer of ``curated`` that continues where the curated set ends.
+
+        Raises BrokerError, also for an error of the consumer in the block.
+        """
         topic = cluster.topic(CURATED)
         consumer = connect(
             Consumer,
@@ -144,17 +169,22 @@ class TrainerService:
         with consumer, kafka_errors(f"{topic} cannot be read", cluster, reading(topic)):
             self._assign(consumer, cluster, curated)
             self._announce(curated, announcer)
-            self._following = True
-            if once:
-                self._run_once(consumer, curated, announcer)
-                return
-            on_following()
-            check_at = 0.0
-            while not self._stop.is_set():
-                self._take_in(consumer, curated)
-                if time.time() >= check_at and curated.arrivals_since_training():
-                    waited = time.time() - (curated.last_training() or started)
-                    check_at = time.time() + self._train_if_due(curated, announcer, waited)
+            self._following, self._refusal = True, None
+            try:
+                yield consumer
+            finally:
+                self._following = False
+
+    def _train_when_due(
+        self, consumer: Consumer, curated: CuratedSet, announcer: Announcer, started: float
+    ) -> None:
+        """Take in examples and train, until stopped. ``started`` is when this process began to."""
+        check_at = 0.0
+        while not self._stop.is_set():
+            self._take_in(consumer, curated)
+            if time.time() >= check_at and curated.arrivals_since_training():
+                waited = time.time() - (curated.last_training() or started)
+                check_at = time.time() + self._train_if_due(curated, announcer, waited)
 
     def _assign(self, consumer: Consumer, cluster: Cluster, curated: CuratedSet) -> None:
         """Continue at the offsets of the curated set: they are stored with its examples."""
@@ -214,16 +244,8 @@ class TrainerService:
             self._base, self._parent(serving), [*read_seeds(), *examples], ratings
         )
         curated.record_run(_announcement(trained), arrival, time.time())
-        self._announce(curated, announcer)
         self._metrics.counter(TRAINING_RUNS, outcome=str(_status(trained))).inc()
-        self._on_event(
-            {
-                "event": "announced",
-                "release": trained.id,
-                "status": str(_status(trained)),
-                "reason": trained.verdict.reason,
-            }
-        )
+        self._announce(curated, announcer)
 
     def _serving(self) -> Release | None:
         """The last release that was put into service and can be used, as workers choose it."""
@@ -285,6 +307,14 @@ class TrainerService:
                     continue
             announcer.announce(release)
             curated.mark_announced(release.id)
+            self._on_event(
+                {
+                    "event": "announced",
+                    "release": release.id,
+                    "status": str(release.status),
+                    "reason": release.reason,
+                }
+            )
 
 
 @contextmanager

@@ -174,7 +174,11 @@ class ReleaseFollower:
 
         async with self._rerating:
             group = group_of(self._cluster, release)
-            await stages.run(stages.app(RECURATOR, agent_of, group))
+            while True:
+                try:
+                    await stages.run(stages.app(RECURATOR, agent_of, group))
+                except BrokerError as error:  # it could not be started
+                    await _pause(error)
 
     @property
     def _rates_again(self) -> bool:
@@ -189,8 +193,7 @@ class ReleaseFollower:
             try:
                 return await asyncio.to_thread(boundaries, self._cluster, release, seconds)
             except BrokerError as error:
-                log.warning("%s; trying again in %.0f s", error, _RETRY_SECONDS)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await _pause(error)
 
     async def _verified(self, release: Release) -> tuple[Path, Callable[[], None]]:
         """The directory of a release, and what confirms that it was not changed since.
@@ -201,3 +204,8 @@ class ReleaseFollower:
             return self._base, lambda: None
         verified = await asyncio.to_thread(self._store.verify, release)
         return verified.directory, verified.confirm
+
+
+async def _pause(error: BrokerError) -> None:
+    log.warning("%s; trying again in %.0f s", error, _RETRY_SECONDS)
+    await asyncio.sleep(_RETRY_SECONDS)

@@ -56,10 +56,13 @@ class StageRunner:
         return StageApp(stage, spec.source, self._settings.kafka, group)
 
     async def run(self, app: StageApp) -> None:
-        """Run a stage until this is cancelled. Then drain, commit and leave the consumer group."""
-        self._running.add(app)
+        """Run a stage until this is cancelled. Then drain, commit and leave the consumer group.
+
+        Raises BrokerError where it cannot be started because Kafka cannot be reached.
+        """
         try:
             await app.start()
+            self._running.add(app)
             await asyncio.get_running_loop().create_future()
         finally:
             self._running.discard(app)

@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,14 +108,20 @@ def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Setti
     return made
 
 
-class WorkerProcess:
-    """A worker in a process of its own, as ``up`` runs it."""
+class ChildProcess:
+    """A worker or a trainer in a process of its own, as ``up`` runs it."""
 
-    def __init__(self, settings: Settings, base: Path) -> None:
+    def __init__(self, run: Callable[..., None], settings: Settings, base: Path) -> None:
+        """``run`` is called there with settings, base and a queue of events."""
         context = multiprocessing.get_context("spawn")
         self.events = context.Queue()
+        descriptor, path = tempfile.mkstemp(suffix=".stderr", dir=settings.state_dir.parent)
+        os.close(descriptor)
+        self._errors = Path(path)
         self._process = context.Process(
-            target=_run_worker, args=(settings, base, self.events), daemon=True
+            target=_with_errors_in,
+            args=(self._errors, run, settings, base, self.events),
+            daemon=True,
         )
         self._process.start()
 
@@ -121,6 +129,12 @@ class WorkerProcess:
     def pid(self) -> int:
         assert self._process.pid is not None
         return self._process.pid
+
+    def describe(self) -> str:
+        """Whether it runs, and what it wrote to standard error."""
+        code = self._process.exitcode
+        state = "runs" if code is None else f"ended with exit code {code}"
+        return f"{self._process.name} {state}; its stderr:\n{self._errors.read_text()}"
 
     def wait_until_ready(self, seconds: float = 90) -> dict[str, object]:
         return self.events.get(timeout=seconds)
@@ -135,6 +149,19 @@ class WorkerProcess:
         self._process.terminate()
         self._process.join(60)
         return self._process.exitcode
+
+
+class WorkerProcess(ChildProcess):
+    """A worker in a process of its own, as ``up`` runs it."""
+
+    def __init__(self, settings: Settings, base: Path) -> None:
+        super().__init__(_run_worker, settings, base)
+
+
+def _with_errors_in(errors: Path, run: Callable[..., None], *arguments: object) -> None:
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    run(*arguments)
 
 
 def _run_worker(settings: Settings, base: Path, events) -> None:

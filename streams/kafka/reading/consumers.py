@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher as async_fetcher
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
@@ -22,6 +22,8 @@ from kafka.consumer import fetcher as sync_fetcher
 from streams.kafka.connection.aiokafka_client import Client
 from streams.kafka.messages import Partition, Received
 from streams.kafka.reading.fetched import Fetched, Gap, Restart
+
+_SEEK_SECONDS = 60.0
 
 
 class AsyncConsumer(AIOKafkaConsumer):
@@ -117,15 +119,28 @@ class AsyncConsumer(AIOKafkaConsumer):
         """See AIOKafkaConsumer. A partition of which nothing is committed is read from its start.
 
         The stock consumer stays where it is in such a partition, and where offset 0 is committed,
-        so that what was taken before is not read again. It also needs an assigned partition.
+        so that what was taken before is not read again. It also needs an assigned partition, and
+        asks without end. Raises KafkaTimeoutError where no broker has answered for 60 s.
         """
         if not (partitions or self._subscription.assigned_partitions()):
             return {}
-        found: dict[TopicPartition, int | None] = await super().seek_to_committed(*partitions)
+        try:
+            async with asyncio.timeout(_SEEK_SECONDS):
+                found: dict[TopicPartition, int | None] = await super().seek_to_committed(
+                    *partitions
+                )
+        except TimeoutError as error:
+            raise KafkaTimeoutError(
+                f"the committed offsets could not be read for {_SEEK_SECONDS:.0f} s"
+            ) from error
         for place, offset in found.items():
             if not offset and self._subscription.is_assigned(place):
                 self._fetcher.request_offset_reset([place], self._fetcher._default_reset_strategy)
         return found
+
+    def join_again(self) -> None:
+        """Leave the present assignment and join the group again. On the loop of the consumer."""
+        self._coordinator.request_rejoin()
 
     async def stop(self) -> None:
         """See AIOKafkaConsumer. The stock consumer leaves its connections where a task has ended.

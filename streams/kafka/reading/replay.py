@@ -95,12 +95,12 @@ async def _reading(
         auto_offset_reset="earliest",
     )
     await start(consumer, cluster)
-    try:
-        with kafka_errors(f"{place.topic} cannot be read", cluster, *needed):
+    with kafka_errors(f"{place.topic} cannot be read", cluster, *needed):
+        try:
             consumer.assign([place])
             yield consumer
-    finally:
-        await consumer.stop()
+        finally:
+            await consumer.stop()
 
 
 async def _until(

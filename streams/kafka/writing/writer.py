@@ -190,7 +190,8 @@ class KafkaWriter:
             pause = _BACKOFF.after(self._replacements)
             log.warning("%s; trying again in %.1f s", self.unavailable, pause)
             await asyncio.sleep(pause)
-            await producer.stop()  # what it still has is written, or fails as well
+            with contextlib.suppress(KafkaError):
+                await producer.stop()  # what it still has is written, or fails as well
             try:
                 producer = self._producer = await self._started()
                 await self._send_again(producer)

@@ -124,9 +124,12 @@ class StageApp:
         )
 
     async def start(self) -> None:
-        """Join the group and start reading."""
+        """Join the group and start reading. Raises BrokerError where Kafka cannot be reached."""
         self.app.finalize()
-        await self.app.start()
+        try:
+            await self.app.start()
+        except KafkaError as error:
+            raise BrokerError(self._explain(error)) from error
 
     async def stop(self, drain_seconds: float) -> bool:
         """Drain, commit, leave the group.
@@ -146,7 +149,8 @@ class StageApp:
         if error is None:
             error = self._consumer.ended if self._consumer else None
         if error is not None and (
-            isinstance(error, KafkaError) or denial(error, self._cluster, self._needed)
+            isinstance(error, KafkaError | asyncio.CancelledError)
+            or denial(error, self._cluster, self._needed)
         ):
             return BrokerError(self._explain(error))
         return error

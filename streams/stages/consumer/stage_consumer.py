@@ -8,6 +8,9 @@
 * aiokafka's consumer, which faust makes, is our subclass that reads what it cannot decode
   (``streams/kafka/reading/consumers.py``).
 * Before a rebalance the consumer waits for the stage instead of for faust's acknowledgements.
+* A broker that goes away between two steps ends nothing: a commit that a rebalance has made void is
+  passed over, a seek that fails is followed by another rebalance, and what the consumer's thread
+  cancels is asked again. faust ends the app in these cases, or does not go on.
 
 The overridden methods are those of faust-streaming 0.15.3; ``test_faust_contract.py`` fails where
 an upgrade changes them.
@@ -15,11 +18,11 @@ an upgrade changes them.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import Cancelled, IllegalStateError, KafkaError
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
@@ -51,6 +54,27 @@ class _StageConsumerThread(HeartbeatThread):
         consumer.__class__ = _StageClient
         consumer._isolation_level = self.consumer.isolation
         return consumer
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See QueueServiceThread. Raises Cancelled where the call was cancelled in the thread.
+
+        The caller would take a CancelledError for a cancellation of its own, and end.
+        """
+        try:
+            return await super().call_thread(fun, *args, **kwargs)
+        except asyncio.CancelledError as error:
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
+            raise Cancelled(f"{fun.__name__} was cancelled in the consumer's thread") from error
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """See AIOKafkaConsumerThread. False where the partitions are not assigned any more.
+
+        The stock thread ends the app where a rebalance took them since they were looked at.
+        """
+        assigned = self.assignment()
+        return bool(assigned.intersection(offsets)) and await super()._commit(offsets)
 
 
 class StageConsumer(Consumer):
@@ -125,7 +149,12 @@ class StageConsumer(Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)  # a fetch that finds records returns without yielding
-                records, _ = await self._wait_next_records(_FETCH_SECONDS)
+                try:
+                    records, _ = await self._wait_next_records(_FETCH_SECONDS)
+                except Cancelled as error:
+                    log.warning("%s: %s; reading again", self._stage.name, error)
+                    await self._read_again()
+                    continue
                 if records and not await self._deliver(records):
                     await self._read_again()
         except (*self.consumer_stopped_errors, asyncio.CancelledError) as error:
@@ -134,6 +163,22 @@ class StageConsumer(Consumer):
                 raise
         finally:
             self.delivering = False
+
+    async def perform_seek(self) -> None:
+        """See faust's Consumer. Where it fails, the group is joined again, and that seeks again.
+
+        faust waits for another rebalance after IllegalStateError. Any other error would end the
+        app, and after 90 s without an answer it would never seek again.
+        """
+        try:
+            await super().perform_seek()
+        except IllegalStateError:
+            raise
+        except KafkaError as error:
+            log.warning("%s: %s; joining its group again", self._stage.name, error)
+            if self._client is not None:
+                self._thread.thread_loop.call_soon_threadsafe(self._client.join_again)
+            raise IllegalStateError(str(error)) from error
 
     async def _deliver(self, records: Mapping[TP, list[Received | Gap | Restart]]) -> bool:
         """Give records to the stage, partitions in turn. False where a rebalance came between."""
@@ -168,7 +213,7 @@ class StageConsumer(Consumer):
         """
         while not self.should_stop:
             try:
-                await self.perform_seek()
+                await super().perform_seek()
                 return
             except IllegalStateError:  # a partition was revoked; what is assigned next is sought
                 return

@@ -1,12 +1,16 @@
 """How messages of ``releases`` are folded, without a broker."""
 
 import pytest
+from kafka.errors import InvalidProducerEpochError, KafkaTimeoutError
 
+from schemas.errors import BrokerError, FencedError
 from schemas.records import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader
-from streams.releases.announcements import fold, in_service, in_service_before
+from streams.releases import announcements
+from streams.releases.announcements import Announcer, fold, in_service, in_service_before
+from streams.settings.schema import KafkaSettings
 
 _NOW = 1_800_000_000.0
 
@@ -76,3 +80,62 @@ def test_an_id_that_is_no_directorys_name_is_passed_over(id: str) -> None:
     found, passed_over = _folded((release, _NOW))
     assert found == {}
     assert passed_over == ["releases"]
+
+
+class _Producer:
+    """Stands in for kafka-python's. Commits fail with ``error``, where there is one."""
+
+    def __init__(self, error: Exception | None, calls: list[str]) -> None:
+        self._error = error
+        self._calls = calls
+
+    def init_transactions(self) -> None:
+        self._calls.append("init")
+
+    def begin_transaction(self) -> None:
+        pass
+
+    def send(self, *_: object, **__: object) -> "_Producer":
+        return self
+
+    def get(self, _: float) -> None:
+        pass
+
+    def commit_transaction(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._calls.append("commit")
+
+    def close(self, timeout: float) -> None:
+        self._calls.append("close")
+
+
+def _announcer(
+    monkeypatch: pytest.MonkeyPatch, *errors: Exception | None
+) -> tuple[Announcer, list[str]]:
+    calls: list[str] = []
+    left = list(errors)
+    monkeypatch.setattr(announcements, "connect", lambda *_, **__: _Producer(left.pop(0), calls))
+    return Announcer(KafkaSettings(bootstrap_servers="nowhere:1").cluster(), "trainer"), calls
+
+
+def test_after_a_failure_the_next_announcement_connects_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    announcer, calls = _announcer(monkeypatch, KafkaTimeoutError("no answer"), None)
+    with announcer:
+        with pytest.raises(BrokerError, match=r"release r-1 .*announced.*no answer"):
+            announcer.announce(_release("r-1"))
+        announcer.announce(_release("r-1"))
+    assert calls == ["init", "close", "init", "commit", "close"]
+
+
+@pytest.mark.parametrize(("timeout_ms", "raised"), [(15_000, FencedError), (-1, BrokerError)])
+def test_a_transaction_that_has_expired_was_not_fenced(
+    timeout_ms: int, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "_TIMEOUT_MS", timeout_ms)
+    announcer, _ = _announcer(monkeypatch, InvalidProducerEpochError())
+    with announcer, pytest.raises(BrokerError) as error:
+        announcer.announce(_release("r-1"))
+    assert type(error.value) is raised

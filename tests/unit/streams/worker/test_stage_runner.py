@@ -71,6 +71,25 @@ async def test_a_crash_of_one_stage_drains_all_of_them_at_once() -> None:
         runner.check()
 
 
+async def test_a_stage_that_cannot_be_started_ends_no_other() -> None:
+    runner, app = _runner(), _App()
+
+    async def start() -> None:
+        app.crash_reason = BrokerError("away")
+        await asyncio.sleep(0.01)
+        raise BrokerError("its topic cannot be read: away")
+
+    app.start = start  # type: ignore[method-assign]
+    watching = asyncio.create_task(runner.watch())
+    with pytest.raises(BrokerError, match="cannot be read"):
+        await runner.run(cast(StageApp, app))
+    assert app.calls == ["stop"]
+    await asyncio.sleep(0.2)
+    assert not watching.done()
+    watching.cancel()
+    await asyncio.wait({watching})
+
+
 async def test_a_consumer_that_has_stopped_reading_ends_its_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

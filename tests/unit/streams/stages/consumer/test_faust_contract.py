@@ -15,7 +15,9 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError
+from aiokafka.errors import Cancelled, IllegalStateError, KafkaError, KafkaTimeoutError
+from aiokafka.util import commit_structure_validate
+from faust.tables.recovery import Recovery
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -38,6 +40,7 @@ _OVERRIDDEN = {
     "_new_offset": ["self", "tp"],
     "_commit": ["self", "offsets"],
     "_new_consumer_thread": ["self"],
+    "perform_seek": ["self"],
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
     "on_partitions_assigned": ["self", "assigned", "generation_id"],
@@ -53,7 +56,7 @@ _OUR_OWN = {
     "describe",
     "unread",
 }
-_CALLED = ("commit_and_end_transactions", "_wait_next_records", "perform_seek")
+_CALLED = ("commit_and_end_transactions", "_wait_next_records", "seek_to_committed")
 
 
 def _consumer(stage: Any) -> StageConsumer:
@@ -256,16 +259,75 @@ async def test_what_was_not_delivered_is_sought_until_the_broker_answers(
     consumer: Any = _consumer(_FullStage())
     errors = [KafkaError(), KafkaError()]
 
-    async def perform_seek() -> None:
+    async def seek_to_committed() -> dict[TP, int]:
         if errors:
             raise errors.pop()
-        sought.set_result(None)
+        return {_TP: 3}
 
-    sought = asyncio.get_running_loop().create_future()
-    consumer.perform_seek, consumer._stopped = perform_seek, asyncio.Event()
+    consumer.seek_to_committed, consumer._stopped = seek_to_committed, asyncio.Event()
     consumer._crashed = asyncio.Event()
+    consumer._read_offset, consumer._committed_offset = {}, {}
     await consumer._read_again()
-    assert sought.done()
+    assert consumer._committed_offset == {_TP: 3}
+
+
+async def test_a_seek_that_fails_has_the_group_joined_again() -> None:
+    consumer: Any = _consumer(_FullStage())
+    joined: list[str] = []
+    client = object.__new__(AsyncConsumer)
+    client.join_again = lambda: joined.append("again")  # type: ignore[method-assign]
+
+    async def seek_to_committed() -> dict[TP, int]:
+        raise KafkaTimeoutError("no answer")
+
+    consumer.seek_to_committed, consumer._read_offset = seek_to_committed, {}
+    consumer._thread = SimpleNamespace(
+        _consumer=client, thread_loop=asyncio.get_running_loop(), fetcher=None
+    )
+    with pytest.raises(IllegalStateError, match="no answer"):
+        await consumer.perform_seek()
+    await asyncio.sleep(0)
+    assert joined == ["again"]
+    source = inspect.getsource(Recovery._restart_recovery.fun)
+    assert "except IllegalStateError as exc:" in source
+    assert Recovery._restart_recovery.fun.__globals__["IllegalStateError"] is IllegalStateError
+
+
+async def test_a_call_that_the_thread_cancels_does_not_cancel_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def call_thread(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "call_thread", call_thread)
+    thread = object.__new__(stage_consumer._StageConsumerThread)
+    with pytest.raises(Cancelled, match="call_thread was cancelled"):
+        await thread.call_thread(call_thread)
+
+    async def wait(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "call_thread", wait)
+    calling = asyncio.create_task(thread.call_thread(wait))
+    await asyncio.sleep(0)
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert calling.cancelled()
+
+
+async def test_a_commit_of_what_is_not_assigned_any_more_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def stock(_: object, offsets: dict[TP, int]) -> bool:
+        return True
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_commit", stock)
+    thread: Any = object.__new__(stage_consumer._StageConsumerThread)
+    thread.assignment = lambda: {TP("documents", 1)}
+    assert not await thread._commit({_TP: 3})
+    assert await thread._commit({_TP: 3, TP("documents", 1): 5})
+    with pytest.raises(ValueError, match=r"\{\}"):
+        commit_structure_validate({})  # what the stock thread ends the app with
 
 
 def test_what_lies_behind_the_last_started_offset_is_unread() -> None:
