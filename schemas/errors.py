@@ -10,6 +10,7 @@
     ├── TimeLimitExceeded    a record took more processing time than it may
     ├── StateUnavailable     the state of an agent cannot be restored now
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
+    ├── NotText              bytes that should be text are binary, or in another charset
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
     │   └── UnsupportedArchitecture
@@ -58,6 +59,15 @@ class StateUnavailable(BackstreamError):
 
 class SourceError(BackstreamError):
     """A file or stream given to ``feed`` or ``seed`` cannot be read."""
+
+
+class NotText(BackstreamError):
+    """Bytes that should be text are binary, or in another charset. The caller adds their name."""
+
+    def __init__(self, message: str, in_other_charset: bool = False) -> None:
+        super().__init__(message)
+        self.in_other_charset = in_other_charset
+        """Whether they are text, but in another charset."""
 
 
 class ModelError(BackstreamError):

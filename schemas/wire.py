@@ -5,25 +5,27 @@ A record that Backstream writes has the headers ``schema`` = ``segment/1`` (name
 Markdown and JSON from any producer; the ``content-type`` header says which.
 """
 
-import codecs
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgpack
-import webencodings
 from pydantic import ValidationError
 
-from schemas.errors import WireError
+from schemas.errors import NotText, WireError
 from schemas.ids import document_id
 from schemas.records import Document, Record
+from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, media_type_of
+from schemas.text import decode as decode_text
+from schemas.text.decoding import Encoding
+from schemas.text.media_types import JSON as JSON
+from schemas.text.names import readable
 
 R = TypeVar("R", bound=Record)
 Headers = Mapping[str, bytes]
 
 MSGPACK = "application/msgpack"
-JSON = "application/json"
 CONTENT_TYPE = "content-type"
 SCHEMA = "schema"
 SOURCE = "source"
@@ -33,11 +35,6 @@ MAX_BYTES = 4 * 1024 * 1024
 _MAX_ITEMS = 100_000
 """Most items of a msgpack array or map."""
 _LONGEST_CONTENT_TYPE = 1000
-_NOT_FOR_TEXT = ("replacement", "x-user-defined")
-"""Names of the web's encodings that Python does not have: browsers read no text with them."""
-_CODECS = {"gbk": "gb18030"}
-"""Encodings that the web decodes by another one, which reads more."""
-TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
 
 
 def headers_for(record: type[Record], content_type: str = MSGPACK) -> list[tuple[str, bytes]]:
@@ -82,43 +79,80 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
 
     Text becomes a document whose source is the ``source`` header, or else the key. JSON is an
     object with ``text`` and any other field of Document. Without a ``content-type``, the value is a
-    record where there is a ``schema`` header, and text otherwise. Text is UTF-8 unless the content
-    type names another ``charset`` of the web. Raises WireError for anything else.
+    record where there is a ``schema`` header, and text otherwise. ``schemas.text.decode`` says in
+    which charset text is read; the content type's is its label. Raises WireError for anything else.
     """
-    content_type = _content_type(headers)
+    content_type, charset = _content_type_of(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
-        return decode(Document, data, headers)
+        return _of_text_type(decode(Document, data, headers))
     if data is None:
         raise WireError("null value where a document was expected")
     if len(data) > MAX_BYTES:
         raise WireError(
             f"document of {len(data):,} bytes is over the limit of {MAX_BYTES:,}: split it"
         )
-    source = _text(headers.get(SOURCE) or key or b"", "source")
+    source = readable(headers.get(SOURCE) or key or b"")
     if content_type == JSON:
         _check_schema(Document, headers)
-        value = _parse_json(data)
-        if not isinstance(value, dict):
-            raise WireError(
-                f"a JSON document must be an object with a text, not a {type(value).__name__}"
-            )
-        value = {"source": source, **value}
-        if isinstance(value.get("text"), str) and not value.get("id"):
-            value["id"] = document_id(_source_of(value), value["text"])
-        return _validate(Document, value)
+        return _json_document(data, charset, source)
     if content_type == MSGPACK:
-        return _validate(Document, _unpack(data))
-    media_type = content_type or "text/plain"
-    if media_type not in TEXT_TYPES:
+        return _of_text_type(_validate(Document, _unpack(data)))
+    media_type = media_type_of(content_type or "text/plain")
+    if media_type is None:
         raise WireError(
-            f"content-type {media_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}"
+            f"content-type {content_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}"
         )
-    text = _text(data, "document", _charset(headers))
-    if not text.strip():
+    text = _text(data, charset, media_type)
+    if not text.strip().strip(REPLACEMENT):
         raise WireError("the document is empty")
     return Document.model_construct(
         id=document_id(source, text), source=source, text=text, media_type=media_type
     )
+
+
+def _json_document(data: bytes, charset: str | None, source: str) -> Document:
+    without_mark = {"utf-16-le": "utf-16le", "utf-16-be": "utf-16be"}
+    try:
+        label = charset or without_mark.get(json.detect_encoding(data))
+        value = json.loads(_text(data, label, JSON))
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not readable as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise WireError(
+            f"a JSON document must be an object with a text, not a {type(value).__name__}"
+        )
+    value = {
+        name: clean(field) if isinstance(field, str) else field
+        for name, field in {"source": source, **value}.items()
+    }
+    text = value.get("text")
+    if isinstance(text, str):
+        if text and not text.strip().strip(REPLACEMENT):
+            raise WireError("the document is empty")
+        if not value.get("id"):
+            value["id"] = document_id(_source_of(value), text)
+    return _of_text_type(_validate(Document, value))
+
+
+def _of_text_type(document: Document) -> Document:
+    """A document with its media type as the segmenter knows it: ``TEXT/HTML; charset=utf-8``."""
+    media_type = media_type_of(document.media_type)
+    if media_type is None:
+        raise WireError(
+            f"media_type {document.media_type[:100]!r} is not one of {', '.join(TEXT_TYPES)}"
+        )
+    if media_type == document.media_type:
+        return document
+    return document.model_copy(update={"media_type": media_type})
+
+
+def _text(data: bytes, charset: str | None, media_type: str) -> str:
+    if charset is not None and Encoding.labelled(charset) is None:
+        raise WireError(f"the document declares the charset {charset!r}, which is not of the web")
+    try:
+        return decode_text(data, charset, media_type)
+    except NotText as error:
+        raise WireError(f"the document is {error}") from error
 
 
 def _source_of(document: Mapping[str, Any]) -> str:
@@ -149,34 +183,19 @@ def _schema_of(type_: type[Record]) -> bytes:
 
 
 def _content_type(headers: Headers) -> str | None:
+    return _content_type_of(headers)[0]
+
+
+def _content_type_of(headers: Headers) -> tuple[str | None, str | None]:
+    """Media type and charset of a message; None for what its headers do not name."""
     value = headers.get(CONTENT_TYPE)
-    return _parsed_content_type(value)[0] if value else None
-
-
-def _charset(headers: Headers) -> str:
-    """The label of the charset that the content type names, or ``utf-8``."""
-    value = headers.get(CONTENT_TYPE)
-    return _parsed_content_type(value)[1] if value else "utf-8"
-
-
-def _parsed_content_type(value: bytes) -> tuple[str, str]:
+    if not value:
+        return None, None
     if len(value) > _LONGEST_CONTENT_TYPE:
         raise WireError(
             f"content-type of {len(value):,} bytes is over the limit of {_LONGEST_CONTENT_TYPE:,}"
         )
-    return _parse_content_type(value)
-
-
-@lru_cache(maxsize=64)
-def _parse_content_type(value: bytes) -> tuple[str, str]:
-    """Media type and charset. Cached: a topic has very few different ones."""
-    media_type, *parameters = value.decode("ascii", "replace").split(";")
-    charset = "utf-8"
-    for parameter in parameters:
-        name, _, label = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            charset = label.strip().strip("\"'") or charset
-    return media_type.strip().lower(), charset
+    return ContentType.of(value.decode("ascii", "replace"))
 
 
 def _unpack(data: bytes) -> Any:
@@ -217,40 +236,6 @@ def _validate(type_: type[R], value: Any) -> R:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "value"
         raise WireError(f"not a valid {type_.name}: {where}: {first['msg']}") from error
-
-
-def _text(data: bytes, what: str, charset: str = "utf-8") -> str:
-    """Decode text in one of the encodings of the web, by any of its labels.
-
-    See https://encoding.spec.whatwg.org. Other codecs of Python are not accepted: some take
-    quadratic time, and some do not read text.
-    """
-    found = _encoding_of(charset)
-    if found is None:
-        raise WireError(f"{what} declares the charset {charset!r}, which is not one of the web's")
-    name, codec = found
-    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and codec.startswith("utf-16"):
-        codec = "utf-16"  # in the byte order that the text begins with
-    try:
-        text = data.decode(codec)
-        if name != "utf-8":
-            _check_text(text)
-        return text
-    except UnicodeDecodeError as error:
-        raise WireError(f"{what} is not {name.upper()} at byte {error.start:,}") from error
-    except ValueError as error:
-        raise WireError(
-            f"{what} cannot be read in the charset {charset!r} that it declares: {error}"
-        ) from error
-
-
-@lru_cache(maxsize=64)
-def _encoding_of(charset: str) -> tuple[str, str] | None:
-    """Name and Python's codec of one of the web's encodings, by a label. None for another one."""
-    encoding = webencodings.lookup(charset) if charset.isascii() else None
-    if encoding is None or encoding.name in _NOT_FOR_TEXT:
-        return None
-    return encoding.name, _CODECS.get(encoding.name, encoding.codec_info.name)
 
 
 def _check_text(text: str) -> None:

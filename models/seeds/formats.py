@@ -1,60 +1,60 @@
-"""Readers for published human pairs: Dolly, Alpaca, Self-Instruct and Open-Assistant trees.
+"""Readers for published human pairs, by the fields of each row.
 
-Files have one JSON object a line and may be compressed with gzip. The keys of each row say which
-format it has.
+Dolly, Alpaca, Self-Instruct, prompt and completion, question and answer, chats (``messages``, or
+ShareGPT's ``conversations``) and Open-Assistant trees. A file is JSON lines or a JSON list; it may
+be compressed.
 """
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
+import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.seeds.conversations import Exchange, Turns, chat_exchanges, tree_exchanges
 from schemas.errors import SourceError
 from schemas.ids import seed_id
 from schemas.records import Example, ExampleOrigin
+from schemas.text import Row, Warned, clean, decompressed, name_of, read_rows
+from schemas.wire import MAX_BYTES
 
-_GZIP = b"\x1f\x8b"
+__all__ = ["Turns", "make_seed", "read_pairs"]
+
+_LONGEST = 6 * MAX_BYTES
+"""Largest row in bytes: JSON may escape a character of one byte in six."""
+_FIELDS = (
+    ("instruction", "response"),
+    ("instruction", "output"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+)
+"""Names of what is asked and what is answered."""
+_NOTHING = frozenset(
+    ("<noinput>", "noinput", "no input", "<nooutput>", "nooutput", "no output", "n/a", "nan")
+)
+"""What data sets write where there is no context or no answer, in lower case."""
 
 
-class Turns(StrEnum):
-    """Which exchanges of a conversation are read."""
-
-    FIRST = "first"
-    """The first one only."""
-    ALL = "all"
-    """Each one, with the earlier ones as its context."""
+class _NotAPair(ValueError):
+    """A row that is none of the formats."""
 
 
-def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError]:
+def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError | Warned]:
     """Yield the pairs of a file as seeds, in order.
 
-    Where the file or a line cannot be read, a SourceError that names it is yielded instead.
+    Where the file or a row cannot be read, a SourceError that names it is yielded instead.
     """
+    name = name_of(file)
+    warnings: list[Warned] = []
     try:
-        packed = file.read_bytes()
-        text = (gzip.decompress(packed) if packed.startswith(_GZIP) else packed).decode("utf-8")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        yield SourceError(
-            f"{file} cannot be read as seeds: {error}; give JSON lines in UTF-8, plain or gzip"
-        )
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            pairs = list(_pairs(json.loads(line), turns))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            yield SourceError(
-                f"{file}:{number} is not a row of Dolly, Alpaca, Self-Instruct or "
-                f"Open-Assistant: {error!r}"
-            )
-            continue
-        if not pairs:
-            yield SourceError(f"{file}:{number} has no instruction with a response")
-        yield from pairs
+        with file.open("rb") as opened:
+            stream = decompressed(opened, name, lambda text: warnings.append(Warned(text)))
+            yield from _read(stream, name, turns)
+    except SourceError as error:
+        yield error
+    except OSError as error:
+        yield SourceError(f"{name}: cannot be read: {error.strerror or error}")
+    yield from warnings
 
 
 def make_seed(instruction: str, context: str | None, response: str) -> Example:
@@ -68,47 +68,72 @@ def make_seed(instruction: str, context: str | None, response: str) -> Example:
     )
 
 
-def _pairs(row: Mapping[str, Any], turns: Turns) -> Iterator[Example]:
+def _read(stream: io.BufferedReader, name: str, turns: Turns) -> Iterator[Example | SourceError]:
+    for row in read_rows(stream, name, _LONGEST, lines=True):
+        if isinstance(row, SourceError):
+            yield row
+        else:
+            yield from _row(row, turns)
+
+
+def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
+    try:
+        if not isinstance(row.value, Mapping):
+            raise _NotAPair(f"it is {type(row.value).__name__}, not an object")
+        pairs = [pair for exchange in _exchanges(row.value, turns) for pair in _pair(exchange)]
+    except _NotAPair as error:
+        yield SourceError(f"{row.place}: not a human pair: {error}")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        yield SourceError(f"{row.place}: not a human pair: {reason}")
+    else:
+        if not pairs:
+            yield SourceError(f"{row.place}: no instruction with a response that people wrote")
+        yield from pairs
+
+
+def _exchanges(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
     if "prompt" in row and "message_tree_id" in row:
-        yield from _conversation(row["prompt"], (), turns)
+        yield from tree_exchanges(row["prompt"], turns)
     elif "instances" in row:
         for instance in row["instances"]:
-            yield from _pair(row["instruction"], instance.get("input"), instance["output"])
+            yield Exchange(row["instruction"], instance.get("input"), instance["output"])
+    elif chat := row.get("messages") or row.get("conversations"):
+        yield from chat_exchanges(chat, turns)
     else:
-        context = row["context"] if "context" in row else row.get("input")
-        yield from _pair(
-            row["instruction"], context, row["response"] if "response" in row else row["output"]
+        for asked, answered in _FIELDS:
+            if asked in row and answered in row:
+                break
+        else:
+            raise _NotAPair(
+                f"its fields are {', '.join(map(str, row)) or 'none'}; an instruction and a "
+                "response are read, a prompt and a completion, a question and an answer, messages, "
+                "conversations, and Open-Assistant trees"
+            )
+        if isinstance(row[answered], list):  # a chat in two parts
+            given = row[asked] if isinstance(row[asked], list) else [_asked(row[asked])]
+            yield from chat_exchanges([*given, *row[answered]], turns)
+            return
+        yield Exchange(
+            row[asked], row["context"] if "context" in row else row.get("input"), row[answered]
         )
 
 
-def _pair(instruction: str, context: str | None, response: str) -> Iterator[Example]:
-    asked, given, answered = instruction.strip(), (context or "").strip(), response.strip()
-    f"{asked}{given}{answered}".encode()  # half of a surrogate pair raises: it is no character
+def _asked(text: str) -> Mapping[str, str]:
+    return {"role": "user", "content": text}
+
+
+def _pair(exchange: Exchange) -> Iterator[Example]:
+    asked, given, answered = map(_said, exchange)
     if asked and answered:
         yield make_seed(asked, given or None, answered)
 
 
-def _conversation(
-    prompt: Mapping[str, Any], before: Sequence[str], turns: Turns
-) -> Iterator[Example]:
-    """Yield a message of the prompter with its best reply, then what follows that reply."""
-    replies = [reply for reply in prompt["replies"] if _kept(reply)]
-    if not _kept(prompt) or not replies:
-        return
-    best = min(replies, key=_rank)
-    yield from _pair(prompt["text"], "\n\n".join(before), best["text"])
-    if turns is Turns.ALL:
-        said = [*before, f"User: {prompt['text'].strip()}", f"Assistant: {best['text'].strip()}"]
-        for following in best["replies"]:
-            yield from _conversation(following, said, turns)
-
-
-def _kept(message: Mapping[str, Any]) -> bool:
-    """Whether a message was neither deleted nor rejected in review."""
-    return not message.get("deleted") and message.get("review_result") is not False
-
-
-def _rank(reply: Mapping[str, Any]) -> float:
-    """Rank of a reply: 0 is best; one without a rank comes last."""
-    rank = reply.get("rank")
-    return float("inf") if rank is None else rank
+def _said(text: Any) -> str:
+    """A text without white space around it. Empty where a placeholder stands for nothing."""
+    if text is None or text != text:  # NaN, as pandas writes an empty cell
+        return ""
+    if not isinstance(text, str):
+        raise _NotAPair(f"{type(text).__name__} stands where text is wanted")
+    text = clean(text).strip()
+    return "" if text.lower() in _NOTHING else text

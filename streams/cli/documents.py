@@ -2,21 +2,37 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from schemas.errors import SourceError
 from schemas.records import Document
+from schemas.text import PassedOver
 from streams.cli.console import notice
-from streams.data.sources import discover, read
+from streams.data.sources import Columns, Outcome, discover, read
+from streams.data.tally import Tally
 
 _NOTICE_SECONDS = 5.0
 
 
 def read_documents(
-    sources: Sequence[str], format: str | None = None
+    sources: Sequence[str], format: str | None, text_column: str | None, tally: Tally
 ) -> Iterator[Document | SourceError]:
-    """Yield every document of the sources, and an error value for what cannot be read."""
+    """Yield every document of the sources, and an error value for what cannot be read.
+
+    ``tally`` counts what is passed over and what is mended.
+    """
+    columns = Columns()
+    if text_column is not None:
+        columns = replace(columns, text=(text_column,))
+    return tally.of(_outcomes(sources, format, columns))
+
+
+def _outcomes(sources: Sequence[str], format: str | None, columns: Columns) -> Iterator[Outcome]:
     for source in discover(sources):
-        yield from read(source, format=format)
+        if isinstance(source, PassedOver):
+            yield source
+        else:
+            yield from read(source, format=format, columns=columns)
 
 
 def with_notices(

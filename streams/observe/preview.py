@@ -27,6 +27,10 @@ _NEXT: dict[type[Record], str] = {
 }
 
 
+UNREADABLE = "unreadable"
+"""Verdict on something that could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class PassagePreview:
     """The outcome of one passage."""
@@ -113,7 +117,7 @@ async def _follow(
     agents: dict[str, Agent], document: Document | SourceError
 ) -> AsyncIterator[PassagePreview]:
     if isinstance(document, SourceError):
-        yield PassagePreview("", "", "", None, "unreadable", str(document))
+        yield PassagePreview("", "", "", None, UNREADABLE, str(document))
         return
     for passage in await agents[Segmenter.stage].handle(document):
         if isinstance(passage, Rejection):

@@ -13,6 +13,7 @@ from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
     from streams.data.feed import FeedReport
+    from streams.data.tally import Tally
     from streams.settings import Settings
 
 Sources = Annotated[
@@ -22,6 +23,14 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--text-column",
+        help="The field of JSON and Parquet rows that holds the text.",
+        show_default=False,
     ),
 ]
 ShapeName = Literal["triples", "alpaca", "chat"]
@@ -36,25 +45,32 @@ def register(app: typer.Typer) -> None:
 
 @with_settings(*BROKER)
 def feed(
-    settings: "Settings", sources: Sources, format: Format = None, as_json: Json = False
+    settings: "Settings",
+    sources: Sources,
+    format: Format = None,
+    text_column: TextColumn = None,
+    as_json: Json = False,
 ) -> None:
     """Send documents to the stream.
 
     Returns when the broker has acknowledged them. Reads text, Markdown, HTML, JSON, JSONL, Parquet,
-    WARC and WET, each also as .gz. Feeding the same twice changes nothing downstream. The exit code
-    is 1 if something could not be read.
+    WARC and WET; all but Parquet also compressed with gzip, bzip2, xz or zstd. Feeding the same
+    twice changes nothing downstream. The exit code is 1 if something could not be read. What is
+    passed over, such as images in a directory, is counted and named.
 
     Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
     """
     from streams.cli.connection import connected
     from streams.cli.documents import read_documents, with_notices
     from streams.data import feed as feeding
+    from streams.data.tally import Tally
     from streams.kafka.topics import DOCUMENTS
 
+    tally = Tally()
     with connected(settings, DOCUMENTS, create_state=True) as settings:
-        documents = with_notices(read_documents(sources, format))
+        documents = with_notices(read_documents(sources, format, text_column, tally))
         report = feeding.feed(settings.kafka.cluster(), documents)
-    _finish(report, "documents", as_json)
+    _finish(report, tally, "documents", as_json)
 
 
 @with_settings(*BROKER)
@@ -63,7 +79,8 @@ def seed(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="JSON lines of Dolly, Alpaca, Self-Instruct or Open-Assistant; also .gz."
+            help="JSON or JSON lines of Dolly, Alpaca, Self-Instruct, Open-Assistant or chats; "
+            "also compressed."
         ),
     ],
     turns: Annotated[
@@ -82,12 +99,14 @@ def seed(
     from models.seeds.formats import Turns, read_pairs
     from streams.cli.connection import connected
     from streams.data import feed as feeding
+    from streams.data.tally import Tally
     from streams.kafka.topics import CURATED
 
+    tally = Tally()
     pairs = chain.from_iterable(read_pairs(file, Turns(turns)) for file in files)
     with connected(settings, CURATED, create_state=True) as settings:
-        report = feeding.seed(settings.kafka.cluster(), pairs)
-    _finish(report, "seeds", as_json)
+        report = feeding.seed(settings.kafka.cluster(), tally.of(pairs))
+    _finish(report, tally, "seeds", as_json)
 
 
 @with_settings(*BROKER)
@@ -197,12 +216,14 @@ def export(
         print(f"{count:,} examples in {output}" + (f", described in {card}" if card else ""))
 
 
-def _finish(report: "FeedReport", kind: str, as_json: bool) -> None:
+def _finish(report: "FeedReport", tally: "Tally", kind: str, as_json: bool) -> None:
     """Print the report. Raises Exit(1) if something could not be read, or if nothing was there."""
     if as_json:
         counts = {kind: report.written, "bytes": report.bytes, "failed": report.failed}
-        print(json.dumps({**counts, "errors": report.errors}))
+        print(json.dumps({**counts, "errors": report.errors, **tally.as_dict()}))
     else:
+        for line in tally.lines():
+            notice(line)
         for error in report.errors:
             notice(error)
         if report.failed > len(report.errors):

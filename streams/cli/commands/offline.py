@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.commands.data import Format, Sources
+from streams.cli.commands.data import Format, Sources, TextColumn
 from streams.cli.console import notice
 from streams.cli.options import MODELS, Json, with_settings
 
@@ -29,31 +29,39 @@ def preview(
     sources: Sources,
     count: Annotated[int, typer.Option("-n", help="How many passages.", min=1)] = 5,
     format: Format = None,
+    text_column: TextColumn = None,
     as_json: Json = False,
 ) -> None:
     """Run the agents on a few passages, without a broker.
 
-    Prints instruction, rating, verdict and reason for each passage, and writes nothing.
+    Prints instruction, rating, verdict and reason for each passage, and writes nothing. The exit
+    code is 1 if something could not be read, or if there is no passage.
 
     Example: `backstream preview notes.md -n 5`
     """
     from streams.cli.documents import read_documents
     from streams.cli.prepare import prepare_all
-    from streams.observe.preview import preview_documents
+    from streams.data.tally import Tally
+    from streams.observe.preview import UNREADABLE, preview_documents
 
-    documents = read_documents(sources, format)
-    shown = 0
+    tally = Tally()
+    documents = read_documents(sources, format, text_column, tally)
+    shown = failed = 0
     for verdict in preview_documents(settings, prepare_all(settings), documents, count):
         shown += 1
+        failed += verdict.verdict == UNREADABLE
         if as_json:
             print(json.dumps(verdict.as_dict(), ensure_ascii=False), flush=True)
         else:
             print(_as_text(shown, verdict), flush=True)
+    for line in tally.lines():
+        notice(line)
     if not shown:
         notice(
             "no passage was found: a passage needs text of at least "
             f"{settings.segments.min_characters} characters (segments.min_characters)"
         )
+    if failed or not shown:
         raise typer.Exit(1)
 
 
@@ -62,6 +70,7 @@ def segment(
     settings: "Settings",
     sources: Sources,
     format: Format = None,
+    text_column: TextColumn = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -71,18 +80,22 @@ def segment(
 ) -> None:
     """Cut documents into passages, without a broker or a model.
 
-    Prints a JSON line for each passage. A passage that occurs several times is printed once.
+    Prints a JSON line for each passage. A passage that occurs several times is printed once. The
+    exit code is 1 if something could not be read, or if there is no passage.
 
     Example: `backstream segment docs/ > passages.jsonl`
     """
     from schemas.records import Rejection, Segment
     from streams.cli.documents import read_documents
+    from streams.data.tally import Tally
     from streams.observe.preview import RefusedPassage, cut_documents, explained_documents
 
     cut = explained_documents if explain else cut_documents
+    tally = Tally()
+    failed = 0
     seen: set[str] = set()
     rejected: Counter[str] = Counter()
-    for outcome in cut(settings, read_documents(sources, format)):
+    for outcome in cut(settings, read_documents(sources, format, text_column, tally)):
         if isinstance(outcome, Segment):
             if outcome.id not in seen:
                 seen.add(outcome.id)
@@ -92,11 +105,14 @@ def segment(
         elif isinstance(outcome, Rejection):
             rejected[outcome.reason] += outcome.count
         else:
-            rejected["unreadable"] += 1
+            failed += 1
             notice(str(outcome))
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
-    notice(f"{len(seen):,} passages; refused: {reasons or 'none'}")
-    if not seen:
+    for line in tally.lines():
+        notice(line)
+    unread = f"; {failed:,} could not be read" if failed else ""
+    notice(f"{len(seen):,} passages; refused: {reasons or 'none'}{unread}")
+    if failed or not seen:
         raise typer.Exit(1)
 
 

@@ -1,12 +1,13 @@
 """Documents from what a user gives to ``feed``.
 
 ``discover`` finds the files, ``read`` reads one of them. Errors are values: ``read`` yields a
-SourceError for a file, a line or a row that cannot be read, and continues.
+SourceError for a file, a line or a row that cannot be read, and continues. What is passed over or
+mended is a value as well.
 """
 
 from streams.data.sources.columns import Columns
 from streams.data.sources.discovery import Stdin, discover
 from streams.data.sources.formats import FORMATS, format_of
-from streams.data.sources.reading import read
+from streams.data.sources.reading import Outcome, read
 
-__all__ = ["FORMATS", "Columns", "Stdin", "discover", "format_of", "read"]
+__all__ = ["FORMATS", "Columns", "Outcome", "Stdin", "discover", "format_of", "read"]

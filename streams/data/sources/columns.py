@@ -3,20 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.errors import SourceError
+from schemas.errors import NotText, SourceError
 from schemas.ids import document_id
 from schemas.records import Document
-from schemas.wire import MAX_BYTES, TEXT_TYPES
+from schemas.text import REPLACEMENT, TEXT_TYPES, clean, decode, media_type_of
+from schemas.wire import MAX_BYTES
 
 _ENVELOPE_BYTES = 512
 """Bytes that the record of a document adds to its fields."""
+_MOST_NAMES = 10
+"""Fields of a row that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Names that each field may have in a row. The first one that is not null counts."""
 
-    text: tuple[str, ...] = ("text", "content", "body")
+    text: tuple[str, ...] = ("text", "content", "body", "page_content", "raw_content")
     source: tuple[str, ...] = ("source", "url")
     title: tuple[str, ...] = ("title",)
     context: tuple[str, ...] = ("context",)
@@ -38,26 +41,50 @@ def document_of(row: object, where: str, columns: Columns) -> Document | SourceE
         return SourceError(
             f"{where}: a row must be an object with a {columns.text[0]!r}, not {type(row).__name__}"
         )
-    fields: dict[str, str | None] = {}
-    for field in ("text", "source", "title", "context", "media_type"):
-        names: tuple[str, ...] = getattr(columns, field)
-        value = next((row[name] for name in names if row.get(name) is not None), None)
-        if value is not None and not isinstance(value, str):
-            return SourceError(f"{where}: {field} is {type(value).__name__} where text is wanted")
-        fields[field] = value
-    text = fields["text"]
-    if text is None:
+    media_type = _first(row, columns.media_type)
+    if media_type is not None and not isinstance(media_type, str):
         return SourceError(
-            f"{where}: no {' or '.join(map(repr, columns.text))} in the row; name the text's column"
+            f"{where}: media_type is {type(media_type).__name__} where text is wanted"
+        )
+    try:
+        text = _text(_first(row, columns.text), "text", media_type)
+        context = _text(_first(row, columns.context), "context")
+    except NotText as error:
+        return SourceError(f"{where}: {error}")
+    if text is None:
+        found = ", ".join(repr(str(name)) for name in list(row)[:_MOST_NAMES]) or "none"
+        return SourceError(
+            f"{where}: no {' or '.join(map(repr, columns.text))} in the row, whose fields are: "
+            f"{found}; name the text's with --text-column"
         )
     return make_document(
         text,
-        source=fields["source"] or where,
+        source=_label(_first(row, columns.source)) or where,
         where=where,
-        media_type=fields["media_type"] or "text/plain",
-        title=fields["title"] or None,
-        context=fields["context"] or None,
+        media_type=media_type or "text/plain",
+        title=_label(_first(row, columns.title)),
+        context=context or None,
     )
+
+
+def _first(row: Mapping[object, object], names: tuple[str, ...]) -> object:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _text(value: object, field: str, media_type: str | None = None) -> str | None:
+    """A field that must be text. Raises NotText. Bytes, which Parquet has, are decoded."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return decode(value, None, media_type_of(media_type or "") or "text/plain")
+    if not isinstance(value, str):
+        raise NotText(f"{field} is {type(value).__name__} where text is wanted")
+    return clean(value)
+
+
+def _label(value: object) -> str | None:
+    """A source or title. One that is neither text nor a number is as good as none."""
+    return clean(str(value)) or None if isinstance(value, str | int | float) else None
 
 
 def make_document(
@@ -70,28 +97,23 @@ def make_document(
     context: str | None = None,
 ) -> Document | SourceError:
     """A document, or an error: no text, an unsupported media type, or too many bytes."""
-    if not text.strip():
+    if not text.strip().strip(REPLACEMENT):
         return SourceError(f"{where}: no text in it")
-    if media_type not in TEXT_TYPES:
+    read_as = media_type_of(media_type)
+    if read_as is None:
         return SourceError(
             f"{where}: media type {media_type!r} is not one of {', '.join(TEXT_TYPES)}"
         )
-    try:
-        size = _ENVELOPE_BYTES + sum(
-            len(part.encode()) for part in (text, source, title or "", context or "")
-        )
-    except UnicodeEncodeError:
-        return SourceError(
-            f"{where}: the text holds half of a surrogate pair, which is no character; write "
-            "it anew as UTF-8"
-        )
+    size = _ENVELOPE_BYTES + sum(
+        len(part.encode()) for part in (text, source, title or "", context or "")
+    )
     if size > MAX_BYTES:
         return too_large(where, size)
     return Document(
         id=document_id(source, text),
         source=source,
         text=text,
-        media_type=media_type,
+        media_type=read_as,
         title=title,
         context=context,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from streams.data.sources.formats import is_known
+from schemas.text import PassedOver, name_of
+from streams.data.sources.formats import extension_of, format_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +22,25 @@ class Stdin:
         return "stdin"
 
 
-def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin]:
+def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin | PassedOver]:
     """The files that ``arguments`` name, each once: files, directories, globs (``**`` too), ``-``.
 
-    A directory yields its files in sorted order, at every depth, without hidden ones and those of
-    an unknown extension. An argument that matches nothing is yielded as it is, so that ``read``
-    reports it.
+    A directory yields its files in sorted order, at every depth; hidden ones and those of an
+    unknown extension are passed over. An argument that matches nothing is yielded as it is, so that
+    ``read`` reports it.
     """
     seen: set[Path] = set()
     for argument in arguments:
         for found in _expand(argument):
-            if isinstance(found, Path):
-                if found in seen:
+            path = Path(found.where) if isinstance(found, PassedOver) else found
+            if isinstance(path, Path):
+                if path in seen:
                     continue
-                seen.add(found)
+                seen.add(path)
             yield found
 
 
-def _expand(argument: str) -> Iterator[Path | Stdin]:
+def _expand(argument: str) -> Iterator[Path | Stdin | PassedOver]:
     if argument == "-":
         yield Stdin()
     elif os.path.lexists(argument) or not glob.has_magic(argument):
@@ -51,16 +53,22 @@ def _expand(argument: str) -> Iterator[Path | Stdin]:
             yield from _walk(Path(match))
 
 
-def _walk(path: Path) -> Iterator[Path]:
+def _walk(path: Path) -> Iterator[Path | PassedOver]:
     if not path.is_dir():
         yield path
         return
     empty = True
     for folder, folders, files in os.walk(path):
+        for name in sorted(name for name in folders if name.startswith(".")):
+            yield PassedOver(name_of(Path(folder, name)), "hidden directory")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             file = Path(folder, name)
-            if not name.startswith(".") and is_known(file):
+            if name.startswith("."):
+                yield PassedOver(name_of(file), "hidden file")
+            elif format_of(file) is None:
+                yield PassedOver(name_of(file), f"{extension_of(file)} file")
+            else:
                 empty = False
                 yield file
     if empty:

@@ -1,8 +1,6 @@
-"""The formats that ``feed`` reads, by file extension; each also with ``.gz``."""
+"""The formats that ``feed`` reads, by file extension; each also compressed."""
 
 from pathlib import PurePath
-
-from schemas.errors import SourceError
 
 EXTENSIONS = {
     "": "text",
@@ -13,6 +11,7 @@ EXTENSIONS = {
     ".markdown": "markdown",
     ".html": "html",
     ".htm": "html",
+    ".xhtml": "html",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -20,27 +19,18 @@ EXTENSIONS = {
     ".warc": "warc",
     ".wet": "warc",
 }
+COMPRESSED = (".gz", ".bgz", ".bz2", ".xz", ".zst", ".zstd")
+"""Extensions that may follow. The first bytes of a file say whether and how it is compressed."""
 FORMATS = tuple(dict.fromkeys(EXTENSIONS.values()))
 """The names that ``--format`` takes."""
 
 
-def format_of(path: PurePath) -> str:
-    """The format of a file by its name. Raises SourceError for an unknown extension."""
-    extension = _extension(path)
-    if extension not in EXTENSIONS:
-        raise SourceError(
-            f"{path}: nothing reads {extension!r} files; name the format with --format "
-            f"({', '.join(FORMATS)})"
-        )
-    return EXTENSIONS[extension]
+def format_of(path: PurePath) -> str | None:
+    """The format of a file by its name. None for an extension that is not known."""
+    return EXTENSIONS.get(extension_of(path))
 
 
-def is_known(path: PurePath) -> bool:
-    """Whether a file found in a directory is to be read."""
-    return _extension(path) in EXTENSIONS
-
-
-def _extension(path: PurePath) -> str:
-    return (
-        PurePath(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    )
+def extension_of(path: PurePath) -> str:
+    """The extension of a file in lower case, without that of its compression."""
+    extension = path.suffix.lower()
+    return PurePath(path.stem).suffix.lower() if extension in COMPRESSED else extension

@@ -1,54 +1,77 @@
 """Reading one file or standard input by its format."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from schemas.errors import SourceError
 from schemas.records import Document
+from schemas.text import PassedOver, Warned, name_of
+from schemas.text.signatures import binary_kind
 from streams.data.sources.bytestreams import opened
 from streams.data.sources.columns import ANY_COLUMNS, Columns
 from streams.data.sources.discovery import Stdin
-from streams.data.sources.formats import FORMATS, format_of
-from streams.data.sources.jsons import read_json, read_lines
+from streams.data.sources.formats import FORMATS, extension_of, format_of
+from streams.data.sources.jsons import read_json
 from streams.data.sources.parquet import read_parquet
 from streams.data.sources.texts import read_text
 from streams.data.sources.warc import read_warc
 
+Outcome = Document | SourceError | PassedOver | Warned
+"""What reading yields."""
+_MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "html": "text/html"}
+
 
 def read(
     where: Path | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
-) -> Iterator[Document | SourceError]:
-    """The documents of a file, in order, with a SourceError for each part that cannot be read.
+) -> Iterator[Outcome]:
+    """The documents of a file, in order, and a value for each part that is not or cannot be read.
 
     ``format`` is one of FORMATS. Without it, the extension of the file decides, and standard input
     is plain text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with
     the file. The content of the file never raises.
     """
+    warnings: list[Warned] = []
     try:
-        format = format or (
-            "text" if isinstance(where, Stdin) or where.is_dir() else format_of(where)
-        )
-        if format not in FORMATS:
+        if format is not None and format not in FORMATS:
             raise SourceError(
                 f"there is no format {format!r}; the formats are {', '.join(FORMATS)}"
             )
+        if format is None:
+            format = "text" if isinstance(where, Stdin) or where.is_dir() else format_of(where)
         if format == "parquet":
             yield from read_parquet(where, columns)
             return
-        with opened(where, unpack=format != "warc") as stream:
-            match format:
-                case "jsonl":
-                    yield from read_lines(stream, where, columns)
-                case "json":
-                    yield from read_json(stream, where, columns)
-                case "warc":
-                    yield from read_warc(stream, where)
-                case _:
-                    yield from read_text(stream, where, _MEDIA_TYPES[format])
+        with opened(where, lambda message: warnings.append(Warned(message))) as stream:
+            yield from _read(stream, where, format, columns)
     except SourceError as error:
         yield error
     except OSError as error:
-        yield SourceError(f"{where}: cannot be read: {error.strerror or error}")
+        yield SourceError(f"{name_of(where)}: cannot be read: {error.strerror or error}")
+    yield from warnings
 
 
-_MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "html": "text/html"}
+def _read(
+    stream: io.BufferedReader, where: Path | Stdin, format: str | None, columns: Columns
+) -> Iterator[Outcome]:
+    name = name_of(where)
+    match format:
+        case None:
+            assert isinstance(where, Path)
+            yield SourceError(f"{name}: {_unknown(stream, where)}")
+        case "jsonl":
+            yield from read_json(stream, name, columns, lines=True)
+        case "json":
+            yield from read_json(stream, name, columns, lines=False)
+        case "warc":
+            yield from read_warc(stream, name)
+        case _:
+            yield from read_text(stream, where, _MEDIA_TYPES[format])
+
+
+def _unknown(stream: io.BufferedReader, where: Path) -> str:
+    """Why a file of an unknown extension is not read, by its first bytes."""
+    return binary_kind(stream.peek(1)) or (
+        f"nothing reads {extension_of(where)!r} files; if it is text, name the format with "
+        f"--format ({', '.join(FORMATS)})"
+    )

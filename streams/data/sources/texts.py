@@ -1,35 +1,50 @@
 """A file that is one document."""
 
+import io
 import os
 from collections.abc import Iterator
-from gzip import GzipFile
 from pathlib import Path
-from typing import IO
 
-from schemas.errors import SourceError
+from schemas.errors import NotText, SourceError
 from schemas.records import Document
+from schemas.text import decode, name_of
 from schemas.wire import MAX_BYTES
-from streams.data.sources.bytestreams import decode
 from streams.data.sources.columns import make_document, too_large
 from streams.data.sources.discovery import Stdin
 
+_ADVICE = {
+    "text/html": "declare its charset in a <meta charset>, or convert it to UTF-8",
+    "text/plain": "convert it first, as with iconv -f WINDOWS-1252 -t UTF-8",
+}
+
 
 def read_text(
-    stream: IO[bytes], where: Path | Stdin, media_type: str
+    stream: io.BufferedReader, where: Path | Stdin, media_type: str
 ) -> Iterator[Document | SourceError]:
     """The document of a text, Markdown or HTML file. Reads at most what a document may hold."""
+    name = name_of(where)
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        # The size of a pipe or a compressed file is known only after reading it.
-        known = isinstance(where, Path) and not isinstance(stream, GzipFile)
-        size = os.fstat(stream.fileno()).st_size if known else MAX_BYTES
-        yield too_large(str(where), size, at_least=not known)
-        return
-    if not data:
-        yield SourceError(f"{where}: the file is empty")
-        return
-    text = decode(data, str(where))
-    if isinstance(text, SourceError):
-        yield text
+        yield too_large(name, *_size(stream, where))
+    elif not data:
+        yield SourceError(f"{name}: the file is empty")
     else:
-        yield make_document(text, source=str(where), where=str(where), media_type=media_type)
+        try:
+            text = decode(data, None, media_type)
+        except NotText as error:
+            advice = _ADVICE.get(media_type, _ADVICE["text/plain"])
+            yield SourceError(
+                f"{name}: {error}" + (f"; {advice}" if error.in_other_charset else "")
+            )
+        else:
+            yield make_document(text, source=name, where=name, media_type=media_type)
+
+
+def _size(stream: io.BufferedReader, where: Path | Stdin) -> tuple[int, bool]:
+    """The size of a document that is too large, and whether it may be larger.
+
+    That of a pipe or a compressed file is known only after reading it.
+    """
+    if isinstance(where, Path) and isinstance(stream.raw, io.FileIO):
+        return os.fstat(stream.fileno()).st_size, False
+    return MAX_BYTES, True

@@ -1,117 +1,147 @@
 """Web archives: the pages of WARC and the texts of WET."""
 
+import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-import webencodings
-
-from schemas.errors import SourceError
+from schemas.errors import NotText, SourceError
 from schemas.records import Document
+from schemas.text import ContentType, PassedOver, Warned, decode, media_type_of
 from schemas.wire import MAX_BYTES
 from streams.data.sources.columns import make_document, too_large
-from streams.data.sources.discovery import Stdin
+from streams.data.sources.http_bodies import body_of, is_html, parse_response
 
 if TYPE_CHECKING:
     from fastwarc.warc import WarcRecord
 
 _LONGEST = 2 * MAX_BYTES
 """Largest record that is read, in bytes: headers and text."""
+_OK = 200
+_UNKNOWN_TYPES = ("", "application/octet-stream", "application/unknown", "unknown/unknown", "*/*")
+"""Types of a response whose own bytes say whether it is HTML."""
+_Outcome = Document | SourceError | PassedOver | Warned
 
 
-def read_warc(stream: IO[bytes], where: Path | Stdin) -> Iterator[Document | SourceError]:
-    """HTML responses and plain-text conversions as documents; the source is their address.
+def read_warc(stream: io.BufferedReader, name: str) -> Iterator[_Outcome]:
+    """HTML and text in responses, resources and conversions; the source is their address.
 
-    Gzip is detected. A response with a status other than 200, or of another type, is neither a
-    document nor an error.
+    Other records, and responses with a status other than 200 or of another type, are passed over.
     """
     # Imported here, as the readers of other heavy formats are.
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-    kinds = WarcRecordType.response | WarcRecordType.conversion
+    kinds = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
     number = 0
-    archive = ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False)
+    archive = ArchiveIterator(
+        _Counted(stream), record_types=WarcRecordType.any_type, parse_http=False
+    )
     while True:
         try:
             record = next(archive, None)
         except (OSError, ValueError) as error:
             yield SourceError(
-                f"{where}: not readable as WARC after record {number}: {error}; fetch the "
-                "file again"
+                f"{name}: not readable as WARC after record {number}: {error}; fetch the file again"
             )
             return
         if record is None:
             break
         number += 1
         if record.record_type & kinds:
-            outcome = _read_record(record, f"{where}#{number}")
-            if outcome is not None:
-                yield outcome
+            yield from _read_record(record, f"{name}#{number}")
+        else:
+            yield PassedOver(f"{name}#{number}", f"{_kind(record)} record")
     if not number:
-        yield SourceError(f"{where}: no WARC record in it")
+        yield SourceError(f"{name}: no WARC record in it")
 
 
-def _read_record(record: "WarcRecord", where: str) -> Document | SourceError | None:
-    source = record.headers.get("WARC-Target-URI")
+class _Counted:
+    """A stream that knows its position without seeking, which FastWARC asks a pipe for."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._position += len(data)
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        target = self._position + offset if whence == io.SEEK_CUR else offset
+        if whence == io.SEEK_END or target != self._position:
+            raise io.UnsupportedOperation("an archive is read from its start to its end")
+        return self._position
+
+
+def _kind(record: "WarcRecord") -> str:
+    return (record.headers.get("WARC-Type") or "unknown").strip().lower()
+
+
+def _read_record(record: "WarcRecord", where: str) -> Iterator[_Outcome]:
+    # Some versions of Wget write the address in angle brackets.
+    source = (record.headers.get("WARC-Target-URI") or "").strip().strip("<>")
     length = record.content_length
     if not source:
-        return SourceError(f"{where}: a record with no address, or cut short; fetch the file again")
+        yield SourceError(f"{where}: a record with no address, or cut short; fetch the file again")
+        return
     place = f"{where} ({source})"
     if length > _LONGEST:
-        return too_large(place, length)
+        yield too_large(place, length)
+        return
     content = record.reader.read(length)
     if len(content) < length:
-        return SourceError(
+        yield SourceError(
             f"{place}: the record is cut short ({len(content):,} of {length:,} bytes); fetch "
             "the file again"
         )
-    if not record.is_http:
-        plain = (record.headers.get("Content-Type") or "").startswith("text/plain")
-        return _document(content, None, source, place, "text/plain") if plain else None
+    elif record.is_http:
+        yield from _read_response(content, source, place)
+    else:
+        type_ = ContentType.of(record.headers.get("Content-Type") or "")
+        yield _document(content, type_, source, place)
+
+
+def _read_response(content: bytes, source: str, place: str) -> Iterator[_Outcome]:
     try:
-        page = _parse_http(content)
-        if page.http_headers.status_code != 200 or page.http_content_type != "text/html":
-            return None
-        data = page.reader.read(MAX_BYTES + 1)
+        headers = parse_response(content)
+        if headers.status != _OK:
+            yield PassedOver(place, f"response with status {headers.status or 'unknown'}")
+            return
+        media_type = headers.type.media_type
+        if media_type_of(media_type) is None and media_type not in _UNKNOWN_TYPES:
+            yield PassedOver(place, f"response of type {media_type}")
+            return
+        warnings: list[str] = []
+        data = body_of(content, headers, place, MAX_BYTES + 1, warnings.append)
     except (OSError, ValueError) as error:
-        return SourceError(f"{place}: the record cannot be decoded: {error}")
-    return _document(data, page.http_charset, source, place, "text/html")
+        yield SourceError(f"{place}: the record cannot be decoded: {error}")
+        return
+    except SourceError as error:
+        yield error
+        return
+    if media_type in _UNKNOWN_TYPES:
+        if not is_html(data):
+            yield PassedOver(place, f"response of type {media_type or 'unknown'}")
+            return
+        media_type = "text/html"
+    yield from map(Warned, warnings)
+    yield _document(data, ContentType(media_type, headers.type.charset), source, place)
 
 
-def _parse_http(content: bytes) -> "WarcRecord":
-    """Decode the transfer and content encodings of an HTTP response.
-
-    It is parsed as a record of its own: an error inside the archive's parser would end the archive.
-    """
-    from fastwarc.warc import WarcRecord, WarcRecordType
-
-    page = WarcRecord()
-    page.init_headers(WarcRecordType.response)
-    page.is_http = True
-    page.set_bytes_content(content)
-    page.parse_http(auto_decode="all")
-    return page
-
-
-def _document(
-    data: bytes, charset: str | None, source: str, place: str, media_type: str
-) -> Document | SourceError:
+def _document(data: bytes, type_: ContentType, source: str, place: str) -> _Outcome:
+    media_type = media_type_of(type_.media_type)
+    if media_type is None:
+        return PassedOver(place, f"record of type {type_.media_type or 'unknown'}")
     if len(data) > MAX_BYTES:
         return too_large(place, len(data), at_least=media_type == "text/html")
-    return make_document(_decode(data, charset), source=source, where=place, media_type=media_type)
-
-
-def _decode(data: bytes, charset: str | None) -> str:
-    """Text of a page: UTF-8, else the charset that it declares, else the browsers' default."""
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    # Only the encodings of the web: Python has others, which are not for text, or quadratic.
-    declared = webencodings.lookup(charset or "")
-    try:
-        if declared is not None:
-            return declared.codec_info.decode(data)[0]
-    except UnicodeDecodeError:
-        pass
-    return data.decode("cp1252", "replace")
+        text = decode(data, type_.charset, media_type)
+    except NotText as error:
+        return SourceError(f"{place}: {error}")
+    return make_document(text, source=source, where=place, media_type=media_type)

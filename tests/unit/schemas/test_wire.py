@@ -239,18 +239,29 @@ def test_a_term_beyond_64_bits_is_refused(term: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "text"),
     [
-        rb'{"id": "a", "text": "\ud800", "source": ""}',
-        b'{"id": "a", "text": "\xed\xa0\x80", "source": ""}',
-        '{"id": "a", "text": "\\udfff", "source": ""}'.encode("utf-16"),
+        (rb'{"text": "half \ud800"}', "half \ufffd"),
+        ('{"text": "half \\udfff"}'.encode("utf-16"), "half \ufffd"),
+        (rb'{"text": "zero \u0000"}', "zero \ufffd"),
+        (b'{"text": "zero \0"}', "zero \ufffd"),
+        (b'{"text": "byte \xe9"}', "byte \ufffd"),
+        (b'\xef\xbb\xbf{"text": "mark"}', "mark"),
+        (rb'{"text": "\ufeffmark"}', "mark"),
+        ('{"text": "without a mark"}'.encode("utf-16-le"), "without a mark"),
     ],
 )
-def test_half_of_a_surrogate_pair_is_no_text(data: bytes) -> None:
+def test_what_is_no_character_in_json_is_replaced(data: bytes, text: str) -> None:
+    document = decode_document(data, _headers(JSON))
+    assert (document.text, document.id) == (text, document_id("", text))
+    with pytest.raises(WireError):
+        decode(Segment, data, _headers(JSON))
+
+
+def test_half_of_a_surrogate_pair_is_no_text_of_a_record() -> None:
+    data = rb'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": "\ud800"}'
     with pytest.raises(WireError, match="not readable as JSON"):
-        decode_document(data, _headers(JSON))
-    with pytest.raises(WireError, match="unicode_escape"):
-        decode_document(rb"\ud800", _headers("text/plain; charset=unicode_escape"))
+        decode(Segment, data, _headers(JSON))
 
 
 def test_a_surrogate_pair_in_json_is_text() -> None:
@@ -486,11 +497,54 @@ def test_an_empty_document_is_refused(data: bytes, content_type: str | None) -> 
         decode_document(data, _headers(content_type))
 
 
-def test_text_that_is_not_utf_8_is_refused_with_its_place() -> None:
-    with pytest.raises(WireError, match="document is not UTF-8 at byte 6"):
-        decode_document(b"words \xff", _headers("text/plain"))
-    with pytest.raises(WireError, match="source is not UTF-8 at byte 0"):
-        decode_document(b"words", {}, b"\xff")
+def test_a_bad_byte_is_replaced_and_a_text_of_them_is_refused_with_its_place() -> None:
+    assert decode_document(b"words \xff", _headers("text/plain")).text == "words \ufffd"
+    with pytest.raises(WireError, match=r"not UTF-8.* at byte 1"):
+        decode_document("déjà vu".encode("latin-1"), _headers("text/plain"))
+    with pytest.raises(WireError, match="not UTF-8, as its label 'utf-8' says"):
+        decode_document("déjà vu".encode("latin-1"), _headers("text/plain; charset=utf-8"))
+
+
+def test_a_source_that_is_not_utf_8_is_readable() -> None:
+    assert decode_document(b"words", {}, b"\xff\0k").source == "\\xff\\x00k"
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "text"),
+    [
+        (b"\xef\xbb\xbf# Locks", "text/markdown", "# Locks"),
+        (b"\xff\xfe#\0", "text/plain; charset=iso-8859-1", "#"),
+        ("<meta charset=windows-1251>Шлюз".encode("cp1251"), "text/html", "Шлюз"),
+        ("<meta charset=windows-1251>Grüße".encode(), "text/html; charset=utf-8", "Grüße"),
+        ("\u2019s \u2013".encode("cp1252"), "text/plain; charset=iso-8859-1", "\u2019s \u2013"),
+        ("囍镕".encode("gb18030"), "text/plain; charset=gb2312", "囍镕"),
+    ],
+    ids=["mark", "mark before label", "meta", "label before meta", "latin-1", "gb2312"],
+)
+def test_text_is_decoded_as_on_the_web(data: bytes, content_type: str, text: str) -> None:
+    assert decode_document(data, _headers(content_type)).text.endswith(text)
+
+
+def test_binary_data_is_refused_by_its_name() -> None:
+    with pytest.raises(WireError, match="a PDF file"):
+        decode_document(b"%PDF-1.4\n1 0 obj", _headers("text/plain"))
+
+
+@pytest.mark.parametrize(
+    "given", ["text/html; charset=utf-8", "TEXT/HTML", "application/xhtml+xml"]
+)
+def test_a_media_type_is_folded(given: str) -> None:
+    fields = {"id": "d", "source": "s", "text": "<p>words", "media_type": given}
+    document = Document.model_validate(fields)
+    for message in (
+        decode_document(json.dumps(fields).encode(), _headers(JSON)),
+        decode_document(encode(document), _headers(MSGPACK)),
+        decode_document(encode(document), header_map(headers_for(Document))),
+        decode_document(b"<p>words", _headers(given)),
+    ):
+        assert (message.media_type, message.text) == ("text/html", "<p>words")
+    with pytest.raises(WireError, match="image/png"):
+        decode_document(json.dumps({**fields, "media_type": "image/png"}).encode(), _headers(JSON))
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "LATIN1", '"windows-1252"', "utf-16"])

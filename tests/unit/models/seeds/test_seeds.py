@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from models.seeds.formats import Turns, read_pairs
 from schemas.errors import SourceError
 from schemas.records import Example, ExampleOrigin
+from schemas.text import Warned
 
 
 def _message(text: str, role: str, *replies: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -35,7 +37,9 @@ _TREE = {
 }
 
 
-def _read(tmp_path: Path, *rows: Any, turns: Turns = Turns.FIRST) -> list[Example | SourceError]:
+def _read(
+    tmp_path: Path, *rows: Any, turns: Turns = Turns.FIRST
+) -> list[Example | SourceError | Warned]:
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return list(read_pairs(file, turns))
@@ -107,7 +111,7 @@ def test_the_same_pair_has_the_same_id(tmp_path: Path) -> None:
 def test_a_line_that_is_none_is_named_and_the_next_is_read(tmp_path: Path, row: Any) -> None:
     error, seed = _read(tmp_path, row, {"instruction": "Ask", "response": "Answer"})
     assert isinstance(error, SourceError)
-    assert "rows.jsonl:1" in str(error)
+    assert "rows.jsonl#1" in str(error)
     assert isinstance(seed, Example)
 
 
@@ -115,18 +119,106 @@ def test_a_line_that_is_none_is_named_and_the_next_is_read(tmp_path: Path, row: 
     "line",
     [
         b"[" * 100_000,
-        b'{"instruction": "Ask \\ud800", "response": "Answer"}',
         b'{"instruction": "Ask", "response": ' + b"9" * 5000 + b"}",
     ],
-    ids=["deep", "half a surrogate pair", "digits"],
+    ids=["deep", "digits"],
 )
 def test_a_line_that_json_stumbles_over_is_named(tmp_path: Path, line: bytes) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(line + b'\n{"instruction": "Ask", "response": "Answer"}\n')
     error, seed = read_pairs(file)
     assert isinstance(error, SourceError)
-    assert "rows.jsonl:1" in str(error)
+    assert "rows.jsonl#1" in str(error)
     assert isinstance(seed, Example)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Ask", "completion": "Answer"},
+        {"prompt": "Ask", "response": "Answer"},
+        {"question": "Ask", "answer": "Answer"},
+        {"instruction": "Ask", "input": "<noinput>", "output": "Answer"},
+        {"instruction": "Ask", "input": float("nan"), "output": "Answer"},
+        {
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Ask"},
+                {"role": "assistant", "content": "Answer"},
+            ]
+        },
+        {"conversations": [{"from": "human", "value": "Ask"}, {"from": "gpt", "value": "Answer"}]},
+        {
+            "prompt": [{"role": "user", "content": "Ask"}],
+            "completion": [{"role": "assistant", "content": "Answer"}],
+        },
+    ],
+    ids=lambda row: " ".join(row),
+)
+def test_other_shapes_of_a_pair(tmp_path: Path, row: dict[str, Any]) -> None:
+    (seed,) = _read(tmp_path, row)
+    assert isinstance(seed, Example)
+    assert (seed.instruction, seed.context, seed.response) == ("Ask", None, "Answer")
+
+
+def test_a_chat_gives_what_follows_with_what_was_said(tmp_path: Path) -> None:
+    texts = ("One?", "1", "Two?", "2")
+    messages = [
+        {"role": role, "content": text}
+        for role, text in zip(("user", "assistant") * 2, texts, strict=True)
+    ]
+    _, second = _read(tmp_path, {"messages": messages}, turns=Turns.ALL)
+    assert isinstance(second, Example)
+    assert (second.instruction, second.response) == ("Two?", "2")
+    assert second.context == "User: One?\n\nAssistant: 1"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"instruction": "Draw.", "output": "<nooutput>"}, "no instruction with a response"),
+        ({"instruction": "Ask", "input": "N/A", "output": "N/A"}, "no instruction"),
+        ({"text": "a", "label": 1}, "its fields are text, label"),
+        ({"messages": [{"role": "user"}]}, "no 'value'"),
+        (
+            {
+                "message_tree_id": "1",
+                "prompt": _message(
+                    "Ask", "prompter", _message("Made", "assistant", rank=0, synthetic=True)
+                ),
+            },
+            "people wrote",
+        ),
+    ],
+)
+def test_a_row_that_is_no_human_pair_is_said_to_be_none(
+    tmp_path: Path, row: dict[str, Any], says: str
+) -> None:
+    (error,) = _read(tmp_path, row)
+    assert isinstance(error, SourceError)
+    assert says in str(error)
+
+
+def test_a_list_is_read_like_lines(tmp_path: Path) -> None:
+    rows = [{"instruction": f"Ask {i}", "input": "", "output": "Answer"} for i in range(2)]
+    file = tmp_path / "alpaca_data.json"
+    file.write_text(json.dumps(rows, indent=4))
+    assert [s.instruction for s in read_pairs(file) if isinstance(s, Example)] == ["Ask 0", "Ask 1"]
+
+
+def test_bytes_are_read_as_everywhere(tmp_path: Path) -> None:
+    row = b'{"instruction": "Ask", "response": "%s"}\n'
+    data = b"\xef\xbb\xbf" + row % b"caf\xe9" + row % rb"half \ud800" + row % b"d\xc3\xa9j\xc3\xa0"
+    file = tmp_path / os.fsdecode(b"r\xf6ws.jsonl.gz")
+    file.write_bytes(gzip.compress(data) + b"what follows")
+    *seeds, warning = read_pairs(file)
+    assert [seed.response for seed in seeds if isinstance(seed, Example)] == [
+        "caf\ufffd",
+        "half \ufffd",
+        "déjà",
+    ]
+    assert isinstance(warning, Warned)
+    assert "r\\xf6ws.jsonl.gz" in warning.message
 
 
 def test_damaged_gzip_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Content types: their media type and charset, and the media types that are read."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+JSON = "application/json"
+TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
+"""The media types of documents."""
+_OTHER_NAMES = {
+    "application/xhtml+xml": "text/html",
+    "application/vnd.wap.xhtml+xml": "text/html",
+    "text/x-markdown": "text/markdown",
+    "text/x-web-markdown": "text/markdown",
+}
+
+
+class ContentType(NamedTuple):
+    """A parsed content type."""
+
+    media_type: str
+    """In lower case, without parameters; empty where there is none."""
+    charset: str | None
+    """The label of the charset as it is given."""
+
+    @classmethod
+    def of(cls, value: str) -> "ContentType":
+        """Parse ``text/html; charset=utf-8``, in any case and with any parameters."""
+        return _parse(value)
+
+
+@lru_cache(maxsize=256)
+def _parse(value: str) -> ContentType:
+    """Cached: the messages of a topic and the pages of an archive have few different ones."""
+    media_type, *parameters = value.split(";")
+    charset = None
+    for parameter in parameters:
+        name, _, label = parameter.partition("=")
+        if charset is None and name.strip().lower() == "charset":
+            charset = label.strip().strip("\"'").strip() or None
+    return ContentType(media_type.strip().lower(), charset)
+
+
+def media_type_of(name: str) -> str | None:
+    """The one of TEXT_TYPES that a content type names. None for a type that is not read."""
+    media_type = ContentType.of(name).media_type
+    media_type = _OTHER_NAMES.get(media_type, media_type)
+    return media_type if media_type in TEXT_TYPES else None
