@@ -8,8 +8,9 @@ import pytest
 from models.releases.release import read_manifest
 from schemas.records import Release, ReleaseStatus, Scored
 from schemas.wire import decode, header_map
+from streams.cli.documents import read_documents
 from streams.data.feed import feed
-from streams.data.sources import discover, read
+from streams.data.tally import Tally
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import SCORED
 from streams.releases.announcements import announce
@@ -28,8 +29,8 @@ def test_a_model_that_only_rates(settings, house, judge, tmp_path):
     worker = WorkerProcess(chosen, house)
     try:
         worker.wait_until_ready()
-        (source,) = discover([str(tmp_path / "note.txt")])
-        feed(settings.kafka.cluster(), read(source))
+        documents = read_documents([str(tmp_path / "note.txt")], None, None, Tally())
+        feed(settings.kafka.cluster(), documents)
         wait_until_idle(settings, 1)
     finally:
         worker.kill()
