@@ -7,7 +7,9 @@ from typing import NamedTuple
 from agents.passages.filters import TOO_SHORT, Limits, refuse
 from agents.passages.headings import NAVIGATION, HeadingRules
 from agents.passages.html import read_html
+from agents.passages.leaning import refuse_leaning, without_asides
 from agents.passages.markdown import block_parser, read_markdown
+from agents.passages.notices import LICENCE, refuse_notice
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section
@@ -48,7 +50,7 @@ class Segmenter:
     stage = "segmenter"
 
     def __init__(self, settings: SegmenterSettings | None = None) -> None:
-        self._settings = settings = settings or SegmenterSettings()
+        settings = settings or SegmenterSettings()
         self._limits = Limits(
             settings.min_characters, settings.max_characters, settings.max_repetition
         )
@@ -124,17 +126,31 @@ class Segmenter:
             document_id=document.id,
         )
 
-    def passages(self, document: Document) -> Iterator[Passage]:
+    def passages(self, document: Document) -> list[Passage]:
         """Every passage of a document, refused ones included, in order."""
-        settings = self._settings
         sections = list(self._sections(document))
         capitals = self._headings.capitals(
             section.headings[-1] for section in sections if section.headings
         )
-        for section in sections:
-            refused = self._headings.refuse(section.headings, capitals)
-            for text in pack(section.blocks, settings.min_characters, settings.max_characters):
-                yield Passage(section.headings, text, refused or refuse(text, self._limits))
+        found = [
+            passage
+            for section in sections
+            for passage in self._cut(section, self._headings.refuse(section.headings, capitals))
+        ]
+        return _without_licence(found)
+
+    def _cut(self, section: Section, refused: Refusal | None) -> Iterator[Passage]:
+        """The passages of a section, all of them refused where its heading is."""
+        shortest, longest = self._limits.min_characters, self._limits.max_characters
+        for number, packed in enumerate(pack(section.blocks, shortest, longest)):
+            text = without_asides(packed)
+            refusal = (
+                refused
+                or refuse(text, self._limits)
+                or refuse_notice(text)
+                or refuse_leaning(text, section.headings, first=not number)
+            )
+            yield Passage(section.headings, text, refusal)
 
     def _sections(self, document: Document) -> Iterator[Section]:
         match document.media_type:
@@ -144,6 +160,19 @@ class Segmenter:
                 return read_markdown(document.text, self._markdown, document.title)
             case _:
                 return read_plain_text(document.text, document.title)
+
+
+def _without_licence(passages: list[Passage]) -> list[Passage]:
+    """Refuse every passage of a document that is mostly a licence."""
+    licence = sum(
+        len(passage.text)
+        for passage in passages
+        if passage.refusal and passage.refusal.reason == LICENCE
+    )
+    if licence * 2 <= sum(len(passage.text) for passage in passages):
+        return passages
+    why = Refusal(LICENCE, "most of the document is a licence")
+    return [passage if passage.refusal else passage._replace(refusal=why) for passage in passages]
 
 
 def _reject(id: str, refusal: Refusal, document: Document) -> Rejection:

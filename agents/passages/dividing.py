@@ -34,6 +34,8 @@ class Piece:
     """What a passage that begins here repeats: the list's introduction, the table's head. It ends
     in the white space that parts it from the text.
     """
+    inside: bool = False
+    """Whether it continues the piece before, so that a passage cannot begin here without a lead."""
 
 
 def divide(block: str, joint: str, longest: int, introduction: str) -> list[Piece]:

@@ -4,200 +4,363 @@ A tree is not needed to find the text under each heading, and building one is wh
 attacks. Measured with lexbor: 100,000 nested ``<div>`` take 14 s, nested ``<ul><li>`` over a
 minute, and 40 kB of unclosed ``<font>`` 735 MB. Here time and memory depend on the length of the
 page only, not on its nesting. On ordinary pages a test compares the text with that of a tree.
+
+The pass collects the page as a list: text, and marks for headings, borders of blocks, rows and
+cells. An element that surrounds the text is taken out of the list when it is closed, so one that is
+never closed does not swallow the page. ``blocks.py`` makes sections of what remains.
 """
 
 import re
 from collections.abc import Iterator
-from html import unescape
 
-from agents.passages.sections import Section, Trail
+from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, Table, fold
+from agents.passages.boilerplate import AROUND, Part, part_of
+from agents.passages.markup import attributes, plain, tags
+from agents.passages.sections import Section
 
-_TAG = re.compile(
-    # A comment, also one that is never closed; a doctype or processing instruction.
-    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*(?:>|\Z)|"
-    # A tag with quoted values, which may contain '>'; then a tag with an unpaired quote. The bounds
-    # and the stop at '<' prevent a page of broken tags from being scanned once for each of them.
-    r"<(/?)([a-zA-Z][^\s/<>]*+)"
-    r"(?:[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+){0,100}+>|[^<>]*+>)",
-    re.DOTALL,
-)
-_HUGE_REFERENCE = re.compile(r"&#[0-9]{1000,};?")
-"""A character reference with more digits than Python makes a number of."""
-_SPACES = re.compile(r"[ \t\n\f\r]+")
-_WIDE_SPACES = re.compile(r" {2,}")
-_EMPTY_ITEM = re.compile(r"^-(?:\n|\Z)", re.MULTILINE)
-_LINES = re.compile(r"\n(?:[ \t]*\n)+")
-
-_RAW = ("script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes")
-"""Elements whose content is not markup. It is left out."""
-_SKIPPED = (
-    "nav",
-    "header",
-    "footer",
-    "aside",
-    "form",
-    "noscript",
-    "template",
-    "svg",
-    "select",
-    "button",
-)
-"""Elements around the main text. They are left out."""
-_ENDS = {name: re.compile(rf"</{name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _RAW}
-_EDGES = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _SKIPPED}
+_SPACES = re.compile(r"[ \t\n\f\r\u00a0]+")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _IN_HEADINGS = frozenset(
-    (
-        "div",
-        "section",
-        "details",
-        "summary",
-        "figure",
-        "figcaption",
-        "address",
-        "center",
-        "fieldset",
-    )
+    "div section details summary figure figcaption address center fieldset".split()
 )
 """Blocks that generators put inside a heading. Any other block ends an unclosed heading."""
-_PARAGRAPHS = _IN_HEADINGS | {"p", "article", "main", "ul", "ol", "dl", "table", "blockquote", "hr"}
-_LINE_BREAKS = {
-    "br": "\n",
-    "li": "\n- ",
-    "dt": "\n",
-    "dd": "\n",
-    "tr": "\n",
-    "caption": "\n",
-    "option": "\n",
-}
+_BLOCKS = _IN_HEADINGS | frozenset(
+    "p article main ul ol dl table blockquote hr pre nav header footer aside form body".split()
+)
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_TABLES = frozenset("table thead tbody tfoot tr td th caption".split())
 _CELLS = frozenset(("td", "th"))
+_STRUCTURE = (
+    _BLOCKS | _TABLES | AROUND | _HEADINGS.keys() | frozenset("li dt dd option html".split())
+)
+"""Elements whose end tag ends what is open inside of them."""
+_ENDED_BY = {
+    "li": frozenset(("p", "li")),
+    "dt": frozenset(("p", "dt", "dd")),
+    "dd": frozenset(("p", "dt", "dd")),
+    "tr": frozenset(("p", "li", "td", "th", "tr")),
+    "td": frozenset(("p", "li", "td", "th")),
+    "th": frozenset(("p", "li", "td", "th")),
+}
+"""Elements without an end tag that another one ends, where they are innermost."""
+_PARAGRAPH = frozenset(("p",))
+_IMPLIED = frozenset("p li dt dd td th tr thead tbody option".split())
+"""Elements that the end of their parent ends."""
+_OVERLAP = 8
+"""Open elements among which an end tag inside of a line looks for its element."""
+_LONGEST_LINK = 500
+"""Characters after which a link counts as never closed."""
+_NOTE = re.compile(
+    r"\s*[\[(]?(?:\d{1,3}|[a-z]|note \d{1,2})[\])]?\s*|\s*[*†‡§¶#↑↩^\N{LINK SYMBOL}]+\s*"
+)
+"""Text of a link to a note, or to the place where it stands."""
 _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
 """Signs that documentation generators append to a heading as a link to itself."""
+_DEEPEST_LIST = 8
+"""Lists within lists that are indented further."""
 
 
 def read_html(html: str, title: str | None = None) -> Iterator[Section]:
     """The sections of a page, in order: visible text, with white space folded except in ``<pre>``.
 
-    Navigation, headers, footers, asides and forms are left out. A header inside an article is
-    content, and so is a form that is most of the page.
+    Hidden text, navigation, headers, footers and asides are left out, and so are lists and
+    paragraphs of links, notes, and numbers of lines. A header inside an article is content, and so
+    is a form that has most of the page's text.
     """
-    return _Reader(html, title).sections()
+    return fold(_Reader().read(html), title)
+
+
+class _Element:
+    """An open element."""
+
+    __slots__ = ("characters", "name", "outer", "part", "prose", "start", "table")
+
+    def __init__(self, name: str, part: Part, start: int, prose: int, characters: int) -> None:
+        self.name = name
+        self.part = part
+        self.start = start
+        """Index in the page's list at which its content begins."""
+        self.prose = prose
+        """Characters outside of links before it."""
+        self.characters = characters
+        """Characters before it."""
+        self.table: Table | None = None
+        self.outer: dict[str, int] | None = None
+        """For a cell: the number of open elements outside of it, by name."""
 
 
 class _Reader:
     """State of reading one page."""
 
-    def __init__(self, html: str, title: str | None) -> None:
-        self._html = html
-        self._trail = Trail(title)
-        self._blocks: list[str] = []
-        self._pieces: list[str] = []
-        """Text of the current block."""
+    def __init__(self) -> None:
+        self._pieces: list[Piece] = []
+        self._open: list[_Element] = []
+        self._names: dict[str, int] = {}
+        """Number of open elements by name, in the current cell only."""
+        self._cells: list[_Element] = []
+        self._tables: list[Table] = []
+        self._lists: list[int | None] = []
+        """Open lists: the number of the last item, None where items have no numbers."""
+        self._prose = 0
+        """Characters outside of links."""
+        self._characters = 0
+        self._maybe: list[tuple[int, int, int, Part]] = []
+        """Elements that surround the text unless most of it is in them: their start and end in
+        ``_pieces``, their prose, their part. Inner ones come first.
+        """
         self._level = 0
         """Level of the current heading, 0 outside of headings."""
+        self._heading = 0
+        """Index in ``_pieces`` at which it begins."""
         self._pre = 0
         """Number of open ``<pre>``."""
         self._articles = 0
         """Number of open ``<article>`` and ``<main>``."""
-        self._never_closed: set[str] = set()
-        """Names of skipped elements of which one is not closed up to the end of the page."""
+        self._exempt = 0
+        """Number of open terms and head cells, whose links are their names."""
+        self._link_from: int | None = None
+        """Characters before the current link; None outside of links."""
+        self._to_note = False
+        """Whether the current link leads to a place in the page."""
 
-    def sections(self) -> Iterator[Section]:
-        html, position = self._html, 0
-        while tag := _TAG.search(html, position):
-            if tag.start() > position:
-                self._text(html[position : tag.start()])
-            position = tag.end()
-            name = tag[2]
-            if name is None:
-                continue
-            name, closes = name.lower(), bool(tag[1])
-            if name in _HEADINGS:
-                if closes:
-                    self._end_heading()
-                elif section := self._start_heading(_HEADINGS[name]):
-                    yield section
-            elif not closes and (name in _ENDS or name in _EDGES):
-                position = self._after(name, tag.start(), position)
-            else:
-                self._boundary(name, closes)
-        self._text(html[position:])
+    def read(self, html: str) -> list[Piece]:
+        """The text and the marks of a page, without what surrounds the text."""
+        for tag in tags(html):
+            if tag.text:
+                self._text(tag.text)
+            if tag.closes:
+                self._end(tag.name)
+            elif tag.name in _VOID:
+                self._void(tag.name)
+            elif tag.name:
+                self._start(tag.name, tag.attributes)
         self._end_heading()
-        self._flush()
-        if self._blocks:
-            yield Section(self._trail.headings, self._blocks)
+        for table in self._tables:
+            table.decide()
+        return self._without_maybe()
 
     def _text(self, text: str) -> None:
-        if "&" in text:
-            text = unescape(_HUGE_REFERENCE.sub("\ufffd", text))
-        self._pieces.append(text if self._pre else _SPACES.sub(" ", text))
+        text = plain(text)
+        if self._pre:
+            self._pieces.append(Code(text))
+            self._characters += len(text)
+            return
+        text = _SPACES.sub(" ", text)
+        length = len(text) - 1 if text[0] == " " else len(text)
+        self._characters += length
+        if self._link_from is not None:
+            self._pieces.append(text if self._exempt else Linked(text))
+            if self._characters - self._link_from > _LONGEST_LINK:
+                self._link_from = None
+            return
+        self._prose += length
+        self._pieces.append(text)
 
-    def _boundary(self, name: str, closes: bool) -> None:
-        """Handle a tag that may end a block, a line or a cell; ignore any other."""
-        if name in _LINE_BREAKS:
-            if not closes:
-                self._pieces.append(_LINE_BREAKS[name])
-        elif name in _CELLS:
-            if not closes:
-                self._pieces.append(
-                    " | " if self._pieces and not self._pieces[-1].endswith("\n") else ""
-                )
-        elif self._level and name in _IN_HEADINGS:
-            self._pieces.append(" ")
+    def _void(self, name: str) -> None:
+        if name == "br":
+            self._pieces.append(Code("\n") if self._pre else Border.LINE)
+        elif name == "hr":
+            self._border(name)
+
+    def _start(self, name: str, source: str) -> None:
+        if name in _HEADINGS:
+            self._end_heading()
+            self._pieces.append(Border.BLOCK)
+        elif name in _BLOCKS:
+            self._border(name)
+        if name in _STRUCTURE:
+            ended = _ENDED_BY.get(name, _PARAGRAPH)
+            while self._open and self._open[-1].name in ended:
+                self._pop(own=True)
+        part = part_of(name, source)
+        if part is Part.AROUND and name == "header" and self._articles:
+            part = Part.TEXT
+        element = _Element(name, part, len(self._pieces), self._prose, self._characters)
+        self._open.append(element)
+        self._names[name] = self._names.get(name, 0) + 1
+        if name in _HEADINGS:
+            self._level, self._heading = _HEADINGS[name], len(self._pieces)
+            self._lay_out()
+        elif name in _TABLES:
+            self._start_in_table(element, source)
+        elif name == "a":
+            place = attributes(source).get("href", "")
+            self._link_from = self._characters if place else None
+            self._to_note = place.startswith("#")
+        elif name in ("ul", "ol", "li"):
+            self._start_in_list(name, source)
         elif name == "pre":
-            self._end_heading()
-            self._flush()
-            self._pre = max(0, self._pre + (-1 if closes else 1))
-        elif name in _PARAGRAPHS:
-            self._end_heading()
-            self._flush()
-            if name in ("article", "main"):
-                self._articles = max(0, self._articles + (-1 if closes else 1))
+            self._pre += 1
+            self._lay_out()
+        elif name in ("article", "main"):
+            self._articles += 1
+        elif name == "dl":
+            self._pieces.append(Border.LIST)
+        elif name == "dt":
+            self._exempt += 1
+            self._pieces.append(Border.TERM)
+        elif name == "dd":
+            self._pieces.append(Border.DEFINITION)
+        elif name == "option":
+            self._pieces.append(Border.LINE)
 
-    def _start_heading(self, level: int) -> Section | None:
+    def _lay_out(self) -> None:
+        """Note that the innermost open table only lays out."""
+        if self._tables:
+            self._tables[-1].lays_out = True
+
+    def _start_in_list(self, name: str, source: str) -> None:
+        number = self._lists[-1] if self._lists else None
+        if name == "li":
+            depth = min(max(0, len(self._lists) - 1), _DEEPEST_LIST)
+            if number is not None:
+                self._lists[-1] = number + 1
+            mark = "- " if number is None else f"{number + 1}. "
+            self._pieces.append(Item("  " * depth + mark))
+            return
+        self._pieces.append(Border.LIST)
+        start = attributes(source).get("start", "1") if source else "1"
+        first = int(start) if start.isascii() and start.isdecimal() and len(start) < 6 else 1
+        self._lists.append(first - 1 if name == "ol" else None)
+
+    def _start_in_table(self, element: _Element, source: str) -> None:
+        name = element.name
+        if name == "table":
+            self._lay_out()
+            role = attributes(source).get("role", "") if source else ""
+            element.table = Table(lays_out=role in ("presentation", "none"))
+            self._tables.append(element.table)
+        elif self._tables and name == "tr":
+            self._tables[-1].end_row()
+            self._pieces.append(self._tables[-1].row)
+        elif name in _CELLS:
+            if self._tables:
+                self._pieces.append(self._tables[-1].cell)
+            self._exempt += name == "th"
+            self._cells.append(element)
+            element.outer, self._names = self._names, {}
+
+    def _border(self, name: str) -> None:
+        """Mark the border of a block."""
+        if self._level and name in _IN_HEADINGS:
+            self._pieces.append(" ")
+            return
         self._end_heading()
-        self._flush()
-        section = Section(self._trail.headings, self._blocks) if self._blocks else None
-        self._blocks = []
-        self._level = level
-        return section
+        self._pieces.append(Border.BLOCK)
+
+    def _end(self, name: str) -> None:
+        if name in _HEADINGS:
+            self._end_heading()
+        elif name in _BLOCKS:
+            self._border(name)
+        if name in _TABLES and not self._leave_cells(name):
+            return
+        if not self._names.get(name) or (name not in _STRUCTURE and self._overlaps(name)):
+            return
+        while self._open:
+            last = self._open[-1].name == name
+            self._pop(own=last)
+            if last:
+                return
+
+    def _overlaps(self, name: str) -> bool:
+        """Whether a block was opened in an element of a line that ends."""
+        for element in reversed(self._open[-_OVERLAP:]):
+            if element.name == name:
+                return False
+            if element.name in _STRUCTURE:
+                return True
+        return True
+
+    def _leave_cells(self, name: str) -> bool:
+        """End the cells that the end of a part of a table ends; False where that is all."""
+        while not self._names.get(name):
+            if self._names.get("table") or not self._cells:
+                return False
+            cell = self._cells[-1]
+            while self._open[-1] is not cell:
+                self._pop(own=False)
+            self._pop(own=True)
+            if name in _CELLS:
+                return False
+        return True
+
+    def _pop(self, *, own: bool) -> None:
+        """End the innermost element; ``own``: by its end tag, or by what ends it as well."""
+        element = self._open.pop()
+        name = element.name
+        if element.outer is not None:
+            self._names = element.outer
+            self._cells.pop()
+            if self._tables and element.part is Part.TEXT:
+                self._tables[-1].end_cell(self._characters - element.characters)
+        self._names[name] -= 1
+        if name == "pre":
+            self._pre -= 1
+        elif name in ("article", "main"):
+            self._articles -= 1
+        elif name in ("ul", "ol"):
+            self._lists.pop()
+            self._pieces.append(Border.END_OF_LIST)
+        elif name == "dl":
+            self._pieces.append(Border.END_OF_LIST)
+        elif name in ("dt", "th"):
+            self._exempt -= 1
+        elif name == "a":
+            self._end_link(element)
+        elif element.table is not None:
+            self._tables.pop().decide()
+            self._pieces.append(element.table.end)
+        if element.part is not Part.TEXT and (own or name in _IMPLIED):
+            self._leave_out(element)
+
+    def _end_link(self, element: _Element) -> None:
+        self._link_from = None
+        if self._to_note and self._characters - element.characters <= _OVERLAP:
+            text = "".join(one for one in self._pieces[element.start :] if isinstance(one, str))
+            if _NOTE.fullmatch(text):
+                del self._pieces[element.start :]
+
+    def _leave_out(self, element: _Element) -> None:
+        """Take the content of an element out of the page, or note that it may have to be."""
+        start = element.start
+        if element.part in (Part.HIDDEN, Part.AROUND):
+            del self._pieces[start:]
+            if not self._pre:
+                self._pieces.append(" ")
+            self._prose, self._characters = element.prose, element.characters
+            while self._maybe and self._maybe[-1][0] >= start:
+                self._maybe.pop()
+        else:
+            prose = self._prose - element.prose
+            self._maybe.append((start, len(self._pieces), prose, element.part))
 
     def _end_heading(self) -> None:
         if self._level:
-            self._trail.enter(
-                self._level, " ".join("".join(self._pieces).split()).rstrip(_ANCHOR_SIGNS)
-            )
-            self._pieces = []
+            pieces = self._pieces[self._heading :]
+            text = " ".join("".join(one if isinstance(one, str) else " " for one in pieces).split())
+            del self._pieces[self._heading :]
+            self._pieces.append(Heading(self._level, text.rstrip(_ANCHOR_SIGNS)))
             self._level = 0
 
-    def _flush(self) -> None:
-        """End the current block."""
-        if not self._pieces:
-            return
-        text = "".join(self._pieces)
-        self._pieces = []
-        if self._pre:
-            blocks = _LINES.split(text.replace("\r\n", "\n"))
-            self._blocks += [block for piece in blocks if (block := piece.strip("\n").rstrip())]
-        else:
-            text = _WIDE_SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n").strip()
-            text = _EMPTY_ITEM.sub("", text) if "-" in text else text
-            if text:
-                self._blocks.append(text)
-
-    def _after(self, name: str, start: int, position: int) -> int:
-        """Position after an element that is left out, or ``position`` where it is content."""
-        self._pieces.append(" ")
-        if name in _ENDS:
-            end = _ENDS[name].search(self._html, position)
-            return end.end() if end else len(self._html)
-        if name in self._never_closed or (name == "header" and self._articles):
-            return position
-        depth = 1
-        for edge in _EDGES[name].finditer(self._html, position):
-            depth += -1 if edge[1] else 1
-            if not depth:
-                layout = name == "form" and (edge.end() - start) * 2 > len(self._html)
-                return position if layout else edge.end()
-        self._never_closed.add(name)
-        return position
+    def _without_maybe(self) -> list[Piece]:
+        """The page without what surrounds its text, and without forms that are not most of it."""
+        left_out: list[tuple[int, int]] = []
+        prose = self._prose
+        outer_first = sorted(self._maybe, key=lambda one: (one[0], -one[1]))
+        for part in (Part.ALIKE, Part.FORM):
+            end_of_last = removed = 0
+            for start, end, inside, this in outer_first:
+                if this is part and end > end_of_last and inside * 2 <= prose:
+                    left_out.append((start, end))
+                    removed += inside
+                    end_of_last = end
+            prose -= removed
+        kept: list[Piece] = []
+        at = 0
+        for start, end in sorted(left_out):
+            if end > at:
+                kept += self._pieces[at:start]
+                kept.append(Border.BLOCK)
+                at = end
+        return kept + self._pieces[at:]

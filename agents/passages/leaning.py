@@ -1,8 +1,11 @@
-"""Whether a text begins in the midst of something, or leads into what follows it."""
+"""What leans on its surroundings: a text that begins within something, leads on, or refers."""
 
 import re
+from collections.abc import Iterator
 
+from agents.passages.sections import Continued
 from agents.passages.sentences import TERMINALS
+from agents.refusal import Refusal
 
 BULLET = re.compile(r"[ \t]*(?:[-*+•‣◦▪·–—][ \t]+\S|\(?(?:\d{1,3}|[a-z])[.)][ \t]+\S)")
 """The first line of a list's item."""
@@ -13,6 +16,58 @@ _DEFINITION = re.compile(r"[ \t]*:[ \t]")
 _FULL_STOP = re.compile(rf"[{TERMINALS};,][\"'’”»)\]]*\Z")
 _QUESTION = re.compile(r"[ \t]*(?:\*\*)?(?:Q|Question|Frage|问|問)(?:[ \t]?\d+)?[.:：][ \t]*\S")
 _LONGEST_LEAD = 120
+_CONNECTIVE = re.compile(
+    r"(?:However|Therefore|Thus|Hence|Moreover|Furthermore|Nevertheless|Nonetheless|Consequently"
+    r"|Accordingly|Likewise|Similarly|Additionally|Besides|Otherwise|Instead|Conversely|Also"
+    r"|In addition|In contrast|On the other hand|As a result|But|And|So|Then|Or|Nor|Yet|Finally"
+    r"|Second(?:ly)?|Third(?:ly)?|Next)\b(?=,| (?:the|a|an|it|they|this|these|you|we|if|when)\b)"
+)
+"""First words of a text that goes on with what stands before it."""
+_PRONOUN = re.compile(r"(?:It|They|He|She|This|These|That|Those|Such|Both|Here)\b(?!['’])")
+"""First words that point back, where a section's text does not begin with them."""
+_NAME = re.compile(
+    r"[a-z]*[^a-z\s,;:]\S*"
+    r"|(?!(?:which|that|this|these|those|it|they|there|who|what|and|or|but|so|as|one|each|all|both"
+    r"|he|she|we|you|i)\b)\S+ (?:is|are|was|were|has|have|can|will|does|may|must)\b"
+)
+"""A first word in small letters that is a name: with other signs in it, or before a verb."""
+_SIGNS = re.compile(r"[{};=_*<>\t]|\w\(|\(\w")
+"""Signs of a line of code."""
+_SAID = (
+    r"(?:see|as|seen|described|mentioned|shown|discussed|listed|given|noted|explained|defined"
+    r"|stated|outlined|specified|documented|introduced|presented)"
+)
+_PARTS = r"(?:section|chapter|appendix|subsection)s?"
+_FEW = r"(?:(?:in|on|the|is|are|it|them|this|here|more|also|again|just|fully|details?|for)\s+){0,3}"
+_ENDS = r"(?=\s*(?:[.,;:)\]]|\Z)|\s+(?:for|and|in|on|is|are|as|to|when|how|of)\b)"
+_BACK = re.compile(
+    rf"\b{_SAID}\s+{_FEW}(?:above|earlier|previously){_ENDS}"
+    r"|\b(?:the|this|these)\s+(?:above|previous|preceding|foregoing|last)\s+(?:section|chapter"
+    r"|paragraph|example|discussion|table|figure|list|command|code|page|description)s?\b"
+    r"|\babove[- ]mentioned\b|\babove\)",
+    re.IGNORECASE,
+)
+_ON = re.compile(
+    rf"\b{_SAID}\s+{_FEW}(?:below|later|further\s+down){_ENDS}|\bbelow\)", re.IGNORECASE
+)
+_ELSEWHERE = re.compile(
+    rf"\b(?:the|this)\s+(?:following|next|subsequent|previous|preceding|last)\s+{_PARTS}\b"
+    r"|\b(?:see|in|of|and|with|to|from)\s+(?:the\s+)?(?:section|chapter|appendix|§)\s*"
+    r"(?:[\d\"“‘'`]|[A-Z]\b)"
+    rf"|\bsee\b[^.;\n]{{0,60}}\b{_PARTS}\b|\b(?:section|chapter)\s+\d+\.\d"
+    rf"|\b{_PARTS}\s+(?:above|below|on\s+[A-Z\"“])",
+    re.IGNORECASE,
+)
+_OF_ANOTHER = re.compile(r"\s+(?:of|in)\s+(?!this\b|the\b)[\w.-]+\(\d\w*\)")
+"""What follows a reference to a section of another manual page."""
+_BEFORE = 300
+"""Characters of a passage before "as above" that are taken for what it refers to."""
+_AFTER = 200
+"""Characters after "see below" that are."""
+_ASIDE = re.compile(
+    r"\s?\((?:see|cf\.|as described|described|as mentioned|as explained)\b[^()\n]{0,120}\)",
+    re.IGNORECASE,
+)
 
 
 def is_item(text: str) -> bool:
@@ -31,11 +86,22 @@ def is_row(text: str) -> bool:
 
 
 def begins_inside(text: str) -> bool:
-    """Whether a text begins with an item, a row, code or a definition, or within a sentence."""
-    if is_item(text) or is_code(text) or is_row(text) or _DEFINITION.match(text):
-        return True
+    """Whether a text begins with an item, a row, code, or the definition of a term."""
+    return is_item(text) or is_code(text) or is_row(text) or _DEFINITION.match(text) is not None
+
+
+def continues(before: str, text: str) -> bool:
+    """Whether a text goes on with the sentence in which the text before it ends."""
     first = text.lstrip()[:1]
-    return bool(first) and (first.islower() or first in ",;.)]}»”…|")
+    if not first or not (first.islower() or first in ",;.)]}»”…"):
+        return False
+    return not _FULL_STOP.search(before.rstrip())
+
+
+def points_back(text: str) -> bool:
+    """Whether a text begins with a word that points to what stands before it."""
+    start = text[:40].lstrip()
+    return _PRONOUN.match(start) is not None or _CONNECTIVE.match(start) is not None
 
 
 def leads_on(text: str) -> bool:
@@ -50,3 +116,57 @@ def leads_on(text: str) -> bool:
     if last.rstrip("*_").endswith(("?", "？", "؟")):
         return True
     return not is_row(last) and not _FULL_STOP.search(last.rstrip("*_")) and "[" not in last[:1]
+
+
+def without_asides(text: str) -> str:
+    """A text without parentheses that only refer to another place, as in "(see section 2)"."""
+    if "(" not in text:
+        return text
+    found = _ASIDE.sub(lambda aside: "" if any(_references(aside[0])) else aside[0], text)
+    return Continued(found) if isinstance(text, Continued) else found
+
+
+def refuse_leaning(text: str, headings: tuple[str, ...], *, first: bool) -> Refusal | None:
+    """Refuse, as ``leans``, a passage that leans on what stands before or after it.
+
+    ``first``: whether it is the first one below its heading. That may begin with a pronoun, because
+    the heading says what is meant, and refer to what its own text may hold.
+    """
+    inside = isinstance(text, Continued)
+    begin = "within an item or a definition" if inside else _begins(text, headings, first)
+    if begin:
+        return Refusal("leans", f"it begins {begin}")
+    reference = next(_references(text), None)
+    return Refusal("leans", f"it refers to another place: {reference!r}") if reference else None
+
+
+def _begins(text: str, headings: tuple[str, ...], first: bool) -> str:
+    start = text.lstrip()[:80]
+    word = start.split(maxsplit=1)[0] if start else ""
+    if not first and is_item(text) and not _FIRST_ITEM.match(text):
+        return "with an item of a list"
+    if start[:1] in ",;.)]}»”…":
+        return f"with {start[:1]!r}"
+    if start[:1].islower() and not is_code(text):
+        line = start.split("\n", 1)[0]
+        code = _SIGNS.search(line)
+        known = code or word.casefold() in " ".join(headings).casefold()
+        term = "\n" in text and len(line) < 80 and leads_on(line)
+        if not known and not term and not _NAME.match(start):
+            return f"within a sentence, with {word!r}"
+    if _CONNECTIVE.match(start) or (not first and _PRONOUN.match(start)):
+        return f"with {word!r}, which points back"
+    return ""
+
+
+def _references(text: str) -> Iterator[str]:
+    """References of a passage to what it does not hold."""
+    for elsewhere in _ELSEWHERE.finditer(text):
+        if not _OF_ANOTHER.match(text, elsewhere.end()):
+            yield " ".join(elsewhere[0].split())
+    for back in _BACK.finditer(text):
+        if back.start() < _BEFORE:
+            yield " ".join(back[0].split())
+    for on in _ON.finditer(text):
+        if len(text) - on.end() < _AFTER:
+            yield " ".join(on[0].split())

@@ -6,6 +6,13 @@ _LONGEST_HEADING = 300
 """Characters of a heading that are kept. A longer one is a paragraph marked up as a heading."""
 
 
+class Continued(str):
+    """A block that continues the one above it: code, or a later paragraph of an item."""
+
+    term = ""
+    """The term that it defines; empty where it defines none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """The text between one heading and the next."""

@@ -1,0 +1,321 @@
+"""Sections of a page that was read: text and marks folded to blocks under headings."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from agents.passages.leaning import leads_on
+from agents.passages.sections import Continued, Section, Trail
+
+_WIDE_SPACES = re.compile(r"(?<=\S) {2,}")
+_SPACE_AFTER_LINE = re.compile(r"\n (?=\S)")
+_LABELS = frozenset("note tip warning caution important hint danger attention".split())
+"""Labels of a note that stand in a block of their own."""
+_NUMBERS = re.compile(r"\s*(?:\d{1,5}\s*\n\s*)+\d{1,5}\s*")
+"""Numbers of lines beside code."""
+_LINKED = 0.5
+"""Share of a block's characters in links at which the block is navigation."""
+_LINKED_TABLE = 0.8
+_LONGEST_LEAD = 100
+"""Characters of a line that is left out with the list of links below it."""
+_LONGEST_CELL = 600
+"""Characters of a cell above which a table only lays out."""
+
+
+class Linked(str):
+    """Text of a link."""
+
+    __slots__ = ()
+
+
+class Code(str):
+    """Text whose white space is kept."""
+
+    __slots__ = ()
+
+
+class Item(str):
+    """The mark of an item, with its indentation."""
+
+    __slots__ = ()
+
+
+class Border(Enum):
+    """Where a block, or a part of it, begins or ends."""
+
+    BLOCK = "block"
+    LINE = "line"
+    """A break of the line; two of them end a paragraph."""
+    LIST = "list"
+    END_OF_LIST = "end of list"
+    TERM = "term"
+    DEFINITION = "definition"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading, of level 1 (outermost) to 6."""
+
+    level: int
+    text: str
+
+
+class Table:
+    """A table. Its marks know it, because only its end tells whether it lays out blocks."""
+
+    def __init__(self, *, lays_out: bool = False) -> None:
+        self.lays_out = lays_out
+        """Whether it is no table: its cells are blocks."""
+        self.row = TableMark(self, "row")
+        self.cell = TableMark(self, "cell")
+        self.end = TableMark(self, "end")
+        self._filled = 0
+        """Cells of the current row that have text."""
+        self._rows = 0
+        """Rows with more than one such cell."""
+
+    def end_cell(self, characters: int) -> None:
+        """Count a cell with this much text."""
+        self._filled += characters > 0
+        if characters > _LONGEST_CELL:
+            self.lays_out = True
+
+    def end_row(self) -> None:
+        """Count the cells since the last call as a row."""
+        self._rows += self._filled > 1
+        self._filled = 0
+
+    def decide(self) -> None:
+        """End the table: with less than two rows of several cells, it only lays out."""
+        self.end_row()
+        self.lays_out |= self._rows < 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableMark:
+    """The start of a row or of a cell, or the end of a table."""
+
+    table: Table
+    kind: str
+
+
+Piece = str | Border | Heading | TableMark
+"""What a reader yields: text, or a mark."""
+
+
+def fold(pieces: Iterable[Piece], title: str | None = None) -> Iterator[Section]:
+    """The sections of a page, in order.
+
+    A block of links is left out, with the line that leads into it. A row of a table is a line. The
+    paragraphs of an item after its first one, those of a definition, and code continue what is
+    above them.
+    """
+    return _Folder(title).sections(pieces)
+
+
+_LONGEST_TERM = 200
+"""Characters of a term that is repeated where a passage begins within its definition."""
+
+
+class _Folder:
+    """The blocks of the current section, and the block that is being made."""
+
+    def __init__(self, title: str | None) -> None:
+        self._trail = Trail(title)
+        self._blocks: list[str] = []
+        self._parts: list[str] = []
+        """Text of the current block."""
+        self._linked = 0
+        """Characters of it in links."""
+        self._code = False
+        """Whether there is code in it."""
+        self._fresh = False
+        """Whether it has no text yet but a mark or a term, which belong to what follows."""
+        self._broken = False
+        """Whether nothing follows its last line break yet."""
+        self._terms: list[str] = []
+        """The current term of each open list; empty where it has none."""
+        self._in_term = False
+        """Whether the current block has terms and no definition yet."""
+        self._inside = False
+        """Whether the current block continues an item or a definition."""
+        self._in_list = False
+        """Whether the last block is of the current list, so that an item is one more line of it."""
+        self._label = ""
+        """The label of a note, with which the next block begins."""
+
+    def sections(self, pieces: Iterable[Piece]) -> Iterator[Section]:
+        rows: _Rows | None = None
+        for piece in pieces:
+            if isinstance(piece, Heading):
+                self._flush()
+                if self._blocks:
+                    yield Section(self._trail.headings, self._blocks)
+                self._blocks = []
+                self._trail.enter(piece.level, piece.text)
+                self._inside = self._in_list = False
+                self._label = ""
+            elif isinstance(piece, TableMark):
+                if piece.table.lays_out:
+                    self._flush()
+                elif piece.kind == "end":
+                    self._add_rows(rows)
+                    rows = None
+                else:
+                    rows = rows or _Rows()
+                    rows.begin(piece.kind)
+            elif rows is not None:
+                rows.add(piece)
+            elif isinstance(piece, str):
+                self._add(piece)
+            else:
+                self._border(piece)
+        self._add_rows(rows)
+        if self._blocks:
+            yield Section(self._trail.headings, self._blocks)
+
+    def _add(self, text: str) -> None:
+        if isinstance(text, Item):
+            if self._parts and isinstance(self._parts[0], Item):
+                self._parts.append("\n")
+            else:
+                self._flush()
+            self._fresh, self._inside = True, False
+        elif text.isspace():
+            if self._fresh and not isinstance(text, Code):
+                return
+        else:
+            self._fresh = self._broken = False
+            if isinstance(text, Linked):
+                self._linked += len(text)
+            elif isinstance(text, Code):
+                self._code = True
+        self._parts.append(text)
+
+    def _border(self, border: Border) -> None:
+        if border is not Border.TERM:
+            self._in_term = False
+        if border is Border.LINE:
+            if self._broken:
+                self._flush()
+            elif self._parts:
+                self._parts.append("\n")
+                self._broken = not self._fresh
+        elif border is Border.LIST:
+            self._terms.append("")
+        elif border is Border.END_OF_LIST:
+            self._end_list()
+        elif border is Border.TERM:
+            if self._in_term and self._parts:
+                self._parts.append("\n")
+            else:
+                self._flush()
+            self._in_term, self._inside, self._in_list = True, False, False
+        elif border is Border.DEFINITION:
+            if self._parts:
+                if self._terms:
+                    self._terms[-1] = " ".join("".join(self._parts).split())
+                self._parts.append("\n")
+                self._fresh = True
+            else:
+                self._inside = True
+        elif not self._fresh and not (len(self._terms) > 1 and self._is_item()):
+            self._flush()
+
+    def _end_list(self) -> None:
+        if len(self._terms) < 2 or not self._is_item():
+            self._flush()
+        if self._terms:
+            self._terms.pop()
+        if not self._terms:
+            self._inside = self._in_list = False
+
+    def _is_item(self) -> bool:
+        return bool(self._parts) and isinstance(self._parts[0], Item)
+
+    def _add_rows(self, rows: "_Rows | None") -> None:
+        self._flush()
+        if rows is None:
+            return
+        text = rows.as_text()
+        if text and rows.linked < _LINKED_TABLE * len(text):
+            self._blocks.append(text)
+        self._in_list = False
+
+    def _flush(self) -> None:
+        """End the current block."""
+        if not self._parts:
+            return
+        item, linked, code = self._is_item(), self._linked, self._code
+        text = "".join(self._parts)
+        self._parts, self._linked = [], 0
+        self._code = self._fresh = self._broken = False
+        if code:
+            text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
+            if text.strip() and not _NUMBERS.fullmatch(text):
+                self._blocks.append(self._continued(text))
+                self._in_list = False
+            return
+        text = _WIDE_SPACES.sub(" ", text).replace(" \n", "\n")
+        text = _SPACE_AFTER_LINE.sub("\n", text)
+        text = text.strip("\n").rstrip() if item else text.strip()
+        if not text.strip(" -|.0123456789"):
+            return
+        if linked >= max(1, _LINKED * len(text)):
+            if item and self._blocks and _is_label(self._blocks[-1]):
+                self._blocks.pop()
+            return
+        if text.strip(" :.!").casefold() in _LABELS:
+            self._label = text.strip(" :.!")
+            return
+        if self._label:
+            text, self._label = f"{self._label}: {text}", ""
+        if item and self._in_list and self._blocks:
+            self._blocks[-1] += f"\n{text}"
+        else:
+            self._blocks.append(self._continued(text) if self._inside else text)
+        self._in_list = item
+        self._inside = bool(self._terms)
+
+    def _continued(self, text: str) -> Continued:
+        block = Continued(text)
+        if self._inside and self._terms and len(self._terms[-1]) <= _LONGEST_TERM:
+            block.term = self._terms[-1]
+        return block
+
+
+def _is_label(block: str) -> bool:
+    """Whether a block only introduces a list: with the list of links, it is left out."""
+    return len(block) <= _LONGEST_LEAD and leads_on(block)
+
+
+class _Rows:
+    """The rows of a table that is being read."""
+
+    def __init__(self) -> None:
+        self.linked = 0
+        """Characters in links."""
+        self._rows: list[list[list[str]]] = []
+
+    def begin(self, kind: str) -> None:
+        """Begin a row or a cell."""
+        if kind == "row" or not self._rows:
+            self._rows.append([])
+        if kind == "cell":
+            self._rows[-1].append([])
+
+    def add(self, piece: Piece) -> None:
+        """Add text to the cell; a border within it is a space."""
+        if not self._rows[-1]:
+            if not isinstance(piece, str) or piece.isspace():
+                return
+            self._rows[-1].append([])
+        self._rows[-1][-1].append(piece if isinstance(piece, str) else " ")
+        if isinstance(piece, Linked):
+            self.linked += len(piece)
+
+    def as_text(self) -> str:
+        """A line for each row that has text, with bars between its cells."""
+        rows = ([" ".join("".join(cell).split()) for cell in row] for row in self._rows)
+        return "\n".join(" | ".join(cells) for cells in rows if any(cells))

@@ -1,0 +1,226 @@
+"""HTML: what surrounds the text is left out; lists, tables, terms and code keep their form."""
+
+import pytest
+
+from agents.passages.html import read_html
+from agents.passages.sections import Continued
+from tests.unit.agents.test_segmenter import prose
+
+CONTENT = f"<div class=content><h1>A</h1><p>{prose(700)}</p><p>{prose(700, 1)}</p></div>"
+LINKS = (
+    "<ul>" + "".join(f"<li><a href=/{i}>A page on topic {i}</a></li>" for i in range(9)) + "</ul>"
+)
+NOTICE = f"<p>{prose(300, 2)}</p>"
+
+
+def blocks(html: str) -> list[str]:
+    return [block for section in read_html(html) for block in section.blocks]
+
+
+class TestLeftOut:
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            "div role=navigation",
+            "div role='complementary'",
+            "div class='site-footer'",
+            "div class=footer",
+            "div id=footer",
+            "div id='left-sidebar'",
+            "div class='widget sidebar-widget'",
+            "ul class=breadcrumbs",
+            "section class='related-posts'",
+            "div class='cookie-consent-banner'",
+            "div class='shareButtons'",
+            "div id=comments",
+            "div class=copyright",
+            "div hidden",
+            "div hidden=''",
+            "div style='color: red; display: none'",
+            "div style='visibility:hidden'",
+            "div aria-hidden=true",
+            "div class='note hidden'",
+            "span class=sr-only",
+            "dialog",
+            "div class=footnotes",
+            "div role=doc-endnotes",
+        ],
+    )
+    def test_by_role_class_or_style(self, tag: str) -> None:
+        name = tag.split()[0]
+        for content in (NOTICE, LINKS + NOTICE, f"<div>{NOTICE}</div>"):
+            html = f"{CONTENT}<{tag}>{content}</{name}>"
+            assert blocks(html) == blocks(CONTENT)
+            assert blocks(f"<{tag}>{content}</{name}>{CONTENT}") == blocks(CONTENT)
+
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            "div class=main",
+            "div class='has-sidebar'",
+            "div class='footer-example'",
+            "section id=footer",
+            "div class=section id=menu",
+            "div hidden=false",
+            "div aria-hidden=false",
+            "div class='hidden md:block'",
+            "aside class='note'",
+        ],
+    )
+    def test_what_is_content(self, tag: str) -> None:
+        name = tag.split()[0]
+        assert blocks(f"{CONTENT}<{tag}>{NOTICE}</{name}>") == [*blocks(CONTENT), prose(300, 2)]
+
+    def test_a_wrapper_with_most_of_the_page_is_content_whatever_its_class(self) -> None:
+        html = f"<div class=sidebar>{CONTENT}<div class=footer>{NOTICE}</div></div>"
+        assert blocks(html) == blocks(CONTENT)
+
+    @pytest.mark.parametrize("links", [LINKS, LINKS.replace("ul", "ol"), "<p><a href=x>Home</a>"])
+    def test_lists_and_paragraphs_of_links(self, links: str) -> None:
+        assert blocks(CONTENT + links) == blocks(CONTENT)
+        assert blocks(
+            f"{CONTENT}<p>On this site:</p>{links if 'li' in links else LINKS}"
+        ) == blocks(CONTENT)
+
+    def test_a_paragraph_with_some_links_is_content(self) -> None:
+        text = "<p>See the <a href=x>gate</a> and the <a href=y>sluice</a> of the lock.</p>"
+        assert blocks(text) == ["See the gate and the sluice of the lock."]
+
+    def test_an_anchor_without_a_target_is_no_link(self) -> None:
+        assert blocks(f"<a name=top><p>{prose(300)}</p><p>{prose(300, 1)}</p>") == [
+            prose(300),
+            prose(300, 1),
+        ]
+
+    def test_a_link_that_is_never_closed_does_not_take_the_page_with_it(self) -> None:
+        found = blocks("<p><a href=x>Open" + "".join(f"<p>{prose(400, i)}</p>" for i in range(5)))
+        assert found[-3:] == [prose(400, i) for i in (2, 3, 4)]
+
+    @pytest.mark.parametrize("size", [1, 100])
+    def test_a_form_is_measured_without_scripts_and_styles(self, size: int) -> None:
+        scripts = "<script>var a = '<p>no</p>';</script><style>p {}</style>" * size
+        page = f"{scripts}<form id=aspnetForm><input type=hidden value={'x' * 999}>{CONTENT}</form>"
+        assert blocks(page) == blocks(CONTENT)
+        assert blocks(f"{CONTENT}<form>Your name: <input> {NOTICE}</form>") == blocks(CONTENT)
+
+    def test_a_form_beside_an_aside_that_is_as_long(self) -> None:
+        assert blocks(f"<form><p>{prose(300)}</p></form><aside>{prose(320, 1)}</aside>") == [
+            prose(300)
+        ]
+
+    def test_links_to_notes_and_soft_hyphens(self) -> None:
+        html = (
+            "<p>A lock<sup><a href='#n1'>1</a></sup> in a ca&shy;nal<a href=#fn:2>[2]</a> has a"
+            "&nbsp;gate.<a class=headerlink href=#x>Link</a></p>"
+        )
+        assert blocks(html) == ["A lock in a canal has a gate."]
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "<table class=highlighttable><tr><td class=linenos><pre>1\n2</pre></td>"
+            "<td class=code><pre>a()\n\nb()</pre></td></tr></table>",
+            "<table><tr><td><pre>1\n2\n3</pre></td><td><pre>a()\n\nb()</pre></td></tr></table>",
+            "<pre><span class=lineno>1</span>a()\n<span class=lineno>2</span>\n"
+            "<span class=lineno>3</span>b()</pre>",
+            "<div class=rouge-gutter>1\n2</div><pre class='line-numbers'>a()\n\nb()</pre>",
+        ],
+    )
+    def test_numbers_of_lines(self, code: str) -> None:
+        assert blocks(f"{CONTENT}{code}") == [*blocks(CONTENT), "a()\n\nb()"]
+
+    def test_an_element_that_is_never_closed_is_content(self) -> None:
+        for tag in ("nav", "div hidden", "div class=footer", "aside", "form"):
+            assert blocks(f"<body><{tag}>{CONTENT}</body>") == blocks(CONTENT)
+
+
+class TestForm:
+    def test_nested_and_numbered_lists_are_one_block(self) -> None:
+        html = (
+            "<ol start=3><li>three<ul><li>a</li><li>b</li></ul></li><li><p>four</p></li></ol>"
+            "<p>after</p>"
+        )
+        assert blocks(html) == ["3. three\n  - a\n  - b\n4. four", "after"]
+
+    def test_later_paragraphs_of_an_item_continue_it(self) -> None:
+        found = blocks("<ul><li><p>a</p><p>b</p></li><li>c</li></ul><p>d</p>")
+        assert found == ["- a", "b", "- c", "d"]
+        assert [isinstance(block, Continued) for block in found] == [False, True, False, False]
+
+    def test_a_term_is_in_the_block_of_its_definition(self) -> None:
+        html = (
+            "<dl><dt><a href=#q>Why?</a></dt><dd><p>Because.</p><p>And so on.</p></dd>"
+            "<dt>-v</dt><dt>--verbose</dt><dd>\n More words.</dd></dl>"
+        )
+        found = blocks(html)
+        assert found == ["Why?\nBecause.", "And so on.", "-v\n--verbose\nMore words."]
+        assert isinstance(found[1], Continued)
+        assert found[1].term == "Why?"
+
+    def test_two_line_breaks_end_a_paragraph(self) -> None:
+        assert blocks("a<br>b<br><br>c<br> <br />d") == ["a\nb", "c", "d"]
+
+    def test_a_row_is_a_line_whatever_its_cells_hold(self) -> None:
+        html = (
+            "<table><caption>Parts</caption><tr><th colspan=2>Lock<br>of 1700</th></tr>"
+            "<tr><td><p>Kind:</p></td><td><p>Guil<wbr>lotine</p></td></tr>"
+            "<tr><td></td><td></td></tr><tr><td>a</td><td><ul><li>b</li></ul></td></table>"
+        )
+        assert blocks(html) == ["Parts", "Lock of 1700\nKind: | Guillotine\na | - b"]
+
+    @pytest.mark.parametrize(
+        ("table", "found"),
+        [
+            ("<tr><td></td><td>Note</td></tr>", []),
+            ("<tr><td>Note</td><td><p>Mind.</p><p>Twice.</p></td></tr>", ["Note: Mind.", "Twice."]),
+            ("<tr><td><p>One.</p></td></tr><tr><td>Two.</td></tr>", ["One.", "Two."]),
+            (f"<tr><td>a<td>{prose(700)}<tr><td>b<td>c", ["a", prose(700), "b", "c"]),
+            ("<tr><td>a<td><table><tr><td>b<td>c<tr><td>d<td>e</table>", ["a", "b | c\nd | e"]),
+            ("<tr><td><h2>H</h2>a<td>b<tr><td>c<td>d", ["a", "b", "c", "d"]),
+        ],
+    )
+    def test_a_table_that_only_lays_out_is_blocks(self, table: str, found: list[str]) -> None:
+        assert blocks(f"<table>{table}</table>") == found
+
+    def test_code_keeps_its_blank_lines_and_its_links(self) -> None:
+        html = "<p>Call:</p><pre><a href=x>open</a>(\n\n  <a href=y>gate</a>)</pre>"
+        assert blocks(html) == ["Call:", "open(\n\n  gate)"]
+
+    def test_ruby_is_its_base(self) -> None:
+        assert blocks("<p><ruby>閘<rp>(</rp><rt>こう</rt><rp>)</rp></ruby>門。</p>") == ["閘 門。"]
+
+    @pytest.mark.parametrize(
+        "html",
+        [
+            "<table><tr><td><div>a</tr></table></div><p>b",
+            "<div class=footer><table><tr><td></div></div>a</table></div><p>b",
+            "</table></td></tr></li></dl><p>b",
+            "<table><tr><td><table></td></tr></tbody></table></table><p>b",
+            "<b><div></b></div></i><p>b",
+            "<ul><li><ol></ul></li></ol><p>b",
+        ],
+    )
+    def test_end_tags_out_of_place(self, html: str) -> None:
+        assert blocks(html)[-1] == "b"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div class=nav>" * 50_000 + "x" + "</div>" * 50_000 + "<p>deep",
+        "<form>" * 50_000 + "deep" + "</form>" * 50_000,
+        "<table><tr><td>" * 30_000 + "deep" + "</table>" * 30_000,
+        "<span hidden>" * 50_000 + "x" + "</span>" * 50_000 + "deep",
+        "<b><div></b>" * 50_000 + "deep",
+        "<td></tr></table>" * 50_000 + "deep",
+        "<dl><dt>a<dd>" * 30_000 + "deep",
+        "<h1><h2>" * 30_000 + "<p>deep",
+        f"<p data-x='{'y ' * 1_000_000}' class=a>deep",
+        f"<p style='{' ' * 1_000_000}' class=a>deep",
+        f"<p {'a=b ' * 200_000}>deep",
+    ],
+    ids="nav form table span overlap cells terms headings value style attributes".split(),
+)
+def test_hostile_pages_are_read_at_once(html: str) -> None:
+    """What is looked at again for each element, or each nesting, takes minutes."""
+    assert any("deep" in block for block in blocks(html))

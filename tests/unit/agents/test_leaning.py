@@ -1,0 +1,151 @@
+"""Passages that lean on their surroundings: kept together, repaired, or refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.passages.leaning import refuse_leaning, without_asides
+from agents.passages.notices import refuse_notice
+from agents.passages.packing import pack
+from agents.segmenter import Segmenter
+from schemas.records import Rejection, Segment
+from tests.unit.agents.test_segmenter import document, prose
+
+_ROOT = Path(__file__).parents[3]
+
+
+def leans(text: str, *, first: bool = True, headings: tuple[str, ...] = ("Locks",)) -> bool:
+    refusal = refuse_leaning(text, headings, first=first)
+    return refusal is not None and refusal.reason == "leans"
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            "which is why the gate is closed. ",
+            ", and so on. ",
+            "However, the gate is closed. ",
+            "Therefore the gate is closed. ",
+            "But the gate is closed. ",
+        ],
+    )
+    def test_a_text_that_begins_within_something(self, begin: str) -> None:
+        assert leans(begin + prose(700))
+
+    @pytest.mark.parametrize(
+        "begin",
+        ["- an item\n- another\n\n", "2. Close it.\n\n", "It is closed. ", "This is closed. "],
+    )
+    def test_a_later_part_of_a_section(self, begin: str) -> None:
+        assert leans(begin + prose(700), first=False)
+        assert not leans(begin + prose(700), first=True)
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            "locks are old. ",  # the word of the heading
+            "git-add is a command. ",
+            "libxslt is a library. ",
+            "int open(gate *one);\n\n",
+            "term\nIts definition. ",
+            "Then-called gates are old. ",
+            "Butter is kept cool. ",
+            "1. Open it.\n2. Close it.\n\n",
+        ],
+    )
+    def test_what_begins_with_a_name_a_term_or_code(self, begin: str) -> None:
+        assert not leans(begin + prose(700))
+
+    @pytest.mark.parametrize(
+        "reference",
+        [
+            "As described above, it is closed.",
+            "The previous section has the figures.",
+            "The next chapter has them.",
+            "See section 3.2 for them.",
+            'See the "Gates" section.',
+            "They are in Section 7, as the following section says.",
+            "Chapter 2.1 has them.",
+            "The above example has them.",
+        ],
+    )
+    def test_a_reference_to_another_place(self, reference: str) -> None:
+        assert leans(f"{reference} {prose(700)}")
+
+    def test_a_reference_to_what_follows_the_text(self) -> None:
+        assert leans(f"{prose(700)} The parts are listed below.")
+        assert not leans(f"{prose(200)} The parts are listed below. {prose(500, 1)}")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "The water stands two metres above the gate.",
+            "No more than 5, or below 3 at night.",
+            "See the SECURITY section of git-daemon(1).",
+            "The section of the canal is long.",
+            "The example has a gate.",
+        ],
+    )
+    def test_what_is_no_reference(self, text: str) -> None:
+        assert not leans(f"{text} {prose(700)}")
+
+
+class TestRepaired:
+    def test_parentheses_that_only_refer_are_left_out(self) -> None:
+        assert (
+            without_asides("A lock (see section 2.3, “Gates”) is old (see the map), as known.")
+            == "A lock is old (see the map), as known."
+        )
+
+    def test_a_cut_is_not_made_before_what_points_back(self) -> None:
+        found = list(pack([prose(1480), f"This {prose(150, 1)}", prose(1500, 2)], 600, 3000))
+        assert not any(text.startswith("This ") for text in found)
+
+    def test_a_later_paragraph_of_a_definition_begins_with_its_term(self) -> None:
+        entries = "".join(
+            f"<dt>option-{i}</dt><dd><p>{prose(900, i)}</p><p>{prose(900, i + 20)}</p>"
+            f"<p>{prose(900, i + 40)}</p><p>{prose(900, i + 60)}</p></dd>"
+            for i in range(3)
+        )
+        page = document(f"<h1>Options</h1><dl>{entries}</dl>", "text/html")
+        for passage in Segmenter().passages(page):
+            assert passage.text.startswith("option-")
+            assert passage.refusal is None
+
+    async def test_a_passage_within_an_item_is_refused(self) -> None:
+        paragraphs = "".join(f"<p>{prose(1400, i)}</p>" for i in range(4))
+        page = document(f"<h1>A</h1><ul><li>{paragraphs}</li></ul>", "text/html")
+        first, *others = await Segmenter().handle(page)
+        assert isinstance(first, Segment)
+        assert others
+        assert all(isinstance(one, Rejection) and one.reason == "leans" for one in others)
+
+
+class TestNotices:
+    async def test_a_licence_is_refused_whole(self) -> None:
+        text = (_ROOT / "LICENSE").read_text(encoding="utf-8")
+        found = await Segmenter().handle(document(text))
+        assert {one.reason for one in found if isinstance(one, Rejection)} <= {
+            "licence",
+            "too_short",
+        }
+        assert not any(isinstance(one, Segment) for one in found)
+
+    def test_a_text_that_names_its_licence_is_no_licence(self) -> None:
+        text = f"The lock is under the MIT License. All rights reserved by nobody. {prose(900)}"
+        assert refuse_notice(text) is None
+
+    @pytest.mark.parametrize(
+        "line",
+        ["{0}. Gates of {0} kinds ........ {0}", "- [Gates of {0}](#gates-{0})", "1.{0} Gates"],
+    )
+    def test_a_contents_table_is_refused(self, line: str) -> None:
+        text = "\n".join(line.format(number) for number in range(1, 40))
+        refusal = refuse_notice(f"All of it:\n\n{text}")
+        assert refusal
+        assert refusal.reason == "contents"
+
+    def test_a_numbered_list_is_no_contents_table(self) -> None:
+        text = "\n".join(f"{number}. Open gate {number} slowly" for number in range(1, 20))
+        assert refuse_notice(text) is None
