@@ -53,21 +53,26 @@ _ON = re.compile(
 _ELSEWHERE = re.compile(
     rf"\b(?:the|this)\s+(?:following|next|subsequent|previous|preceding|last)\s+{_PARTS}\b"
     r"|\b(?:see|in|of|and|with|to|from)\s+(?:the\s+)?(?:section|chapter|appendix|§)\s*"
-    r"(?:[\d\"“‘'`]|[A-Z]\b)"
+    r"(?:[\d\"“‘'`]|(?-i:[A-Z])\b)"
     rf"|\bsee\b[^.;\n]{{0,60}}\b{_PARTS}\b|\b(?:section|chapter)\s+\d+\.\d"
-    rf"|\b{_PARTS}\s+(?:above|below|on\s+[A-Z\"“])",
+    rf"|\b{_PARTS}\s+(?:above|below|on\s+(?-i:[A-Z\"“]))",
     re.IGNORECASE,
 )
 _OF_ANOTHER = re.compile(r"\s+(?:of|in)\s+(?!this\b|the\b)[\w.-]+\(\d\w*\)")
 """What follows a reference to a section of another manual page."""
+_BLANK = re.compile(r"\n{3,}")
 _BEFORE = 300
 """Characters of a passage before "as above" that are taken for what it refers to."""
 _AFTER = 200
 """Characters after "see below" that are."""
 _ASIDE = re.compile(
-    r"\s?\((?:see|cf\.|as described|described|as mentioned|as explained)\b[^()\n]{0,120}\)",
-    re.IGNORECASE,
+    r"\s?\((?:see|cf\.|as described|described|as mentioned|as explained)\b"
+    r"(?:[^()\n]|\n(?!\n)){0,120}\)"
+    r"|(?:(?<=[.!?:\"”])(?:[ ]{1,2}|\n(?!\n))|^)(?-i:See)\s+"
+    r"(?:[^.\n]|\.(?=\d)|\n(?!\n)){0,200}\.(?=\s|\Z)",
+    re.IGNORECASE | re.MULTILINE,
 )
+"""A parenthesis, or a sentence, that refers."""
 
 
 def is_item(text: str) -> bool:
@@ -119,10 +124,11 @@ def leads_on(text: str) -> bool:
 
 
 def without_asides(text: str) -> str:
-    """A text without parentheses that only refer to another place, as in "(see section 2)"."""
-    if "(" not in text:
+    """A text without what only refers to another place, as "(see section 2)" does."""
+    found = _ASIDE.sub(lambda aside: "" if _refers(aside[0]) else aside[0], text)
+    if found == text:
         return text
-    found = _ASIDE.sub(lambda aside: "" if any(_references(aside[0])) else aside[0], text)
+    found = _BLANK.sub("\n\n", found).strip("\n")
     return Continued(found) if isinstance(text, Continued) else found
 
 
@@ -157,6 +163,10 @@ def _begins(text: str, headings: tuple[str, ...], first: bool) -> str:
     if _CONNECTIVE.match(start) or (not first and _PRONOUN.match(start)):
         return f"with {word!r}, which points back"
     return ""
+
+
+def _refers(text: str) -> bool:
+    return any(pattern.search(text) for pattern in (_ELSEWHERE, _BACK, _ON))
 
 
 def _references(text: str) -> Iterator[str]:

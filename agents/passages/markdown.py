@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 
 from agents.passages.plaintext import read_plain_text
-from agents.passages.sections import Section, Trail
+from agents.passages.sections import Continued, Section, Trail
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
@@ -56,7 +56,8 @@ def read_markdown(text: str, parser: MarkdownIt, title: str | None = None) -> It
         elif token.type not in ("html_block", "hr"):
             block = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()
             if block:
-                blocks.append(block)
+                code = token.type in ("fence", "code_block")
+                blocks.append(Continued(block) if code and blocks else block)
     if blocks:
         yield Section(trail.headings, blocks)
 

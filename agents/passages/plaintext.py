@@ -8,10 +8,12 @@ order in which the kinds of underline first appear is the order of their levels.
 import re
 from collections.abc import Iterator
 
-from agents.passages.sections import Section, Trail
+from agents.passages.leaning import leads_on
+from agents.passages.sections import Continued, Section, Trail
 
 _UNDERLINE = re.compile(r"^([=\-*~^\"])\1{2,}[ \t]*$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
+_LONGEST_TERM = 100
 _SLACK = 2
 """Characters by which an underline may be shorter than its heading."""
 
@@ -68,5 +70,26 @@ def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None
 
 
 def _blocks(text: str) -> list[str]:
-    """Paragraphs of a text. Indentation is kept, because code and grammars need it."""
-    return [block for piece in _BLANK_LINES.split(text) if (block := piece.strip("\n").rstrip())]
+    """Paragraphs of a text. Indentation is kept, because code and grammars need it.
+
+    A paragraph with more indentation than the least continues what is above it. Its term is the
+    line above that has less.
+    """
+    blocks = [block for piece in _BLANK_LINES.split(text) if (block := piece.strip("\n").rstrip())]
+    indents = [min(map(_indentation, block.splitlines())) for block in blocks]
+    least = min(indents, default=0)
+    term = ""
+    for index, (block, indent) in enumerate(zip(blocks, indents, strict=True)):
+        if indent > least:
+            blocks[index] = continued = Continued(block)
+            continued.term = term
+        else:
+            is_term = "\n" not in block and len(block) <= _LONGEST_TERM and leads_on(block)
+            term = block if is_term else ""
+    return blocks
+
+
+def _indentation(line: str) -> int:
+    """Width of the white space before a line; that of a blank one does not count."""
+    bare = line.lstrip(" \t")
+    return len(line[: len(line) - len(bare)].expandtabs(8)) if bare else 1_000

@@ -98,6 +98,21 @@ class TestRepaired:
             == "A lock is old (see the map), as known."
         )
 
+    def test_sentences_that_only_refer_are_left_out(self) -> None:
+        text = "A lock is old.  See section 2.3, “Gates”. It has\ngates. See the map.\n\n{}The end."
+        assert (
+            without_asides(text.format("See also the section\non gates.\n\n"))
+            == "A lock is old. It has\ngates. See the map.\n\nThe end."
+        )
+
+    def test_an_indented_paragraph_begins_with_the_term_above_it(self) -> None:
+        text = "\n\n".join(
+            "\n\n   ".join([f"option-{i}", *(prose(900, i + salt) for salt in (0, 20, 40))])
+            for i in range(3)
+        )
+        for passage in Segmenter().passages(document(text)):
+            assert passage.text.startswith("option-")
+
     def test_a_cut_is_not_made_before_what_points_back(self) -> None:
         found = list(pack([prose(1480), f"This {prose(150, 1)}", prose(1500, 2)], 600, 3000))
         assert not any(text.startswith("This ") for text in found)
