@@ -1,9 +1,10 @@
 """Runs the loop on real data, from a base to M2 with its controls.
 
-``python -m bench.loop --data dolly.jsonl --documentation FILE``; the documentation is the output of
-``models/house/documentation.sh``. A run that is started again continues after its last finished
-step. At the end it writes docs/results/loop.md. It takes a base, 20 trainings and 18 measurements;
-``bench/loop/plan.py`` estimates the time.
+``python -m bench.loop --data dolly.jsonl --work DIRECTORY --minutes 100``. The documentation is the
+texts of ``backstream demo``, which every CPython has. Every run writes the report of what is there.
+A run that was ended, by a kill or by ``--minutes``, is continued by the same command: it goes on
+after the last finished step, within a training after the last checkpoint, and within other steps
+after the last finished item. Exits with 3 where the time is over and something is left.
 """
 
 import os
@@ -16,6 +17,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import argparse
+import math
 import sys
 import time
 import warnings
@@ -28,23 +30,83 @@ from bench.loop.experiment import Inputs, identity, run
 from bench.loop.plan import table
 from bench.loop.report import Header, write_report
 from bench.loop.settings import TINY, LoopSettings
-from bench.loop.steps import Results, Steps
+from bench.loop.steps import PieceOver, Results, Steps
 from bench.report import machine
+from models.releases.cache import default_cache
+from models.releases.sources import checkpoint_of
 from schemas.errors import BackstreamError
+from streams.run.demo.documents import demo_documents
+
+_LEFT = 3
+"""Exit status where the time is over and something is left."""
 
 
 def main() -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench.loop", description=__doc__)
+    options = _parser().parse_args()
+    settings = TINY if options.tiny else LoopSettings()
+    torch.set_num_threads(options.threads)
+    set_verbosity_error()
+    warnings.simplefilter("ignore")
+    started, found = time.monotonic(), machine()
+    end = started + 60 * options.minutes
+
+    def out(line: str) -> None:
+        print(f"{(time.monotonic() - started) / 60:6.1f} min  {line}", flush=True)
+
+    status, results = 0, Results(options.work / "results")
+    try:
+        base = checkpoint_of(options.base, default_cache(), out)
+        inputs = Inputs(base, options.data, demo_documents(), options.work)
+        with Steps(
+            options.work, identity(inputs, settings), out, lambda: time.monotonic() > end
+        ) as steps:
+            run(inputs, settings, steps, options.threads)
+    except PieceOver:
+        status = _LEFT
+        out(f"{options.minutes:g} minutes are over: run the same command again to go on")
+    except BackstreamError as error:
+        print(error, file=sys.stderr)
+        return 1
+    command = f"python -m bench.loop --base {_shown(options.base)} --data {options.data.name}"
+    header = Header(
+        command + (" --tiny" if options.tiny else ""),
+        f"{found['cores']} cores, Python {found['python']}.",
+    )
+    docs = options.docs or (options.work if options.tiny else Path("docs/results"))
+    print("\n".join(table(settings, results.seconds())))
+    print(write_report(results, settings, header, docs))
+    return status
+
+
+def _shown(base: str) -> str:
+    """A base without the path to it."""
+    return Path(base).name
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.loop",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--data", type=Path, required=True, help="a Dolly-format JSONL file")
     parser.add_argument(
-        "--documentation", type=Path, required=True, help="what `backstream segment` wrote"
+        "--base",
+        default="smollm2",
+        help="a model's name, a checkpoint directory or a GGUF file (default: smollm2)",
     )
     parser.add_argument(
         "--work",
         type=Path,
         default=Path("work/loop"),
-        help="results and checkpoints (default: work/loop)",
+        help="results and adapters, up to 2 GB (default: work/loop)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="time after which the run ends, to be continued later; 0 writes the report alone",
     )
     parser.add_argument(
         "--docs",
@@ -52,48 +114,12 @@ def main() -> int:
         help="where loop.md goes (default: docs/results; with --tiny, the work directory)",
     )
     parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.cpu_count(),
-        help="threads of the trainings (default: all cores)",
+        "--threads", type=int, default=os.cpu_count(), help="threads (default: all cores)"
     )
     parser.add_argument(
-        "--tiny",
-        action="store_true",
-        help="a run of a minute as a test; its metrics mean nothing",
+        "--tiny", action="store_true", help="a short run as a test; its metrics mean nothing"
     )
-    options = parser.parse_args()
-    settings = TINY if options.tiny else LoopSettings()
-    torch.set_num_threads(options.threads)
-    set_verbosity_error()
-    warnings.simplefilter("ignore")
-    started, found = time.monotonic(), machine()
-
-    def out(line: str) -> None:
-        print(f"{(time.monotonic() - started) / 60:6.1f} min  {line}", flush=True)
-
-    inputs = Inputs(options.data, options.documentation, options.work)
-    results = Results(options.work / "results")
-    try:
-        with Steps(options.work, identity(inputs, settings), out) as steps:
-            print("\n".join(table(settings, results.seconds())), flush=True)
-            out("reading the data")
-            run(inputs, settings, steps)
-    except BackstreamError as error:
-        print(error, file=sys.stderr)
-        return 1
-    command = (
-        f"python -m bench.loop --data {inputs.data.name} --documentation "
-        f"{inputs.documentation.name}"
-    )
-    docs = options.docs or (options.work if options.tiny else Path("docs/results"))
-    header = Header(
-        command + (" --tiny" if options.tiny else ""),
-        f"{found['cores']} cores, Python {found['python']}.",
-    )
-    print("\n".join(table(settings, results.seconds())))
-    print(write_report(results, settings, header, docs))
-    return 0
+    return parser
 
 
 if __name__ == "__main__":

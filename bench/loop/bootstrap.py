@@ -13,6 +13,11 @@ Array = NDArray[np.float64]
 class Statistic(Protocol):
     """A statistic of pairs, some of which may count several times."""
 
+    @property
+    def pairs(self) -> int:
+        """Number of pairs."""
+        ...
+
     def of(self, counts: Array) -> Array:
         """Return [R] values, one for each row of ``counts``.
 
@@ -39,6 +44,11 @@ class Ratio:
         weights = np.ones(len(values)) if among is None else np.array(among, dtype=np.float64)
         return cls(np.array(values, dtype=np.float64) * weights, weights)
 
+    @property
+    def pairs(self) -> int:
+        """As in Statistic."""
+        return len(self.top)
+
     def of(self, counts: Array) -> Array:
         """As in Statistic; NaN if no pair counts."""
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -51,6 +61,11 @@ class Auc:
 
     above: Array
     below: Array
+
+    @property
+    def pairs(self) -> int:
+        """As in Statistic."""
+        return len(self.above)
 
     def of(self, counts: Array) -> Array:
         """As in Statistic."""
@@ -69,11 +84,14 @@ class SeedEstimate:
     seeds: tuple[float, ...]
     """The value of each training seed."""
 
-    def verdict(self, *, lower_is_better: bool) -> str:
+    def verdict(self, planned: int, *, lower_is_better: bool) -> str:
         """Return the verdict on a difference: ``better``, ``worse`` or ``inconclusive``.
 
-        It is conclusive if the interval excludes 0 and the training seeds agree in sign.
+        It is conclusive if the interval excludes 0 and the training seeds agree in sign. There is
+        none yet with fewer than the ``planned`` number of training seeds.
         """
+        if len(self.seeds) < planned:
+            return f"none yet: {len(self.seeds)} of {planned} training seeds"
         if not (self.low > 0 or self.high < 0) or len({np.sign(value) for value in self.seeds}) > 1:
             return "inconclusive"
         return "better" if (self.value < 0) == lower_is_better else "worse"

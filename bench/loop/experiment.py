@@ -1,77 +1,88 @@
-"""Runs the steps of the experiment in order.
-
-These are one base, then the loop and its controls for each training seed.
-"""
+"""Runs the steps of the experiment in order: the loop and its controls for each training seed."""
 
 import asyncio
-import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from bench.loop import stages
-from bench.loop.base import pretrain
-from bench.loop.measure import measure, ranked_first, validate
+from bench.loop import measure, ratings, writing
+from bench.loop.arms import CURATED, Arm, Signal
+from bench.loop.quality import quality
+from bench.loop.served import Served, Server
 from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split, split
-from bench.loop.steps import Steps
-from bench.loop.tune import release_of, tune
-from models.evaluation.rouge import rouge_l, words
-from models.releases.checkpoints import sha256_of
+from bench.loop.steps import Done, Steps
+from bench.loop.tune import tune
+from models.atomic_file import atomic_directory
+from models.judging.fitting import FEWEST_SOURCES, fit_to
+from models.judging.gathering import gather
+from models.judging.judge import Judges
+from models.releases.checkpoints import checkpoint_digest, sha256_of
 from models.seeds.pairs import Pair
-from schemas.records import Candidate, Example, Scored
+from models.writer.run import prompt_files
+from schemas.errors import SettingsError
+from schemas.records import Candidate, Document, Example
 
-_ANYTHING = 1.0
-"""A threshold that every rating reaches."""
-
-
-class Arm(StrEnum):
-    """A training set, and the number of tokens for which the base is trained on it."""
-
-    M0 = "m0"
-    """Seeds alone, for ``seed_only_tokens``. This model writes the candidates."""
-    SEED_ONLY = "seed-only"
-    """Seeds alone, for as long as the loop's models."""
-    M1 = "m1"
-    """Seeds and the candidates that M0 rates best."""
-    UNCURATED = "uncurated"
-    """Seeds and as many random candidates that pass the curator's other rules."""
-    CURATED_ONLY = "curated-only"
-    """M1's training set without the seeds."""
-    M2 = "m2"
-    """Seeds and the candidates of M0 that M1 rates best."""
+Work = Callable[[Served, Sequence[int], Done], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Paths of the data and of the results."""
+    """What the experiment is run on."""
 
+    base: Path
+    """A checkpoint directory."""
     data: Path
-    documentation: Path
+    """A Dolly-format JSONL file."""
+    documents: Iterable[Document]
     work: Path
 
 
 def identity(inputs: Inputs, settings: LoopSettings) -> dict[str, Any]:
-    """Return everything that determines the results."""
+    """Return what determines the results, but for the documents: their passages are a result."""
     return {
         "settings": asdict(settings),
         "data": sha256_of(inputs.data),
-        "documentation": sha256_of(inputs.documentation),
+        "base": checkpoint_digest(inputs.base),
     }
 
 
-def run(inputs: Inputs, settings: LoopSettings, steps: Steps) -> None:
-    """Run every step that has no result yet."""
-    divided = split(inputs.data, inputs.documentation, settings)
-    experiment = _Experiment(inputs.work, settings, divided, steps)
-    steps.do("data", lambda: {"counts": divided.counts})
-    steps.do("base", lambda: pretrain(settings, divided, inputs.work / "base", steps.note))
-    rate = experiment.chosen_rate()
+def run(inputs: Inputs, settings: LoopSettings, steps: Steps, threads: int) -> None:
+    """Run every step that has no result yet. Raises PieceOver where the time is over."""
+    if settings.judge_pairs < FEWEST_SOURCES:
+        raise SettingsError(f"judge_pairs is {settings.judge_pairs}: set {FEWEST_SOURCES} or more")
+    divided = steps.do("data", lambda: split(inputs.data, inputs.documents, settings).dump())
+    prompts = inputs.work / "prompts"
+    if not prompts.is_dir():  # kept as they are, so that a later version goes on with the same
+        with atomic_directory(prompts) as partly:
+            prompt_files(inputs.base, partly)
+    server = Server(inputs.base, prompts, inputs.work / "served", threads)
+    experiment = _Experiment(inputs.work, settings, Split.load(divided), steps, server)
+    experiment.measure(Arm.BASE, None)
     for seed in settings.training_seeds:
-        experiment.one_seed(seed, rate)
+        experiment.one_seed(seed)
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedSet:
+    """Candidates that a model is trained on."""
+
+    numbers: tuple[int, ...]
+    examples: tuple[Example, ...]
+
+    @classmethod
+    def load(cls, value: Mapping[str, Any]) -> Self:
+        """Read what ``ratings.curate`` returned."""
+        return cls(tuple(value["numbers"]), tuple(map(Example.model_validate, value["examples"])))
+
+
+def name_of(arm: Arm, seed: int | None) -> str:
+    """Return the name of a model in the names of its steps."""
+    return arm.value if seed is None else f"{arm}-{seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,246 +91,173 @@ class _Experiment:
     settings: LoopSettings
     split: Split
     steps: Steps
+    server: Server
 
-    def chosen_rate(self) -> float:
-        """Return the learning rate with which M0 is best on validation pairs.
-
-        It is chosen with the first training seed.
-        """
-        seed = self.settings.training_seeds[0]
-        for rate in self.settings.rates:
-            self.train(Arm.M0, seed, rate, ())
-
-        def choose() -> dict[str, Any]:
-            found = [
-                [
-                    rate,
-                    validate(self.run_of(Arm.M0, seed, rate) / "checkpoint", self.split.validation),
-                ]
-                for rate in rates
-            ]
-            return {"validation": found, "rate": min(found, key=lambda row: row[1])[0]}
-
-        rates = self.settings.rates
-        return float(self.steps.do("rate", choose)["rate"])
-
-    def one_seed(self, seed: int, rate: float) -> None:
+    def one_seed(self, seed: int) -> None:
         """Run the loop and its controls with one training seed."""
-        self.train(Arm.M0, seed, rate, ())
-        self.measure(Arm.M0, seed, rate)
-        candidates = self.written(seed, rate)
-        first = self.rated(Arm.M0, seed, rate, candidates)
-        kept = self.curated(Arm.M1, seed, first)
-        self.train(Arm.M1, seed, rate, kept)
-        self.measure(Arm.M1, seed, rate)
-        second = self.rated(Arm.M1, seed, rate, candidates)
-        kept_again = self.curated(Arm.M2, seed, second)
-        at_random = self.uncurated(seed, first, len(kept))
-        for arm, examples in (
-            (Arm.M2, kept_again),
-            (Arm.UNCURATED, at_random),
-            (Arm.SEED_ONLY, ()),
-            (Arm.CURATED_ONLY, kept),
-        ):
-            if self.train(arm, seed, rate, examples):
-                self.measure(arm, seed, rate)
-        self.quality(
-            seed,
-            rate,
-            candidates,
-            first,
-            second,
-            {Arm.M1: kept, Arm.M2: kept_again, Arm.UNCURATED: at_random},
-        )
-
-    def run_of(self, arm: Arm, seed: int, rate: float) -> Path:
-        return self.work / "runs" / f"{arm}-{seed}-{rate:g}"
-
-    def train(self, arm: Arm, seed: int, rate: float, examples: Sequence[Example]) -> bool:
-        """Train a model; return whether there is one.
-
-        There is none if the arm has no seeds and nothing was curated.
-        """
-        human = () if arm is Arm.CURATED_ONLY else self.split.seeds
-        if not human and not examples:
-            self.steps.do(
-                f"{arm}-{seed}-{rate:g}.train", lambda: {"skipped": "nothing was curated"}
+        self.train(Arm.M0, seed, ())
+        self.measure(Arm.M0, seed)
+        candidates = self.candidates(seed)
+        first = self.rated(Arm.M0, seed, candidates)
+        sets = {
+            arm: self.curated(arm, seed, candidates, ratings.best_first(first[signal]))
+            for arm, signal in (
+                (Arm.M1, Signal.COMBINED),
+                (Arm.LIKELIHOOD, Signal.LIKELIHOOD),
+                (Arm.DIGITS, Signal.DIGITS),
             )
-            return False
-        tokens = self.settings.seed_only_tokens if arm is Arm.M0 else self.settings.tokens
-        chosen = self.settings.training(tokens, seed, rate)
-        base, place = self.work / "base" / "checkpoint", self.run_of(arm, seed, rate)
+        }
+        order = ratings.in_random_order(first[Signal.COMBINED], seed)
+        sets[Arm.RANDOM] = self.curated(Arm.RANDOM, seed, candidates, order)
+        self.train_and_measure(Arm.M1, seed, sets[Arm.M1].examples)
+        second = self.rated(Arm.M1, seed, candidates)
+        sets[Arm.M2] = self.curated(
+            Arm.M2, seed, candidates, ratings.best_first(second[Signal.COMBINED])
+        )
+        by_rater = {f"{Arm.M0}-{signal}": first[signal] for signal in Signal}
+        by_rater[f"{Arm.M1}-{Signal.COMBINED}"] = second[Signal.COMBINED]
+        numbers = {arm: chosen.numbers for arm, chosen in sets.items()}
         self.steps.do(
-            f"{place.name}.train",
-            lambda: tune(base, human, examples, chosen, place, self.steps.note),
+            f"quality-{seed}",
+            lambda: quality(self.split, candidates, by_rater, numbers, self.settings),
         )
-        return True
+        for arm in (Arm.RANDOM, Arm.LIKELIHOOD, Arm.DIGITS):
+            self.train_and_measure(arm, seed, sets[arm].examples)
+        self.train_and_measure(Arm.SEED_ONLY, seed, ())
+        self.train_and_measure(Arm.CURATED_ONLY, seed, sets[Arm.M1].examples)
+        self.train_and_measure(Arm.M2, seed, sets[Arm.M2].examples)
 
-    def measure(self, arm: Arm, seed: int, rate: float) -> None:
-        place = self.run_of(arm, seed, rate)
-
-        def body() -> dict[str, Any]:
-            self.steps.note("export")
-            release = release_of(place, "base")
-            return measure(
-                place / "checkpoint", release, self.split, self.settings, self.steps.note
+    def train_and_measure(self, arm: Arm, seed: int, examples: Sequence[Example]) -> None:
+        if arm in CURATED and len(examples) < self.settings.curated:
+            raise SettingsError(
+                f"only {len(examples)} candidates pass the curator's rules for {arm}, training "
+                f"seed {seed}: {self.settings.curated} are needed; set more unlabelled texts"
             )
+        self.train(arm, seed, examples)
+        self.measure(arm, seed)
 
-        self.steps.do(f"{arm}-{seed}.measure", body)
+    def place(self, name: str) -> Path:
+        return self.work / "runs" / name
 
-    def written(self, seed: int, rate: float) -> list[Candidate]:
+    def train(self, arm: Arm, seed: int, examples: Sequence[Example]) -> None:
+        human = () if arm is Arm.CURATED_ONLY else self.split.seeds
+        steps = self.settings.seed_steps if arm is Arm.M0 else self.settings.steps
+        chosen, name = self.settings.training(steps, seed), name_of(arm, seed)
+        place, base, prompts = self.place(name), self.server.base, self.server.prompts
+        self.steps.do(
+            f"{name}.train",
+            lambda: tune(base, prompts, human, examples, chosen, place, self.steps.note),
+        )
+        shutil.rmtree(place / "steps", ignore_errors=True)
+
+    def measure(self, arm: Arm, seed: int | None) -> None:
+        """Measure a model on the held-out pairs."""
+        pairs, choices = self.split.held_out, self.settings.choices
+
+        def work(served: Served, missing: Sequence[int], done: Done) -> None:
+            measure.measure(served, pairs, choices, missing, done)
+
+        name = name_of(arm, seed)
+        self.served_items(name, f"{name}.measure", len(pairs) // choices, work, measure.columns)
+
+    def candidates(self, seed: int) -> list[Candidate]:
         """Return M0's candidates for all unlabelled texts."""
+        segments, sampling = self.split.unlabelled, self.settings.sampling()
 
-        def body() -> dict[str, Any]:
-            release = release_of(self.run_of(Arm.M0, seed, rate), "base")
-            candidates, refused = asyncio.run(
-                stages.write(
-                    release, self.split.unlabelled, self.settings.sampling(), self.steps.note
-                )
-            )
-            return {"candidates": stages.dump(candidates), "refused": refused}
+        def work(served: Served, missing: Sequence[int], done: Done) -> None:
+            writing.write(served, segments, sampling, missing, done)
 
-        return [
-            Candidate.model_validate(one)
-            for one in self.steps.do(f"m0-{seed}.candidates", body)["candidates"]
-        ]
+        def finish(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+            reasons = [each["refused"] for each in values if "refused" in each]
+            return {
+                "candidates": [each["candidate"] for each in values if "candidate" in each],
+                "refused": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
+            }
+
+        name = name_of(Arm.M0, seed)
+        found = self.served_items(name, f"{name}.candidates", len(segments), work, finish)
+        return [Candidate.model_validate(one) for one in found["candidates"]]
 
     def rated(
-        self, arm: Arm, seed: int, rate: float, candidates: Sequence[Candidate]
-    ) -> list[Scored]:
-        def body() -> dict[str, Any]:
-            release = release_of(self.run_of(arm, seed, rate), "base")
-            scored, refused = asyncio.run(stages.rate(release, candidates, self.steps.note))
-            return {"scored": stages.dump(scored), "refused": refused}
+        self, arm: Arm, seed: int, candidates: Sequence[Candidate]
+    ) -> dict[Signal, list[float | None]]:
+        """Fit the judges of a model, and rate held-out pairs and all candidates.
 
-        return [
-            Scored.model_validate(one)
-            for one in self.steps.do(f"{arm}-{seed}.ratings", body)["scored"]
-        ]
-
-    def curated(self, arm: Arm, seed: int, scored: Sequence[Scored]) -> list[Example]:
-        """Return the curated examples of ``arm``.
-
-        These are the best share by rating, less what the curator's other rules refuse.
+        The evidence is computed once; every signal rates the same.
         """
-        threshold = best_share(
-            sorted((one.rating.score for one in scored), reverse=True), self.settings.curated_share
+        name = name_of(arm, seed)
+        judges = self.judges(name)
+        held_out = ratings.requests(self.split.held_out[: self.settings.judged])
+        self.examined(
+            name,
+            "judged",
+            held_out,
+            lambda evidence: {"ratings": ratings.by_request(evidence, judges)},
         )
-        return self._kept(f"{arm}-{seed}.set", scored, threshold)
-
-    def uncurated(self, seed: int, scored: Sequence[Scored], count: int) -> list[Example]:
-        """Return ``count`` random candidates of any rating that pass the curator's other rules."""
-        return self._kept(
-            f"uncurated-{seed}.set",
-            random.Random(seed).sample(scored, len(scored)),
-            _ANYTHING,
-            count,
+        pairs = [Pair(one.instruction, one.response) for one in candidates]
+        found = self.examined(
+            name,
+            "ratings",
+            pairs,
+            lambda evidence: {
+                "ratings": {signal: ratings.ratings(evidence, judges, signal) for signal in Signal},
+                "evidence": evidence,
+            },
         )
+        return {signal: found["ratings"][signal] for signal in Signal}
 
-    def _kept(
-        self, name: str, scored: Sequence[Scored], threshold: float, count: int | None = None
-    ) -> list[Example]:
+    def judges(self, name: str) -> Judges:
+        """Fit the judges of a model on its seeds, as a training does at its end."""
+        pairs = [Pair.of(seed) for seed in self.split.seeds[: self.settings.judge_pairs]]
+
         def body() -> dict[str, Any]:
-            examples, refused = asyncio.run(stages.curate(scored, self.split.seeds, threshold))
-            passing = sum(one.rating.score >= threshold for one in scored)
-            return {
-                "examples": stages.dump(examples[:count]),
-                "refused": refused,
-                "threshold": threshold,
-                "passing": passing,
-            }
+            with self.serve(name) as served:
+                found = asyncio.run(gather(served.engine, served.prompter, pairs, self.steps.note))
+            judges = fit_to(found)
+            if judges is None:
+                raise SettingsError("the seeds do not fit the base's context window")
+            return judges.model_dump(mode="json")
 
-        return [Example.model_validate(one) for one in self.steps.do(name, body)["examples"]]
+        return Judges.model_validate(self.steps.do(f"{name}.judge", body))
 
-    def quality(
+    def examined(
         self,
-        seed: int,
-        rate: float,
-        candidates: Sequence[Candidate],
-        first: Sequence[Scored],
-        second: Sequence[Scored],
-        sets: dict[Arm, list[Example]],
-    ) -> None:
-        """Compare the candidates with the true instructions of the unlabelled responses.
+        name: str,
+        what: str,
+        pairs: Sequence[Pair],
+        finish: Callable[[Sequence[Any]], Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        def work(served: Served, missing: Sequence[int], done: Done) -> None:
+            writing.examine(served, pairs, missing, done)
 
-        The result also has their ratings, and the sets to which they belong.
-        """
+        return self.served_items(name, f"{name}.{what}", len(pairs), work, finish)
 
-        def body() -> dict[str, Any]:
-            answered = self.split.answered
-            release = release_of(self.run_of(Arm.M0, seed, rate), "base")
-            self.steps.note("ranking instructions")
-            found = ranked_first(
-                release,
-                [Pair(truth, segment.text) for segment, truth in answered],
-                self.settings.choices,
-            )
-            written = {one.provenance.segment_id: one.instruction for one in candidates}
-            ratings = {
-                arm: {one.candidate.provenance.segment_id: one.rating.score for one in scored}
-                for arm, scored in ((Arm.M0, first), (Arm.M1, second))
-            }
-            members = {
-                arm: {example.provenance.segment_id for example in examples}
-                for arm, examples in sets.items()
-            }
-            texts = [written.get(segment.id, "") for segment, _ in answered]
-            truths = [truth for _, truth in answered]
-            shown = range(min(self.settings.samples, len(answered)))
-            return {
-                "written": [bool(text) for text in texts],
-                "rouge": [
-                    rouge_l(words(text), words(truth))
-                    for text, truth in zip(texts, truths, strict=True)
-                ],
-                "nearest": nearest(texts, truths, self.settings.choices),
-                "first": found,
-                "rating": {
-                    arm: [scores.get(segment.id) for segment, _ in answered]
-                    for arm, scores in ratings.items()
-                },
-                "member": {
-                    arm: [segment.id in ids for segment, _ in answered]
-                    for arm, ids in members.items()
-                },
-                "documentation": {
-                    arm: len(ids - self.split.truths.keys()) for arm, ids in members.items()
-                },
-                "samples": [
-                    [
-                        answered[index][0].text[:300],
-                        truths[index],
-                        texts[index],
-                        ratings[Arm.M0].get(answered[index][0].id),
-                    ]
-                    for index in shown
-                ],
-            }
+    def served_items(
+        self,
+        name: str,
+        step: str,
+        count: int,
+        work: Work,
+        finish: Callable[[Sequence[Any]], Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """Do a step of items with a model's engine, which is only loaded where some are missing."""
 
-        self.steps.do(f"quality-{seed}", body)
+        def with_engine(missing: Sequence[int], done: Done) -> None:
+            with self.serve(name) as served:
+                work(served, missing, done)
 
+        return self.steps.do_items(step, count, with_engine, finish)
 
-def best_share(scores: Sequence[float], share: float) -> float:
-    """Return the threshold that this share of ``scores`` reaches; 5 if there are none.
+    @contextmanager
+    def serve(self, name: str) -> Iterator[Served]:
+        self.steps.note("loading the engine")
+        adapter = None if name == Arm.BASE else self.place(name) / "adapter"
+        with self.server.serve(name, adapter) as served:
+            yield served
 
-    ``scores`` are sorted, highest first.
-    """
-    return scores[max(1, round(share * len(scores))) - 1] if scores else 5.0
-
-
-def nearest(texts: Sequence[str], truths: Sequence[str], choices: int) -> list[float]:
-    """Return 1 for each text that is nearest to its own truth (ROUGE-L), else 0.
-
-    It is compared with the truths of the ``choices`` - 1 following rows. A tie is 0.
-    """
-    said, true = [words(text) for text in texts], [words(truth) for truth in truths]
-    count = len(true)
-    found: list[float] = []
-    for index, mine in enumerate(said):
-        others = [true[(index + step) % count] for step in range(1, choices)]
-        found.append(
-            float(
-                rouge_l(mine, true[index]) > max(map(partial(rouge_l, mine), others), default=0.0)
-            )
-        )
-    return found
+    def curated(
+        self, arm: Arm, seed: int, candidates: Sequence[Candidate], order: Sequence[int]
+    ) -> CuratedSet:
+        """Return the first candidates, in this order, that pass the curator's other rules."""
+        make = partial(ratings.curate, candidates, order, self.split.seeds, self.settings.curated)
+        return CuratedSet.load(self.steps.do(f"{name_of(arm, seed)}.set", make))

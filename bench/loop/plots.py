@@ -75,15 +75,6 @@ def curation(
     _save(figure, picture)
 
 
-def loss(log: Sequence[Sequence[float]], picture: Path) -> None:
-    """Plot the base's training loss by tokens, a moving mean."""
-    figure = Figure(figsize=(6, 3))
-    axes = figure.subplots()
-    axes.plot([tokens / 1e6 for tokens, _ in log], [value for _, value in log], linewidth=1.2)
-    axes.set(xlabel="million tokens of text", ylabel="loss, nats a token")
-    _save(figure, picture)
-
-
 def _save(figure: Figure, picture: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()

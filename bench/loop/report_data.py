@@ -3,53 +3,58 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.loop import plots
+from bench.loop.arms import CURATED, NAMES, TRAINED, Arm, Signal
 from bench.loop.cells import estimate_cell, list_cell, range_cell, text_cell
-from bench.loop.comparisons import NAMES
-from bench.loop.experiment import Arm
 from bench.loop.plan import table
-from bench.loop.quality import COLUMNS, Subset, by_rating, trained_on
+from bench.loop.quality import COLUMNS, QualityResult, Subset, by_rating, trained_on
 from bench.loop.settings import LoopSettings
 from bench.loop.steps import Results
 
+_RATERS = {
+    f"{Arm.M0}-{Signal.DIGITS}": "M0's digits",
+    f"{Arm.M0}-{Signal.LIKELIHOOD}": "M0's likelihoods",
+    f"{Arm.M0}-{Signal.COMBINED}": "M0's combination",
+    f"{Arm.M1}-{Signal.COMBINED}": "M1's combination",
+}
+
 
 def curation_lines(
-    quality: Sequence[Any], settings: LoopSettings, directory: Path
+    quality: Sequence[QualityResult], settings: LoopSettings, directory: Path
 ) -> Iterator[str]:
     """Yield the quality of subsets of the candidates, and draw ``curation.svg``."""
-    yield from ("", "## Subsets by rating", "")
+    yield from ("", "## Quality against threshold", "")
+    if not quality:
+        yield "Not run."
+        return
     yield (
         "Responses with a known true instruction: what M0 wrote for those that a rating keeps. "
-        "*First of 10* is whether M0 itself ranks the true instruction first of ten by its gain "
-        "from the response. The gain in ROUGE-L is the ROUGE-L less that of all candidates."
+        f"{len(quality)} of {len(settings.training_seeds)} training seeds. The gain in ROUGE-L is "
+        "the ROUGE-L less that of all candidates."
     )
-    raters = {"M0": by_rating(quality, "m0", settings), "M1": by_rating(quality, "m1", settings)}
-    for rater, rows in raters.items():
-        yield from ("", f"### By the ratings of {rater}", "", *_subset_table(rows))
+    raters = {label: by_rating(quality, rater, settings) for rater, label in _RATERS.items()}
+    for label, rows in raters.items():
+        yield from ("", f"### By {label}", "", *_subset_table(rows, settings))
     plots.curation(raters, "rouge", COLUMNS["rouge"], directory / "curation.svg")
     yield from ("", "![quality by rating](curation.svg)", "")
     yield from (
         "### The sets that models were trained on",
         "",
-        *_subset_table(trained_on(quality, settings)),
+        *_subset_table(trained_on(quality, settings), settings),
+        "",
     )
-    passages = {
-        arm: np.mean([each["documentation"][arm] for each in quality])
-        for arm in ("m1", "m2", "uncurated")
-    }
-    yield ""
-    yield (
-        f"The sets also have documentation passages, means: {passages['m1']:.0f} (M1), "
-        f"{passages['m2']:.0f} (M2), {passages['uncurated']:.0f} (at random). The sets are what "
-        "passed the curator's rules on form, leakage and novelty."
-    )
+    passages = [
+        f"{np.mean([each['documentation'][arm] for each in quality]):.0f} ({arm})"
+        for arm in CURATED
+    ]
+    yield f"The sets also have documentation passages, means: {list_cell(passages)}."
 
 
-def _subset_table(rows: Sequence[Subset]) -> Iterator[str]:
+def _subset_table(rows: Sequence[Subset], settings: LoopSettings) -> Iterator[str]:
+    planned = len(settings.training_seeds)
     yield (
         "| candidates | count | share | " + " | ".join(COLUMNS.values()) + " | gain in ROUGE-L | |"
     )
@@ -60,7 +65,7 @@ def _subset_table(rows: Sequence[Subset]) -> Iterator[str]:
         # The gain is NaN if there is no such candidate for some training seed.
         is_defined = 0 < row.share < 1 and np.isfinite(gain.value)
         gained, verdict = (
-            (estimate_cell(gain, sign="+"), gain.verdict(lower_is_better=False))
+            (estimate_cell(gain, sign="+"), gain.verdict(planned, lower_is_better=False))
             if is_defined
             else ("–", "")
         )
@@ -70,45 +75,29 @@ def _subset_table(rows: Sequence[Subset]) -> Iterator[str]:
         )
 
 
-def data_lines(results: Results, settings: LoopSettings, directory: Path) -> Iterator[str]:
-    """Yield data, settings, trainings and times, and draw ``base.svg``."""
+def data_lines(results: Results, settings: LoopSettings) -> Iterator[str]:
+    """Yield data, settings, trainings and times."""
     if data := results.value("data"):
         yield from ("", "## The data", "", "| | count |", "|---|---|")
         yield from (f"| {name} | {count:,} |" for name, count in data["counts"].items())
         yield ""
         yield (
-            "The held-out pairs are from the last rows of the file; the other parts are chosen "
-            "by hash. No two rows that are used have instructions within ROUGE-L 0.7 of each "
-            "other, or the same response, and no text of the base contains an instruction of "
-            "theirs."
+            "The held-out pairs are from the last rows of the file; the other parts are chosen by "
+            "hash. No two rows that are used have instructions within ROUGE-L 0.7 of each other, "
+            "or the same response. Whether the base saw rows of Dolly in its own training is not "
+            "known."
         )
     yield from ("", "## The settings", "")
-    if base := results.value("base"):
-        plots.loss(base["log"], directory / "base.svg")
-        yield (
-            f"The base: {base['parameters']:,} parameters of the house model's architecture, "
-            f"{base['tokens']:,} tokens of Dolly's contexts and responses and of documentation "
-            "with its headings as plain text, without instructions. The learning rates fall to "
-            f"zero over the last {settings.base_cooling:.0%}; loss at the end {base['loss']:.2f} "
-            "nats a token. Its tokenizer was trained on the same texts."
-        )
-        yield from ("", "![loss of the base](base.svg)", "")
-    if rate := results.value("rate"):
-        tried = ", ".join(f"{value:g}: {nll:.3f}" for value, nll in rate["validation"])
-        yield (
-            f"The learning rate: {rate['rate']:g}, the best of M0 on {settings.validation} "
-            f"validation pairs with the first training seed by the mean of both NLLs ({tried}); "
-            "it is used for every model."
-        )
-        yield ""
     yield (
-        f"Fine-tuning uses `models/training`: batches of 8, M0 {settings.seed_only_tokens:,} "
-        f"tokens, every other model {settings.tokens:,}, so that none is better because it was "
-        "trained longer. Ratings are trained on graded human seeds alone. Writing, rating and "
-        "curating use the engine and the agents with the defaults of the stream, except for the "
-        f"threshold: the best {settings.curated_share:.0%} of the candidates reach it, because "
-        "the ratings of a small model are not on an absolute scale. *Uncurated* is as many "
-        "random candidates that pass the curator's other rules."
+        f"Fine-tuning uses `models/training`: adapters of rank {settings.rank}, rate "
+        f"{settings.rate:g} (the writer's; none was tried on these pairs), batches of "
+        f"{settings.batch}, fp32. M0 takes {settings.seed_steps} steps and every other model "
+        f"{settings.steps}, so that none is better because it was trained longer. "
+        f"{settings.rating_share:.0%} of the sequences train ratings, on graded human seeds alone. "
+        "The prompts are those of the writer. The engine writes and scores in fp32; the agents of "
+        "the stream write and curate, and the first word of an instruction is left to the model. "
+        f"A curated set has the {settings.curated} best candidates by a signal that pass the "
+        "curator's other rules; *at random* are as many random ones that pass them."
     )
     yield from (
         "",
@@ -116,30 +105,18 @@ def data_lines(results: Results, settings: LoopSettings, directory: Path) -> Ite
         "|---|---|---|---|---|---|",
     )
     yield from _trainings(results, settings)
-    yield from (
-        "",
-        "| set | rated high enough | threshold | kept | refused for |",
-        "|---|---|---|---|---|",
-    )
     yield from _sets(results, settings)
-    refused: Counter[str] = Counter()
-    written = 0
-    for found in results.of_seeds("m0-{}.candidates", settings.training_seeds):
-        refused.update(found["refused"])
-        written += len(found["candidates"])
+    yield from _written(results, settings)
+    yield from ("", "## The time", "", *table(settings, results.seconds()))
     yield ""
     yield (
-        f"M0 wrote {written:,} instructions in all; refused: "
-        f"{list_cell([f'{name} {n}' for name, n in refused.items()]) or 'none'}."
+        "Expected is on 2 idle cores. A training that was interrupted counts from its last start."
     )
-    yield from ("", "## The time", "", *table(settings, results.seconds()))
 
 
 def _trainings(results: Results, settings: LoopSettings) -> Iterator[str]:
-    rate = (results.value("rate") or {"rate": settings.rates[0]})["rate"]
-    for arm in Arm:
-        found = results.of_seeds(f"{arm}-{{}}-{rate:g}.train", settings.training_seeds)
-        found = [each for each in found if "skipped" not in each]
+    for arm in TRAINED:
+        found = results.by_seed(f"{arm}-{{}}.train", settings.training_seeds).values()
         if found:
             cells = (
                 range_cell([each[name] for each in found])
@@ -147,40 +124,52 @@ def _trainings(results: Results, settings: LoopSettings) -> Iterator[str]:
             )
             yield f"| {NAMES[arm]} | {' | '.join(cells)} |"
         else:
-            yield f"| {NAMES[arm]} | not trained: nothing was curated | | | | |"
+            yield f"| {NAMES[arm]} | not run | | | | |"
 
 
 def _sets(results: Results, settings: LoopSettings) -> Iterator[str]:
-    for arm in (Arm.M1, Arm.M2, Arm.UNCURATED):
+    if not any(results.by_seed(f"{arm}-{{}}.set", settings.training_seeds) for arm in CURATED):
+        return
+    yield from ("", "| set | kept | passed over, better rated or drawn before |", "|---|---|---|")
+    for arm in CURATED:
         for seed in settings.training_seeds:
             if found := results.value(f"{arm}-{seed}.set"):
-                refused = {
-                    name: count
-                    for name, count in found["refused"].items()
-                    if name != "below_threshold"
-                }
-                reasons = list_cell([f"{name} {count}" for name, count in sorted(refused.items())])
-                kept = len(found["examples"])
+                reasons = [f"{name} {count}" for name, count in sorted(found["refused"].items())]
                 yield (
-                    f"| {NAMES[arm]}, training seed {seed} | {found['passing']} | "
-                    f"{found['threshold']:.2f} | {kept} | {reasons} |"
+                    f"| {NAMES[arm]}, training seed {seed} | {len(found['numbers'])} | "
+                    f"{list_cell(reasons)} |"
                 )
 
 
-def sample_lines(quality: Sequence[Any]) -> Iterator[str]:
+def _written(results: Results, settings: LoopSettings) -> Iterator[str]:
+    by_seed = results.by_seed(f"{Arm.M0}-{{}}.candidates", settings.training_seeds)
+    if by_seed:
+        refused: Counter[str] = Counter()
+        for found in by_seed.values():
+            refused.update(found["refused"])
+        reasons = list_cell([f"{name} {count}" for name, count in refused.items()])
+        written = sum(len(found["candidates"]) for found in by_seed.values())
+        yield ""
+        yield f"M0 wrote {written:,} instructions in all; refused: {reasons or 'none'}."
+
+
+def sample_lines(quality: Sequence[QualityResult]) -> Iterator[str]:
     """Yield a table of samples."""
+    if not quality:
+        return
     yield from (
         "",
         "## Samples of M0, not selected",
         "",
-        "The first responses by hash, with the first training seed.",
+        "The first responses by their ids, with the first training seed, and M0's ratings.",
         "",
     )
-    yield "| response | a person wrote | M0 writes | M0 rates |"
-    yield "|---|---|---|---|"
-    for response, truth, written, rating in quality[0]["samples"]:
-        rated = "–" if rating is None else f"{rating:.1f}"
+    yield "| response | a person wrote | M0 writes | digits | likelihood | combined |"
+    yield "|---|---|---|---|---|---|"
+    for response, truth, written, rated in quality[0]["samples"]:
+        scores = (rated[f"{Arm.M0}-{signal}"] for signal in Signal)
+        cells = " | ".join("–" if score is None else f"{score:.1f}" for score in scores)
         yield (
             f"| {text_cell(response, 90)} | {text_cell(truth, 100)} | "
-            f"{text_cell(written, 160) or '–'} | {rated} |"
+            f"{text_cell(written, 160) or '–'} | {cells} |"
         )

@@ -2,128 +2,147 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bench.loop.arms import JUDGES, NAMES, Arm
 from bench.loop.bootstrap import SeedEstimate
 from bench.loop.cells import estimate_cell, list_cell
 from bench.loop.comparisons import (
     COMPARISONS,
+    JUDGE_METRICS,
     METRICS,
-    NAMES,
     Metric,
-    applies,
+    Result,
     difference,
     estimate,
 )
-from bench.loop.experiment import Arm
 from bench.loop.settings import LoopSettings
+from bench.loop.steps import Results
+
+BySeed = Mapping[int, Result]
+"""The values of a step by training seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricDifference:
-    """The difference of two arms in one metric."""
+    """The difference of two models in one metric."""
 
     ours: Arm
     theirs: Arm
     metric: Metric
     found: SeedEstimate
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse`` or ``inconclusive``."""
-        return self.found.verdict(lower_is_better=self.metric.lower_is_better)
+    verdict: str
+    """As ``SeedEstimate.verdict``."""
 
 
-def compare_arms(measured: Mapping[Arm, Sequence[Any]], resamples: int) -> list[MetricDifference]:
-    """Estimate every metric of every comparison whose arms were both measured."""
-    return [
-        MetricDifference(
-            ours, theirs, metric, difference(metric, measured[ours], measured[theirs], resamples)
-        )
-        for ours, theirs in COMPARISONS
-        if measured[ours] and len(measured[ours]) == len(measured[theirs])
-        for metric in METRICS
-        if applies(metric, ours, theirs)
-    ]
+def measured(results: Results, settings: LoopSettings) -> dict[Arm, BySeed]:
+    """Return the metrics of each model. The base, measured once, has them for every seed."""
+    base = results.value(f"{Arm.BASE}.measure")
+    found: dict[Arm, BySeed] = {
+        arm: results.by_seed(f"{arm}-{{}}.measure", settings.training_seeds) for arm in Arm
+    }
+    return found | {Arm.BASE: dict.fromkeys(settings.training_seeds, base) if base else {}}
+
+
+def compare(
+    pairs: Sequence[tuple[Arm, Arm]],
+    metrics: Sequence[Metric],
+    found: Mapping[Arm, BySeed],
+    settings: LoopSettings,
+) -> list[MetricDifference]:
+    """Estimate the differences of each pair of models, with the seeds of which both have one."""
+    compared: list[MetricDifference] = []
+    for ours, theirs in pairs:
+        seeds = [seed for seed in found[ours] if seed in found[theirs]]
+        for metric in metrics if seeds else ():
+            mine, others = ([found[arm][seed] for seed in seeds] for arm in (ours, theirs))
+            value = difference(metric, mine, others, settings.resamples)
+            verdict = value.verdict(
+                len(settings.training_seeds), lower_is_better=metric.lower_is_better
+            )
+            compared.append(MetricDifference(ours, theirs, metric, value, verdict))
+    return compared
 
 
 def summary_lines(compared: Sequence[MetricDifference]) -> Iterator[str]:
-    """Yield the verdicts of each comparison on held-out pairs in a sentence."""
-    yield ""
-    yield "## Summary"
-    yield ""
+    """Yield the verdicts of each comparison in a sentence, or that it was not run."""
+    yield from ("", "## Summary", "")
     for ours, theirs in COMPARISONS:
-        mine = [
-            each
-            for each in compared
-            if (each.ours, each.theirs) == (ours, theirs) and not each.metric.unlabelled
-        ]
-        if not mine:
-            continue
-        verdicts = {
-            word: [each.metric.label for each in mine if each.verdict == word]
-            for word in ("better", "worse")
-        }
-        phrases = [f"{word} in {list_cell(labels)}" for word, labels in verdicts.items() if labels]
-        rest = len(mine) - sum(map(len, verdicts.values()))
-        phrases += [f"inconclusive in {rest} of {len(mine)} metrics"] if rest else []
-        yield f"- **{NAMES[ours]}** against **{NAMES[theirs]}**: {'; '.join(phrases)}."
+        mine = [each for each in compared if (each.ours, each.theirs) == (ours, theirs)]
+        phrases = []
+        for verdict in dict.fromkeys(each.verdict for each in mine):
+            labels = [each.metric.label for each in mine if each.verdict == verdict]
+            some = f" in {list_cell(labels)}" if len(labels) < len(mine) else " in all metrics"
+            phrases.append(f"{verdict}{some}")
+        yield f"- **{NAMES[ours]}** against **{NAMES[theirs]}**: {'; '.join(phrases) or 'not run'}."
 
 
 def difference_lines(compared: Sequence[MetricDifference]) -> Iterator[str]:
-    """Yield a table of differences for each comparison."""
-    for ours, theirs in COMPARISONS:
-        mine = [each for each in compared if (each.ours, each.theirs) == (ours, theirs)]
-        if not mine:
-            continue
+    """Yield a table of differences for each comparison that was run."""
+    for ours, theirs in dict.fromkeys((each.ours, each.theirs) for each in compared):
         yield from ("", f"### {NAMES[ours]} less {NAMES[theirs]}", "")
         yield "| metric | difference | 95% interval | by training seed | |"
         yield "|---|---|---|---|---|"
-        for each in mine:
-            found = each.found
-            seeds = " ".join(f"{value:+.3f}" for value in found.seeds)
-            interval = f"{found.low:+.3f} to {found.high:+.3f}"
-            yield (
-                f"| {each.metric.label} | {found.value:+.3f} | {interval} | {seeds} | "
-                f"{each.verdict} |"
-            )
+        for each in compared:
+            if (each.ours, each.theirs) == (ours, theirs):
+                found = each.found
+                seeds = " ".join(f"{value:+.3f}" for value in found.seeds)
+                interval = f"{found.low:+.3f} to {found.high:+.3f}"
+                yield (
+                    f"| {each.metric.label} | {found.value:+.3f} | {interval} | {seeds} | "
+                    f"{each.verdict} |"
+                )
 
 
-def model_lines(measured: Mapping[Arm, Sequence[Any]], settings: LoopSettings) -> Iterator[str]:
+def model_lines(found: Mapping[Arm, BySeed], settings: LoopSettings) -> Iterator[str]:
     """Yield a table with the metrics of every model."""
-    there = {arm: found for arm, found in measured.items() if found}
     yield from ("", "## The models", "")
     yield (
-        "Means over training seeds, with intervals. The loop's models were trained on the "
-        "unlabelled responses with M0's instructions; no model was trained on the held-out "
-        "pairs. A model without seeds was not trained to rate. NLL is in nats a token, of the "
-        "true instruction given the response and of the true response given the instruction. "
-        "ROUGE-L is with the true instruction, and 0 if the backward agent refused what was "
-        "written."
+        "Means over training seeds, with intervals. NLL is in nats a token, of the true "
+        "instruction given the response and of the true response given the instruction, under "
+        f"both tags. The rank is that of the true instruction among {settings.choices}, by the "
+        "nats a token that the response saves; chance is "
+        f"{(settings.choices + 1) / 2:g}."
     )
     yield ""
-    yield "| metric | " + " | ".join(NAMES[arm] for arm in there) + " |"
-    yield "|---" * (1 + len(there)) + "|"
-    for metric in METRICS:
-        cells = [
-            estimate_cell(estimate(metric, found, settings.resamples))
-            if applies(metric, arm)
-            else "–"
-            for arm, found in there.items()
-        ]
-        yield f"| {metric.label} | {' | '.join(cells)} |"
+    labels = [metric.label for metric in METRICS]
+    yield f"| model | training seeds | {' | '.join(labels)} |"
+    yield f"|---|---{'|---' * len(labels)}|"
+    for arm in Arm:
+        yield f"| {NAMES[arm]} | {_cells(list(found[arm].values()), METRICS, settings)} |"
+
+
+def _cells(found: Sequence[Result], metrics: Sequence[Metric], settings: LoopSettings) -> str:
+    every = len(settings.training_seeds)
+    if not found:
+        return " | ".join([f"0 of {every}", *["not run"] * len(metrics)])
+    cells = [estimate_cell(estimate(metric, found, settings.resamples)) for metric in metrics]
+    return " | ".join([f"{len(found)} of {every}", *cells])
+
+
+def judge_lines(results: Results, settings: LoopSettings) -> Iterator[str]:
+    """Yield how well the models that rate tell true pairs from others, and how they differ."""
+    found = {arm: results.by_seed(f"{arm}-{{}}.judged", settings.training_seeds) for arm in JUDGES}
+    yield from ("", "## The judges", "")
+    yield (
+        f"The first {settings.judged} held-out pairs, each response also with a random request and "
+        "with a hard one, which shares a rare word with the true one. The judges of a model are "
+        f"fitted on {settings.judge_pairs} of its seeds (docs/judging.md)."
+    )
+    yield ""
+    labels = [metric.label for metric in JUDGE_METRICS]
+    yield f"| model | training seeds | {' | '.join(labels)} |"
+    yield f"|---|---{'|---' * len(labels)}|"
+    for arm in JUDGES:
+        yield f"| {NAMES[arm]} | {_cells(list(found[arm].values()), JUDGE_METRICS, settings)} |"
+    yield from difference_lines(compare([(Arm.M1, Arm.M0)], JUDGE_METRICS, found, settings))
 
 
 def plot_rows(
     compared: Sequence[MetricDifference],
 ) -> dict[str, dict[str, tuple[SeedEstimate, bool]]]:
-    """Return the differences on held-out pairs as ``plots.differences`` takes them."""
+    """Return the differences as ``plots.differences`` takes them."""
     rows: dict[str, dict[str, tuple[SeedEstimate, bool]]] = {}
     for each in compared:
-        if not each.metric.unlabelled:
-            label = f"{each.ours} – {each.theirs}"
-            rows.setdefault(each.metric.label, {})[label] = (
-                each.found,
-                each.metric.lower_is_better,
-            )
+        label = f"{each.ours} – {each.theirs}"
+        rows.setdefault(each.metric.label, {})[label] = (each.found, each.metric.lower_is_better)
     return rows

@@ -1,6 +1,5 @@
-"""Fine-tunes the base with ``models.training``, and exports the result as a release."""
+"""Trains adapters on the base with ``models.training``."""
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,63 +9,61 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from bench.loop.steps import Note
-from models.export.export import export
+from models.atomic_file import atomic_directory
 from models.prompts.layout import Prompter
-from models.releases.checkpoints import side_files
-from models.releases.release import Origin, is_release, release_id, write_manifest
 from models.training.data import TrainingSet, sequences
-from models.training.settings import TrainingSettings
+from models.training.lora import adapt
+from models.training.settings import LORA_RANK, TrainingSettings
 from models.training.tuning import Step, fit
 from schemas.records import Example
 
 
 def tune(
     base: Path,
+    prompts: Path,
     seeds: Sequence[Example],
     augmented: Sequence[Example],
     settings: TrainingSettings,
-    work: Path,
+    place: Path,
     note: Note,
 ) -> dict[str, Any]:
-    """Train on human seeds and on the loop's examples; the checkpoint is ``work/checkpoint``.
+    """Train on human seeds and on the loop's examples; the result is ``place/adapter``.
 
-    A killed run continues from its last checkpoint. Returns the numbers of examples, sequences,
-    tokens and steps, and the last loss. Raises TrainingError.
+    ``prompts`` has the tokenizer and the chat template. Products are in fp32 on every machine. A
+    run that was ended continues from its last checkpoint. Returns the numbers of examples,
+    sequences, tokens and steps, and the last loss. Raises TrainingError.
     """
     data = TrainingSet(seeds=tuple(seeds), held_out=(), augmented=tuple(augmented))
-    prompter = Prompter.load(base)
-    chosen = sequences(data, prompter, settings, settings.longest)
+    chosen = sequences(data, Prompter.load(prompts), settings, settings.longest)
     losses: list[float] = []
 
     def on_step(now: Step) -> None:
         losses.append(now.loss)
-        note(f"step {now.step:,} of {now.steps:,}, loss {now.loss:.2f}")
+        note(
+            f"step {now.step:,} of {now.steps:,}, loss {now.loss:.2f}, "
+            f"{now.tokens_per_second:.0f} tokens/s"
+        )
 
-    model = load(base)
+    model = adapt(load(base), settings.lora_rank or LORA_RANK, settings.seed)
     steps = fit(
         model,
-        base,
+        prompts,
         chosen,
         len(seeds) + len(augmented),
         settings,
-        work / "steps",
+        place / "steps",
         on_step,
-        cpu_bf16=True,
     )
-    checkpoint = work / "checkpoint"
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    model.to(dtype=torch.float16).save_pretrained(checkpoint)
-    for file in side_files(base):
-        shutil.copyfile(file, checkpoint / file.name)
-    shutil.rmtree(work / "steps", ignore_errors=True)
-    tokens = sum(len(sequence.ids) for sequence in chosen)
+    adapter = place / "adapter"
+    shutil.rmtree(adapter, ignore_errors=True)
+    with atomic_directory(adapter) as partial:
+        model.save_pretrained(str(partial))
     return {
         "seeds": len(seeds),
         "augmented": len(augmented),
         "sequences": len(chosen),
-        "tokens": tokens,
+        "tokens": sum(len(sequence.ids) for sequence in chosen),
         "steps": steps,
-        "rate": settings.rate,
         "loss": losses[-1] if losses else None,
     }
 
@@ -76,18 +73,3 @@ def load(checkpoint: Path) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(
         checkpoint, dtype=torch.float32, local_files_only=True
     )
-
-
-def release_of(work: Path, base: str) -> Path:
-    """Export ``work/checkpoint`` to ``work/release``, once; return the latter.
-
-    ``base`` is the id of the base in the manifest.
-    """
-    release, partial = work / "release", work / "release.new"
-    if not is_release(release):
-        shutil.rmtree(partial, ignore_errors=True)
-        export(str(work / "checkpoint"), partial)
-        asyncio.run(write_manifest(partial, Origin(id=release_id(partial, work.name), base=base)))
-        shutil.rmtree(release, ignore_errors=True)
-        partial.rename(release)
-    return release

@@ -143,12 +143,15 @@ def sequences(
     The order is the same for the same inputs, so that a killed run can continue. Each epoch has
     every example forward, under the tag of its origin, and backward, ratings of graded seeds, and
     the human ratings if there are enough. It is shuffled, then sorted by length within pools.
-    ``context`` is the model's context window in tokens. Raises TrainingError if no sequence fits.
+    ``context`` is the model's context window in tokens. There are no more than the steps take where
+    their number is given. Raises TrainingError if no sequence fits.
     """
     generator = random.Random(settings.seed)
     maker = SequenceMaker(prompter, rating_weight=settings.rating_weight)
     grader = Grader([Pair.of(seed) for seed in data.seeds], generator)
     longest = min(settings.longest, context)
+    examples = len(data.seeds) + len(data.augmented)
+    most = settings.max_steps and settings.max_steps * settings.batch_for(examples)
     chosen: list[TrainingSequence] = []
     tokens = 0
     for _ in range(settings.epochs):
@@ -157,7 +160,8 @@ def sequences(
         ]
         generator.shuffle(drawn)
         for sequence in drawn:
-            if tokens + len(sequence.ids) > settings.max_tokens and chosen:
+            over = tokens + len(sequence.ids) > settings.max_tokens and chosen
+            if over or len(chosen) == most:
                 return by_length(chosen, settings.micro_batch, generator)
             chosen.append(sequence)
             tokens += len(sequence.ids)
