@@ -12,6 +12,7 @@ os.environ.setdefault(
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+import torch
 
 from agents.backward import Backward
 from bench.loop import writing
@@ -31,6 +32,11 @@ _SETTINGS = replace(TINY, last_rows=20, longest=1024, temperature=1.0)
 
 class _Killed(BaseException):
     """Stands for a kill: nothing in the experiment catches it."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # more wait for each other where cores are shared
 
 
 class _Backward(Backward):
@@ -78,7 +84,7 @@ def test_a_run_that_is_killed_again_and_again_ends(
         over = partial(is_over, pieces % 2 == 0)
         try:
             with Steps(inputs.work, identity(inputs, _SETTINGS), lines.append, over) as steps:
-                run(inputs, _SETTINGS, steps, 2)
+                run(inputs, _SETTINGS, steps, 1)
         except (PieceOver, _Killed):
             assert len(results.seconds()) > before, "a piece must get on"
     assert pieces > 3

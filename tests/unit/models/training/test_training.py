@@ -166,6 +166,11 @@ def test_order_is_repeatable_and_within_the_token_budget(prompter: Prompter) -> 
     assert 0 < sum(len(sequence.ids) for sequence in drawn) <= 2_000
 
 
+def test_there_are_no_more_sequences_than_the_steps_take(prompter: Prompter) -> None:
+    settings = TrainingSettings(epochs=9, max_steps=3, batch=4)
+    assert len(sequences(divide(_SEEDS, 0.2), prompter, settings, 512)) == 12
+
+
 def test_no_fitting_example_is_an_error(prompter: Prompter) -> None:
     with pytest.raises(TrainingError, match="within 10 tokens"):
         sequences(divide(_SEEDS, 0.2), prompter, TrainingSettings(), 10)
