@@ -1,0 +1,95 @@
+"""What dialects of Markdown have that is no text: front matter, data, marks, notes."""
+
+import json
+import re
+from collections.abc import Iterator
+
+_FRONT_MATTER = re.compile(
+    r"\A\s*(?:---[ \t]*\n(?=(?:[ \t]*#.*\n|\s)*+(?:---|\.\.\.|[^\n:]+:))"
+    r"(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\n(?:.*\n)*?\+\+\+)[ \t]*(?:\n|\Z)"
+)
+"""YAML between lines of hyphens, where it begins with a key, and TOML between lines of plus."""
+_JSON_MATTER = re.compile(r"\A\s*(\{\n.*?\n\})[ \t]*(?:\n|\Z)", re.DOTALL)
+_DATA = r"data:[\w.+-]{1,80}/[\w.+-]{1,80}(?:;[\w=.-]{1,80})*;base64,[\w+/=%-]*+"
+_DATA_IMAGE = re.compile(
+    rf"!\[[^\[\]\n]{{0,1000}}\]\(\s*<?{_DATA}[^)\n]{{0,1000}}\)|<img\b[^<>]{{0,1000}}?{_DATA}[^<>]{{0,1000}}>|{_DATA}"
+)
+"""An image whose bytes are in the text, or the bytes."""
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_MARK = re.compile(
+    r"[ \t]*(?::{3,}.*|\[\[?(?:toc|_toc_)\]?\]|\{:.*\}|\{\{[<%].*[>%]\}\}"
+    r"|(?:import|export)\s.*\sfrom\s+['\"][^'\"]*['\"];?)[ \t]*\Z",
+    re.IGNORECASE,
+)
+"""A line that is no text: the border of a container, a place for contents, a class, an import."""
+_CONTAINER = re.compile(r"( *)(?:!!!|\?\?\?\+?|===\+?)[ \t]+(?:[\w-]|\").*\Z")
+"""The first line of an admonition or a tab, with its content indented below it."""
+_NOTE = re.compile(r"\[\^([^\]\s]{1,100})\]:")
+"""The first line of a footnote."""
+_NOTE_MARK = re.compile(r"\[\^([^\]\s`]{1,100})\](?![:(])")
+_INDENT = 4
+
+
+def without_dialect(text: str) -> str:
+    """A Markdown text, its lines ended by a line feed, without what is not text in it.
+
+    Left out are front matter in YAML, TOML and JSON, images in base64, footnotes with their marks,
+    imports of MDX, and the marks of containers, whose content is kept. Code in fences is unchanged.
+    """
+    text = _without_front_matter(text)
+    if "base64," in text:
+        text = _DATA_IMAGE.sub("", text)
+    notes: set[str] = set()
+    text = "\n".join(_lines(text.split("\n"), notes))
+    if notes:
+        text = _NOTE_MARK.sub(lambda mark: "" if mark[1] in notes else mark[0], text)
+    return text
+
+
+def _without_front_matter(text: str) -> str:
+    matter = _FRONT_MATTER.match(text)
+    if matter is None and (found := _JSON_MATTER.match(text)):
+        try:
+            json.loads(found[1])
+        except ValueError:
+            return text
+        matter = found
+    return text[matter.end() :] if matter else text
+
+
+def _lines(lines: list[str], notes: set[str]) -> Iterator[str]:
+    """The lines without marks and footnotes; the labels of those are added to ``notes``."""
+    fence = ""
+    dedent = 0
+    """Indentation of the content of the current container."""
+    in_note = False
+    for line in lines:
+        bare = line.lstrip(" ")
+        indent = len(line) - len(bare)
+        if dedent and bare and indent < dedent:
+            dedent = 0
+        inner = line[min(dedent, indent) :]
+        if fence:
+            if inner.strip().strip(fence[0]) == "" and inner.strip().startswith(fence):
+                fence = ""
+            yield inner
+            continue
+        if in_note and (not bare or indent >= 2):
+            continue
+        in_note = False
+        opened = _FENCE.match(inner)
+        if opened:
+            fence = opened[1]
+        elif container := _CONTAINER.match(inner):
+            dedent += len(container[1]) + _INDENT
+            yield ""
+            continue
+        elif _MARK.match(inner):
+            yield ""
+            continue
+        elif note := _NOTE.match(inner):
+            notes.add(note[1])
+            in_note = True
+            continue
+        yield inner
