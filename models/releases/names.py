@@ -54,6 +54,14 @@ NAMED = {
             134_515_008,
             _SMOLLM2,
         ),
+        NamedModel(
+            "writer",
+            "smollm2 with the bundled adapter, which was trained to write and rate instructions",
+            "CC BY-SA 3.0",
+            134_515_008,
+            _SMOLLM2,
+            WRITER_ADAPTER,
+        ),
     )
 }
 """By name."""

@@ -42,6 +42,7 @@ def test_what_can_be_had_by_name_is_listed_with_size_and_licence() -> None:
     found = {model["name"]: (model["download_bytes"], model["licence"]) for model in listed}
     assert found["house"] == (0, "CC BY-SA 3.0")
     assert found["smollm2"] == (92_871_040, "Apache-2.0")
+    assert found["writer"] == (92_871_040, "CC BY-SA 3.0")
     plain = _run(app, ["models", "list", "--available"]).stdout
     assert "downloads 93 MB" in plain
     assert "bundled" in plain
