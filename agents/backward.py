@@ -91,6 +91,7 @@ class Backward:
                 document_at=segment.document_at,
                 segment_id=segment.id,
                 headings=segment.headings,
+                language=segment.language,
                 release=written.release,
                 template=written.template,
                 sample=sample,

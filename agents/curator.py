@@ -29,8 +29,13 @@ class CuratorSettings:
     """Most words of an instruction that pass."""
     keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
     """Whole words that an instruction must not contain; the default suits text about software."""
-    ascii_start: bool = True
+    ascii_start: bool = False
     """Whether an instruction must start with an ASCII character."""
+    languages: tuple[str, ...] = ()
+    """Languages of passages that pass, as ``Provenance.language`` has them. None: every language.
+
+    A passage whose language is not known passes.
+    """
 
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= 5:
@@ -42,6 +47,12 @@ class CuratorSettings:
                 f"the curation's target precision is {self.target_precision}: set a share above 0 "
                 "and up to 1, such as 0.9"
             )
+
+    def refuse_language(self, language: str | None) -> Refusal | None:
+        """Refuse a passage in another language."""
+        if not self.languages or language is None or language in self.languages:
+            return None
+        return Refusal("language", f"{language}, not {' or '.join(self.languages)}")
 
     def refuse_rating(self, rating: Rating) -> Refusal | None:
         """Refuse a rating that is too low."""
@@ -168,6 +179,7 @@ class Curator:
         candidate = scored.candidate
         return (
             self._settings.refuse_rating(scored.rating)
+            or self._settings.refuse_language(candidate.provenance.language)
             or self._rules.refuse(candidate.instruction)
             or find_leak(candidate.instruction, candidate.response)
         )

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from agents.passages.filters import TOO_SHORT, Limits, refuse
 from agents.passages.headings import NAVIGATION, HeadingRules
 from agents.passages.html import read_html
+from agents.passages.language import language_of
 from agents.passages.leaning import refuse_leaning, without_asides
+from agents.passages.length import density_of, length_of
 from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.notices import LICENCE, refuse_notice
 from agents.passages.packing import pack
@@ -20,7 +22,7 @@ from schemas.records import Document, Offset, Rejection, Segment
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSettings:
-    """Limits of a passage. The lengths are those of arXiv 2308.06259."""
+    """Limits of a passage. The lengths are those of arXiv 2308.06259, by ``length_of``."""
 
     min_characters: int = 600
     max_characters: int = 3000
@@ -90,6 +92,7 @@ class Segmenter:
                     headings=headings,
                     text=text,
                     context=document.context,
+                    language=language_of(text),
                 )
         if short:
             together = self._reject_short(short, document)
@@ -108,8 +111,8 @@ class Segmenter:
 
     def _reject_short(self, texts: Collection[str], document: Document) -> Rejection:
         least, most, wanted = (
-            min(map(len, texts)),
-            max(map(len, texts)),
+            min(map(length_of, texts)),
+            max(map(length_of, texts)),
             self._limits.min_characters,
         )
         found = (
@@ -141,7 +144,9 @@ class Segmenter:
 
     def _cut(self, section: Section, refused: Refusal | None) -> Iterator[Passage]:
         """The passages of a section, all of them refused where its heading is."""
-        shortest, longest = self._limits.min_characters, self._limits.max_characters
+        density = density_of(section.blocks)
+        shortest = round(self._limits.min_characters / density)
+        longest = max(1, int(self._limits.max_characters / density))
         for number, packed in enumerate(pack(section.blocks, shortest, longest)):
             text = without_asides(packed)
             refusal = (

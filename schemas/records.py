@@ -83,6 +83,8 @@ class Segment(Record):
     """The headings above the text, outermost first."""
     text: NonEmpty
     context: str | None = None
+    language: str | None = None
+    """Language of the text as a code of ISO 639, such as ``en``; None where it is not known."""
 
     def refuse(
         self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""
@@ -109,6 +111,8 @@ class Provenance(BaseModel):
     document_at: Offset | None = None
     segment_id: str = ""
     headings: tuple[str, ...] = ()
+    language: str | None = None
+    """The segment's; None where it is not known."""
     release: str = ""
     """Id of the release whose model wrote the instruction."""
     template: str = ""

@@ -2,11 +2,12 @@
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
 from agents.refusal import Refusal
-from models.evaluation.rouge import words
+from models.evaluation.words import count_words, words
 from schemas.errors import SettingsError
 
 SOFTWARE_KEYWORDS = (
@@ -35,6 +36,9 @@ SELF_INSTRUCT_KEYWORDS = (
 """The paper's list, for text that is not about software."""
 
 _LETTER = re.compile(r"[^\W\d_]")
+_OPENING = "¿¡"
+_NOT_AT_START = ("Pc", "Pd", "Pe", "Pf", "Po", "Sm", "So")
+"""Categories of dashes, bullets, closing brackets and other signs; not of opening ones."""
 _PHRASE_WORDS = 3
 _PHRASE_TIMES = 3
 """An instruction that repeats a phrase of _PHRASE_WORDS words this often is refused."""
@@ -45,13 +49,13 @@ class InstructionRules:
     """The rules with their limits. Raises SettingsError where the limits contradict each other."""
 
     min_words: int = 4
-    """Fewest words, separated by white space. Self-Instruct drops three or fewer."""
+    """Fewest words, as ``count_words`` has them. Self-Instruct drops three or fewer."""
     max_words: int = 150
-    """Most words, separated by white space."""
+    """Most words."""
     keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
     """Refused as whole words, in any case."""
-    ascii_start: bool = True
-    """Whether the first character must be ASCII. Set it to False for languages in other scripts."""
+    ascii_start: bool = False
+    """Whether the first character must be ASCII, as in Self-Instruct. English texts may ask it."""
     _keyword: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -69,13 +73,13 @@ class InstructionRules:
 
     def refuse(self, instruction: str) -> Refusal | None:
         """Return the first reason to refuse an instruction, or None where it passes."""
-        count = len(instruction.split())
+        count = count_words(instruction)
         if count < self.min_words:
             return Refusal("instruction_too_short", f"{count} words, at least {self.min_words}")
         if count > self.max_words:
             return Refusal("instruction_too_long", f"{count} words, at most {self.max_words}")
         first = instruction.lstrip()[0]
-        if first in string.punctuation or (self.ascii_start and not first.isascii()):
+        if _is_punctuation(first) or (self.ascii_start and not first.isascii()):
             return Refusal("instruction_start", f"starts with {first!r}")
         if not _LETTER.search(instruction):
             return Refusal("instruction_no_letter", "no letter in it")
@@ -86,6 +90,13 @@ class InstructionRules:
         if phrase:
             return Refusal("instruction_repeats", f"{phrase!r} {_PHRASE_TIMES} times or more")
         return None
+
+
+def _is_punctuation(character: str) -> bool:
+    """Whether no instruction begins so. Other scripts begin with signs that ASCII does not have."""
+    if character.isascii():
+        return character in string.punctuation
+    return character not in _OPENING and unicodedata.category(character) in _NOT_AT_START
 
 
 def _repeated_phrase(found: list[str]) -> str | None:

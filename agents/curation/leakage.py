@@ -12,7 +12,7 @@ import re
 from itertools import groupby
 
 from agents.refusal import Refusal
-from models.evaluation.rouge import words
+from models.evaluation.words import words
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8
@@ -110,7 +110,7 @@ def _starts_with(response: str, instruction: str, asked: list[str]) -> bool:
     label = _LABEL.match(response)
     start = label.end() if label else 0
     first = _FIRST_WORD.search(response, start)
-    if not asked or not first or first[0].lower() != asked[0]:
+    if not asked or not first or not first[0].lower().startswith(asked[0]):
         return False
     # This much of the response holds the instruction even with more space or punctuation.
     return words(response[start : start + 2 * len(instruction) + 64])[: len(asked)] == asked

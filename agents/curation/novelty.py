@@ -29,7 +29,8 @@ from typing import NamedTuple
 
 from rapidfuzz.distance.LCSseq import similarity as longest_common_subsequence
 
-from models.evaluation.rouge import NEAR, rouge_l, words
+from models.evaluation.rouge import NEAR, rouge_l
+from models.evaluation.words import words
 from schemas.errors import SettingsError
 
 # A posting is the integer ``length << _SHIFT | serial``, so a sorted list can be cut by length.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from agents.passages.leaning import BULLET, is_code, is_item, is_row
-from agents.passages.sentences import TERMINALS, sentence_starts
+from agents.passages.sentences import TERMINALS, phrase_starts, sentence_starts
 
 _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _LINE = re.compile(r"\n")
@@ -115,6 +115,7 @@ _BORDERS: tuple[tuple[float, Callable[[str], Iterator[int]]], ...] = (
     (0.1, _lines),
     (0.3, sentence_starts),
     (0.5, _any_lines),
+    (0.6, phrase_starts),
 )
 """Functions that find the borders of a kind, coarse to fine, with the cost of a cut there."""
 

@@ -7,12 +7,17 @@ filter against tables of symbols is our own.
 
 import re
 import string
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from agents.passages.length import length_of
+from agents.passages.sentences import sentences
 from agents.refusal import Refusal
+from models.evaluation.words import is_spaceless, words
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
+_BLANK_LINES = re.compile(r"\n\s*\n")
 _NOT_ASCII_LETTERS = bytes(set(range(128)) - set(string.ascii_letters.encode()))
 _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
@@ -20,8 +25,14 @@ _FEWEST_LETTERS = 0.5
 """A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
 _ALIKE = 0.5
 """Jaccard similarity of two sentences' trigrams at which one repeats the other."""
+_MOSTLY = 0.8
+"""Fraction of repeated trigrams at which a text without spaces is repetitive by itself."""
+_ENOUGH = 4
+"""Number of earlier sentences that one without spaces must be like, to repeat them."""
 _MOST_SENTENCES = 64
 """Number of sentences of a passage that are looked at."""
+_LONGEST_SENTENCE = 300
+"""Characters of a sentence in a script without spaces. In Thai, spaces part sentences."""
 _LOOK_BACK = 16
 """Number of earlier sentences that a sentence is compared with: at most 64 * 16 pairs a passage."""
 
@@ -45,7 +56,7 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
 
     Reasons: ``too_short``, ``too_long``, ``not_prose`` and ``repetitive``.
     """
-    length = len(text)
+    length = length_of(text)
     if length < limits.min_characters:
         return Refusal(
             TOO_SHORT, f"{length:,} characters; at least {limits.min_characters:,} are wanted"
@@ -65,15 +76,20 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
 
 
 def letter_share(text: str) -> float:
-    """Fraction of letters among the characters that are not white space, 0 to 1."""
+    """Fraction of letters among the characters that are not white space, 0 to 1.
+
+    Combining marks are letters: Burmese and Hindi write vowels with them. Characters without a form
+    of their own, as joiners are, do not count.
+    """
     data = text.encode("ascii", "ignore")
     letters, seen = (
         len(data.translate(None, _NOT_ASCII_LETTERS)),
         len(data.translate(None, _WHITE_SPACE)),
     )
     if len(data) < len(text):
-        others = "".join(_ASCII.sub("", text).split())
-        letters, seen = letters + sum(map(str.isalpha, others)), seen + len(others)
+        kinds = [unicodedata.category(one) for one in "".join(_ASCII.sub("", text).split())]
+        letters += sum(kind[0] in "LM" for kind in kinds)
+        seen += sum(kind != "Cf" for kind in kinds)
     return letters / seen if seen else 0.0
 
 
@@ -84,33 +100,56 @@ def repetition(text: str, relevant: float) -> float:
     0.5. It then shares at least half of its trigrams with the other. So a text with few repeated
     trigrams cannot reach ``relevant``, and the result is 0 without a comparison of sentences. Where
     most trigrams of a text are repeated, the result is at least their fraction.
+
+    Where no spaces are written, words are those of ICU. Three of them are some five characters of
+    Japanese, so that sentences are alike more easily: one repeats others where four are like it.
     """
-    words = text.split()
-    total = len(words) - 2
+    found = _words(text)
+    total = len(found) - 2
     if total < 1:
         return 0.0
     repeated = (
         1
-        - len(set(zip(words, islice(words, 1, None), islice(words, 2, None), strict=False))) / total
+        - len(set(zip(found, islice(found, 1, None), islice(found, 2, None), strict=False))) / total
     )
     if repeated < 0.4 * relevant:
         return 0.0
-    return max(_repeated_sentences(text), repeated if repeated > _ALIKE else 0.0)
+    spaceless = is_spaceless(text)
+    least = _MOSTLY if spaceless else _ALIKE
+    return max(
+        _repeated_sentences(text, _ENOUGH if spaceless else 1),
+        repeated if repeated > least else 0.0,
+    )
 
 
-def _repeated_sentences(text: str) -> float:
+def _repeated_sentences(text: str, enough: int) -> float:
+    """Fraction of sentences that are like ``enough`` earlier ones."""
     earlier: list[set[tuple[str, str, str]]] = []
     alike = total = 0
-    for sentence in islice(_SENTENCE_END.split(text), _MOST_SENTENCES):
-        words = sentence.split()
-        trigrams = set(zip(words, words[1:], words[2:], strict=False))
+    for sentence in islice(_sentences(text), _MOST_SENTENCES):
+        found = _words(sentence)
+        trigrams = set(zip(found, found[1:], found[2:], strict=False))
         if not trigrams:
             continue
         total += len(trigrams)
-        if any(_jaccard(trigrams, other) >= _ALIKE for other in earlier[-_LOOK_BACK:]):
+        if sum(_jaccard(trigrams, other) >= _ALIKE for other in earlier[-_LOOK_BACK:]) >= enough:
             alike += len(trigrams)
         earlier.append(trigrams)
     return alike / total if total else 0.0
+
+
+def _words(text: str) -> list[str]:
+    return words(text) if is_spaceless(text) else text.split()
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Sentences; where a script has no sign for their end, the phrases between its spaces."""
+    for block in _BLANK_LINES.split(text):
+        for sentence in sentences(block):
+            if len(sentence) > _LONGEST_SENTENCE and is_spaceless(sentence):
+                yield from sentence.split()
+            else:
+                yield sentence
 
 
 def _jaccard(left: set[tuple[str, str, str]], right: set[tuple[str, str, str]]) -> float:

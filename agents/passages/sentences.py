@@ -30,6 +30,8 @@ _ABBREVIATION = re.compile(
     r"|(?:^|\n)[ \t]*\d{1,3}\Z"
 )
 
+_THAI_SPACE = re.compile("(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])")
+
 
 def sentence_starts(text: str) -> Iterator[int]:
     """Offsets at which a sentence begins, in order, without that of the first."""
@@ -45,6 +47,11 @@ def sentence_starts(text: str) -> Iterator[int]:
         if _NOT_BEFORE.match(text, at) and not text[at].isalpha():
             continue
         yield at
+
+
+def phrase_starts(text: str) -> Iterator[int]:
+    """Offsets behind the spaces of Thai and Lao, which part sentences and phrases, not words."""
+    return (space.end() for space in _THAI_SPACE.finditer(text))
 
 
 def sentences(text: str) -> list[str]:

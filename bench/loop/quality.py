@@ -11,7 +11,8 @@ from bench.loop.arms import CURATED, NAMES, Arm
 from bench.loop.bootstrap import Ratio, Resamples, SeedEstimate
 from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split
-from models.evaluation.rouge import rouge_l, words
+from models.evaluation.rouge import rouge_l
+from models.evaluation.words import words
 from schemas.records import Candidate
 
 QualityResult = Mapping[str, Any]

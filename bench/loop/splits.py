@@ -14,7 +14,7 @@ from typing import Any, Self
 from agents.curation.novelty import NoveltyIndex
 from agents.segmenter import Segmenter, SegmenterSettings
 from bench.loop.settings import LoopSettings
-from models.evaluation.rouge import words
+from models.evaluation.words import words
 from models.house.data import read_pairs
 from models.seeds.formats import make_seed
 from models.seeds.pairs import Pair

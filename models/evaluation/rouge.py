@@ -1,6 +1,5 @@
 """ROUGE-L of two texts, by words."""
 
-import re
 from collections.abc import Sequence
 
 from rapidfuzz.distance import LCSseq
@@ -8,16 +7,6 @@ from rapidfuzz.distance import LCSseq
 NEAR = 0.7
 """ROUGE-L F1 at which two instructions are near duplicates, as in Self-Instruct, arXiv 2212.10560.
 """
-
-_WORD = re.compile(r"\w+")
-
-
-def words(text: str) -> list[str]:
-    """Lower-case runs of letters, digits and underscores, in order.
-
-    ``What is __init__?`` gives what, is, __init__.
-    """
-    return _WORD.findall(text.lower())
 
 
 def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine import Sampling
-from models.evaluation.rouge import rouge_l, words
+from models.evaluation.rouge import rouge_l
+from models.evaluation.words import words
 from models.house.data import Passages, read_pairs
 from models.house.settings import Recipe
 from models.house.writing import RatedInstruction, write_and_rate

@@ -10,7 +10,8 @@ from rapidfuzz.distance import Indel
 from rapidfuzz.process import extractOne
 
 from models.evaluation.human_ratings import RatedPair
-from models.evaluation.rouge import NEAR, words
+from models.evaluation.rouge import NEAR
+from models.evaluation.words import words
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG

@@ -227,6 +227,14 @@ class CurationSettings(BaseModel):
     """
     novelty: float = Field(default=0.7, gt=0, le=1)
     """An instruction's ROUGE-L with every kept instruction must be below this."""
+    ascii_start: bool = False
+    """Whether an instruction must start with an ASCII character."""
+    languages: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...],
+        NoDecode,
+        BeforeValidator(_split),
+    ] = ()
+    """Languages of the passages that are kept, as codes of ISO 639. None: every language."""
 
 
 class ReratingSettings(BaseModel):

@@ -18,6 +18,9 @@ RULES = InstructionRules()
         "Describe the paragraph on imagery.",  # keywords are whole words
         "Explain why `yield` turns a function into a generator, and when that is useful.",
         "Name the café that opened first.",
+        "Über was spricht der Text hier?",
+        "¿Qué es una tupla en Python?",
+        "「タプル」とは何かを説明してください。",
         "List ten things, and explain each of the things, and then order the things.",
         " ".join(f"word{number}" for number in range(150)),
     ],
@@ -36,8 +39,8 @@ def test_what_passes(instruction: str) -> None:
         ("Plot the function over that range", "instruction_keyword", "plot"),
         (", and what is a tuple?", "instruction_start", "','"),
         ("  - what is a tuple?", "instruction_start", "'-'"),
-        ("“What is a tuple?” he asked", "instruction_start", "“"),
-        ("Über was spricht der Text hier?", "instruction_start", "Ü"),
+        ("• What is a tuple here?", "instruction_start", "'•'"),
+        ("– what is a tuple here?", "instruction_start", "'–'"),
         ("1 2 3 4 5 6", "instruction_no_letter", ""),
         (
             "What is the list of the list of the list of the list?",

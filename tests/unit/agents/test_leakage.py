@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.curation.leakage import COPIED_START, QUOTED_RUN, copied_run, find_leak
-from models.evaluation.rouge import words
+from models.evaluation.words import words
 from models.prompts.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
 
 PASSAGE = """\

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.curation.novelty import Near, NoveltyIndex
-from models.evaluation.rouge import rouge_l, words
+from models.evaluation.rouge import rouge_l
+from models.evaluation.words import words
 from schemas.errors import SettingsError
 
 # Few words, so that texts share many of them, repeat them and tie.

@@ -19,7 +19,8 @@ from bench.loop.report import Header, write_report
 from bench.loop.settings import TINY, LoopSettings
 from bench.loop.splits import Split, split
 from bench.loop.steps import Done, PieceOver, Results, Steps
-from models.evaluation.rouge import NEAR, rouge_l, words
+from models.evaluation.rouge import NEAR, rouge_l
+from models.evaluation.words import words
 from models.house.data import read_pairs
 from models.seeds.pairs import Pair
 from schemas.errors import SettingsError, SourceError
