@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agents.curation.instruction_rules import SOFTWARE_KEYWORDS, InstructionRules
 from agents.curation.leakage import find_leak
+from agents.curation.near_passages import NEAR_PASSAGE, PassageIndex
 from agents.curation.novelty import NoveltyIndex
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
@@ -23,6 +24,8 @@ class CuratorSettings:
     """Lowest estimated precision that passes, in place of the threshold, where a rating has one."""
     novelty: float = 0.7
     """ROUGE-L F1 with a kept instruction at which a new one is refused; above 0 and at most 1."""
+    passage_novelty: float = NEAR_PASSAGE
+    """Jaccard similarity with a kept response at which a new one is refused; above 0, at most 1."""
     min_words: int = 4
     """Fewest words of an instruction that pass."""
     max_words: int = 150
@@ -98,7 +101,8 @@ class Curator:
     """Scored → Example, or a Rejection; also a Retraction where a kept example is rated down.
 
     An example is kept if its rating reaches the threshold, its instruction passes the rules, no
-    text leaks, and it is not a near duplicate of an example that was kept before.
+    text leaks, and neither its instruction nor its response is a near duplicate of one that was
+    kept before.
 
     This is the only agent with state. The kept examples of its partition, seeds included, are
     rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number.
@@ -118,6 +122,7 @@ class Curator:
             settings.min_words, settings.max_words, settings.keywords, settings.ascii_start
         )
         self._index = NoveltyIndex(settings.novelty)
+        self._passages = PassageIndex(settings.passage_novelty)
         self._kept: dict[str, _Kept] = {}
         self._by_response: dict[bytes, set[str]] = {}
         self._rated: dict[str, _Rank] = {}
@@ -190,7 +195,15 @@ class Curator:
         if same:
             return Refusal("not_novel", f"the response is that of {min(same)}")
         near = self._index.nearest(scored.candidate.instruction, besides=scored.id)
-        return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}") if near else None
+        if near:
+            return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
+        alike = self._passages.nearest(scored.candidate.response, besides=scored.id)
+        if alike:
+            return Refusal(
+                "near_duplicate",
+                f"the response has a similarity of {alike.similarity:.2f} with that of {alike.id}",
+            )
+        return None
 
     def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
         rating = scored.rating
@@ -205,6 +218,7 @@ class Curator:
         )
         self._by_response.setdefault(response, set()).add(example.id)
         self._index.add(example.id, example.instruction)
+        self._passages.add(example.id, example.response)
 
     def _remember(self, scored: Scored) -> None:
         self._rated.pop(scored.id, None)
@@ -216,6 +230,7 @@ class Curator:
         self._forget_response(id)
         self._kept.pop(id, None)
         self._index.remove(id)
+        self._passages.remove(id)
 
     def _forget_response(self, id: str) -> None:
         kept = self._kept.get(id)

@@ -235,6 +235,8 @@ class CurationSettings(BaseModel):
         BeforeValidator(_split),
     ] = ()
     """Languages of the passages that are kept, as codes of ISO 639. None: every language."""
+    passage_novelty: float = Field(default=0.7, gt=0, le=1)
+    """A response's Jaccard similarity with every kept response must be below this."""
 
 
 class ReratingSettings(BaseModel):

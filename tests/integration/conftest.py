@@ -100,7 +100,13 @@ def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Setti
         None,
         {"state_dir": tmp_path / "state"},
         # One thread each: several tests run at a time, and waiting threads spin.
-        ("curation.threshold=1", "kafka.session_seconds=6", "threads=1", "training.threads=1"),
+        (
+            "curation.threshold=1",
+            "curation.passage_novelty=1",  # the passages of tests differ in a few words only
+            "kafka.session_seconds=6",
+            "threads=1",
+            "training.threads=1",
+        ),
     )
     made = made.with_broker(broker.address)
     assert made.kafka.topic_prefix == topic_prefix

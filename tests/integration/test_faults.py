@@ -220,7 +220,8 @@ async def test_no_record_dies_while_connections_are_refused_to_a_curator_that_re
 ) -> None:
     with ProxiedCluster(tmp_path / "kafka") as kafka:
         [proxy] = kafka.proxies
-        direct = load(None, {"state_dir": tmp_path}, ("curation.threshold=1",))
+        options = ("curation.threshold=1", "curation.passage_novelty=1")
+        direct = load(None, {"state_dir": tmp_path}, options)
         direct = direct.with_broker(kafka.address)
         cluster = direct.kafka.cluster()
         create_topics(cluster)
