@@ -17,6 +17,7 @@ from models.releases.store import ReleaseStore
 from models.seeds.formats import Turns, read_pairs
 from schemas.errors import ModelError, SourceError, TrainingError
 from schemas.records import Example, HumanRating, Release
+from schemas.text import Warned
 from tests.fuzz.messages import to_json
 from tests.fuzz.mutation import altered, damaged, odd_value
 from tests.fuzz.records import VALUES
@@ -53,7 +54,9 @@ class SeedsFile:
         self._file.write_bytes(parts[0] or b"")
         turns = Turns.ALL if parts[1] == b"all" else Turns.FIRST
         for found in read_pairs(self._file, turns):
-            assert isinstance(found, Example | SourceError), f"yields {type(found).__name__}"
+            assert isinstance(found, Example | SourceError | Warned), (
+                f"yields {type(found).__name__}"
+            )
             if isinstance(found, Example):
                 check_encodes_again(found)
 

@@ -1,14 +1,19 @@
 """Files that ``feed`` reads, of every format, also compressed."""
 
+import bz2
 import gzip
 import io
+import lzma
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import ClassVar
 
-from schemas.errors import SourceError
+import zstandard
+
 from schemas.records import Document
-from streams.data.sources import read
+from streams.data.sources import Outcome, read
 from tests.fuzz.messages import to_json
 from tests.fuzz.mutation import altered, damaged, odd_value, text_of
 from tests.fuzz.records import VALUES
@@ -39,7 +44,7 @@ class _Files:
     def check(self, parts: Parts) -> None:
         self._file.write_bytes(parts[0] or b"")
         for found in read(self._file, format=self._format(parts)):
-            assert isinstance(found, Document | SourceError), f"yields {type(found).__name__}"
+            assert isinstance(found, Outcome), f"yields {type(found).__name__}"
             if isinstance(found, Document):
                 check_encodes_again(found)
 
@@ -47,10 +52,19 @@ class _Files:
         return self.format
 
 
+_COMPRESSORS: tuple[Callable[[bytes], bytes], ...] = (
+    partial(gzip.compress, compresslevel=0, mtime=0),
+    partial(gzip.compress, compresslevel=1, mtime=0),
+    partial(bz2.compress, compresslevel=1),
+    partial(lzma.compress, preset=0),
+    zstandard.ZstdCompressor().compress,
+)
+
+
 def _compressed(random: Random, data: bytes) -> bytes:
-    """Sometimes gzip, whole, damaged or in itself."""
-    if random.random() < 0.15:
-        data = gzip.compress(data, random.choice((0, 1)))
+    """Sometimes compressed, whole, damaged or in itself."""
+    if random.random() < 0.2:
+        data = random.choice(_COMPRESSORS)(data)
         if random.random() < 0.7:
             data = damaged(random, data, [data])
         if random.random() < 0.1:
