@@ -71,6 +71,7 @@ def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str
                 "source": made.source,
                 "document_id": made.document_id,
                 "segment_id": made.segment_id,
+                "language": made.language,
                 **(evidence if with_evidence else {}),
             }
 
@@ -125,7 +126,7 @@ def columns(shape: Shape, with_evidence: bool = False) -> "pyarrow.Schema":
                 ("messages", pyarrow.list_(pyarrow.struct([("role", text), ("content", text)])))
             ]
         case Shape.TRIPLES:
-            texts = ("release", "source", "document_id", "segment_id")
+            texts = ("release", "source", "document_id", "segment_id", "language")
             fields = [
                 (name, text) for name in ("id", "instruction", "context", "response", "origin")
             ]

@@ -54,6 +54,12 @@ REJECTIONS = MetricDefinition(
     "were read.",
     ("stage", "reason"),
 )
+REPLACED = MetricDefinition(
+    "replaced_characters_total",
+    MetricType.COUNTER,
+    "Characters of passages that could not be decoded and are U+FFFD.",
+    ("stage",),
+)
 RETRIES = MetricDefinition(
     "retries_total", MetricType.COUNTER, "Repeated attempts after an error.", ("stage",)
 )
@@ -90,6 +96,7 @@ METRICS = (
     RECORDS,
     OUTPUTS,
     REJECTIONS,
+    REPLACED,
     RETRIES,
     IN_FLIGHT,
     SECONDS,

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from agents.outcomes import Outcome, Retraction
 from schemas.errors import WireError
-from schemas.records import Rejection
+from schemas.records import Rejection, Segment
+from schemas.text import REPLACEMENT
 from streams.kafka.messages import Message
 from streams.kafka.topics import topic_of
 from streams.kafka.writing.encoder import Encoder
@@ -24,6 +25,8 @@ class Output(NamedTuple):
     """Why something was refused, where the message is a rejection."""
     refused: int = 0
     """How many things were refused."""
+    replaced: int = 0
+    """Characters of a passage that could not be decoded."""
 
 
 def encode_all(outcomes: Sequence[Outcome], encode: Encoder) -> list[Output]:
@@ -50,4 +53,6 @@ def _encoded(outcome: Outcome, encode: Encoder) -> Output:
         return Output(Message(topic_of(outcome.record_type).name, outcome.id.encode(), None))
     if type(outcome) is Rejection:
         return Output(encode(outcome), outcome.reason, outcome.count)
+    if type(outcome) is Segment:
+        return Output(encode(outcome), replaced=outcome.text.count(REPLACEMENT))
     return Output(encode(outcome))

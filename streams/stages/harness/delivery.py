@@ -91,6 +91,8 @@ class Delivery:
                 names.REJECTIONS, stage=self._name, reason=output.reason
             )
             counter.inc(output.refused)
+        if output.replaced:
+            self._metrics.counter(names.REPLACED, stage=self._name).inc(output.replaced)
         self._note_written(message, output.message.topic)
 
     def _note_refused(self, message: InFlight, error: BaseException) -> None:

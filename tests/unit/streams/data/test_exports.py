@@ -14,7 +14,7 @@ from streams.data.exports import Shape, row, write_jsonl, write_parquet
 RATING = Rating(
     score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1"
 )
-MADE = Provenance(source="a.txt", document_id="d", segment_id="s", release="r1")
+MADE = Provenance(source="a.txt", document_id="d", segment_id="s", release="r1", language="en")
 BARE = Example(id="1", instruction="Say it.", response="Déjà \u2028 vu.", origin=ExampleOrigin.SEED)
 FULL = Example(
     id="2",
@@ -46,6 +46,7 @@ def test_triples_carry_everything() -> None:
         "source": "a.txt",
         "document_id": "d",
         "segment_id": "s",
+        "language": "en",
     }
     assert row(BARE, Shape.TRIPLES)["context"] is None
     assert row(BARE, Shape.TRIPLES)["score"] is None

@@ -446,6 +446,7 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
             return [
                 Retraction("gone"),
                 Rejection(id=document.id, stage="test", reason="dull", count=3),
+                Segment(id="s", document_id="d", source="", position=0, text="caf\ufffd \ufffd"),
             ]
 
     metrics = Metrics()
@@ -464,7 +465,11 @@ async def test_retractions_become_tombstones_and_rejections_are_counted():
         b"gone",
         None,
     )
-    assert writer.written[1].topic == "rejected"
+    assert [message.topic for message in writer.written[1:]] == ["rejected", "segments"]
+    replaced = metrics.registry.get_sample_value(
+        "backstream_replaced_characters_total", {"stage": "test"}
+    )
+    assert replaced == 2
     assert (
         metrics.registry.get_sample_value(
             "backstream_rejections_total", {"stage": "test", "reason": "dull"}
