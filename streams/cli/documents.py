@@ -8,27 +8,33 @@ from schemas.errors import SourceError
 from schemas.records import Document
 from schemas.text import PassedOver
 from streams.cli.console import notice
-from streams.data.sources import Columns, Outcome, discover, read
+from streams.data.sources import EVERY_FILE, Choice, Columns, Outcome, discover, read
 from streams.data.tally import Tally
 
 _NOTICE_SECONDS = 5.0
 
 
 def read_documents(
-    sources: Sequence[str], format: str | None, text_column: str | None, tally: Tally
+    sources: Sequence[str],
+    format: str | None,
+    text_column: str | None,
+    tally: Tally,
+    choice: Choice = EVERY_FILE,
 ) -> Iterator[Document | SourceError]:
     """Yield every document of the sources, and an error value for what cannot be read.
 
-    ``tally`` counts what is passed over and what is mended.
+    ``tally`` counts what is passed over and what is mended. ``choice`` says which files are read.
     """
     columns = Columns()
     if text_column is not None:
         columns = replace(columns, text=(text_column,))
-    return tally.of(_outcomes(sources, format, columns))
+    return tally.of(_outcomes(sources, format, columns, choice))
 
 
-def _outcomes(sources: Sequence[str], format: str | None, columns: Columns) -> Iterator[Outcome]:
-    for source in discover(sources):
+def _outcomes(
+    sources: Sequence[str], format: str | None, columns: Columns, choice: Choice
+) -> Iterator[Outcome]:
+    for source in discover(sources, choice):
         if isinstance(source, PassedOver):
             yield source
         else:

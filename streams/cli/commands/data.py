@@ -33,6 +33,20 @@ TextColumn = Annotated[
         show_default=False,
     ),
 ]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Read only files whose name, folder or path matches this glob. Repeatable.",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Pass over files whose name, folder or path matches this glob. Repeatable.",
+        show_default=False,
+    ),
+]
 ShapeName = Literal["triples", "alpaca", "chat"]
 TurnsName = Literal["first", "all"]
 
@@ -49,6 +63,8 @@ def feed(
     sources: Sources,
     format: Format = None,
     text_column: TextColumn = None,
+    include: Include = None,
+    exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     """Send documents to the stream.
@@ -63,12 +79,14 @@ def feed(
     from streams.cli.connection import connected
     from streams.cli.documents import read_documents, with_notices
     from streams.data import feed as feeding
+    from streams.data.sources import Choice
     from streams.data.tally import Tally
     from streams.kafka.topics import DOCUMENTS
 
     tally = Tally()
+    choice = Choice(include or (), exclude or ())
     with connected(settings, DOCUMENTS, create_state=True) as settings:
-        documents = with_notices(read_documents(sources, format, text_column, tally))
+        documents = with_notices(read_documents(sources, format, text_column, tally, choice))
         report = feeding.feed(settings.kafka.cluster(), documents)
     _finish(report, tally, "documents", as_json)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.commands.data import Format, Sources, TextColumn
+from streams.cli.commands.data import Exclude, Format, Include, Sources, TextColumn
 from streams.cli.console import notice
 from streams.cli.options import MODELS, Json, with_settings
 
@@ -30,6 +30,8 @@ def preview(
     count: Annotated[int, typer.Option("-n", help="How many passages.", min=1)] = 5,
     format: Format = None,
     text_column: TextColumn = None,
+    include: Include = None,
+    exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     """Run the agents on a few passages, without a broker.
@@ -41,11 +43,13 @@ def preview(
     """
     from streams.cli.documents import read_documents
     from streams.cli.prepare import prepare_all
+    from streams.data.sources import Choice
     from streams.data.tally import Tally
     from streams.observe.preview import UNREADABLE, preview_documents
 
     tally = Tally()
-    documents = read_documents(sources, format, text_column, tally)
+    choice = Choice(include or (), exclude or ())
+    documents = read_documents(sources, format, text_column, tally, choice)
     shown = failed = 0
     for verdict in preview_documents(settings, prepare_all(settings), documents, count):
         shown += 1
@@ -71,6 +75,8 @@ def segment(
     sources: Sources,
     format: Format = None,
     text_column: TextColumn = None,
+    include: Include = None,
+    exclude: Exclude = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -87,15 +93,17 @@ def segment(
     """
     from schemas.records import Rejection, Segment
     from streams.cli.documents import read_documents
+    from streams.data.sources import Choice
     from streams.data.tally import Tally
     from streams.observe.preview import RefusedPassage, cut_documents, explained_documents
 
     cut = explained_documents if explain else cut_documents
     tally = Tally()
+    choice = Choice(include or (), exclude or ())
     failed = 0
     seen: set[str] = set()
     rejected: Counter[str] = Counter()
-    for outcome in cut(settings, read_documents(sources, format, text_column, tally)):
+    for outcome in cut(settings, read_documents(sources, format, text_column, tally, choice)):
         if isinstance(outcome, Segment):
             if outcome.id not in seen:
                 seen.add(outcome.id)

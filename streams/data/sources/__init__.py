@@ -5,9 +5,20 @@ SourceError for a file, a line or a row that cannot be read, and continues. What
 mended is a value as well.
 """
 
+from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.columns import Columns
 from streams.data.sources.discovery import Stdin, discover
 from streams.data.sources.formats import FORMATS, format_of
 from streams.data.sources.reading import Outcome, read
 
-__all__ = ["FORMATS", "Columns", "Outcome", "Stdin", "discover", "format_of", "read"]
+__all__ = [
+    "EVERY_FILE",
+    "FORMATS",
+    "Choice",
+    "Columns",
+    "Outcome",
+    "Stdin",
+    "discover",
+    "format_of",
+    "read",
+]

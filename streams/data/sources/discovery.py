@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from schemas.text import PassedOver, name_of
+from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.formats import extension_of, format_of
 
 
@@ -22,12 +23,14 @@ class Stdin:
         return "stdin"
 
 
-def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin | PassedOver]:
+def discover(
+    arguments: Sequence[str], choice: Choice = EVERY_FILE
+) -> Iterator[Path | Stdin | PassedOver]:
     """The files that ``arguments`` name, each once: files, directories, globs (``**`` too), ``-``.
 
     A directory yields its files in sorted order, at every depth; hidden ones and those of an
-    unknown extension are passed over. An argument that matches nothing is yielded as it is, so that
-    ``read`` reports it.
+    unknown extension are passed over, and so is what ``choice`` refuses. An argument that matches
+    nothing is yielded as it is, so that ``read`` reports it.
     """
     seen: set[Path] = set()
     for argument in arguments:
@@ -37,7 +40,8 @@ def discover(arguments: Sequence[str]) -> Iterator[Path | Stdin | PassedOver]:
                 if path in seen:
                     continue
                 seen.add(path)
-            yield found
+            refused = choice.refuse(found) if isinstance(found, Path) else None
+            yield PassedOver(name_of(path), refused) if refused else found
 
 
 def _expand(argument: str) -> Iterator[Path | Stdin | PassedOver]:

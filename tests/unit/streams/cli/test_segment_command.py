@@ -33,3 +33,12 @@ def test_explain_prints_each_refused_passage_with_its_text_and_reason(tmp_path: 
         (str(page), ["B"], short, "too_short"),
     ]
     assert explained[1]["detail"] == "under the heading 'Privacy policy'"
+
+
+def test_globs_choose_the_files(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.md", "b.txt", "changelog.md")):
+        (tmp_path / name).write_text(prose(700, number))
+    passages, summary = lines(str(tmp_path), "--include", "*.md", "--exclude", "changelog*")
+    assert [Path(passage["source"]).name for passage in passages] == ["a.md"]
+    assert "2 passed over: " in summary
+    assert "excluded by changelog*" in summary
