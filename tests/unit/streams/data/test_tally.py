@@ -3,6 +3,7 @@
 from schemas.errors import SourceError
 from schemas.records import Document
 from schemas.text import PassedOver, Warned
+from streams.data.sources import Outcome
 from streams.data.tally import Tally
 
 
@@ -13,7 +14,7 @@ def _document(text: str, source: str = "a.txt") -> Document:
 def test_records_and_errors_go_on_and_the_rest_is_counted() -> None:
     tally = Tally()
     error = SourceError("b.txt: damaged")
-    outcomes = [
+    outcomes: list[Outcome] = [
         PassedOver("c.png", ".png file"),
         _document("fine"),
         error,
