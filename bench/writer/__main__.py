@@ -18,7 +18,7 @@ from bench.writer.figures import of_ranks, of_writing, openings
 from bench.writer.material import Documentation, RankedRow, held_out_rows
 from bench.writer.measure import Subject, rank, write
 from bench.writer.records import Ranked, Records, Written
-from models.prompts.openings import OPENINGS
+from models.prompts.openings import LEAST_SHARE, OPENINGS
 from schemas.records import Segment
 from streams.settings import Settings
 from streams.stages.topology import sampling_of
@@ -68,7 +68,8 @@ class _Kept:
     @classmethod
     def of(cls, subject: Subject, work: Path) -> "_Kept":
         """Read what there is. Other openings or another sampling are kept in another file."""
-        how = hashlib.sha256(repr((_SAMPLING, sorted(OPENINGS.items()))).encode()).hexdigest()[:8]
+        chosen = (_SAMPLING, sorted(OPENINGS.items()), LEAST_SHARE)
+        how = hashlib.sha256(repr(chosen).encode()).hexdigest()[:8]
         return cls(
             Records(subject.file(work, "ranked"), Ranked),
             Records(subject.file(work, f"written-{how}"), Written),

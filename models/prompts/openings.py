@@ -26,7 +26,7 @@ OPENINGS: Mapping[str, float] = {
 }
 """The default words and weights."""
 
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.2
 """A word is drawn only if it has at least this share of the probability of the most probable token.
 
 Where no word has it, the model chooses the first word.
