@@ -141,12 +141,25 @@ def openvino(model: Path, threads: int) -> RunWork:
     )
 
 
+def llama_cpp(model: Path, threads: int) -> RunWork:
+    """llama.cpp with weights in Q8_0, in batches that are composed as its server does."""
+    from bench.gguf_file import write_q8
+    from bench.llama_batches import Batches, instructions
+
+    print(f"llama.cpp is built for {instructions()}", file=sys.stderr)
+    file = Path(tempfile.mkdtemp(), "model.gguf")
+    write_q8(model, file)
+    batches = Batches(file, threads, rows=_ROWS, budget=_BUDGET)
+    return lambda work: _feed(work, batches.add, batches.step, lambda request: request.ended)
+
+
 CONTESTANTS: dict[str, Contestant] = {
     "backstream fp32": backstream("fp32"),
     "backstream int8": backstream("int8"),
     "transformers fp32": transformers,
     "optimum fp32": optimum,
     "OpenVINO GenAI int8": openvino,
+    "llama.cpp Q8_0": llama_cpp,
 }
 
 

@@ -32,12 +32,13 @@ from models.engine import Engine, EngineLimits, Sampling
 
 _PROJECT = Path(__file__).parents[1]
 _PEERS_PYTHON = _PROJECT / ".venv-peers" / "bin" / "python"
-_IN_PEERS_ENVIRONMENT = ("OpenVINO GenAI int8",)
+_IN_PEERS_ENVIRONMENT = ("OpenVINO GenAI int8", "llama.cpp Q8_0")
 """Engines whose libraries are not in the project's environment."""
 _TARGETS = (
     ("backstream fp32", "transformers fp32", 1.2),
     ("backstream fp32", "optimum fp32", 8.0),
     ("backstream int8", "OpenVINO GenAI int8", 1.2),
+    ("backstream int8", "llama.cpp Q8_0", 1.2),
     ("backstream int8", "backstream fp32", 1.8),
     ("backstream int8", "optimum fp32", 8.0),
 )
@@ -49,6 +50,7 @@ _PREFIX_CACHES = (
     "backstream fp32",
     "backstream int8",
     "OpenVINO GenAI int8",
+    "llama.cpp Q8_0",
 )
 """Engines that keep the prefixes of earlier prompts."""
 _IN_FLIGHT = (1, 4, 16, 64)

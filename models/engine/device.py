@@ -7,6 +7,7 @@ from pathlib import Path
 import onnxruntime
 
 from models.engine.cuda import CUDA_PROVIDER, cuda_problem, has_driver
+from models.engine.subnormals import subnormals_as_zero
 from schemas.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     # Threads that spin starve the Kafka client beside them on a small machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     # A pattern is kept for each shape of the inputs, and every decode step has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERROR
@@ -68,7 +70,9 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
 
 def _open_on_cpu(file: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
-        return onnxruntime.InferenceSession(file, options, providers=[_CPU], enable_fallback=0)
+        # The first session of a process sets what it computes with in the thread that opens it.
+        with subnormals_as_zero():
+            return onnxruntime.InferenceSession(file, options, providers=[_CPU], enable_fallback=0)
     except Exception as error:  # onnxruntime has many error classes and no other common base
         raise ModelError(
             f"{file} cannot be loaded as an ONNX model: {error}; export it again"

@@ -20,6 +20,7 @@ from models.engine.model_runner import Decode, Prefill
 from models.engine.precision import Precision
 from models.engine.sampling import Logits, Nats
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
+from models.engine.subnormals import subnormals_as_zero
 from schemas.errors import EngineError, ModelError
 
 _CHUNK = 512
@@ -199,7 +200,8 @@ class OnnxModelRunner:
             binding.bind_cpu_input("total_sequence_length", np.array(totals.max() + 1, np.int32))
             binding.bind_ortvalue_output("logits", logits)
             binding.bind_ortvalue_output("nats", nats)
-            self._session.run_with_iobinding(binding)
+            with subnormals_as_zero():
+                self._session.run_with_iobinding(binding)
         except Exception as error:  # onnxruntime has many error classes and no other common base
             raise EngineError(
                 f"onnxruntime failed on a prefill of {len(chunk.tokens)} tokens and "

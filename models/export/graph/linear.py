@@ -5,9 +5,11 @@ matrix that it is multiplied with has one for each row, which is computed on the
 token, so that what is computed for a token does not depend on the other tokens of a call.
 
 The input of a feed-forward layer's last product has outliers that one scale a row cannot represent.
-That product has a scale for every 128 numbers on both sides (MatMulNBits).
+A Hadamard matrix, multiplied into every 32 numbers of that input and of the weights, spreads an
+outlier over 32 numbers and changes no result (QuaRot, Ashkboos et al. 2024, arXiv 2404.00456).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,8 +26,8 @@ _ZERO = np.uint8(128)
 """What stands for 0. onnxruntime has a fast product of two signed matrices only with
 AVX-VNNI-INT8.
 """
-_BLOCK = 128
-"""Numbers that share a scale in a blockwise product."""
+_SPREAD = 32
+"""Numbers that an outlier is spread over: a power of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class Linear:
         Raises UnsupportedArchitecture if only some of them have a bias.
         """
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        in_blocks = outliers and self.nodes.precision is Precision.INT8
-        product = (self.blockwise_product if in_blocks else self.product)(name, weight, x)
+        if outliers and self.nodes.precision is Precision.INT8:
+            weight, x = self.spread(weight, x)
+        product = self.product(name, weight, x)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -111,27 +114,25 @@ class Linear:
             )
         return self._quantized[x]
 
-    def blockwise_product(self, name: str, weight: Array, x: str) -> str:
-        """The same product, with a scale for each block of inputs of both, in int8."""
+    def spread(self, weight: Array, x: str) -> tuple[Array, str]:
+        """Another weight and input with the same product, whose outliers are spread.
+
+        Over fewer numbers where the number of inputs is not a multiple of 32.
+        """
         outputs, inputs = weight.shape
-        blocks = -(-inputs // _BLOCK)
-        padded = np.zeros((outputs, blocks * _BLOCK), np.float32)
-        padded[:, :inputs] = weight
-        padded = padded.reshape(outputs, blocks, _BLOCK)
-        scales = np.abs(padded).max(axis=2) / _LARGEST
-        scales[scales == 0] = 1
-        rounded = (np.rint(padded / scales[:, :, None]) + _ZERO).astype(np.uint8)
-        return self.nodes.add(
-            "MatMulNBits",
-            [
-                x,
-                self.nodes.constant(f"{name}.weight", rounded),
-                self.nodes.constant(f"{name}.scale", scales.ravel()),
-            ],
-            domain=MICROSOFT,
-            N=outputs,
-            K=inputs,
-            bits=8,
-            block_size=_BLOCK,
-            accuracy_level=4,  # multiplies in int8
+        size = math.gcd(inputs, _SPREAD)
+        matrix = _hadamard(size)
+        blocks = self.nodes.reshape(x, (-1, size))
+        product = self.nodes.add(
+            "MatMul", [blocks, self.nodes.constant(f"hadamard.{size}", matrix)]
         )
+        spread = (weight.reshape(-1, size) @ matrix).reshape(outputs, inputs)
+        return spread, self.nodes.reshape(product, (-1, inputs))
+
+
+def _hadamard(size: int) -> Array:
+    """[size, size]: orthogonal, all numbers of one magnitude; ``size`` is a power of two."""
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < size:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix / np.float32(math.sqrt(size))

@@ -56,12 +56,11 @@ def reference(weight: Matrix, x: Matrix) -> Matrix:
     return ((rows @ whole.T) * scales[1] * scales[0].T).astype(np.float32)
 
 
-def blockwise(weight: Matrix, x: Matrix, block: int = 128) -> Matrix:
-    """The same with a scale for every ``block`` numbers of either."""
-    starts = range(0, x.shape[1], block)
-    return np.sum(
-        [reference(weight[:, at : at + block], x[:, at : at + block]) for at in starts], axis=0
-    )
+def spread(matrix: Matrix, size: int) -> Matrix:
+    """Every ``size`` numbers of a row times the normalized Hadamard matrix, by its definition."""
+    signs = [[(-1) ** (row & column).bit_count() for column in range(size)] for row in range(size)]
+    blocks = matrix.reshape(-1, size) @ (np.array(signs, np.float32) / np.sqrt(np.float32(size)))
+    return blocks.reshape(matrix.shape)
 
 
 def normal(rows: int, columns: int, seed: int) -> Matrix:
@@ -91,15 +90,29 @@ def test_a_row_does_not_depend_on_the_others() -> None:
         np.testing.assert_array_equal(alone[0], together[number])
 
 
-def test_a_product_with_outliers_has_a_scale_for_each_block() -> None:
-    weight, x = normal(96, 288, 1), normal(40, 288, 2)  # two blocks and a part
-    x[:, 200] *= 1000
+@pytest.mark.parametrize(("inputs", "size"), [(288, 32), (80, 16), (33, 1)])
+def test_outliers_are_spread_before_a_product(inputs: int, size: int) -> None:
+    weight, x = normal(96, inputs, 1), normal(40, inputs, 2)
+    x[:, 20] *= 1000
     product = session(weight, outliers=True)
     found = product.run(None, {"x": x})[0]
-    np.testing.assert_allclose(found, blockwise(weight, x), rtol=1e-3, atol=1e-2)
+    wide, flat = spread(x, size), spread(weight, size)
+    np.testing.assert_allclose(wide @ flat.T, x @ weight.T, rtol=1e-3, atol=1e-2)
+    one_more = np.abs(wide).max(axis=1, keepdims=True) / 127 * np.abs(flat).max()
+    assert (np.abs(found - reference(flat, wide)) <= one_more).all()
     for number in (0, 7, 39):
         alone = product.run(None, {"x": x[number : number + 1]})[0]
-        np.testing.assert_allclose(alone[0], found[number], rtol=1e-4, atol=1e-3)
+        assert (np.abs(alone[0] - found[number]) <= one_more[number]).all()
+
+
+def test_a_spread_outlier_costs_the_other_numbers_fewer_digits() -> None:
+    weight, x = normal(96, 288, 1), normal(40, 288, 2)
+    x[:, 200] *= 30
+    errors = [
+        np.abs(session(weight, outliers=outliers).run(None, {"x": x})[0] - x @ weight.T).mean()
+        for outliers in (False, True)
+    ]
+    assert errors[1] < errors[0] / 2
 
 
 class Recorder(Sampler):
