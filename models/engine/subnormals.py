@@ -1,9 +1,8 @@
 """Lets the processor take subnormal numbers as 0 while a model computes.
 
-onnxruntime's softmax gives a masked position the weight e to the power of -88. That is subnormal in
-fp32, and Intel processors take over a hundred times as long for a product with a subnormal number.
-Of a prompt of 192 tokens after 300 others, a fifth of the positions are masked, and the softmax
-takes 3.5 times as long.
+onnxruntime's softmax computes with subnormal numbers where a position is masked, and processors
+take many times as long for them. Of a prompt of 192 tokens after 300 others a fifth of the
+positions are masked, and the softmax takes 3.5 times as long on an Intel Xeon.
 
 onnxruntime's option ``session.set_denormal_as_zero`` is for the threads of its own pool. The thread
 that calls a session computes too, and a session of one thread has no pool.
