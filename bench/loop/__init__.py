@@ -14,10 +14,11 @@ What it costs on 2 idle cores (``plan.py``), with three training seeds:
 step                           times   minutes each  minutes in all
 =============================  ======  ============  ==============
 train a model                  24      5.8           139
-measure it on held-out pairs   25      2.5           63
+measure it on held-out pairs   25      2.5           64
 fit its judges                 6       2.3           14
 rate held-out pairs            6       1.6           9
 write candidates               3       1.7           5
 rate all candidates            6       4.0           24
+all                                                  255
 =============================  ======  ============  ==============
 """

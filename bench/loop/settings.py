@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from models.engine import Sampling
 from models.training.settings import TrainingSettings
-from models.writer.settings import Recipe
 from streams.settings import GenerationSettings
 
 
@@ -49,7 +48,7 @@ class LoopSettings:
     """Sequences a step."""
     rank: int = 16
     """Rank of the adapters."""
-    rate: float = Recipe().rate
+    rate: float = 1e-3
     """Learning rate. It is the writer's, which was not chosen on these pairs."""
     rating_share: float = 0.1
     """Share of the sequences that train ratings by digits. The trainer's is 0.4: a rating costs
@@ -60,7 +59,7 @@ class LoopSettings:
     save_steps: int = 5
 
     # Writing and curating.
-    temperature: float = GenerationSettings().temperature
+    temperature: float = 0.0
     curated: int = 80
     """Pairs of each curated set."""
 
