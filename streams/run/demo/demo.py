@@ -51,9 +51,10 @@ _RERATING_SECONDS = 3.0
 def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
     """Run the demo to its end, print the summary, and return the exit code."""
     started = time.monotonic()
-    large = ModelFacts.read(base).parameters >= _LARGE
-    settings, progress, interrupt = _shortened(settings, large), Progress(), _Interrupt()
+    progress, interrupt = Progress(), _Interrupt()
     try:
+        large = ModelFacts.read(base).parameters >= _LARGE
+        settings = _shortened(settings, large)
         with Supervisor(settings, base, progress.note) as supervisor, progress:
             demo = _Demo(supervisor, progress, interrupt, started)
             try:
