@@ -7,6 +7,7 @@ from typing import NamedTuple
 from agents.passages.filters import TOO_SHORT, Limits, refuse
 from agents.passages.headings import NAVIGATION, HeadingRules
 from agents.passages.html import read_html
+from agents.passages.language import language_of
 from agents.passages.leaning import refuse_leaning, without_asides
 from agents.passages.length import density_of, length_of
 from agents.passages.markdown import block_parser, read_markdown
@@ -91,6 +92,7 @@ class Segmenter:
                     headings=headings,
                     text=text,
                     context=document.context,
+                    language=language_of(text),
                 )
         if short:
             together = self._reject_short(short, document)

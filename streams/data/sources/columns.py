@@ -51,6 +51,8 @@ def document_of(row: object, where: str, columns: Columns) -> Document | SourceE
         context = _text(_first(row, columns.context), "context")
     except NotText as error:
         return SourceError(f"{where}: {error}")
+    if text is None and (empty := next((name for name in columns.text if name in row), None)):
+        return SourceError(f"{where}: {empty!r} is null: no text in the row")
     if text is None:
         found = ", ".join(repr(str(name)) for name in list(row)[:_MOST_NAMES]) or "none"
         return SourceError(

@@ -9,6 +9,7 @@ from agents.curation.leakage import find_leak
 from agents.curation.novelty import NoveltyIndex
 from agents.curator import CuratorSettings
 from agents.passages.filters import letter_share, repetition
+from agents.passages.language import language_of
 from agents.passages.length import length_of
 from agents.passages.sentences import TERMINALS
 from agents.segmenter import Segmenter
@@ -30,7 +31,7 @@ async def test_a_passage_in_any_language_passes_and_its_language_is_told(code: s
     passage = SAMPLES[code].passage
     [found] = await outcomes(passage)
     assert isinstance(found, Segment)
-    assert found.text == passage
+    assert (found.text, found.language) == (passage, code)
     assert letter_share(passage) > 0.9
 
 
@@ -121,3 +122,12 @@ def test_a_language_that_is_not_wanted_is_refused() -> None:
     assert refusal is not None
     assert (refusal.reason, refusal.detail) == ("language", "en, not de or fr")
     assert CuratorSettings().refuse_language("en") is None
+
+
+def test_a_language_that_cannot_be_told_is_not_known() -> None:
+    assert language_of("") is None
+    assert language_of("12 345 67 89") is None
+    assert language_of("Die Schleuse\x01 verbindet \x85 zwei Teile des Kanals.") == "de"
+    assert language_of("התעלה מחברת בין שני חלקים של הנהר בגבהים שונים") == "he"
+    assert language_of("運河的船閘連接兩段高低不同的水道，船駛入閘室以後守閘人關好閘門") == "zh"
+    assert language_of("A lock joins two reaches of a canal that lie at different heights.") == "en"

@@ -347,6 +347,7 @@ class TestSegmenter:
                 headings=headings,
                 text=text,
                 context="material",
+                language="en",
             )
             for position, (text, headings) in enumerate([(first, ()), (second, ("Two",))])
         ]
