@@ -48,6 +48,8 @@ _IMPLIED = frozenset("p li dt dd td th tr thead tbody option".split())
 """Elements that the end of their parent ends."""
 _OVERLAP = 8
 """Open elements among which an end tag inside of a line looks for its element."""
+_SHORTEST_PAGE = 600
+"""Characters up to which an element that looks like a footer is one, also of a page with less."""
 _LONGEST_LINK = 500
 """Characters after which a link counts as never closed."""
 _NOTE = re.compile(
@@ -351,7 +353,8 @@ class _Reader:
         for part in (Part.ALIKE, Part.FORM):
             end_of_last = removed = 0
             for start, end, inside, this in outer_first:
-                if this is part and end > end_of_last and inside * 2 <= prose:
+                most = inside * 2 > prose and (part is Part.FORM or inside > _SHORTEST_PAGE)
+                if this is part and end > end_of_last and not most:
                     left_out.append((start, end))
                     removed += inside
                     end_of_last = end

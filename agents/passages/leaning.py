@@ -23,7 +23,10 @@ _CONNECTIVE = re.compile(
     r"|Second(?:ly)?|Third(?:ly)?|Next)\b(?=,| (?:the|a|an|it|they|this|these|you|we|if|when)\b)"
 )
 """First words of a text that goes on with what stands before it."""
-_PRONOUN = re.compile(r"(?:It|They|He|She|This|These|That|Those|Such|Both|Here)\b(?!['’])")
+_PRONOUN = re.compile(
+    r"(?:The (?:other|same|latter|former)"
+    r"|It|They|He|She|This|These|That|Those|Such|Both|Here)\b(?!['’])"
+)
 """First words that point back, where a section's text does not begin with them."""
 _NAME = re.compile(
     r"[a-z]*[^a-z\s,;:]\S*"

@@ -75,6 +75,10 @@ class TestLeftOut:
         html = f"<div class=sidebar>{CONTENT}<div class=footer>{NOTICE}</div></div>"
         assert blocks(html) == blocks(CONTENT)
 
+    def test_a_footer_that_is_longer_than_a_short_page(self) -> None:
+        html = f"<p>{prose(150)}</p><div class=footer><p>{prose(400, 1)}</p></div>"
+        assert blocks(html) == [prose(150)]
+
     @pytest.mark.parametrize("links", [LINKS, LINKS.replace("ul", "ol"), "<p><a href=x>Home</a>"])
     def test_lists_and_paragraphs_of_links(self, links: str) -> None:
         assert blocks(CONTENT + links) == blocks(CONTENT)
