@@ -26,6 +26,9 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 AGAIN = "again"
+READY = "ready"
+REMARK = "remark: "
+"""Begins a line on standard error that is shown with the results."""
 IN_FLIGHT = 64
 _ROWS = 16
 _BUDGET = 256
@@ -146,7 +149,7 @@ def llama_cpp(model: Path, threads: int) -> RunWork:
     from bench.gguf_file import write_q8
     from bench.llama_batches import Batches, instructions
 
-    print(f"llama.cpp is built for {instructions()}", file=sys.stderr)
+    print(f"{REMARK}is built for {instructions()}", file=sys.stderr, flush=True)
     file = Path(tempfile.mkdtemp(), "model.gguf")
     write_q8(model, file)
     batches = Batches(file, threads, rows=_ROWS, budget=_BUDGET)
@@ -268,7 +271,7 @@ def main() -> None:
     work = read_work(Path(file))
     run_work = CONTESTANTS[name](Path(model), int(threads))
     run_work(fresh(work[: len(work) // 2], 0))  # warm up
-    print("ready", file=out, flush=True)
+    print(READY, file=out, flush=True)
     own = work
     for number, line in enumerate(sys.stdin, start=1):
         if line.strip() != AGAIN:

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from bench import workload
-from bench.contestants import AGAIN, CONTESTANTS, Passage, write_and_rate
+from bench.contestants import AGAIN, CONTESTANTS, READY, REMARK, Passage, write_and_rate
 from bench.report import Row, machine, publish
 from models.engine import Engine, EngineLimits, Sampling
 
@@ -86,22 +86,28 @@ class Contest:
             str(self.threads),
         ]
         environment = {**os.environ, "PYTHONPATH": str(_PROJECT)}
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        log = self.work.with_name(f"{name}.log")  # a pipe that nobody reads would fill
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         self._processes[name] = process
         assert process.stdout
-        if process.stdout.readline().strip() == "ready":
+        ready = process.stdout.readline().strip() == READY
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        for line in lines:
+            if line.startswith(REMARK):
+                _note(f"{name} {line.removeprefix(REMARK)}")
+        if ready:
             return True
+        process.wait()
         del self._processes[name]
-        assert process.stderr
-        last = [line for line in process.stderr.read().splitlines() if line.strip()][-1:]
-        _note(f"{name} cannot run on this machine: {' '.join(last)}")
+        _note(f"{name} cannot run on this machine: {' '.join(lines[-1:])}")
         return False
 
     def seconds(self, name: str, *, again: bool = False) -> float:
