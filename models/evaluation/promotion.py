@@ -56,22 +56,24 @@ class ReleaseComparison:
 def compare_releases(
     new: Measurements,
     parent: Measurements,
-    threshold: float,
+    thresholds: tuple[float, float],
     agreement: tuple[HumanAgreement, HumanAgreement] | None = None,
 ) -> ReleaseComparison:
     """Compare a release with its parent on the pairs that were measured with both.
 
-    ``threshold`` is the lowest rating that the curator keeps. ``agreement`` is that of the release
-    and of the parent with human ratings. It adds metrics and does not change the verdict; their
-    changes are left out below MIN_PAIRS human ratings, because so few give no interval.
+    ``thresholds`` are the lowest ratings of each that the curator keeps. ``agreement`` is that of
+    the release and of the parent with human ratings. It adds metrics and does not change the
+    verdict; their changes are left out below MIN_PAIRS human ratings, because so few give no
+    interval.
     """
     both = sorted(set(new.pairs) & set(parent.pairs))
     new, parent = new.of(both), parent.of(both)
-    metrics, parent_metrics = new.metrics(threshold), parent.metrics(threshold)
+    own, its = thresholds
+    metrics, parent_metrics = new.metrics(own), parent.metrics(its)
     changes: dict[str, Estimate] = {}
     if both:
         changes = bootstrap_intervals(
-            lambda rows: _change(new.metrics(threshold, rows), parent.metrics(threshold, rows)),
+            lambda rows: _change(new.metrics(own, rows), parent.metrics(its, rows)),
             len(both),
         )
     if agreement:

@@ -10,6 +10,7 @@ from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
 from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence, fit_to
 from models.judging.judge import Judges
+from models.judging.measuring import Opened, opened
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.seeds.labelled import MadePair, some_kinds
@@ -25,24 +26,26 @@ _AT_ONCE = 4
 
 
 async def fit_judges(
-    directory: Path,
-    pairs: Sequence[Pair],
-    report: Report = lambda line: None,
-    human_pairs: int = HUMAN_PAIRS,
+    release: Opened, pairs: Sequence[Pair], report: Report = lambda line: None
 ) -> Judges | None:
     """Fit the judges of a release in the precision that it is served in on a CPU.
 
-    ``directory`` needs no manifest yet. ``pairs`` are human pairs to train on, never held-out ones;
-    the first ``human_pairs`` are used. ``report`` gets a line every few seconds. None where too few
-    pairs fit the context window. Raises ModelError where the engine cannot load the directory,
-    EngineError where it fails.
+    ``pairs`` are human pairs to train on, never held-out ones; the first HUMAN_PAIRS are used.
+    ``report`` gets a line every few seconds. None where too few pairs fit the context window.
+    Raises EngineError where the engine fails.
     """
-    prompter = await asyncio.to_thread(Prompter.load, directory)
-    engine = await asyncio.to_thread(Engine.load, directory, device="cpu")
-    try:
-        return fit_to(await gather(engine, prompter, pairs[:human_pairs], report))
-    finally:
-        engine.close()
+    return fit_to(await gather(release.engine, release.prompter, pairs[:HUMAN_PAIRS], report))
+
+
+async def fit_judges_of(
+    directory: Path, pairs: Sequence[Pair], report: Report = lambda line: None
+) -> Judges | None:
+    """``fit_judges`` for a release's directory, which needs no manifest yet.
+
+    Raises ModelError where the engine cannot load it.
+    """
+    async with opened(directory) as release:
+        return await fit_judges(release, pairs, report)
 
 
 async def gather(

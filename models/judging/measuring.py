@@ -1,8 +1,10 @@
-"""Rates many pairs with a release, as it is served on a CPU, to measure it."""
+"""Opens a release as it is served on a CPU, to measure it, and rates many pairs with it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,21 +22,40 @@ _AT_ONCE = 8
 """Pairs that are rated side by side."""
 
 
-async def rate_pairs(
-    directory: Path,
-    judges: Judges | None,
-    pairs: Sequence[Pair],
-    report: Report = lambda line: None,
-) -> Array:
-    """[N] ratings by a release's directory, which needs no manifest, on all evidence.
+class Opened(NamedTuple):
+    """What a release's directory holds to write and rate with."""
 
-    Without judges, the digits rate. NaN for a pair that does not fit the context window or cannot
-    be rated. Raises ModelError where the engine cannot load the directory, EngineError where it
-    fails.
+    engine: Engine
+    prompter: Prompter
+
+
+@asynccontextmanager
+async def opened(directory: Path) -> AsyncIterator[Opened]:
+    """Load a release's directory, which needs no manifest, and close its engine at the end.
+
+    Raises ModelError where the engine cannot load the directory.
     """
     prompter = await asyncio.to_thread(Prompter.load, directory)
     engine = await asyncio.to_thread(Engine.load, directory, device="cpu")
-    rater = Rater(engine, prompter, EvidenceKind.COMBINED, judges)
+    try:
+        yield Opened(engine, prompter)
+    finally:
+        engine.close()
+
+
+async def rate_pairs(
+    release: Opened,
+    judges: Judges | None,
+    pairs: Sequence[Pair],
+    kind: EvidenceKind = EvidenceKind.COMBINED,
+    report: Report = lambda line: None,
+) -> Array:
+    """[N] ratings of N pairs by a kind of evidence.
+
+    Without judges, the digits rate. NaN for a pair that does not fit the context window or cannot
+    be rated. Raises EngineError where the engine fails.
+    """
+    rater = Rater(release.engine, release.prompter, kind, judges)
     room, done = asyncio.Semaphore(_AT_ONCE), 0
     tick = at_intervals(report)
 
@@ -50,7 +71,4 @@ async def rate_pairs(
                 tick(f"rating: {done} of {len(pairs)} pairs")
             return found.score
 
-    try:
-        return np.array(await asyncio.gather(*map(rated, pairs)), np.float64)
-    finally:
-        engine.close()
+    return np.array(await asyncio.gather(*map(rated, pairs)), np.float64)

@@ -15,7 +15,7 @@ from collections import deque
 from pathlib import Path
 
 from models.atomic_file import atomic_directory
-from models.judging.gathering import fit_judges
+from models.judging.gathering import fit_judges_of
 from models.progress import Report
 from models.releases.cache import KnownDigests, locked
 from models.releases.checkpoints import checkpoint_digest
@@ -95,7 +95,7 @@ def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> No
         progress("fitting the release's judge and writing its golden vectors")
         id = release_id(partial, prefix, (str(EXPORT_VERSION),))
         training, _ = split(read_seeds())
-        judges = asyncio.run(fit_judges(partial, [*map(Pair.of, training)], progress))
+        judges = asyncio.run(fit_judges_of(partial, [*map(Pair.of, training)], progress))
         asyncio.run(write_manifest(partial, Origin(id=id, base=id, judges=judges)))
 
 

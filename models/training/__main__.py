@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from models.child_process import end_with_parent
+from models.judging.evidence import EvidenceKind
 from models.releases.release import read_manifest
 from models.training.cpu_precision import FP32, find_cpu_precision
 from models.training.settings import TrainingSettings
@@ -148,6 +149,17 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold",
         type=float,
         help=f"lowest rating that is kept (default: {defaults.threshold:g})",
+    )
+    parser.add_argument(
+        "--target-precision",
+        type=float,
+        help="lowest estimated precision that is kept, in place of a threshold",
+    )
+    parser.add_argument(
+        "--evidence",
+        type=EvidenceKind,
+        choices=list(EvidenceKind),
+        help=f"what ratings are made from (default: {defaults.evidence})",
     )
     parser.add_argument("--seed", type=int, help="seed of the order and the grades (default: 0)")
     return parser

@@ -15,6 +15,7 @@ from models.atomic_file import write_atomically
 from models.child_process import ending_with
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
+from models.judging.criterion import Criterion
 from schemas.errors import TrainingError
 from schemas.records import Example, HumanRating, Record
 
@@ -57,9 +58,9 @@ class TrainingLauncher:
         threads: int,
         max_tokens: int,
         on_event: Callable[[Mapping[str, Any]], None],
+        criterion: Criterion,
         lora_rank: int | None = None,
         processes: int = 1,
-        threshold: float = 4.0,
     ) -> None:
         """``threads`` are divided among the ``processes``.
 
@@ -71,7 +72,7 @@ class TrainingLauncher:
         self._on_event = on_event
         self._lora_rank = lora_rank
         self._processes = processes
-        self._threshold = threshold
+        self._criterion = criterion
         self._process: subprocess.Popen[str] | None = None
 
     def train(
@@ -157,8 +158,11 @@ class TrainingLauncher:
             "--ratings": ratings,
             "--max-tokens": self._max_tokens,
             "--threads": max(1, self._threads // self._processes),
-            "--threshold": self._threshold,
+            "--evidence": self._criterion.evidence,
+            "--threshold": self._criterion.threshold,
         }
+        if self._criterion.target_precision is not None:
+            options["--target-precision"] = self._criterion.target_precision
         if self._lora_rank is not None:
             options["--lora-rank"] = self._lora_rank
         return [str(part) for option in options.items() for part in option]

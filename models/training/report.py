@@ -1,6 +1,7 @@
 """Writes the training report of a release: data, metrics beside the parent's, and verdict."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from models.evaluation.calibration import Calibration
 from models.evaluation.metrics import Array, Measurements
 from models.evaluation.promotion import ReleaseComparison
+from models.judging.criterion import Criterion
 from models.judging.judge import Judges
 from models.judging.quality import JUDGE_FIGURES
 from models.releases.release import REPORT
@@ -28,8 +30,8 @@ _MEANINGS = {
     "response_nll": "NLL of the true response given its instruction, nats a token",
     "nll": "mean of both",
     "rating_auc": "rating AUC, true pairs against pairs that do not belong together",
-    "rating_precision": "share of those rated {threshold:g} or better that deserve a 4 or 5",
-    "rating_recall": "share of those that deserve a 4 or 5 that is rated {threshold:g} or better",
+    "rating_precision": "share of the kept pairs that deserve a 4 or 5",
+    "rating_recall": "share of the pairs that deserve a 4 or 5 that is kept",
     "rating_correlation": "rank correlation of ratings and labels",
     "rating_error": "mean distance of ratings and labels, points",
     "rating_true": "mean rating of true pairs",
@@ -47,7 +49,9 @@ class TrainingReport:
     id: str
     base: str
     parent: str
-    threshold: float
+    criterion: Criterion
+    thresholds: tuple[float, float]
+    """Lowest ratings that are kept, of the release and of its parent; infinite where none is."""
     comparison: ReleaseComparison
     new: Measurements
     old: Measurements
@@ -85,7 +89,8 @@ class TrainingReport:
             "base": self.base,
             "parent": self.parent,
             "verdict": asdict(self.comparison.verdict),
-            "threshold": self.threshold,
+            "criterion": asdict(self.criterion),
+            "thresholds": [one if math.isfinite(one) else None for one in self.thresholds],
             "metrics": self.comparison.metrics,
             "parent_metrics": self.comparison.parent_metrics,
             "changes": self.comparison.changes,
@@ -118,6 +123,8 @@ class TrainingReport:
             "|---|---|---|---|---|",
             *self._rows(),
             "",
+            self._kept(),
+            "",
             "## Ratings",
             "",
             f"![Mean label by rating]({CURVE})",
@@ -142,7 +149,7 @@ class TrainingReport:
             interval = (
                 f"{change[0]:+.3f} | {change[1]:+.3f} to {change[2]:+.3f}" if change else " | "
             )
-            rows.append(f"| {meaning.format(threshold=self.threshold)} | {both} | {interval} |")
+            rows.append(f"| {meaning} | {both} | {interval} |")
         return [
             *rows,
             *(
@@ -164,7 +171,6 @@ class TrainingReport:
             "likelihood": judges.likelihood.figures,
             "digits": judges.digits,
         }
-        at = judges.combined.at(self.threshold)
         return [
             f"Fitted on {judges.pairs:,} graded pairs made from {judges.human_pairs:,} human seeds "
             "that were trained on. The figures come from cross-validation.",
@@ -178,18 +184,43 @@ class TrainingReport:
                 for kind, found in kinds.items()
             ),
             "",
-            f"At the threshold {self.threshold:g}, {at.acceptance:.0%} of the graded pairs are "
-            f"accepted, each grade counted alike, and {at.precision:.0%} of these deserve a 4 or "
-            f"5: the estimated precision. {at.recall:.0%} of those that deserve it are accepted.",
+            *self._threshold_lines(),
+        ]
+
+    def _threshold_lines(self) -> list[str]:
+        judge = self.criterion.judge_of(self.judges)
+        if judge is None:
+            return ["The stream rates by digits, whose precision is not estimated."]
+        threshold = self.thresholds[0]
+        if math.isfinite(threshold):
+            at = judge.at(threshold)
+            text = (
+                f"At the threshold {threshold:g}, {at.acceptance:.0%} of the graded pairs are "
+                f"accepted, each grade counted alike, and {at.precision:.0%} of these deserve a 4 "
+                f"or 5: the estimated precision. {at.recall:.0%} of those that deserve it are "
+                "accepted."
+            )
+        else:
+            text = "No threshold has the estimated precision that is asked for: nothing is kept."
+        return [
+            text,
             "",
             "| threshold | accepted | estimated precision | recall |",
             "|---|---|---|---|",
             *(
                 f"| {point.threshold:g} | {point.acceptance:.0%} | {point.precision:.0%} | "
                 f"{point.recall:.0%} |"
-                for point in judges.combined.curve[::_CURVE_ROWS]
+                for point in judge.curve[::_CURVE_ROWS]
             ),
         ]
+
+    def _kept(self) -> str:
+        own, its = (f"{one:g}" if math.isfinite(one) else "none is kept" for one in self.thresholds)
+        found = f"Lowest rating that is kept, by the evidence `{self.criterion.evidence}`: {own}"
+        found += f"; of the parent's: {its}" if its != own else ""
+        if (target := self.criterion.target_precision) is not None:
+            found += f". A judge's estimated precision is {target:.0%} from there on"
+        return f"{found}."
 
     def _calibration_lines(self) -> list[str]:
         found = self.calibration

@@ -20,7 +20,7 @@ from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.export.export import export, print_to_stderr
 from models.judging.gathering import fit_judges
 from models.judging.judge import Judges
-from models.judging.measuring import rate_pairs
+from models.judging.measuring import opened, rate_pairs
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.releases.release import (
@@ -98,9 +98,7 @@ def train(
     exported = checkpoint.with_name("release")
     shutil.rmtree(exported, ignore_errors=True)
     export(str(checkpoint), exported)
-    seeds = [Pair.of(seed) for seed in data.seeds]
-    judges = asyncio.run(fit_judges(exported, seeds, print_to_stderr, settings.judged))
-    found = _measure(inputs, settings, data, checkpoint, _Exported(exported, judges), emit)
+    found = _measure(inputs, settings, data, checkpoint, exported, emit)
     release = _write(
         inputs.releases, exported, _Lineage(base.id, parent.id, run), found, settings, counts
     )
@@ -117,27 +115,18 @@ class _Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Exported:
-    """A release's directory, and what rates with it."""
+class _Served:
+    """What a release gives as it is served."""
 
-    directory: Path
     judges: Judges | None
-
-    def ratings(self, pairs: Sequence[Pair]) -> Array:
-        """[N, L]: rate the labelled pairs made from N pairs, as the scorer does."""
-        every = [graded.pair for made in labelled(pairs) for graded in made]
-        return self._rate(every).reshape(-1, len(LABELS))
-
-    def agreement(self, rated: Sequence[RatedPair]) -> HumanAgreement:
-        """Rate pairs that have human ratings."""
-        scores = np.array([each.score for each in rated], np.float64)
-        return HumanAgreement(scores, self._rate([each.pair for each in rated]))
-
-    def _rate(self, pairs: Sequence[Pair]) -> Array:
-        """[N]; the engine is loaded only if there are pairs."""
-        if not pairs:
-            return np.array([], np.float64)
-        return asyncio.run(rate_pairs(self.directory, self.judges, pairs, print_to_stderr))
+    threshold: float
+    """Lowest rating of it that is kept."""
+    labelled: Array
+    """[N, L]: ratings of the labelled pairs made from N held-out pairs."""
+    agreement: HumanAgreement
+    """Its ratings of the held-out pairs that have human ratings."""
+    agreement_trained: HumanAgreement
+    """Those of the other pairs that have human ratings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +135,8 @@ class _Evaluation:
 
     new: Measurements
     old: Measurements
+    thresholds: tuple[float, float]
+    """Lowest ratings that are kept, of the release and of its parent."""
     comparison: ReleaseComparison
     calibration: Calibration | None
     judges: Judges | None
@@ -198,31 +189,66 @@ def _measure(
     settings: TrainingSettings,
     data: TrainingSet,
     checkpoint: Path,
-    exported: _Exported,
+    exported: Path,
     emit: Emit,
 ) -> _Evaluation:
     """Measure the parent and the new model on the same held-out pairs, rated as they are served.
 
-    Also calibrates the new release's ratings to human ratings.
+    Also fits the judges of the new release, and calibrates its ratings to human ratings.
     """
+    # First, so that only one model is in memory.
+    parent = asyncio.run(_serve(inputs.parent, settings, data))
+    served = asyncio.run(_serve(exported, settings, data, new=True))
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
-    def measured(directory: Path, which: str, served: _Exported) -> Measurements:
-        ratings = served.ratings(held_out)  # first, so that only one model is in memory
-        found = measure(_load(directory), Prompter.load(directory), held_out, ratings)
-        emit({"event": "evaluated", "model": which, "metrics": found.metrics(settings.threshold)})
+    def measured(directory: Path, which: str, served: _Served) -> Measurements:
+        found = measure(_load(directory), Prompter.load(directory), held_out, served.labelled)
+        emit({"event": "evaluated", "model": which, "metrics": found.metrics(served.threshold)})
         return found
 
-    parent = _Exported(inputs.parent, read_manifest(inputs.parent).judges)
     old = measured(inputs.parent, "parent", parent)
     # The saved weights are measured, because they are rounded and will be served.
-    new = measured(checkpoint, "new", exported)
-    agreement = exported.agreement(data.rated_held_out)
+    new = measured(checkpoint, "new", served)
     comparison = compare_releases(
-        new, old, settings.threshold, (agreement, parent.agreement(data.rated_held_out))
+        new, old, (served.threshold, parent.threshold), (served.agreement, parent.agreement)
     )
-    calibration = calibrate(exported.agreement(data.rated), agreement)
-    return _Evaluation(new, old, comparison, calibration, exported.judges)
+    calibration = calibrate(served.agreement_trained, served.agreement)
+    thresholds = served.threshold, parent.threshold
+    return _Evaluation(new, old, thresholds, comparison, calibration, served.judges)
+
+
+async def _serve(
+    directory: Path, settings: TrainingSettings, data: TrainingSet, *, new: bool = False
+) -> _Served:
+    """Rate with a release's directory as the scorer does.
+
+    A new one needs no manifest. Its judges are fitted, and pairs that were trained on are rated.
+    """
+    held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
+    made = [graded.pair for graded_pairs in labelled(held_out) for graded in graded_pairs]
+    trained = data.rated if new else ()
+    rated = [each.pair for each in (*data.rated_held_out, *trained)]
+    async with opened(directory) as release:
+        if new:
+            seeds = [Pair.of(seed) for seed in data.seeds]
+            judges = await fit_judges(release, seeds, print_to_stderr)
+        else:
+            judges = read_manifest(directory).judges
+        ratings = await rate_pairs(
+            release, judges, [*made, *rated], settings.evidence, print_to_stderr
+        )
+    end = len(made) + len(data.rated_held_out)
+    return _Served(
+        judges,
+        settings.criterion.threshold_of(judges),
+        ratings[: len(made)].reshape(-1, len(LABELS)),
+        HumanAgreement(_scores(data.rated_held_out), ratings[len(made) : end]),
+        HumanAgreement(_scores(trained), ratings[end:]),
+    )
+
+
+def _scores(rated: Sequence[RatedPair]) -> Array:
+    return np.array([each.score for each in rated], np.float64)
 
 
 def _write(
@@ -252,7 +278,8 @@ def _write(
         origin.id,
         lineage.base,
         lineage.parent,
-        settings.threshold,
+        settings.criterion,
+        found.thresholds,
         comparison,
         found.new,
         found.old,

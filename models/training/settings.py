@@ -4,6 +4,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from models.judging.criterion import Criterion
+from models.judging.evidence import EvidenceKind
+
 SMALL_MODEL = 100_000_000
 """Number of parameters below which the learning rate of small models is used."""
 LARGE_MODEL = 1_000_000_000
@@ -71,10 +74,10 @@ class TrainingSettings:
 
     Of each, two models read two sequences and rate seven labelled pairs.
     """
-    judged: int = 64
-    """Highest number of training seeds that the judge is fitted on."""
+    evidence: EvidenceKind = EvidenceKind.COMBINED
     threshold: float = 4.0
-    """Lowest rating that the curator keeps, at which precision and recall are measured."""
+    target_precision: float | None = None
+    """These are what ``criterion`` consists of."""
     save_steps: int = 25
     """Steps between checkpoints, from which a killed run continues."""
     seed: int = 0
@@ -94,6 +97,11 @@ class TrainingSettings:
     def batch_for(self, examples: int) -> int:
         """Return the number of sequences a step for a training set of this size."""
         return self.batch if self.batch is not None else (8 if examples < SMALL_SET else 32)
+
+    @property
+    def criterion(self) -> Criterion:
+        """How the stream rates, and what it keeps: precision and recall are measured there."""
+        return Criterion(self.evidence, self.threshold, self.target_precision)
 
     def digest(self) -> str:
         """Return a hash of the settings, which is part of a run's id."""

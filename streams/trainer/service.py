@@ -11,6 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from kafka import TopicPartition
 
+from models.judging.criterion import Criterion
+from models.judging.evidence import EvidenceKind
 from models.private_files import PRIVATE_MODE, private_directory
 from models.prompts.layout import Prompter
 from models.releases.release import read_manifest, require_templates
@@ -90,7 +92,11 @@ class TrainerService:
             on_event=on_event,
             lora_rank=training.lora_rank,
             processes=training.processes,
-            threshold=settings.curation.threshold,
+            criterion=Criterion(
+                EvidenceKind(settings.scorer.evidence),
+                settings.curation.threshold,
+                settings.curation.target_precision,
+            ),
         )
 
     @property

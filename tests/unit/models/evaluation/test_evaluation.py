@@ -116,7 +116,7 @@ def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chan
     same = AutoModelForCausalLM.from_pretrained(
         make_checkpoint(tmp_path / "same", half=False), dtype=torch.float32
     )
-    assert not compare_releases(measure(same, prompter, _PAIRS), before, 4.0).verdict.promote
+    assert not compare_releases(measure(same, prompter, _PAIRS), before, (4.0, 4.0)).verdict.promote
     maker = SequenceMaker(prompter)
     optimiser = torch.optim.AdamW(same.parameters(), 3e-3)
     sequences = [
@@ -131,6 +131,6 @@ def test_an_identical_model_is_kept_and_a_fitted_one_is_better_by_more_than_chan
             same(input_ids=ids, labels=targets).loss.backward()
             optimiser.step()
             optimiser.zero_grad()
-    comparison = compare_releases(measure(same, prompter, _PAIRS), before, 4.0)
+    comparison = compare_releases(measure(same, prompter, _PAIRS), before, (4.0, 4.0))
     assert comparison.changes["nll"][2] < 0
     assert comparison.verdict.promote, comparison.verdict.reason

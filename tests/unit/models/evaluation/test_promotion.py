@@ -100,7 +100,7 @@ def test_a_missing_metric_is_not_passed_over(name: str) -> None:
 @pytest.mark.slow
 def test_the_same_model_is_never_promoted() -> None:
     for seed in range(5):
-        comparison = compare_releases(_measured(seed=seed), _measured(seed=seed), 4.0)
+        comparison = compare_releases(_measured(seed=seed), _measured(seed=seed), (4.0, 4.0))
         assert not comparison.verdict.promote
         assert "did not fall" in comparison.verdict.reason
         assert set(comparison.changes.values()) == {(0.0, 0.0, 0.0)}
@@ -112,20 +112,20 @@ def test_noise_is_not_promoted_and_a_clear_change_is() -> None:
     generator = np.random.default_rng(1)
     promoted = [
         compare_releases(
-            _changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, 4.0
+            _changed(parent, generator.normal(0, 0.5, len(parent.pairs))), parent, (4.0, 4.0)
         ).verdict.promote
         for _ in range(10)
     ]
     assert sum(promoted) <= 1, "one in forty is above its interval by chance"
     noise = generator.normal(0, 0.1, len(parent.pairs))
-    assert compare_releases(_changed(parent, noise - 0.2), parent, 4.0).verdict.promote
-    assert not compare_releases(_changed(parent, noise + 0.2), parent, 4.0).verdict.promote
+    assert compare_releases(_changed(parent, noise - 0.2), parent, (4.0, 4.0)).verdict.promote
+    assert not compare_releases(_changed(parent, noise + 0.2), parent, (4.0, 4.0)).verdict.promote
 
 
 def test_better_texts_do_not_make_up_for_worse_ratings() -> None:
     parent = _measured()
     upside_down = _changed(parent, -0.5, 6 - parent.ratings)
-    verdict = compare_releases(upside_down, parent, 4.0).verdict
+    verdict = compare_releases(upside_down, parent, (4.0, 4.0)).verdict
     assert not verdict.promote
     assert "AUC fell" in verdict.reason
 
@@ -136,7 +136,9 @@ def test_a_pair_that_gives_no_number_never_promotes(field: str) -> None:
     new = _changed(parent, -0.5)
     broken = {name: getattr(new, name).copy() for name in ("instruction", "response", "ratings")}
     broken[field][3, 0] = math.nan
-    comparison = compare_releases(Measurements(new.pairs, labels=new.labels, **broken), parent, 4.0)
+    comparison = compare_releases(
+        Measurements(new.pairs, labels=new.labels, **broken), parent, (4.0, 4.0)
+    )
     assert not comparison.verdict.promote
     assert "not every metric is a number" in comparison.verdict.reason
 
@@ -146,7 +148,9 @@ def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> Non
     for pairs in (20, 320):
         parent = _measured(pairs)
         noise = np.random.default_rng(2).normal(-0.1, 0.5, pairs)
-        change, low, high = compare_releases(_changed(parent, noise), parent, 4.0).changes["nll"]
+        change, low, high = compare_releases(_changed(parent, noise), parent, (4.0, 4.0)).changes[
+            "nll"
+        ]
         assert low < change < high
         widths.append(high - low)
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)
@@ -155,7 +159,7 @@ def test_an_interval_lies_around_its_change_and_narrows_with_more_pairs() -> Non
 def test_only_pairs_that_both_models_could_read_count() -> None:
     parent = _measured(30)
     fewer = parent.of(range(5, 30))
-    comparison = compare_releases(_changed(fewer, -0.3), parent, 4.0)
+    comparison = compare_releases(_changed(fewer, -0.3), parent, (4.0, 4.0))
     assert comparison.metrics["pairs"] == comparison.parent_metrics["pairs"] == 25
     assert comparison.parent_metrics == fewer.metrics(4.0)
     assert comparison.verdict.promote
@@ -164,7 +168,7 @@ def test_only_pairs_that_both_models_could_read_count() -> None:
 @pytest.mark.parametrize("pairs", [0, 1, MIN_PAIRS - 1])
 def test_a_few_pairs_promote_nothing(pairs: int) -> None:
     parent = _measured(30).of(range(pairs))
-    verdict = compare_releases(_changed(parent, -1.0), parent, 4.0).verdict
+    verdict = compare_releases(_changed(parent, -1.0), parent, (4.0, 4.0)).verdict
     assert not verdict.promote
     assert "too few" in verdict.reason
 
@@ -176,7 +180,7 @@ def test_human_ratings_are_reported_and_do_not_decide() -> None:
         scores, np.array([1.5, 2, 3, 4, 4.5, math.nan])
     )  # the last fits one model's context only
     of_new = HumanAgreement(scores, 6 - scores)
-    comparison = compare_releases(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
+    comparison = compare_releases(_changed(parent, -0.5), parent, (4.0, 4.0), (of_new, of_parent))
     assert comparison.verdict.promote
     assert comparison.metrics["people_pairs"] == 5
     assert comparison.metrics["people_correlation"] == pytest.approx(-1)
@@ -191,7 +195,7 @@ def test_enough_human_ratings_have_an_interval() -> None:
     parent = _measured()
     scores = np.tile([1.0, 2, 3, 4, 5], 4)
     of_parent, of_new = HumanAgreement(scores, scores), HumanAgreement(scores, 6 - scores)
-    comparison = compare_releases(_changed(parent, -0.5), parent, 4.0, (of_new, of_parent))
+    comparison = compare_releases(_changed(parent, -0.5), parent, (4.0, 4.0), (of_new, of_parent))
     change, low, high = comparison.changes["people_error"]
     assert change == pytest.approx(2.4)
     assert low < change < high
@@ -201,6 +205,16 @@ def test_enough_human_ratings_have_an_interval() -> None:
 def test_a_release_that_lets_in_worse_pairs_is_kept_whatever_its_texts() -> None:
     parent = _measured(60)
     lenient = np.clip(parent.ratings + 1.5, 1, 5)  # the same order, and more above the threshold
-    verdict = compare_releases(_changed(parent, -0.5, lenient), parent, 4.0).verdict
+    verdict = compare_releases(_changed(parent, -0.5, lenient), parent, (4.0, 4.0)).verdict
     assert not verdict.promote
     assert "precision at the threshold fell" in verdict.reason
+
+
+def test_each_model_is_measured_at_its_own_threshold() -> None:
+    parent = _measured()
+    comparison = compare_releases(_changed(parent, -0.5), parent, (2.0, 5.1))
+    assert comparison.metrics["rating_recall"] == parent.metrics(2.0)["rating_recall"]
+    assert comparison.parent_metrics["rating_recall"] == 0
+    nothing_kept = compare_releases(_changed(parent, -0.5), parent, (math.inf, 4.0)).verdict
+    assert not nothing_kept.promote
+    assert "recall at the threshold fell" in nothing_kept.reason

@@ -1,6 +1,7 @@
 """Fitting, measuring and rating with an engine that knows which texts belong together."""
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.engine import DigitProbabilities, Engine, Generation, Sampling
+from models.judging.criterion import Criterion
 from models.judging.evidence import LIKELIHOOD_FIGURES, EvidenceKind
 from models.judging.fitting import FEWEST_SOURCES, fit_to
 from models.judging.gathering import gather
@@ -225,3 +227,15 @@ def test_scores_reach_points_and_targets_find_them(judges: Judges) -> None:
     assert chosen is not None
     assert chosen.precision >= 0.5
     assert judge.threshold_for(1.01) is None
+
+
+def test_the_settings_say_what_is_kept_of_a_release(judges: Judges) -> None:
+    chosen = judges.likelihood.threshold_for(0.5)
+    assert chosen is not None
+    likelihood = Criterion(EvidenceKind.LIKELIHOOD, target_precision=0.5)
+    assert likelihood.judge_of(judges) is judges.likelihood
+    assert likelihood.threshold_of(judges) == chosen.threshold
+    assert likelihood.threshold_of(None) == 4.0
+    assert Criterion(threshold=3.5).threshold_of(judges) == 3.5
+    assert Criterion(target_precision=1.0).threshold_of(judges) == math.inf
+    assert Criterion(EvidenceKind.DIGITS).judge_of(judges) is None

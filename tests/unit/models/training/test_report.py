@@ -8,6 +8,7 @@ import numpy as np
 from models.evaluation.calibration import calibrate
 from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
+from models.judging.criterion import Criterion
 from models.releases.release import REPORT
 from models.training.report import CURVE, DATA, HISTOGRAM, TrainingReport
 
@@ -41,9 +42,18 @@ def _report(*, human: bool) -> TrainingReport:
         if human
         else HumanAgreement(np.array([]), np.array([]))
     )
-    comparison = compare_releases(new, old, 4.0, (opinions, opinions))
+    comparison = compare_releases(new, old, (4.0, 4.0), (opinions, opinions))
     return TrainingReport(
-        "r-1", "house-1", "r-0", 4.0, comparison, new, old, calibrate(opinions, opinions), _COUNTS
+        "r-1",
+        "house-1",
+        "r-0",
+        Criterion(),
+        (4.0, 4.0),
+        comparison,
+        new,
+        old,
+        calibrate(opinions, opinions),
+        _COUNTS,
     )
 
 
@@ -52,7 +62,8 @@ def test_report_states_verdict_metrics_and_intervals(tmp_path: Path) -> None:
     text = (tmp_path / REPORT).read_text(encoding="utf-8")
     assert text.startswith("# Release r-1\n\nPromoted: held-out NLL -0.2")
     assert "1,200 examples curated under r-0 and 30 human ratings" in text
-    assert "| share of those rated 4 or better that deserve a 4 or 5 |" in text
+    assert "| share of the kept pairs that deserve a 4 or 5 |" in text
+    assert "Lowest rating that is kept, by the evidence `combined`: 4.\n" in text
     assert "| mean distance of ratings and human ratings, points |" in text
     assert "2.000 r -5.000" in text
     assert "the line is used" in text
@@ -87,10 +98,10 @@ def test_same_values_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_report_without_pairs(tmp_path: Path) -> None:
     empty = _measured(0).of([])
-    comparison: ReleaseComparison = compare_releases(empty, empty, 4.0)
-    TrainingReport("r-1", "house-1", "r-0", 4.0, comparison, empty, empty, None, _COUNTS).write(
-        tmp_path
-    )
+    comparison: ReleaseComparison = compare_releases(empty, empty, (4.0, 4.0))
+    TrainingReport(
+        "r-1", "house-1", "r-0", Criterion(), (4.0, 4.0), comparison, empty, empty, None, _COUNTS
+    ).write(tmp_path)
     assert "Kept, not served: 0 held-out pairs are too few to tell" in (
         tmp_path / REPORT
     ).read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.judging.criterion import Criterion
 from models.releases.release import verify
 from models.training.launch import TrainingLauncher, TrainingPolicy
 from schemas.errors import TrainingError
@@ -38,7 +39,11 @@ def trainer(
 ) -> TrainingLauncher:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     return TrainingLauncher(
-        tmp_path / "releases", threads=1, max_tokens=1_000, on_event=events.append
+        tmp_path / "releases",
+        threads=1,
+        max_tokens=1_000,
+        on_event=events.append,
+        criterion=Criterion(),
     )
 
 
@@ -139,6 +144,7 @@ def test_repeated_run_returns_the_same_result(
         threads=2,
         max_tokens=4_000,
         on_event=events.append,
+        criterion=Criterion(),
         lora_rank=2,
         processes=processes,
     )

@@ -2,21 +2,25 @@
 
 import asyncio
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.engine import Engine
 from models.evaluation.human_ratings import RatedPair
+from models.judging.evidence import EvidenceKind
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
 from models.releases.checkpoints import sha256_of
 from models.releases.release import REPORT, read_manifest, reproduce, verify
 from models.seeds import read_seeds, split
+from models.seeds.labelled import LABELS
 from models.seeds.pairs import Pair
 from models.training.data import divide, read_examples, sequences
 from models.training.report import CURVE, DATA, HISTOGRAM
@@ -281,6 +285,23 @@ def test_adapters_are_merged_into_the_weights(tmp_path: Path) -> None:
     assert not any("lora" in name for name in whole.state_dict())
     torch.testing.assert_close(whole(ids).logits, after, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(after, before)
+
+
+@pytest.mark.training
+async def test_pairs_are_rated_as_the_settings_say(judge_release: Path) -> None:
+    from models.training.run import _serve  # imports torch
+
+    data = divide(_SEEDS, 0.2)
+    combined, digits = [
+        await _serve(judge_release, TrainingSettings(measured=2, **chosen), data)
+        for chosen in ({"target_precision": 1.0}, {"evidence": EvidenceKind.DIGITS})
+    ]
+    assert combined.judges is not None
+    assert (combined.threshold, digits.threshold) == (math.inf, 4.0)
+    assert combined.labelled.shape == digits.labelled.shape == (2, len(LABELS))
+    assert np.isfinite([combined.labelled, digits.labelled]).all()
+    assert not np.allclose(combined.labelled, digits.labelled)
+    assert len(combined.agreement.scores) == len(combined.agreement_trained.scores) == 0
 
 
 def _train(
