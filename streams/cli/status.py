@@ -11,8 +11,10 @@ from streams.observe.acceptance import Acceptance, read_acceptance
 from streams.observe.lag import FlowReader
 from streams.observe.progress import Rates
 from streams.observe.quantities import as_count, as_duration
-from streams.releases.announcements import in_service, read_releases
+from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
+from streams.releases.serving import other_base, passed_over, serving_of
+from streams.releases.store import release_store
 from streams.settings import Role, Settings
 
 _RATE_SECONDS = 1.0
@@ -69,7 +71,9 @@ class Status:
     messages: Mapping[str, int]
     """Topic, with the prefix, to the number of messages that it holds."""
     release: str
-    """Id of the release in service, or of the base."""
+    """Id of the release in service that can be used here, or of the base."""
+    refused: Mapping[str, str]
+    """Id of each later release in service to the reason why it cannot be used here."""
     pinned: Mapping[str, str]
     """Role to the model that the settings fix for it."""
     releases: int
@@ -81,6 +85,10 @@ class Status:
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
         lines = [f"broker {self.broker}, release in service {self.release}"]
+        lines += [
+            f"{id} was put into service, and is not used here: {reason}"
+            for id, reason in self.refused.items()
+        ]
         lines += [f"the {role} role is pinned to {name}" for role, name in self.pinned.items()]
         if self.rerating is not None:
             found = self.rerating
@@ -109,7 +117,10 @@ def read_status(settings: Settings, base: Path) -> Status:
         rates.update(flow)
     releases = read_releases(cluster)
     base_id = read_manifest(base).id
-    serving = in_service(releases, base_id)
+    found = serving_of(releases, base_id, release_store(settings))
+    serving, refused = found.release, found.refused
+    if (other := passed_over(releases, base_id)) is not None:
+        refused = {other.id: str(other_base(other, base_id))}
     progress = None
     if serving is not None and settings.rates_again:
         progress = rerating(cluster, serving, settings.rerating.after_seconds)
@@ -133,6 +144,7 @@ def read_status(settings: Settings, base: Path) -> Status:
         ],
         messages={cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS},
         release=serving.id if serving else base_id,
+        refused=refused,
         pinned={str(role): name for role in Role if (name := settings.pinned(role))},
         releases=len(releases),
         rerating=progress,

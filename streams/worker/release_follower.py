@@ -22,6 +22,7 @@ from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import in_service_before, read_releases
 from streams.releases.following import follow_in_service
 from streams.releases.rerating import boundaries, group_of
+from streams.releases.serving import other_base, passed_over
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
 from streams.stages.agent.protocol import Agent
@@ -127,6 +128,9 @@ class ReleaseFollower:
         if all(self._settings.pinned(role) is not None for role in self._roles):
             return []
         releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
+        if (other := passed_over(releases, self._base_id)) is not None:
+            reason = other_base(other, self._base_id)
+            log.warning("release %s is in service, and is passed over: %s", other.id, reason)
         return in_service_before(releases, self._base_id)
 
     async def _load(self, release: Release) -> RoleModels:

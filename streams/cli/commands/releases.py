@@ -22,20 +22,30 @@ Id = Annotated[str, typer.Argument(help="Id of a release.")]
 
 
 @app.command("list")
-@with_settings(*BROKER)
+@with_settings(*BROKER, "model")
 def list_releases(settings: "Settings", as_json: Json = False) -> None:
     """List the releases, the latest announcement last.
 
-    Of the releases in service, the last one serves.
+    Of the releases in service, the last one of the model serves. A release that was trained from
+    another model, or from one that another version has exported, is marked: it is passed over.
 
     Example: `backstream releases list`
     """
-    for release in _read(settings):
-        if as_json:
+    from streams.releases.serving import other_base
+
+    releases = _read(settings)
+    if as_json:
+        for release in releases:
             print(release.model_dump_json())
-        else:
-            examples = f"{release.examples:,} examples and {release.seeds:,} seeds"
-            print(f"{release.id}  {release.status}  parent {release.parent}  {examples}")
+        return
+    base = _base_or_none(settings) if releases else None
+    for release in releases:
+        examples = f"{release.examples:,} examples and {release.seeds:,} seeds"
+        passed_over = other_base(release, base) if base is not None else None
+        print(
+            f"{release.id}  {release.status}  parent {release.parent}  {examples}"
+            + (f"  PASSED OVER: {passed_over}" if passed_over else "")
+        )
 
 
 @app.command()
@@ -83,20 +93,25 @@ def compare(
 
 
 @app.command()
-@with_settings(*BROKER)
+@with_settings(*BROKER, "model")
 def promote(settings: "Settings", id: Id) -> None:
     """Put a release into service, whatever its metrics.
 
-    Every worker changes to it within seconds.
+    Every worker on the model that it was trained from changes to it within seconds.
 
     Example: `backstream releases promote r-1a2b3c4d`
     """
     from streams.cli.connection import connected
+    from streams.cli.console import notice
     from streams.releases import announcements
+    from streams.releases.serving import other_base
 
+    base = _base_or_none(settings)
     with connected(settings) as settings:
         release = announcements.promote(settings.kafka.cluster(), id)
     print(f"{release.id} is in service for {release.base}")
+    if base is not None and (passed_over := other_base(release, base)):
+        notice(f"workers on {base} pass {release.id} over: it was {passed_over}")
 
 
 @app.command()
@@ -108,14 +123,11 @@ def rollback(settings: "Settings") -> None:
 
     Example: `backstream releases rollback`
     """
-    from models.releases.release import read_manifest
     from streams.cli.connection import connected
-    from streams.cli.prepare import prepare
     from streams.releases.announcements import roll_back
 
     with connected(settings) as settings:
-        base = read_manifest(prepare(settings.model)).id
-        removed, serving = roll_back(settings.kafka.cluster(), base)
+        removed, serving = roll_back(settings.kafka.cluster(), _base(settings))
     print(f"{removed.id} is out of service; {serving.id} serves")
 
 
@@ -160,6 +172,26 @@ def sign(
     signing_key = SigningKey.load(file)
     release_store(settings).sign(id, signing_key)
     print(f"{id} is signed with {signing_key.public}")
+
+
+def _base_or_none(settings: "Settings") -> str | None:
+    """As ``_base``; a notice, and None, where the model is not usable."""
+    from schemas.errors import ModelError
+    from streams.cli.console import notice
+
+    try:
+        return _base(settings)
+    except ModelError as error:
+        notice(f"it is not known which releases are of the model here: {error}")
+        return None
+
+
+def _base(settings: "Settings") -> str:
+    """Id of the model of the settings."""
+    from models.releases.release import read_manifest
+    from streams.cli.prepare import prepare
+
+    return read_manifest(prepare(settings.model)).id
 
 
 def _read(settings: "Settings") -> list["Release"]:

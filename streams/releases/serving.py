@@ -1,0 +1,52 @@
+"""Which of the releases in service a process can use, and why not the others."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from models.releases.store import ReleaseStore
+from schemas.errors import ModelError
+from schemas.records import Release, ReleaseStatus
+from streams.releases.announcements import in_service_before
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves where the files of releases are those of one store."""
+
+    release: Release | None
+    """The last one that was put into service and can be used; None before the first."""
+    refused: dict[str, str]
+    """Id of each later one to the reason why it cannot be used."""
+
+
+def serving_of(releases: Iterable[Release], base: str, store: ReleaseStore) -> Serving:
+    """Choose what serves for ``base``, as workers do. Hashes the files of releases."""
+    refused: dict[str, str] = {}
+    for release in in_service_before(releases, base):
+        if release.id == base:
+            return Serving(release, refused)
+        try:
+            store.verify(release)
+        except ModelError as error:
+            refused[release.id] = str(error)
+        else:
+            return Serving(release, refused)
+    return Serving(None, refused)
+
+
+def other_base(release: Release, base: str) -> str | None:
+    """Why workers on ``base`` pass over a release that was trained from another one, or None."""
+    if release.base == base:
+        return None
+    return (
+        f"trained from {release.base}, and the model here is {base}: another model, or one that "
+        "another version has exported"
+    )
+
+
+def passed_over(releases: Iterable[Release], base: str) -> Release | None:
+    """The last release in service, where none is for ``base`` and so the base itself serves."""
+    found = [one for one in releases if one.status is ReleaseStatus.IN_SERVICE]
+    if not found or any(one.base == base for one in found):
+        return None
+    return found[-1]

@@ -1,0 +1,66 @@
+"""What serves of the releases in service, and what is said of the others."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from models.releases.store import ReleaseStore
+from schemas.errors import ModelError
+from schemas.records import Release, ReleaseStatus
+from streams.cli.commands import releases as command
+from streams.releases.serving import other_base, passed_over, serving_of
+
+
+def _release(id: str, base: str = "house-2", status: ReleaseStatus = ReleaseStatus.IN_SERVICE):
+    return Release(id=id, parent=base, base=base, status=status, location="", created_at=1.0)
+
+
+class _Store(ReleaseStore):
+    """Has one release that can be used."""
+
+    def verify(self, release: Release):
+        if release.id != "r-1":
+            raise ModelError(f"{release.id} was changed")
+
+
+def test_a_release_that_is_refused_does_not_serve(tmp_path: Path) -> None:
+    store = _Store(tmp_path)
+    both = [_release("r-1"), _release("r-2")]
+    found = serving_of(both, "house-2", store)
+    assert found.release is both[0]
+    assert found.refused == {"r-2": "r-2 was changed"}
+    assert serving_of(both[1:], "house-2", store).release is None
+    again = [*both, _release("house-2")]
+    assert serving_of(again, "house-2", store).release is again[-1], "the base was announced again"
+    assert serving_of(again, "house-2", store).refused == {}
+
+
+def test_releases_of_another_base_are_passed_over() -> None:
+    old, kept = _release("r-1", "house-1"), _release("r-2", status=ReleaseStatus.KEPT)
+    assert passed_over([old, kept], "house-2") is old
+    assert passed_over([old, _release("r-3")], "house-2") is None
+    assert passed_over([kept], "house-2") is None
+    assert other_base(kept, "house-2") is None
+    reason = other_base(old, "house-2")
+    assert reason is not None
+    assert "trained from house-1, and the model here is house-2" in reason
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_the_list_marks_releases_of_another_base(
+    monkeypatch: pytest.MonkeyPatch, usable: bool
+) -> None:
+    def base(_: object) -> str:
+        if not usable:
+            raise ModelError("there is no model 'x'")
+        return "house-2"
+
+    monkeypatch.setattr(command, "_read", lambda _: [_release("r-1", "house-1"), _release("r-2")])
+    monkeypatch.setattr(command, "_base", base)
+    listed = CliRunner().invoke(command.app, ["list", "--broker", "nowhere:1"])
+    one, other = listed.stdout.splitlines()
+    assert one.startswith("r-1  in_service")
+    assert ("PASSED OVER: trained from house-1" in one) is usable
+    assert "PASSED OVER" not in other
+    assert ("there is no model 'x'" in listed.stderr) is not usable
