@@ -1,6 +1,8 @@
 """Files that another process trusts: they appear whole or not at all."""
 
+import glob
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,10 +43,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """Make a directory beside ``path`` that becomes it once its files are written and synced.
 
     ``path`` does not exist. On an error or an interrupt nothing is left. One process at a time may
-    do this for a path. Raises OSError.
+    do this for a path: what an earlier one left is removed. The directory has a name of its own,
+    because a child of a process that was killed may still write into the earlier one. Raises
+    OSError.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*partial"):
+        shutil.rmtree(left, ignore_errors=True)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     partial.mkdir(parents=True)
     try:
         yield partial

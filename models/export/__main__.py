@@ -8,6 +8,7 @@ import functools
 import sys
 from pathlib import Path
 
+from models.child_process import end_with_parent
 from models.export.export import export
 from schemas.errors import BackstreamError
 
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("source", help="a checkpoint's directory, a hub id, or house")
     parser.add_argument("destination", type=Path, help="the directory to write")
     arguments = parser.parse_args()
+    end_with_parent()
     try:
         export(arguments.source, arguments.destination, report=functools.partial(print, flush=True))
     except BackstreamError as error:
