@@ -1,16 +1,18 @@
 """Where settings come from: defaults, a YAML file, the environment (``BACKSTREAM_...``), flags.
 
-Each source overrides the ones before it. An unknown key is an error that names the nearest known
-one. ``${NAME}`` in the file stands for an environment variable.
+Each source overrides the ones before it, key by key. A mapping that is the value of one key, such
+as ``generation.openings``, is replaced whole. An unknown key is an error that names the nearest
+known one. ``${NAME}`` in the file stands for an environment variable.
 """
 
 import difflib
 import os
 import re
 from collections.abc import Mapping
+from functools import reduce
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -63,7 +65,9 @@ def load(
             dotenv_settings: Source,
             file_secret_settings: Source,
         ) -> tuple[Source, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+            # One source, because pydantic-settings merges mappings of all kinds.
+            layers = from_file, env_settings(), init_settings()
+            return (InitSettingsSource(settings_cls, reduce(_layered, layers)),)
 
     try:
         layered = Layered(**stated)
@@ -141,6 +145,28 @@ def _interpolated(value: Any, file: Path) -> Any:
         return found
 
     return re.sub(r"\$\{(\w+)\}", variable, value)
+
+
+def _layered(
+    lower: Mapping[str, Any], upper: Mapping[str, Any], model: type[BaseModel] = Settings
+) -> dict[str, Any]:
+    """What two sources state together. Sections are merged, and values replaced."""
+    both = dict(lower) | dict(upper)
+    for key in lower.keys() & upper.keys():
+        one, other = lower[key], upper[key]
+        section = _section(model, key)
+        if section is not None and isinstance(one, dict) and isinstance(other, dict):
+            both[key] = _layered(one, other, section)
+    return both
+
+
+def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of a section; None where the key is that of a value, or unknown."""
+    field = model.model_fields.get(key)
+    kinds = (field.annotation, *get_args(field.annotation)) if field is not None else ()
+    return next(
+        (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None
+    )
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -206,11 +206,25 @@ def test_samples_without_a_temperature_are_an_error() -> None:
     load(assignments=("generation.samples=2", "generation.temperature=0.7"))
 
 
+def test_openings_of_one_source_replace_those_of_another(
+    yaml: Yaml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = yaml("generation: {openings: {List: 2, Explain: 1}, samples: 2, temperature: 0.7}")
+    chosen = load(file, None, ("generation.openings={What: 1}",)).generation
+    assert (chosen.openings, chosen.samples) == ({"What": 1.0}, 2)
+    assert load(file, None, ("generation.openings={}",)).generation.openings == {}
+    monkeypatch.setenv("BACKSTREAM_GENERATION__OPENINGS", '{"Why": 3}')
+    assert load(file).generation.openings == {"Why": 3.0}
+    assert load(file, None, ("generation.openings.How=1",)).generation.openings == {"How": 1.0}
+
+
 def test_openings_that_are_given_replace_the_default_ones(yaml: Yaml) -> None:
     assert load(assignments=("generation.samples=1",)).generation.openings == OPENINGS
     assert load(assignments=("generation.openings={}",)).generation.openings == {}
     assert load(assignments=("generation.openings.What=2",)).generation.openings == {"What": 2.0}
     assert load(yaml("generation: {openings: {List: 2}}")).generation.openings == {"List": 2.0}
+    both = ("generation.openings.What=2", "generation.openings.Why=1")
+    assert load(assignments=both).generation.openings == {"What": 2.0, "Why": 1.0}
     with pytest.raises(SettingsError, match="String should match pattern"):
         load(assignments=('generation.openings={" What": 1}',))
 
