@@ -1,50 +1,39 @@
 """Opens an onnxruntime session on the CPU or a GPU."""
 
-import logging
 import os
 from pathlib import Path
 
 import onnxruntime
 
-from models.engine.cuda import CUDA_PROVIDER, cuda_problem, has_driver
+from models.engine.cuda import CUDA_PROVIDER, cuda_problem
 from models.engine.subnormals import subnormals_as_zero
 from schemas.errors import ModelError
 
-log = logging.getLogger(__name__)
-
-DEVICES = ("auto", "cpu", "cuda")
 _CPU = "CPUExecutionProvider"
 _ERROR, _FATAL, _WARNING = 3, 4, 2  # onnxruntime's log severities
 
 
 def open_session(
     file: Path, device: str, threads: int | None, memory_gb: float | None = None
-) -> tuple[onnxruntime.InferenceSession, str]:
-    """Open an ONNX file. Returns the session and its device, ``cpu`` or ``cuda``.
+) -> onnxruntime.InferenceSession:
+    """Open an ONNX file on a device, ``cpu`` or ``cuda``.
 
-    ``auto`` is CUDA where a session on it works, else the CPU, with a warning where a driver is
-    installed. ``threads`` defaults to the CPUs that this process may use. ``memory_gb`` bounds the
-    memory taken of a GPU, so that a fine-tuner may share it. Raises ModelError where the file is
-    missing or broken, or where ``cuda`` was asked for and does not work; ValueError for another
-    device or fewer than 1 thread.
+    ``threads`` defaults to the CPUs that this process may use. ``memory_gb`` bounds the memory
+    taken of a GPU, so that a fine-tuner may share it. Raises ModelError where the file is missing
+    or broken, or the device does not work; ValueError for another device or fewer than 1 thread.
     """
-    if device not in DEVICES:
-        raise ValueError(f"device is {device!r}: it must be one of {', '.join(DEVICES)}")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device is {device!r}: it must be cpu or cuda")
     if not file.is_file():
         raise ModelError(f"{file} does not exist: not an exported model, export it first")
     options = _options(threads)
-    problem = "not tried"
-    if device != "cpu":
-        session, problem = _open_on_cuda(file, options, memory_gb)
-        if session is not None:
-            return session, "cuda"
-    # Also for ``cuda``: this distinguishes a broken file from a device that does not work.
-    session = _open_on_cpu(file, options)
-    if device == "cuda":
+    if device == "cpu":
+        return _open_on_cpu(file, options)
+    session, problem = _open_on_cuda(file, options, memory_gb)
+    if session is None:
+        _open_on_cpu(file, options)  # this distinguishes a broken file from a device
         raise ModelError(f"{file} cannot run on cuda: {problem}; use --device cpu, or auto")
-    if device == "auto" and has_driver():
-        log.warning("%s runs on the CPU: %s; --device cpu omits this warning", file, problem)
-    return session, "cpu"
+    return session
 
 
 def usable_cpus() -> int:

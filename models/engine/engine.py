@@ -16,7 +16,7 @@ from typing import Any
 from models.engine.device import usable_cpus
 from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
-from models.engine.placement import place
+from models.engine.placement import Placement, is_plain, place, place_without_gpu
 from models.engine.precision import Precision
 from models.engine.replica import Replica
 from models.engine.requests import (
@@ -30,7 +30,7 @@ from models.engine.routing import Router
 from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
-from schemas.errors import PromptTooLong
+from schemas.errors import ModelError, PromptTooLong
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +80,29 @@ class Engine:
         not usable; ValueError for fewer than 1 thread.
         """
         threads = usable_cpus() if threads is None else threads
-        if not any((directory / each.file).is_file() for each in Precision):
-            resources = Resources(threads, memory_gb, limits or EngineLimits(), budget)
-            return cls([load_static_replica(directory, device, resources)])
+
+        def load_at(placed: Placement) -> Sequence[Replica]:
+            if is_plain(directory):
+                resources = Resources(threads, memory_gb, limits or EngineLimits(), budget)
+                return [load_static_replica(directory, placed.device, resources)]
+            bounds = limits or EngineLimits.on(placed.device)
+            resources = Resources(threads, memory_gb, bounds, budget)
+            return load_replicas(directory / placed.precision.file, placed.device, resources)
+
         placed = place(directory, device, precision)
+        try:
+            replicas = load_at(placed)
+        except ModelError as error:
+            if device != "auto" or placed.device == "cpu":
+                raise
+            placed = place_without_gpu(directory, precision, str(error))
+            replicas = load_at(placed)
         if placed.unused_gpu:
-            log.warning("%s runs on the CPU: %s", directory, placed.unused_gpu)
-        resources = Resources(threads, memory_gb, limits or EngineLimits.on(placed.device), budget)
-        replicas = load_replicas(directory / placed.precision.file, placed.device, resources)
+            log.warning(
+                "%s runs on the CPU: %s; --device cpu omits this warning",
+                directory,
+                placed.unused_gpu,
+            )
         return cls(replicas, precision=placed.precision, unused_gpu=placed.unused_gpu)
 
     @property

@@ -75,7 +75,7 @@ class OnnxModelRunner:
         Raises ModelError where one is missing or unusable.
         """
         window = context_window_of(file.with_name("config.json"))
-        session, device = open_session(file, device, threads, memory_gb)
+        session = open_session(file, device, threads, memory_gb)
         if "targets" not in {node.name for node in session.get_inputs()}:
             raise ModelError(
                 f"{file} was exported by an earlier version: export the model again, or have "

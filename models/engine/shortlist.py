@@ -27,7 +27,7 @@ class Shortlister:
     @classmethod
     def load(cls, file: Path, device: str, memory_gb: float | None) -> "Shortlister":
         """Open the graph. Raises ModelError where it is missing or unusable."""
-        return cls(open_session(file, device, 1, memory_gb)[0])
+        return cls(open_session(file, device, 1, memory_gb))
 
     def choose(self, logits: onnxruntime.OrtValue, samplers: Sequence[Sampler | None]) -> list[int]:
         """The token that each sampler chooses from its row of ``logits`` [rows, vocabulary].

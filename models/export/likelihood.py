@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.model_runner import Decode
+from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
 from models.engine.prefix_cache import common
@@ -62,12 +62,7 @@ class GraphScorer:
 
         The prompt is prefilled once. Raises EngineError where the computation fails.
         """
-        return np.array(
-            [
-                _negative_log_likelihood(self._along(prompt, target, slot), target)
-                for target in targets
-            ]
-        )
+        return np.array([self._nats_of(prompt, target, slot) for target in targets])
 
     def rating(self, prompt: Sequence[int], digit_ids: Sequence[int]) -> float:
         """The expected rating, 1 to 5, after a rating prompt. Raises EngineError."""
@@ -105,6 +100,18 @@ class GraphScorer:
         """
         return [int(token) for token in self._along(prompt, tokens, slot).argmax(axis=1)]
 
+    def _nats_of(self, prompt: Sequence[int], target: Sequence[int], slot: int) -> float:
+        """Nats of one target. The graph gives those of all its tokens but the first."""
+        after = self._prefill(slot, prompt).astype(np.float64)
+        highest = after.max()
+        first = float(highest + np.log(np.exp(after - highest).sum()) - after[target[0]])
+        if len(target) == 1:
+            return first
+        following = Prefill(slot, target[:-1], len(prompt), targets=target[1:])
+        rest, _ = self._runner.run(following, [])
+        assert rest is not None
+        return first + float(rest.sum(dtype=np.float64))
+
     def _along(self, prompt: Sequence[int], tokens: Sequence[int], slot: int) -> Logits:
         """[tokens, vocabulary]: the logits that each of ``tokens`` is chosen from."""
         after = self._prefill(slot, prompt)[None]
@@ -141,11 +148,3 @@ class GraphScorer:
 def _common_prefix(one: Tokens, prompt: Tokens) -> int:
     length = min(common(one, prompt), len(prompt) - 1)
     return length if length >= _SHORTEST_PREFIX else 0
-
-
-def _negative_log_likelihood(logits: Logits, target: Sequence[int]) -> float:
-    """Nats of a target whose tokens are chosen from ``logits`` [target, vocabulary]."""
-    scores = logits.astype(np.float64)
-    highest = scores.max(axis=1)
-    sums = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
-    return float((sums - scores[np.arange(len(target)), list(target)]).sum())

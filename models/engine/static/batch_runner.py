@@ -126,7 +126,7 @@ class OnnxBatchRunner:
         """
         context_window = context_window_of(directory / "config.json")
         file = directory / MODEL_FILE
-        session, device = open_session(file, device, threads, memory_gb)
+        session = open_session(file, device, threads, memory_gb)
         return cls(session, device, context_window, file)
 
     def read(self, prompts: _Prompts) -> Logits:

@@ -140,19 +140,26 @@ def tail(
 ) -> None:
     """Print curated examples as they arrive, until Ctrl-C.
 
-    Prints a JSON line for each example.
+    Prints a JSON line for each example. Says on standard error what it waits for.
 
     Example: `backstream tail -n 3 --from-beginning`
     """
     from streams.cli.connection import connected
+    from streams.cli.console import notice
+    from streams.cli.waiting import Waiting
     from streams.data.dataset import follow
     from streams.data.exports import Shape, row
+    from streams.kafka.topics import CURATED
+    from streams.trainer.broker_probe import BrokerProbe
 
-    with connected(settings) as settings:
-        examples = follow(
-            settings.kafka.cluster(), from_beginning=from_beginning, stop=lambda: False
-        )
+    with connected(settings) as settings, BrokerProbe(settings.kafka.cluster()) as probe:
+        cluster = settings.kafka.cluster()
+        what = f"{'' if from_beginning else 'new '}examples, which workers write to "
+        what += f"{cluster.topic(CURATED)} at {cluster.address}"
+        waiting = Waiting(what, lambda: probe.not_ready, notice)
+        examples = follow(cluster, from_beginning=from_beginning, stop=waiting.look)
         for number, example in enumerate(examples, start=1):
+            waiting.came()
             print(json.dumps(row(example, Shape(shape)), ensure_ascii=False), flush=True)
             if number == count:
                 return

@@ -71,16 +71,32 @@ def test_a_gpu_that_is_not_used_is_a_warning_where_a_driver_is(
         Engine.load(model, device="cuda", threads=1)
 
 
+def test_a_gpu_on_which_no_session_opens_is_not_used_under_auto(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (model / Precision.FP16.file).write_bytes((model / Precision.FP32.file).read_bytes())
+    monkeypatch.setattr("models.engine.placement.cuda_problem", lambda: None)
+    monkeypatch.setattr("models.engine.placement.has_driver", lambda: True)
+    monkeypatch.setattr("models.engine.device.cuda_problem", lambda: "a library is missing")
+    engine = Engine.load(model, device="auto", threads=1)
+    engine.close()
+    assert (engine.device, engine.precision) == ("cpu", Precision.FP32)
+    assert "cannot run on cuda: a library is missing" in (engine.unused_gpu or "")
+    with pytest.raises(ModelError, match="cannot run on cuda: a library is missing"):
+        Engine.load(model, device="cuda", threads=1)
+
+
 def test_a_gpu_serves_fp16_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.engine.placement.cuda_problem", lambda: None)
     monkeypatch.setattr("models.engine.placement.has_driver", lambda: True)
+    assert place(tmp_path, "auto", "auto").device == "cuda", "the plain graph"
+    (tmp_path / Precision.FP32.file).touch()
     placed = place(tmp_path, "auto", "auto")
     assert (placed.device, placed.precision) == ("cpu", Precision.FP32)
     assert "decoder.fp16.onnx" in (placed.unused_gpu or "")
     (tmp_path / Precision.FP16.file).touch()
-    (tmp_path / Precision.FP32.file).touch()
     assert place(tmp_path, "auto", "auto").device == "cuda"
     assert place(tmp_path, "cuda", "int8").precision is Precision.FP16
     assert place(tmp_path, "cpu", "fp32").unused_gpu is None

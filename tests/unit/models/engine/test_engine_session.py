@@ -157,7 +157,11 @@ def _cuda_works() -> bool:
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error_and_neither_prints(
     copy: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert OnnxBatchRunner.load(copy, device="auto", threads=None).device == "cpu"
+    engine = Engine.load(copy, device="auto")
+    engine.close()
+    assert engine.device == "cpu"
+    with pytest.raises(ModelError, match=r"cannot run on cuda: .*auto"):
+        Engine.load(copy, device="cuda")
     with pytest.raises(ModelError, match=r"cannot run on cuda: .*auto"):
         OnnxBatchRunner.load(copy, device="cuda", threads=None)
     assert capfd.readouterr() == ("", "")

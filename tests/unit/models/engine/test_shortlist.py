@@ -111,8 +111,7 @@ async def test_an_engine_writes_the_same_with_it(shortlister: Shortlister, tmp_p
     file = write(make_model("qwen3"), tmp_path / "model") / "decoder.onnx"
 
     async def generated(chooser: Shortlister | None) -> list[tuple[int, ...]]:
-        session, device = open_session(file, "cpu", 1)
-        runner = OnnxModelRunner(session, device, 256, 10, chooser)
+        runner = OnnxModelRunner(open_session(file, "cpu", 1), "cpu", 256, 10, chooser)
         engine = Engine([Replica(ContinuousBatching(runner, KVSlots(8, 2), 32))])
         samplings = [replace(one, max_tokens=12) for one in SAMPLINGS.values()]
         asked = [
