@@ -80,7 +80,7 @@ def test_bundled_seeds_are_many_and_distinct() -> None:
 def test_error_names_the_line_of_an_invalid_seed(tmp_path: Path, line: str) -> None:
     file = tmp_path / "seeds.jsonl"
     file.write_text('{"instruction": "a", "response": "b"}\n' + line + "\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"seeds\.jsonl:2"):
+    with pytest.raises(SourceError, match=r"seeds\.jsonl[:#]2"):
         read_seeds(file)
 
 
