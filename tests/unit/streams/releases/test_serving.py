@@ -1,27 +1,31 @@
 """What serves of the releases in service, and what is said of the others."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
 
-from models.releases.store import ReleaseStore
+from models.releases.store import ReleaseStore, VerifiedRelease
 from schemas.errors import ModelError
 from schemas.records import Release, ReleaseStatus
 from streams.cli.commands import releases as command
 from streams.releases.serving import other_base, passed_over, serving_of
 
 
-def _release(id: str, base: str = "house-2", status: ReleaseStatus = ReleaseStatus.IN_SERVICE):
+def _release(
+    id: str, base: str = "house-2", status: ReleaseStatus = ReleaseStatus.IN_SERVICE
+) -> Release:
     return Release(id=id, parent=base, base=base, status=status, location="", created_at=1.0)
 
 
 class _Store(ReleaseStore):
     """Has one release that can be used."""
 
-    def verify(self, release: Release):
+    def verify(self, release: Release) -> VerifiedRelease:
         if release.id != "r-1":
             raise ModelError(f"{release.id} was changed")
+        return cast(VerifiedRelease, None)
 
 
 def test_a_release_that_is_refused_does_not_serve(tmp_path: Path) -> None:
