@@ -110,10 +110,16 @@ def _encoding_of(data: bytes, label: str | None, media_type: str) -> tuple[Encod
 
 
 def _check(text: str, body: bytes, encoding: Encoding, basis: str) -> None:
-    """Raise NotText where a text is more likely in another charset than damaged."""
-    malformed = text.count(REPLACEMENT)
+    """Raise NotText where a text is more likely in another charset than damaged.
+
+    U+FFFD that the bytes spell out is somebody else's, and tells nothing about their charset.
+    """
+    spelt_out = body.decode(encoding.codec, "ignore").count(REPLACEMENT)
+    malformed = text.count(REPLACEMENT) - spelt_out
+    if not malformed:
+        return
     if text.strip().strip(REPLACEMENT):
-        others = len(text) - len(text.encode("ascii", "ignore")) - malformed
+        others = len(text) - len(text.encode("ascii", "ignore")) - malformed - spelt_out
         if malformed <= max(1, others, len(text) * _TOLERATED):
             return
     try:

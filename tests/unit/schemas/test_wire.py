@@ -505,6 +505,13 @@ def test_a_bad_byte_is_replaced_and_a_text_of_them_is_refused_with_its_place() -
         decode_document("déjà vu".encode("latin-1"), _headers("text/plain; charset=utf-8"))
 
 
+def test_replacement_characters_of_somebody_else_are_no_reason_to_refuse() -> None:
+    text = "the sum over " + "\ufffd" * 9
+    assert decode_document(text.encode(), _headers("text/plain; charset=utf-8")).text == text
+    with pytest.raises(WireError, match="2 of 24 characters"):
+        decode_document(text.encode() + b"\xe9\xe8", _headers("text/plain"))
+
+
 def test_a_source_that_is_not_utf_8_is_readable() -> None:
     assert decode_document(b"words", {}, b"\xff\0k").source == "\\xff\\x00k"
 
