@@ -18,7 +18,8 @@ _WORD = re.compile(r"[A-Za-z]{4,}")
 _RARE = 100
 """A word in at most one of this many instructions is rare, and so may name a subject.
 
-A more frequent word ("what", "list") belongs to the wording of requests.
+Of fewer instructions, a word in one of them is. A more frequent word ("what", "list") belongs to
+the wording of requests.
 """
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -166,7 +167,7 @@ class Grader:
         return Pair(self.borrowed_words_negative(pair), pair.response, pair.context)
 
     def _is_rare(self, word: str) -> bool:
-        return len(self._by_word.get(word, ())) * _RARE <= len(self._pairs)
+        return len(self._by_word.get(word, ())) <= max(1, len(self._pairs) // _RARE)
 
     def _navigation(self, pair: Pair) -> Pair:
         return _respond(pair, " ".join(self._random.sample(_NAVIGATION, 3)))
