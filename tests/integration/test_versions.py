@@ -32,7 +32,7 @@ from tests.integration.unreadable import GOOD
 
 NEW_FIELDS: Changes = {
     "records.py": [
-        ('    name: ClassVar[str] = "segment"\n', '    language: str = "en"\n'),
+        ('    name: ClassVar[str] = "segment"\n', '    script: str = "Latn"\n'),
         ('    name: ClassVar[str] = "candidate"\n', "    attempts: int = 1\n"),
         ('    name: ClassVar[str] = "example"\n', '    tags: tuple[str, ...] = ("new",)\n'),
         ('    """A model\'s rating of a pair, 1 to 5."""\n', "    difficulty: float = 0.5\n"),
@@ -108,7 +108,7 @@ def test_an_older_and_a_newer_worker_share_the_work(settings, older: Version, tm
     with older.worker() as old, newer.worker() as new:
         feed(cluster, notes(range(32)))
         wait_until_idle(settings, 32)
-        by_newer = Counter("language" in value for _, value in _values(settings, SEGMENTS))
+        by_newer = Counter("script" in value for _, value in _values(settings, SEGMENTS))
         assert by_newer[True], "the newer worker has partitions"
         assert by_newer[False], "the older worker has partitions"
         assert _audit(settings).complete
@@ -118,7 +118,7 @@ def test_an_older_and_a_newer_worker_share_the_work(settings, older: Version, tm
         feed(cluster, notes(range(32, 44)))
         wait_until_idle(settings, 44)
         assert old.poll() is None
-    written = Counter("language" in value for _, value in _values(settings, SEGMENTS))
+    written = Counter("script" in value for _, value in _values(settings, SEGMENTS))
     assert written[True] == by_newer[True]
 
     account = _audit(settings)

@@ -18,12 +18,14 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from kafka import KafkaConsumer
 from kafka.consumer import fetcher as sync_fetcher
+from kafka.errors import KafkaTimeoutError as SyncKafkaTimeoutError
 
 from streams.kafka.connection.aiokafka_client import Client
 from streams.kafka.messages import Partition, Received
 from streams.kafka.reading.fetched import Fetched, Gap, Restart
 
 _SEEK_SECONDS = 60.0
+_SEEK_PAUSE_SECONDS = 0.1
 
 
 class AsyncConsumer(AIOKafkaConsumer):
@@ -174,6 +176,21 @@ class Consumer(KafkaConsumer):
         super().__init__(*topics, **options)
         self._fetcher.__class__ = _SyncFetcher
         self._fetcher.suspects = {}
+
+    def position(self, partition: TopicPartition, timeout_ms: float | None = None) -> int:
+        """See KafkaConsumer. Raises KafkaTimeoutError where no broker has answered for 60 s.
+
+        The stock consumer returns None while it does not know the offset.
+        """
+        deadline = time.monotonic() + _SEEK_SECONDS
+        while (found := super().position(partition, timeout_ms)) is None:
+            if time.monotonic() > deadline:
+                raise SyncKafkaTimeoutError(
+                    f"the offset of {partition.topic}/{partition.partition} could not be read for "
+                    f"{_SEEK_SECONDS:.0f} s"
+                )
+            time.sleep(_SEEK_PAUSE_SECONDS)
+        return int(found)
 
 
 class _AsyncFetcher(async_fetcher.Fetcher):

@@ -71,6 +71,7 @@ def test_whatever_is_stuck_the_process_ends_and_says_so(body: str) -> None:
 
 _TRAINING = """
 import os, pathlib
+from models.judging.criterion import Criterion
 from models.training.launch import TrainingLauncher
 
 class Stuck(TrainingLauncher):
@@ -79,7 +80,9 @@ class Stuck(TrainingLauncher):
         return [sys.executable, "-c", run]
 
 directory = pathlib.Path(sys.argv[1])
-launcher = Stuck(directory, threads=1, max_tokens=1, on_event=print)
+launcher = Stuck(
+    directory, threads=1, max_tokens=1, criterion=Criterion(), on_event=print
+)
 def at_last():
     print(launcher._process.pid, flush=True)
     launcher.kill()
