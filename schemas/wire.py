@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from schemas.errors import NotText, WireError
 from schemas.ids import document_id
 from schemas.records import Document, Record
-from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, media_type_of
+from schemas.text import TEXT_TYPES, ContentType, clean, is_blank, media_type_of
 from schemas.text import decode as decode_text
 from schemas.text.decoding import Encoding
 from schemas.text.media_types import JSON as JSON
@@ -32,6 +32,8 @@ SOURCE = "source"
 
 MAX_BYTES = 4 * 1024 * 1024
 """Largest value in bytes that is read or written. The topics allow a little more, for headers."""
+MAX_ROW_BYTES = 6 * MAX_BYTES
+"""Largest row of a JSON file in bytes: JSON may escape a character of one byte in six."""
 _MAX_ITEMS = 100_000
 """Most items of a msgpack array or map."""
 _LONGEST_CONTENT_TYPE = 1000
@@ -103,7 +105,7 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
             f"content-type {content_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}"
         )
     text = _text(data, charset, media_type)
-    if not text.strip().strip(REPLACEMENT):
+    if is_blank(text):
         raise WireError("the document is empty")
     return Document.model_construct(
         id=document_id(source, text), source=source, text=text, media_type=media_type
@@ -127,7 +129,7 @@ def _json_document(data: bytes, charset: str | None, source: str) -> Document:
     }
     text = value.get("text")
     if isinstance(text, str):
-        if text and not text.strip().strip(REPLACEMENT):
+        if text and is_blank(text):
             raise WireError("the document is empty")
         if not value.get("id"):
             value["id"] = document_id(_source_of(value), text)

@@ -14,7 +14,7 @@ _LABELS = frozenset("note tip warning caution important hint danger attention".s
 """Labels of a note that stand in a block of their own."""
 _NUMBERS = re.compile(r"\s*(?:\d{1,5}\s*\n\s*)+\d{1,5}\s*")
 """Numbers of lines beside code."""
-_LINKED = 0.5
+LINKED = 0.5
 """Share of a block's characters in links at which the block is navigation."""
 _LINKED_TABLE = 0.8
 _LONGEST_LEAD = 100
@@ -262,8 +262,8 @@ class _Folder:
         text = text.strip("\n").rstrip() if item else text.strip()
         if not text.strip(" -|.0123456789"):
             return
-        if linked >= max(1, _LINKED * len(text)):
-            if item and self._blocks and _is_label(self._blocks[-1]):
+        if linked >= max(1, LINKED * len(text)):
+            if item and self._blocks and is_label(self._blocks[-1]):
                 self._blocks.pop()
             return
         if text.strip(" :.!").casefold() in _LABELS:
@@ -285,7 +285,7 @@ class _Folder:
         return block
 
 
-def _is_label(block: str) -> bool:
+def is_label(block: str) -> bool:
     """Whether a block only introduces a list: with the list of links, it is left out."""
     return len(block) <= _LONGEST_LEAD and leads_on(block)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from agents.passages.blocks import LINKED, is_label
 from agents.passages.html import read_html
-from agents.passages.leaning import leads_on
 from agents.passages.markdown_source import without_dialect
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Continued, Section, Trail
@@ -26,9 +26,6 @@ _HTML_HEADING = re.compile(
 )
 _ATX = re.compile(r"\n[ \t]*\n(?=#{1,6}[ \t]+\S)")
 """The blank line before a heading."""
-_LINKED = 0.5
-"""Share of a block's characters in links at which the block is navigation."""
-_LONGEST_LEAD = 100
 _MOST_REPAIRS = 5
 """Code blocks without an end that are ended before a heading."""
 _MOST_LINES = 100_000
@@ -121,10 +118,9 @@ class _Sections:
         if not any(map(str.isalnum, text)):
             return
         linked = sum(len(link[1]) for link in _TEXT_LINK.finditer(source))
-        if linked and linked >= _LINKED * len(text):
-            lead = self._blocks[-1] if self._blocks else ""
-            if kind != "paragraph_open" and len(lead) <= _LONGEST_LEAD and leads_on(lead):
-                del self._blocks[-1:]
+        if linked and linked >= LINKED * len(text):
+            if kind != "paragraph_open" and self._blocks and is_label(self._blocks[-1]):
+                self._blocks.pop()
             return
         self._blocks.append(block)
 

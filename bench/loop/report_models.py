@@ -1,6 +1,6 @@
 """Compares the models of the report: differences, their summary, and metrics of each model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.loop.arms import JUDGES, NAMES, Arm
@@ -104,11 +104,21 @@ def model_lines(found: Mapping[Arm, BySeed], settings: LoopSettings) -> Iterator
         f"{(settings.choices + 1) / 2:g}."
     )
     yield ""
-    labels = [metric.label for metric in METRICS]
+    yield from _table(Arm, found, METRICS, settings)
+
+
+def _table(
+    arms: Iterable[Arm],
+    found: Mapping[Arm, BySeed],
+    metrics: Sequence[Metric],
+    settings: LoopSettings,
+) -> Iterator[str]:
+    """Yield a row of metrics for each arm."""
+    labels = [metric.label for metric in metrics]
     yield f"| model | training seeds | {' | '.join(labels)} |"
     yield f"|---|---{'|---' * len(labels)}|"
-    for arm in Arm:
-        yield f"| {NAMES[arm]} | {_cells(list(found[arm].values()), METRICS, settings)} |"
+    for arm in arms:
+        yield f"| {NAMES[arm]} | {_cells(list(found[arm].values()), metrics, settings)} |"
 
 
 def _cells(found: Sequence[Result], metrics: Sequence[Metric], settings: LoopSettings) -> str:
@@ -129,11 +139,7 @@ def judge_lines(results: Results, settings: LoopSettings) -> Iterator[str]:
         f"fitted on {settings.judge_pairs} of its seeds (docs/judging.md)."
     )
     yield ""
-    labels = [metric.label for metric in JUDGE_METRICS]
-    yield f"| model | training seeds | {' | '.join(labels)} |"
-    yield f"|---|---{'|---' * len(labels)}|"
-    for arm in JUDGES:
-        yield f"| {NAMES[arm]} | {_cells(list(found[arm].values()), JUDGE_METRICS, settings)} |"
+    yield from _table(JUDGES, found, JUDGE_METRICS, settings)
     yield from difference_lines(compare([(Arm.M1, Arm.M0)], JUDGE_METRICS, found, settings))
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.evaluation.bootstrap import Estimate
+from models.evaluation.cards import cell, write_between
 
-_BEGIN, _END = "<!-- written by bench.writer -->", "<!-- end -->"
+_BEGIN = "<!-- written by bench.writer -->"
 _MEANINGS = {
     "nll_character": "NLL of the true instruction given its response, nats a character",
     "nll_character_alone": "the same given an empty response",
@@ -53,8 +54,6 @@ def render(
     of_rows: Sequence[Sample],
 ) -> None:
     """Replace the text between the card's markers."""
-    before, _, rest = card.read_text(encoding="utf-8").partition(_BEGIN)
-    after = rest.partition(_END)[2]
     lines = [
         *_figures(columns),
         "",
@@ -74,7 +73,7 @@ def render(
         "",
         *_table(of_rows, "true instruction"),
     ]
-    card.write_text("\n".join([before + _BEGIN, *lines, _END + after]), encoding="utf-8")
+    write_between(card, _BEGIN, lines)
 
 
 def _figures(columns: Sequence[Column]) -> list[str]:
@@ -97,12 +96,6 @@ def _estimate(found: Estimate | None) -> str:
 def _table(samples: Sequence[Sample], truth: str) -> list[str]:
     rows = [f"| text | {truth} | the model writes |", "|---|---|---|"]
     return rows + [
-        f"| {_cell(one.text, _TEXT)} | {_cell(one.true, _TRUE)} | {_cell(one.written, _WRITTEN)} |"
+        f"| {cell(one.text, _TEXT)} | {cell(one.true, _TRUE)} | {cell(one.written, _WRITTEN)} |"
         for one in samples
     ]
-
-
-def _cell(text: str, longest: int) -> str:
-    flat = " ".join(text.split())
-    flat = flat if len(flat) <= longest else flat[: longest - 1] + "…"
-    return flat.replace("|", "\\|").replace("<", "&lt;")

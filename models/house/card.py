@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.evaluation.bootstrap import Estimate
+from models.evaluation.cards import cell, write_between
 from models.house.writing import RatedInstruction
 
-_BEGIN, _END = "<!-- written by models.house.evaluate -->", "<!-- end -->"
+_BEGIN = "<!-- written by models.house.evaluate -->"
 
 _MEANINGS = {
     "instruction_nll": "NLL of the true instruction given its response, nats a token",
@@ -41,8 +42,6 @@ def render(
 
     ``metrics`` are by precision, then by name.
     """
-    before, _, rest = card.read_text(encoding="utf-8").partition(_BEGIN)
-    after = rest.partition(_END)[2]
     lines = [
         "| metric | " + " | ".join(f"{precision} | 95% interval" for precision in metrics) + " |"
     ]
@@ -65,20 +64,14 @@ def render(
         "",
         *_table(of_pairs, "true instruction"),
     ]
-    card.write_text("\n".join([before + _BEGIN, *lines, _END + after]), encoding="utf-8")
+    write_between(card, _BEGIN, lines)
 
 
 def _table(written: Sequence[RatedInstruction], truth: str) -> list[str]:
     rows = [f"| text | {truth} | the model writes | rates |", "|---|---|---|---|"]
     return rows + [
-        f"| {_cell(each.pair.response, 90)} | {_cell(each.pair.instruction, 80)} | "
-        f"{_cell(each.instruction, 200)} "
+        f"| {cell(each.pair.response, 90)} | {cell(each.pair.instruction, 80)} | "
+        f"{cell(each.instruction, 200)} "
         f"| {each.rating:.1f} |"
         for each in written
     ]
-
-
-def _cell(text: str, longest: int) -> str:
-    flat = " ".join(text.split())
-    flat = flat if len(flat) <= longest else flat[: longest - 1] + "…"
-    return flat.replace("|", "\\|").replace("<", "&lt;")

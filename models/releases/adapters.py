@@ -60,11 +60,11 @@ def write_merged(base: Path, adapter: Path, directory: Path) -> None:
         for file in (*side_files(base), *side_files(adapter)):
             shutil.copyfile(file, partial / file.name)
         if (adapter / CHAT_TEMPLATE).is_file():
-            _drop_chat_template(partial / TOKENIZER_CONFIG)
+            drop_chat_template(partial / TOKENIZER_CONFIG)
         save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
 
 
-def _drop_chat_template(config: Path) -> None:
+def drop_chat_template(config: Path) -> None:
     """Remove the chat template of a tokenizer's configuration: it would win over the file."""
     if config.is_file() and "chat_template" in (values := read_object(config)):
         del values["chat_template"]

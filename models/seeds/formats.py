@@ -15,12 +15,10 @@ from schemas.errors import SourceError
 from schemas.ids import seed_id
 from schemas.records import Example, ExampleOrigin
 from schemas.text import Row, Warned, clean, decompressed, name_of, read_rows
-from schemas.wire import MAX_BYTES
+from schemas.wire import MAX_ROW_BYTES
 
 __all__ = ["Turns", "make_seed", "read_pairs"]
 
-_LONGEST = 6 * MAX_BYTES
-"""Largest row in bytes: JSON may escape a character of one byte in six."""
 _FIELDS = (
     ("instruction", "response"),
     ("instruction", "output"),
@@ -69,7 +67,7 @@ def make_seed(instruction: str, context: str | None, response: str) -> Example:
 
 
 def _read(stream: io.BufferedReader, name: str, turns: Turns) -> Iterator[Example | SourceError]:
-    for row in read_rows(stream, name, _LONGEST, lines=True):
+    for row in read_rows(stream, name, MAX_ROW_BYTES, lines=True):
         if isinstance(row, SourceError):
             yield row
         else:

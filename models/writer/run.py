@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from models.evaluation.measure import measure
 from models.prompts.layout import Prompter
+from models.releases.adapters import drop_chat_template
 from models.releases.checkpoints import CHAT_TEMPLATE, TOKENIZER_CONFIG, side_files
 from models.releases.names import WRITER_ADAPTER
 from models.training.lora import adapt
@@ -97,10 +98,7 @@ def prompt_files(base: Path, directory: Path) -> Path:
     for file in side_files(base):
         shutil.copyfile(file, directory / file.name)
     shutil.copyfile(WRITER_ADAPTER / CHAT_TEMPLATE, directory / CHAT_TEMPLATE)
-    config = directory / TOKENIZER_CONFIG
-    content = json.loads(config.read_text(encoding="utf-8"))
-    content.pop("chat_template", None)  # it would win over the file
-    config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    drop_chat_template(directory / TOKENIZER_CONFIG)
     return directory
 
 

@@ -6,7 +6,7 @@ reads JSON, and ``media_type_of`` folds the names of the types that are read.
 """
 
 from schemas.text.compression import decompressed
-from schemas.text.decoding import REPLACEMENT, clean, decode
+from schemas.text.decoding import REPLACEMENT, clean, decode, is_blank
 from schemas.text.media_types import TEXT_TYPES, ContentType, media_type_of
 from schemas.text.names import name_of
 from schemas.text.remarks import PassedOver, Warned
@@ -22,6 +22,7 @@ __all__ = [
     "clean",
     "decode",
     "decompressed",
+    "is_blank",
     "media_type_of",
     "name_of",
     "read_rows",

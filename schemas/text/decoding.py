@@ -94,6 +94,11 @@ def clean(text: str) -> str:
     return text if text.isascii() else _SURROGATES.sub(REPLACEMENT, text)
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing is left without the white space, and then the U+FFFD, at both ends."""
+    return not text.strip().strip(REPLACEMENT)
+
+
 def _encoding_of(data: bytes, label: str | None, media_type: str) -> tuple[Encoding, int, str]:
     """The encoding, the length of the byte order mark, and what the encoding is told by."""
     for mark, name in _MARKS:
@@ -118,7 +123,7 @@ def _check(text: str, body: bytes, encoding: Encoding, basis: str) -> None:
     malformed = text.count(REPLACEMENT) - spelt_out
     if not malformed:
         return
-    if text.strip().strip(REPLACEMENT):
+    if not is_blank(text):
         others = len(text) - len(text.encode("ascii", "ignore")) - malformed - spelt_out
         if malformed <= max(1, others, len(text) * _TOLERATED):
             return

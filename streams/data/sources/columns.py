@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.errors import NotText, SourceError
 from schemas.ids import document_id
 from schemas.records import Document
-from schemas.text import REPLACEMENT, TEXT_TYPES, clean, decode, media_type_of
+from schemas.text import TEXT_TYPES, clean, decode, is_blank, media_type_of
 from schemas.wire import MAX_BYTES
 
 _ENVELOPE_BYTES = 512
@@ -99,7 +99,7 @@ def make_document(
     context: str | None = None,
 ) -> Document | SourceError:
     """A document, or an error: no text, an unsupported media type, or too many bytes."""
-    if not text.strip().strip(REPLACEMENT):
+    if is_blank(text):
         return SourceError(f"{where}: no text in it")
     read_as = media_type_of(media_type)
     if read_as is None:

@@ -6,18 +6,15 @@ from collections.abc import Iterator
 from schemas.errors import SourceError
 from schemas.records import Document
 from schemas.text import read_rows
-from schemas.wire import MAX_BYTES
+from schemas.wire import MAX_ROW_BYTES
 from streams.data.sources.columns import Columns, document_of
-
-_LONGEST = 6 * MAX_BYTES
-"""Largest row in bytes: JSON may escape a character of one byte in six."""
 
 
 def read_json(
     stream: io.BufferedReader, name: str, columns: Columns, *, lines: bool
 ) -> Iterator[Document | SourceError]:
     """The documents of a JSON file; with ``lines``, of one with a row a line."""
-    for row in read_rows(stream, name, _LONGEST, lines=lines):
+    for row in read_rows(stream, name, MAX_ROW_BYTES, lines=lines):
         if isinstance(row, SourceError):
             yield row
         else:
