@@ -21,12 +21,12 @@ from bench.report import Row, machine, publish
 from models.engine.cuda import cuda_problem, has_driver
 
 _SECTIONS = {
-    "exactness": 110,
-    "sampling": 40,
-    "speed-0.5": 90,
+    "exactness": 100,
+    "sampling": 60,
+    "speed-0.5": 80,
     "speed-1.5": 130,
     "training": 60,
-    "agents": 90,
+    "agents": 100,
 }
 """Most seconds of each. A failed one is reported, and makes the exit code 1."""
 _PACKAGES = ("onnxruntime-gpu", "torch", "transformers")

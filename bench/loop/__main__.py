@@ -29,7 +29,8 @@ from transformers.utils.logging import set_verbosity_error
 from bench.loop.experiment import Inputs, identity, run
 from bench.loop.plan import table
 from bench.loop.report import Header, write_report
-from bench.loop.settings import TINY, LoopSettings
+from bench.loop.served import Compute
+from bench.loop.settings import SIZES
 from bench.loop.steps import PieceOver, Results, Steps
 from bench.report import machine
 from models.releases.cache import default_cache
@@ -44,7 +45,11 @@ _LEFT = 3
 def main() -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args()
-    settings = TINY if options.tiny else LoopSettings()
+    settings = SIZES[options.size]
+    seeds = settings.training_seeds if options.training_seeds is None else options.training_seeds
+    if not set(seeds) <= set(settings.training_seeds):
+        print(f"training seeds are {settings.training_seeds}", file=sys.stderr)
+        return 1
     torch.set_num_threads(options.threads)
     set_verbosity_error()
     warnings.simplefilter("ignore")
@@ -61,7 +66,7 @@ def main() -> int:
         with Steps(
             options.work, identity(inputs, settings), out, lambda: time.monotonic() > end
         ) as steps:
-            run(inputs, settings, steps, options.threads)
+            run(inputs, settings, steps, Compute(options.device, options.threads), seeds)
     except PieceOver:
         status = _LEFT
         out(f"{options.minutes:g} minutes are over: run the same command again to go on")
@@ -70,13 +75,17 @@ def main() -> int:
         return 1
     command = f"python -m bench.loop --base {_shown(options.base)} --data {options.data.name}"
     header = Header(
-        command + (" --tiny" if options.tiny else ""),
-        f"{found['cores']} cores, Python {found['python']}.",
+        f"{command} --size {options.size} --device {options.device}",
+        f"{found['cores']} cores, Python {found['python']}{_gpu(options.device)}.",
     )
-    docs = options.docs or (options.work if options.tiny else Path("docs/results"))
+    docs = options.docs or (options.work if options.size == "tiny" else Path("docs/results"))
     print("\n".join(table(settings, results.seconds())))
     print(write_report(results, settings, header, docs))
     return status
+
+
+def _gpu(device: str) -> str:
+    return f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
 
 
 def _shown(base: str) -> str:
@@ -111,13 +120,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--docs",
         type=Path,
-        help="where loop.md goes (default: docs/results; with --tiny, the work directory)",
+        help="where loop.md goes (default: docs/results; the work directory if tiny)",
     )
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="threads (default: all cores)"
     )
     parser.add_argument(
-        "--tiny", action="store_true", help="a short run as a test; its metrics mean nothing"
+        "--size",
+        choices=SIZES,
+        default="small",
+        help="amount of data and training: small takes about 4 hours on 2 cores, large needs a "
+        "GPU, tiny is a test whose metrics mean nothing (default: small)",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--training-seeds",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="only these; after a run that measured the base, several may run side by side",
     )
     return parser
 

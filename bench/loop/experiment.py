@@ -12,7 +12,7 @@ from typing import Any, Self
 from bench.loop import measure, ratings, writing
 from bench.loop.arms import CURATED, Arm, Signal
 from bench.loop.quality import quality
-from bench.loop.served import Served, Server
+from bench.loop.served import Compute, Served, Server
 from bench.loop.settings import LoopSettings
 from bench.loop.splits import Split, split
 from bench.loop.steps import Done, Steps
@@ -51,8 +51,19 @@ def identity(inputs: Inputs, settings: LoopSettings) -> dict[str, Any]:
     }
 
 
-def run(inputs: Inputs, settings: LoopSettings, steps: Steps, threads: int) -> None:
-    """Run every step that has no result yet. Raises PieceOver where the time is over."""
+def run(
+    inputs: Inputs,
+    settings: LoopSettings,
+    steps: Steps,
+    compute: Compute,
+    seeds: Sequence[int] | None = None,
+) -> None:
+    """Run every step that has no result yet, with all training seeds or with some of them.
+
+    Runs with other training seeds may share the work directory, once the base is measured. Raises
+    PieceOver where the time is over.
+    """
+    chosen = settings.training_seeds if seeds is None else seeds
     if settings.judge_pairs < FEWEST_SOURCES:
         raise SettingsError(f"judge_pairs is {settings.judge_pairs}: set {FEWEST_SOURCES} or more")
     divided = steps.do("data", lambda: split(inputs.data, inputs.documents, settings).dump())
@@ -60,10 +71,11 @@ def run(inputs: Inputs, settings: LoopSettings, steps: Steps, threads: int) -> N
     if not prompts.is_dir():  # kept as they are, so that a later version goes on with the same
         with atomic_directory(prompts) as partly:
             prompt_files(inputs.base, partly)
-    server = Server(inputs.base, prompts, inputs.work / "served", threads)
+    served = "-".join(["served", *map(str, chosen)])
+    server = Server(inputs.base, prompts, inputs.work / served, compute)
     experiment = _Experiment(inputs.work, settings, Split.load(divided), steps, server)
     experiment.measure(Arm.BASE, None)
-    for seed in settings.training_seeds:
+    for seed in chosen:
         experiment.one_seed(seed)
 
 

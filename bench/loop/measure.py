@@ -22,7 +22,7 @@ def measure(
     async def one(number: int) -> BlockResult:
         return await _measure(served, pairs[number * choices : (number + 1) * choices])
 
-    each(one, missing, done, 1)
+    each(one, missing, done, served.at_once.blocks)
 
 
 def columns(blocks: Sequence[BlockResult]) -> dict[str, Any]:

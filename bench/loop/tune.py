@@ -29,9 +29,9 @@ def tune(
 ) -> dict[str, Any]:
     """Train on human seeds and on the loop's examples; the result is ``place/adapter``.
 
-    ``prompts`` has the tokenizer and the chat template. Products are in fp32 on every machine. A
-    run that was ended continues from its last checkpoint. Returns the numbers of examples,
-    sequences, tokens and steps, and the last loss. Raises TrainingError.
+    ``prompts`` has the tokenizer and the chat template. Products are in fp32 on every CPU, in bf16
+    on a GPU. A run that was ended continues from its last checkpoint. Returns the numbers of
+    examples, sequences, tokens and steps, and the last loss. Raises TrainingError.
     """
     data = TrainingSet(seeds=tuple(seeds), held_out=(), augmented=tuple(augmented))
     chosen = sequences(data, Prompter.load(prompts), settings, settings.longest)

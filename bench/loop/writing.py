@@ -16,10 +16,6 @@ from models.serving.served_model import ServedModel
 from schemas.errors import ModelError
 from schemas.records import Candidate, Segment
 
-_AT_ONCE = 16
-"""Texts that a model writes for side by side."""
-_EXAMINED_AT_ONCE = 4
-
 
 def write(
     served: Served,
@@ -43,7 +39,7 @@ def write(
             return {"candidate": outcome.model_dump(mode="json")}
         return {"refused": outcome.reason}
 
-    each(one, missing, done, _AT_ONCE)
+    each(one, missing, done, served.at_once.texts)
 
 
 def examine(served: Served, pairs: Sequence[Pair], missing: Sequence[int], done: Done) -> None:
@@ -59,7 +55,7 @@ def examine(served: Served, pairs: Sequence[Pair], missing: Sequence[int], done:
         except ModelError:  # too long, or not a number
             return None
 
-    each(one, missing, done, _EXAMINED_AT_ONCE)
+    each(one, missing, done, served.at_once.pairs)
 
 
 def each(

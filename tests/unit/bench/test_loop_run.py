@@ -19,6 +19,7 @@ from bench.loop import writing
 from bench.loop.experiment import Inputs, identity, run
 from bench.loop.plan import is_complete
 from bench.loop.report import Header, write_report
+from bench.loop.served import Compute
 from bench.loop.settings import TINY
 from bench.loop.splits import split
 from bench.loop.steps import PieceOver, Results, Steps
@@ -84,7 +85,7 @@ def test_a_run_that_is_killed_again_and_again_ends(
         over = partial(is_over, pieces % 2 == 0)
         try:
             with Steps(inputs.work, identity(inputs, _SETTINGS), lines.append, over) as steps:
-                run(inputs, _SETTINGS, steps, 1)
+                run(inputs, _SETTINGS, steps, Compute(threads=1))
         except (PieceOver, _Killed):
             assert len(results.seconds()) > before, "a piece must get on"
     assert pieces > 3
