@@ -53,7 +53,7 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     set_verbosity_error()
     warnings.simplefilter("ignore")
-    started, found = time.monotonic(), machine()
+    started = time.monotonic()
     end = started + 60 * options.minutes
 
     def out(line: str) -> None:
@@ -61,6 +61,8 @@ def main() -> int:
 
     status, results = 0, Results(options.work / "results")
     try:
+        if options.minutes > 0:
+            _note_machine(options.work, options.device)
         base = checkpoint_of(options.base, default_cache(), out)
         inputs = Inputs(base, options.data, demo_documents(), options.work)
         with Steps(
@@ -76,7 +78,7 @@ def main() -> int:
     command = f"python -m bench.loop --base {_shown(options.base)} --data {options.data.name}"
     header = Header(
         f"{command} --size {options.size} --device {options.device}",
-        f"{found['cores']} cores, Python {found['python']}{_gpu(options.device)}.",
+        " Then: ".join(_machines(options.work)),
     )
     docs = options.docs or (options.work if options.size == "tiny" else Path("docs/results"))
     print("\n".join(table(settings, results.seconds())))
@@ -84,8 +86,20 @@ def main() -> int:
     return status
 
 
-def _gpu(device: str) -> str:
-    return f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+def _machines(work: Path) -> list[str]:
+    """The machines that computed results, a line each."""
+    file = work / "machines.txt"
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+
+
+def _note_machine(work: Path, device: str) -> None:
+    """Add this machine: the report may be written on another one."""
+    found = machine()
+    gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+    line = f"{found['cores']} cores, Python {found['python']}{gpu}."
+    if line not in (known := _machines(work)):
+        work.mkdir(parents=True, exist_ok=True)
+        (work / "machines.txt").write_text("\n".join([*known, line, ""]), encoding="utf-8")
 
 
 def _shown(base: str) -> str:
