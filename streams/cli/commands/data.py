@@ -148,7 +148,7 @@ def tail(
     from streams.cli.console import notice
     from streams.cli.waiting import Waiting
     from streams.data.dataset import follow
-    from streams.data.exports import Shape, row
+    from streams.data.exports import Shape, json_line
     from streams.kafka.topics import CURATED
     from streams.trainer.broker_probe import BrokerProbe
 
@@ -160,7 +160,7 @@ def tail(
         examples = follow(cluster, from_beginning=from_beginning, stop=waiting.look)
         for number, example in enumerate(examples, start=1):
             waiting.came()
-            print(json.dumps(row(example, Shape(shape)), ensure_ascii=False), flush=True)
+            print(json_line(example, Shape(shape)), flush=True)
             if number == count:
                 return
 
