@@ -1,76 +1,17 @@
 """The curator agent: keeps the rated examples that are good and novel enough to train on."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-from agents.curation.instruction_rules import SOFTWARE_KEYWORDS, InstructionRules
-from agents.curation.leakage import find_leak
-from agents.curation.near_passages import NEAR_PASSAGE, PassageIndex
+from agents.curation.instruction_rules import InstructionRules
+from agents.curation.leakage import leaks
+from agents.curation.near_passages import PassageIndex
 from agents.curation.novelty import NoveltyIndex
+from agents.curation.settings import CuratorSettings
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
-from schemas.errors import SettingsError
 from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, Scored
-
-
-@dataclass(frozen=True, slots=True)
-class CuratorSettings:
-    """Thresholds of the curation rules. Raises SettingsError for a threshold out of range."""
-
-    threshold: float = 4.0
-    """Lowest rating that passes, 1 to 5. The paper uses 4 and 4.5 (arXiv 2308.06259)."""
-    target_precision: float | None = None
-    """Lowest estimated precision that passes, in place of the threshold, where a rating has one."""
-    novelty: float = 0.7
-    """ROUGE-L F1 with a kept instruction at which a new one is refused; above 0 and at most 1."""
-    passage_novelty: float = NEAR_PASSAGE
-    """Jaccard similarity with a kept response at which a new one is refused; above 0, at most 1."""
-    min_words: int = 4
-    """Fewest words of an instruction that pass."""
-    max_words: int = 150
-    """Most words of an instruction that pass."""
-    keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
-    """Whole words that an instruction must not contain; the default suits text about software."""
-    ascii_start: bool = False
-    """Whether an instruction must start with an ASCII character."""
-    languages: tuple[str, ...] = ()
-    """Languages of passages that pass, as ``Provenance.language`` has them. None: every language.
-
-    A passage whose language is not known passes.
-    """
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.threshold <= 5:
-            raise SettingsError(
-                f"the curation threshold is {self.threshold}: set it from 1 to 5, as ratings are"
-            )
-        if self.target_precision is not None and not 0 < self.target_precision <= 1:
-            raise SettingsError(
-                f"the curation's target precision is {self.target_precision}: set a share above 0 "
-                "and up to 1, such as 0.9"
-            )
-
-    def refuse_language(self, language: str | None) -> Refusal | None:
-        """Refuse a passage in another language."""
-        if not self.languages or language is None or language in self.languages:
-            return None
-        return Refusal("language", f"{language}, not {' or '.join(self.languages)}")
-
-    def refuse_rating(self, rating: Rating) -> Refusal | None:
-        """Refuse a rating that is too low."""
-        if self.target_precision is not None and rating.precision is not None:
-            if rating.precision >= self.target_precision:
-                return None
-            return Refusal(
-                "below_precision",
-                f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 or 5, "
-                f"at least {self.target_precision:.0%}",
-            )
-        if rating.score >= self.threshold:
-            return None
-        return Refusal("below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}")
-
 
 _RECENT_RATINGS = 20_000
 """Number of ids whose latest rating is remembered, kept or not.
@@ -116,11 +57,8 @@ class Curator:
     stage = "curator"
 
     def __init__(self, settings: CuratorSettings | None = None) -> None:
-        """Raise SettingsError where the settings contradict each other."""
         self._settings = settings = settings or CuratorSettings()
-        self._rules = InstructionRules(
-            settings.min_words, settings.max_words, settings.keywords, settings.ascii_start
-        )
+        self._instruction_rules = InstructionRules(settings)
         self._index = NoveltyIndex(settings.novelty)
         self._passages = PassageIndex(settings.passage_novelty)
         self._kept: dict[str, _Kept] = {}
@@ -167,7 +105,7 @@ class Curator:
             # which depend on the engine's batch.
             return []
         response = _digest(scored.candidate.response)
-        refusal = self._refuse(scored) or self._refuse_known(scored, response)
+        refusal = self._settings.rules.first(self._refusals(scored, response))
         self._remember(scored)
         if refusal is None:
             example = _example(scored)
@@ -179,31 +117,34 @@ class Curator:
         self._forget(scored.id)
         return [rejection, Retraction(scored.id)]
 
-    def _refuse(self, scored: Scored) -> Refusal | None:
-        """Apply the rules that look at this example alone, cheapest first."""
+    def _refusals(self, scored: Scored, response: bytes) -> Iterator[Refusal]:
+        """Every refusal of an example, in the order in which the rules are applied."""
         candidate = scored.candidate
-        return (
-            self._settings.refuse_rating(scored.rating)
-            or self._settings.refuse_language(candidate.provenance.language)
-            or self._rules.refuse(candidate.instruction)
-            or find_leak(candidate.instruction, candidate.response)
+        passage = candidate.provenance
+        if refusal := self._settings.refuse_rating(scored.rating):
+            yield refusal
+        if refusal := self._settings.refuse_language(passage.language):
+            yield refusal
+        yield from self._instruction_rules.refusals(
+            candidate.instruction, invented=not passage.segment_id
         )
+        yield from leaks(candidate.instruction, candidate.response)
+        yield from self._known(scored, response)
 
-    def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:
+    def _known(self, scored: Scored, response: bytes) -> Iterator[Refusal]:
         """Apply the rules that compare with other kept examples."""
         same = self._by_response.get(response, set()) - {scored.id}
         if same:
-            return Refusal("not_novel", f"the response is that of {min(same)}")
+            yield Refusal("same_response", f"the response is that of {min(same)}")
         near = self._index.nearest(scored.candidate.instruction, besides=scored.id)
         if near:
-            return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
+            yield Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
         alike = self._passages.nearest(scored.candidate.response, besides=scored.id)
         if alike:
-            return Refusal(
+            yield Refusal(
                 "near_duplicate",
                 f"the response has a similarity of {alike.similarity:.2f} with that of {alike.id}",
             )
-        return None
 
     def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
         rating = scored.rating

@@ -1,7 +1,6 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
 from streams.settings.schema import (
-    CurationSettings,
     GenerationSettings,
     KafkaSettings,
     ReleaseSettings,
@@ -14,7 +13,6 @@ from streams.settings.schema import (
 from streams.settings.sources import load
 
 __all__ = [
-    "CurationSettings",
     "GenerationSettings",
     "KafkaSettings",
     "ReleaseSettings",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agents.backward import Backward
-from agents.curator import Curator, CuratorSettings
+from agents.curator import Curator
 from agents.recurator import Recurator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
@@ -153,7 +153,7 @@ def agent_makers(
     segmenter = segmenter_of(settings)
     makers: dict[str, AgentMaker] = {
         Segmenter.stage: lambda: segmenter,
-        Curator.stage: lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
+        Curator.stage: lambda: Curator(settings.curation),
     }
     if Role.BACKWARD in models:
         backward = Backward(

@@ -7,7 +7,8 @@ from random import Random
 import msgpack
 from pydantic import ValidationError
 
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from agents.outcomes import Retraction
 from models.prompts.templates import AUGMENTED_TAG
 from schemas.records import Example, Rejection, Scored

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from agents.curation.near_passages import PassageIndex
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from schemas.errors import SettingsError
 from schemas.records import Example, Rejection
 from tests.unit.agents.test_curator import ask, scored

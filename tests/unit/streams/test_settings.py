@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from agents.curation.settings import SELF_INSTRUCT_KEYWORDS
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
@@ -364,9 +365,10 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     actual: dict[tuple[str, str], object] = {
         ("kafka.topics.TOPIC", key): default for key, default in settings.kafka.topics.documents
     }
+    actual |= {("curation.rules", rule): on for rule, on in settings.curation.rules}
     for name, value in settings:
         if isinstance(value, BaseModel):
-            actual |= {(name, key): inner for key, inner in value if key != "topics"}
+            actual |= {(name, key): inner for key, inner in value if key not in ("topics", "rules")}
         else:
             actual["", name] = value
     assert documented.keys() == actual.keys()
@@ -375,6 +377,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     assert actual.pop(("generation", "openings")) == OPENINGS
     assert documented.pop(("segments", "refused_headings")).startswith(f"{len(NAVIGATION)} names")
     assert actual.pop(("segments", "refused_headings")) == NAVIGATION
+    assert documented.pop(("curation", "invented_keywords")).startswith("those of Self-Instruct")
+    assert actual.pop(("curation", "invented_keywords")) == SELF_INSTRUCT_KEYWORDS
     for at, value in actual.items():
         words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at
