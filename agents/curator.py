@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-from agents.curation.instruction_rules import InstructionRules
-from agents.curation.leakage import leaks
+from agents.curation.example_rules import ExampleRules
 from agents.curation.near_passages import PassageIndex
 from agents.curation.novelty import NoveltyIndex
 from agents.curation.settings import CuratorSettings
@@ -56,9 +55,15 @@ class Curator:
 
     stage = "curator"
 
-    def __init__(self, settings: CuratorSettings | None = None) -> None:
+    def __init__(
+        self, settings: CuratorSettings | None = None, rules: ExampleRules | None = None
+    ) -> None:
+        """``rules`` are those of the settings, where they were made before.
+
+        Raises SettingsError where a file that the settings name cannot be read.
+        """
         self._settings = settings = settings or CuratorSettings()
-        self._instruction_rules = InstructionRules(settings)
+        self._rules = rules or ExampleRules(settings)
         self._index = NoveltyIndex(settings.novelty)
         self._passages = PassageIndex(settings.passage_novelty)
         self._kept: dict[str, _Kept] = {}
@@ -104,6 +109,7 @@ class Curator:
             # Compared by rank, not by score: the score of a replay may differ in the last digits,
             # which depend on the engine's batch.
             return []
+        scored = scored.model_copy(update={"candidate": self._rules.masked(scored.candidate)})
         response = _digest(scored.candidate.response)
         refusal = self._settings.rules.first(self._refusals(scored, response))
         self._remember(scored)
@@ -119,16 +125,9 @@ class Curator:
 
     def _refusals(self, scored: Scored, response: bytes) -> Iterator[Refusal]:
         """Every refusal of an example, in the order in which the rules are applied."""
-        candidate = scored.candidate
-        passage = candidate.provenance
         if refusal := self._settings.refuse_rating(scored.rating):
             yield refusal
-        if refusal := self._settings.refuse_language(passage.language):
-            yield refusal
-        yield from self._instruction_rules.refusals(
-            candidate.instruction, invented=not passage.segment_id
-        )
-        yield from leaks(candidate.instruction, candidate.response)
+        yield from self._rules.refusals(scored.candidate)
         yield from self._known(scored, response)
 
     def _known(self, scored: Scored, response: bytes) -> Iterator[Refusal]:

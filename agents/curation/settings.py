@@ -1,7 +1,8 @@
 """The settings of the curator: its limits, and which of its rules are on."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import NoDecode
@@ -47,6 +48,10 @@ class CurationRules(BaseModel):
     prompt_leak: bool = True
     response_echoes_instruction: bool = True
     instruction_echoes_response: bool = True
+    personal_data: bool = True
+    toxic: bool = True
+    unfaithful: bool = True
+    benchmark: bool = True
     same_response: bool = True
     not_novel: bool = True
     near_duplicate: bool = True
@@ -92,6 +97,14 @@ class CuratorSettings(BaseModel):
 
     A passage whose language is not known passes.
     """
+    personal_data: Literal["keep", "mask", "refuse"] = "keep"
+    """What happens to e-mail addresses, phone numbers and keys, or to the examples with them."""
+    toxic_words: Path | None = None
+    """A file of words and phrases, one a line, that no example may contain."""
+    faithfulness: float = Field(default=0.0, ge=0, le=1)
+    """Smallest share of a response's words that must be in the context, where there is one."""
+    benchmarks: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_at_commas)] = ()
+    """Files of benchmarks. An example with 13 words in a row of one of them is refused."""
     rules: CurationRules = CurationRules()
     """Which rules are on."""
 

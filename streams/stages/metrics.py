@@ -60,6 +60,12 @@ REPLACED = MetricDefinition(
     "Characters of passages that could not be decoded and are U+FFFD.",
     ("stage",),
 )
+MASKED = MetricDefinition(
+    "masked_places_total",
+    MetricType.COUNTER,
+    "Places of kept examples whose e-mail address, phone number or key is masked.",
+    ("stage",),
+)
 RETRIES = MetricDefinition(
     "retries_total", MetricType.COUNTER, "Repeated attempts after an error.", ("stage",)
 )
@@ -97,6 +103,7 @@ METRICS = (
     OUTPUTS,
     REJECTIONS,
     REPLACED,
+    MASKED,
     RETRIES,
     IN_FLIGHT,
     SECONDS,
