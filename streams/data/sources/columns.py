@@ -1,6 +1,6 @@
-"""Rows of JSON and Parquet as documents."""
+"""Rows of JSON and of tables as documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.errors import NotText, SourceError
@@ -12,7 +12,7 @@ from schemas.wire import MAX_BYTES
 _ENVELOPE_BYTES = 512
 """Bytes that the record of a document adds to its fields."""
 _MOST_NAMES = 10
-"""Fields of a row that an error names."""
+"""Fields of a row or columns of a table that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,18 @@ class Columns:
     def names(self) -> tuple[str, ...]:
         """Every name, in order."""
         return self.text + self.source + self.title + self.context + self.media_type
+
+    def choose(self, found: Sequence[str], name: str) -> list[str]:
+        """Those of a table's columns that are read. Raises SourceError where none is the text's."""
+        if not set(found) & set(self.text):
+            wanted = " or ".join(map(repr, self.text))
+            names = ", ".join(map(str, found[:_MOST_NAMES])) or "none"
+            more = f" and {len(found) - _MOST_NAMES:,} more" if len(found) > _MOST_NAMES else ""
+            raise SourceError(
+                f"{name}: no column {wanted}; its columns are: {names}{more}. Name the text's with "
+                "--text-column"
+            )
+        return [column for column in self.names if column in found]
 
 
 ANY_COLUMNS = Columns()

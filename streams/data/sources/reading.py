@@ -13,7 +13,7 @@ from streams.data.sources.columns import ANY_COLUMNS, Columns
 from streams.data.sources.discovery import Stdin
 from streams.data.sources.formats import FORMATS, extension_of, format_of
 from streams.data.sources.jsons import read_json
-from streams.data.sources.parquet import read_parquet
+from streams.data.sources.tables import read_arrow, read_delimited, read_parquet
 from streams.data.sources.texts import read_text
 from streams.data.sources.warc import read_warc
 
@@ -28,7 +28,7 @@ def read(
     """The documents of a file, in order, and a value for each part that is not or cannot be read.
 
     ``format`` is one of FORMATS. Without it, the extension of the file decides, and standard input
-    is plain text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with
+    is plain text. ``columns`` names the fields of rows. Memory does not grow with
     the file. The content of the file never raises.
     """
     warnings: list[Warned] = []
@@ -63,6 +63,10 @@ def _read(
             yield from read_json(stream, name, columns, lines=True)
         case "json":
             yield from read_json(stream, name, columns, lines=False)
+        case "csv":
+            yield from read_delimited(stream, name, columns)
+        case "arrow":
+            yield from read_arrow(stream, name, columns)
         case "warc":
             yield from read_warc(stream, name)
         case _:
