@@ -1,5 +1,6 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
+from streams.settings.intake import IntakeSettings
 from streams.settings.schema import (
     GenerationSettings,
     KafkaSettings,
@@ -14,6 +15,7 @@ from streams.settings.sources import load
 
 __all__ = [
     "GenerationSettings",
+    "IntakeSettings",
     "KafkaSettings",
     "ReleaseSettings",
     "ReratingSettings",

@@ -24,6 +24,7 @@ from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.tls import TlsContext, TlsFiles
 from streams.kafka.topics import TOPICS
+from streams.settings.intake import IntakeSettings
 from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -315,6 +316,7 @@ class Settings(BaseSettings):
     rerating: ReratingSettings = ReratingSettings()
     releases: ReleaseSettings = ReleaseSettings()
     training: TrainerSettings = TrainerSettings()
+    intake: IntakeSettings = IntakeSettings()
 
     @field_validator("broker")
     @classmethod
