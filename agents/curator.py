@@ -1,16 +1,30 @@
 """The curator agent: keeps the rated examples that are good and novel enough to train on."""
 
-from collections.abc import Iterator
-from hashlib import blake2b
-from typing import NamedTuple
+from collections.abc import Set
 
 from agents.curation.example_rules import ExampleRules
-from agents.curation.near_passages import PassageIndex
-from agents.curation.novelty import NoveltyIndex
+from agents.curation.kept import UNRATED, KeptExamples, Rank, rank_of
+from agents.curation.samples import (
+    SampleGroups,
+    Samples,
+    alternatives,
+    best_first,
+    passage_of,
+    sample_of,
+)
 from agents.curation.settings import CuratorSettings
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
-from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, Scored
+from schemas.records import (
+    Alternative,
+    Candidate,
+    Example,
+    ExampleOrigin,
+    Offset,
+    Rating,
+    Rejection,
+    Scored,
+)
 
 _RECENT_RATINGS = 20_000
 """Number of ids whose latest rating is remembered, kept or not.
@@ -19,30 +33,14 @@ It bounds how late a rating of an earlier term may arrive and still be recognise
 a partition is assigned, this number of ratings is read again.
 """
 
-_Rank = tuple[int, str]
-"""Term and release id of a rating. Of two ratings of an example, the one with the higher rank
-counts.
-"""
-
-
-_UNRATED: _Rank = (-1, "")
-"""Below the rank of every rating."""
-
-
-class _Kept(NamedTuple):
-    """State of a kept example outside of the novelty index."""
-
-    rank: _Rank
-    response: bytes
-    """Digest of the response."""
+Outcomes = list[Example | Rejection | Retraction]
 
 
 class Curator:
     """Scored → Example, or a Rejection; also a Retraction where a kept example is rated down.
 
-    An example is kept if its rating reaches the threshold, its instruction passes the rules, no
-    text leaks, and neither its instruction nor its response is a near duplicate of one that was
-    kept before.
+    An example is kept if it passes every rule that is on. Of several samples of one passage, the
+    best-rated one that passes is kept; a better one that comes later takes its place.
 
     This is the only agent with state. The kept examples of its partition, seeds included, are
     rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number.
@@ -50,7 +48,8 @@ class Curator:
 
     ``handle`` updates the state before the caller writes the outcome. A caller that fails to write
     it must write the same outcome again, or start over with a new Curator; it must not call
-    ``handle`` again.
+    ``handle`` again. Of several outcomes, the example comes first and retractions last: a new
+    Curator that finds only a part of them on ``curated`` makes the rest from the same rating.
     """
 
     stage = "curator"
@@ -64,11 +63,9 @@ class Curator:
         """
         self._settings = settings = settings or CuratorSettings()
         self._rules = rules or ExampleRules(settings)
-        self._index = NoveltyIndex(settings.novelty)
-        self._passages = PassageIndex(settings.passage_novelty)
-        self._kept: dict[str, _Kept] = {}
-        self._by_response: dict[bytes, set[str]] = {}
-        self._rated: dict[str, _Rank] = {}
+        self._kept = KeptExamples(settings)
+        self._samples = SampleGroups()
+        self._rated: dict[str, Rank] = {}
         """Rank of the latest rating of the last _RECENT_RATINGS ids, oldest first."""
 
     def __len__(self) -> int:
@@ -82,124 +79,192 @@ class Curator:
         """
         if example is None:
             self._forget(example_id)
-        else:
-            self._keep(example, _digest(example.response))
+            return
+        self._kept.add(example)
+        passage = passage_of(example) if example.rating else None
+        if passage is not None:
+            self._samples.keep(passage, example, also=self._samples.kept(passage))
 
     def recall(self, scored: Scored) -> None:
         """Apply one rating that was acknowledged before.
 
-        Call it in the order of the topic, before ``handle``.
+        Call it in the order of the topic, after ``restore`` and before ``handle``.
         """
-        if _rank(scored.rating) > self._rated.get(scored.id, _UNRATED):
-            self._remember(scored)
+        if rank_of(scored.rating) <= self._rated.get(scored.id, UNRATED):
+            return
+        self._remember(scored)
+        scored = self._masked(scored)
+        passage = passage_of(scored.candidate)
+        if passage is None or self._samples.kept(passage):
+            return
+        samples = self._samples.samples(passage)
+        samples.pop(scored.id, None)
+        if self._settings.refuse_rating(scored.rating) and not self._refuse(scored.candidate):
+            samples[scored.id] = sample_of(scored)
+        self._samples.wait(passage, samples)
 
-    async def handle(
-        self, scored: Scored, at: Offset | None = None
-    ) -> list[Example | Rejection | Retraction]:
+    async def handle(self, scored: Scored, at: Offset | None = None) -> Outcomes:
         """Return the example or the rejection that follows from a rating. Raises nothing.
 
         Of several ratings of an example, the one of the latest term counts, in whatever order they
         arrive. A rating of an earlier term, or of the same one again, gives an empty list. A newer
         rating of a kept example gives the example again where it passes, and a rejection and a
         retraction where it fails. A kept example is not compared with itself.
+
+        Where there are other samples of the passage, the kept one may change: the outcomes then
+        are the example that is kept now, with the others as its alternatives, a rejection of each
+        one that is not kept any more or never was, and retractions.
         """
-        kept = self._kept.get(scored.id)
-        latest = max(kept.rank if kept else _UNRATED, self._rated.get(scored.id, _UNRATED))
-        if _rank(scored.rating) <= latest:
-            # Compared by rank, not by score: the score of a replay may differ in the last digits,
-            # which depend on the engine's batch.
+        # Compared by rank, not by score: the score of a replay may differ in the last digits, which
+        # depend on the engine's batch.
+        if rank_of(scored.rating) <= self._rated.get(scored.id, UNRATED):
             return []
-        scored = scored.model_copy(update={"candidate": self._rules.masked(scored.candidate)})
-        response = _digest(scored.candidate.response)
-        refusal = self._settings.rules.first(self._refusals(scored, response))
+        scored = self._masked(scored)
+        passage = passage_of(scored.candidate) if self._settings.rules.outrated else None
+        if passage is None:
+            return self._judge_alone(scored)
+        return self._judge_among_samples(scored, passage)
+
+    def _judge_alone(self, scored: Scored) -> Outcomes:
+        id = scored.id
+        if rank_of(scored.rating) <= self._kept.rank(id):
+            return []
+        refusal = (
+            self._settings.refuse_rating(scored.rating)
+            or self._refuse(scored.candidate)
+            or self._refuse_known(scored.candidate, {id})
+        )
         self._remember(scored)
         if refusal is None:
-            example = _example(scored)
-            self._keep(example, response)
+            example = self._example(scored.candidate, scored.rating)
+            self._kept.add(example)
             return [example]
-        rejection = self._reject(scored, refusal)
-        if kept is None:
+        rejection = self._reject(scored.candidate, scored.rating, refusal)
+        if id not in self._kept:
             return [rejection]
-        self._forget(scored.id)
-        return [rejection, Retraction(scored.id)]
+        self._forget(id)
+        return [rejection, Retraction(id)]
 
-    def _refusals(self, scored: Scored, response: bytes) -> Iterator[Refusal]:
-        """Every refusal of an example, in the order in which the rules are applied."""
-        if refusal := self._settings.refuse_rating(scored.rating):
-            yield refusal
-        yield from self._rules.refusals(scored.candidate)
-        yield from self._known(scored, response)
+    def _judge_among_samples(self, scored: Scored, passage: bytes) -> Outcomes:
+        """Choose anew among the samples of a passage, one of which has a new rating.
 
-    def _known(self, scored: Scored, response: bytes) -> Iterator[Refusal]:
-        """Apply the rules that compare with other kept examples."""
-        same = self._by_response.get(response, set()) - {scored.id}
-        if same:
-            yield Refusal("same_response", f"the response is that of {min(same)}")
-        near = self._index.nearest(scored.candidate.instruction, besides=scored.id)
-        if near:
-            yield Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
-        alike = self._passages.nearest(scored.candidate.response, besides=scored.id)
-        if alike:
-            yield Refusal(
-                "near_duplicate",
-                f"the response has a similarity of {alike.similarity:.2f} with that of {alike.id}",
-            )
+        A rating that stands on ``curated`` but is not remembered comes from a process that ended
+        before it had written all that follows: that is made again.
+        """
+        id, candidate = scored.id, scored.candidate
+        samples, kept = self._samples.samples(passage), self._samples.kept(passage)
+        rank, known = rank_of(scored.rating), samples.get(id)
+        if known and rank < rank_of(known.rating):
+            return []
+        again = known is not None and rank == rank_of(known.rating)
+        self._remember(scored)
+        if not again:
+            samples[id] = sample_of(scored)
+        ratings = {one.id: one.rating for one in samples.values()}
+        refusals: dict[str, Refusal] = {}
+        if refusal := self._refuse(candidate):
+            refusals[id] = refusal
+            del samples[id]
+        chosen = self._choose(samples, refusals, candidate, kept, kept if again else kept - {id})
+        outcomes: Outcomes = []
+        for other in kept - {chosen.id if chosen else ""}:
+            self._forget(other)
+        if chosen is None:
+            self._samples.wait(passage, samples)
+            outrated = Refusal("outrated", "by another sample of its passage")
+        else:
+            others = alternatives(samples, chosen)
+            example = self._example(_with_sample(candidate, chosen), chosen.rating, others)
+            self._kept.add(example)
+            if self._samples.keep(passage, example):
+                outcomes.append(example)
+            outrated = Refusal("outrated", f"by {chosen.id}, rated {chosen.rating.score:.2f}")
+        # Those whose rejections may be missing on the topic.
+        rejected = {id, *kept, *(samples if again and chosen and chosen.id == id else ())}
+        for other in sorted(rejected - {chosen.id if chosen else ""}):
+            rating = ratings.get(other, scored.rating)
+            refusal = self._settings.refuse_rating(rating) or refusals.get(other, outrated)
+            outcomes.append(self._reject(candidate, rating, refusal, other))
+        outcomes += [Retraction(other) for other in sorted(kept - {chosen.id if chosen else ""})]
+        return outcomes
 
-    def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
-        rating = scored.rating
-        return scored.candidate.refuse(
+    def _choose(
+        self,
+        samples: Samples,
+        refusals: dict[str, Refusal],
+        candidate: Candidate,
+        kept: Set[str],
+        settled: Set[str],
+    ) -> Alternative | None:
+        """The best-rated sample that passes, or None. ``candidate`` is any one of the passage.
+
+        Those that repeat an example of another passage go from ``samples`` to ``refusals``.
+        ``settled`` are kept, and repeat none.
+        """
+        for sample in best_first(samples.values()):
+            if self._settings.refuse_rating(sample.rating):
+                continue
+            if sample.id in settled:
+                return sample
+            refusal = self._refuse_known(_with_sample(candidate, sample), {sample.id, *kept})
+            if refusal is None:
+                return sample
+            refusals[sample.id] = refusal
+            del samples[sample.id]
+        return None
+
+    def _refuse(self, candidate: Candidate) -> Refusal | None:
+        """Apply the rules that look at this example alone."""
+        return self._settings.rules.first(self._rules.refusals(candidate))
+
+    def _refuse_known(self, candidate: Candidate, besides: Set[str]) -> Refusal | None:
+        """Apply the rules that compare with kept examples, but for those in ``besides``."""
+        return self._settings.rules.first(self._kept.refusals(candidate, besides))
+
+    def _masked(self, scored: Scored) -> Scored:
+        return scored.model_copy(update={"candidate": self._rules.masked(scored.candidate)})
+
+    def _example(
+        self, candidate: Candidate, rating: Rating, others: tuple[Alternative, ...] = ()
+    ) -> Example:
+        return Example(
+            id=candidate.id,
+            instruction=candidate.instruction,
+            context=candidate.context,
+            response=candidate.response,
+            origin=ExampleOrigin.AUGMENTED,
+            rating=rating,
+            provenance=candidate.provenance,
+            alternatives=others,
+            **self._settings.limit_for(rating),
+        )
+
+    def _reject(
+        self, candidate: Candidate, rating: Rating, refusal: Refusal, id: str | None = None
+    ) -> Rejection:
+        """A rejection of the candidate, or of the sample ``id`` of its passage."""
+        rejection = candidate.refuse(
             self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score
         )
-
-    def _keep(self, example: Example, response: bytes) -> None:
-        self._forget_response(example.id)
-        self._kept[example.id] = _Kept(
-            _rank(example.rating) if example.rating else _UNRATED, response
-        )
-        self._by_response.setdefault(response, set()).add(example.id)
-        self._index.add(example.id, example.instruction)
-        self._passages.add(example.id, example.response)
+        return rejection.model_copy(update={"id": id}) if id else rejection
 
     def _remember(self, scored: Scored) -> None:
         self._rated.pop(scored.id, None)
-        self._rated[scored.id] = _rank(scored.rating)
+        self._rated[scored.id] = rank_of(scored.rating)
         if len(self._rated) > _RECENT_RATINGS:
             del self._rated[next(iter(self._rated))]
 
     def _forget(self, id: str) -> None:
-        self._forget_response(id)
-        self._kept.pop(id, None)
-        self._index.remove(id)
-        self._passages.remove(id)
-
-    def _forget_response(self, id: str) -> None:
-        kept = self._kept.get(id)
-        if kept is not None:
-            owners = self._by_response[kept.response]
-            owners.discard(id)
-            if not owners:
-                del self._by_response[kept.response]
+        self._kept.remove(id)
+        self._samples.drop(id)
 
 
-def _rank(rating: Rating) -> _Rank:
-    return rating.term, rating.release
-
-
-def _example(scored: Scored) -> Example:
-    candidate = scored.candidate
-    return Example(
-        id=scored.id,
-        instruction=candidate.instruction,
-        context=candidate.context,
-        response=candidate.response,
-        origin=ExampleOrigin.AUGMENTED,
-        rating=scored.rating,
-        provenance=candidate.provenance,
+def _with_sample(candidate: Candidate, sample: Alternative) -> Candidate:
+    """Another sample of the passage of a candidate."""
+    return candidate.model_copy(
+        update={
+            "id": sample.id,
+            "instruction": sample.instruction,
+            "provenance": sample.provenance,
+        }
     )
-
-
-def _digest(response: str) -> bytes:
-    """128-bit digest of a response, with white space folded as in a segment's id."""
-    return blake2b(
-        " ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()

@@ -52,6 +52,7 @@ class CurationRules(BaseModel):
     toxic: bool = True
     unfaithful: bool = True
     benchmark: bool = True
+    outrated: bool = True
     same_response: bool = True
     not_novel: bool = True
     near_duplicate: bool = True
@@ -124,6 +125,12 @@ class CuratorSettings(BaseModel):
         """Refuse a rating that is too low, unless the rule is off."""
         refusal = self._rated_too_low(rating)
         return self.rules.first(iter([refusal] if refusal else []))
+
+    def limit_for(self, rating: Rating) -> dict[str, float | None]:
+        """The limit that decides on a rating, as the fields of an example. Empty for none."""
+        if self.target_precision is not None and rating.precision is not None:
+            return {"target_precision": self.target_precision} if self.rules.below_precision else {}
+        return {"threshold": self.threshold} if self.rules.below_threshold else {}
 
     def _rated_too_low(self, rating: Rating) -> Refusal | None:
         if self.target_precision is not None and rating.precision is not None:

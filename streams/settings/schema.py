@@ -183,7 +183,10 @@ class GenerationSettings(BaseModel):
     ] = Field(default_factory=lambda: dict(OPENINGS))
     """First words of instructions with their weights; none leaves them to the model."""
     samples: int = Field(default=1, ge=1, le=64)
-    """Instructions written for each segment. More than one needs a temperature above 0."""
+    """Instructions written for each segment; the best-rated one is kept.
+
+    More than one needs a temperature above 0.
+    """
     in_flight: int = Field(default=128, ge=1)
     """Most records that a model stage has taken in and not yet acknowledged."""
     timeout_seconds: float = Field(default=1800.0, gt=0)
@@ -331,6 +334,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 "curation.target_precision has no effect with scorer.evidence digits, whose "
                 "precision is not estimated: set curation.threshold, or another evidence"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_meet(self) -> "Settings":
+        partitions = self.kafka.topics.scored.partitions or 1
+        if self.generation.samples > 1 and self.curation.rules.outrated and partitions > 1:
+            raise ValueError(
+                f"generation.samples {self.generation.samples} needs one partition of scored, not "
+                f"{partitions}: the samples of a passage would be spread over them. Set "
+                "kafka.topics.scored.partitions and kafka.topics.curated.partitions to 1, or "
+                "curation.rules.outrated to false"
             )
         return self
 

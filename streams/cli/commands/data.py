@@ -161,10 +161,17 @@ def tail(
         what += f"{cluster.topic(CURATED)} at {cluster.address}"
         waiting = Waiting(what, lambda: probe.not_ready, notice)
         examples = follow(cluster, from_beginning=from_beginning, stop=waiting.look)
-        for number, example in enumerate(examples, start=1):
+        printed: dict[str, int] = {}
+        left = count
+        for example in examples:
             waiting.came()
-            print(json_line(example, Shape(shape)), flush=True)
-            if number == count:
+            line = json_line(example, Shape(shape))
+            if printed.get(example.id) == hash(line):  # only its alternatives are new
+                continue
+            printed[example.id] = hash(line)
+            print(line, flush=True)
+            left = left and left - 1
+            if left == 0:
                 return
 
 

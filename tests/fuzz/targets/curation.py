@@ -40,6 +40,7 @@ class Curation:
             value = VALUES[kind](random)
             inner = value["candidate"] if kind is Scored else value
             inner["id"] = random.choice(("1", "2", "3"))
+            inner["provenance"]["segment_id"] = random.choice(("s", "t"))
             inner["instruction"] = text_of(random, _TOKENS)
             inner["response"] = random.choice(
                 (inner["instruction"], text_of(random, _TOKENS), "Q: " + inner["instruction"])

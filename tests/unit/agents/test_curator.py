@@ -80,7 +80,25 @@ def test_a_good_pair_becomes_an_example() -> None:
         origin=ExampleOrigin.AUGMENTED,
         rating=record.rating,
         provenance=record.candidate.provenance,
+        threshold=4.0,
     )
+
+
+def test_an_example_names_the_limit_that_it_passed() -> None:
+    example = the_example(ask(Curator(CuratorSettings(threshold=3.5)), scored()))
+    assert (example.threshold, example.target_precision) == (3.5, None)
+    asked = CuratorSettings(target_precision=0.9)
+    record = scored()
+    judged = record.model_copy(
+        update={"rating": record.rating.model_copy(update={"precision": 0.95})}
+    )
+    example = the_example(ask(Curator(asked), judged))
+    assert (example.threshold, example.target_precision) == (None, 0.9)
+    example = the_example(ask(Curator(asked), record))
+    assert (example.threshold, example.target_precision) == (4.0, None)
+    none = CuratorSettings.model_validate({"rules": {"below_threshold": False}})
+    example = the_example(ask(Curator(none), scored(score=1.5)))
+    assert (example.threshold, example.target_precision) == (None, None)
 
 
 def test_a_rejection_names_what_was_refused_and_by_whom() -> None:

@@ -95,7 +95,7 @@ def test_texts_are_replaced_removed_and_passed_over() -> None:
     index.add("b", one)
     assert len(index) == 2
     assert index.nearest(one) == ("a", 1.0)
-    assert index.nearest(one, besides="a") == ("b", 1.0)
+    assert index.nearest(one, besides={"a"}) == ("b", 1.0)
     index.add("a", two)
     assert index.nearest(one) == ("b", 1.0)
     index.remove("b")

@@ -353,6 +353,16 @@ def test_the_state_directory_holds_everything() -> None:
     assert settings.kafka.bootstrap_servers == ""
 
 
+def test_samples_of_a_passage_meet_in_one_partition() -> None:
+    several = ("generation.samples=4", "generation.temperature=0.7")
+    spread = ("kafka.topics.scored.partitions=2", "kafka.topics.curated.partitions=2")
+    with pytest.raises(SettingsError, match=r"generation\.samples 4 needs one partition of scored"):
+        load(assignments=(*several, *spread))
+    load(assignments=several)
+    load(assignments=spread)
+    load(assignments=(*several, *spread, "curation.rules.outrated=false"))
+
+
 def test_the_documentation_lists_every_key_with_its_default() -> None:
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
     keys = text[text.index("## Every key") :]
