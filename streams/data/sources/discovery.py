@@ -5,12 +5,16 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from schemas.errors import SourceError
 from schemas.text import PassedOver, name_of
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.formats import FORMATS, extension_of, format_of
+from streams.data.sources.stored import StoredFile, is_address, stored_files, without_user
 
 _DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
 """What Hugging Face's ``save_to_disk`` writes beside the rows."""
@@ -26,33 +30,55 @@ class Stdin:
         return "stdin"
 
 
+File = Path | StoredFile
+Found = File | Stdin | PassedOver | SourceError
+"""What looking for files yields."""
+
+
 def discover(
     arguments: Sequence[str],
     choice: Choice = EVERY_FILE,
     formats: Collection[str] = FORMATS,
-) -> Iterator[Path | Stdin | PassedOver]:
+) -> Iterator[Found]:
     """The files that ``arguments`` name, each once: files, directories, globs (``**`` too), ``-``.
+
+    Addresses such as ``s3://bucket/folder`` too, where an error is a value.
 
     A directory yields its files in sorted order, at every depth; hidden ones and those of an
     unknown extension are passed over, and so are those of other formats than ``formats`` and what
     ``choice`` refuses. Of a data set that Hugging Face's ``save_to_disk`` wrote, the rows are
     found. An argument that matches nothing is yielded as it is, so that ``read`` reports it.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for argument in arguments:
         for found in _expand(argument, formats):
-            path = Path(found.where) if isinstance(found, PassedOver) else found
-            if isinstance(path, Path):
-                if path in seen:
-                    continue
-                seen.add(path)
-            refused = choice.refuse(found) if isinstance(found, Path) else None
-            yield PassedOver(name_of(path), refused) if refused else found
+            if isinstance(found, Stdin | SourceError):
+                yield found
+                continue
+            name = found.where if isinstance(found, PassedOver) else str(found)
+            if name in seen:
+                continue
+            seen.add(name)
+            refused = None if isinstance(found, PassedOver) else choice.refuse(path_of(found))
+            yield PassedOver(name_of(found), refused) if refused else found
 
 
-def _expand(argument: str, formats: Collection[str]) -> Iterator[Path | Stdin | PassedOver]:
+def path_of(file: File) -> PurePath:
+    """The path that tells a file's format, and that globs are compared with."""
+    return file.name if isinstance(file, StoredFile) else file
+
+
+def _expand(argument: str, formats: Collection[str]) -> Iterator[Found]:
     if argument == "-":
         yield Stdin()
+    elif argument.startswith("file:"):
+        yield from _expand(local_path(argument), formats)
+    elif is_address(argument):
+        try:
+            for file in stored_files(argument):
+                yield passed_over(file, argument, formats) or file
+        except SourceError as error:
+            yield error
     elif os.path.lexists(argument) or not glob.has_magic(argument):
         yield from _walk(Path(argument), formats)
     else:
@@ -61,6 +87,26 @@ def _expand(argument: str, formats: Collection[str]) -> Iterator[Path | Stdin | 
         # drops the second.
         for match in matches or [argument]:
             yield from _walk(Path(match), formats)
+
+
+def local_path(address: str) -> str:
+    """The path of a ``file:`` address."""
+    return url2pathname(urlsplit(address).path)
+
+
+def passed_over(file: StoredFile, address: str, formats: Collection[str]) -> PassedOver | None:
+    """Why a file that was found below an address is not read; None where it is.
+
+    One that the address or its glob names is read, or reported by ``read``.
+    """
+    below = file.address.removeprefix(without_user(address).rstrip("/"))
+    if not below or below == file.address:
+        return None
+    if any(part.startswith(".") for part in PurePosixPath(below).parts):
+        return PassedOver(file.address, "hidden file")
+    if format_of(file.name) not in formats:
+        return PassedOver(file.address, f"{extension_of(file.name) or 'unnamed'} file")
+    return None
 
 
 def _walk(path: Path, formats: Collection[str]) -> Iterator[Path | PassedOver]:

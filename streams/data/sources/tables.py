@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from schemas.errors import SourceError
 from schemas.records import Document
@@ -11,10 +10,10 @@ from schemas.tables import arrow_rows, delimited_rows, parquet_rows
 from schemas.text import Row, name_of
 from schemas.wire import MAX_ROW_BYTES
 from streams.data.sources.columns import Columns, document_of
-from streams.data.sources.discovery import Stdin
+from streams.data.sources.discovery import File, Stdin
 
 
-def read_parquet(where: Path | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
+def read_parquet(where: File | Stdin, columns: Columns) -> Iterator[Document | SourceError]:
     """The documents of a Parquet file. Reads only the columns of a document."""
     name = name_of(where)
     if isinstance(where, Stdin):
