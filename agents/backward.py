@@ -34,7 +34,7 @@ class Backward:
         """Write ``samples`` instructions for a segment, concurrently.
 
         A segment whose prompt is too long gives one rejection. Identical instructions are not
-        removed here: the curator's novelty rule does that.
+        removed here: the curator keeps one sample of a segment.
         """
         async with self._handle.borrow() as model:
             write = model.write_instruction
@@ -95,5 +95,6 @@ class Backward:
                 release=written.release,
                 template=written.template,
                 sample=sample,
+                samples=self._samples,
             ),
         )

@@ -1,76 +1,30 @@
 """The curator agent: keeps the rated examples that are good and novel enough to train on."""
 
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import NamedTuple
+from collections.abc import Set
 
-from agents.curation.instruction_rules import SOFTWARE_KEYWORDS, InstructionRules
-from agents.curation.leakage import find_leak
-from agents.curation.near_passages import NEAR_PASSAGE, PassageIndex
-from agents.curation.novelty import NoveltyIndex
+from agents.curation.example_rules import ExampleRules
+from agents.curation.kept import UNRATED, KeptExamples, Rank, rank_of
+from agents.curation.samples import (
+    SampleGroups,
+    Samples,
+    alternatives,
+    best_first,
+    passage_of,
+    sample_of,
+)
+from agents.curation.settings import CuratorSettings
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
-from schemas.errors import SettingsError
-from schemas.records import Example, ExampleOrigin, Offset, Rating, Rejection, Scored
-
-
-@dataclass(frozen=True, slots=True)
-class CuratorSettings:
-    """Thresholds of the curation rules. Raises SettingsError for a threshold out of range."""
-
-    threshold: float = 4.0
-    """Lowest rating that passes, 1 to 5. The paper uses 4 and 4.5 (arXiv 2308.06259)."""
-    target_precision: float | None = None
-    """Lowest estimated precision that passes, in place of the threshold, where a rating has one."""
-    novelty: float = 0.7
-    """ROUGE-L F1 with a kept instruction at which a new one is refused; above 0 and at most 1."""
-    passage_novelty: float = NEAR_PASSAGE
-    """Jaccard similarity with a kept response at which a new one is refused; above 0, at most 1."""
-    min_words: int = 4
-    """Fewest words of an instruction that pass."""
-    max_words: int = 150
-    """Most words of an instruction that pass."""
-    keywords: tuple[str, ...] = SOFTWARE_KEYWORDS
-    """Whole words that an instruction must not contain; the default suits text about software."""
-    ascii_start: bool = False
-    """Whether an instruction must start with an ASCII character."""
-    languages: tuple[str, ...] = ()
-    """Languages of passages that pass, as ``Provenance.language`` has them. None: every language.
-
-    A passage whose language is not known passes.
-    """
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.threshold <= 5:
-            raise SettingsError(
-                f"the curation threshold is {self.threshold}: set it from 1 to 5, as ratings are"
-            )
-        if self.target_precision is not None and not 0 < self.target_precision <= 1:
-            raise SettingsError(
-                f"the curation's target precision is {self.target_precision}: set a share above 0 "
-                "and up to 1, such as 0.9"
-            )
-
-    def refuse_language(self, language: str | None) -> Refusal | None:
-        """Refuse a passage in another language."""
-        if not self.languages or language is None or language in self.languages:
-            return None
-        return Refusal("language", f"{language}, not {' or '.join(self.languages)}")
-
-    def refuse_rating(self, rating: Rating) -> Refusal | None:
-        """Refuse a rating that is too low."""
-        if self.target_precision is not None and rating.precision is not None:
-            if rating.precision >= self.target_precision:
-                return None
-            return Refusal(
-                "below_precision",
-                f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 or 5, "
-                f"at least {self.target_precision:.0%}",
-            )
-        if rating.score >= self.threshold:
-            return None
-        return Refusal("below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}")
-
+from schemas.records import (
+    Alternative,
+    Candidate,
+    Example,
+    ExampleOrigin,
+    Offset,
+    Rating,
+    Rejection,
+    Scored,
+)
 
 _RECENT_RATINGS = 20_000
 """Number of ids whose latest rating is remembered, kept or not.
@@ -79,30 +33,14 @@ It bounds how late a rating of an earlier term may arrive and still be recognise
 a partition is assigned, this number of ratings is read again.
 """
 
-_Rank = tuple[int, str]
-"""Term and release id of a rating. Of two ratings of an example, the one with the higher rank
-counts.
-"""
-
-
-_UNRATED: _Rank = (-1, "")
-"""Below the rank of every rating."""
-
-
-class _Kept(NamedTuple):
-    """State of a kept example outside of the novelty index."""
-
-    rank: _Rank
-    response: bytes
-    """Digest of the response."""
+Outcomes = list[Example | Rejection | Retraction]
 
 
 class Curator:
     """Scored → Example, or a Rejection; also a Retraction where a kept example is rated down.
 
-    An example is kept if its rating reaches the threshold, its instruction passes the rules, no
-    text leaks, and neither its instruction nor its response is a near duplicate of one that was
-    kept before.
+    An example is kept if it passes every rule that is on. Of several samples of one passage, the
+    best-rated one that passes is kept; a better one that comes later takes its place.
 
     This is the only agent with state. The kept examples of its partition, seeds included, are
     rebuilt through ``restore`` from the partition of the ``curated`` topic with the same number.
@@ -110,22 +48,24 @@ class Curator:
 
     ``handle`` updates the state before the caller writes the outcome. A caller that fails to write
     it must write the same outcome again, or start over with a new Curator; it must not call
-    ``handle`` again.
+    ``handle`` again. Of several outcomes, the example comes first and retractions last: a new
+    Curator that finds only a part of them on ``curated`` makes the rest from the same rating.
     """
 
     stage = "curator"
 
-    def __init__(self, settings: CuratorSettings | None = None) -> None:
-        """Raise SettingsError where the settings contradict each other."""
+    def __init__(
+        self, settings: CuratorSettings | None = None, rules: ExampleRules | None = None
+    ) -> None:
+        """``rules`` are those of the settings, where they were made before.
+
+        Raises SettingsError where a file that the settings name cannot be read.
+        """
         self._settings = settings = settings or CuratorSettings()
-        self._rules = InstructionRules(
-            settings.min_words, settings.max_words, settings.keywords, settings.ascii_start
-        )
-        self._index = NoveltyIndex(settings.novelty)
-        self._passages = PassageIndex(settings.passage_novelty)
-        self._kept: dict[str, _Kept] = {}
-        self._by_response: dict[bytes, set[str]] = {}
-        self._rated: dict[str, _Rank] = {}
+        self._rules = rules or ExampleRules(settings)
+        self._kept = KeptExamples(settings)
+        self._samples = SampleGroups()
+        self._rated: dict[str, Rank] = {}
         """Rank of the latest rating of the last _RECENT_RATINGS ids, oldest first."""
 
     def __len__(self) -> int:
@@ -139,127 +79,192 @@ class Curator:
         """
         if example is None:
             self._forget(example_id)
-        else:
-            self._keep(example, _digest(example.response))
+            return
+        self._kept.add(example)
+        passage = passage_of(example) if example.rating else None
+        if passage is not None:
+            self._samples.keep(passage, example, also=self._samples.kept(passage))
 
     def recall(self, scored: Scored) -> None:
         """Apply one rating that was acknowledged before.
 
-        Call it in the order of the topic, before ``handle``.
+        Call it in the order of the topic, after ``restore`` and before ``handle``.
         """
-        if _rank(scored.rating) > self._rated.get(scored.id, _UNRATED):
-            self._remember(scored)
+        if rank_of(scored.rating) <= self._rated.get(scored.id, UNRATED):
+            return
+        self._remember(scored)
+        scored = self._masked(scored)
+        passage = passage_of(scored.candidate)
+        if passage is None or self._samples.kept(passage):
+            return
+        samples = self._samples.samples(passage)
+        samples.pop(scored.id, None)
+        if self._settings.refuse_rating(scored.rating) and not self._refuse(scored.candidate):
+            samples[scored.id] = sample_of(scored)
+        self._samples.wait(passage, samples)
 
-    async def handle(
-        self, scored: Scored, at: Offset | None = None
-    ) -> list[Example | Rejection | Retraction]:
+    async def handle(self, scored: Scored, at: Offset | None = None) -> Outcomes:
         """Return the example or the rejection that follows from a rating. Raises nothing.
 
         Of several ratings of an example, the one of the latest term counts, in whatever order they
         arrive. A rating of an earlier term, or of the same one again, gives an empty list. A newer
         rating of a kept example gives the example again where it passes, and a rejection and a
         retraction where it fails. A kept example is not compared with itself.
+
+        Where there are other samples of the passage, the kept one may change: the outcomes then
+        are the example that is kept now, with the others as its alternatives, a rejection of each
+        one that is not kept any more or never was, and retractions.
         """
-        kept = self._kept.get(scored.id)
-        latest = max(kept.rank if kept else _UNRATED, self._rated.get(scored.id, _UNRATED))
-        if _rank(scored.rating) <= latest:
-            # Compared by rank, not by score: the score of a replay may differ in the last digits,
-            # which depend on the engine's batch.
+        # Compared by rank, not by score: the score of a replay may differ in the last digits, which
+        # depend on the engine's batch.
+        if rank_of(scored.rating) <= self._rated.get(scored.id, UNRATED):
             return []
-        response = _digest(scored.candidate.response)
-        refusal = self._refuse(scored) or self._refuse_known(scored, response)
+        scored = self._masked(scored)
+        passage = passage_of(scored.candidate) if self._settings.rules.outrated else None
+        if passage is None:
+            return self._judge_alone(scored)
+        return self._judge_among_samples(scored, passage)
+
+    def _judge_alone(self, scored: Scored) -> Outcomes:
+        id = scored.id
+        if rank_of(scored.rating) <= self._kept.rank(id):
+            return []
+        refusal = (
+            self._settings.refuse_rating(scored.rating)
+            or self._refuse(scored.candidate)
+            or self._refuse_known(scored.candidate, {id})
+        )
         self._remember(scored)
         if refusal is None:
-            example = _example(scored)
-            self._keep(example, response)
+            example = self._example(scored.candidate, scored.rating)
+            self._kept.add(example)
             return [example]
-        rejection = self._reject(scored, refusal)
-        if kept is None:
+        rejection = self._reject(scored.candidate, scored.rating, refusal)
+        if id not in self._kept:
             return [rejection]
-        self._forget(scored.id)
-        return [rejection, Retraction(scored.id)]
+        self._forget(id)
+        return [rejection, Retraction(id)]
 
-    def _refuse(self, scored: Scored) -> Refusal | None:
-        """Apply the rules that look at this example alone, cheapest first."""
-        candidate = scored.candidate
-        return (
-            self._settings.refuse_rating(scored.rating)
-            or self._settings.refuse_language(candidate.provenance.language)
-            or self._rules.refuse(candidate.instruction)
-            or find_leak(candidate.instruction, candidate.response)
-        )
+    def _judge_among_samples(self, scored: Scored, passage: bytes) -> Outcomes:
+        """Choose anew among the samples of a passage, one of which has a new rating.
 
-    def _refuse_known(self, scored: Scored, response: bytes) -> Refusal | None:
-        """Apply the rules that compare with other kept examples."""
-        same = self._by_response.get(response, set()) - {scored.id}
-        if same:
-            return Refusal("not_novel", f"the response is that of {min(same)}")
-        near = self._index.nearest(scored.candidate.instruction, besides=scored.id)
-        if near:
-            return Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
-        alike = self._passages.nearest(scored.candidate.response, besides=scored.id)
-        if alike:
-            return Refusal(
-                "near_duplicate",
-                f"the response has a similarity of {alike.similarity:.2f} with that of {alike.id}",
-            )
+        A rating that stands on ``curated`` but is not remembered comes from a process that ended
+        before it had written all that follows: that is made again.
+        """
+        id, candidate = scored.id, scored.candidate
+        samples, kept = self._samples.samples(passage), self._samples.kept(passage)
+        rank, known = rank_of(scored.rating), samples.get(id)
+        if known and rank < rank_of(known.rating):
+            return []
+        again = known is not None and rank == rank_of(known.rating)
+        self._remember(scored)
+        if not again:
+            samples[id] = sample_of(scored)
+        ratings = {one.id: one.rating for one in samples.values()}
+        refusals: dict[str, Refusal] = {}
+        if refusal := self._refuse(candidate):
+            refusals[id] = refusal
+            del samples[id]
+        chosen = self._choose(samples, refusals, candidate, kept, kept if again else kept - {id})
+        outcomes: Outcomes = []
+        for other in kept - {chosen.id if chosen else ""}:
+            self._forget(other)
+        if chosen is None:
+            self._samples.wait(passage, samples)
+            outrated = Refusal("outrated", "by another sample of its passage")
+        else:
+            others = alternatives(samples, chosen)
+            example = self._example(_with_sample(candidate, chosen), chosen.rating, others)
+            self._kept.add(example)
+            if self._samples.keep(passage, example):
+                outcomes.append(example)
+            outrated = Refusal("outrated", f"by {chosen.id}, rated {chosen.rating.score:.2f}")
+        # Those whose rejections may be missing on the topic.
+        rejected = {id, *kept, *(samples if again and chosen and chosen.id == id else ())}
+        for other in sorted(rejected - {chosen.id if chosen else ""}):
+            rating = ratings.get(other, scored.rating)
+            refusal = self._settings.refuse_rating(rating) or refusals.get(other, outrated)
+            outcomes.append(self._reject(candidate, rating, refusal, other))
+        outcomes += [Retraction(other) for other in sorted(kept - {chosen.id if chosen else ""})]
+        return outcomes
+
+    def _choose(
+        self,
+        samples: Samples,
+        refusals: dict[str, Refusal],
+        candidate: Candidate,
+        kept: Set[str],
+        settled: Set[str],
+    ) -> Alternative | None:
+        """The best-rated sample that passes, or None. ``candidate`` is any one of the passage.
+
+        Those that repeat an example of another passage go from ``samples`` to ``refusals``.
+        ``settled`` are kept, and repeat none.
+        """
+        for sample in best_first(samples.values()):
+            if self._settings.refuse_rating(sample.rating):
+                continue
+            if sample.id in settled:
+                return sample
+            refusal = self._refuse_known(_with_sample(candidate, sample), {sample.id, *kept})
+            if refusal is None:
+                return sample
+            refusals[sample.id] = refusal
+            del samples[sample.id]
         return None
 
-    def _reject(self, scored: Scored, refusal: Refusal) -> Rejection:
-        rating = scored.rating
-        return scored.candidate.refuse(
-            self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score
+    def _refuse(self, candidate: Candidate) -> Refusal | None:
+        """Apply the rules that look at this example alone."""
+        return self._settings.rules.first(self._rules.refusals(candidate))
+
+    def _refuse_known(self, candidate: Candidate, besides: Set[str]) -> Refusal | None:
+        """Apply the rules that compare with kept examples, but for those in ``besides``."""
+        return self._settings.rules.first(self._kept.refusals(candidate, besides))
+
+    def _masked(self, scored: Scored) -> Scored:
+        return scored.model_copy(update={"candidate": self._rules.masked(scored.candidate)})
+
+    def _example(
+        self, candidate: Candidate, rating: Rating, others: tuple[Alternative, ...] = ()
+    ) -> Example:
+        return Example(
+            id=candidate.id,
+            instruction=candidate.instruction,
+            context=candidate.context,
+            response=candidate.response,
+            origin=ExampleOrigin.AUGMENTED,
+            rating=rating,
+            provenance=candidate.provenance,
+            alternatives=others,
+            **self._settings.limit_for(rating),
         )
 
-    def _keep(self, example: Example, response: bytes) -> None:
-        self._forget_response(example.id)
-        self._kept[example.id] = _Kept(
-            _rank(example.rating) if example.rating else _UNRATED, response
+    def _reject(
+        self, candidate: Candidate, rating: Rating, refusal: Refusal, id: str | None = None
+    ) -> Rejection:
+        """A rejection of the candidate, or of the sample ``id`` of its passage."""
+        rejection = candidate.refuse(
+            self.stage, refusal.reason, refusal.detail, release=rating.release, score=rating.score
         )
-        self._by_response.setdefault(response, set()).add(example.id)
-        self._index.add(example.id, example.instruction)
-        self._passages.add(example.id, example.response)
+        return rejection.model_copy(update={"id": id}) if id else rejection
 
     def _remember(self, scored: Scored) -> None:
         self._rated.pop(scored.id, None)
-        self._rated[scored.id] = _rank(scored.rating)
+        self._rated[scored.id] = rank_of(scored.rating)
         if len(self._rated) > _RECENT_RATINGS:
             del self._rated[next(iter(self._rated))]
 
     def _forget(self, id: str) -> None:
-        self._forget_response(id)
-        self._kept.pop(id, None)
-        self._index.remove(id)
-        self._passages.remove(id)
-
-    def _forget_response(self, id: str) -> None:
-        kept = self._kept.get(id)
-        if kept is not None:
-            owners = self._by_response[kept.response]
-            owners.discard(id)
-            if not owners:
-                del self._by_response[kept.response]
+        self._kept.remove(id)
+        self._samples.drop(id)
 
 
-def _rank(rating: Rating) -> _Rank:
-    return rating.term, rating.release
-
-
-def _example(scored: Scored) -> Example:
-    candidate = scored.candidate
-    return Example(
-        id=scored.id,
-        instruction=candidate.instruction,
-        context=candidate.context,
-        response=candidate.response,
-        origin=ExampleOrigin.AUGMENTED,
-        rating=scored.rating,
-        provenance=candidate.provenance,
+def _with_sample(candidate: Candidate, sample: Alternative) -> Candidate:
+    """Another sample of the passage of a candidate."""
+    return candidate.model_copy(
+        update={
+            "id": sample.id,
+            "instruction": sample.instruction,
+            "provenance": sample.provenance,
+        }
     )
-
-
-def _digest(response: str) -> bytes:
-    """128-bit digest of a response, with white space folded as in a segment's id."""
-    return blake2b(
-        " ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 import psutil
 
 from agents.segmenter import Segmenter
+from schemas.errors import SourceError
 from schemas.ids import document_id
 from schemas.records import Document
+from schemas.text import PassedOver
 from streams.data.sources import Choice, discover, read
 from streams.data.sources.discovery import Stdin
 
@@ -63,7 +65,7 @@ class Cut:
 def documents(paths: Sequence[str], choice: Choice, format: str | None) -> Iterator[Document]:
     """The documents of the paths; what cannot be read is left out."""
     for found in discover(paths, choice):
-        if isinstance(found, Stdin) or hasattr(found, "reason"):
+        if isinstance(found, Stdin | PassedOver | SourceError):
             continue
         yield from (one for one in read(found, format=format) if isinstance(one, Document))
 

@@ -10,6 +10,7 @@
     ├── TimeLimitExceeded    a record took more processing time than it may
     ├── StateUnavailable     the state of an agent cannot be restored now
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
+    │   └── DocumentTooLarge a document is larger than a record may be
     ├── NotText              bytes that should be text are binary, or in another charset
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
@@ -59,6 +60,10 @@ class StateUnavailable(BackstreamError):
 
 class SourceError(BackstreamError):
     """A file or stream given to ``feed`` or ``seed`` cannot be read."""
+
+
+class DocumentTooLarge(SourceError):
+    """A document is larger than a record may be."""
 
 
 class NotText(BackstreamError):

@@ -119,6 +119,10 @@ class Provenance(BaseModel):
     """Name and version of the prompt template, such as ``backward.markers.1``."""
     sample: Count = 0
     """Number of the sample of the segment, from 0."""
+    samples: Count = 1
+    """How many samples were written for the segment. Those of more than one compete: the curator
+    keeps the best-rated one.
+    """
 
 
 class Candidate(Record):
@@ -208,6 +212,18 @@ class ExampleOrigin(StrEnum):
     AUGMENTED = "augmented"
 
 
+class Alternative(BaseModel):
+    """Another instruction that was written for the response of an example, and rated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    """Its example id."""
+    instruction: NonEmpty
+    rating: Rating
+    provenance: Provenance = Provenance()
+
+
 class Example(Record):
     """A curated triple on the training topic. ``rating`` is None for a human seed."""
 
@@ -220,6 +236,17 @@ class Example(Record):
     origin: ExampleOrigin
     rating: Rating | None = None
     provenance: Provenance = Provenance()
+    threshold: float | None = Field(default=None, ge=1, le=5)
+    """The lowest rating that passed when it was kept. None where it is not known, where a precision
+    was asked for instead, and for a seed.
+    """
+    target_precision: float | None = Field(default=None, ge=0, le=1)
+    """The lowest estimated precision that passed when it was kept, where one was asked for."""
+    alternatives: tuple[Alternative, ...] = ()
+    """The other samples of its passage, best-rated first: the rejected sides of preference pairs
+    whose chosen side is this example. Compare the scores: while a new release rates again, that of
+    an alternative may be the higher one.
+    """
 
 
 class HumanRating(Record):

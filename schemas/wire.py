@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from schemas.errors import NotText, WireError
 from schemas.ids import document_id
 from schemas.records import Document, Record
-from schemas.text import TEXT_TYPES, ContentType, clean, is_blank, media_type_of
+from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, is_blank, media_type_of
 from schemas.text import decode as decode_text
 from schemas.text.decoding import Encoding
 from schemas.text.media_types import JSON as JSON
@@ -80,7 +80,8 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     """Decode bytes on ``documents`` as a Document, from any producer.
 
     Text becomes a document whose source is the ``source`` header, or else the key. JSON is an
-    object with ``text`` and any other field of Document. Without a ``content-type``, the value is a
+    object with ``text`` and any other field of Document; an id in which something is no character
+    counts as none. Without a ``content-type``, the value is a
     record where there is a ``schema`` header, and text otherwise. ``schemas.text.decode`` says in
     which charset text is read; the content type's is its label. Raises WireError for anything else.
     """
@@ -131,7 +132,7 @@ def _json_document(data: bytes, charset: str | None, source: str) -> Document:
     if isinstance(text, str):
         if text and is_blank(text):
             raise WireError("the document is empty")
-        if not value.get("id"):
+        if not value.get("id") or _is_mended(value["id"]):
             value["id"] = document_id(_source_of(value), text)
     return _of_text_type(_validate(Document, value))
 
@@ -155,6 +156,11 @@ def _text(data: bytes, charset: str | None, media_type: str) -> str:
         return decode_text(data, charset, media_type)
     except NotText as error:
         raise WireError(f"the document is {error}") from error
+
+
+def _is_mended(id: object) -> bool:
+    """Whether what is no character was replaced in an id, so that another id may be equal to it."""
+    return isinstance(id, str) and REPLACEMENT in id
 
 
 def _source_of(document: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""The rules by which the curator refuses an example. Pure functions: no I/O, no clock."""
+"""The rules by which the curator refuses an example. Only ``named_files`` does I/O; no clock."""

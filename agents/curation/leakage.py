@@ -9,6 +9,7 @@ refuses 2.1%, nearly all because of a long subject. The limits here refuse under
 """
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 
 from agents.refusal import Refusal
@@ -42,7 +43,12 @@ _FIRST_WORD = re.compile(r"\w+")
 
 
 def find_leak(instruction: str, response: str) -> Refusal | None:
-    """Return the leak in an example, or None.
+    """The first leak in an example, or None."""
+    return next(leaks(instruction, response), None)
+
+
+def leaks(instruction: str, response: str) -> Iterator[Refusal]:
+    """Every leak in an example.
 
     Reasons: ``prompt_leak``; ``response_echoes_instruction``, where the response starts with the
     instruction, possibly after "Question:"; ``instruction_echoes_response``, where the instruction
@@ -50,17 +56,16 @@ def find_leak(instruction: str, response: str) -> Refusal | None:
     """
     marker = _PROMPT.search(instruction)
     if marker:
-        return Refusal("prompt_leak", f"{marker[0].strip()!r} in the instruction")
+        yield Refusal("prompt_leak", f"{marker[0].strip()!r} in the instruction")
     asked = words(instruction)
     if _starts_with(response, instruction, asked):
-        return Refusal("response_echoes_instruction", "the response starts with the instruction")
+        yield Refusal("response_echoes_instruction", "the response starts with the instruction")
     run = copied_run(asked, response)
     if run:
-        return Refusal(
+        yield Refusal(
             "instruction_echoes_response",
             f"{run} consecutive words of {len(asked)} are the response's",
         )
-    return None
 
 
 def copied_run(asked: list[str], response: str) -> int:

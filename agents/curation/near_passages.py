@@ -9,6 +9,7 @@ those with a similarity of 0.8, 87% with 0.7, 1% with 0.3.
 """
 
 import re
+from collections.abc import Container
 from typing import NamedTuple
 
 import numpy as np
@@ -91,11 +92,11 @@ class PassageIndex:
             else:
                 del ids[key]
 
-    def nearest(self, text: str, besides: str | None = None) -> NearPassage | None:
+    def nearest(self, text: str, besides: Container[str] = ()) -> NearPassage | None:
         """The passage with the highest estimated similarity, or None below the threshold.
 
-        Of several equally near ones, the one with the smallest id. The passage with id ``besides``
-        is ignored.
+        Of several equally near ones, the one with the smallest id. Passages with an id in
+        ``besides`` are ignored.
         """
         if not self._signatures:
             return None
@@ -103,9 +104,10 @@ class PassageIndex:
         candidates: set[str] = set()
         for ids, key in zip(self._bands, _keys(signature), strict=True):
             candidates.update(ids.get(key, ()))
-        candidates.discard(besides or "")
         near = [
-            NearPassage(id, float((self._signatures[id] == signature).mean())) for id in candidates
+            NearPassage(id, float((self._signatures[id] == signature).mean()))
+            for id in candidates
+            if id not in besides
         ]
         best = min(near, key=lambda one: (-one.similarity, one.id), default=None)
         return best if best and best.similarity >= self._threshold else None

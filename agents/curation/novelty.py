@@ -22,7 +22,7 @@ too low.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
@@ -104,11 +104,11 @@ class NoveltyIndex:
             if not postings:
                 del self._postings[element]
 
-    def nearest(self, text: str, besides: str | None = None) -> Near | None:
+    def nearest(self, text: str, besides: Container[str] = ()) -> Near | None:
         """The text with the highest ROUGE-L F1, or None where that is below the threshold.
 
-        Of several equally near texts, the one with the smallest id. The text with id ``besides`` is
-        ignored, so that a text is not compared with itself.
+        Of several equally near texts, the one with the smallest id. Texts with an id in ``besides``
+        are ignored, so that a text is not compared with itself.
         """
         query = words(text)
         spelling = _spelling(query)
@@ -120,7 +120,7 @@ class NoveltyIndex:
             # The expression of rouge_l inlined: a query spends most of its time in this line.
             if (
                 2 * longest_common_subsequence(spelling, other) / (length + len(other)) < least
-                or id == besides
+                or id in besides
             ):
                 continue
             near = Near(id, rouge_l(query, found))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from bench.loop.arms import Signal
 from models.evaluation.metrics import Array
 from models.judging.evidence import Evidence

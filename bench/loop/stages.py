@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from agents.backward import Backward
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from agents.scorer import Scorer
 from bench.loop.steps import Note
 from models.engine import Sampling

@@ -40,7 +40,7 @@ def chat_exchanges(messages: Sequence[Mapping[str, Any]], turns: Turns) -> Itera
     asked: str | None = None
     for message in messages:
         role = _ROLES.get(message["role"] if "role" in message else message["from"])
-        text = message["content"] if "content" in message else message["value"]
+        text = _joined(message["content"] if "content" in message else message["value"])
         if role == "user":
             asked = text
         elif role == "assistant" and asked is not None:
@@ -49,6 +49,13 @@ def chat_exchanges(messages: Sequence[Mapping[str, Any]], turns: Turns) -> Itera
                 return
             said += _said(asked, text)
             asked = None
+
+
+def _joined(content: Any) -> Any:
+    """Content in parts as one text, without images and the like; other content as it is."""
+    if not isinstance(content, list):
+        return content
+    return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
 
 
 def tree_exchanges(prompt: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:

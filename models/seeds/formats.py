@@ -1,40 +1,38 @@
 """Readers for published human pairs, by the fields of each row.
 
 Dolly, Alpaca, Self-Instruct, prompt and completion, question and answer, chats (``messages``, or
-ShareGPT's ``conversations``) and Open-Assistant trees. A file is JSON lines or a JSON list; it may
-be compressed.
+ShareGPT's ``conversations``), Open-Assistant's trees and messages, and what ``export`` writes. A
+file is JSON lines, a JSON list, CSV, Parquet or Arrow; it may be compressed.
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.seeds.conversations import Exchange, Turns, chat_exchanges, tree_exchanges
+from models.seeds.conversations import Exchange, Turns
+from models.seeds.message_trees import MessageTrees
+from models.seeds.shapes import NotAPair, check_columns, exchanges, is_message
 from schemas.errors import SourceError
 from schemas.ids import seed_id
 from schemas.records import Example, ExampleOrigin
+from schemas.tables import (
+    ARROW_MARKS,
+    PARQUET_MARK,
+    arrow_rows,
+    delimited_rows,
+    parquet_rows,
+)
 from schemas.text import Row, Warned, clean, decompressed, name_of, read_rows
 from schemas.wire import MAX_ROW_BYTES
 
 __all__ = ["Turns", "make_seed", "read_pairs"]
 
-_FIELDS = (
-    ("instruction", "response"),
-    ("instruction", "output"),
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("question", "answer"),
-)
-"""Names of what is asked and what is answered."""
+_DELIMITED = frozenset((".csv", ".tsv", ".tab"))
 _NOTHING = frozenset(
     ("<noinput>", "noinput", "no input", "<nooutput>", "nooutput", "no output", "n/a", "nan")
 )
 """What data sets write where there is no context or no answer, in lower case."""
-
-
-class _NotAPair(ValueError):
-    """A row that is none of the formats."""
 
 
 def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError | Warned]:
@@ -47,7 +45,7 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
     try:
         with file.open("rb") as opened:
             stream = decompressed(opened, name, lambda text: warnings.append(Warned(text)))
-            yield from _read(stream, name, turns)
+            yield from _read(_rows(stream, opened, file), turns)
     except SourceError as error:
         yield error
     except OSError as error:
@@ -66,21 +64,55 @@ def make_seed(instruction: str, context: str | None, response: str) -> Example:
     )
 
 
-def _read(stream: io.BufferedReader, name: str, turns: Turns) -> Iterator[Example | SourceError]:
-    for row in read_rows(stream, name, MAX_ROW_BYTES, lines=True):
+def _rows(
+    stream: io.BufferedReader, opened: io.BufferedReader, file: Path
+) -> Iterator[Row | SourceError]:
+    """The rows of a file. ``stream`` is what was opened, decompressed."""
+    name = name_of(file)
+
+    def choose(columns: Sequence[str]) -> Sequence[str]:
+        try:
+            check_columns(columns)
+        except NotAPair as error:
+            raise SourceError(f"{name}: not human pairs: {error}") from error
+        return columns
+
+    head = stream.peek(len(PARQUET_MARK))
+    if head.startswith(PARQUET_MARK):
+        if stream is opened:
+            return parquet_rows(opened, name, choose)
+        raise SourceError(
+            f"{name}: Parquet inside, which is read from its end: decompress it first"
+        )
+    if head.startswith(ARROW_MARKS):
+        return arrow_rows(stream, name, choose)
+    if _DELIMITED & {suffix.lower() for suffix in file.suffixes[-2:]}:
+        return delimited_rows(stream, name, choose, MAX_ROW_BYTES)
+    return read_rows(stream, name, MAX_ROW_BYTES, lines=True)
+
+
+def _read(rows: Iterator[Row | SourceError], turns: Turns) -> Iterator[Example | SourceError]:
+    messages = MessageTrees()
+    for row in rows:
         if isinstance(row, SourceError):
             yield row
+        elif is_message(row.value):
+            if error := messages.add(row):
+                yield error
         else:
             yield from _row(row, turns)
+    for tree in messages.trees():
+        if isinstance(tree, SourceError):
+            yield tree
+        else:
+            yield from _row(tree, turns)
 
 
 def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
     try:
         if not isinstance(row.value, Mapping):
-            raise _NotAPair(f"it is {type(row.value).__name__}, not an object")
-        pairs = [pair for exchange in _exchanges(row.value, turns) for pair in _pair(exchange)]
-    except _NotAPair as error:
-        yield SourceError(f"{row.place}: not a human pair: {error}")
+            raise NotAPair(f"it is {type(row.value).__name__}, not an object")
+        pairs = [pair for exchange in exchanges(row.value, turns) for pair in _pair(exchange)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         yield SourceError(f"{row.place}: not a human pair: {reason}")
@@ -88,37 +120,6 @@ def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
         if not pairs:
             yield SourceError(f"{row.place}: no instruction with a response that people wrote")
         yield from pairs
-
-
-def _exchanges(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
-    if "prompt" in row and "message_tree_id" in row:
-        yield from tree_exchanges(row["prompt"], turns)
-    elif "instances" in row:
-        for instance in row["instances"]:
-            yield Exchange(row["instruction"], instance.get("input"), instance["output"])
-    elif chat := row.get("messages") or row.get("conversations"):
-        yield from chat_exchanges(chat, turns)
-    else:
-        for asked, answered in _FIELDS:
-            if asked in row and answered in row:
-                break
-        else:
-            raise _NotAPair(
-                f"its fields are {', '.join(map(str, row)) or 'none'}; an instruction and a "
-                "response are read, a prompt and a completion, a question and an answer, messages, "
-                "conversations, and Open-Assistant trees"
-            )
-        if isinstance(row[answered], list):  # a chat in two parts
-            given = row[asked] if isinstance(row[asked], list) else [_asked(row[asked])]
-            yield from chat_exchanges([*given, *row[answered]], turns)
-            return
-        yield Exchange(
-            row[asked], row["context"] if "context" in row else row.get("input"), row[answered]
-        )
-
-
-def _asked(text: str) -> Mapping[str, str]:
-    return {"role": "user", "content": text}
 
 
 def _pair(exchange: Exchange) -> Iterator[Example]:
@@ -132,6 +133,6 @@ def _said(text: Any) -> str:
     if text is None or text != text:  # NaN, as pandas writes an empty cell
         return ""
     if not isinstance(text, str):
-        raise _NotAPair(f"{type(text).__name__} stands where text is wanted")
+        raise NotAPair(f"{type(text).__name__} stands where text is wanted")
     text = clean(text).strip()
     return "" if text.lower() in _NOTHING else text

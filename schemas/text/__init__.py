@@ -11,6 +11,7 @@ from schemas.text.media_types import TEXT_TYPES, ContentType, media_type_of
 from schemas.text.names import name_of
 from schemas.text.remarks import PassedOver, Warned
 from schemas.text.rows import Row, read_rows
+from schemas.text.utf16 import in_utf8
 
 __all__ = [
     "REPLACEMENT",
@@ -22,6 +23,7 @@ __all__ = [
     "clean",
     "decode",
     "decompressed",
+    "in_utf8",
     "is_blank",
     "media_type_of",
     "name_of",

@@ -5,6 +5,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import zstandard
@@ -70,13 +71,19 @@ def _gzip() -> _Member:
     return _Whole(zlib.decompressobj(16 + zlib.MAX_WBITS))
 
 
-def _zstd() -> _Member:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+def _zstd(dictionary: zstandard.ZstdCompressionDict | None = None) -> _Member:
+    decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=_LARGEST_WINDOW)
     return _Whole(decompressor.decompressobj())
 
 
 _SKIPPABLE = tuple(bytes((kind, 0x2A, 0x4D, 0x18)) for kind in range(0x50, 0x60))
 """Frames of zstd that hold no content."""
+_DICTIONARY = b"\x5d\x2a\x4d\x18"
+"""The first frame of a web archive that was compressed with a dictionary, which it holds.
+
+See https://iipc.github.io/warc-specifications/specifications/warc-zstd/.
+"""
+_LARGEST_DICTIONARY = 16 * 1024 * 1024
 _FORMATS = (
     _Format("gzip", (b"\x1f\x8b\x08",), _gzip, 4096),
     _Format("bzip2", (b"BZh",), bz2.BZ2Decompressor, _BUFFER),
@@ -93,17 +100,37 @@ def decompressed(
 ) -> io.BufferedReader:
     """The content of a compressed stream, or ``stream`` itself where it is not compressed.
 
-    Several members are read as one. What follows the last one and is no member is left out, as
-    gzip(1) does, and ``warn`` is called with a sentence about it. Reading raises SourceError where
-    the data is damaged or cut short.
+    Several members are read as one, and a web archive's zstd dictionary is used. What follows the
+    last member and is none is left out, as gzip(1) does, and ``warn`` is called with a sentence
+    about it. Reading raises SourceError where the data is damaged or cut short.
     """
     head = stream.peek(16)
     for format in _FORMATS:
         if head.startswith(format.marks) and (
             format.name != "bzip2" or head[4:10] in _BZIP2_BLOCKS
         ):
+            if head.startswith(_DICTIONARY):
+                format = format._replace(start=partial(_zstd, _read_dictionary(stream, name)))
             return io.BufferedReader(_Members(stream, format, name, warn), _BUFFER)
     return stream
+
+
+def _read_dictionary(stream: io.BufferedReader, name: str) -> zstandard.ZstdCompressionDict:
+    """Read the frame with the dictionary, which may be compressed itself. Raises SourceError."""
+    size = int.from_bytes(stream.read(8)[4:], "little")
+    reason = f"a dictionary of {size:,} bytes"
+    if size <= _LARGEST_DICTIONARY:
+        data = stream.read(size)
+        try:
+            if data.startswith(b"\x28\xb5\x2f\xfd"):
+                member = zstandard.ZstdDecompressor().stream_reader(data)
+                data = member.read(_LARGEST_DICTIONARY)
+            return zstandard.ZstdCompressionDict(data)
+        except (zstandard.ZstdError, MemoryError) as error:
+            reason = str(error)
+    raise SourceError(
+        f"{name}: its zstd dictionary cannot be read ({reason}); fetch the file again"
+    )
 
 
 class _Members(io.RawIOBase):

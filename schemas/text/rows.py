@@ -11,11 +11,11 @@ from schemas.errors import NotText, SourceError
 from schemas.text.decoding import decode
 from schemas.text.media_types import JSON
 from schemas.text.signatures import binary_kind
+from schemas.text.utf16 import in_utf8
 
 _PIECE = 1 << 18
 _SEPARATORS = re.compile("[\\s,\ufeff]+")
 _BLANK = b"\xef\xbb\xbf \t\r\n"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ def read_rows(
     like a list or like an object of several lines. Else nothing is read after malformed JSON.
     ``longest``: most bytes of a row. Memory does not grow with the file.
     """
-    if stream.peek(2).startswith(_UTF_16):
-        stream = io.BufferedReader(_InUtf8(stream))
+    stream = in_utf8(stream)
     head = stream.peek(1)
     if not head.lstrip(_BLANK).startswith((b"{", b"[")) and (kind := binary_kind(head)):
         yield SourceError(f"{name}: {kind}")
@@ -175,27 +174,3 @@ class _Window:
     def line_of(self, position: int) -> int:
         """Line of the file for a position in ``text``."""
         return self._line + self.text.count("\n", 0, position)
-
-
-class _InUtf8(io.RawIOBase):
-    """A stream of UTF-16 with a byte order mark, in UTF-8."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        self._held = b""
-
-    def readable(self) -> bool:
-        """True: the stream can only be read."""
-        return True
-
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
-        """Fill a part of ``buffer``; return its size, 0 at the end."""
-        data = b"more"
-        while not self._held and data:
-            data = self._stream.read(_PIECE)
-            self._held = self._decoder.decode(data, final=not data).encode()
-        size = min(len(self._held), len(buffer))
-        buffer[:size] = self._held[:size]
-        self._held = self._held[size:]
-        return size

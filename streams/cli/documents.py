@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from models.seeds.formats import Turns, read_pairs
 from schemas.errors import SourceError
-from schemas.records import Document
-from schemas.text import PassedOver
+from schemas.records import Document, Example
+from schemas.text import PassedOver, Warned
 from streams.cli.console import notice
-from streams.data.sources import EVERY_FILE, Choice, Columns, Outcome, discover, read
+from streams.data.sources import EVERY_FILE, ROWS, Choice, Columns, Outcome, discover, read
 from streams.data.tally import Tally
 
 _NOTICE_SECONDS = 5.0
@@ -35,10 +37,29 @@ def _outcomes(
     sources: Sequence[str], format: str | None, columns: Columns, choice: Choice
 ) -> Iterator[Outcome]:
     for source in discover(sources, choice):
-        if isinstance(source, PassedOver):
+        if isinstance(source, PassedOver | SourceError):
             yield source
         else:
             yield from read(source, format=format, columns=columns)
+
+
+def read_seeds(
+    sources: Sequence[str], turns: Turns, tally: Tally
+) -> Iterator[Example | SourceError]:
+    """Yield every human pair of the sources, and an error value for what cannot be read."""
+    return tally.of(_pairs(sources, turns))
+
+
+def _pairs(
+    sources: Sequence[str], turns: Turns
+) -> Iterator[Example | SourceError | PassedOver | Warned]:
+    for source in discover(sources, formats=ROWS):
+        if isinstance(source, PassedOver | SourceError):
+            yield source
+        elif not isinstance(source, Path):
+            yield SourceError(f"{source}: human pairs are read from files; give a path")
+        else:
+            yield from read_pairs(source, turns)
 
 
 def with_notices(

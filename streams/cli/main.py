@@ -8,6 +8,7 @@ import typer
 
 from schemas.errors import BackstreamError
 from streams.cli.commands import (
+    curation,
     data,
     dead_letters,
     inspection,
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, data, offline, rating, inspection):
+for group in (running, data, offline, curation, rating, inspection):
     group.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")

@@ -17,7 +17,15 @@ import typer
 
 Command = Callable[..., None]
 SettingName = Literal[
-    "state_dir", "broker", "port", "model", "backward", "forward", "device", "metrics_port"
+    "state_dir",
+    "broker",
+    "port",
+    "model",
+    "backward",
+    "forward",
+    "device",
+    "metrics_port",
+    "intake.listen",
 ]
 
 BROKER: tuple[SettingName, ...] = ("state_dir", "broker")
@@ -70,7 +78,20 @@ _OPTIONS: dict[SettingName, Any] = {
     "metrics_port": Annotated[
         int | None, _option(help="Serve /metrics, /live and /ready on this port. [default: none]")
     ],
+    "intake.listen": Annotated[
+        str | None,
+        _option(
+            "--listen",
+            metavar="[HOST]:PORT",
+            help="Where to listen; :PORT for all interfaces. [default: 127.0.0.1:8080]",
+        ),
+    ],
 }
+
+
+def _parameter(name: SettingName) -> str:
+    """The name of a setting's parameter, without that of its section."""
+    return name.rpartition(".")[2]
 
 
 def with_settings(*names: SettingName) -> Callable[[Command], Command]:
@@ -80,14 +101,21 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
     that is not valid.
     """
     shared = {"config": _CONFIG, "assignments": _ASSIGNMENTS}
-    shared |= {name: _OPTIONS[name] for name in names}
+    shared |= {_parameter(name): _OPTIONS[name] for name in names}
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         def run(*, config: Path | None, assignments: list[str] | None, **given: Any) -> None:
             from streams.settings import load  # Not for --help: it imports pydantic.
 
-            flags: dict[str, Any] = {name: given.pop(name) for name in names}
+            flags: dict[str, Any] = {}
+            for name in names:
+                section, _, key = name.rpartition(".")
+                value = given.pop(_parameter(name))
+                if not section:
+                    flags[name] = value
+                elif value is not None:
+                    flags.setdefault(section, {})[key] = value
             command(load(config, flags, tuple(assignments or ())), **given)
 
         _, *own = inspect.signature(command).parameters.values()

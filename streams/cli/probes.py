@@ -1,7 +1,8 @@
-"""What ``check`` tries: the broker, the keys of releases, and the models."""
+"""What ``check`` tries: broker, keys of releases, files of the curation, models."""
 
 import asyncio
 
+from agents.curation.example_rules import ExampleRules
 from models.releases.signing import SigningKey
 from models.serving.model_handle import ModelHandle
 from streams.cli.prepare import prepare_all
@@ -40,6 +41,13 @@ def probe_releases(settings: Settings) -> str:
         return answer
     key = SigningKey.load(settings.releases.signing_key)
     return f"{answer}; the trainer signs with {key.public}"
+
+
+def probe_curation(settings: Settings) -> str:
+    """Read the files that the curation names. Raises SettingsError."""
+    ExampleRules(settings.curation)
+    off = [name for name, on in settings.curation.rules if not on]
+    return f"rules that are off: {', '.join(off)}" if off else "every rule is on"
 
 
 def probe_models(settings: Settings) -> str:

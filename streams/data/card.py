@@ -78,7 +78,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     sources = {example.provenance.source for example in examples} - {""}
     documents = {example.provenance.document_id for example in examples} - {""}
     parts = [
-        _front(export, len(examples)),
+        _front(export, examples),
         f"# {export.file.stem}",
         "Instruction-tuning examples made by Backstream with [instruction "
         "backtranslation](https://arxiv.org/abs/2308.06259): "
@@ -149,10 +149,12 @@ def _precision(estimated: Sequence[float]) -> list[str]:
     ]
 
 
-def _front(export: Export, count: int) -> str:
+def _front(export: Export, examples: Sequence[Example]) -> str:
+    languages = _count(e.provenance.language for e in examples if e.provenance.language)
     facts = {
         "license": export.license,
-        "size_categories": [_size(count)],
+        **({"language": [name for name, _ in languages]} if languages else {}),
+        "size_categories": [_size(len(examples))],
         "task_categories": ["text-generation"],
         "tags": ["backstream", "instruction-backtranslation", "instruction-tuning", "synthetic"],
         "configs": [{"config_name": "default", "data_files": export.file.name}],

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from models.atomic_file import atomic_file
 from schemas.errors import BackstreamError
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 _BATCH_ROWS = 1000
+_PROBABILITIES = 5
+_ABSENT: dict[str, Any] = {
+    "score": 0.0,
+    "precision": 0.0,
+    "probabilities": [0.0] * _PROBABILITIES,
+    "evidence": {},
+}
+"""What stands in JSON for a null of these columns; for one of text, an empty text."""
 
 
 class Shape(StrEnum):
@@ -76,19 +84,33 @@ def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str
             }
 
 
+def json_line(example: Example, shape: Shape, with_evidence: bool = False) -> str:
+    """A row as JSON, in which each column has the same type in every row of every file.
+
+    JSON has no types for columns. Readers infer them from the first rows, and fail where all of
+    these are null. So nothing is null: an absent text is empty, an absent rating is 0, and the
+    evidence is an object in JSON of its own, because its names differ.
+    """
+    values = row(example, shape, with_evidence)
+    filled = {
+        name: _ABSENT.get(name, "") if value is None else value for name, value in values.items()
+    }
+    if with_evidence:
+        filled["evidence"] = json.dumps(filled["evidence"])
+    return json.dumps(filled, ensure_ascii=False)
+
+
 def write_jsonl(
     examples: Iterable[Example], path: Path, shape: Shape, with_evidence: bool = False
 ) -> int:
-    """Write one JSON object a line; return the number written.
+    """Write one ``json_line`` for each example; return the number written.
 
     The file appears whole or not at all. Raises BackstreamError where it cannot be written.
     """
     count = 0
     with whole_file(path) as file:
         for example in examples:
-            file.write(
-                json.dumps(row(example, shape, with_evidence), ensure_ascii=False).encode() + b"\n"
-            )
+            file.write(json_line(example, shape, with_evidence).encode() + b"\n")
             count += 1
     return count
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from agents.curator import CuratorSettings
+from agents.curation.settings import CuratorSettings
 from schemas.records import Rating, Scored
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
@@ -78,8 +78,7 @@ def read_acceptance(
     cluster: Cluster, settings: Settings, reader: RecordReader | None = None
 ) -> Acceptance | None:
     """Read the last ratings of ``scored``. None where there are none. Raises BrokerError."""
-    rule = CuratorSettings(**settings.curation.model_dump())
-    return acceptance_of(_last_ratings(cluster, reader or RecordReader()), rule)
+    return acceptance_of(_last_ratings(cluster, reader or RecordReader()), settings.curation)
 
 
 def _last_ratings(cluster: Cluster, reader: RecordReader) -> Iterator[Rating]:

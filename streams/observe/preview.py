@@ -129,25 +129,31 @@ async def _follow(
 
 
 async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[PassagePreview]:
-    """Follow every record that a segment leads to, to its end."""
-    instruction, score = "", None
+    """The last verdict on each sample: a later one may take the place of one that was kept."""
+    samples: dict[str, tuple[str, float | None]] = {}
+    """Instruction and score by id."""
+    verdicts: dict[str, PassagePreview] = {}
     waiting: list[Any] = [segment]
     while waiting:
         record = waiting.pop(0)
         if isinstance(record, Candidate):
-            instruction = record.instruction
-        if isinstance(record, Scored):
-            instruction, score = record.candidate.instruction, record.rating.score
+            samples[record.id] = record.instruction, None
+        elif isinstance(record, Scored):
+            samples[record.id] = record.candidate.instruction, record.rating.score
         if isinstance(record, Example):
-            yield PassagePreview(
+            _, score = samples[record.id]
+            verdicts[record.id] = PassagePreview(
                 segment.source, segment.text, record.instruction, score, "kept", "passed every rule"
             )
         elif isinstance(record, Rejection):
-            yield PassagePreview(
+            instruction, score = samples.get(record.id, ("", None))
+            verdicts[record.id] = PassagePreview(
                 segment.source, segment.text, instruction, score, "rejected", _reason(record)
             )
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
+    for verdict in verdicts.values():
+        yield verdict
 
 
 def _reason(rejection: Rejection) -> str:

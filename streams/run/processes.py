@@ -1,6 +1,6 @@
-"""The bodies of the long-running processes: worker and trainer.
+"""The bodies of the long-running processes: worker, trainer and intake.
 
-``up`` and ``demo`` supervise them; ``worker`` and ``trainer`` run one.
+``up`` and ``demo`` supervise the first two; ``worker``, ``trainer`` and ``intake`` run one.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Any
 from models.child_process import end_with_parent
 from models.private_files import private_umask
 from schemas.errors import FencedError
+from streams.intake.http.serving import serving
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
 from streams.run.pulse import Pulse
@@ -103,6 +104,38 @@ def _trainer_endpoint(
         ) as found,
     ):
         yield found
+
+
+def run_intake(
+    settings: Settings, on_event: OnEvent, signals: Sequence[signal.Signals] = BOTH_SIGNALS
+) -> None:
+    """Accept documents by HTTP until a signal: the first one finishes the requests in flight.
+
+    Raises SettingsError where the address cannot be used, BrokerError where Kafka does not answer.
+    """
+    deadline = ShutdownDeadline(settings.shutdown_seconds, "the intake")
+    try:
+        asyncio.run(_take_in(settings, on_event, signals, deadline))
+    finally:
+        deadline.begin()
+
+
+async def _take_in(
+    settings: Settings,
+    on_event: OnEvent,
+    signals: Sequence[signal.Signals],
+    deadline: ShutdownDeadline,
+) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(stopping.set)
+
+    stop_at(signals, stop, deadline)
+    async with serving(settings, Metrics()) as address:
+        on_event({"event": "ready", "address": f"http://{address}"})
+        await stopping.wait()
 
 
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
+from streams.settings.intake import IntakeSettings
 from streams.settings.schema import (
-    CurationSettings,
     GenerationSettings,
     KafkaSettings,
     ReleaseSettings,
@@ -14,8 +14,8 @@ from streams.settings.schema import (
 from streams.settings.sources import load
 
 __all__ = [
-    "CurationSettings",
     "GenerationSettings",
+    "IntakeSettings",
     "KafkaSettings",
     "ReleaseSettings",
     "ReratingSettings",

@@ -17,12 +17,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agents.curation.settings import CuratorSettings, split_at_commas
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.tls import TlsContext, TlsFiles
 from streams.kafka.topics import TOPICS
+from streams.settings.intake import IntakeSettings
 from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -133,13 +135,6 @@ class KafkaSettings(BaseModel):
         return arguments
 
 
-def _split(value: Any) -> Any:
-    """A list in one string, as the environment holds it, at its commas."""
-    if not isinstance(value, str):
-        return value
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
 class SegmentSettings(BaseModel):
     """How documents are cut. The lengths are those of a passage, in characters."""
 
@@ -149,7 +144,9 @@ class SegmentSettings(BaseModel):
     max_characters: int = Field(default=3000, ge=1)
     max_repetition: float = Field(default=0.3, ge=0, le=1)
     """Largest share of a passage's sentences that may repeat an earlier one."""
-    refused_headings: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = NAVIGATION
+    refused_headings: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)] = (
+        NAVIGATION
+    )
     """Headings, in any case, whose text is refused, with that of their subsections."""
     capital_words: int = Field(default=3, ge=0)
     """Fewest words of a heading in capitals that is refused; 0 to refuse none."""
@@ -186,7 +183,10 @@ class GenerationSettings(BaseModel):
     ] = Field(default_factory=lambda: dict(OPENINGS))
     """First words of instructions with their weights; none leaves them to the model."""
     samples: int = Field(default=1, ge=1, le=64)
-    """Instructions written for each segment. More than one needs a temperature above 0."""
+    """Instructions written for each segment; the best-rated one is kept.
+
+    More than one needs a temperature above 0.
+    """
     in_flight: int = Field(default=128, ge=1)
     """Most records that a model stage has taken in and not yet acknowledged."""
     timeout_seconds: float = Field(default=1800.0, gt=0)
@@ -212,33 +212,6 @@ class ScorerSettings(BaseModel):
     """
 
 
-class CurationSettings(BaseModel):
-    """Which examples are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    threshold: float = Field(default=4.0, ge=1, le=5)
-    """Lowest rating that is kept. The paper trains on 4 and on 4.5."""
-    target_precision: float | None = Field(default=None, gt=0, le=1)
-    """Share of the kept examples that shall deserve a 4 or 5, such as 0.9.
-
-    Each release's calibration then gives the lowest rating that is kept. ``threshold`` holds for
-    ratings of releases without a judge.
-    """
-    novelty: float = Field(default=0.7, gt=0, le=1)
-    """An instruction's ROUGE-L with every kept instruction must be below this."""
-    ascii_start: bool = False
-    """Whether an instruction must start with an ASCII character."""
-    languages: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...],
-        NoDecode,
-        BeforeValidator(_split),
-    ] = ()
-    """Languages of the passages that are kept, as codes of ISO 639. None: every language."""
-    passage_novelty: float = Field(default=0.7, gt=0, le=1)
-    """A response's Jaccard similarity with every kept response must be below this."""
-
-
 class ReratingSettings(BaseModel):
     """What happens to existing candidates when a release is put into service."""
 
@@ -260,7 +233,7 @@ class ReleaseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    trusted_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    trusted_keys: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)] = ()
     """Public keys (ed25519), each as 32 bytes in base64 or the path of a PEM file.
 
     With any, a release must be signed with one of them. The base needs no signature.
@@ -342,10 +315,11 @@ class Settings(BaseSettings):
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()
     scorer: ScorerSettings = ScorerSettings()
-    curation: CurationSettings = CurationSettings()
+    curation: CuratorSettings = CuratorSettings()
     rerating: ReratingSettings = ReratingSettings()
     releases: ReleaseSettings = ReleaseSettings()
     training: TrainerSettings = TrainerSettings()
+    intake: IntakeSettings = IntakeSettings()
 
     @field_validator("broker")
     @classmethod
@@ -360,6 +334,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 "curation.target_precision has no effect with scorer.evidence digits, whose "
                 "precision is not estimated: set curation.threshold, or another evidence"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_meet(self) -> "Settings":
+        partitions = self.kafka.topics.scored.partitions or 1
+        if self.generation.samples > 1 and self.curation.rules.outrated and partitions > 1:
+            raise ValueError(
+                f"generation.samples {self.generation.samples} needs one partition of scored, not "
+                f"{partitions}: the samples of a passage would be spread over them. Set "
+                "kafka.topics.scored.partitions and kafka.topics.curated.partitions to 1, or "
+                "curation.rules.outrated to false"
             )
         return self
 

@@ -49,7 +49,9 @@ def load(
         for key in reversed(path.split(".")):
             nested = {key: nested}
         stated = _merged(stated, nested)
-    stated |= {key: value for key, value in (flags or {}).items() if value is not None}
+    stated = _merged(
+        stated, {key: value for key, value in (flags or {}).items() if value not in (None, {})}
+    )
     for key in stated.keys() - Settings.model_fields.keys():
         # As an argument of the constructor it could be one of pydantic-settings' own.
         raise SettingsError(f"settings: {_unknown(key)}")
@@ -186,7 +188,7 @@ def _explain(error: ValidationError, file: Path | None) -> str:
             lines.append(_unknown(path))
         else:
             # A whole section may hold a password.
-            secret = "password" in path or isinstance(problem["input"], dict)
+            secret = path.endswith(("password", "token")) or isinstance(problem["input"], dict)
             got = "" if secret else f" (got {problem['input']!r})"
             reason = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{path}: {reason}{got}" if path else reason)

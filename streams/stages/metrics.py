@@ -60,6 +60,12 @@ REPLACED = MetricDefinition(
     "Characters of passages that could not be decoded and are U+FFFD.",
     ("stage",),
 )
+MASKED = MetricDefinition(
+    "masked_places_total",
+    MetricType.COUNTER,
+    "Places of kept examples whose e-mail address, phone number or key is masked.",
+    ("stage",),
+)
 RETRIES = MetricDefinition(
     "retries_total", MetricType.COUNTER, "Repeated attempts after an error.", ("stage",)
 )
@@ -92,17 +98,52 @@ TRAINING_RUNS = MetricDefinition(
     ("outcome",),
 )
 
+INTAKE_DOCUMENTS = MetricDefinition(
+    "intake_documents_total",
+    MetricType.COUNTER,
+    "Documents that `intake` and `watch` met, by way in (http, directory, store, feed) and "
+    "outcome: acknowledged by the broker, refused because they cannot be read, passed_over.",
+    ("way", "outcome"),
+)
+INTAKE_BYTES = MetricDefinition(
+    "intake_bytes_total",
+    MetricType.COUNTER,
+    "Bytes of what was acknowledged: of bodies by http, of documents elsewhere.",
+    ("way",),
+)
+INTAKE_REQUESTS = MetricDefinition(
+    "intake_requests_total",
+    MetricType.COUNTER,
+    "Answers to `POST /documents`, by status.",
+    ("status",),
+)
+INTAKE_SECONDS = MetricDefinition(
+    "intake_seconds",
+    MetricType.HISTOGRAM,
+    "Time of a request to `/documents` until its answer.",
+    ("way",),
+)
+INTAKE_WAITING = MetricDefinition(
+    "intake_waiting_records", MetricType.GAUGE, "Documents that wait for the segmenter."
+)
+
 METRICS = (
     RECORDS,
     OUTPUTS,
     REJECTIONS,
     REPLACED,
+    MASKED,
     RETRIES,
     IN_FLIGHT,
     SECONDS,
     UNREADABLE,
     REFUSED_RELEASES,
     TRAINING_RUNS,
+    INTAKE_DOCUMENTS,
+    INTAKE_BYTES,
+    INTAKE_REQUESTS,
+    INTAKE_SECONDS,
+    INTAKE_WAITING,
 )
 """Every metric."""
 
@@ -114,8 +155,9 @@ def as_markdown() -> str:
     lines = [
         "# Metrics",
         "",
-        "What a worker serves at `/metrics` on `metrics_port`, and the trainer on "
-        "`trainer_metrics_port`, for Prometheus. Made from `streams/stages/metrics.py`.",
+        "What a worker serves at `/metrics` on `metrics_port`, the trainer on "
+        "`trainer_metrics_port`, and `intake` beside its documents, for Prometheus. Made from "
+        "`streams/stages/metrics.py`.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
@@ -142,7 +184,8 @@ class Metrics:
 
     def gauge(self, definition: MetricDefinition, **labels: str) -> Gauge:
         """The gauge of these labels."""
-        return self._make(definition, Gauge).labels(**labels)  # type: ignore[return-value]
+        made = self._make(definition, Gauge)
+        return made.labels(**labels) if labels else made  # type: ignore[return-value]
 
     def histogram(self, definition: MetricDefinition, **labels: str) -> Histogram:
         """The histogram of these labels."""

@@ -5,10 +5,11 @@ A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_mak
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from agents.backward import Backward
-from agents.curator import Curator, CuratorSettings
+from agents.curation.example_rules import ExampleRules
+from agents.curator import Curator
 from agents.recurator import Recurator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
@@ -151,9 +152,11 @@ def agent_makers(
     Only the curator's makes a new one at each call; the others have no state.
     """
     segmenter = segmenter_of(settings)
+    # Made with the first curator: they read files, which only its worker needs.
+    rules_of_examples = cache(lambda: ExampleRules(settings.curation))
     makers: dict[str, AgentMaker] = {
         Segmenter.stage: lambda: segmenter,
-        Curator.stage: lambda: Curator(CuratorSettings(**settings.curation.model_dump())),
+        Curator.stage: lambda: Curator(settings.curation, rules_of_examples()),
     }
     if Role.BACKWARD in models:
         backward = Backward(

@@ -64,6 +64,7 @@ def _provenance(random: Random) -> dict[str, Any]:
         "release": _id(random),
         "template": "backward.markers.1",
         "sample": random.randrange(4),
+        "samples": random.choice((1, 4)),
     }
 
 
@@ -109,6 +110,17 @@ def _example(random: Random) -> dict[str, Any]:
         **_candidate(random),
         "origin": random.choice(("seed", "augmented")),
         "rating": _maybe(random, _rating(random)),
+        "threshold": _maybe(random, 4.0),
+        "alternatives": [_alternative(random) for _ in range(random.randrange(3))],
+    }
+
+
+def _alternative(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "instruction": _text(random),
+        "rating": _rating(random),
+        "provenance": _provenance(random),
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from aiohttp import ClientSession
 from kafka import KafkaProducer
 from pydantic import SecretStr
 
@@ -18,6 +19,7 @@ from schemas.errors import BrokerError
 from schemas.records import Example, ExampleOrigin, HumanRating
 from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
+from streams.intake.http.serving import serving
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.admin.wanted_topics import DEFAULT_TOPICS
 from streams.kafka.embedded.ports import reserved_port
@@ -28,7 +30,8 @@ from streams.kafka.writing.writer import KafkaWriter
 from streams.releases.announcements import Announcer, announce, read_releases
 from streams.releases.rerating import rerating
 from streams.run.processes import run_trainer
-from streams.settings import KafkaSettings, Settings
+from streams.settings import IntakeSettings, KafkaSettings, Settings
+from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES, topics_of
 from tests.announcements import announcement
 from tests.integration.commands import Ended, backstream
@@ -189,7 +192,7 @@ COMMANDS = {
 
 
 def test_every_line_of_the_table_is_tried() -> None:
-    assert NEEDED.keys() == COMMANDS.keys() | {"worker", "trainer"}
+    assert NEEDED.keys() == COMMANDS.keys() | {"worker", "trainer", "intake"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -361,3 +364,28 @@ def test_topics_are_created_where_that_is_allowed(deployment: Deployment) -> Non
 
 def _as(settings: Settings, kafka: KafkaSettings) -> Settings:
     return settings.model_copy(update={"kafka": kafka})
+
+
+async def _posted(settings: Settings) -> tuple[int, str]:
+    """The answer to a document that is posted to an intake of these settings."""
+    async with (
+        serving(settings, Metrics()) as address,
+        ClientSession() as session,
+        session.post(
+            f"http://{address}/documents", data=b"A text.", headers={"content-type": "text/plain"}
+        ) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_an_intake_runs_with_what_is_documented(deployment: Deployment) -> None:
+    def settings(without: tuple[str, str] | None = None) -> Settings:
+        kafka = deployment.kafka(deployment.user("intake", without=without))
+        return Settings(kafka=kafka, intake=IntakeSettings(listen="0", timeout_seconds=5))
+
+    status, text = await _posted(settings())
+    assert status == 202, text
+    with pytest.raises(BrokerError, match="Write"):
+        await _posted(settings(("Write", "documents")))
+    with pytest.raises(BrokerError, match="Describe"):
+        await _posted(settings(("Describe", "backstream.*")))

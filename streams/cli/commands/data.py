@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,14 +21,16 @@ Sources = Annotated[
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", help="text, markdown, html, jsonl, json, parquet or warc.", show_default=False
+        "--format",
+        help="text, markdown, html, jsonl, json, csv, parquet, arrow or warc.",
+        show_default=False,
     ),
 ]
 TextColumn = Annotated[
     str | None,
     typer.Option(
         "--text-column",
-        help="The field of JSON and Parquet rows that holds the text.",
+        help="The field of rows of JSON, CSV, Parquet and Arrow that holds the text.",
         show_default=False,
     ),
 ]
@@ -69,8 +70,9 @@ def feed(
 ) -> None:
     """Send documents to the stream.
 
-    Returns when the broker has acknowledged them. Reads text, Markdown, HTML, JSON, JSONL, Parquet,
-    WARC and WET; all but Parquet also compressed with gzip, bzip2, xz or zstd. Feeding the same
+    Returns when the broker has acknowledged them. Reads text, Markdown, HTML, JSON, JSONL, CSV,
+    Parquet, Arrow, WARC and WET; all but Parquet also compressed with gzip, bzip2, xz or zstd.
+    Directories of Hugging Face's data sets are read as well. Feeding the same
     twice changes nothing downstream. The exit code is 1 if something could not be read. What is
     passed over, such as images in a directory, is counted and named.
 
@@ -95,10 +97,10 @@ def feed(
 def seed(
     settings: "Settings",
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="JSON or JSON lines of Dolly, Alpaca, Self-Instruct, Open-Assistant or chats; "
-            "also compressed."
+            help="JSON, JSON lines, CSV, Parquet or Arrow of Dolly, Alpaca, Self-Instruct, "
+            "Open-Assistant, chats or pairs; also compressed, and directories of them."
         ),
     ],
     turns: Annotated[
@@ -114,16 +116,17 @@ def seed(
 
     Example: `backstream seed dolly.jsonl oasst.jsonl.gz --turns all`
     """
-    from models.seeds.formats import Turns, read_pairs
+    from models.seeds.formats import Turns
     from streams.cli.connection import connected
+    from streams.cli.documents import read_seeds
     from streams.data import feed as feeding
     from streams.data.tally import Tally
     from streams.kafka.topics import CURATED
 
     tally = Tally()
-    pairs = chain.from_iterable(read_pairs(file, Turns(turns)) for file in files)
+    pairs = read_seeds(files, Turns(turns), tally)
     with connected(settings, CURATED, create_state=True) as settings:
-        report = feeding.seed(settings.kafka.cluster(), tally.of(pairs))
+        report = feeding.seed(settings.kafka.cluster(), pairs)
     _finish(report, tally, "seeds", as_json)
 
 
@@ -148,7 +151,7 @@ def tail(
     from streams.cli.console import notice
     from streams.cli.waiting import Waiting
     from streams.data.dataset import follow
-    from streams.data.exports import Shape, row
+    from streams.data.exports import Shape, json_line
     from streams.kafka.topics import CURATED
     from streams.trainer.broker_probe import BrokerProbe
 
@@ -158,10 +161,17 @@ def tail(
         what += f"{cluster.topic(CURATED)} at {cluster.address}"
         waiting = Waiting(what, lambda: probe.not_ready, notice)
         examples = follow(cluster, from_beginning=from_beginning, stop=waiting.look)
-        for number, example in enumerate(examples, start=1):
+        printed: dict[str, int] = {}
+        left = count
+        for example in examples:
             waiting.came()
-            print(json.dumps(row(example, Shape(shape)), ensure_ascii=False), flush=True)
-            if number == count:
+            line = json_line(example, Shape(shape))
+            if printed.get(example.id) == hash(line):  # only its alternatives are new
+                continue
+            printed[example.id] = hash(line)
+            print(line, flush=True)
+            left = left and left - 1
+            if left == 0:
                 return
 
 

@@ -91,17 +91,22 @@ def describe(
 
 @with_settings(*BROKER, *MODELS, "device")
 def check(settings: "Settings") -> None:
-    """Check settings, keys, broker and models before a start.
+    """Check settings, keys, the files that they name, broker and models before a start.
 
     Creates no state directory. The exit code is 1 if one of them cannot be used.
 
     Example: `backstream check -c backstream.yaml`
     """
-    from streams.cli.probes import probe_broker, probe_models, probe_releases
+    from streams.cli.probes import probe_broker, probe_curation, probe_models, probe_releases
 
     print("settings  ok")
     failed = False
-    probes = {"broker": probe_broker, "releases": probe_releases, "model": probe_models}
+    probes = {
+        "broker": probe_broker,
+        "releases": probe_releases,
+        "curation": probe_curation,
+        "model": probe_models,
+    }
     for name, probe in probes.items():
         try:
             print(f"{name:9} ok: {probe(settings)}")

@@ -1,4 +1,4 @@
-"""Commands that run the stream: demo, up, worker, trainer."""
+"""Commands that run the stream: demo, up, worker, trainer, intake."""
 
 import json
 import time
@@ -24,7 +24,7 @@ _ERROR_SECONDS = 30.0
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (demo, up, worker, trainer):
+    for command in (demo, up, worker, trainer, intake):
         app.command()(command)
 
 
@@ -161,6 +161,24 @@ def trainer(
     base = prepare(settings.model)
     with connected(settings, *TRAINER_TOPICS, create_state=True) as settings:
         run_trainer(settings, base, _print_event, once=once)
+
+
+@with_settings(*BROKER, "intake.listen")
+def intake(settings: "Settings") -> None:
+    """Accept documents by HTTP: POST /documents.
+
+    A request is answered with 202 when the broker has acknowledged its documents. Prints its
+    address as a JSON line. /live, /ready and /metrics are on the same port.
+
+    Example: `backstream intake --listen 127.0.0.1:8080`
+    """
+    from streams.cli.connection import connected
+    from streams.kafka.topics import DOCUMENTS
+    from streams.run.processes import run_intake
+
+    _ = settings.intake.address  # Before a broker is started for it.
+    with connected(settings, DOCUMENTS, create_state=True) as settings:
+        run_intake(settings, _print_event)
 
 
 def _choose_stages(names: str | None) -> list["StageSpec"]:

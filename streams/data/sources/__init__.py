@@ -8,12 +8,13 @@ mended is a value as well.
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.columns import Columns
 from streams.data.sources.discovery import Stdin, discover
-from streams.data.sources.formats import FORMATS, format_of
+from streams.data.sources.formats import FORMATS, ROWS, format_of
 from streams.data.sources.reading import Outcome, read
 
 __all__ = [
     "EVERY_FILE",
     "FORMATS",
+    "ROWS",
     "Choice",
     "Columns",
     "Outcome",

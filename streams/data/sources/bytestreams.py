@@ -3,16 +3,15 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from schemas.errors import SourceError
 from schemas.text import decompressed, name_of
-from streams.data.sources.discovery import Stdin
+from streams.data.sources.discovery import File, Stdin
 
 
 @contextmanager
-def opened(where: Path | Stdin, warn: Callable[[str], None]) -> Iterator[io.BufferedReader]:
+def opened(where: File | Stdin, warn: Callable[[str], None]) -> Iterator[io.BufferedReader]:
     """Open a file or standard input, and decompress it if it is compressed.
 
     Raises SourceError where it cannot be opened, and where reading inside the ``with`` block fails.
@@ -23,7 +22,7 @@ def opened(where: Path | Stdin, warn: Callable[[str], None]) -> Iterator[io.Buff
             yield decompressed(_peekable(where.stream), name, warn)
         else:
             with where.open("rb") as file:
-                yield decompressed(file, name, warn)
+                yield decompressed(_peekable(file), name, warn)
     except FileNotFoundError:
         raise SourceError(f"{name}: no such file, and nothing matches it") from None
     except IsADirectoryError:

@@ -1,9 +1,9 @@
-"""Rows of JSON and Parquet as documents."""
+"""Rows of JSON and of tables as documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.errors import NotText, SourceError
+from schemas.errors import DocumentTooLarge, NotText, SourceError
 from schemas.ids import document_id
 from schemas.records import Document
 from schemas.text import TEXT_TYPES, clean, decode, is_blank, media_type_of
@@ -12,7 +12,7 @@ from schemas.wire import MAX_BYTES
 _ENVELOPE_BYTES = 512
 """Bytes that the record of a document adds to its fields."""
 _MOST_NAMES = 10
-"""Fields of a row that an error names."""
+"""Fields of a row or columns of a table that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,38 @@ class Columns:
     title: tuple[str, ...] = ("title",)
     context: tuple[str, ...] = ("context",)
     media_type: tuple[str, ...] = ("media_type",)
+    advice: str = "name the text's with --text-column"
+    """What an error says where a row has none of the names of the text."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name, in order."""
         return self.text + self.source + self.title + self.context + self.media_type
 
+    def choose(self, found: Sequence[str], name: str) -> list[str]:
+        """Those of a table's columns that are read. Raises SourceError where none is the text's."""
+        if not set(found) & set(self.text):
+            wanted = " or ".join(map(repr, self.text))
+            names = ", ".join(map(str, found[:_MOST_NAMES])) or "none"
+            more = f" and {len(found) - _MOST_NAMES:,} more" if len(found) > _MOST_NAMES else ""
+            raise SourceError(
+                f"{name}: no column {wanted}; its columns are: {names}{more}. Name the text's with "
+                "--text-column"
+            )
+        return [column for column in self.names if column in found]
+
 
 ANY_COLUMNS = Columns()
 """The usual names."""
 
 
-def document_of(row: object, where: str, columns: Columns) -> Document | SourceError:
-    """A row as a document. ``where`` is its position, and its source if it names none."""
+def document_of(
+    row: object, where: str, columns: Columns, source: str | None = None
+) -> Document | SourceError:
+    """A row as a document. ``where`` is its position; ``source`` is used if the row names none.
+
+    Without a ``source``, the position is used.
+    """
     if not isinstance(row, Mapping):
         return SourceError(
             f"{where}: a row must be an object with a {columns.text[0]!r}, not {type(row).__name__}"
@@ -57,11 +76,11 @@ def document_of(row: object, where: str, columns: Columns) -> Document | SourceE
         found = ", ".join(repr(str(name)) for name in list(row)[:_MOST_NAMES]) or "none"
         return SourceError(
             f"{where}: no {' or '.join(map(repr, columns.text))} in the row, whose fields are: "
-            f"{found}; name the text's with --text-column"
+            f"{found}; {columns.advice}"
         )
     return make_document(
         text,
-        source=_label(_first(row, columns.source)) or where,
+        source=_label(_first(row, columns.source)) or (where if source is None else source),
         where=where,
         media_type=media_type or "text/plain",
         title=_label(_first(row, columns.title)),
@@ -124,6 +143,6 @@ def make_document(
 def too_large(where: str, size: int, at_least: bool = False) -> SourceError:
     """The error for a document over the limit; ``size`` in bytes."""
     more = "more than " if at_least else ""
-    return SourceError(
+    return DocumentTooLarge(
         f"{where}: a document of {more}{size:,} bytes is over the limit of {MAX_BYTES:,}: split it"
     )

@@ -15,7 +15,11 @@ EXTENSIONS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
     ".parquet": "parquet",
+    ".arrow": "arrow",
     ".warc": "warc",
     ".wet": "warc",
 }
@@ -23,6 +27,8 @@ COMPRESSED = (".gz", ".bgz", ".bz2", ".xz", ".zst", ".zstd")
 """Extensions that may follow. The first bytes of a file say whether and how it is compressed."""
 FORMATS = tuple(dict.fromkeys(EXTENSIONS.values()))
 """The names that ``--format`` takes."""
+ROWS = ("jsonl", "json", "csv", "parquet", "arrow")
+"""Those that have rows."""
 
 
 def format_of(path: PurePath) -> str | None:

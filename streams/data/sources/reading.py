@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from schemas.errors import SourceError
 from schemas.records import Document
@@ -10,10 +9,11 @@ from schemas.text import PassedOver, Warned, name_of
 from schemas.text.signatures import binary_kind
 from streams.data.sources.bytestreams import opened
 from streams.data.sources.columns import ANY_COLUMNS, Columns
-from streams.data.sources.discovery import Stdin
+from streams.data.sources.discovery import File, Stdin, path_of
 from streams.data.sources.formats import FORMATS, extension_of, format_of
 from streams.data.sources.jsons import read_json
-from streams.data.sources.parquet import read_parquet
+from streams.data.sources.stored import StoredFile
+from streams.data.sources.tables import read_arrow, read_delimited, read_parquet
 from streams.data.sources.texts import read_text
 from streams.data.sources.warc import read_warc
 
@@ -23,12 +23,12 @@ _MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "html": "text
 
 
 def read(
-    where: Path | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
+    where: File | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
 ) -> Iterator[Outcome]:
     """The documents of a file, in order, and a value for each part that is not or cannot be read.
 
     ``format`` is one of FORMATS. Without it, the extension of the file decides, and standard input
-    is plain text. ``columns`` names the fields of JSON and Parquet rows. Memory does not grow with
+    is plain text. ``columns`` names the fields of rows. Memory does not grow with
     the file. The content of the file never raises.
     """
     warnings: list[Warned] = []
@@ -38,7 +38,7 @@ def read(
                 f"there is no format {format!r}; the formats are {', '.join(FORMATS)}"
             )
         if format is None:
-            format = "text" if isinstance(where, Stdin) or where.is_dir() else format_of(where)
+            format = _format(where)
         if format == "parquet":
             yield from read_parquet(where, columns)
             return
@@ -51,27 +51,40 @@ def read(
     yield from warnings
 
 
+def _format(where: File | Stdin) -> str | None:
+    if isinstance(where, StoredFile):
+        # A page on the web has any name.
+        named = where.name.suffix or not where.address.startswith("http")
+        return format_of(where.name) if named else None
+    return "text" if isinstance(where, Stdin) or where.is_dir() else format_of(where)
+
+
 def _read(
-    stream: io.BufferedReader, where: Path | Stdin, format: str | None, columns: Columns
+    stream: io.BufferedReader, where: File | Stdin, format: str | None, columns: Columns
 ) -> Iterator[Outcome]:
     name = name_of(where)
     match format:
         case None:
-            assert isinstance(where, Path)
+            assert not isinstance(where, Stdin)
             yield SourceError(f"{name}: {_unknown(stream, where)}")
         case "jsonl":
             yield from read_json(stream, name, columns, lines=True)
         case "json":
             yield from read_json(stream, name, columns, lines=False)
+        case "csv":
+            yield from read_delimited(stream, name, columns)
+        case "arrow":
+            yield from read_arrow(stream, name, columns)
         case "warc":
             yield from read_warc(stream, name)
         case _:
             yield from read_text(stream, where, _MEDIA_TYPES[format])
 
 
-def _unknown(stream: io.BufferedReader, where: Path) -> str:
+def _unknown(stream: io.BufferedReader, where: File) -> str:
     """Why a file of an unknown extension is not read, by its first bytes."""
+    extension = extension_of(path_of(where))
     return binary_kind(stream.peek(1)) or (
-        f"nothing reads {extension_of(where)!r} files; if it is text, name the format with "
-        f"--format ({', '.join(FORMATS)})"
+        f"nothing reads {extension!r} files; if it is text, name the format with --format "
+        f"({', '.join(FORMATS)})"
     )

@@ -10,7 +10,7 @@ from schemas.records import Document
 from schemas.text import decode, name_of
 from schemas.wire import MAX_BYTES
 from streams.data.sources.columns import make_document, too_large
-from streams.data.sources.discovery import Stdin
+from streams.data.sources.discovery import File, Stdin
 
 _ADVICE = {
     "text/html": "declare its charset in a <meta charset>, or convert it to UTF-8",
@@ -19,7 +19,7 @@ _ADVICE = {
 
 
 def read_text(
-    stream: io.BufferedReader, where: Path | Stdin, media_type: str
+    stream: io.BufferedReader, where: File | Stdin, media_type: str
 ) -> Iterator[Document | SourceError]:
     """The document of a text, Markdown or HTML file. Reads at most what a document may hold."""
     name = name_of(where)
@@ -40,7 +40,7 @@ def read_text(
             yield make_document(text, source=name, where=name, media_type=media_type)
 
 
-def _size(stream: io.BufferedReader, where: Path | Stdin) -> tuple[int, bool]:
+def _size(stream: io.BufferedReader, where: File | Stdin) -> tuple[int, bool]:
     """The size of a document that is too large, and whether it may be larger.
 
     That of a pipe or a compressed file is known only after reading it.

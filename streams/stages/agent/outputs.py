@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agents.curation.personal_data import count_masks
 from agents.outcomes import Outcome, Retraction
 from schemas.errors import WireError
-from schemas.records import Rejection, Segment
+from schemas.records import Example, Rejection, Segment
 from schemas.text import REPLACEMENT
 from streams.kafka.messages import Message
 from streams.kafka.topics import topic_of
@@ -27,6 +28,8 @@ class Output(NamedTuple):
     """How many things were refused."""
     replaced: int = 0
     """Characters of a passage that could not be decoded."""
+    masked: int = 0
+    """Places of an example whose personal data is masked."""
 
 
 def encode_all(outcomes: Sequence[Outcome], encode: Encoder) -> list[Output]:
@@ -55,4 +58,6 @@ def _encoded(outcome: Outcome, encode: Encoder) -> Output:
         return Output(encode(outcome), outcome.reason, outcome.count)
     if type(outcome) is Segment:
         return Output(encode(outcome), replaced=outcome.text.count(REPLACEMENT))
+    if type(outcome) is Example:
+        return Output(encode(outcome), masked=count_masks(outcome))
     return Output(encode(outcome))

@@ -93,6 +93,8 @@ class Delivery:
             counter.inc(output.refused)
         if output.replaced:
             self._metrics.counter(names.REPLACED, stage=self._name).inc(output.replaced)
+        if output.masked:
+            self._metrics.counter(names.MASKED, stage=self._name).inc(output.masked)
         self._note_written(message, output.message.topic)
 
     def _note_refused(self, message: InFlight, error: BaseException) -> None:

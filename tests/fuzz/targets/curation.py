@@ -7,7 +7,8 @@ from random import Random
 import msgpack
 from pydantic import ValidationError
 
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from agents.outcomes import Retraction
 from models.prompts.templates import AUGMENTED_TAG
 from schemas.records import Example, Rejection, Scored
@@ -39,6 +40,7 @@ class Curation:
             value = VALUES[kind](random)
             inner = value["candidate"] if kind is Scored else value
             inner["id"] = random.choice(("1", "2", "3"))
+            inner["provenance"]["segment_id"] = random.choice(("s", "t"))
             inner["instruction"] = text_of(random, _TOKENS)
             inner["response"] = random.choice(
                 (inner["instruction"], text_of(random, _TOKENS), "Q: " + inner["instruction"])

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from agents.outcomes import Retraction
-from schemas.errors import SettingsError
 from schemas.records import Candidate, Example, ExampleOrigin, Provenance, Rating, Rejection, Scored
 
 INSTRUCTION = "How does a generator differ from a list?"
@@ -44,6 +45,14 @@ def scored(
     return Scored(candidate=candidate, rating=rating)
 
 
+def invented(instruction: str) -> Scored:
+    """A pair of which both sides were written by a model, as by Self-Instruct."""
+    record = scored(instruction=instruction)
+    made = record.candidate.provenance.model_copy(update={"segment_id": ""})
+    candidate = record.candidate.model_copy(update={"provenance": made})
+    return record.model_copy(update={"candidate": candidate})
+
+
 def ask(curator: Curator, *records: Scored) -> Outcomes:
     """The outcome of the last of these records."""
     return [asyncio.run(curator.handle(record)) for record in records][-1]
@@ -71,7 +80,25 @@ def test_a_good_pair_becomes_an_example() -> None:
         origin=ExampleOrigin.AUGMENTED,
         rating=record.rating,
         provenance=record.candidate.provenance,
+        threshold=4.0,
     )
+
+
+def test_an_example_names_the_limit_that_it_passed() -> None:
+    example = the_example(ask(Curator(CuratorSettings(threshold=3.5)), scored()))
+    assert (example.threshold, example.target_precision) == (3.5, None)
+    asked = CuratorSettings(target_precision=0.9)
+    record = scored()
+    judged = record.model_copy(
+        update={"rating": record.rating.model_copy(update={"precision": 0.95})}
+    )
+    example = the_example(ask(Curator(asked), judged))
+    assert (example.threshold, example.target_precision) == (None, 0.9)
+    example = the_example(ask(Curator(asked), record))
+    assert (example.threshold, example.target_precision) == (4.0, None)
+    none = CuratorSettings.model_validate({"rules": {"below_threshold": False}})
+    example = the_example(ask(Curator(none), scored(score=1.5)))
+    assert (example.threshold, example.target_precision) == (None, None)
 
 
 def test_a_rejection_names_what_was_refused_and_by_whom() -> None:
@@ -114,8 +141,8 @@ def test_a_target_precision_takes_the_place_of_the_threshold() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (scored(instruction="Explain generators"), "instruction_too_short"),
-        (scored(instruction="Draw the state of a generator"), "instruction_keyword"),
+        (scored(instruction="Generators"), "instruction_too_short"),
+        (invented("Draw the state of a generator"), "instruction_keyword"),
         (scored(instruction="How do generators work? ### Answer: lazily"), "prompt_leak"),
         (
             scored(instruction="Generators make one value at a time, when it is asked for"),
@@ -123,7 +150,7 @@ def test_a_target_precision_takes_the_place_of_the_threshold() -> None:
         ),
         (scored(response=f"Lazily. {INSTRUCTION} So."), "instruction_echoes_response"),
         (
-            scored(instruction="Draw it", score=1.0),
+            scored(instruction="Draw", score=1.0),
             "below_threshold",
         ),  # the cheapest rule is applied first
     ],
@@ -145,6 +172,46 @@ def test_settings_reach_the_rules() -> None:
     assert the_example(ask(curator, scored("e3", "Élan vital?")))
 
 
+def test_short_questions_and_words_of_pictures_pass_where_there_is_a_passage() -> None:
+    for number, instruction in enumerate(("What is SQLite?", "Plot the graph of a tree.")):
+        assert the_example(ask(Curator(), scored(f"e{number}", instruction, f"Answer {number}.")))
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (scored(score=1.0), "below_threshold"),
+        (scored(instruction="Generators"), "instruction_too_short"),
+        (scored(instruction="word " * 151 + "?"), "instruction_too_long"),
+        (scored(instruction="- How do generators work?"), "instruction_start"),
+        (scored(instruction="1 2 3 4"), "instruction_no_letter"),
+        (scored(instruction="an end of an end of an end of"), "instruction_repeats"),
+        (invented("Draw the state of a generator"), "instruction_keyword"),
+        (scored(instruction="How do generators work? ### Answer: lazily"), "prompt_leak"),
+        (
+            scored(instruction="Generators make one value at a time, when it is asked for"),
+            "response_echoes_instruction",
+        ),
+        (scored(response=f"Lazily. {INSTRUCTION} So."), "instruction_echoes_response"),
+    ],
+)
+def test_a_rule_can_be_switched_off_by_the_reason_of_its_rejections(
+    record: Scored, reason: str
+) -> None:
+    assert the_rejection(ask(Curator(), record)).reason == reason
+    off = {"rules": {reason: False, "instruction_repeats": False}}
+    curator = Curator(CuratorSettings.model_validate(off))
+    found = ask(curator, record)[0]
+    assert not isinstance(found, Rejection) or found.reason != reason
+
+
+def test_rules_that_compare_can_be_switched_off() -> None:
+    off = {"same_response": False, "not_novel": False, "near_duplicate": False}
+    curator = Curator(CuratorSettings.model_validate({"rules": off}))
+    for number in range(3):
+        assert the_example(ask(curator, scored(f"e{number}")))
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -155,11 +222,12 @@ def test_settings_reach_the_rules() -> None:
         {"novelty": 0.0},
         {"min_words": 5, "max_words": 4},
         {"keywords": ("",)},
+        {"rules": {"unheard_of": False}},
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, object]) -> None:
-    with pytest.raises(SettingsError):
-        Curator(CuratorSettings(**settings))  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        CuratorSettings.model_validate(settings)
 
 
 def test_an_instruction_like_a_kept_one_is_not_novel() -> None:
@@ -174,10 +242,10 @@ def test_an_instruction_like_a_kept_one_is_not_novel() -> None:
     assert refused.detail == "ROUGE-L 0.88 with e1"
 
 
-def test_a_kept_response_is_not_novel_whatever_asks_for_it() -> None:
+def test_a_response_is_kept_once_whatever_asks_for_it() -> None:
     other = scored("e2", "When should values be computed lazily?", RESPONSE.replace(". ", ".\n\n"))
     refused = the_rejection(ask(Curator(), scored(), other))
-    assert (refused.reason, refused.detail) == ("not_novel", "the response is that of e1")
+    assert (refused.reason, refused.detail) == ("same_response", "the response is that of e1")
 
 
 def test_what_was_refused_does_not_count_for_novelty() -> None:
@@ -261,7 +329,7 @@ def test_the_memory_comes_back_from_the_topic() -> None:
     after = Curator()
     after.restore(kept.id, kept)
     assert ask(after, scored()) == []
-    assert the_rejection(ask(after, scored("e2"))).reason == "not_novel"
+    assert the_rejection(ask(after, scored("e2"))).reason == "same_response"
 
 
 def test_a_tombstone_forgets() -> None:

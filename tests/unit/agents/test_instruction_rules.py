@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.curation.instruction_rules import SELF_INSTRUCT_KEYWORDS, InstructionRules
-from schemas.errors import SettingsError
+from agents.curation.instruction_rules import InstructionRules
+from agents.curation.settings import SELF_INSTRUCT_KEYWORDS, CuratorSettings
 
 RULES = InstructionRules()
 
@@ -12,10 +12,13 @@ RULES = InstructionRules()
     "instruction",
     [
         "What is a tuple?",
-        # subjects in software, although they are in Self-Instruct's list
+        "What is SQLite?",
+        "Define entropy.",
+        "SQLite nedir?",
+        "Describe what the IMAGE above shows.",
+        "Plot the graph of a function.",
         "How does a map differ from a file in Python?",
         "2to3: what does it convert?",
-        "Describe the paragraph on imagery.",  # keywords are whole words
         "Explain why `yield` turns a function into a generator, and when that is useful.",
         "Name the café that opened first.",
         "Über was spricht der Text hier?",
@@ -32,11 +35,9 @@ def test_what_passes(instruction: str) -> None:
 @pytest.mark.parametrize(
     ("instruction", "reason", "detail"),
     [
-        ("Explain the tuple", "instruction_too_short", "3 words"),
+        ("Explain", "instruction_too_short", "1 words"),
         (" \n ", "instruction_too_short", "0 words"),
         (" ".join(f"word{number}" for number in range(151)), "instruction_too_long", "151 words"),
-        ("Describe what the IMAGE above shows", "instruction_keyword", "image"),
-        ("Plot the function over that range", "instruction_keyword", "plot"),
         (", and what is a tuple?", "instruction_start", "','"),
         ("  - what is a tuple?", "instruction_start", "'-'"),
         ("• What is a tuple here?", "instruction_start", "'•'"),
@@ -57,26 +58,33 @@ def test_what_is_refused(instruction: str, reason: str, detail: str) -> None:
     assert detail in refusal.detail
 
 
+def rules(**limits: object) -> InstructionRules:
+    return InstructionRules(CuratorSettings.model_validate(limits))
+
+
 def test_limits_are_settings() -> None:
-    rules = InstructionRules(min_words=2, max_words=3, keywords=(), ascii_start=False)
-    assert rules.refuse("Éléments d'image") is None
-    assert rules.refuse("Tuples") is not None
-    assert rules.refuse("What is a tuple?") is not None
-    assert rules.refuse("- a tuple") is not None  # punctuation is punctuation in every script
+    some = rules(min_words=2, max_words=3)
+    assert some.refuse("Éléments d'image") is None
+    assert some.refuse("Tuples") is not None
+    assert some.refuse("What is a tuple?") is not None
+    assert some.refuse("- a tuple") is not None  # punctuation is punctuation in every script
 
 
 def test_keywords_may_be_phrases_and_symbols() -> None:
-    paper = InstructionRules(keywords=SELF_INSTRUCT_KEYWORDS)
+    paper = rules(keywords=SELF_INSTRUCT_KEYWORDS)
     refusal = paper.refuse("Where should I go to see it?")
     assert refusal is not None
     assert refusal.detail == "go to"
     assert paper.refuse("Which file holds the settings of it?") is not None
-    assert InstructionRules(keywords=("c++",)).refuse("Why is C++ so fast?") is not None
+    assert paper.refuse("Describe the paragraph on imagery.") is None, "they are whole words"
+    assert rules(keywords=("c++",)).refuse("Why is C++ so fast?") is not None
 
 
-@pytest.mark.parametrize(
-    "limits", [{"min_words": 0}, {"min_words": 9, "max_words": 8}, {"keywords": ("draw", " ")}]
-)
-def test_limits_that_make_no_sense(limits: dict[str, object]) -> None:
-    with pytest.raises(SettingsError):
-        InstructionRules(**limits)  # type: ignore[arg-type]
+def test_words_of_pictures_are_refused_only_where_there_is_no_passage() -> None:
+    for instruction, keyword in (
+        ("Describe what the IMAGE above shows.", "image"),
+        ("Plot the graph of a function.", "plot"),
+    ):
+        assert next(RULES.refusals(instruction), None) is None
+        refusal = next(RULES.refusals(instruction, invented=True))
+        assert (refusal.reason, refusal.detail) == ("instruction_keyword", keyword)

@@ -7,7 +7,7 @@ import pytest
 from agents.curation.instruction_rules import InstructionRules
 from agents.curation.leakage import find_leak
 from agents.curation.novelty import NoveltyIndex
-from agents.curator import CuratorSettings
+from agents.curation.settings import CuratorSettings
 from agents.passages.filters import letter_share, repetition
 from agents.passages.language import language_of
 from agents.passages.length import length_of
@@ -76,7 +76,7 @@ def test_novelty_and_leaks_in_any_language(code: str) -> None:
 
 
 def test_an_ascii_start_can_be_asked_for() -> None:
-    refusal = InstructionRules(ascii_start=True).refuse(SAMPLES["de"].instruction)
+    refusal = InstructionRules(CuratorSettings(ascii_start=True)).refuse(SAMPLES["de"].instruction)
     assert refusal is not None
     assert refusal.reason == "instruction_start"
 

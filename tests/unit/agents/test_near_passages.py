@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from agents.curation.near_passages import PassageIndex
-from agents.curator import Curator, CuratorSettings
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
 from schemas.errors import SettingsError
 from schemas.records import Example, Rejection
 from tests.unit.agents.test_curator import ask, scored
@@ -94,7 +95,7 @@ def test_texts_are_replaced_removed_and_passed_over() -> None:
     index.add("b", one)
     assert len(index) == 2
     assert index.nearest(one) == ("a", 1.0)
-    assert index.nearest(one, besides="a") == ("b", 1.0)
+    assert index.nearest(one, besides={"a"}) == ("b", 1.0)
     index.add("a", two)
     assert index.nearest(one) == ("b", 1.0)
     index.remove("b")

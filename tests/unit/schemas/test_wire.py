@@ -258,6 +258,15 @@ def test_what_is_no_character_in_json_is_replaced(data: bytes, text: str) -> Non
         decode(Segment, data, _headers(JSON))
 
 
+def test_ids_in_which_something_is_no_character_stay_different() -> None:
+    bad = (rb"a\ud800", rb"a\ud801", rb"a\u0000", b"a\xe8", b"a\xe9")
+    ids = {
+        decode_document(b'{"id": "%b", "text": "text %d"}' % (id, number), _headers(JSON)).id
+        for number, id in enumerate(bad)
+    }
+    assert ids == {document_id("", f"text {number}") for number in range(len(bad))}
+
+
 def test_half_of_a_surrogate_pair_is_no_text_of_a_record() -> None:
     data = rb'{"id": "s", "document_id": "d", "source": "", "position": 0, "text": "\ud800"}'
     with pytest.raises(WireError, match="not readable as JSON"):

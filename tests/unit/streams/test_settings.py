@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from agents.curation.settings import SELF_INSTRUCT_KEYWORDS
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
@@ -352,6 +353,16 @@ def test_the_state_directory_holds_everything() -> None:
     assert settings.kafka.bootstrap_servers == ""
 
 
+def test_samples_of_a_passage_meet_in_one_partition() -> None:
+    several = ("generation.samples=4", "generation.temperature=0.7")
+    spread = ("kafka.topics.scored.partitions=2", "kafka.topics.curated.partitions=2")
+    with pytest.raises(SettingsError, match=r"generation\.samples 4 needs one partition of scored"):
+        load(assignments=(*several, *spread))
+    load(assignments=several)
+    load(assignments=spread)
+    load(assignments=(*several, *spread, "curation.rules.outrated=false"))
+
+
 def test_the_documentation_lists_every_key_with_its_default() -> None:
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
     keys = text[text.index("## Every key") :]
@@ -364,9 +375,10 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     actual: dict[tuple[str, str], object] = {
         ("kafka.topics.TOPIC", key): default for key, default in settings.kafka.topics.documents
     }
+    actual |= {("curation.rules", rule): on for rule, on in settings.curation.rules}
     for name, value in settings:
         if isinstance(value, BaseModel):
-            actual |= {(name, key): inner for key, inner in value if key != "topics"}
+            actual |= {(name, key): inner for key, inner in value if key not in ("topics", "rules")}
         else:
             actual["", name] = value
     assert documented.keys() == actual.keys()
@@ -375,6 +387,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     assert actual.pop(("generation", "openings")) == OPENINGS
     assert documented.pop(("segments", "refused_headings")).startswith(f"{len(NAVIGATION)} names")
     assert actual.pop(("segments", "refused_headings")) == NAVIGATION
+    assert documented.pop(("curation", "invented_keywords")).startswith("those of Self-Instruct")
+    assert actual.pop(("curation", "invented_keywords")) == SELF_INSTRUCT_KEYWORDS
     for at, value in actual.items():
         words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at

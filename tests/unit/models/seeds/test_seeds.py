@@ -3,15 +3,19 @@
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
-from models.seeds.formats import Turns, read_pairs
+from models.seeds.formats import Turns, make_seed, read_pairs
 from schemas.errors import SourceError
-from schemas.records import Example, ExampleOrigin
+from schemas.records import Example, ExampleOrigin, Rating
 from schemas.text import Warned
+from streams.data.exports import Shape, write_jsonl, write_parquet
 
 
 def _message(text: str, role: str, *replies: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -238,3 +242,136 @@ def test_gzip_and_what_cannot_be_read(tmp_path: Path) -> None:
         (error,) = read_pairs(file)
         assert isinstance(error, SourceError)
         assert file.name in str(error)
+
+
+_CHAT = [{"role": "user", "content": "Ask"}, {"role": "assistant", "content": "Answer"}]
+
+
+def _pairs(file: Path) -> list[tuple[str, str | None, str]]:
+    found = list(read_pairs(file))
+    assert all(isinstance(each, Example) for each in found), found
+    return [(s.instruction, s.context, s.response) for s in found if isinstance(s, Example)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"instruction": ["Ask"], "context": [None], "response": ["Answer"]},
+        {"messages": [_CHAT], "source": ["x"]},
+        {"messages": [None], "prompt": ["Ask"], "completion": ["Answer"]},
+        {
+            "conversations": [
+                [{"from": "human", "value": "Ask"}, {"from": "gpt", "value": "Answer"}]
+            ]
+        },
+    ],
+    ids=lambda columns: " ".join(columns),
+)
+def test_parquet_and_arrow(tmp_path: Path, columns: dict[str, list[Any]]) -> None:
+    table = pyarrow.table(columns)
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pyarrow.ipc.new_stream(tmp_path / "rows.arrow", table.schema) as writer:
+        writer.write_table(table)
+    for name in ("rows.parquet", "rows.arrow"):
+        assert _pairs(tmp_path / name) == [("Ask", None, "Answer")]
+
+
+def test_csv(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv.gz"
+    file.write_bytes(gzip.compress(b'instruction;input;output\nAsk;;"An;\nswer"\n'))
+    assert _pairs(file) == [("Ask", None, "An;\nswer")]
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet"])
+def test_a_table_without_pairs_is_one_error_that_names_its_columns(
+    tmp_path: Path, extension: str
+) -> None:
+    file = tmp_path / f"rows.{extension}"
+    if extension == "csv":
+        file.write_text("label,text\n1,a\n2,b\n")
+    else:
+        parquet.write_table(pyarrow.table({"label": [1, 2], "text": ["a", "b"]}), file)
+    (error,) = read_pairs(file)
+    assert "not human pairs: its fields are label, text; what is read: instruction and resp" in str(
+        error
+    )
+
+
+def _flat(id: str, parent: str | None, text: str, **fields: Any) -> dict[str, Any]:
+    role = fields.pop("role", "assistant")
+    row = {"message_id": id, "parent_id": parent, "text": text, "role": role, **fields}
+    return row if parent else {name: value for name, value in row.items() if name != "parent_id"}
+
+
+def test_flat_messages_of_open_assistant_are_trees_again(tmp_path: Path) -> None:
+    rows = [
+        _flat("1b", "1", "A wren.", rank=0),
+        _flat("1c", "1b", "And a larger one?", role="prompter"),
+        _flat("1", None, "Name a bird.", role="prompter"),
+        _flat("1a", "1", "A stone.", rank=1),
+        _flat("1d", "1", "Made.", rank=-1, synthetic=True),
+        _flat("1e", "1c", "A heron.", rank=None),
+    ]
+    (first, second) = _read(tmp_path, *rows, turns=Turns.ALL)
+    assert isinstance(first, Example)
+    assert isinstance(second, Example)
+    assert (first.instruction, first.response) == ("Name a bird.", "A wren.")
+    assert (second.instruction, second.response) == ("And a larger one?", "A heron.")
+
+
+def test_messages_that_hang_in_the_air_are_said(tmp_path: Path) -> None:
+    rows = [
+        _flat("1", None, "Name a bird.", role="prompter"),
+        _flat("2", "9", "Lost."),
+        _flat("3", "3", "Its own parent."),
+        _flat("1", None, "Twice.", role="prompter"),
+        {**_flat("5", None, "No id."), "message_id": 5},
+    ]
+    same, no_text, alone, lost = map(str, _read(tmp_path, *rows))
+    assert "#4: the same message_id as" in same
+    assert "#5: its message_id or parent_id is no text" in no_text
+    assert "#1: no instruction with a response" in alone
+    assert "#2: replies to a message that is not in the file" in lost
+
+
+def test_a_chain_of_messages_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    rows = [_flat(str(i), str(i - 1) if i else None, "x", rank=0) for i in range(5000)]
+    (error,) = _read(tmp_path, *rows, turns=Turns.ALL)
+    assert isinstance(error, SourceError)
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+@pytest.mark.parametrize("shape", Shape)
+def test_own_exports_are_read_in_every_shape(
+    tmp_path: Path, write: Callable[..., int], shape: Shape
+) -> None:
+    examples = [
+        make_seed("Ask", None, "Answer"),
+        make_seed("Sum it up.", "Long text.", "Short.").model_copy(
+            update={
+                "origin": ExampleOrigin.AUGMENTED,
+                "rating": Rating(
+                    score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r", template="t"
+                ),
+            }
+        ),
+    ]
+    write(examples, tmp_path / "out", shape)
+    bare, full = _pairs(tmp_path / "out")
+    assert bare == ("Ask", None, "Answer")
+    assert full == (
+        ("Sum it up.\n\nLong text.", None, "Short.")
+        if shape is Shape.CHAT
+        else ("Sum it up.", "Long text.", "Short.")
+    )
+
+
+def test_parts_of_a_message_are_joined(tmp_path: Path) -> None:
+    parts = [
+        {"type": "image_url", "image_url": {}},
+        {"type": "text", "text": "As"},
+        {"type": "text", "text": "k"},
+    ]
+    (seed,) = _read(tmp_path, {"messages": [{"role": "user", "content": parts}, _CHAT[1]]})
+    assert isinstance(seed, Example)
+    assert seed.instruction == "As\n\nk"

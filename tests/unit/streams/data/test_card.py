@@ -147,3 +147,12 @@ def test_it_lies_beside_the_file_and_is_no_readme(tmp_path: Path) -> None:
         assert card_path(tmp_path / name) == tmp_path / beside
     export = replace(EXPORT, file=tmp_path / "a.jsonl")
     assert write_card(export, EXAMPLES, []).read_text() == card(export, EXAMPLES, [])
+
+
+def test_languages_are_in_the_metadata_the_most_frequent_first() -> None:
+    made = [
+        SEED.model_copy(update={"id": f"{number}", "provenance": Provenance(language=language)})
+        for number, language in enumerate(["fr", "en", "en", None])
+    ]
+    assert yaml.safe_load(card(EXPORT, made, []).split("---")[1])["language"] == ["en", "fr"]
+    assert "language" not in yaml.safe_load(card(EXPORT, [SEED], []).split("---")[1])

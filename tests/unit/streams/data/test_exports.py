@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.json
 import pytest
 from pyarrow import parquet
 
 from schemas.errors import BackstreamError
 from schemas.records import Example, ExampleOrigin, Provenance, Rating
-from streams.data.exports import Shape, row, write_jsonl, write_parquet
+from streams.data.exports import Shape, json_line, row, write_jsonl, write_parquet
 
 RATING = Rating(
     score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1"
@@ -60,10 +61,27 @@ def test_evidence_is_written_on_request(
     path = tmp_path / "file"
     write([FULL.model_copy(update={"rating": judged}), FULL, BARE], path, Shape.TRIPLES, True)
     found = read_back(path, write)  # type: ignore[arg-type]
-    assert [each["precision"] for each in found] == [0.9, None, None]
     assert found[0]["probabilities"] == [0, 0, 0, 0.5, 0.5]
-    assert dict(found[0]["evidence"]) == {"digit": 4.0}  # type: ignore[call-overload]
-    assert found[2]["evidence"] is None
+    precisions = [each["precision"] for each in found]
+    if write is write_parquet:
+        assert precisions == [0.9, None, None]
+        assert dict(found[0]["evidence"]) == {"digit": 4.0}  # type: ignore[call-overload]
+        assert found[2]["evidence"] is None
+    else:
+        assert precisions == [0.9, 0, 0]
+        assert [each["evidence"] for each in found] == ['{"digit": 4.0}', "{}", "{}"]
+
+
+@pytest.mark.parametrize("with_evidence", [False, True])
+def test_columns_of_json_lines_have_one_type_whatever_is_absent(
+    tmp_path: Path, with_evidence: bool
+) -> None:
+    schemas = []
+    for name, examples in {"bare": [BARE], "full": [FULL], "both": [BARE, FULL]}.items():
+        write_jsonl(examples, tmp_path / name, Shape.TRIPLES, with_evidence)
+        schemas.append(pyarrow.json.read_json(tmp_path / name).schema)
+    assert schemas[0] == schemas[1] == schemas[2]
+    assert not any(pyarrow.types.is_null(field.type) for field in schemas[0])
 
 
 def test_alpaca_has_no_null() -> None:
@@ -94,7 +112,10 @@ def test_what_is_written_is_read_back(
     path = tmp_path / "new" / "folder" / "out"
     examples = [(BARE, FULL)[i % 2] for i in range(count)]
     assert write(iter(examples), path, shape) == count
-    assert read_back(path, write) == [row(example, shape) for example in examples]
+    expected = [row(example, shape) for example in examples]
+    if write is write_jsonl:
+        expected = [json.loads(json_line(example, shape)) for example in examples]
+    assert read_back(path, write) == expected
     assert [item.name for item in path.parent.iterdir()] == ["out"]
 
 

@@ -174,6 +174,55 @@ class TestCompression:
         assert peak < 50_000_000
 
 
+def framed(kind: int, data: bytes) -> bytes:
+    """A frame of zstd without content that holds ``data``."""
+    return bytes((kind, 0x2A, 0x4D, 0x18)) + len(data).to_bytes(4, "little") + data
+
+
+class TestZstdWithDictionary:
+    """https://iipc.github.io/warc-specifications/specifications/warc-zstd/"""
+
+    @pytest.fixture
+    def pages(self) -> list[bytes]:
+        return [
+            warc_bytes(warc_record(f"http://a.example/{i}", b"<p>page %d of many" % i, PAGE))
+            for i in range(200)
+        ]
+
+    @pytest.fixture
+    def dictionary(self, pages: list[bytes]) -> zstandard.ZstdCompressionDict:
+        return zstandard.train_dictionary(4096, [*pages])
+
+    @pytest.fixture
+    def frames(self, pages: list[bytes], dictionary: zstandard.ZstdCompressionDict) -> bytes:
+        compress = zstandard.ZstdCompressor(dict_data=dictionary).compress
+        first, *more = map(compress, pages[:3])
+        return first + framed(0x50, b"note") + b"".join(more)
+
+    @pytest.mark.parametrize("pack", [bytes, zstandard.ZstdCompressor().compress])
+    def test_an_archive_has_its_dictionary_in_the_first_frame(
+        self,
+        file: Files,
+        pack: Callable[[bytes], bytes],
+        dictionary: zstandard.ZstdCompressionDict,
+        frames: bytes,
+    ) -> None:
+        path = file("a.warc.zst", framed(0x5D, pack(dictionary.as_bytes())) + frames)
+        assert [found.text for found in documents(path)] == [
+            f"<p>page {number} of many" for number in range(3)
+        ]
+
+    def test_a_damaged_dictionary_is_said(self, file: Files, frames: bytes) -> None:
+        for bad in (
+            framed(0x5D, b"\x28\xb5\x2f\xfdnot zstd") + frames,
+            framed(0x5D, b"") + frames,
+            framed(0x5D, bytes(100)) + frames,
+            b"\x5d\x2a\x4d\x18\xff\xff\xff\xff",
+            b"\x5d\x2a\x4d\x18",
+        ):
+            assert "fetch the file again" in error_of(file("a.warc.zst", bad))
+
+
 class TestTexts:
     @pytest.mark.parametrize(
         ("name", "media_type"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.curator import CuratorSettings
+from agents.curation.settings import CuratorSettings
 from schemas.records import Rating
 from streams.observe.acceptance import acceptance_of
 

@@ -9,12 +9,12 @@ from typing import cast
 
 import pytest
 
+from agents.curation.settings import CuratorSettings
 from models.engine import ThreadBudget
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
-from streams.settings.schema import CurationSettings
 from streams.worker.role_models import RoleModels
 
 
@@ -37,7 +37,7 @@ def test_a_release_without_a_judge_is_warned_of(
     manifest = json.loads((release / "manifest.json").read_text())
     del manifest["judges"]  # As a manifest of an earlier version.
     (release / "manifest.json").write_text(json.dumps(manifest))
-    _load(Settings(curation=CurationSettings(target_precision=0.9)), release)
+    _load(Settings(curation=CuratorSettings(target_precision=0.9)), release)
     assert "has no judge: it rates by digits" in caplog.text
     assert "curation.threshold 4 holds in place of curation.target_precision" in caplog.text
 

@@ -1,0 +1,146 @@
+"""The settings of the curator: its limits, and which of its rules are on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_settings import NoDecode
+
+from agents.curation.near_passages import NEAR_PASSAGE
+from agents.refusal import Refusal
+from models.evaluation.rouge import NEAR
+from schemas.records import Rating
+
+SELF_INSTRUCT_KEYWORDS = (
+    *("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps"),
+    *("draw", "plot", "go to"),
+)
+"""What a text-only model cannot see or make, by Self-Instruct (arXiv 2212.10560, section 2.2)."""
+
+
+def split_at_commas(value: Any) -> Any:
+    """A list in one string, as the environment holds it. Anything else is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Keywords = Annotated[
+    tuple[Annotated[str, Field(pattern=r"\S")], ...], NoDecode, BeforeValidator(split_at_commas)
+]
+
+
+class CurationRules(BaseModel):
+    """Which rules are on. The name of a rule is the reason of its rejections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    below_threshold: bool = True
+    below_precision: bool = True
+    language: bool = True
+    instruction_too_short: bool = True
+    instruction_too_long: bool = True
+    instruction_start: bool = True
+    instruction_no_letter: bool = True
+    instruction_keyword: bool = True
+    instruction_repeats: bool = True
+    prompt_leak: bool = True
+    response_echoes_instruction: bool = True
+    instruction_echoes_response: bool = True
+    personal_data: bool = True
+    toxic: bool = True
+    unfaithful: bool = True
+    benchmark: bool = True
+    outrated: bool = True
+    same_response: bool = True
+    not_novel: bool = True
+    near_duplicate: bool = True
+
+    def first(self, refusals: Iterator[Refusal]) -> Refusal | None:
+        """The first refusal by a rule that is on. Later refusals are not computed."""
+        return next((one for one in refusals if getattr(self, one.reason)), None)
+
+
+class CuratorSettings(BaseModel):
+    """Which examples are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    threshold: float = Field(default=4.0, ge=1, le=5)
+    """Lowest rating that is kept. The paper trains on 4 and on 4.5 (arXiv 2308.06259)."""
+    target_precision: float | None = Field(default=None, gt=0, le=1)
+    """Share of the kept examples that shall deserve a 4 or 5, such as 0.9.
+
+    Each release's calibration then gives the lowest rating that is kept. ``threshold`` holds for
+    ratings of releases without a judge.
+    """
+    novelty: float = Field(default=NEAR, gt=0, le=1)
+    """An instruction's ROUGE-L F1 with every kept instruction must be below this."""
+    passage_novelty: float = Field(default=NEAR_PASSAGE, gt=0, le=1)
+    """A response's Jaccard similarity with every kept response must be below this."""
+    min_words: int = Field(default=2, ge=1)
+    """Fewest words of an instruction. Self-Instruct drops three or fewer."""
+    max_words: int = Field(default=150, ge=1)
+    """Most words of an instruction."""
+    keywords: Keywords = ()
+    """Words and phrases that no instruction may contain, in any case."""
+    invented_keywords: Keywords = SELF_INSTRUCT_KEYWORDS
+    """The same for instructions that were not written for a passage, as those of Self-Instruct."""
+    ascii_start: bool = False
+    """Whether an instruction must start with an ASCII character, as in Self-Instruct."""
+    languages: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...],
+        NoDecode,
+        BeforeValidator(split_at_commas),
+    ] = ()
+    """Languages of the passages that are kept, as codes of ISO 639. None: every language.
+
+    A passage whose language is not known passes.
+    """
+    personal_data: Literal["keep", "mask", "refuse"] = "keep"
+    """What happens to e-mail addresses, phone numbers and keys, or to the examples with them."""
+    toxic_words: Path | None = None
+    """A file of words and phrases, one a line, that no example may contain."""
+    faithfulness: float = Field(default=0.0, ge=0, le=1)
+    """Smallest share of a response's words that must be in the context, where there is one."""
+    benchmarks: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_at_commas)] = ()
+    """Files of benchmarks. An example with 13 words in a row of one of them is refused."""
+    rules: CurationRules = CurationRules()
+    """Which rules are on."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "CuratorSettings":
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        return self
+
+    def refuse_language(self, language: str | None) -> Refusal | None:
+        """Refuse a passage in another language."""
+        if not self.languages or language is None or language in self.languages:
+            return None
+        return Refusal("language", f"{language}, not {' or '.join(self.languages)}")
+
+    def refuse_rating(self, rating: Rating) -> Refusal | None:
+        """Refuse a rating that is too low, unless the rule is off."""
+        refusal = self._rated_too_low(rating)
+        return self.rules.first(iter([refusal] if refusal else []))
+
+    def limit_for(self, rating: Rating) -> dict[str, float | None]:
+        """The limit that decides on a rating, as the fields of an example. Empty for none."""
+        if self.target_precision is not None and rating.precision is not None:
+            return {"target_precision": self.target_precision} if self.rules.below_precision else {}
+        return {"threshold": self.threshold} if self.rules.below_threshold else {}
+
+    def _rated_too_low(self, rating: Rating) -> Refusal | None:
+        if self.target_precision is not None and rating.precision is not None:
+            if rating.precision >= self.target_precision:
+                return None
+            return Refusal(
+                "below_precision",
+                f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 or 5, "
+                f"at least {self.target_precision:.0%}",
+            )
+        if rating.score >= self.threshold:
+            return None
+        return Refusal("below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}")

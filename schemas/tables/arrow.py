@@ -1,0 +1,57 @@
+"""Arrow files: those that Hugging Face's ``save_to_disk`` and its cache write, and Feather's."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import SourceError
+from schemas.text import Row
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_FILE = b"ARROW1"
+ARROW_MARKS = (_FILE, b"\xff\xff\xff\xff")
+"""The first bytes of a file with an index, and those of a stream of batches."""
+
+
+def arrow_rows(
+    stream: io.BufferedReader, name: str, choose: Callable[[Sequence[str]], Sequence[str]]
+) -> Iterator[Row | SourceError]:
+    """The rows of an Arrow stream, or of a file that can be sought in. They count from 0."""
+    # Imported here: 0.2 s that no other format needs.
+    import pyarrow
+
+    row = 0
+    try:
+        for batch in _batches(stream, name):
+            for values in batch.select(list(choose(batch.schema.names))).to_pylist():
+                yield Row(f"{name}#{row}", values)
+                row += 1
+    except SourceError as error:
+        yield error
+        return
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        yield SourceError(
+            f"{name}: not readable as Arrow after row {row}: {reason}; write the file again"
+        )
+        return
+    if not row:
+        yield SourceError(f"{name}: no row in it")
+
+
+def _batches(stream: io.BufferedReader, name: str) -> "Iterator[pyarrow.RecordBatch]":
+    import pyarrow
+
+    if not stream.peek(len(_FILE)).startswith(_FILE):
+        yield from pyarrow.ipc.open_stream(stream)
+        return
+    if not stream.seekable():
+        raise SourceError(
+            f"{name}: an Arrow file is read from its end, which a pipe and compressed data do not "
+            "have; decompress it, and give the file's path"
+        )
+    table: Any = pyarrow.ipc.open_file(stream)
+    for number in range(table.num_record_batches):
+        yield table.get_batch(number)

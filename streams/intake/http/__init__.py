@@ -1,0 +1,1 @@
+"""`POST /documents`: documents by HTTP."""

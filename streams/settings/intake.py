@@ -1,0 +1,60 @@
+"""Settings of the ways in that run for as long as the stream does."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from schemas.errors import SettingsError
+from streams.settings.address import Address
+
+_SHORTEST_TOKEN = 16
+
+
+class IntakeSettings(BaseModel):
+    """What the HTTP intake accepts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    listen: str = "127.0.0.1:8080"
+    """``HOST:PORT``, ``:PORT`` for all interfaces, or ``PORT`` for the loopback interface."""
+    token: SecretStr | None = None
+    """What clients send as ``Authorization: Bearer TOKEN``. Needed outside of loopback."""
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """Largest body, as it comes and decompressed."""
+    max_documents: int = Field(default=10_000, ge=1)
+    """Most documents of a batch."""
+    max_lag: int | None = Field(default=10_000, ge=1)
+    """Documents that may wait for the segmenter before more are refused. None: any number."""
+    in_flight: int = Field(default=32, ge=1)
+    """Most requests that are read or written at a time."""
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a body may take to come, and the broker to acknowledge it."""
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _is_an_address(cls, listen: Any) -> str:
+        return str(Address.parse(str(listen)))
+
+    @field_validator("token")
+    @classmethod
+    def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is None:
+            return None
+        value = token.get_secret_value()
+        if len(value) < _SHORTEST_TOKEN or not value.isascii() or " " in value:
+            raise ValueError(
+                f"it must have {_SHORTEST_TOKEN} ASCII characters or more and no space: "
+                "`openssl rand -hex 32` makes one"
+            )
+        return token
+
+    @property
+    def address(self) -> Address:
+        """Where it listens. Raises SettingsError where a token is needed and not set."""
+        address = Address.parse(self.listen)
+        if self.token is None and not address.is_loopback:
+            raise SettingsError(
+                f"intake.listen {self.listen} can be reached from other machines: set "
+                "intake.token, or listen on 127.0.0.1"
+            )
+        return address
