@@ -36,7 +36,7 @@ class Sizes:
     rows: Sequence[int] = (1, 16, 64)
     """Slots that decode together."""
     steps: int = 48
-    requests: int = 256
+    requests: int = 128
     """Of the whole engine."""
 
 

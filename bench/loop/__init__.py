@@ -21,4 +21,7 @@ write candidates               3       1.7           5
 rate all candidates            6       4.0           24
 all                                                  255
 =============================  ======  ============  ==============
+
+With ``--device cuda``, all in 38 minutes of one H200, or in 11 with a process for each training
+seed.
 """

@@ -30,7 +30,7 @@ from bench.loop.experiment import Inputs, identity, run
 from bench.loop.plan import table
 from bench.loop.report import Header, write_report
 from bench.loop.served import Compute
-from bench.loop.settings import SIZES
+from bench.loop.settings import TINY, LoopSettings
 from bench.loop.steps import PieceOver, Results, Steps
 from bench.report import machine
 from models.releases.cache import default_cache
@@ -45,7 +45,7 @@ _LEFT = 3
 def main() -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args()
-    settings = SIZES[options.size]
+    settings = TINY if options.tiny else LoopSettings()
     seeds = settings.training_seeds if options.training_seeds is None else options.training_seeds
     if not set(seeds) <= set(settings.training_seeds):
         print(f"training seeds are {settings.training_seeds}", file=sys.stderr)
@@ -77,10 +77,10 @@ def main() -> int:
         return 1
     command = f"python -m bench.loop --base {_shown(options.base)} --data {options.data.name}"
     header = Header(
-        f"{command} --size {options.size} --device {options.device}",
+        command + " --tiny" * options.tiny + " --device cuda" * (options.device == "cuda"),
         " Then: ".join(_machines(options.work)),
     )
-    docs = options.docs or (options.work if options.size == "tiny" else Path("docs/results"))
+    docs = options.docs or (options.work if options.tiny else Path("docs/results"))
     print("\n".join(table(settings, results.seconds())))
     print(write_report(results, settings, header, docs))
     return status
@@ -134,17 +134,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--docs",
         type=Path,
-        help="where loop.md goes (default: docs/results; the work directory if tiny)",
+        help="where loop.md goes (default: docs/results; with --tiny, the work directory)",
     )
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="threads (default: all cores)"
     )
     parser.add_argument(
-        "--size",
-        choices=SIZES,
-        default="small",
-        help="amount of data and training: small takes about 4 hours on 2 cores, large needs a "
-        "GPU, tiny is a test whose metrics mean nothing (default: small)",
+        "--tiny", action="store_true", help="a short run as a test; its metrics mean nothing"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(

@@ -91,11 +91,13 @@ def data_lines(results: Results, settings: LoopSettings) -> Iterator[str]:
     yield (
         f"Fine-tuning uses `models/training`: adapters of rank {settings.rank}, rate "
         f"{settings.rate:g} (the writer's; none was tried on these pairs), batches of "
-        f"{settings.batch}, fp32. M0 takes {settings.seed_steps} steps and every other model "
-        f"{settings.steps}, so that none is better because it was trained longer. "
+        f"{settings.batch}. Products are in fp32 on a CPU and in bf16 on a GPU. M0 takes "
+        f"{settings.seed_steps} steps and every other model {settings.steps}, so that "
+        "none is better because it was trained longer. "
         f"{settings.rating_share:.0%} of the sequences train ratings, on graded human seeds alone. "
-        "The prompts are those of the writer. The engine writes and scores in fp32; the agents of "
-        "the stream write and curate, and the first word of an instruction is left to the model. "
+        "The prompts are those of the writer. The engine writes and scores in fp32 on a CPU and in "
+        "fp16 on a GPU; the agents of the stream write and curate, and the first word of an "
+        "instruction is left to the model. "
         f"A curated set has the {settings.curated} best candidates by a signal that pass the "
         "curator's other rules; *at random* are as many random ones that pass them."
     )

@@ -3,9 +3,7 @@
 Nothing is tuned on the held-out pairs.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from models.engine import Sampling
 from models.training.settings import TrainingSettings
@@ -16,7 +14,7 @@ from streams.settings import GenerationSettings
 class LoopSettings:
     """Amounts of data, training and measurement.
 
-    The values are part of the identity of an experiment. The defaults are for 2 cores.
+    The values are part of the identity of an experiment.
     """
 
     # Data. Rows of Dolly are used if they have no context and are neither too short nor too long.
@@ -129,17 +127,3 @@ TINY = LoopSettings(
     samples=3,
 )
 """A test of the whole run, with a tiny model. Its results mean nothing."""
-LARGE = LoopSettings(
-    unlabelled=1200,
-    passages=200,
-    held_out=300,
-    steps=154,
-    curated=400,
-    judge_pairs=64,
-    judged=100,
-)
-"""More candidates for the same seeds, and more held-out pairs. For a GPU."""
-SIZES: Mapping[str, LoopSettings] = MappingProxyType(
-    {"tiny": TINY, "small": LoopSettings(), "large": LARGE}
-)
-"""The experiments that can be run, by name."""
