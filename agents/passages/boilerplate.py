@@ -54,7 +54,7 @@ _NAMES = frozenset(
     "disclaimer editsection reflist references footnote footnotes endnotes catlinks printfooter "
     "noprint byline postmeta paywall popup modal lightbox tagcloud tags trending recommended "
     "recommendations widget widgets aside outbrain taboola linenos lineno linenumber linenumbers "
-    "linenodiv gutter".split()
+    "linenodiv gutter tagline slogan strapline nosearch noindex".split()
 )
 """Words that name what surrounds a text."""
 _FILLERS = frozenset(
@@ -64,7 +64,7 @@ _FILLERS = frozenset(
     "heading body form notice message policy info posts post entry article blog wp mw js ui id "
     "module component el bs uk is by in to of the and we you like also more inline fixed sticky "
     "dark light small large mobile desktop horizontal vertical tree table index end start cell "
-    "slot unit code one two first second third".split()
+    "slot unit code one two first second third desktoponly mobileonly".split()
 )
 """Words that stand beside one of them in the name of a class."""
 _IN_LINES = frozenset(
