@@ -272,7 +272,7 @@ class _Folder:
         text = text.strip("\n").rstrip() if item else text.strip()
         if not text.strip(" -|.0123456789"):
             return
-        if linked and is_linked(text, linked):
+        if linked and is_linked(text, linked) and not text.endswith((":", "：")):
             if item:
                 self._drop_label()
             self._label = ""

@@ -24,6 +24,9 @@ _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _FEWEST_LETTERS = 0.5
 """A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
+_SHORTEST_IDENTIFIER = 16
+_FEWEST_RECORDS = 4
+_RECORDS = 0.2
 _MOST_CODE = 0.5
 """Share of lines of code above which a passage without a sentence is not prose."""
 _ENDS = frozenset(TERMINALS)
@@ -70,6 +73,8 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
             "too_long",
             f"a block of {length:,} characters; at most {limits.max_characters:,} are wanted",
         )
+    if _has_records(text):
+        return Refusal("not_prose", "many of its lines are identifiers")
     letters = letter_share(text)
     if letters < _FEWEST_LETTERS:
         return Refusal("not_prose", f"{letters:.0%} of the characters are letters")
@@ -80,6 +85,22 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
     if repeated > limits.max_repetition:
         return Refusal("repetitive", f"{repeated:.0%} of the sentences repeat another")
     return None
+
+
+def _has_records(text: str) -> bool:
+    """Whether a fifth of the lines are identifiers: long words with more digits than letters."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    found = sum(map(_is_identifier, lines))
+    return found >= _FEWEST_RECORDS and found >= _RECORDS * len(lines)
+
+
+def _is_identifier(line: str) -> bool:
+    word = line.strip()
+    return (
+        len(word) >= _SHORTEST_IDENTIFIER
+        and " " not in word
+        and sum(map(str.isdigit, word)) > sum(map(str.isalpha, word))
+    )
 
 
 def code_share(text: str) -> float:

@@ -34,8 +34,11 @@ _CONNECTIVE = re.compile(
 _PRONOUN = re.compile(
     r"(?:The (?:other|same|latter|former)"
     r"|It|They|He|She|This|These|That|Those|Such|Both|Here)\b(?!['’])"
+    r"|(?:New|Changed|Added|Deprecated|Removed|Since) (?:in |since )?version \d"
 )
-"""First words that point back, where a section's text does not begin with them."""
+"""First words that point back, where a section's text does not begin with them. So does a note on a
+version, as Sphinx puts it below what it is about.
+"""
 _NAME = re.compile(
     r"[a-z]*[^a-z\s,;:]\S*"
     r"|(?!(?:which|that|this|these|those|it|they|there|who|what|and|or|but|so|as|one|each|all|both"

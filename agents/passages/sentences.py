@@ -36,6 +36,7 @@ _BORDER = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}\s|\n\s*\n|\t")
 _CLAUSE = 300
 """Characters before the end of a sentence that are looked at."""
 _FEWEST_WORDS = 5
+_AROUND_WORD = ".,;:!?()[]\"'’”“«»"
 _SPACELESS = re.compile(r"[^\s\x00-\u02ff]{10}")
 
 _THAI_SPACE = re.compile("(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])")
@@ -77,7 +78,13 @@ def has_lead(text: str) -> bool:
 
 def _ends_clause(end: re.Pattern[str], text: str) -> bool:
     clauses = (text[max(0, at.start() - _CLAUSE) : at.start()] for at in end.finditer(text))
-    return any(len(_BORDER.split(clause)[-1].split()) >= _FEWEST_WORDS for clause in clauses)
+    return any(
+        sum(map(_is_word, _BORDER.split(clause)[-1].split())) >= _FEWEST_WORDS for clause in clauses
+    )
+
+
+def _is_word(token: str) -> bool:
+    return token.strip(_AROUND_WORD).replace("-", "").isalpha()
 
 
 def sentences(text: str) -> list[str]:
