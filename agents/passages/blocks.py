@@ -295,10 +295,11 @@ class _Folder:
         if not self._blocks:
             return
         above, _, last = self._blocks[-1].rpartition("\n")
-        if is_label(self._blocks[-1]):
+        if self._in_list and above:
+            if last.rstrip().endswith((":", "：")):
+                self._blocks[-1] = above
+        elif is_label(self._blocks[-1]):
             self._blocks.pop()
-        elif self._in_list and above and last.rstrip().endswith((":", "：")):
-            self._blocks[-1] = above
 
     def _continued(self, text: str) -> str:
         """A block that begins with the terms around it where a passage begins with it."""

@@ -34,7 +34,7 @@ AROUND = frozenset(
 """Elements around the main text, and those whose content is not text of the page."""
 _ROLES = frozenset(
     "navigation banner contentinfo complementary search menu menubar menuitem toolbar dialog "
-    "alertdialog doc-toc doc-endnotes doc-footnote doc-noteref doc-backlink doc-index doc-pagelist "
+    "alertdialog doc-toc doc-endnotes doc-footnote doc-noteref doc-index doc-pagelist "
     "tablist tooltip".split()
 )
 _BLOCKS = frozenset(

@@ -31,21 +31,21 @@ def combine(
     run: list[Section] = []
     for section in sections:
         short = _length(section) < shortest
-        if run and not (short and _together(run, section)):
+        if run and not (short and _together(run, section, titled)):
             yield from _groups(run, shortest, longest)
             run = []
-        if short and (titled or len(section.headings) > 1) and _says(section) and stands(section):
+        if short and _says(section) and stands(section):
             run.append(section)
         else:
             yield section
     yield from _groups(run, shortest, longest)
 
 
-def _together(run: list[Section], section: Section) -> bool:
+def _together(run: list[Section], section: Section, titled: bool) -> bool:
     """Whether a section continues a run: all but its first one are below the same heading."""
-    if not section.headings:
-        return False
     above = section.headings[:-1]
+    if not section.headings or not (above or titled):
+        return False
     if len(run) > 1:
         return above == run[1].headings[:-1]
     return above in (run[0].headings, run[0].headings[:-1])

@@ -24,7 +24,7 @@ _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _FEWEST_LETTERS = 0.5
 """A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
-_SHORTEST_IDENTIFIER = 16
+_IDENTIFIER = re.compile(r"[\w-]{24,}")
 _FEWEST_RECORDS = 4
 _RECORDS = 0.2
 _MOST_CODE = 0.5
@@ -88,7 +88,7 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
 
 
 def _has_records(text: str) -> bool:
-    """Whether a fifth of the lines are identifiers: long words with more digits than letters."""
+    """Whether a fifth of the lines are identifiers: words of 24 characters, mostly digits."""
     lines = [line for line in text.split("\n") if line.strip()]
     found = sum(map(_is_identifier, lines))
     return found >= _FEWEST_RECORDS and found >= _RECORDS * len(lines)
@@ -96,11 +96,7 @@ def _has_records(text: str) -> bool:
 
 def _is_identifier(line: str) -> bool:
     word = line.strip()
-    return (
-        len(word) >= _SHORTEST_IDENTIFIER
-        and " " not in word
-        and sum(map(str.isdigit, word)) > sum(map(str.isalpha, word))
-    )
+    return _IDENTIFIER.fullmatch(word) is not None and sum(map(str.isdigit, word)) * 2 > len(word)
 
 
 def code_share(text: str) -> float:

@@ -158,13 +158,14 @@ def without_last_lead(text: str) -> str:
     A text that has no other sentence is returned as it is.
     """
     last = text.rstrip()
-    if not last.endswith((":", "：")) and not _ANNOUNCES.search(last[-_LONGEST_LEAD:]):
+    if not last.endswith((":", "：", ".")):
         return text
     start = last.rfind("\n\n") + 2 if "\n\n" in last else 0
     start += max(sentence_starts(last[start:]), default=0)
     sentence = last[start:]
     if (
         not start
+        or not (sentence.endswith((":", "：")) or _ANNOUNCES.search(sentence))
         or len(sentence) > _LAST_SENTENCE
         or len(sentence.split()) < _FEWEST_WORDS
         or is_code(sentence)

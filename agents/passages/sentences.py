@@ -31,7 +31,7 @@ _ABBREVIATION = re.compile(
 )
 
 _FULL_END = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}(?!\S)")
-_COLON = re.compile(r"(?<=\w)[:：](?!\S)")
+_COLON = re.compile(rf"(?<=[\w{_CLOSE}])[:：](?!\S)")
 _BORDER = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}\s|\n\s*\n|\t")
 _CLAUSE = 300
 """Characters before the end of a sentence that are looked at."""
