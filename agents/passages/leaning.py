@@ -45,7 +45,7 @@ _NAME = re.compile(
     r"|he|she|we|you|i)\b)\S+ (?:is|are|was|were|has|have|can|will|does|may|must)\b"
 )
 """A first word in small letters that is a name: with other signs in it, or before a verb."""
-CODE_SIGNS = re.compile(r"[{};=_*<>\t]|\w\(|\(\w")
+CODE_SIGNS = re.compile(r"[{};=_*<>\t]|\w\(|\(\w|\[-")
 """Signs of a line of code."""
 _SAID = (
     r"(?:see|as|seen|described|mentioned|shown|discussed|listed|given|noted|explained|defined"
