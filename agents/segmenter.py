@@ -4,14 +4,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agents.passages.combining import combine
 from agents.passages.filters import TOO_SHORT, Limits, refuse
 from agents.passages.headings import NAVIGATION, HeadingRules
 from agents.passages.html import read_html
 from agents.passages.language import language_of
-from agents.passages.leaning import refuse_leaning, without_asides
+from agents.passages.leaning import refuse_leaning, without_asides, without_last_lead
 from agents.passages.length import density_of, length_of
 from agents.passages.markdown import block_parser, read_markdown
-from agents.passages.notices import LICENCE, refuse_notice
+from agents.passages.notices import LICENCE, refuse_notice, without_stamps
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
 from agents.passages.sections import Section
@@ -135,12 +136,28 @@ class Segmenter:
         capitals = self._headings.capitals(
             section.headings[-1] for section in sections if section.headings
         )
+        joined = combine(
+            sections,
+            self._limits.min_characters,
+            self._limits.max_characters,
+            lambda section: self._stands(section, capitals),
+            titled=bool(document.title),
+        )
         found = [
             passage
-            for section in sections
+            for section in joined
             for passage in self._cut(section, self._headings.refuse(section.headings, capitals))
         ]
         return _without_licence(found)
+
+    def _stands(self, section: Section, capitals: float) -> bool:
+        """Whether a section may be joined with others: nothing but its length is against it."""
+        text = "\n\n".join(section.blocks)
+        return not (
+            self._headings.refuse(section.headings, capitals)
+            or refuse_notice(text)
+            or refuse_leaning(text, section.headings, first=True)
+        )
 
     def _cut(self, section: Section, refused: Refusal | None) -> Iterator[Passage]:
         """The passages of a section, all of them refused where its heading is."""
@@ -148,7 +165,7 @@ class Segmenter:
         shortest = round(self._limits.min_characters / density)
         longest = max(1, int(self._limits.max_characters / density))
         for number, packed in enumerate(pack(section.blocks, shortest, longest)):
-            text = without_asides(packed)
+            text = without_last_lead(without_stamps(without_asides(packed)))
             refusal = (
                 refused
                 or refuse(text, self._limits)

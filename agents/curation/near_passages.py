@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation.words import SPACELESS
 from schemas.errors import SettingsError
 
 NEAR_PASSAGE = 0.7
@@ -28,8 +29,7 @@ _ROWS = 6
 _SHINGLE = 3
 _AT_ONCE = 4096
 """Shingles that are hashed at once, in 2 MB."""
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+")
 """A word, or a character of a script without spaces."""
 
 Signature = NDArray[np.uint32]

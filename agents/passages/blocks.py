@@ -10,7 +10,9 @@ from agents.passages.sections import Continued, Section, Trail
 
 _WIDE_SPACES = re.compile(r"(?<=\S) {2,}")
 _SPACE_AFTER_LINE = re.compile(r"\n (?=\S)")
-_LABELS = frozenset("note tip warning caution important hint danger attention".split())
+_LABELS = frozenset(
+    ("see also", *"note tip warning caution important hint danger attention".split())
+)
 """Labels of a note that stand in a block of their own."""
 _NUMBERS = re.compile(r"\s*(?:\d{1,5}\s*\n\s*)+\d{1,5}\s*")
 """Numbers of lines beside code."""
@@ -19,6 +21,11 @@ LINKED = 0.5
 _LINKED_TABLE = 0.8
 _LONGEST_LEAD = 100
 """Characters of a line that is left out with the list of links below it."""
+_LONGEST_POINTER = 30
+"""Characters before the link of a line such as "Source code: wave.py", which only has a link."""
+_SEE_ALSO = re.compile(r"(?:see|siehe|voir|véase)\s(?:also|auch|aussi|también)\b", re.IGNORECASE)
+_SEE_LINKED = 0.25
+"""Share of links at which a paragraph that begins with "See also" only has links."""
 _LONGEST_CELL = 600
 """Characters of a cell above which a table only lays out."""
 
@@ -138,6 +145,8 @@ class _Folder:
         """The current term of each open list; empty where it has none."""
         self._in_term = False
         """Whether the current block has terms and no definition yet."""
+        self._of_term = False
+        """Whether the current block begins with a term."""
         self._inside = False
         """Whether the current block continues an item or a definition."""
         self._in_list = False
@@ -212,6 +221,7 @@ class _Folder:
             else:
                 self._flush()
             self._in_term, self._inside, self._in_list = True, False, False
+            self._of_term = True
         elif border is Border.DEFINITION:
             if self._parts:
                 if self._terms:
@@ -262,9 +272,10 @@ class _Folder:
         text = text.strip("\n").rstrip() if item else text.strip()
         if not text.strip(" -|.0123456789"):
             return
-        if linked >= max(1, LINKED * len(text)):
-            if item and self._blocks and is_label(self._blocks[-1]):
-                self._blocks.pop()
+        if linked and is_linked(text, linked) and not text.endswith((":", "：")):
+            if item:
+                self._drop_label()
+            self._label = ""
             return
         if text.strip(" :.!").casefold() in _LABELS:
             self._label = text.strip(" :.!")
@@ -274,15 +285,48 @@ class _Folder:
         if item and self._in_list and self._blocks:
             self._blocks[-1] += f"\n{text}"
         else:
-            self._blocks.append(self._continued(text) if self._inside else text)
+            inside = self._inside or (self._of_term and any(self._terms[:-1]))
+            self._blocks.append(self._continued(text) if inside else text)
         self._in_list = item
-        self._inside = bool(self._terms)
+        self._inside, self._of_term = bool(self._terms), False
 
-    def _continued(self, text: str) -> Continued:
+    def _drop_label(self) -> None:
+        """Leave out the line, or the item, that leads into links."""
+        if not self._blocks:
+            return
+        above, _, last = self._blocks[-1].rpartition("\n")
+        if self._in_list and above:
+            if last.rstrip().endswith((":", "：")):
+                self._blocks[-1] = above
+        elif is_label(self._blocks[-1]):
+            self._blocks.pop()
+
+    def _continued(self, text: str) -> str:
+        """A block that begins with the terms around it where a passage begins with it."""
+        outer = self._terms if self._inside else self._terms[:-1]
+        term = ""
+        for name in reversed([one for one in outer if one]):
+            if len(term) + len(name) > _LONGEST_TERM:
+                break
+            term = f"{name}\n{term}" if term else name
+        if not term and not self._inside:
+            return text
         block = Continued(text)
-        if self._inside and self._terms and len(self._terms[-1]) <= _LONGEST_TERM:
-            block.term = self._terms[-1]
+        block.term = term
         return block
+
+
+def is_linked(text: str, linked: int) -> bool:
+    """Whether a block is navigation: half of it is in links, or it only points to one.
+
+    ``linked``: the number of its characters in links, which is not 0.
+    """
+    if linked >= LINKED * len(text):
+        return True
+    if linked >= _SEE_LINKED * len(text) and _SEE_ALSO.match(text):
+        return True
+    before = text[: len(text) - linked].rstrip()
+    return len(before) <= _LONGEST_POINTER and before.endswith((":", "：")) and "\n" not in text
 
 
 def is_label(block: str) -> bool:

@@ -23,6 +23,8 @@ class Part(Enum):
     """The same, as its class or id suggests. It is content where most of the page is in it."""
     FORM = "form"
     """Content where most of the page is in it."""
+    CENTRE = "centre"
+    """The page's text, as the element's name, role, class or id suggests."""
 
 
 AROUND = frozenset(
@@ -32,14 +34,20 @@ AROUND = frozenset(
 """Elements around the main text, and those whose content is not text of the page."""
 _ROLES = frozenset(
     "navigation banner contentinfo complementary search menu menubar menuitem toolbar dialog "
-    "alertdialog doc-toc doc-endnotes doc-footnote doc-noteref doc-backlink doc-index doc-pagelist "
+    "alertdialog doc-toc doc-endnotes doc-footnote doc-noteref doc-index doc-pagelist "
     "tablist tooltip".split()
 )
 _BLOCKS = frozenset(
-    "div section ul ol dl table td p form details fieldset center aside nav".split()
+    "div section article ul ol dl table td p form details fieldset center aside nav".split()
 )
 """Elements whose class or id is looked at. Inside of a line, names such as menu are subjects."""
-_NEVER = frozenset(("html", "body", "main", "article"))
+_NEVER = frozenset(("html", "body"))
+_CENTRE_NAMES = frozenset(
+    "main-content maincontent page-content bodycontent entry-content e-content hentry "
+    "h-entry post-content post-body article-content article-body articlebody story-body mw-body "
+    "mw-content-text mw-parser-output markdown-body".split()
+)
+"""Classes and ids of elements that hold a page's text."""
 
 _NOTES = frozenset("note tip warning admonition callout caution important hint".split())
 """Classes of an aside that belongs to the text."""
@@ -54,17 +62,18 @@ _NAMES = frozenset(
     "disclaimer editsection reflist references footnote footnotes endnotes catlinks printfooter "
     "noprint byline postmeta paywall popup modal lightbox tagcloud tags trending recommended "
     "recommendations widget widgets aside outbrain taboola linenos lineno linenumber linenumbers "
-    "linenodiv gutter".split()
+    "linenodiv gutter tagline slogan strapline nosearch noindex nocontent relatedposts relatedpost "
+    "commentlist commentform sharedaddy sharing likes likebox postnav meta entrymeta".split()
 )
 """Words that name what surrounds a text."""
 _FILLERS = frozenset(
     "site page main top left right bottom upper lower global local primary secondary tertiary "
     "wrapper wrap container content inner outer area bar list box col column block section panel "
     "pane row region group item items link links button buttons icon icons text title head header "
-    "heading body form notice message policy info posts post entry article blog wp mw js ui id "
+    "heading body form notice message policy info posts post entry article blog wp jp mw js ui id "
     "module component el bs uk is by in to of the and we you like also more inline fixed sticky "
     "dark light small large mobile desktop horizontal vertical tree table index end start cell "
-    "slot unit code one two first second third".split()
+    "slot unit code one two first second third desktoponly mobileonly".split()
 )
 """Words that stand beside one of them in the name of a class."""
 _IN_LINES = frozenset(
@@ -84,7 +93,7 @@ _NOT_SHOWN = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_RELEVANT = re.compile(r"hidden|style|role|class|\bid\b", re.IGNORECASE)
+_RELEVANT = re.compile(r"hidden|style|role|class|itemprop|\bid\b", re.IGNORECASE)
 _LONGEST_CACHED = 200
 
 
@@ -92,6 +101,8 @@ def part_of(name: str, source: str) -> Part:
     """What an element is, by its name and by the source of its attributes."""
     if name in _NEVER:
         return Part.TEXT
+    if name == "main":
+        return Part.CENTRE
     if not _RELEVANT.search(source):
         return _by_name(name)
     return (_cached if len(source) <= _LONGEST_CACHED else _by_attributes)(name, source)
@@ -100,6 +111,8 @@ def part_of(name: str, source: str) -> Part:
 def _by_name(name: str) -> Part:
     if name in AROUND:
         return Part.AROUND
+    if name == "article":
+        return Part.CENTRE
     return Part.FORM if name == "form" else Part.TEXT
 
 
@@ -118,7 +131,7 @@ def _by_attributes(name: str, source: str) -> Part:
     if name == "aside" and not _NOTES.isdisjoint(found.get("class", "").lower().split()):
         return Part.TEXT
     by_name = _by_name(name)
-    if by_name is not Part.TEXT:
+    if by_name in (Part.AROUND, Part.FORM):
         return by_name
     if any(one.lower() in _IN_LINES for one in classes):
         return Part.AROUND
@@ -128,7 +141,13 @@ def _by_attributes(name: str, source: str) -> Part:
         named = name != "section" and not any(one.startswith("sect") for one in classes)
         if any(map(_is_around, classes + (ids if named else []))):
             return Part.ALIKE
-    return Part.TEXT
+        if (
+            "main" in found.get("role", "").lower().split()
+            or found.get("itemprop", "").lower() == "articlebody"
+            or any(one.lower() in _CENTRE_NAMES for one in (*classes, *ids))
+        ):
+            return Part.CENTRE
+    return by_name
 
 
 _cached = lru_cache(maxsize=4096)(_by_attributes)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from agents.passages.leaning import CODE_SIGNS
 from agents.passages.length import length_of
-from agents.passages.sentences import sentences
+from agents.passages.sentences import TERMINALS, has_lead, has_sentence, sentences
 from agents.refusal import Refusal
 from models.evaluation.words import is_spaceless, words
 
@@ -23,6 +24,12 @@ _WHITE_SPACE = string.whitespace.encode()
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _FEWEST_LETTERS = 0.5
 """A passage with a smaller fraction of letters is a table, or a figure drawn with characters."""
+_IDENTIFIER = re.compile(r"[\w-]{24,}")
+_FEWEST_RECORDS = 4
+_RECORDS = 0.2
+_MOST_CODE = 0.5
+"""Share of lines of code above which a passage without a sentence is not prose."""
+_ENDS = frozenset(TERMINALS)
 _ALIKE = 0.5
 """Jaccard similarity of two sentences' trigrams at which one repeats the other."""
 _MOSTLY = 0.8
@@ -66,13 +73,40 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
             "too_long",
             f"a block of {length:,} characters; at most {limits.max_characters:,} are wanted",
         )
+    if _has_records(text):
+        return Refusal("not_prose", "many of its lines are identifiers")
     letters = letter_share(text)
     if letters < _FEWEST_LETTERS:
         return Refusal("not_prose", f"{letters:.0%} of the characters are letters")
+    lines = code_share(text)
+    if lines > _MOST_CODE and not (has_sentence(text) or has_lead(text)):
+        return Refusal("not_prose", f"{lines:.0%} of the lines are code, and there is no sentence")
     repeated = repetition(text, limits.max_repetition)
     if repeated > limits.max_repetition:
         return Refusal("repetitive", f"{repeated:.0%} of the sentences repeat another")
     return None
+
+
+def _has_records(text: str) -> bool:
+    """Whether a fifth of the lines are identifiers: words of 24 characters, mostly digits."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    found = sum(map(_is_identifier, lines))
+    return found >= _FEWEST_RECORDS and found >= _RECORDS * len(lines)
+
+
+def _is_identifier(line: str) -> bool:
+    word = line.strip()
+    return _IDENTIFIER.fullmatch(word) is not None and sum(map(str.isdigit, word)) * 2 > len(word)
+
+
+def code_share(text: str) -> float:
+    """Fraction of lines that are code or declarations, 0 to 1: they have signs that texts do not.
+
+    A line that ends as a sentence does is text.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    code = sum(bool(CODE_SIGNS.search(line)) and line.rstrip()[-1] not in _ENDS for line in lines)
+    return code / len(lines) if lines else 0.0
 
 
 def letter_share(text: str) -> float:

@@ -48,6 +48,10 @@ _IMPLIED = frozenset("p li dt dd td th tr thead tbody option".split())
 """Elements that the end of their parent ends."""
 _OVERLAP = 8
 """Open elements among which an end tag inside of a line looks for its element."""
+_CENTRE = 0.6
+"""Share of the text of a page, without what is around it, in its centre."""
+_MOST_CENTRES = 32
+"""Elements that are looked at as the centre of a page: those with the most text."""
 _SHORTEST_PAGE = 600
 """Characters up to which an element that looks like a footer is one, also of a page with less."""
 _LONGEST_LINK = 500
@@ -107,8 +111,8 @@ class _Reader:
         """Characters outside of links."""
         self._characters = 0
         self._maybe: list[tuple[int, int, int, Part]] = []
-        """Elements that surround the text unless most of it is in them: their start and end in
-        ``_pieces``, their prose, their part. Inner ones come first.
+        """Elements that surround the text unless most of it is in them, and those that may be its
+        centre: their start and end in ``_pieces``, their prose, their part. Inner ones come first.
         """
         self._level = 0
         """Level of the current heading, 0 outside of headings."""
@@ -294,7 +298,7 @@ class _Reader:
         if element.outer is not None:
             self._names = element.outer
             self._cells.pop()
-            if self._tables and element.part is Part.TEXT:
+            if self._tables and element.part in (Part.TEXT, Part.CENTRE):
                 self._tables[-1].end_cell(self._characters - element.characters)
         self._names[name] -= 1
         if name == "pre":
@@ -348,8 +352,11 @@ class _Reader:
     def _without_maybe(self) -> list[Piece]:
         """The page without what surrounds its text, and without forms that are not most of it."""
         left_out: list[tuple[int, int]] = []
-        prose = self._prose
         outer_first = sorted(self._maybe, key=lambda one: (one[0], -one[1]))
+        first, last, prose = self._centre(outer_first)
+        if first or last < len(self._pieces):
+            left_out = [(0, first), (last, len(self._pieces))]
+            outer_first = [one for one in outer_first if first <= one[0] and one[1] <= last]
         for part in (Part.ALIKE, Part.FORM):
             end_of_last = removed = 0
             for start, end, inside, this in outer_first:
@@ -359,7 +366,7 @@ class _Reader:
                     removed += inside
                     end_of_last = end
             prose -= removed
-        kept: list[Piece] = []
+        kept: list[Piece] = self._title(first, last)
         at = 0
         for start, end in sorted(left_out):
             if end > at:
@@ -367,3 +374,36 @@ class _Reader:
                 kept.append(Border.BLOCK)
                 at = end
         return kept + self._pieces[at:]
+
+    def _centre(self, outer_first: list[tuple[int, int, int, Part]]) -> tuple[int, int, int]:
+        """Start, end and prose of the smallest element that has nearly all of the page's text.
+
+        What surrounds the text by its class or id does not count. The whole page where no element
+        is such a centre.
+        """
+        centres = sorted((one for one in self._maybe if one[3] is Part.CENTRE), key=_by_prose)
+        for first, last, inside, _ in reversed(centres[:_MOST_CENTRES]):
+            if inside < _SHORTEST_PAGE:
+                continue
+            prose, end_of_last = self._prose, 0
+            for start, end, around, part in outer_first:
+                apart = end <= first or start >= last
+                if part is Part.ALIKE and apart and start >= end_of_last:
+                    prose -= around
+                    end_of_last = end
+            if inside >= _CENTRE * prose:
+                return first, last, inside
+        return 0, len(self._pieces), self._prose
+
+    def _title(self, first: int, last: int) -> list[Piece]:
+        """The last heading of level 1 before the centre of a page, where it has none itself."""
+        titles = [
+            index
+            for index, piece in enumerate(self._pieces[:last])
+            if isinstance(piece, Heading) and piece.level == 1
+        ]
+        return [self._pieces[titles[-1]]] if titles and titles[-1] < first else []
+
+
+def _by_prose(maybe: tuple[int, int, int, Part]) -> int:
+    return -maybe[2]

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from agents.passages.sections import Continued
-from agents.passages.sentences import TERMINALS
+from agents.passages.sections import Continued, repaired
+from agents.passages.sentences import TERMINALS, sentence_starts
 from agents.refusal import Refusal
 
 BULLET = re.compile(r"[ \t]*(?:[-*+•‣◦▪·–—][ \t]+\S|\(?(?:\d{1,3}|[a-z])[.)][ \t]+\S)")
@@ -16,25 +16,36 @@ _DEFINITION = re.compile(r"[ \t]*:[ \t]")
 _FULL_STOP = re.compile(rf"[{TERMINALS};,][\"'’”»)\]]*\Z")
 _QUESTION = re.compile(r"[ \t]*(?:\*\*)?(?:Q|Question|Frage|问|問)(?:[ \t]?\d+)?[.:：][ \t]*\S")
 _LONGEST_LEAD = 120
+_ANNOUNCES = re.compile(
+    r"(?:\A(?:Here|Below) (?:is|are)\b[^.]*|\b(?:as|the) follow(?:s|ing)(?:\s\w+){0,2})\.\Z"
+)
+"""A line that leads on and ends as a sentence: "Here is an example.", "Run the following."."""
+_LAST_SENTENCE = 400
+"""Characters of a last sentence that is left out because it leads on to nothing."""
+_FEWEST_WORDS = 3
 _CONNECTIVE = re.compile(
     r"(?:However|Therefore|Thus|Hence|Moreover|Furthermore|Nevertheless|Nonetheless|Consequently"
     r"|Accordingly|Likewise|Similarly|Additionally|Besides|Otherwise|Instead|Conversely|Also"
     r"|In addition|In contrast|On the other hand|As a result|But|And|So|Then|Or|Nor|Yet|Finally"
     r"|Second(?:ly)?|Third(?:ly)?|Next)\b(?=,| (?:the|a|an|it|they|this|these|you|we|if|when)\b)"
+    r"|The (?:above|preceding|previous)\b"
 )
 """First words of a text that goes on with what stands before it."""
 _PRONOUN = re.compile(
     r"(?:The (?:other|same|latter|former)"
     r"|It|They|He|She|This|These|That|Those|Such|Both|Here)\b(?!['’])"
+    r"|(?:New|Changed|Added|Deprecated|Removed|Since) (?:in |since )?version \d"
 )
-"""First words that point back, where a section's text does not begin with them."""
+"""First words that point back, where a section's text does not begin with them. So does a note on a
+version, as Sphinx puts it below what it is about.
+"""
 _NAME = re.compile(
     r"[a-z]*[^a-z\s,;:]\S*"
     r"|(?!(?:which|that|this|these|those|it|they|there|who|what|and|or|but|so|as|one|each|all|both"
     r"|he|she|we|you|i)\b)\S+ (?:is|are|was|were|has|have|can|will|does|may|must)\b"
 )
 """A first word in small letters that is a name: with other signs in it, or before a verb."""
-_SIGNS = re.compile(r"[{};=_*<>\t]|\w\(|\(\w")
+CODE_SIGNS = re.compile(r"[{};=_*<>\t]|\w\(|\(\w|\[-")
 """Signs of a line of code."""
 _SAID = (
     r"(?:see|as|seen|described|mentioned|shown|discussed|listed|given|noted|explained|defined"
@@ -42,20 +53,27 @@ _SAID = (
 )
 _PARTS = r"(?:section|chapter|appendix|subsection)s?"
 _FEW = r"(?:(?:in|on|the|is|are|it|them|this|here|more|also|again|just|fully|details?|for)\s+){0,3}"
+_NAMED = (
+    r"(?:(?:in|under|by|with)\s+)?(?:(?:the|a|an)\s+)?"
+    r"[^\s,;:()]{2,60}(?:\s+[^\s,;:()]{1,40}){0,3}\s+"
+)
+"""The name of what stands there."""
 _ENDS = r"(?=\s*(?:[.,;:)\]]|\Z)|\s+(?:for|and|in|on|is|are|as|to|when|how|of)\b)"
 _BACK = re.compile(
-    rf"\b{_SAID}\s+{_FEW}(?:above|earlier|previously){_ENDS}"
+    rf"\b{_SAID}\s+(?:{_FEW}(?:above|earlier|previously)|{_NAMED}above){_ENDS}"
     r"|\b(?:the|this|these)\s+(?:above|previous|preceding|foregoing|last)\s+(?:section|chapter"
     r"|paragraph|example|discussion|table|figure|list|command|code|page|description)s?\b"
     r"|\babove[- ]mentioned\b|\babove\)",
     re.IGNORECASE,
 )
 _ON = re.compile(
-    rf"\b{_SAID}\s+{_FEW}(?:below|later|further\s+down){_ENDS}|\bbelow\)", re.IGNORECASE
+    rf"\b{_SAID}\s+(?:{_FEW}(?:below|later|further\s+down)|{_NAMED}below){_ENDS}|\bbelow\)",
+    re.IGNORECASE,
 )
 _ELSEWHERE = re.compile(
     rf"\b(?:the|this)\s+(?:following|next|subsequent|previous|preceding|last)\s+{_PARTS}\b"
     r"|\b(?:see|in|of|and|with|to|from)\s+(?:the\s+)?(?:section|chapter|appendix|§)\s*"
+    r"(?:called\s+|named\s+|titled\s+)?"
     r"(?:[\d\"“‘'`]|(?-i:[A-Z])\b)"
     rf"|\bsee\b[^.;\n]{{0,60}}\b{_PARTS}\b|\b(?:section|chapter)\s+\d+\.\d"
     rf"|\b{_PARTS}\s+(?:above|below|on\s+(?-i:[A-Z\"“]))",
@@ -72,7 +90,7 @@ _ASIDE = re.compile(
     r"\s?\((?:see|cf\.|as described|described|as mentioned|as explained)\b"
     r"(?:[^()\n]|\n(?!\n)){0,120}\)"
     r"|(?:(?<=[.!?:\"”])(?:[ ]{1,2}|\n(?!\n))|^)(?-i:See)\s+"
-    r"(?:[^.\n]|\.(?=\d)|\n(?!\n)){0,200}\.(?=\s|\Z)",
+    r"(?:[^.\n]|\.(?=\S)|\n(?!\n)){0,200}\.(?=\s|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A parenthesis, or a sentence, that refers."""
@@ -121,7 +139,7 @@ def leads_on(text: str) -> bool:
         return True
     if "\n" in last.strip() or len(last) > _LONGEST_LEAD or is_item(last) or is_code(last):
         return False
-    if last.rstrip("*_").endswith(("?", "？", "؟")):
+    if last.rstrip("*_").endswith(("?", "？", "؟")) or _ANNOUNCES.search(last):
         return True
     return not is_row(last) and not _FULL_STOP.search(last.rstrip("*_")) and "[" not in last[:1]
 
@@ -131,8 +149,30 @@ def without_asides(text: str) -> str:
     found = _ASIDE.sub(lambda aside: "" if _refers(aside[0]) else aside[0], text)
     if found == text:
         return text
-    found = _BLANK.sub("\n\n", found).strip("\n")
-    return Continued(found) if isinstance(text, Continued) else found
+    return repaired(text, _BLANK.sub("\n\n", found).strip("\n"))
+
+
+def without_last_lead(text: str) -> str:
+    """A text without a last sentence that leads on: what it leads to was left out, or is elsewhere.
+
+    A text that has no other sentence is returned as it is.
+    """
+    last = text.rstrip()
+    if not last.endswith((":", "：", ".")):
+        return text
+    start = last.rfind("\n\n") + 2 if "\n\n" in last else 0
+    start += max(sentence_starts(last[start:]), default=0)
+    sentence = last[start:]
+    if (
+        not start
+        or not (sentence.endswith((":", "：")) or _ANNOUNCES.search(sentence))
+        or len(sentence) > _LAST_SENTENCE
+        or len(sentence.split()) < _FEWEST_WORDS
+        or is_code(sentence)
+        or CODE_SIGNS.search(sentence)
+    ):
+        return text
+    return repaired(text, last[:start].rstrip())
 
 
 def refuse_leaning(text: str, headings: tuple[str, ...], *, first: bool) -> Refusal | None:
@@ -158,7 +198,7 @@ def _begins(text: str, headings: tuple[str, ...], first: bool) -> str:
         return f"with {start[:1]!r}"
     if start[:1].islower() and not is_code(text):
         line = start.split("\n", 1)[0]
-        code = _SIGNS.search(line)
+        code = CODE_SIGNS.search(line)
         known = code or word.casefold() in " ".join(headings).casefold()
         term = "\n" in text and len(line) < 80 and leads_on(line)
         if not known and not term and not _NAME.match(start):

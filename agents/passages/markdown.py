@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from agents.passages.blocks import LINKED, is_label
+from agents.passages.blocks import is_label, is_linked
 from agents.passages.html import read_html
 from agents.passages.markdown_source import without_dialect
 from agents.passages.plaintext import read_plain_text
@@ -118,7 +118,7 @@ class _Sections:
         if not any(map(str.isalnum, text)):
             return
         linked = sum(len(link[1]) for link in _TEXT_LINK.finditer(source))
-        if linked and linked >= LINKED * len(text):
+        if linked and is_linked(text, linked):
             if kind != "paragraph_open" and self._blocks and is_label(self._blocks[-1]):
                 self._blocks.pop()
             return

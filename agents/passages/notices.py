@@ -2,6 +2,7 @@
 
 import re
 
+from agents.passages.sections import repaired
 from agents.refusal import Refusal
 
 _LICENCE = re.compile(
@@ -35,8 +36,24 @@ _CONTENTS = 0.6
 """Share of the lines of a contents table at which a passage is one."""
 
 
+_STAMP = re.compile(
+    r"^(?:this\s|the\s)?(?:page|document|file|article|site|content)?\s?(?:was\s)?"
+    r"(?:last|zuletzt|dernière|última)\s(?:modified|updated|changed|edited|revised|reviewed|geändert"
+    r"|bearbeitet|aktualisiert|modification|mise à jour|modificación|actualización)\b"
+    r"[^\n]{0,60}\d{2}[^\n]{0,40}$\n*",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that says when a page was changed."""
+
+
 LICENCE = "licence"
 """The reason of a passage of a licence."""
+
+
+def without_stamps(text: str) -> str:
+    """A text without lines that say when the page was changed."""
+    found = _STAMP.sub("", text).rstrip("\n")
+    return text if len(found) == len(text) else repaired(text, found)
 
 
 def refuse_notice(text: str) -> Refusal | None:

@@ -13,6 +13,11 @@ class Continued(str):
     """The term that it defines; empty where it defines none."""
 
 
+def repaired(before: str, text: str) -> str:
+    """A text that was made from ``before``: ``Continued`` where that is."""
+    return Continued(text) if isinstance(before, Continued) else text
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """The text between one heading and the next."""

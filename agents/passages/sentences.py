@@ -30,6 +30,15 @@ _ABBREVIATION = re.compile(
     r"|(?:^|\n)[ \t]*\d{1,3}\Z"
 )
 
+_FULL_END = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}(?!\S)")
+_COLON = re.compile(rf"(?<=[\w{_CLOSE}])[:：](?!\S)")
+_BORDER = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}\s|\n\s*\n|\t")
+_CLAUSE = 300
+"""Characters before the end of a sentence that are looked at."""
+_FEWEST_WORDS = 5
+_AROUND_WORD = ".,;:!?()[]\"'’”“«»"
+_SPACELESS = re.compile(r"[^\s\x00-\u02ff]{10}")
+
 _THAI_SPACE = re.compile("(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])")
 
 
@@ -52,6 +61,30 @@ def sentence_starts(text: str) -> Iterator[int]:
 def phrase_starts(text: str) -> Iterator[int]:
     """Offsets behind the spaces of Thai and Lao, which part sentences and phrases, not words."""
     return (space.end() for space in _THAI_SPACE.finditer(text))
+
+
+def has_sentence(text: str) -> bool:
+    """Whether a text has five words up to the end of a sentence.
+
+    Ten characters in a row outside of Latin scripts are taken for a sentence.
+    """
+    return _SPACELESS.search(text) is not None or _ends_clause(_FULL_END, text)
+
+
+def has_lead(text: str) -> bool:
+    """Whether a text has five words up to a colon."""
+    return _ends_clause(_COLON, text)
+
+
+def _ends_clause(end: re.Pattern[str], text: str) -> bool:
+    clauses = (text[max(0, at.start() - _CLAUSE) : at.start()] for at in end.finditer(text))
+    return any(
+        sum(map(_is_word, _BORDER.split(clause)[-1].split())) >= _FEWEST_WORDS for clause in clauses
+    )
+
+
+def _is_word(token: str) -> bool:
+    return token.strip(_AROUND_WORD).replace("-", "").isalpha()
 
 
 def sentences(text: str) -> list[str]:

@@ -9,16 +9,16 @@ import unicodedata
 from functools import lru_cache
 
 _WORD = re.compile(r"\w+")
-_SPACELESS = re.compile(
-    "["
+SPACELESS = (
     "\u0e01-\u0eff"  # Thai, Lao
     "\u1000-\u109f\ua9e0-\ua9fe\uaa60-\uaa7f"  # Burmese
     "\u1780-\u17ff\u1950-\u19df\u1a20-\u1aad"  # Khmer, Tai
     "\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
     "\U00020000-\U0003fffd"
     "\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # kana
-    "]"
 )
+"""The characters of scripts that write no spaces between words, for use between brackets."""
+_SPACELESS = re.compile(f"[{SPACELESS}]")
 
 
 def words(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.passages.html import read_html
-from agents.passages.sections import Continued
+from agents.passages.sections import Continued, Section
 from tests.unit.agents.test_segmenter import prose
 
 CONTENT = f"<div class=content><h1>A</h1><p>{prose(700)}</p><p>{prose(700, 1)}</p></div>"
@@ -44,6 +44,10 @@ class TestLeftOut:
             "dialog",
             "div class=footnotes",
             "div role=doc-endnotes",
+            "div class='tagline desktoponly'",
+            "div class=nosearch",
+            "div id=jp-relatedposts",
+            "article class='comment-body'",
         ],
     )
     def test_by_role_class_or_style(self, tag: str) -> None:
@@ -71,6 +75,22 @@ class TestLeftOut:
         name = tag.split()[0]
         assert blocks(f"{CONTENT}<{tag}>{NOTICE}</{name}>") == [*blocks(CONTENT), prose(300, 2)]
 
+    @pytest.mark.parametrize(
+        "tag",
+        ["main", "article", "div role=main", "div itemprop=articleBody", "div class=entry-content"],
+    )
+    def test_the_centre_of_a_page(self, tag: str) -> None:
+        name = tag.split()[0]
+        around = f"<div class=box><h2>News</h2>{NOTICE}</div>"
+        title = "<h1>A lock</h1>"
+        html = f"{around}{title}<p>By us</p><{tag}><p>{prose(1500)}</p></{name}>{around}"
+        [section] = read_html(html)
+        assert section == Section(("A lock",), [prose(1500)])
+
+    def test_a_centre_with_too_little_of_the_page_is_none(self) -> None:
+        html = f"<main><p>{prose(700)}</p></main><div><p>{prose(700, 1)}</p></div>"
+        assert blocks(html) == [prose(700), prose(700, 1)]
+
     def test_a_wrapper_with_most_of_the_page_is_content_whatever_its_class(self) -> None:
         html = f"<div class=sidebar>{CONTENT}<div class=footer>{NOTICE}</div></div>"
         assert blocks(html) == blocks(CONTENT)
@@ -89,6 +109,34 @@ class TestLeftOut:
     def test_a_paragraph_with_some_links_is_content(self) -> None:
         text = "<p>See the <a href=x>gate</a> and the <a href=y>sluice</a> of the lock.</p>"
         assert blocks(text) == ["See the gate and the sluice of the lock."]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<p>Source code: <a href=x>gates.py</a></p>",
+            "<p>See also the <a href=x>Gates</a>, <a href=y>Locks</a>, and <a href=z>Canals</a>.",
+            "<div><p>See also</p><p><a href=x>Gates</a></p></div>",
+        ],
+    )
+    def test_what_only_points_to_another_page(self, text: str) -> None:
+        assert blocks(CONTENT + text) == blocks(CONTENT)
+
+    def test_a_label_of_links_does_not_label_what_follows_them(self) -> None:
+        html = f"<p>Note</p><p><a href=x>Gates</a></p><p>{prose(300)}</p>"
+        assert blocks(html) == [prose(300)]
+
+    def test_an_item_that_leads_to_links_is_left_out_with_them(self) -> None:
+        links = "<ul><li><a href=x>Gates of locks</a></li></ul>"
+        html = f"<ul><li>Locks are old.</li><li>More on them:{links}</li></ul>"
+        assert blocks(html) == ["- Locks are old."]
+
+    def test_a_linked_item_that_leads_on_is_kept(self) -> None:
+        html = "<ul><li><a href=x>Gates</a>:<ul><li>Close them.</li></ul></li></ul>"
+        assert blocks(html) == ["- Gates:\n  - Close them."]
+
+    def test_a_heading_that_links_back_to_the_contents_is_kept(self) -> None:
+        html = f"<h2><a role=doc-backlink href=#id1>Why?</a><a class=headerlink>¶</a></h2>{NOTICE}"
+        assert [section.headings for section in read_html(html)] == [("Why?",)]
 
     def test_an_anchor_without_a_target_is_no_link(self) -> None:
         assert blocks(f"<a name=top><p>{prose(300)}</p><p>{prose(300, 1)}</p>") == [

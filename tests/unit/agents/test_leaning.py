@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.passages.leaning import refuse_leaning, without_asides
-from agents.passages.notices import refuse_notice
+from agents.passages.leaning import refuse_leaning, without_asides, without_last_lead
+from agents.passages.notices import refuse_notice, without_stamps
 from agents.passages.packing import pack
 from agents.segmenter import Segmenter
 from schemas.records import Rejection, Segment
@@ -28,6 +28,7 @@ class TestRefused:
             "However, the gate is closed. ",
             "Therefore the gate is closed. ",
             "But the gate is closed. ",
+            "The above gates are closed. ",
         ],
     )
     def test_a_text_that_begins_within_something(self, begin: str) -> None:
@@ -35,7 +36,13 @@ class TestRefused:
 
     @pytest.mark.parametrize(
         "begin",
-        ["- an item\n- another\n\n", "2. Close it.\n\n", "It is closed. ", "This is closed. "],
+        [
+            "- an item\n- another\n\n",
+            "2. Close it.\n\n",
+            "It is closed. ",
+            "This is closed. ",
+            "New in version 3.1: The gate. ",
+        ],
     )
     def test_a_later_part_of_a_section(self, begin: str) -> None:
         assert leans(begin + prose(700), first=False)
@@ -68,6 +75,8 @@ class TestRefused:
             "They are in Section 7, as the following section says.",
             "Chapter 2.1 has them.",
             "The above example has them.",
+            "It is as described in the table of gates above.",
+            "We saw in the section called “Gates” that they are closed.",
         ],
     )
     def test_a_reference_to_another_place(self, reference: str) -> None:
@@ -104,6 +113,50 @@ class TestRepaired:
             without_asides(text.format("See also the section\non gates.\n\n"))
             == "A lock is old. It has\ngates. See the map.\n\nThe end."
         )
+
+    def test_a_reference_by_a_name_with_dots_is_left_out(self) -> None:
+        assert without_asides(
+            "A lock is old. See gate.<name>.ref above for them. It has a gate."
+        ) == ("A lock is old. It has a gate.")
+
+    @pytest.mark.parametrize(
+        ("text", "repaired"),
+        [
+            ("A lock has gates. Its parts are shown here:", "A lock has gates."),
+            ("A lock has gates.\n\nHere is an overview of the gates.", "A lock has gates."),
+            ("A lock has gates.\n\nClose them with the following command.", "A lock has gates."),
+        ],
+    )
+    def test_a_last_sentence_that_leads_to_nothing_is_left_out(
+        self, text: str, repaired: str
+    ) -> None:
+        assert without_last_lead(text) == repaired
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Its parts are shown here:",
+            "A lock has gates.\n\nReturns:",
+            "A lock has gates:\n\nfor gate in gates: close(gate) else:",
+            "A lock has gates. Here it is.",
+        ],
+    )
+    def test_what_does_not_lead_to_nothing(self, text: str) -> None:
+        assert without_last_lead(text) == text
+
+    def test_a_cut_is_not_made_after_what_announces(self) -> None:
+        found = list(pack([prose(1500), "Here is an example.", prose(1500, 2)], 600, 3000))
+        assert not any(text.endswith("example.") for text in found)
+
+    def test_an_entry_within_a_definition_begins_with_the_outer_term(self) -> None:
+        inner = "".join(f"<dt>mode-{i}</dt><dd>{prose(900, i)}</dd>" for i in range(8))
+        outer = f"<dt>--modes</dt><dd><p>{prose(300, 30)}</p><dl>{inner}</dl></dd>"
+        page = document(f"<h1>Options</h1><dl>{outer}</dl>", "text/html")
+        first, *others = Segmenter().passages(page)
+        assert first.text.startswith("--modes\nThe ")
+        assert others
+        assert all(passage.text.startswith("--modes\nmode-") for passage in others)
+        assert not any(passage.refusal for passage in others)
 
     def test_an_indented_paragraph_begins_with_the_term_above_it(self) -> None:
         text = "\n\n".join(
@@ -146,6 +199,18 @@ class TestNotices:
             "too_short",
         }
         assert not any(isinstance(one, Segment) for one in found)
+
+    @pytest.mark.parametrize(
+        "stamp",
+        [
+            "This page last modified on 2020-02-10 20:33:26 UTC",
+            "Last updated: 3 May 2021",
+            "Zuletzt geändert am 3. Mai 2021",
+        ],
+    )
+    def test_a_date_of_change_is_left_out(self, stamp: str) -> None:
+        assert without_stamps(f"A lock is old.\n\n{stamp}") == "A lock is old."
+        assert without_stamps(f"It was last modified by hand. {stamp}.") != ""
 
     def test_a_text_that_names_its_licence_is_no_licence(self) -> None:
         text = f"The lock is under the MIT License. All rights reserved by nobody. {prose(900)}"

@@ -328,6 +328,32 @@ class TestFilters:
     def test_prose_is_not_repetitive(self) -> None:
         assert repetition(prose(2500), 0.3) <= 0.3
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "void\txsltFree{0}\t\t(void * payload{0});",
+            "struct gate_{0} {{ int\tdepth{0} : the depth of a gate;",
+            "- gates.html#gate{0} → {{gate {0}}} gate_{0}",
+        ],
+    )
+    def test_declarations_without_a_sentence_are_no_prose(self, line: str) -> None:
+        text = "\n".join(line.format(number) for number in range(40))
+        refusal = refuse(text, LIMITS)
+        assert refusal
+        assert refusal.reason == "not_prose"
+        lead = "This is how the gates of a lock are closed:"
+        for introduction in (lead, "These functions close the gates of a lock."):
+            again = refuse(f"{introduction}\n\n{text}", LIMITS)
+            assert again is None or again.reason == "repetitive"
+
+    def test_a_list_of_records_is_no_prose(self) -> None:
+        text = "\n\n".join(
+            f"R-{10000 + i}-{20000 + i}-{30000 + i}-{40000 + i}\n{prose(90, i)}" for i in range(9)
+        )
+        refusal = refuse(text, LIMITS)
+        assert refusal
+        assert refusal.reason == "not_prose"
+
 
 class TestSegmenter:
     async def test_a_segment_names_what_it_was_cut_from(self) -> None:
