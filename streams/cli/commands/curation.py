@@ -29,7 +29,7 @@ def curate(
     ] = 3,
     as_json: Json = False,
 ) -> None:
-    """Show what other settings of the curation would keep of the pairs that were rated.
+    """Show what other curation settings would keep.
 
     Reads the topics and needs no model. Counts the pairs by the rule that refused them, and by the
     rule that would refuse them with the settings that are given here.

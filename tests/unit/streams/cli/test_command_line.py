@@ -103,6 +103,7 @@ def test_names_on_the_command_line_are_those_of_the_code() -> None:
     "command",
     [
         "audit",
+        "curate --dry-run",
         "status",
         "tail",
         "export -o curated.jsonl",
