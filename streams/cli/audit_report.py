@@ -16,6 +16,7 @@ def as_report(audit: Audit) -> dict[str, Any]:
     """Return the audit as ``audit --json`` prints it."""
     return {
         "complete": audit.complete,
+        "examples": audit.examples,
         "stages": [asdict(account) for account in audit.stages],
         "deleted_unread": [asdict(one) for one in audit.deleted_unread],
         "unreadable": {
@@ -37,6 +38,7 @@ def as_text(audit: Audit) -> str:
 def _lines(audit: Audit) -> Iterator[str]:
     for account in audit.stages:
         yield from _account_lines(account)
+    yield f"curated holds {as_count(audit.examples, 'example')}"
     for (stage, reason), count in sorted(audit.rejections.items()):
         yield f"rejected by {stage}: {reason} {count:,}"
     for one in audit.deleted_unread:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.releases.release import read_manifest
-from streams.kafka.topics import TOPICS
+from streams.kafka.topics import CURATED, TOPICS
 from streams.observe.acceptance import Acceptance, read_acceptance
+from streams.observe.example_count import ExampleCount
 from streams.observe.lag import FlowReader
 from streams.observe.progress import Rates
 from streams.observe.quantities import as_count, as_duration
@@ -18,6 +19,8 @@ from streams.releases.store import release_store
 from streams.settings import Role, Settings
 
 _RATE_SECONDS = 1.0
+_COUNT_SECONDS = 10.0
+"""For counting examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class Status:
     broker: str
     stages: Sequence[StageStatus]
     messages: Mapping[str, int]
-    """Topic, with the prefix, to the number of messages that it holds."""
+    """Topic, with the prefix, to the number of messages that it holds; of ``curated``, of examples.
+
+    Offsets are counted, but examples are read. Where that takes too long, ``curated`` is left out.
+    """
     release: str
     """Id of the release in service that can be used here, or of the base."""
     refused: Mapping[str, str]
@@ -105,16 +111,23 @@ class Status:
 def read_status(settings: Settings, base: Path) -> Status:
     """Read the status from the broker; ``base`` is the directory of ``settings.model``.
 
-    Takes a second, in which the rates are measured. Raises BrokerError.
+    Takes a second, in which the rates are measured, and up to ten where ``curated`` is large.
+    Raises BrokerError.
     """
     kafka = settings.kafka
     cluster = kafka.cluster()
-    with FlowReader(cluster) as reader:
-        rates = Rates()
+    with FlowReader(cluster) as reader, ExampleCount(cluster) as count:
+        rates, started = Rates(), time.monotonic()
         rates.update(reader.read())
-        time.sleep(_RATE_SECONDS)
+        examples = count.read(_COUNT_SECONDS)
+        time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
         flow = reader.read()
         rates.update(flow)
+    messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
+    if count.complete:
+        messages[cluster.topic(CURATED)] = examples
+    else:
+        del messages[cluster.topic(CURATED)]
     releases = read_releases(cluster)
     base_id = read_manifest(base).id
     found = serving_of(releases, base_id, release_store(settings))
@@ -142,7 +155,7 @@ def read_status(settings: Settings, base: Path) -> Status:
             )
             for stage in flow.stages
         ],
-        messages={cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS},
+        messages=messages,
         release=serving.id if serving else base_id,
         refused=refused,
         pinned={str(role): name for role in Role if (name := settings.pinned(role))},

@@ -39,13 +39,9 @@ class Export:
     shape: Shape
     license: str
     """Hugging Face's name of it, such as ``cc-by-4.0``."""
-    threshold: float
-    """The lowest rating that the curator keeps, by the settings of the export."""
     on: date
-    target_precision: float | None = None
-    """The estimated precision that the curator keeps instead, where a rating has one."""
     acceptance: str = ""
-    """How many of the last ratings the curator accepts, in a sentence; empty where unknown."""
+    """How many of the last ratings the settings of the export accept; empty where unknown."""
 
 
 def card_path(file: Path) -> Path:
@@ -104,11 +100,9 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
             _count(e.provenance.template for e in examples if e.provenance.template),
         ),
         "## Ratings",
-        f"The curator keeps what is {_rule(export)}, by the settings of "
-        "this export; an earlier setting may "
-        f"have let in lower ones. {len(rated):,} examples are rated; those written by people "
-        "need no rating.",
-        *([f"{export.acceptance}."] if export.acceptance else []),
+        f"{len(rated):,} examples are rated; those written by people need no rating.",
+        *_limits([example for example in examples if example.rating]),
+        *([f"By the settings of this export, {export.acceptance}."] if export.acceptance else []),
         *_precision([rating.precision for rating in rated if rating.precision is not None]),
     ]
     if rated:
@@ -127,14 +121,25 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _rule(export: Export) -> str:
-    rated = f"rated {export.threshold:g} or more"
-    if export.target_precision is None:
-        return rated
-    return (
-        f"rated so high that an estimated {export.target_precision:.0%} of graded human pairs "
-        f"deserve a 4 or 5, or, where there is no estimate, {rated}"
-    )
+def _limits(rated: Sequence[Example]) -> list[str]:
+    """The limits that were applied when the examples were kept, as the examples name them."""
+    if not rated:
+        return []
+    found = _count(map(_limit, rated))
+    if len(found) == 1:
+        return [f"The curator applied one limit to all of them: {found[0][0]}."]
+    return ["The curator applied several limits to them:", _table(("limit", "examples"), found)]
+
+
+def _limit(example: Example) -> str:
+    if example.target_precision is not None:
+        return (
+            f"rated so high that an estimated {example.target_precision:.0%} of graded human pairs "
+            "deserve a 4 or 5"
+        )
+    if example.threshold is not None:
+        return f"rated {example.threshold:g} or more"
+    return "none, or not recorded"
 
 
 def _precision(estimated: Sequence[float]) -> list[str]:

@@ -46,7 +46,7 @@ class StageAccount:
     stage: str
     ids: int
     followed: int
-    """Ids of which something was made; for the curator: that were kept."""
+    """Ids of which something was made. For the curator: that are kept or were retracted by hand."""
     rejected: int
     dead: int
     in_flight: int
@@ -79,6 +79,8 @@ class Audit:
     rejections: Mapping[tuple[str, str], int]
     duplicates: int
     """Messages on ``curated`` beyond the first of each id: those that compaction removes."""
+    examples: int = 0
+    """Examples on ``curated``: ids that are not retracted, of human seeds too."""
     deleted_unread: tuple[DeletedUnread, ...] = ()
     unreadable: UnreadableMessages = UnreadableMessages({}, ())
 
@@ -121,6 +123,7 @@ def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Au
         accounts,
         dict(evidence.rejections),
         evidence.duplicates,
+        evidence.examples,
         _deleted_unread(evidence, lags.values()),
         UnreadableMessages(dict(unread.counts), tuple(unread.named)),
     )

@@ -52,11 +52,23 @@ class Evidence:
         self.deleted_unread: set[DeletedUnread] = set()
         """What the stages found deleted."""
         self._counted: set[int] = set()
+        self._kept: set[int] = set()
+        """Ids on ``curated`` whose newest value is an example."""
         self.duplicates = 0
         """Messages on ``curated`` beyond the first of each id."""
 
+    @property
+    def examples(self) -> int:
+        """Number of examples on ``curated``: ids that are not retracted."""
+        return len(self._kept)
+
     def is_followed(self, stage: str, id: str) -> bool:
-        """Whether something was made of what has this id on the stage's source."""
+        """Whether something was made of what has this id on the stage's source.
+
+        What the curator kept and took back again is not followed: it is rejected.
+        """
+        if stage == Curator.stage and hash(id) not in self._kept and self.is_rejected(stage, id):
+            return False
         return hash(id) in self._followed[stage]
 
     def is_rejected(self, stage: str, id: str) -> bool:
@@ -83,6 +95,7 @@ class Evidence:
     def add_example(self, id: str, example: Example | None) -> None:
         """Take in a message of ``curated``. A tombstone shows that the id was kept before."""
         self._follow(Curator.stage, id)
+        (self._kept.discard if example is None else self._kept.add)(hash(id))
         if example is not None:
             self._follow(Scorer.stage, id)
             self._follow_origin(example.provenance)

@@ -84,6 +84,8 @@ class Flow:
 
     messages: Mapping[str, int]
     stages: Sequence[StageLag]
+    examples: int | None = None
+    """Examples on ``curated``: ids that are not retracted. None where they were not counted."""
 
     @property
     def idle(self) -> bool:

@@ -116,7 +116,7 @@ class Progress:
             f"{s.stage} {s.done:,} done, {s.lag:,} to do, {rate.get(s.stage, 0.0):.1f}/s"
             for s in flow.stages
         ]
-        parts.append(f"curated {flow.messages.get('curated', 0):,}")
+        parts.append(f"curated {flow.examples or 0:,}")
         return " | ".join([*parts, *([self._training] if self._training else [])])
 
     def _table(self, flow: Flow) -> Table:
@@ -128,8 +128,10 @@ class Progress:
             table.add_row(
                 stage.stage, stage.topic, f"{stage.done:,}", f"{stage.lag:,}", f"{rate:.1f}"
             )
-        for topic in ("curated", "rejected", "dead-letters"):
-            table.add_row("", topic, f"{flow.messages.get(topic, 0):,}", "", "", style="dim")
+        counts = {"curated": flow.examples or 0}
+        counts |= {topic: flow.messages.get(topic, 0) for topic in ("rejected", "dead-letters")}
+        for name, count in counts.items():
+            table.add_row("", name, f"{count:,}", "", "", style="dim")
         return table
 
 

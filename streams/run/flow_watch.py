@@ -4,13 +4,17 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schemas.errors import BackstreamError
 from streams.kafka.cluster import Cluster
+from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.retention import RetentionWatch
 
 _RETRY_SECONDS = 1.0
+_COUNT_SECONDS = 1.0
+"""For counting examples between two readings. A large topic takes several of them."""
 
 
 class FlowWatch:
@@ -53,9 +57,9 @@ class FlowWatch:
         retention = RetentionWatch(self._cluster)
         while not self._stopped.is_set():
             try:
-                with FlowReader(self._cluster) as reader:
+                with FlowReader(self._cluster) as reader, ExampleCount(self._cluster) as count:
                     while not self._stopped.is_set():
-                        flow = reader.read()
+                        flow = replace(reader.read(), examples=count.read(_COUNT_SECONDS))
                         self._flow, self._error = flow, None
                         for line in retention.check(flow):
                             self._warnings.put(line)

@@ -44,7 +44,7 @@ RECORDS = MetricDefinition(
 OUTPUTS = MetricDefinition(
     "outputs_total",
     MetricType.COUNTER,
-    "Messages acknowledged by the broker, by topic.",
+    "Messages acknowledged by the broker, by topic. On curated they outnumber the examples.",
     ("stage", "topic"),
 )
 REJECTIONS = MetricDefinition(
@@ -89,6 +89,14 @@ REFUSED_RELEASES = MetricDefinition(
     "refused_releases_total",
     MetricType.COUNTER,
     "Announced releases that this worker could not use: missing, changed, unsigned, unloadable.",
+)
+
+EXAMPLES = MetricDefinition(
+    "curated_examples",
+    MetricType.GAUGE,
+    "Examples on curated that are not retracted, as the trainer has read them, by origin: "
+    "augmented or seed.",
+    ("origin",),
 )
 
 TRAINING_RUNS = MetricDefinition(
@@ -138,6 +146,7 @@ METRICS = (
     SECONDS,
     UNREADABLE,
     REFUSED_RELEASES,
+    EXAMPLES,
     TRAINING_RUNS,
     INTAKE_DOCUMENTS,
     INTAKE_BYTES,

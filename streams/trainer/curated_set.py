@@ -101,6 +101,12 @@ class CuratedSet:
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM examples").fetchone()[0])
 
+    def count(self) -> tuple[int, int]:
+        """Number of human seeds, and of examples that a model rated."""
+        query = "SELECT count(*) - count(term), count(term) FROM examples"
+        seeds, rated = self._database.execute(query).fetchone()
+        return seeds, rated
+
     def arrivals_since_training(self, since_term: int = 0) -> int:
         """Number of these that arrived after the last training run."""
         query = """

@@ -33,7 +33,7 @@ from streams.releases.announcements import Announcer, in_service_before, read_re
 from streams.releases.rerating import rerating
 from streams.releases.store import release_store
 from streams.settings import Settings
-from streams.stages.metrics import TRAINING_RUNS, UNREADABLE, Metrics
+from streams.stages.metrics import EXAMPLES, TRAINING_RUNS, UNREADABLE, Metrics
 from streams.trainer.curated_set import CuratedSet
 
 log = logging.getLogger(__name__)
@@ -209,6 +209,11 @@ class TrainerService:
         messages = [received for records in polled.values() for received in records]
         if messages:
             curated.apply(messages)
+            self._show_count(curated)
+
+    def _show_count(self, curated: CuratedSet) -> None:
+        for origin, count in zip(("seed", "augmented"), curated.count(), strict=True):
+            self._metrics.gauge(EXAMPLES, origin=origin).set(count)
 
     def _run_once(self, consumer: Consumer, curated: CuratedSet, announcer: Announcer) -> None:
         places = consumer.assignment()

@@ -178,6 +178,7 @@ COMMANDS = {
     "tail": ["tail", "-n", "1", "--from-beginning"],
     "export": ["export", "-o", "@out.jsonl"],
     "status": ["status"],
+    "curate": ["curate", "--dry-run"],
     "audit": ["audit"],
     "dead-letters list": ["dead-letters", "list"],
     "dead-letters show": ["dead-letters", "show", "0@0"],

@@ -238,9 +238,7 @@ def export(
                 output,
                 Shape(shape),
                 license,
-                settings.curation.threshold,
                 datetime.now(UTC).date(),
-                settings.curation.target_precision,
                 str(accepted) if accepted else "",
             )
             card = write_card(about, examples, read_releases(cluster))

@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 def status(settings: "Settings", as_json: Json = False) -> None:
     """Show the stages' lag and rates, and the release in service.
 
-    The lag is that of committed offsets. Shows the number of messages on each topic too.
+    The lag is that of committed offsets. Shows the number of messages on each topic too, and of
+    curated the number of examples.
 
     Example: `backstream status --json`
     """

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from streams.data.feed import feed
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
-from streams.kafka.topics import CURATED, DOCUMENTS
+from streams.kafka.topics import DOCUMENTS
 from streams.observe.audit import audit
+from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.progress import Progress
 from streams.releases.announcements import read_releases
@@ -33,6 +35,8 @@ from streams.run.supervisor import Supervisor
 from streams.settings import Settings
 
 _POLL_SECONDS = 0.5
+_COUNT_SECONDS = 1.0
+"""For counting examples between two readings."""
 _NOTE_SECONDS = 5.0
 _TRAINING_TOKENS = 100_000
 """About a minute of training the house model on 2 cores."""
@@ -149,13 +153,13 @@ class _Demo:
         """Feed, wait for the stream, train, and wait for what the new release changes."""
         self._supervisor.start_worker()
         held = feed_missing(self._cluster, documents, self._progress.note)
-        with FlowReader(self._cluster) as reader:
-            self._wait_until_idle(reader)
+        with FlowReader(self._cluster) as reader, ExampleCount(self._cluster) as count:
+            self._wait_until_idle(reader, count)
             self._train()
             self._wait_until_loaded()
             kept_before = {example.id for example in snapshot(self._cluster)}
             rerated = self._wait_until_rerated()
-            self._wait_until_idle(reader)
+            self._wait_until_idle(reader, count)
             account = audit(self._cluster, reader.committed())
         return DemoOutcome(
             documents=held,
@@ -169,7 +173,7 @@ class _Demo:
             seconds=time.monotonic() - self._started,
         )
 
-    def _wait_until_idle(self, reader: FlowReader) -> None:
+    def _wait_until_idle(self, reader: FlowReader, count: ExampleCount) -> None:
         """Wait until every message is processed, in two readings that agree.
 
         A single reading can fall between two commits.
@@ -177,9 +181,9 @@ class _Demo:
         last: Flow | None = None
         while True:
             self.take_events()
-            flow = reader.read()
+            flow = replace(reader.read(), examples=count.read(_COUNT_SECONDS))
             self._progress.flow(flow)
-            if self._first_curated is None and flow.messages[CURATED.name]:
+            if self._first_curated is None and flow.examples:
                 self._first_curated = time.monotonic() - self._started
                 self._progress.note(
                     f"the first curated example is there, after {self._first_curated:.0f} s"

@@ -13,7 +13,7 @@ from schemas.records import Example, ExampleOrigin, Provenance, Rating, Release,
 from streams.data.card import Export, card, card_path, write_card
 from streams.data.exports import Shape
 
-EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", 4.0, date(2026, 11, 21))
+EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", date(2026, 11, 21))
 SEED = Example(id="s", instruction="Say it.", response="It.", origin=ExampleOrigin.SEED)
 
 
@@ -36,6 +36,7 @@ def example(number: int, score: float, release: str = "house-1", rater: str = "h
             release=release,
             template="backward.markers.1",
         ),
+        threshold=4.0,
     )
 
 
@@ -64,7 +65,7 @@ def test_it_counts_what_is_there() -> None:
         "| 100% | 5.00 |",
     ):
         assert line in text.splitlines()
-    assert "rated 4 or more" in text
+    assert "The curator applied one limit to all of them: rated 4 or more." in text
     assert "Exported on 2026-11-21 to `curated.jsonl`, in the shape `chat`" in text
 
 
@@ -74,11 +75,37 @@ def test_it_states_acceptance_and_estimated_precision() -> None:
         for each, precision in zip(EXAMPLES[1:], (0.8, 0.85, 0.9, None, None), strict=True)
         if each.rating
     ]
-    export = dataclasses.replace(EXPORT, target_precision=0.8, acceptance="30% are accepted")
+    export = dataclasses.replace(EXPORT, acceptance="30% are accepted")
     text = card(export, rated, [])
-    assert "\n30% are accepted.\n" in text
-    assert "so high that an estimated 80% of graded human pairs deserve a 4 or 5, or, where" in text
+    assert "\nBy the settings of this export, 30% are accepted.\n" in text
     assert "as the lowest of 3 of these, an estimated 80% deserve a 4 or 5" in text
+
+
+def test_it_names_the_limits_that_were_applied() -> None:
+    kept = [
+        each.model_copy(update=limit)
+        for each, limit in zip(
+            EXAMPLES[1:],
+            (
+                {"threshold": 4.5},
+                {"threshold": 4.5},
+                {"threshold": 3.5},
+                {"threshold": None, "target_precision": 0.8},
+                {"threshold": None},
+            ),
+            strict=True,
+        )
+    ]
+    text = card(EXPORT, [SEED, *kept], [])
+    for line in (
+        "The curator applied several limits to them:",
+        "| rated 4.5 or more | 2 |",
+        "| rated 3.5 or more | 1 |",
+        "| rated so high that an estimated 80% of graded human pairs deserve a 4 or 5 | 1 |",
+        "| none, or not recorded | 1 |",
+    ):
+        assert line in text.splitlines()
+    assert "limit" not in card(EXPORT, [SEED], [])
 
 
 def test_its_front_matter_is_what_hugging_face_reads() -> None:

@@ -82,6 +82,23 @@ def test_an_example_answers_for_all_stages_and_its_tombstone_for_the_curator(
     assert _followed(evidence) == list(_STAGES)
 
 
+def test_what_was_kept_and_taken_back_is_rejected(evidence: Evidence) -> None:
+    example = Example(
+        id="example",
+        instruction="Why?",
+        response="So.",
+        origin=ExampleOrigin.AUGMENTED,
+        provenance=_MADE_FROM,
+    )
+    evidence.add_example("example", example)
+    evidence.add_rejection(_rejection("curator", "example"))
+    assert (evidence.is_followed("curator", "example"), evidence.examples) == (True, 1)
+    evidence.add_example("example", None)
+    assert (evidence.is_followed("curator", "example"), evidence.examples) == (False, 0)
+    evidence.add_example("example", example)
+    assert (evidence.is_followed("curator", "example"), evidence.examples) == (True, 1)
+
+
 def test_a_seed_answers_for_no_document(evidence: Evidence) -> None:
     seed = Example(id="seed", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
     evidence.add_example("seed", seed)

@@ -20,13 +20,14 @@ class Clock:
         return self.now
 
 
-def _flow(done: int, lag: int = 0, **messages: int) -> Flow:
+def _flow(done: int, lag: int = 0, examples: int | None = None, **messages: int) -> Flow:
     return Flow(
         messages,
         [
             StageLag("segmenter", "documents", done, lag),
             StageLag("backward", "segments", 2 * done, lag),
         ],
+        examples,
     )
 
 
@@ -96,7 +97,7 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(
     progress: Progress, clock: Clock, out: io.StringIO
 ) -> None:
     with progress:
-        progress.flow(_flow(0, 1_234, curated=7))
+        progress.flow(_flow(0, 1_234, examples=7, curated=9))
         for _ in range(12):
             clock.now += 1
             progress.flow(_flow(int(clock.now)))
@@ -178,7 +179,7 @@ def test_a_training_step_stands_in_the_next_line_until_it_is_over(
 def test_on_a_terminal_there_is_a_table(clock: Clock, out: io.StringIO) -> None:
     console = Console(file=out, width=120, force_terminal=True)
     with Progress(console, clock) as progress:
-        progress.flow(_flow(3, 4, curated=5, **{"dead-letters": 6}))
+        progress.flow(_flow(3, 4, examples=5, **{"dead-letters": 6}))
         progress.note("a line that stays")
     shown = out.getvalue()
     for text in (

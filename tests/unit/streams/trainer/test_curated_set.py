@@ -222,3 +222,12 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file", encoding="utf-8")
     with pytest.raises(TrainingError, match="cannot be opened"):
         CuratedSet(tmp_path / "state" / "dataset.sqlite")
+
+
+def test_seeds_and_rated_examples_are_counted_apart(curated: CuratedSet) -> None:
+    seed = Example(id="s", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
+    curated.apply([_message(0, "a"), _message(1, "b"), _message(2, "a", "Why not?")])
+    curated.apply([Received("curated", 0, 3, b"s", encode(seed), headers_for(Example))])
+    assert curated.count() == (1, 2)
+    curated.apply([_tombstone(4, b"a"), _tombstone(5, b"s")])
+    assert curated.count() == (0, 1)
