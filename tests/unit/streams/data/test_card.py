@@ -82,20 +82,14 @@ def test_it_states_acceptance_and_estimated_precision() -> None:
 
 
 def test_it_names_the_limits_that_were_applied() -> None:
-    kept = [
-        each.model_copy(update=limit)
-        for each, limit in zip(
-            EXAMPLES[1:],
-            (
-                {"threshold": 4.5},
-                {"threshold": 4.5},
-                {"threshold": 3.5},
-                {"threshold": None, "target_precision": 0.8},
-                {"threshold": None},
-            ),
-            strict=True,
-        )
+    limits: list[dict[str, Any]] = [
+        {"threshold": 4.5},
+        {"threshold": 4.5},
+        {"threshold": 3.5},
+        {"threshold": None, "target_precision": 0.8},
+        {"threshold": None},
     ]
+    kept = [each.model_copy(update=limit) for each, limit in zip(EXAMPLES[1:], limits, strict=True)]
     text = card(EXPORT, [SEED, *kept], [])
     for line in (
         "The curator applied several limits to them:",
