@@ -33,7 +33,11 @@ class Scorer:
         async with self._handle.borrow() as model:
             try:
                 rating = await model.rate(
-                    candidate.instruction, candidate.response, candidate.context, priority
+                    candidate.instruction,
+                    candidate.response,
+                    candidate.context,
+                    priority,
+                    headings=candidate.provenance.headings,
                 )
             except PromptTooLong as error:
                 return candidate.refuse(

@@ -29,9 +29,8 @@ from models.evaluation.bootstrap import bootstrap_intervals
 from models.evaluation.metrics import Array, auc, rank_correlation
 from models.judging.evidence import Evidence, EvidenceKind
 from models.judging.examiner import Examiner
-from models.judging.fitting import ratings_of
 from models.judging.judge import Judges
-from models.judging.quality import figures_at, figures_of
+from models.judging.quality import balanced, figures_at, figures_of
 from models.prompts.layout import Prompter
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
@@ -143,7 +142,7 @@ class HeldOut:
                 ("judge, likelihood", judges.likelihood),
                 ("judge, combined", judges.combined),
             ):
-                self.signals[called] = self._table(ratings_of(judge.model, evidence))
+                self.signals[called] = self._table(judge.ratings(evidence))
 
     def _table(self, values: Iterable[float]) -> Array:
         return np.array(list(values), np.float64).reshape(-1, len(KINDS))
@@ -166,7 +165,8 @@ class HeldOut:
 
     def at(self, ratings: Array, threshold: float, rows: Array) -> Mapping[str, float]:
         """What ``figures_at`` gives for these human pairs."""
-        return figures_at(threshold, ratings[rows].ravel(), self.grades[rows].ravel())
+        grades = self.grades[rows].ravel()
+        return figures_at(threshold, ratings[rows].ravel(), grades, balanced(grades))
 
 
 def tables(held_out: HeldOut, judges: Judges | None) -> str:

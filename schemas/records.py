@@ -262,6 +262,8 @@ class HumanRating(Record):
     instruction: NonEmpty
     context: str | None = None
     response: NonEmpty
+    headings: tuple[str, ...] = ()
+    """The headings above the response, outermost first."""
     score: int = Field(ge=1, le=5)
     rater: str = ""
     at: float = Field(default=0.0, allow_inf_nan=False)

@@ -12,7 +12,6 @@ from agents.curator import Curator
 from bench.loop.arms import Signal
 from models.evaluation.metrics import Array
 from models.judging.evidence import Evidence
-from models.judging.fitting import ratings_of
 from models.judging.judge import Judges
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair
@@ -41,7 +40,7 @@ def _ratings(evidence: Sequence[Evidence], judges: Judges, signal: Signal) -> Ar
     if signal is Signal.DIGITS:
         return np.array([each["digit"] for each in evidence], np.float64)
     judge = judges.likelihood if signal is Signal.LIKELIHOOD else judges.combined
-    return ratings_of(judge.model, evidence)
+    return judge.ratings(evidence)
 
 
 def best_first(scores: Sequence[float | None]) -> list[int]:

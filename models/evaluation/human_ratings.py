@@ -18,6 +18,8 @@ class RatedPair:
     pair: Pair
     score: int
     """1 to 5."""
+    headings: tuple[str, ...] = ()
+    """Those above the response."""
 
 
 def read_ratings(file: Path) -> list[HumanRating]:
@@ -32,6 +34,11 @@ def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
         for rating in sorted(ratings, key=lambda rating: (rating.at, rating.model_dump_json()))
     }
     return [
-        RatedPair(id, Pair(found.instruction, found.response, found.context or ""), found.score)
+        RatedPair(
+            id,
+            Pair(found.instruction, found.response, found.context or ""),
+            found.score,
+            found.headings,
+        )
         for id, found in sorted(newest.items())
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 
 from models.engine import DigitProbabilities, Engine
 from models.judging.evidence import EvidenceKind, PairNats, digit_figures
@@ -26,20 +27,25 @@ class Examiner:
         response: str,
         context: str | None,
         priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> dict[str, float]:
         """The figures of a kind of evidence, in the order of ``kind.figures``.
 
-        Requests that wait in the engine are scheduled by ``priority``, the lowest first. Raises
+        ``headings`` are those above the response: an instruction is written from them too. Requests
+        that wait in the engine are scheduled by ``priority``, the lowest first. Raises
         PromptTooLong where a part does not fit the context window, ModelError ("unrated") where a
         figure is not a number.
         """
         pair = instruction, response, context, priority
         if kind is EvidenceKind.LIKELIHOOD:
-            found = (await self._likelihoods(*pair)).figures()
+            found = (await self._likelihoods(*pair, headings)).figures()
         elif kind is EvidenceKind.DIGITS:
             found = _digit_figures(await self.digits(*pair))
         else:
-            nats, digits = await asyncio.gather(self._likelihoods(*pair), self.digits(*pair))
+            nats, digits = await asyncio.gather(
+                self._likelihoods(*pair, headings), self.digits(*pair)
+            )
             found = nats.figures() | _digit_figures(digits)
         if not all(map(math.isfinite, found.values())):
             raise ModelError("unrated: a likelihood of this pair is not a number")
@@ -53,7 +59,12 @@ class Examiner:
         return await self._engine.rate(prompt, self._prompter.digit_ids, priority)
 
     async def _likelihoods(
-        self, instruction: str, response: str, context: str | None, priority: int
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int,
+        headings: Sequence[str],
     ) -> PairNats:
         prompts, score = self._prompter, self._engine.score
         asked, answered = prompts.target(instruction), prompts.target(response)
@@ -64,7 +75,7 @@ class Examiner:
                     (response, context),
                     lambda: score(prompts.nothing(Task.FORWARD, context), answered, priority),
                 ),
-                score(prompts.backward(response, context), asked, priority),
+                score(prompts.backward(response, context, headings), asked, priority),
                 score(prompts.nothing(Task.BACKWARD, context), asked, priority),
             )
         )

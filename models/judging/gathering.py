@@ -11,6 +11,7 @@ from models.judging.examiner import Examiner
 from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence, fit_to
 from models.judging.judge import Judges
 from models.judging.measuring import Opened, opened
+from models.judging.rated import RatedEvidence
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.seeds.labelled import MadePair, some_kinds
@@ -26,26 +27,34 @@ _AT_ONCE = 4
 
 
 async def fit_judges(
-    release: Opened, pairs: Sequence[Pair], report: Report = lambda line: None
+    release: Opened,
+    pairs: Sequence[Pair],
+    rated: Sequence[RatedEvidence] = (),
+    report: Report = lambda line: None,
 ) -> Judges | None:
     """Fit the judges of a release in the precision that it is served in on a CPU.
 
     ``pairs`` are human pairs to train on, never held-out ones; the first HUMAN_PAIRS are used.
-    ``report`` gets a line every few seconds. None where too few pairs fit the context window.
+    ``rated`` are pairs that people rated, none of them held out. ``report`` gets a line every few
+    seconds. None where too few pairs fit the context window.
     Raises EngineError where the engine fails.
     """
-    return fit_to(await gather(release.engine, release.prompter, pairs[:HUMAN_PAIRS], report))
+    graded = await gather(release.engine, release.prompter, pairs[:HUMAN_PAIRS], report)
+    return fit_to(graded, rated)
 
 
 async def fit_judges_of(
-    directory: Path, pairs: Sequence[Pair], report: Report = lambda line: None
+    directory: Path,
+    pairs: Sequence[Pair],
+    rated: Sequence[RatedEvidence] = (),
+    report: Report = lambda line: None,
 ) -> Judges | None:
     """``fit_judges`` for a release's directory, which needs no manifest yet.
 
     Raises ModelError where the engine cannot load it.
     """
     async with opened(directory) as release:
-        return await fit_judges(release, pairs, report)
+        return await fit_judges(release, pairs, rated, report)
 
 
 async def gather(
@@ -83,7 +92,7 @@ async def _examine(examiner: Examiner, made: MadePair) -> GradedEvidence | None:
         )
     except ModelError:  # too long, or not a number
         return None
-    return GradedEvidence(made, evidence)
+    return GradedEvidence(made.source, made.kind, made.grade, evidence)
 
 
 def _with_written(pairs: Sequence[Pair], written: Sequence[str]) -> list[MadePair]:

@@ -1,19 +1,43 @@
 """A release's judge: what its manifest holds to turn evidence into ratings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from models.judging.evidence import EvidenceKind
-from models.judging.ordinal import OrdinalModel
+from models.evaluation.metrics import Array
+from models.judging.evidence import Evidence, EvidenceKind
+from models.judging.ordinal import GRADES, Grades, OrdinalModel, rows_of
 
 VERSION = 1
 """Raised when the meaning of a figure changes. A judge of another version is not used."""
 
 
+class Scale(NamedTuple):
+    """The expected grades at which the rating is 2, 3 and 4. Those in between lie on lines.
+
+    The ends, 1 and 5, stay.
+    """
+
+    two: float
+    three: float
+    four: float
+
+    def applied(self, expected: Array) -> Array:
+        """The ratings of expected grades."""
+        return np.interp(expected, (1.0, *self, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0))
+
+
+SAME_SCALE = Scale(2.0, 3.0, 4.0)
+
+
 class OperatingPoint(NamedTuple):
-    """What a threshold does on graded pairs, each of the five grades counted alike."""
+    """What a threshold does on pairs that people rated.
+
+    Where the judge has learned from too few of these, on graded human pairs, with each of the five
+    grades counted alike.
+    """
 
     threshold: float
     acceptance: float
@@ -28,16 +52,27 @@ class Judge(BaseModel):
     """A fitted model of one kind of evidence, and how well it does on pairs it was not fitted on.
 
     The figures come from cross-validation: every pair is rated by a model that was fitted without
-    the pairs made from the same human pair.
+    the pairs made from the same human pair or with the same passage.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: OrdinalModel
+    scale: Scale = SAME_SCALE
+    """Puts expected grades on the scale of the people who rated; see ``models.judging.fitting``."""
     figures: dict[str, float]
-    """See ``models.judging.quality.figures_of``."""
+    """See ``figures_of`` and ``figures_of_rated`` of ``models.judging.quality``."""
     curve: tuple[OperatingPoint, ...]
     """By rising threshold, from 1 to 5."""
+
+    def score(self, probabilities: Grades) -> float:
+        """The rating that follows from the probabilities of the grades, 1 to 5."""
+        return float(self.scale.applied(_expected(np.array([probabilities])))[0])
+
+    def ratings(self, evidence: Sequence[Evidence]) -> Array:
+        """[N] ratings of N pairs."""
+        probabilities = self.model.probabilities_of(rows_of(evidence, self.model.figures))
+        return self.scale.applied(_expected(probabilities))
 
     def at(self, score: float) -> OperatingPoint:
         """The highest threshold that a score reaches."""
@@ -59,6 +94,8 @@ class Judges(BaseModel):
     """Number of graded pairs that they were fitted on."""
     human_pairs: int
     """Number of human pairs that the graded pairs were made from."""
+    rated_pairs: int = 0
+    """Number of pairs that people rated among what they were fitted on."""
     combined: Judge
     likelihood: Judge
     digits: dict[str, float] = {}
@@ -71,3 +108,8 @@ class Judges(BaseModel):
             EvidenceKind.LIKELIHOOD: self.likelihood,
         }
         return judges.get(kind) if self.version == VERSION else None
+
+
+def _expected(probabilities: Array) -> Array:
+    """[N] expected values of [N, 5] probabilities of the grades."""
+    return probabilities @ np.arange(1.0, GRADES + 1)

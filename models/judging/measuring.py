@@ -49,8 +49,9 @@ async def rate_pairs(
     pairs: Sequence[Pair],
     kind: EvidenceKind = EvidenceKind.COMBINED,
     report: Report = lambda line: None,
+    headings: Sequence[Sequence[str]] | None = None,
 ) -> Array:
-    """[N] ratings of N pairs by a kind of evidence.
+    """[N] ratings of N pairs by a kind of evidence, below their ``headings``, [N], if given.
 
     Without judges, the digits rate. NaN for a pair that does not fit the context window or cannot
     be rated. Raises EngineError where the engine fails.
@@ -59,11 +60,13 @@ async def rate_pairs(
     room, done = asyncio.Semaphore(_AT_ONCE), 0
     tick = at_intervals(report)
 
-    async def rated(pair: Pair) -> float:
+    async def rated(pair: Pair, above: Sequence[str]) -> float:
         nonlocal done
         async with room:
             try:
-                found = await rater.rate(pair.instruction, pair.response, pair.context)
+                found = await rater.rate(
+                    pair.instruction, pair.response, pair.context, headings=above
+                )
             except ModelError:  # too long, or unrated
                 return float("nan")
             finally:
@@ -71,4 +74,5 @@ async def rate_pairs(
                 tick(f"rating: {done} of {len(pairs)} pairs")
             return found.score
 
-    return np.array(await asyncio.gather(*map(rated, pairs)), np.float64)
+    above = headings if headings is not None else [()] * len(pairs)
+    return np.array(await asyncio.gather(*map(rated, pairs, above)), np.float64)

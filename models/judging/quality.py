@@ -17,8 +17,12 @@ JUDGE_FIGURES = {
     "correlation": "rank correlation with the grades",
     "error": "mean distance from the grade",
     "calibration_error": "calibration error",
+    "rated_correlation": "rank correlation with human ratings",
+    "rated_auc": "AUC of pairs that people gave a 4 or 5",
+    "rated_accepted": "share rated 4 or more",
+    "rated_deserving": "share that people gave a 4 or 5",
 }
-"""Figures that ``figures_of`` computes, with their names for people."""
+"""Figures of ``figures_of`` and ``figures_of_rated``, with their names for people."""
 
 
 def figures_of(ratings: Array, grades: Array, kinds: Sequence[str]) -> dict[str, float]:
@@ -52,14 +56,33 @@ def figures_of(ratings: Array, grades: Array, kinds: Sequence[str]) -> dict[str,
     }
 
 
-def figures_at(threshold: float, ratings: Array, grades: Array) -> dict[str, float]:
-    """Figures of a threshold, with each grade counted alike.
+def figures_of_rated(ratings: Array, scores: Array) -> dict[str, float]:
+    """Figures of [N] ratings of pairs that people gave these scores.
+
+    - ``rated_correlation``: Spearman's rank correlation with the scores.
+    - ``rated_auc``: probability that a pair with a score of 4 or 5 is rated above another one.
+    - ``rated_accepted``, ``rated_deserving``: shares of the pairs that are rated 4 or more, and
+      that people gave a 4 or 5.
+
+    A figure whose pairs are missing is left out.
+    """
+    good = scores >= KEPT_LABEL
+    found = {"rated_auc": auc(ratings[good], ratings[~good])} if 0 < good.sum() < len(good) else {}
+    return found | {
+        "rated_correlation": rank_correlation(ratings, scores),
+        "rated_accepted": float((ratings >= KEPT_LABEL).mean()),
+        "rated_deserving": float(good.mean()),
+    }
+
+
+def figures_at(threshold: float, ratings: Array, grades: Array, weights: Array) -> dict[str, float]:
+    """Figures of a threshold, where the pairs count by [N] ``weights``.
 
     - ``acceptance``: share of the pairs that are rated at least ``threshold``.
     - ``precision``: share of these with grade 4 or 5; 0 where there are none.
     - ``recall``: share of the pairs with grade 4 or 5 that are rated at least ``threshold``.
     """
-    weights, relevant, accepted = balanced(grades), grades >= KEPT_LABEL, ratings >= threshold
+    relevant, accepted = grades >= KEPT_LABEL, ratings >= threshold
     kept, good = float(weights[accepted].sum()), float(weights[accepted & relevant].sum())
     return {
         "acceptance": kept / float(weights.sum()),
@@ -74,8 +97,8 @@ def balanced(grades: Array) -> Array:
     return (len(grades) / (len(values) * counts))[place]
 
 
-def operating_points(ratings: Array, grades: Array) -> tuple[OperatingPoint, ...]:
-    """What each threshold does, with each grade counted alike.
+def operating_points(ratings: Array, grades: Array, weights: Array) -> tuple[OperatingPoint, ...]:
+    """What each threshold does, where the pairs count by [N] ``weights``.
 
     One pair that deserves a 4 or 5 and one that does not are added to those that are accepted
     (Laplace's rule of succession), so that a few pairs give no certainty. The precision of a
@@ -84,7 +107,7 @@ def operating_points(ratings: Array, grades: Array) -> tuple[OperatingPoint, ...
     found: list[OperatingPoint] = []
     precision = 0.0
     for threshold in np.round(np.arange(1.0, 5.0 + _STEP / 2, _STEP), 1).tolist():
-        at = figures_at(threshold, ratings, grades)
+        at = figures_at(threshold, ratings, grades, weights)
         accepted = int((ratings >= threshold).sum())
         precision = max(precision, (at["precision"] * accepted + 1) / (accepted + 2))
         found.append(OperatingPoint(threshold, at["acceptance"], precision, at["recall"]))

@@ -1,6 +1,7 @@
 """Rates pairs with a release's engine and its judge."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.engine import Engine
@@ -20,7 +21,7 @@ class Judgement:
     """The rating of a pair."""
 
     score: float
-    """Expected value of ``probabilities``, 1 to 5."""
+    """Expected value of ``probabilities``, on the judge's scale, 1 to 5."""
     probabilities: Grades
     """Of the grades 1 to 5."""
     digit_mass: float
@@ -51,9 +52,17 @@ class Rater:
         """What the ratings are made from."""
 
     async def rate(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> Judgement:
-        """Rate a pair. Requests that wait in the engine are scheduled by ``priority``.
+        """Rate a pair, whose response stands below ``headings``.
+
+        Requests that wait in the engine are scheduled by ``priority``.
 
         Raises PromptTooLong where a part does not fit the context window, and ModelError
         ("unrated") where the likelihoods are not numbers, or where the digits rate and have almost
@@ -61,9 +70,11 @@ class Rater:
         """
         if self.judge is None:
             return await self._by_digits(instruction, response, context, priority)
-        evidence = await self._examiner.examine(self.kind, instruction, response, context, priority)
+        evidence = await self._examiner.examine(
+            self.kind, instruction, response, context, priority, headings=headings
+        )
         probabilities = self.judge.model.probabilities(evidence)
-        score = min(5.0, max(1.0, expected_grade(probabilities)))
+        score = self.judge.score(probabilities)
         mass = min(1.0, math.exp(evidence.get("digit_mass", 0.0)))
         return Judgement(score, probabilities, mass, evidence, self.judge.at(score).precision)
 

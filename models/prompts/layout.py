@@ -35,6 +35,8 @@ _PLACEHOLDER = re.compile(r"\{((?:context|response|instruction|tag|heading)\d*)\
 """A placeholder of a template. Those of earlier turns end in the turn's number."""
 _RATING_LEAD = "Score: "
 _BETWEEN_SHOTS = "\n\n\n"
+_WRAPPED = re.compile(r"(?<=[^\s.:;?!])[^\S\n]*\n(?=[^\W\d]|[`'\"(])")
+"""A line end inside a sentence, which goes on with a word, not with an item of a list."""
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _HEADINGS = 3
 """Most headings in a backward prompt."""
@@ -211,10 +213,11 @@ class Prompter:
     def instruction(self, ids: Sequence[int], stop: int | None = None) -> str:
         """Text of a generated instruction; ``stop`` is the token that ended it.
 
-        Where a newline token ended it, the text is its first line.
+        Where a newline token ended it, the text is its first line. A sentence that is wrapped, as
+        those of its passage may be, is joined to one line.
         """
         if stop is None or stop not in self.line_ends:
-            return self.decode([*ids])
+            return _WRAPPED.sub(" ", self.decode([*ids]))
         # The stop token may hold the end of the sentence too: "?\n".
         return self.decode([*ids, stop]).split("\n")[0].strip()
 

@@ -13,7 +13,6 @@ OPENINGS: Mapping[str, float] = {
     "How": 1.0,
     "Why": 1.0,
     "When": 1.0,
-    "Which": 1.0,
     "Explain": 1.0,
     "Describe": 1.0,
     "List": 1.0,

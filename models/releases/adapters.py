@@ -18,6 +18,7 @@ from models.releases.checkpoints import (
     read_object,
     side_files,
 )
+from models.releases.shipped_judges import judging_files
 from schemas.errors import ModelError
 
 _CONFIG = "adapter_config.json"
@@ -29,15 +30,16 @@ _Array = npt.NDArray[Any]
 
 def adapter_files(adapter: Path) -> tuple[Path, ...]:
     """The files of an adapter that a merged checkpoint follows from."""
-    return (adapter / _CONFIG, adapter / _WEIGHTS, *side_files(adapter))
+    return (adapter / _CONFIG, adapter / _WEIGHTS, *side_files(adapter), *judging_files(adapter))
 
 
 def write_merged(base: Path, adapter: Path, directory: Path) -> None:
     """Write ``base`` with ``adapter`` merged into ``directory``, which appears whole or not at all.
 
     ``base`` has its weights in one file. ``adapter`` is what PEFT saves (LoRA, arXiv 2106.09685):
-    a weight W becomes W + scale * B A, computed in float32 and rounded to the weight's own type.
-    Tokenizer, chat template and configuration in the adapter's directory replace the base's.
+    a weight W becomes W + scale * B A, rounded to the weight's own type. It is computed in float64,
+    so that the result does not depend on the processor. Tokenizer, chat template and configuration
+    in the adapter's directory replace the base's; its judges and rated pairs are copied.
 
     Raises ModelError where a file cannot be read, or the adapter is not one for the base, and
     OSError where the directory cannot be written.
@@ -52,12 +54,12 @@ def write_merged(base: Path, adapter: Path, directory: Path) -> None:
             raise ModelError(
                 f"{adapter} is not an adapter for {base}: {name} does not fit a weight {target}"
             )
-        added = scale * (b.astype(np.float32) @ a.astype(np.float32))
-        weights[target] = (weight.astype(np.float32) + added).astype(weight.dtype)
+        added = scale * (b.astype(np.float64) @ a.astype(np.float64))
+        weights[target] = (weight.astype(np.float64) + added).astype(weight.dtype)
         if not np.isfinite(weights[target]).all():
             raise ModelError(f"{adapter}: {name} makes weights that are not finite")
     with atomic_directory(directory) as partial:
-        for file in (*side_files(base), *side_files(adapter)):
+        for file in (*side_files(base), *side_files(adapter), *judging_files(adapter)):
             shutil.copyfile(file, partial / file.name)
         if (adapter / CHAT_TEMPLATE).is_file():
             drop_chat_template(partial / TOKENIZER_CONFIG)

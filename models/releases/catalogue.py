@@ -16,9 +16,11 @@ from pathlib import Path
 
 from models.atomic_file import atomic_directory
 from models.judging.gathering import fit_judges_of
+from models.judging.judge import Judges
+from models.judging.rated import read_rated, write_rated
 from models.progress import Report
 from models.releases.cache import KnownDigests, locked
-from models.releases.checkpoints import checkpoint_digest
+from models.releases.checkpoints import checkpoint_digest, sha256_of
 from models.releases.names import NAMED
 from models.releases.release import (
     MANIFEST,
@@ -29,6 +31,7 @@ from models.releases.release import (
     verify,
     write_manifest,
 )
+from models.releases.shipped_judges import judging_files, read_shipped_judges
 from models.releases.sources import checkpoint_of
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
@@ -67,7 +70,7 @@ def prepare(model: str, cache: Path, *, progress: Report = lambda line: None) ->
         with locked(cache / f".{release.name}.lock", progress):
             if not is_release(release):
                 progress(f"exporting {model} to ONNX, once")
-                _build(checkpoint, release, _slug(model), progress)
+                _build(checkpoint, release, _slug(model), cache, progress)
                 progress(f"exported {model} to {release}")
     except OSError as error:
         raise ModelError(
@@ -87,16 +90,33 @@ def cached(cache: Path) -> list[Path]:
     )
 
 
-def _build(checkpoint: Path, release: Path, prefix: str, progress: Report) -> None:
+def _build(checkpoint: Path, release: Path, prefix: str, cache: Path, progress: Report) -> None:
     """Export into ``release``, which appears whole or not at all. The caller holds the lock."""
     shutil.rmtree(release, ignore_errors=True)  # its manifest was deleted: not a release
     with atomic_directory(release) as partial:
         _export(checkpoint, partial, progress)
-        progress("fitting the release's judge and writing its golden vectors")
-        id = release_id(partial, prefix, (str(EXPORT_VERSION),))
-        training, _ = split(read_seeds())
-        judges = asyncio.run(fit_judges_of(partial, [*map(Pair.of, training)], progress))
+        made_from = (str(EXPORT_VERSION), *map(sha256_of, judging_files(checkpoint)))
+        id = release_id(partial, prefix, made_from)
+        judges = _judges(checkpoint, partial, _digest(checkpoint, cache), progress)
+        progress("writing the release's golden vectors")
         asyncio.run(write_manifest(partial, Origin(id=id, base=id, judges=judges)))
+
+
+def _judges(checkpoint: Path, exported: Path, digest: str, progress: Report) -> Judges | None:
+    """The judges that a checkpoint ships, where they were fitted for this export; else new ones.
+
+    Also copies the rated pairs that it ships into the export.
+    """
+    rated, shipped = read_rated(checkpoint), read_shipped_judges(checkpoint)
+    write_rated(exported, rated)
+    if shipped and shipped.fit(digest, exported):
+        return shipped.judges
+    if shipped:
+        progress("the judge that this model ships is for another export: fitting a new one")
+    else:
+        progress("fitting the release's judge")
+    training, _ = split(read_seeds())
+    return asyncio.run(fit_judges_of(exported, [*map(Pair.of, training)], rated, progress))
 
 
 def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
@@ -141,10 +161,15 @@ def _verified(release: Path, cache: Path) -> Path:
 
 
 def _key(checkpoint: Path, cache: Path) -> str:
+    parts = (_digest(checkpoint, cache), *map(sha256_of, judging_files(checkpoint)))
+    return hashlib.sha256(" ".join((str(EXPORT_VERSION), *parts)).encode()).hexdigest()
+
+
+def _digest(checkpoint: Path, cache: Path) -> str:
     digests = KnownDigests.of(checkpoint, cache)
     digest = checkpoint_digest(checkpoint, digests)
     digests.save()
-    return hashlib.sha256(f"{EXPORT_VERSION} {digest}".encode()).hexdigest()
+    return digest
 
 
 def _slug(model: str) -> str:

@@ -13,8 +13,8 @@ from models.releases.names import NAMED
 from models.releases.wheels import WheelFile
 from schemas.errors import ModelError
 
-CHECKPOINT_VERSION = 1
-"""Raise it when the same GGUF file is written as another checkpoint than before."""
+CHECKPOINT_VERSION = 2
+"""Raise it when the same GGUF file or adapter is written as another checkpoint than before."""
 
 _NEAR = 0.7
 """Similarity to a name from which on a model that is not found may be meant by it."""

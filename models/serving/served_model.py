@@ -149,18 +149,25 @@ class ServedModel:
         )
 
     async def rate(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> Rating:
-        """Rate how well ``response`` answers ``instruction``, 1 to 5.
+        """Rate how well ``response``, which stands below ``headings``, answers ``instruction``.
 
-        The score is the expected value over the grades. If the release is calibrated, the score is
-        on the scale of human ratings; the probabilities are always the judge's own, or the digits'.
+        The score, 1 to 5, is the expected value over the grades. If the release has learned from
+        human ratings, the score is on their scale; the probabilities are always the judge's own, or
+        the digits'.
         Requests that wait in the engine are scheduled by ``priority``, the lowest first.
 
         Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
         """
         self._refuse_too_long(instruction, response, context)
-        found = await self.rater.rate(instruction, response, context, priority)
+        found = await self.rater.rate(instruction, response, context, priority, headings=headings)
         return Rating(
             score=calibrated(found.score, self.calibration),
             probabilities=found.probabilities,

@@ -173,7 +173,8 @@ class TrainingReport:
         }
         return [
             f"Fitted on {judges.pairs:,} graded pairs made from {judges.human_pairs:,} human seeds "
-            "that were trained on. The figures come from cross-validation.",
+            f"that were trained on, and on {judges.rated_pairs:,} pairs that people rated. The "
+            "figures come from cross-validation.",
             "",
             f"| evidence | {' | '.join(JUDGE_FIGURES.values())} |",
             f"|---|{'---|' * len(JUDGE_FIGURES)}",
@@ -194,11 +195,15 @@ class TrainingReport:
         threshold = self.thresholds[0]
         if math.isfinite(threshold):
             at = judge.at(threshold)
+            pairs = (
+                f"{self.judges.rated_pairs:,} pairs that people rated"
+                if self.judges and self.judges.rated_pairs
+                else "graded pairs, each grade counted alike,"
+            )
             text = (
-                f"At the threshold {threshold:g}, {at.acceptance:.0%} of the graded pairs are "
-                f"accepted, each grade counted alike, and {at.precision:.0%} of these deserve a 4 "
-                f"or 5: the estimated precision. {at.recall:.0%} of those that deserve it are "
-                "accepted."
+                f"At the threshold {threshold:g}, {at.acceptance:.0%} of the {pairs} are accepted, "
+                f"and {at.precision:.0%} of these deserve a 4 or 5: the estimated precision. "
+                f"{at.recall:.0%} of those that deserve it are accepted."
             )
         else:
             text = "No threshold has the estimated precision that is asked for: nothing is kept."
@@ -224,6 +229,12 @@ class TrainingReport:
 
     def _calibration_lines(self) -> list[str]:
         found = self.calibration
+        judges = self.judges if self.criterion.judge_of(self.judges) else None
+        if judges and judges.rated_pairs:
+            return [
+                f"The judge has learned from {judges.rated_pairs:,} pairs that people rated, so "
+                "its ratings are on their scale."
+            ]
         if found is None:
             return [
                 "The ratings are not calibrated: there are too few human ratings, or the model's "

@@ -20,7 +20,8 @@ from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.export.export import export, print_to_stderr
 from models.judging.gathering import fit_judges
 from models.judging.judge import Judges
-from models.judging.measuring import opened, rate_pairs
+from models.judging.measuring import Opened, opened, rate_pairs
+from models.judging.rated import RatedEvidence, examine_rated, read_rated, write_rated
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.releases.release import (
@@ -127,6 +128,8 @@ class _Served:
     """Its ratings of the held-out pairs that have human ratings."""
     agreement_trained: HumanAgreement
     """Those of the other pairs that have human ratings."""
+    rated: tuple[RatedEvidence, ...] = ()
+    """What its judges may learn from of human ratings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ class _Evaluation:
     comparison: ReleaseComparison
     calibration: Calibration | None
     judges: Judges | None
+    rated: tuple[RatedEvidence, ...]
 
 
 def _fit(
@@ -198,7 +202,7 @@ def _measure(
     """
     # First, so that only one model is in memory.
     parent = asyncio.run(_serve(inputs.parent, settings, data))
-    served = asyncio.run(_serve(exported, settings, data, new=True))
+    served = asyncio.run(_serve(exported, settings, data, inputs.base))
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
     def measured(directory: Path, which: str, served: _Served) -> Measurements:
@@ -212,30 +216,44 @@ def _measure(
     comparison = compare_releases(
         new, old, (served.threshold, parent.threshold), (served.agreement, parent.agreement)
     )
-    calibration = calibrate(served.agreement_trained, served.agreement)
+    # Judges that have learned from the ratings are on their scale already.
+    learned = settings.criterion.judge_of(served.judges) is not None and served.judges
+    calibration = (
+        None
+        if learned and learned.rated_pairs
+        else calibrate(served.agreement_trained, served.agreement)
+    )
     thresholds = served.threshold, parent.threshold
-    return _Evaluation(new, old, thresholds, comparison, calibration, served.judges)
+    return _Evaluation(new, old, thresholds, comparison, calibration, served.judges, served.rated)
 
 
 async def _serve(
-    directory: Path, settings: TrainingSettings, data: TrainingSet, *, new: bool = False
+    directory: Path, settings: TrainingSettings, data: TrainingSet, base: Path | None = None
 ) -> _Served:
     """Rate with a release's directory as the scorer does.
 
-    A new one needs no manifest. Its judges are fitted, and pairs that were trained on are rated.
+    A new one is trained from ``base`` and needs no manifest. Its judges are fitted, and pairs that
+    were trained on are rated.
     """
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
     made = [graded.pair for graded_pairs in labelled(held_out) for graded in graded_pairs]
-    trained = data.rated if new else ()
-    rated = [each.pair for each in (*data.rated_held_out, *trained)]
+    trained = data.rated if base else ()
+    rated = [*data.rated_held_out, *trained]
+    learned: list[RatedEvidence] = []
     async with opened(directory) as release:
-        if new:
+        if base:
             seeds = [Pair.of(seed) for seed in data.seeds]
-            judges = await fit_judges(release, seeds, print_to_stderr)
+            learned = await _rated(release, data, base)
+            judges = await fit_judges(release, seeds, learned, print_to_stderr)
         else:
             judges = read_manifest(directory).judges
         ratings = await rate_pairs(
-            release, judges, [*made, *rated], settings.evidence, print_to_stderr
+            release,
+            judges,
+            [*made, *(each.pair for each in rated)],
+            settings.evidence,
+            print_to_stderr,
+            [*[()] * len(made), *(each.headings for each in rated)],
         )
     end = len(made) + len(data.rated_held_out)
     return _Served(
@@ -244,7 +262,18 @@ async def _serve(
         ratings[: len(made)].reshape(-1, len(LABELS)),
         HumanAgreement(_scores(data.rated_held_out), ratings[len(made) : end]),
         HumanAgreement(_scores(trained), ratings[end:]),
+        tuple(learned),
     )
+
+
+async def _rated(release: Opened, data: TrainingSet, base: Path) -> list[RatedEvidence]:
+    """The rated pairs that are not held out: those of this run, and others that the base has.
+
+    The evidence about the latter is that of the model that was served when they were rated.
+    """
+    own = await examine_rated(release, data.rated, print_to_stderr)
+    known = {each.id for each in (*data.rated, *data.rated_held_out)}
+    return [*own, *(each for each in read_rated(base) if each.id not in known)]
 
 
 def _scores(rated: Sequence[RatedPair]) -> Array:
@@ -288,6 +317,7 @@ def _write(
         found.judges,
     )
     report.write(exported)
+    write_rated(exported, found.rated)
     asyncio.run(write_manifest(exported, origin))
     release = releases / origin.id
     if not is_release(release):

@@ -91,6 +91,7 @@ def _rating(pair: Scored, score: int, rater: str) -> HumanRating:
         instruction=candidate.instruction,
         context=candidate.context,
         response=candidate.response,
+        headings=candidate.provenance.headings,
         score=score,
         rater=rater,
         at=time.time(),

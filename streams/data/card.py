@@ -134,8 +134,8 @@ def _limits(rated: Sequence[Example]) -> list[str]:
 def _limit(example: Example) -> str:
     if example.target_precision is not None:
         return (
-            f"rated so high that an estimated {example.target_precision:.0%} of graded human pairs "
-            "deserve a 4 or 5"
+            f"rated so high that an estimated {example.target_precision:.0%} of such pairs deserve "
+            "a 4 or 5"
         )
     if example.threshold is not None:
         return f"rated {example.threshold:g} or more"
@@ -147,10 +147,11 @@ def _precision(estimated: Sequence[float]) -> list[str]:
     if not estimated:
         return []
     return [
-        "Of graded human pairs that are rated at least as high as the lowest of "
+        "Of pairs that are rated at least as high as the lowest of "
         f"{len(estimated):,} of these, an estimated {min(estimated):.0%} deserve a 4 or 5. The "
-        "estimate is that of the judge of the release that rated, each grade counted alike. Fewer "
-        "of the pairs that a model wrote may deserve it."
+        "estimate is that of the judge of the release that rated: of pairs that people rated, "
+        "where the judge has learned from some, else of graded human pairs, each grade counted "
+        "alike. Of the latter more may deserve it than of what a model wrote."
     ]
 
 

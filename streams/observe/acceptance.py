@@ -26,8 +26,8 @@ class Acceptance:
     ratings: int
     accepted: int
     precision: float | None
-    """Estimated precision at the lowest accepted rating, which holds for the graded human pairs of
-    the judge's calibration. None without a judge, and where none is accepted.
+    """Estimated precision at the lowest accepted rating, which holds for the pairs that the judge
+    was measured on. None without a judge, and where none is accepted.
     """
     expected: float | None
     """The same share as the mean of the probabilities that the accepted ones were rated with."""
@@ -35,8 +35,7 @@ class Acceptance:
     def __str__(self) -> str:
         share = f"{self.accepted / self.ratings:.0%}"
         precision = (
-            f"; of graded human pairs rated as high, an estimated {self.precision:.0%} deserve a 4 "
-            "or 5"
+            f"; of pairs rated as high, an estimated {self.precision:.0%} deserve a 4 or 5"
             if self.precision is not None
             else ""
         )

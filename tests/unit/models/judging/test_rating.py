@@ -118,13 +118,13 @@ async def test_too_few_pairs_give_no_judge(prompter: Prompter, engine: Any) -> N
 
 async def test_what_the_release_writes_is_graded_or_not(prompter: Prompter, engine: Any) -> None:
     found = await gather(engine, prompter, _PAIRS)
-    kinds = [each.made.kind for each in found if each.made.source == 0]
+    kinds = [each.kind for each in found if each.source == 0]
     assert sorted(kinds) == sorted(
         [each.kind for each in some_kinds(_PAIRS) if each.source == 0]
         + ["written", "written_for_another"]
     )
-    assert {each.made.grade for each in found if each.made.kind == "written"} == {None}
-    assert {each.made.grade for each in found if each.made.kind == "written_for_another"} == {1}
+    assert {each.grade for each in found if each.kind == "written"} == {None}
+    assert {each.grade for each in found if each.kind == "written_for_another"} == {1}
 
 
 async def test_a_rating_has_its_evidence(judges: Judges, prompter: Prompter, engine: Any) -> None:
@@ -206,7 +206,7 @@ def test_figures_of_perfect_and_of_reversed_ratings() -> None:
 def test_a_threshold_is_found_by_its_precision() -> None:
     grades = np.repeat([1.0, 2, 3, 4, 5], 20)
     assert balanced(np.array([1.0, 5, 5, 5])).tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
-    curve = operating_points(grades - 0.5 * (grades == 4), grades)
+    curve = operating_points(grades - 0.5 * (grades == 4), grades, balanced(grades))
     at = {point.threshold: point for point in curve}
     assert (at[1.0].acceptance, at[1.0].recall) == (1.0, 1.0)
     assert at[1.0].precision == pytest.approx(41 / 102)

@@ -375,6 +375,25 @@ def test_a_base_models_instruction_ends_with_its_line(prompters: dict[Family, Pr
         assert prompters[family].instruction_stop_ids == frozenset(prompters[family].stop_ids)
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("Describe the delivery \nprocess of `a`.", "Describe the delivery process of `a`."),
+        ("How is it called with\n`b`?", "How is it called with `b`?"),
+        ("List these:\nred", "List these:\nred"),
+        ("Which of these?\nred", "Which of these?\nred"),
+        ("Compare\n- red\n- blue", "Compare\n- red\n- blue"),
+        ("Compare\n\nred", "Compare\n\nred"),
+        ("Compare\n  1. red", "Compare\n  1. red"),
+    ],
+)
+def test_a_wrapped_sentence_is_one_line(
+    prompters: dict[Family, Prompter], written: str, text: str
+) -> None:
+    chat = prompters[Family.CHAT]
+    assert chat.instruction(chat.tokenizer.encode(written, add_special_tokens=False).ids) == text
+
+
 def test_a_base_models_prompt_opens_as_its_tokenizer_opens_a_text(tmp_path: Path) -> None:
     make_tokenizer(tmp_path, markers=False)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))

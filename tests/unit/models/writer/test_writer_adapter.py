@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from models.judging.rated import RATED_FILE
 from models.prompts.layout import Prompter
 from models.releases.adapters import adapter_files, write_merged
 from models.releases.cache import default_cache
 from models.releases.checkpoints import CHAT_TEMPLATE
 from models.releases.names import NAMED, WRITER_ADAPTER
+from models.releases.shipped_judges import JUDGES_FILE
 from models.writer.run import CONFIG, WEIGHTS
 
 _LAYERS, _WIDTH, _INNER, _KEYS = 30, 576, 1536, 192
@@ -31,7 +33,7 @@ def test_the_name_has_the_adapter_and_its_base() -> None:
     assert NAMED["writer"].adapter == WRITER_ADAPTER
     assert NAMED["writer"].source == NAMED["smollm2"].source
     names = {file.name for file in adapter_files(WRITER_ADAPTER)}
-    assert names == {CONFIG, WEIGHTS, CHAT_TEMPLATE}
+    assert names == {CONFIG, WEIGHTS, CHAT_TEMPLATE, JUDGES_FILE, RATED_FILE}
 
 
 def test_it_is_small_and_fits_every_weight_of_its_base() -> None:

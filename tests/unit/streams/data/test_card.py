@@ -95,7 +95,7 @@ def test_it_names_the_limits_that_were_applied() -> None:
         "The curator applied several limits to them:",
         "| rated 4.5 or more | 2 |",
         "| rated 3.5 or more | 1 |",
-        "| rated so high that an estimated 80% of graded human pairs deserve a 4 or 5 | 1 |",
+        "| rated so high that an estimated 80% of such pairs deserve a 4 or 5 | 1 |",
         "| none, or not recorded | 1 |",
     ):
         assert line in text.splitlines()

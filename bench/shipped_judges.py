@@ -1,0 +1,92 @@
+"""Fits the judges that a bundled model ships, from the seeds and from ratings of what it wrote.
+
+``python -m bench.shipped_judges MODEL DIRECTORY [--ratings FILE]`` exports the model, fits its
+judges and writes ``judges.json`` into DIRECTORY, beside its weights or its adapter. FILE has
+ratings of what it wrote, a JSON line each: segment, instruction, rating, and text and headings of
+the passage. A passage without a text is looked for by its id in CPython's documentation, as this
+version cuts it. The evidence is written into ``rated.jsonl``. Without FILE, the one that is there
+is used. Run it again whenever the weights, the prompts or the figures of the evidence change.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.writer.material import Documentation
+from bench.writer.measure import Subject
+from models.evaluation.human_ratings import RatedPair
+from models.judging.gathering import fit_judges
+from models.judging.measuring import Opened
+from models.judging.rated import RATED_FILE, examine_rated, read_rated, write_rated
+from models.releases.cache import default_cache
+from models.releases.checkpoints import checkpoint_digest
+from models.releases.shipped_judges import ShippedJudges
+from models.releases.sources import checkpoint_of
+from models.seeds import read_seeds, split
+from models.seeds.pairs import Pair
+from schemas.errors import ModelError
+
+
+def rated_pairs(file: Path) -> list[RatedPair]:
+    """The rated pairs of a file. One whose passage is not found is left out and named."""
+    read = Documentation.read()
+    passages = {segment.id: segment for segment in (*read.reported, *read.tuning)}
+    found = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        id, passage = row["segment"], passages.get(row["segment"])
+        if "text" in row:
+            text, headings = row["text"], tuple(row["headings"])
+        elif passage is not None:
+            text, headings = passage.text, passage.headings
+        else:
+            _say(f"left out: there is no passage {id}")
+            continue
+        found.append(RatedPair(id, Pair(row["instruction"], text), row["rating"], headings))
+    return found
+
+
+async def make(
+    model: str, directory: Path, ratings: Sequence[RatedPair] | None, work: Path
+) -> None:
+    """Fit the judges and write them."""
+    subject = Subject.load(model, work)
+    opened = Opened(subject.model.engine, subject.model.prompter)
+    try:
+        if ratings:
+            (directory / RATED_FILE).unlink(missing_ok=True)
+            write_rated(directory, await examine_rated(opened, ratings, _say))
+        training, _ = split(read_seeds())
+        rated = read_rated(directory)
+        judges = await fit_judges(opened, [*map(Pair.of, training)], rated, _say)
+    finally:
+        subject.model.close()
+    if judges is None:
+        raise ModelError(f"{model}: too few seeds fit the context window")
+    checkpoint = checkpoint_of(model, default_cache(), _say)
+    exported = work / f"{subject.name}-{subject.digest}"
+    ShippedJudges.of(judges, checkpoint_digest(checkpoint), exported).write(directory)
+    for name, value in judges.combined.figures.items():
+        print(f"{name} {value:.3f}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.shipped_judges", description=__doc__)
+    parser.add_argument("model", help="a name of `backstream models list --available`")
+    parser.add_argument("directory", type=Path, help="directory of its weights or its adapter")
+    parser.add_argument("--ratings", type=Path, help="ratings of what it wrote")
+    parser.add_argument("--work", type=Path, default=Path("work/judges"), help="for the graphs")
+    options = parser.parse_args()
+    ratings = rated_pairs(options.ratings) if options.ratings else None
+    asyncio.run(make(options.model, options.directory, ratings, options.work))
+
+
+if __name__ == "__main__":
+    main()
