@@ -14,6 +14,7 @@ import pytest
 from models.engine import Engine
 from models.evaluation.human_ratings import RatedPair
 from models.judging.evidence import EvidenceKind
+from models.judging.rated import RATED_FILE, read_rated
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
 from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
@@ -440,6 +441,9 @@ def test_human_ratings_make_another_run_and_calibrate_it(
     told = json.loads((Path(other["directory"]) / DATA).read_text(encoding="utf-8"))
     assert told["calibration"] is None, "equal scores for all pairs give no rising line"
     assert manifest.calibration is None
+    rated = read_rated(Path(other["directory"]))
+    assert len(rated) == manifest.counts["ratings"]
+    assert RATED_FILE in manifest.files
 
 
 @pytest.mark.slow
