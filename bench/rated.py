@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from models.judging.judge import Judge
 from models.judging.rated import RatedEvidence, read_rated
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 _PARTS = 10
 _THRESHOLDS = (3.0, 3.5, 4.0, 4.25)
@@ -76,8 +79,8 @@ class OutOfFold:
         self.ratings = np.zeros(len(rated))
         self.targets = {target: np.zeros(len(rated)) for target in _TARGETS}
         for part in range(_PARTS):
-            left_out = np.flatnonzero(parts == part)
-            others = [rated[row] for row in np.flatnonzero(parts != part)] if learn else []
+            left_out = np.flatnonzero(parts == part).tolist()
+            others = [rated[row] for row in np.flatnonzero(parts != part).tolist()] if learn else []
             judge = _judge(graded, others, kind)
             self.ratings[left_out] = judge.ratings([rated[row].evidence for row in left_out])
             for target, lowest in self.targets.items():
@@ -101,7 +104,7 @@ class OutOfFold:
         for target, lowest in self.targets.items():
             yield self._at(f"{called}, target {target:g}", ratings >= lowest)
 
-    def _at(self, called: str, kept: Array) -> str:
+    def _at(self, called: str, kept: Flags) -> str:
         good = self.scores >= KEPT_LABEL
         share = bootstrap_interval(lambda rows: float(kept[rows].mean()), len(kept))
         precision = bootstrap_interval(

@@ -71,11 +71,12 @@ def test_an_export_takes_those_that_fit_it(house: Path) -> None:
     assert fits == (shipped.precision == str(chosen_precision(house)))
     assert (read_manifest(house).judges == shipped.judges) == fits
     assert not shipped.fit("another checkpoint", house)
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"precision": "another"},
         {"templates": {}},
         {"judges": shipped.judges.model_copy(update={"version": 0})},
-    ):
+    )
+    for change in changes:
         assert not shipped.model_copy(update=change).fit(digest, house)
 
 
