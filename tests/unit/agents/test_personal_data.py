@@ -29,12 +29,17 @@ _SECRET = "A1b2" * 10
         (f"sk-proj-{_SECRET}", "key"),
         ("AKIAIOSFODNN7ABCDEFG", "key"),
         (f"eyJ{_SECRET}.eyJ{_SECRET}.{_SECRET}", "key"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE=\n-----END RSA PRIVATE KEY-----", "key"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----", "key"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{_SECRET}==\n-----END RSA PRIVATE KEY-----", "key"),
+        (
+            f"-----BEGIN EC PRIVATE KEY-----\nDEK-Info: AES\n\n{_SECRET}\n"
+            "-----END EC PRIVATE KEY-----",
+            "key",
+        ),
+        (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{_SECRET}", "key"),
     ],
 )
 def test_what_is_masked(text: str, kind: str) -> None:
-    assert [(one.kind, one.start, one.end) for one in find_personal_data(f"<{text}>")] == [
+    assert [(one.kind, one.start, one.end) for one in find_personal_data(f"'{text}'")] == [
         (kind, 1, len(text) + 1)
     ]
     assert masked(f"Write to {text}, or not.") == f"Write to [masked {kind}], or not."
@@ -64,10 +69,13 @@ def test_the_password_of_a_url_is_masked() -> None:
         "user@example.com, root@mail.example.org, a@localhost.test",
         "git@github.com:user/project.git and git clone ssh://git@host",
         "Call 415-555-0132 or +1 202 555 0156.",  # kept for fiction
+        "123-456-7890, (123) 456-7890, clause 252.227-7013, 1:10~+20191229111838+6991",
         "1.2.3.4567, 2024-01-15, 2024-05-05T10:10:10+02:00, 192.168.100.100, 10.1000/182",
         "978-3-16-148410-0, 3.14159265358979, 1234567890, 2147483647, x+12345678",
         "@decorator, a @ b, x@y, 1@2.3, user:password@",
         "https://user:password@host, https://a:<token>@host, AKIAIOSFODNN7EXAMPLE",
+        "https://abc:123@example.com/, http://evil:thing@localhost:80",
+        "the lines from '-----BEGIN RSA PRIVATE KEY-----' to '-----END RSA PRIVATE KEY-----'",
         "a disk-sk-estimator-of-the-whole-model, sk-estimator-doc-link-of-a-class",
         "-----BEGIN PUBLIC KEY-----, -----BEGIN CERTIFICATE-----",
         "The telephone 1876 and the microphone 1234567.",
