@@ -11,6 +11,7 @@ those with a similarity of 0.8, 87% with 0.7, 1% with 0.3.
 import re
 from collections.abc import Container
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ class PassageIndex:
         return best if best and best.similarity >= self._threshold else None
 
     def signature(self, text: str) -> Signature:
-        """The values of a text. They are comparable within a process only."""
+        """The values of a text, the same in every process."""
         if text == self._last[0]:
             return self._last[1]
         shingles = _shingles(text)
@@ -130,7 +131,8 @@ def _shingles(text: str) -> NDArray[np.uint32]:
     """Hashes of a text's shingles: one at least."""
     words = _WORD.findall(text.casefold()) or [""]
     words += [""] * (_SHINGLE - len(words))
-    hashes = np.array([hash(word) for word in words], dtype=np.int64).view(np.uint64)
+    # Not hash(), which differs between processes: a curator that starts again decides as before.
+    hashes = np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words], np.uint64)
     count = len(hashes) - _SHINGLE + 1
     shingles = np.zeros(count, dtype=np.uint64)
     for position in range(_SHINGLE):
