@@ -121,6 +121,8 @@ def fold(pieces: Iterable[Piece], title: str | None = None) -> Iterator[Section]
     return _Folder(title).sections(pieces)
 
 
+_MOST_TERMS = 8
+"""Definitions around a block whose terms are looked at."""
 _LONGEST_TERM = 200
 """Characters of a term that is repeated where a passage begins within its definition."""
 
@@ -285,7 +287,7 @@ class _Folder:
         if item and self._in_list and self._blocks:
             self._blocks[-1] += f"\n{text}"
         else:
-            inside = self._inside or (self._of_term and any(self._terms[:-1]))
+            inside = self._inside or self._of_term
             self._blocks.append(self._continued(text) if inside else text)
         self._in_list = item
         self._inside, self._of_term = bool(self._terms), False
@@ -303,9 +305,11 @@ class _Folder:
 
     def _continued(self, text: str) -> str:
         """A block that begins with the terms around it where a passage begins with it."""
-        outer = self._terms if self._inside else self._terms[:-1]
+        end = len(self._terms) - (0 if self._inside else 1)
         term = ""
-        for name in reversed([one for one in outer if one]):
+        for name in reversed(self._terms[max(0, end - _MOST_TERMS) : max(0, end)]):
+            if not name:
+                continue
             if len(term) + len(name) > _LONGEST_TERM:
                 break
             term = f"{name}\n{term}" if term else name

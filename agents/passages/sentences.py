@@ -50,7 +50,10 @@ def sentence_starts(text: str) -> Iterator[int]:
             return
         if text[end.start()] in ".…" and (
             _NOT_BEFORE.match(text, at)
-            or (end[0].rstrip() == "." and _ABBREVIATION.search(text[: end.start()][-12:]))
+            or (
+                end[0].rstrip() == "."
+                and _ABBREVIATION.search(text[max(0, end.start() - 12) : end.start()])
+            )
         ):
             continue
         if _NOT_BEFORE.match(text, at) and not text[at].isalpha():
