@@ -13,7 +13,8 @@ extracted text. Units that are marked as neither (reference lists, bylines) do n
 ``--articles`` is a checkout of scrapinghub/article-extraction-benchmark: 181 articles with texts
 that its authors marked. There, F1 is that of the runs of four words.
 
-The peers are in ``bench/peers.txt``. A peer that is not installed is left out.
+The peers are in ``bench/peers.txt``. One that cannot be imported is left out. They may be in a
+folder of their own: ``pip install --target DIR`` and ``PYTHONPATH=DIR``.
 """
 
 import argparse

@@ -36,6 +36,7 @@ _BORDER = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}\s|\n\s*\n|\t")
 _CLAUSE = 300
 """Characters before the end of a sentence that are looked at."""
 _FEWEST_WORDS = 5
+_PLAIN_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _AROUND_WORD = ".,;:!?()[]\"'’”“«»"
 _SPACELESS = re.compile(r"[^\s\x00-\u02ff]{10}")
 
@@ -81,13 +82,17 @@ def has_lead(text: str) -> bool:
 
 def _ends_clause(end: re.Pattern[str], text: str) -> bool:
     clauses = (text[max(0, at.start() - _CLAUSE) : at.start()] for at in end.finditer(text))
-    return any(
-        sum(map(_is_word, _BORDER.split(clause)[-1].split())) >= _FEWEST_WORDS for clause in clauses
-    )
+    return any(_is_said(_BORDER.split(clause)[-1].split()) for clause in clauses)
+
+
+def _is_said(tokens: list[str]) -> bool:
+    """Whether five of the tokens are words, and half of them."""
+    count = sum(map(_is_word, tokens))
+    return count >= _FEWEST_WORDS and count * 2 >= len(tokens)
 
 
 def _is_word(token: str) -> bool:
-    return token.strip(_AROUND_WORD).replace("-", "").isalpha()
+    return _PLAIN_WORD.fullmatch(token.strip(_AROUND_WORD)) is not None
 
 
 def sentences(text: str) -> list[str]:

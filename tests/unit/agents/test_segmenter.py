@@ -334,6 +334,8 @@ class TestFilters:
             "void\txsltFree{0}\t\t(void * payload{0});",
             "struct gate_{0} {{ int\tdepth{0} : the depth of a gate;",
             "- gates.html#gate{0} → {{gate {0}}} gate_{0}",
+            "    [--closing-gate{0}] [--opening-gate{0}] [gate-number…]",
+            "    /* open the gate */ open(gate[{0}] + 1); /* and go on with the next */",
         ],
     )
     def test_declarations_without_a_sentence_are_no_prose(self, line: str) -> None:
