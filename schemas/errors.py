@@ -12,6 +12,8 @@
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
     │   └── DocumentTooLarge a document is larger than a record may be
     ├── NotText              bytes that should be text are binary, or in another charset
+    ├── NotConverted         a PDF file or the like is damaged, encrypted or too large, or the
+    │                        library that reads it is not installed
     ├── ModelError           a checkpoint, an export or a release is not usable
     │   ├── PromptTooLong    a prompt does not fit the model's context window
     │   └── UnsupportedArchitecture
@@ -73,6 +75,15 @@ class NotText(BackstreamError):
         super().__init__(message)
         self.in_other_charset = in_other_charset
         """Whether they are text, but in another charset."""
+
+
+class NotConverted(BackstreamError):
+    """A PDF file or the like cannot be made HTML. The caller adds its name."""
+
+    def __init__(self, message: str, passed_over: bool = False) -> None:
+        super().__init__(message)
+        self.passed_over = passed_over
+        """Whether it is no error that it is left out; the message is then the reason."""
 
 
 class ModelError(BackstreamError):

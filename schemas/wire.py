@@ -5,6 +5,7 @@ A record that Backstream writes has the headers ``schema`` = ``segment/1`` (name
 Markdown and JSON from any producer; the ``content-type`` header says which.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 import msgpack
 from pydantic import ValidationError
 
-from schemas.errors import NotText, WireError
+from schemas.errors import NotConverted, NotText, WireError
+from schemas.formats import FORMAT_TYPES, Converted, convert, format_of_type
 from schemas.ids import document_id
 from schemas.records import Document, Record
 from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, is_blank, media_type_of
@@ -76,14 +78,18 @@ def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
     return _validate(type_, value)
 
 
-def decode_document(data: bytes | None, headers: Headers, key: bytes | None = None) -> Document:
+def decode_document(
+    data: bytes | None, headers: Headers, key: bytes | None = None, *, with_text: bool = True
+) -> Document:
     """Decode bytes on ``documents`` as a Document, from any producer.
 
     Text becomes a document whose source is the ``source`` header, or else the key. JSON is an
     object with ``text`` and any other field of Document; an id in which something is no character
     counts as none. Without a ``content-type``, the value is a
     record where there is a ``schema`` header, and text otherwise. ``schemas.text.decode`` says in
-    which charset text is read; the content type's is its label. Raises WireError for anything else.
+    which charset text is read; the content type's is its label. The formats of ``schemas.formats``
+    become HTML, unless ``with_text`` is False: the id, which needs only the bytes, then comes
+    without the text. Raises WireError for anything else.
     """
     content_type, charset = _content_type_of(headers)
     if SCHEMA in headers and content_type in (None, MSGPACK):
@@ -100,10 +106,21 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
         return _json_document(data, charset, source)
     if content_type == MSGPACK:
         return _of_text_type(_validate(Document, _unpack(data)))
+    if format := format_of_type(content_type or ""):
+        id = document_id(source, hashlib.sha256(data).hexdigest())
+        converted = _convert(format, data, charset) if with_text else Converted([])
+        return Document.model_construct(
+            id=id,
+            source=source,
+            text=clean("\n".join(converted.blocks)),
+            media_type="text/html",
+            title=converted.title,
+        )
     media_type = media_type_of(content_type or "text/plain")
     if media_type is None:
         raise WireError(
-            f"content-type {content_type!r} is not one of {', '.join((*TEXT_TYPES, JSON, MSGPACK))}"
+            f"content-type {content_type!r} is not one of "
+            f"{', '.join((*TEXT_TYPES, JSON, MSGPACK, *FORMAT_TYPES))}"
         )
     text = _text(data, charset, media_type)
     if is_blank(text):
@@ -111,6 +128,25 @@ def decode_document(data: bytes | None, headers: Headers, key: bytes | None = No
     return Document.model_construct(
         id=document_id(source, text), source=source, text=text, media_type=media_type
     )
+
+
+def is_converted(headers: Headers) -> bool:
+    """Whether a message on ``documents`` has one of the formats of ``schemas.formats``."""
+    value = headers.get(CONTENT_TYPE, b"")
+    return len(value) <= _LONGEST_CONTENT_TYPE and bool(
+        format_of_type(value.decode("ascii", "replace"))
+    )
+
+
+def _convert(format: str, data: bytes, charset: str | None) -> Converted:
+    _check_charset(charset)
+    try:
+        converted = convert(format, data, charset)
+    except NotConverted as error:
+        raise WireError(f"the document cannot be read: {error}") from error
+    if is_blank("".join(converted.blocks)):
+        raise WireError("the document is empty")
+    return converted
 
 
 def _json_document(data: bytes, charset: str | None, source: str) -> Document:
@@ -150,8 +186,7 @@ def _of_text_type(document: Document) -> Document:
 
 
 def _text(data: bytes, charset: str | None, media_type: str) -> str:
-    if charset is not None and Encoding.labelled(charset) is None:
-        raise WireError(f"the document declares the charset {charset!r}, which is not of the web")
+    _check_charset(charset)
     try:
         return decode_text(data, charset, media_type)
     except NotText as error:
@@ -161,6 +196,11 @@ def _text(data: bytes, charset: str | None, media_type: str) -> str:
 def _is_mended(id: object) -> bool:
     """Whether what is no character was replaced in an id, so that another id may be equal to it."""
     return isinstance(id, str) and REPLACEMENT in id
+
+
+def _check_charset(charset: str | None) -> None:
+    if charset is not None and Encoding.labelled(charset) is None:
+        raise WireError(f"the document declares the charset {charset!r}, which is not of the web")
 
 
 def _source_of(document: Mapping[str, Any]) -> str:

@@ -2,11 +2,17 @@
 
 _READ = 1445
 """Bytes in which a zero byte makes data binary, as in the standard of MIME sniffing."""
+_CONVERTED = (
+    (b"%PDF-", "a PDF file: read it as one, with --format pdf or the content type application/pdf"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive: read it with --format docx or --format epub if it is one of these (on "
+        "Kafka, with their content types), or else unpack it first",
+    ),
+)
 _SIGNATURES = (
-    (b"%PDF-", "a PDF file"),
     (b"{\\rtf", "an RTF file"),
     (b"%!PS", "a PostScript file"),
-    (b"PK\x03\x04", "a ZIP archive, as DOCX, ODT and EPUB files are"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of an old Microsoft Office"),
     (b"\x7fELF", "a program"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -39,6 +45,9 @@ _TAR = (257, b"ustar")
 def binary_kind(data: bytes) -> str | None:
     """What the first bytes of binary data show, with what can be done. None for text."""
     head = data[:_READ].lstrip(_BEFORE)
+    for signature, kind in _CONVERTED:
+        if head.startswith(signature):
+            return kind
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return f"{kind}, which is not read: convert it to text first, or leave it out"

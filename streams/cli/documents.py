@@ -10,7 +10,16 @@ from schemas.errors import SourceError
 from schemas.records import Document, Example
 from schemas.text import PassedOver, Warned
 from streams.cli.console import notice
-from streams.data.sources import EVERY_FILE, ROWS, Choice, Columns, Outcome, discover, read
+from streams.data.sources import (
+    EVERY_FILE,
+    ROWS,
+    Choice,
+    Columns,
+    Converter,
+    Outcome,
+    discover,
+    read,
+)
 from streams.data.tally import Tally
 
 _NOTICE_SECONDS = 5.0
@@ -36,11 +45,12 @@ def read_documents(
 def _outcomes(
     sources: Sequence[str], format: str | None, columns: Columns, choice: Choice
 ) -> Iterator[Outcome]:
-    for source in discover(sources, choice):
-        if isinstance(source, PassedOver | SourceError):
-            yield source
-        else:
-            yield from read(source, format=format, columns=columns)
+    with Converter() as converter:
+        for source in discover(sources, choice):
+            if isinstance(source, PassedOver | SourceError):
+                yield source
+            else:
+                yield from read(source, format=format, columns=columns, converter=converter)
 
 
 def read_seeds(

@@ -177,7 +177,7 @@ def _id_of(received: Received, spec: StageSpec, reader: RecordReader) -> str:
     try:
         if received.undecodable is not None:
             raise WireError(received.undecodable)
-        return spec.decode(received.value, header_map(received.headers), received.key).id
+        return spec.identify(received.value, header_map(received.headers), received.key).id
     except WireError as error:
         reader.pass_over(received, spec.source.name, error)
         return received.place

@@ -66,6 +66,13 @@ class StageSpec:
         assert self.source.record is not None
         return partial(_decode_keyless, self.source.record)
 
+    @property
+    def identify(self) -> MessageDecoder:
+        """The same, but without what takes long and is not needed for the record's id."""
+        if self.source is DOCUMENTS:
+            return partial(decode_document, with_text=False)
+        return self.decode
+
     def policy(self, settings: Settings) -> StagePolicy:
         """How the stage treats its messages."""
         return StagePolicy(

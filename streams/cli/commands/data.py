@@ -22,7 +22,8 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="text, markdown, html, jsonl, json, csv, parquet, arrow or warc.",
+        help="text, markdown, html, pdf, docx, epub, rst, man, asciidoc, jsonl, json, csv, "
+        "parquet, arrow or warc.",
         show_default=False,
     ),
 ]
@@ -70,8 +71,9 @@ def feed(
 ) -> None:
     """Send documents to the stream.
 
-    Returns when the broker has acknowledged them. Reads text, Markdown, HTML, JSON, JSONL, CSV,
-    Parquet, Arrow, WARC and WET; all but Parquet also compressed with gzip, bzip2, xz or zstd.
+    Returns when the broker has acknowledged them. Reads text, Markdown, HTML, manual pages,
+    AsciiDoc, EPUB, JSON, JSONL, CSV, Parquet, Arrow, WARC and WET, with the extra "formats" PDF,
+    DOCX and reStructuredText, too; all but Parquet also compressed with gzip, bzip2, xz or zstd.
     Directories of Hugging Face's data sets are read as well. Feeding the same
     twice changes nothing downstream. The exit code is 1 if something could not be read. What is
     passed over, such as images in a directory, is counted and named.

@@ -1,17 +1,27 @@
 """The formats that ``feed`` reads, by file extension; each also compressed."""
 
+import re
 from pathlib import PurePath
 
 EXTENSIONS = {
     "": "text",
     ".txt": "text",
     ".text": "text",
-    ".rst": "text",
     ".md": "markdown",
     ".markdown": "markdown",
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
+    ".rst": "rst",
+    ".rest": "rst",
+    ".man": "man",
+    ".mdoc": "man",
+    ".roff": "man",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -31,9 +41,14 @@ ROWS = ("jsonl", "json", "csv", "parquet", "arrow")
 """Those that have rows."""
 
 
+_SECTION = re.compile(r"\.[1-9n](?:[a-z][a-z0-9_+-]{0,11})?")
+"""Extension of a manual page: the section, and perhaps what it is about, as in ``.3pm``."""
+
+
 def format_of(path: PurePath) -> str | None:
     """The format of a file by its name. None for an extension that is not known."""
-    return EXTENSIONS.get(extension_of(path))
+    extension = extension_of(path)
+    return EXTENSIONS.get(extension, "man" if _SECTION.fullmatch(extension) else None)
 
 
 def extension_of(path: PurePath) -> str:

@@ -1,14 +1,18 @@
 """Reading one file or standard input by its format."""
 
+import contextlib
 import io
 from collections.abc import Iterator
 
 from schemas.errors import SourceError
+from schemas.formats import CONVERTED
 from schemas.records import Document
 from schemas.text import PassedOver, Warned, name_of
 from schemas.text.signatures import binary_kind
 from streams.data.sources.bytestreams import opened
 from streams.data.sources.columns import ANY_COLUMNS, Columns
+from streams.data.sources.conversions import read_converted
+from streams.data.sources.converter import Converter
 from streams.data.sources.discovery import File, Stdin, path_of
 from streams.data.sources.formats import FORMATS, extension_of, format_of
 from streams.data.sources.jsons import read_json
@@ -23,13 +27,18 @@ _MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "html": "text
 
 
 def read(
-    where: File | Stdin, *, format: str | None = None, columns: Columns = ANY_COLUMNS
+    where: File | Stdin,
+    *,
+    format: str | None = None,
+    columns: Columns = ANY_COLUMNS,
+    converter: Converter | None = None,
 ) -> Iterator[Outcome]:
     """The documents of a file, in order, and a value for each part that is not or cannot be read.
 
     ``format`` is one of FORMATS. Without it, the extension of the file decides, and standard input
-    is plain text. ``columns`` names the fields of rows. Memory does not grow with
-    the file. The content of the file never raises.
+    is plain text. ``columns`` names the fields of rows. ``converter`` saves starting a process for
+    each PDF file and the like. Memory does not grow with other files. The content of the file never
+    raises.
     """
     warnings: list[Warned] = []
     try:
@@ -43,7 +52,11 @@ def read(
             yield from read_parquet(where, columns)
             return
         with opened(where, lambda message: warnings.append(Warned(message))) as stream:
-            yield from _read(stream, where, format, columns)
+            if format in CONVERTED:
+                with contextlib.nullcontext(converter) if converter else Converter() as open_one:
+                    yield from read_converted(stream, name_of(where), format, open_one)
+            else:
+                yield from _read(stream, where, format, columns)
     except SourceError as error:
         yield error
     except OSError as error:

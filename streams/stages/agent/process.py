@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import TimeLimitExceeded
+from schemas.wire import header_map, is_converted
 from streams.kafka.messages import Received
 from streams.stages.agent.child import LENGTH, Answer, Job, frame, run
 from streams.stages.agent.outputs import Output
@@ -53,9 +54,9 @@ class AgentProcess:
             await asyncio.wait([self._running])
 
     def takes(self, received: Received) -> bool:
-        """Whether a message is large enough."""
+        """Whether a message is large enough, or has to be converted."""
         size = len(received.value or b"") + len(received.key or b"")
-        if size > LARGE:
+        if size > LARGE or is_converted(header_map(received.headers)):
             return True
         return size + sum(len(value or b"") for _, value in received.headers) > LARGE
 

@@ -39,7 +39,9 @@ from schemas.wire import (
     encode,
     header_map,
     headers_for,
+    is_converted,
 )
+from tests.unit.made_files import archive
 
 _text = st.text(max_size=40)  # any code point but surrogates, which are not text
 _some = st.text(min_size=1, max_size=40)
@@ -641,3 +643,48 @@ def test_a_status_that_is_nested_is_refused() -> None:
 
     with pytest.raises(WireError):
         deeper(100)
+
+
+EPUB = archive(
+    {
+        "META-INF/container.xml": '<c><rootfile full-path="book.opf"/></c>',
+        "book.opf": '<p><title>Locks</title><item id="a" href="a" media-type="text/html"/>'
+        '<itemref idref="a"/></p>',
+        "a": "<body><p>words</p></body>",
+    }
+)
+
+
+def test_other_formats_become_html() -> None:
+    headers = _headers("Application/EPUB+zip; x=y")
+    document = decode_document(EPUB, headers, b"book")
+    assert (document.text, document.media_type) == ("<p>words</p>", "text/html")
+    assert (document.source, document.title) == ("book", "Locks")
+    assert is_converted(headers)
+    assert not is_converted(_headers("text/html"))
+    assert not is_converted({})
+
+
+def test_the_id_of_another_format_needs_only_its_bytes() -> None:
+    headers = _headers("application/epub+zip")
+    found = decode_document(EPUB, headers, b"book", with_text=False)
+    assert found.id == decode_document(EPUB, headers, b"book").id
+    assert found.id != decode_document(EPUB, headers, b"other", with_text=False).id
+    assert decode_document(b"damaged", headers, with_text=False).id
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "says"),
+    [
+        (b"damaged", "application/epub+zip", "cannot be read: an EPUB file that is damaged"),
+        (b"\0\1\2abc", "text/troff", "cannot be read: binary data"),
+        (b".TH a", "text/troff; charset=klingon", "declares the charset 'klingon'"),
+        (b"x" * (MAX_BYTES + 1), "application/pdf", "over the limit"),
+        (b"x", "application/zip", "is not one of .*, application/pdf"),
+    ],
+)
+def test_another_format_that_cannot_be_read_is_refused(
+    data: bytes, content_type: str, says: str
+) -> None:
+    with pytest.raises(WireError, match=says):
+        decode_document(data, _headers(content_type))

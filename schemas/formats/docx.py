@@ -1,0 +1,66 @@
+"""DOCX by mammoth, which makes HTML of the styles of a document."""
+
+import io
+import re
+import zipfile
+from xml.etree import ElementTree
+
+from schemas.errors import NotConverted
+from schemas.formats.archives import check_size, opened
+from schemas.formats.converted import Converted, not_installed
+
+_STYLES = "\n".join(
+    (
+        *(
+            f"p[style-name='{name}'] => pre:separator('\\n')"
+            for name in ("Code", "Source Code", "HTML Preformatted", "Preformatted Text", "Listing")
+        ),
+        "p[style-name='Title'] => h1:fresh",
+        "p[style-name='Subtitle'] => p:fresh",
+        "p[style-name^='toc'] => !",
+        "p[style-name^='TOC'] => !",
+        "p[style-name='table of figures'] => !",
+        "p[style-name^='index '] => !",
+        "r[style-name='Footnote Reference'] => !",
+        "r[style-name='footnote reference'] => !",
+        "r[style-name='Endnote Reference'] => !",
+        "r[style-name='endnote reference'] => !",
+    )
+)
+"""What stands for a style beside mammoth's own map, which knows headings and lists."""
+_NOTES = re.compile(r'<ol>\s*<li id="(?:foot|end)note-.*\Z', re.DOTALL)
+"""The notes, which mammoth writes at the end."""
+_BLOCKS = re.compile(r"(?=<h[1-6]\b)")
+_CORE = "docProps/core.xml"
+_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+
+
+def read_docx(data: bytes) -> Converted:
+    """The text of a DOCX file. Raises NotConverted."""
+    try:
+        import mammoth
+    except ImportError as error:
+        raise not_installed("DOCX", "mammoth") from error
+    with opened(data, "a DOCX file") as archive:
+        check_size(archive, (name for name in archive.namelist() if name.endswith(".xml")))
+        title = _title(archive)
+    try:
+        html = mammoth.convert_to_html(
+            io.BytesIO(data),
+            style_map=_STYLES,
+            convert_image=lambda image: [],
+            include_embedded_style_map=False,
+        ).value
+    except Exception as error:  # of the XML parser, and of mammoth on what it does not expect
+        reason = f"{type(error).__name__}: {error}"
+        raise NotConverted(f"a DOCX file that is damaged ({reason}); save it again") from error
+    html = _NOTES.sub("", html)
+    return Converted([block for block in _BLOCKS.split(html) if block], title)
+
+
+def _title(archive: zipfile.ZipFile) -> str | None:
+    try:
+        found = ElementTree.fromstring(archive.read(_CORE)).find(_TITLE)
+    except (KeyError, ElementTree.ParseError, zipfile.BadZipFile, OSError):
+        return None
+    return (found.text or "").strip() or None if found is not None else None
