@@ -153,12 +153,16 @@ class Curator:
         """
         id, candidate = scored.id, scored.candidate
         samples, kept = self._samples.samples(passage), self._samples.kept(passage)
-        rank, known = rank_of(scored.rating), samples.get(id)
-        if known and rank < rank_of(known.rating):
+        if id in self._kept:
+            kept |= {id}  # an older version may have kept it without its samples
+        rank, known = rank_of(scored.rating), self._kept.rank(id)
+        if id in samples:
+            known = max(known, rank_of(samples[id].rating))
+        if rank < known:
             return []
-        again = known is not None and rank == rank_of(known.rating)
+        again = rank == known
         self._remember(scored)
-        if not again:
+        if not again or id not in samples:
             samples[id] = sample_of(scored)
         ratings = {one.id: one.rating for one in samples.values()}
         refusals: dict[str, Refusal] = {}

@@ -100,7 +100,7 @@ class SampleGroups:
 
         Returns whether that changes anything.
         """
-        packed = _packed({one.id: one for one in (sample_of(example), *example.alternatives)})
+        packed = _packed({one.id: one for one in (*example.alternatives, sample_of(example))})
         before = self._groups.get(passage)
         self._waiting.pop(passage, None)
         self._passages[example.id] = passage

@@ -127,6 +127,29 @@ def test_samples_do_not_compete_where_the_rule_is_off_or_there_is_one() -> None:
     assert summary(ask(alone, rated(1, 4.8, of=1))) == [("p0s1", "same_response")]
 
 
+def test_an_example_of_an_older_version_is_rated_down_or_outrated() -> None:
+    """An older curator wrote it without the number of samples."""
+    [old] = ask(Curator(), rated(0, 4.2, of=1))
+    assert isinstance(old, Example)
+    for record, expected in (
+        (rated(0, 2.0, term=1), [("p0s0", "below_threshold"), "p0s0"]),
+        (rated(0, 4.5, term=1), [("p0s0", [])]),
+        (rated(0, 4.2), [("p0s0", [])]),
+        (rated(1, 4.8), [("p0s1", "same_response")]),
+    ):
+        curator = Curator()
+        curator.restore(old.id, old)
+        assert summary(ask(curator, record)) == expected
+    curator = Curator()
+    curator.restore(old.id, old)
+    ask(curator, rated(0, 4.5, term=1))
+    assert summary(ask(curator, rated(1, 4.8, term=1))) == [
+        ("p0s1", ["p0s0"]),
+        ("p0s0", "outrated"),
+        "p0s0",
+    ]
+
+
 def test_alternatives_that_do_not_fit_are_left_out() -> None:
     long = rated(0, 4.2)
     words = " ".join(["x" * 300] * 60)
