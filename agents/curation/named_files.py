@@ -52,7 +52,7 @@ def _settings_error(setting: str, file: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingsError(f"{setting}: {name_of(file)} cannot be read: {reason}") from error
-    except (SourceError, NotText, csv.Error, pyarrow.ArrowException) as error:
+    except (SourceError, NotText, csv.Error, ValueError, pyarrow.ArrowException) as error:
         raise SettingsError(f"{setting}: {name_of(file)} cannot be read: {error}") from error
 
 

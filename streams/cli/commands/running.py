@@ -42,9 +42,11 @@ def demo(
     Example: `backstream demo`
     """
     from streams.cli.prepare import prepare_all
+    from streams.cli.probes import probe_curation
     from streams.run.demo.demo import run_demo
     from streams.run.state_lock import only_one
 
+    probe_curation(settings)
     with only_one(settings.state_dir):
         raise typer.Exit(run_demo(settings, prepare_all(settings), limit))
 
@@ -65,13 +67,15 @@ def up(
     Example: `backstream up --port 9092`
     """
     from streams.cli.prepare import prepare_all
-    from streams.cli.probes import probe_releases
+    from streams.cli.probes import probe_curation, probe_releases
     from streams.cli.stop_signal import StopSignal
     from streams.run.shutdown import ShutdownDeadline
     from streams.run.state_lock import only_one
     from streams.run.supervisor import Supervisor
 
-    probe_releases(settings)  # A process that ends for a wrong key would be started for ever.
+    # Processes that end or wait for a wrong key or file would do so for ever.
+    probe_releases(settings)
+    probe_curation(settings)
     with only_one(settings.state_dir):
         base = prepare_all(settings)
         supervisor = Supervisor(settings, base, notice, lambda: stop.asked)
@@ -131,10 +135,13 @@ def worker(
     """
     from streams.cli.connection import connected
     from streams.cli.prepare import prepare_all
+    from streams.cli.probes import probe_curation
     from streams.run.processes import run_worker
     from streams.stages.topology import topics_of
 
     chosen = _choose_stages(stages)
+    if any(stage.state for stage in chosen):  # the curator
+        probe_curation(settings)
     base = prepare_all(settings)
     with connected(settings, *topics_of(chosen), create_state=True) as settings:
         run_worker(settings, base, _print_event, chosen)

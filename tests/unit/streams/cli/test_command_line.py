@@ -68,6 +68,18 @@ def test_up_starts_nothing_with_a_trusted_key_that_is_none(tmp_path: Path) -> No
     assert not state.exists()
 
 
+@pytest.mark.parametrize("command", ["demo", "up", "worker"])
+def test_nothing_starts_with_a_file_of_the_curation_that_is_not_there(
+    command: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    setting = f"curation.benchmarks=[{tmp_path}/absent.jsonl]"
+    refused = _run(command, "--state-dir", str(state), "-s", setting)
+    assert isinstance(refused.exception, SettingsError)
+    assert "absent.jsonl cannot be read: No such file" in str(refused.exception)
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("group", [(), ("dead-letters",), ("models",), ("releases",)])
 def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
     shown = _run(*group, "--help")
