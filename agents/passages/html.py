@@ -379,19 +379,22 @@ class _Reader:
         """Start, end and prose of the smallest element that has nearly all of the page's text.
 
         What surrounds the text by its class or id does not count. The whole page where no element
-        is such a centre.
+        is such a centre, or where several with enough text for one are beside each other.
         """
         centres = sorted((one for one in self._maybe if one[3] is Part.CENTRE), key=_by_prose)
         for first, last, inside, _ in reversed(centres[:_MOST_CENTRES]):
             if inside < _SHORTEST_PAGE:
                 continue
-            prose, end_of_last = self._prose, 0
+            prose, end_of_last, alone = self._prose, 0, True
             for start, end, around, part in outer_first:
-                apart = end <= first or start >= last
-                if part is Part.ALIKE and apart and start >= end_of_last:
+                if end > first and start < last:
+                    continue
+                if part is Part.ALIKE and start >= end_of_last:
                     prose -= around
                     end_of_last = end
-            if inside >= _CENTRE * prose:
+                elif part is Part.CENTRE and start >= end_of_last and around >= _SHORTEST_PAGE:
+                    alone = False
+            if alone and inside >= _CENTRE * prose:
                 return first, last, inside
         return 0, len(self._pieces), self._prose
 

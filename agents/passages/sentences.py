@@ -9,6 +9,8 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from models.evaluation.words import SPACELESS
+
 _SENTENCE_TERMINALS = (
     "\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965\u104a\u104b"
     "\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809\u1944\u1945\u1aa8-\u1aab\u1b5a"
@@ -36,9 +38,9 @@ _BORDER = re.compile(rf"[{TERMINALS}][{_CLOSE}]{{0,9}}\s|\n\s*\n|\t")
 _CLAUSE = 300
 """Characters before the end of a sentence that are looked at."""
 _FEWEST_WORDS = 5
-_PLAIN_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_PLAIN_WORD = re.compile(r"[a-zA-Z\x80-\U0010ffff]+(?:[-'][a-zA-Z\x80-\U0010ffff]+)*")
 _AROUND_WORD = ".,;:!?()[]\"'’”“«»"
-_SPACELESS = re.compile(r"[^\s\x00-\u02ff]{10}")
+_SPACELESS = re.compile(rf"[{SPACELESS}]{{10}}")
 
 _THAI_SPACE = re.compile("(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])")
 
@@ -70,7 +72,7 @@ def phrase_starts(text: str) -> Iterator[int]:
 def has_sentence(text: str) -> bool:
     """Whether a text has five words up to the end of a sentence.
 
-    Ten characters in a row outside of Latin scripts are taken for a sentence.
+    Where no spaces are written, ten characters in a row are taken for a sentence.
     """
     return _SPACELESS.search(text) is not None or _ends_clause(_FULL_END, text)
 

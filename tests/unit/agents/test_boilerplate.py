@@ -91,6 +91,10 @@ class TestLeftOut:
         html = f"<main><p>{prose(700)}</p></main><div><p>{prose(700, 1)}</p></div>"
         assert blocks(html) == [prose(700), prose(700, 1)]
 
+    def test_articles_beside_each_other_are_all_content(self) -> None:
+        html = f"<article><p>{prose(1800)}</p></article><article><p>{prose(700, 1)}</p></article>"
+        assert blocks(html) == [prose(1800), prose(700, 1)]
+
     def test_a_wrapper_with_most_of_the_page_is_content_whatever_its_class(self) -> None:
         html = f"<div class=sidebar>{CONTENT}<div class=footer>{NOTICE}</div></div>"
         assert blocks(html) == blocks(CONTENT)

@@ -11,7 +11,7 @@ from agents.curation.settings import CuratorSettings
 from agents.passages.filters import letter_share, repetition
 from agents.passages.language import language_of
 from agents.passages.length import length_of
-from agents.passages.sentences import TERMINALS
+from agents.passages.sentences import TERMINALS, has_sentence
 from agents.segmenter import Segmenter
 from models.evaluation.words import count_words, words
 from schemas.records import Document, Rejection, Segment
@@ -131,3 +131,12 @@ def test_a_language_that_cannot_be_told_is_not_known() -> None:
     assert language_of("התעלה מחברת בין שני חלקים של הנהר בגבהים שונים") == "he"
     assert language_of("運河的船閘連接兩段高低不同的水道，船駛入閘室以後守閘人關好閘門") == "zh"
     assert language_of("A lock joins two reaches of a canal that lie at different heights.") == "en"
+
+
+@pytest.mark.parametrize("code", SAMPLES)
+def test_sentences_of_every_script_are_seen(code: str) -> None:
+    assert has_sentence(SAMPLES[code].passage)
+
+
+def test_lists_of_names_have_no_sentence() -> None:
+    assert not has_sentence("Регистрация\nКонтакты - Новости - Подписка - Поиск - Архив")
