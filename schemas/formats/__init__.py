@@ -56,7 +56,9 @@ def convert(format: str, data: bytes, charset: str | None = None) -> Converted:
     try:
         text = decode(data, charset)
     except NotText as error:
-        raise NotConverted(str(error)) from error
+        # The names of manual pages end like those of libraries: libc.so.6.
+        no_manual = format == "man" and not error.in_other_charset
+        raise NotConverted(str(error), passed_over=no_manual) from error
     match format:
         case "rst":
             from schemas.formats.rst import read_rst

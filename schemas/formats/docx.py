@@ -31,6 +31,7 @@ _STYLES = "\n".join(
 _NOTES = re.compile(r'<ol>\s*<li id="(?:foot|end)note-.*\Z', re.DOTALL)
 """The notes, which mammoth writes at the end."""
 _BLOCKS = re.compile(r"(?=<h[1-6]\b)")
+_READ = (".xml", ".rels")
 _CORE = "docProps/core.xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -42,7 +43,7 @@ def read_docx(data: bytes) -> Converted:
     except ImportError as error:
         raise not_installed("DOCX", "mammoth") from error
     with opened(data, "a DOCX file") as archive:
-        check_size(archive, (name for name in archive.namelist() if name.endswith(".xml")))
+        check_size(archive, (name for name in archive.namelist() if name.endswith(_READ)))
         title = _title(archive)
     try:
         html = mammoth.convert_to_html(

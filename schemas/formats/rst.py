@@ -14,6 +14,7 @@ _ROLE = re.compile(r":([A-Za-z][\w.+-]*(?::[\w.+-]+)*):`")
 _DIRECTIVE = re.compile(
     r"^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([A-Za-z][\w.+:-]*?)[ \t]?::(?!\w)", re.MULTILINE
 )
+_INCLUDED = re.compile(r"^[ \t]*\.\.[ \t]+(?:literal)?include::", re.MULTILINE)
 _SETTINGS = {
     "_disable_config": True,
     "doctitle_xform": False,
@@ -42,9 +43,13 @@ def read_rst(text: str) -> Converted:
     rst_sphinx.register(set(_ROLE.findall(text)), set(_DIRECTIVE.findall(text)))
     try:
         tree: Any = publish_doctree(text, settings_overrides=_SETTINGS)
-        return rst_tree.convert(tree)
+        converted = rst_tree.convert(tree)
     except RecursionError as error:
         raise NotConverted("reStructuredText that is nested too deep") from error
     except Exception as error:  # docutils has no base of its own for what it stumbles over
         reason = f"{type(error).__name__}: {error}"
         raise NotConverted(f"reStructuredText that docutils cannot read ({reason})") from error
+    left_out = len(_INCLUDED.findall(text))
+    if left_out:
+        return converted._replace(warnings=(f"{left_out:,} included files are left out",))
+    return converted

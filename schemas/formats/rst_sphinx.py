@@ -21,6 +21,8 @@ _LEFT_OUT = frozenset(
     " audit-event-table availability impl-detail-ref acks gallery minigallery youtube video"
     " availability-table miscnews raw include image".split()
 )
+_UNNAMED = frozenset("only ifconfig hlist tab-set grid rst-class card-carousel tabs".split())
+"""Their arguments are conditions and the like, which are left out."""
 _LABELS = {
     "versionadded": "New in version {}",
     "versionchanged": "Changed in version {}",
@@ -70,6 +72,8 @@ def _directive_of(name: str) -> type[Directive]:
         return _Code
     if name in _LEFT_OUT:
         return _Nothing
+    if name in _UNNAMED:
+        return type("_Unnamed", (_Other,), {"named": False})
     if name in _LABELS:
         return type("_Version", (_Version,), {"label": _LABELS[name]})
     if name in _ADMONITIONS:
@@ -150,13 +154,15 @@ class _Note(_Nothing):
 class _Other(_Nothing):
     """Any other directive: what it describes or names is the term of its content."""
 
+    named = True
+
     def run(self) -> list[Any]:
         """A definition, or only the content where nothing is named."""
         body = nodes.definition()
         self.state.nested_parse(self.content, self.content_offset, body)
         names = [line.strip().rstrip("\\") for line in "\n".join(self.arguments).split("\n")]
         terms = [nodes.term(name, name) for name in names if name]
-        if not terms:
+        if not terms or not self.named:
             return list(body.children)
         if not body.children:
             return []

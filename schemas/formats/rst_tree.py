@@ -69,7 +69,7 @@ class _Writer:
     def block(self, node: Any) -> str:
         """A node as HTML."""
         if isinstance(node, nodes.Text):
-            return html.text(str(node))
+            return html.text(node.astext())
         if isinstance(node, _LEFT_OUT):
             return ""
         if isinstance(node, nodes.section):

@@ -13,10 +13,18 @@ from tests.fuzz.targets.files import (
     SeedsFile,
     WeightsIndex,
 )
+from tests.fuzz.targets.formats import Formats
 from tests.fuzz.targets.gguf_files import GgufFiles
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
 from tests.fuzz.targets.settings import SettingsSources
-from tests.fuzz.targets.sources import Archives, JsonFiles, JsonLines, ParquetFiles, TextFiles
+from tests.fuzz.targets.sources import (
+    Archives,
+    CsvFiles,
+    JsonFiles,
+    JsonLines,
+    ParquetFiles,
+    TextFiles,
+)
 from tests.fuzz.targets.topics import Announcements, CuratedMessages, DeadLetters, Readers
 from tests.fuzz.targets.wire import Documents, Records
 
@@ -30,7 +38,9 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "curated_set": CuratedMessages,
     "json_lines": JsonLines,
     "json": JsonFiles,
+    "csv": CsvFiles,
     "parquet": ParquetFiles,
+    "formats": Formats,
     "warc": Archives,
     "texts": TextFiles,
     "seeds": SeedsFile,

@@ -101,6 +101,24 @@ class JsonFiles(_Files):
         return (_compressed(random, data),)
 
 
+class CsvFiles(_Files):
+    """CSV, with any delimiter and quotation marks."""
+
+    format = "csv"
+    share = 3
+
+    def make(self, random: Random) -> Parts:
+        mark = random.choice(",;\t|")
+        header = mark.join(random.sample(["text", "title", "source", "n", "", '"a b"'], 3))
+        tokens = (mark, '"', '""', "\n", "\r\n", "words ", "é", "\0", "\r", " ")
+        data = f"{header}\n{text_of(random, tokens)}".encode(
+            random.choice(("utf-8",) * 4 + ("utf-16", "utf-8-sig", "cp1252")), "replace"
+        )
+        if random.random() < 0.3:
+            data = damaged(random, data)
+        return (_compressed(random, data),)
+
+
 class ParquetFiles(_Files):
     """Parquet, with any type of column."""
 

@@ -257,7 +257,7 @@ Canal locks
 
 :Author: me
 
-See :ref:`paddles`, :func:`~os.path.join` and :term:`the gate <gate>`. {SENTENCE}
+See :ref:`paddles`, :func:`~os.path.join` and :term:`the gate <gate>`. {SENTENCE} a\\\\\\*b
 
 .. toctree::
    :maxdepth: 2
@@ -277,6 +277,10 @@ See :ref:`paddles`, :func:`~os.path.join` and :term:`the gate <gate>`. {SENTENCE
 
    .. versionadded:: 3.5
       The eggs.
+
+.. only:: not latex
+
+   Always.
 
 .. unknown-thing::
    :colour: red
@@ -299,7 +303,8 @@ narrow 2 m
 
    <script>
 """
-        (document,) = reading("book.rst", text)
+        document, warning = reading("book.rst", text)
+        assert "1 included files are left out" in warning.message
         assert document.title == "Canal locks"
         for part in (
             "<h1>Canal locks</h1>",
@@ -307,7 +312,9 @@ narrow 2 m
             "<pre>def lock():\n    return 1</pre>",
             "<dt>spam(eggs)</dt><dt>ham(eggs)</dt><dd><p>Opens it.</p>"
             "<p>New in version 3.5: The eggs.</p></dd>",
+            "<p>Always.</p>",
             "<p>What it holds.</p>",
+            "a\\*b",
             "<h2>The paddles</h2>",
             "<td><p>narrow</p></td><td><p>2 m</p></td>",
         ):

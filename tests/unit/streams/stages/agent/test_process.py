@@ -19,6 +19,7 @@ from streams.stages.agent.protocol import Processing
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
 from tests.integration.conftest import passage
+from tests.unit.made_files import epub
 from tests.unit.memory_writer import MemoryWriter
 
 _TEXT = "\n".join(passage(number) for number in range(20))
@@ -81,6 +82,20 @@ def test_small_messages_stay() -> None:
     assert process.takes(small._replace(value=bytes(LARGE + 1)))
     assert process.takes(small._replace(key=bytes(LARGE + 1)))
     assert process.takes(small._replace(headers=[("h", None), ("i", bytes(LARGE + 1))]))  # type: ignore[list-item]
+
+
+async def test_other_formats_are_converted_in_the_child_at_any_size() -> None:
+    book = epub({"a": f"<h1>Locks</h1><p>{passage(1)}</p>"})
+    assert len(book) < LARGE
+    settings = SegmenterSettings(min_characters=100)
+    one = received(0, "", "application/epub+zip")._replace(value=book)
+    async with AgentProcess(partial(Segmenter, settings), decode_document, 60) as process:
+        assert process.takes(one)
+        _, outputs = await process.process(one)
+        with pytest.raises(WireError, match="an EPUB file that is damaged"):
+            await process.process(one._replace(value=book[:-30]))
+    segment = decode(Segment, outputs[0].message.value, header_map(outputs[0].message.headers))
+    assert segment.headings == ("Locks",)
 
 
 async def test_one_that_takes_too_long_is_ended_and_the_others_are_processed() -> None:
