@@ -9,10 +9,11 @@
     ├── WireError            bytes on a topic are not a record that this version reads
     ├── TimeLimitExceeded    a record took more processing time than it may
     ├── StateUnavailable     the state of an agent cannot be restored now
-    ├── RemoteUnavailable    a model behind an address cannot be used now
-    │   └── BudgetSpent      the budget of such models is spent
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
-    │   └── DocumentTooLarge a document is larger than a record may be
+    │   ├── DocumentTooLarge a document is larger than a record may be
+    │   └── SourceUnavailable
+    │                        a store, a feed or a directory cannot be read now
+    ├── RequestRefused       an HTTP request is not accepted, and nothing of it is written
     ├── NotText              bytes that should be text are binary, or in another charset
     ├── NotConverted         a PDF file or the like is damaged, encrypted or too large, or the
     │                        library that reads it is not installed
@@ -21,8 +22,7 @@
     │   └── UnsupportedArchitecture
     │                        our own graph does not support this model's architecture
     ├── EngineError          the engine failed while requests were in flight
-    │   ├── EngineStopped    the engine does not run any more
-    │   └── RemoteError      a server refuses a request, or its answer cannot be used
+    │   └── EngineStopped    the engine does not run any more
     └── TrainingError        a fine-tuning run failed
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
@@ -63,20 +63,39 @@ class StateUnavailable(BackstreamError):
     """The state of an agent cannot be restored now. It may be later."""
 
 
-class RemoteUnavailable(BackstreamError):
-    """A model behind an address cannot be used now. It may be later; no record is to blame."""
-
-
-class BudgetSpent(RemoteUnavailable):
-    """The budget of models behind addresses has no room for another request."""
-
-
 class SourceError(BackstreamError):
     """A file or stream given to ``feed`` or ``seed`` cannot be read."""
+
+    @classmethod
+    def because(cls, error: BaseException, message: str) -> "SourceError":
+        """An error with its cause, for those that are yielded and not raised."""
+        made = cls(message)
+        made.__cause__ = error
+        return made
 
 
 class DocumentTooLarge(SourceError):
     """A document is larger than a record may be."""
+
+
+class SourceUnavailable(SourceError):
+    """A store, a feed, a directory, or a file of it cannot be read now. It may be later."""
+
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """Wait at least this long before trying again; infinity where it will not come back."""
+
+
+class RequestRefused(BackstreamError):
+    """An HTTP request is not accepted, and nothing of it is written."""
+
+    def __init__(self, status: int, reason: str, errors: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.errors = errors
+        """One for each of the first documents that cannot be read."""
 
 
 class NotText(BackstreamError):
@@ -115,10 +134,6 @@ class EngineError(BackstreamError):
 
 class EngineStopped(EngineError):
     """The engine was closed, or ended on an error. No request succeeds any more."""
-
-
-class RemoteError(EngineError):
-    """The server of a model refuses a request, or its answer cannot be used."""
 
 
 class TrainingError(BackstreamError):

@@ -34,9 +34,10 @@ def parquet_rows(
         return
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        yield SourceError(
+        yield SourceError.because(
+            error,
             f"{name}: not readable as Parquet after row {row}: {reason}; fetch or write the "
-            "file again"
+            "file again",
         )
         return
     if not row:

@@ -12,6 +12,7 @@ from streams.cli.commands import (
     data,
     dead_letters,
     inspection,
+    intake,
     models,
     offline,
     rating,
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, data, offline, curation, rating, inspection):
+for group in (running, data, intake, offline, curation, rating, inspection):
     group.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")

@@ -26,6 +26,7 @@ SettingName = Literal[
     "device",
     "metrics_port",
     "intake.listen",
+    "watch.metrics_port",
 ]
 
 BROKER: tuple[SettingName, ...] = ("state_dir", "broker")
@@ -71,18 +72,14 @@ _OPTIONS: dict[SettingName, Any] = {
         ),
     ],
     "backward": Annotated[
-        str | None,
-        _option(
-            help="Another model that writes the instructions, or openai:MODEL@http://HOST:PORT/v1. "
-            "[default: --model]"
-        ),
+        str | None, _option(help="Another model that writes the instructions. [default: --model]")
     ],
-    "forward": Annotated[
-        str | None,
-        _option(help="Another model that rates, or its address likewise. [default: --model]"),
-    ],
+    "forward": Annotated[str | None, _option(help="Another model that rates. [default: --model]")],
     "device": Annotated[str | None, _option(help="auto, cpu or cuda. [default: auto]")],
     "metrics_port": Annotated[
+        int | None, _option(help="Serve /metrics, /live and /ready on this port. [default: none]")
+    ],
+    "watch.metrics_port": Annotated[
         int | None, _option(help="Serve /metrics, /live and /ready on this port. [default: none]")
     ],
     "intake.listen": Annotated[

@@ -1,6 +1,6 @@
-"""The bodies of the long-running processes: worker, trainer and intake.
+"""The bodies of the long-running processes: worker, trainer, intake and watch.
 
-``up`` and ``demo`` supervise the first two; ``worker``, ``trainer`` and ``intake`` run one.
+``up`` and ``demo`` supervise the first two; a command of its name runs one.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from models.child_process import end_with_parent
 from models.private_files import private_umask
 from schemas.errors import FencedError
 from streams.intake.http.serving import serving
+from streams.intake.watch.opening import Reading, watching
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
 from streams.run.pulse import Pulse
@@ -136,6 +137,41 @@ async def _take_in(
     async with serving(settings, Metrics()) as address:
         on_event({"event": "ready", "address": f"http://{address}"})
         await stopping.wait()
+
+
+def run_watch(
+    settings: Settings,
+    names: Sequence[str],
+    reading: Reading,
+    on_event: OnEvent,
+    *,
+    once: bool = False,
+    signals: Sequence[signal.Signals] = BOTH_SIGNALS,
+) -> tuple[int, int]:
+    """Watch sources until a signal, or with ``once`` until everything that is there is fed.
+
+    Returns how many documents were acknowledged, and how many could not be read. Raises
+    SettingsError where a source cannot be used, BrokerError where Kafka does not answer.
+    """
+    if hasattr(signal, "SIGIO"):  # sent where a file is opened while it is asked for writers
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+    metrics = Metrics()
+    with contextlib.ExitStack() as stack:
+        deadline = ShutdownDeadline(settings.shutdown_seconds, "`backstream watch`")
+        made = stack.enter_context(watching(settings, names, reading, metrics, on_event))
+        stop_at(signals, made.stop, deadline)
+        port = stack.enter_context(
+            serve_metrics(
+                settings.metrics_host,
+                settings.watch.metrics_port,
+                metrics,
+                lambda: made.not_ready,
+                setting="watch.metrics_port",
+            )
+        )
+        on_event({"event": "ready", "sources": list(names), "metrics_port": port})
+        made.run(once)
+    return made.documents, made.refused
 
 
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:

@@ -1,7 +1,6 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
-from streams.settings.intake import IntakeSettings
-from streams.settings.remote import RemoteSettings
+from streams.settings.intake import IntakeSettings, WatchSettings
 from streams.settings.schema import (
     GenerationSettings,
     KafkaSettings,
@@ -19,11 +18,11 @@ __all__ = [
     "IntakeSettings",
     "KafkaSettings",
     "ReleaseSettings",
-    "RemoteSettings",
     "ReratingSettings",
     "Role",
     "SegmentSettings",
     "Settings",
     "TrainerSettings",
+    "WatchSettings",
     "load",
 ]

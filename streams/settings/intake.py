@@ -1,13 +1,36 @@
 """Settings of the ways in that run for as long as the stream does."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
+from agents.curation.settings import split_at_commas
 from schemas.errors import SettingsError
 from streams.settings.address import Address
 
 _SHORTEST_TOKEN = 16
+
+
+class WatchSettings(BaseModel):
+    """How sources are watched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    sources: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(split_at_commas)
+    ] = ()
+    """Directories, addresses of stores, and feeds. Those on the command line replace them."""
+    seconds: float = Field(default=2.0, gt=0)
+    """Seconds between two looks at a directory."""
+    store_seconds: float = Field(default=60.0, gt=0)
+    """Seconds between two looks at a store."""
+    feed_seconds: float = Field(default=900.0, gt=0)
+    """Seconds between two requests for a feed, if it does not ask for more."""
+    settle_seconds: float = Field(default=2.0, ge=0)
+    """A file is read when it has not changed for this long."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of /metrics, /live and /ready. 0: a free port. None: no endpoint."""
 
 
 class IntakeSettings(BaseModel):

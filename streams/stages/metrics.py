@@ -98,23 +98,6 @@ EXAMPLES = MetricDefinition(
     "augmented or seed.",
     ("origin",),
 )
-REMOTE_REQUESTS = MetricDefinition(
-    "remote_requests_total",
-    MetricType.COUNTER,
-    "Requests to models behind addresses, by outcome: answered; busy (the server asks to come "
-    "again); failed (not reached, an error, or an answer that cannot be used); refused; lost (no "
-    "answer, or not in time).",
-    ("role", "outcome"),
-)
-REMOTE_TOKENS = MetricDefinition(
-    "remote_tokens_total",
-    MetricType.COUNTER,
-    "Tokens of their answers as the servers counted them, by kind: prompt or completion.",
-    ("role", "kind"),
-)
-REMOTE_COST = MetricDefinition(
-    "remote_cost_total", MetricType.COUNTER, "Cost of these tokens by `remote.prices`.", ("role",)
-)
 
 TRAINING_RUNS = MetricDefinition(
     "training_runs_total",
@@ -148,6 +131,12 @@ INTAKE_SECONDS = MetricDefinition(
     "Time of a request to `/documents` until its answer.",
     ("way",),
 )
+INTAKE_LOOKS = MetricDefinition(
+    "intake_looks_total",
+    MetricType.COUNTER,
+    "Times that `watch` has looked at a source, by outcome: done or failed.",
+    ("way", "outcome"),
+)
 INTAKE_WAITING = MetricDefinition(
     "intake_waiting_records", MetricType.GAUGE, "Documents that wait for the segmenter."
 )
@@ -164,14 +153,12 @@ METRICS = (
     UNREADABLE,
     REFUSED_RELEASES,
     EXAMPLES,
-    REMOTE_REQUESTS,
-    REMOTE_TOKENS,
-    REMOTE_COST,
     TRAINING_RUNS,
     INTAKE_DOCUMENTS,
     INTAKE_BYTES,
     INTAKE_REQUESTS,
     INTAKE_SECONDS,
+    INTAKE_LOOKS,
     INTAKE_WAITING,
 )
 """Every metric."""
@@ -185,8 +172,8 @@ def as_markdown() -> str:
         "# Metrics",
         "",
         "What a worker serves at `/metrics` on `metrics_port`, the trainer on "
-        "`trainer_metrics_port`, and `intake` beside its documents, for Prometheus. Made from "
-        "`streams/stages/metrics.py`.",
+        "`trainer_metrics_port`, `watch` on `watch.metrics_port`, and `intake` beside its "
+        "documents, for Prometheus. Made from `streams/stages/metrics.py`.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",

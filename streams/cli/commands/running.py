@@ -1,14 +1,12 @@
-"""Commands that run the stream: demo, up, worker, trainer, intake."""
+"""Commands that run the stream: demo, up, worker, trainer."""
 
-import json
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schemas.errors import SettingsError
-from streams.cli.console import notice
+from streams.cli.console import notice, print_event
 from streams.cli.options import BROKER, MODELS, with_settings
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _ERROR_SECONDS = 30.0
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (demo, up, worker, trainer, intake):
+    for command in (demo, up, worker, trainer):
         app.command()(command)
 
 
@@ -144,7 +142,7 @@ def worker(
         probe_curation(settings)
     base = prepare_all(settings)
     with connected(settings, *topics_of(chosen), create_state=True) as settings:
-        run_worker(settings, base, _print_event, chosen)
+        run_worker(settings, base, print_event, chosen)
 
 
 @with_settings(*BROKER, "model")
@@ -167,25 +165,7 @@ def trainer(
 
     base = prepare(settings.model)
     with connected(settings, *TRAINER_TOPICS, create_state=True) as settings:
-        run_trainer(settings, base, _print_event, once=once)
-
-
-@with_settings(*BROKER, "intake.listen")
-def intake(settings: "Settings") -> None:
-    """Accept documents by HTTP: POST /documents.
-
-    A request is answered with 202 when the broker has acknowledged its documents. Prints its
-    address as a JSON line. /live, /ready and /metrics are on the same port.
-
-    Example: `backstream intake --listen 127.0.0.1:8080`
-    """
-    from streams.cli.connection import connected
-    from streams.kafka.topics import DOCUMENTS
-    from streams.run.processes import run_intake
-
-    _ = settings.intake.address  # Before a broker is started for it.
-    with connected(settings, DOCUMENTS, create_state=True) as settings:
-        run_intake(settings, _print_event)
+        run_trainer(settings, base, print_event, once=once)
 
 
 def _choose_stages(names: str | None) -> list["StageSpec"]:
@@ -199,7 +179,3 @@ def _choose_stages(names: str | None) -> list["StageSpec"]:
             f"--stages: there is no stage {', '.join(unknown)}; the stages are {', '.join(known)}"
         )
     return [known[name] for name in chosen]
-
-
-def _print_event(event: Mapping[str, Any]) -> None:
-    print(json.dumps(event), flush=True)

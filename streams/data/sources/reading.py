@@ -60,7 +60,9 @@ def read(
     except SourceError as error:
         yield error
     except OSError as error:
-        yield SourceError(f"{name_of(where)}: cannot be read: {error.strerror or error}")
+        yield SourceError.because(
+            error, f"{name_of(where)}: cannot be read: {error.strerror or error}"
+        )
     yield from warnings
 
 

@@ -2,18 +2,20 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from schemas.errors import SourceError
+from schemas.errors import SourceError, SourceUnavailable
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z][A-Za-z0-9+.-]*)*://")
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _MAGIC = re.compile(r"[*?\[]")
 _WEB = ("http", "https")
+_ADVICE = dict.fromkeys(("s3", "s3a"), "pip install 'backstream[s3]', or s3fs")
 _VERSIONS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "checksum", "mtime", "size")
 """What stores tell about the version of a file."""
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
@@ -42,35 +44,47 @@ class StoredFile:
     @property
     def version(self) -> str:
         """What changes when the file does: size, times and sums as far as the store has them."""
-        names = (*_VERSIONS, *_TIMES)
-        return " ".join(f"{name}={self.info[name]}" for name in names if self.info.get(name))
+        found = {name: self.info.get(name) for name in (*_VERSIONS, *_TIMES)}
+        return " ".join(f"{name}={_stamp(value)}" for name, value in found.items() if value)
 
     @property
     def changed_at(self) -> float | None:
         """When it was last changed, in seconds since the epoch; None where it is not told."""
-        for name in _TIMES:
-            value = self.info.get(name)
-            if isinstance(value, int | float):
-                return float(value)
-            if isinstance(value, datetime):
-                return value.timestamp()
-        return None
+        times = (_stamp(self.info.get(name)) for name in _TIMES)
+        return next((float(one) for one in times if isinstance(one, int | float)), None)
+
+    def now(self) -> "StoredFile":
+        """The file as the store tells about it now. Raises SourceUnavailable."""
+        with self._available():
+            self.filesystem.invalidate_cache()
+            return replace(self, info=self.filesystem.info(self.path))
 
     def open(self, mode: str = "rb") -> BinaryIO:
-        """Open it for reading. Errors are OSErrors, also those of reading."""
+        """Open it for reading.
+
+        Raises FileNotFoundError, and SourceUnavailable for whatever else the store's library
+        raises, as reading does.
+        """
+        with self._available():
+            opened = _Opened(self.filesystem.open(self.path, mode), self._available)
+            return cast(BinaryIO, io.BufferedReader(opened))
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
         try:
-            return cast(BinaryIO, io.BufferedReader(_Opened(self.filesystem.open(self.path, mode))))
-        except OSError:
+            yield
+        except FileNotFoundError:
             raise
         except Exception as error:
-            raise OSError(_reason(error)) from error
+            raise SourceUnavailable(f"{self}: cannot be read: {_reason(error)}") from error
 
 
 class _Opened(io.RawIOBase):
-    """A file of fsspec whose errors are OSErrors."""
+    """A file of fsspec, whose errors are translated."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, available: Callable[[], AbstractContextManager[None]]) -> None:
         self._file = file
+        self._available = available
 
     def readable(self) -> bool:
         return True
@@ -79,12 +93,14 @@ class _Opened(io.RawIOBase):
         return bool(self._file.seekable())
 
     def readinto(self, buffer: Any) -> int:
-        data = self._translated(self._file.read, len(buffer))
+        with self._available():
+            data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._translated(self._file.seek, offset, whence))
+        with self._available():
+            return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:
         return int(self._file.tell())
@@ -93,15 +109,6 @@ class _Opened(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
-
-    @staticmethod
-    def _translated(call: Any, *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except OSError:
-            raise
-        except Exception as error:
-            raise OSError(_reason(error)) from error
 
 
 def is_address(argument: str) -> bool:
@@ -150,7 +157,7 @@ def _opened(address: str) -> tuple[Any, str]:
     try:
         return url_to_fs(address)
     except ImportError as error:
-        advice = known_implementations.get(protocol, {}).get("err", str(error))
+        advice = _ADVICE.get(protocol) or known_implementations.get(protocol, {}).get("err", error)
         raise SourceError(
             f"{without_user(address)}: the library that reads {protocol}:// is not installed: "
             f"{advice}"
@@ -187,6 +194,11 @@ def _named(shown: str, path: str, name: str, filesystem: Any) -> str:
     if "::" not in shown and shown.endswith(below) and name.startswith(below):
         return shown[: len(shown) - len(below)] + name
     return str(filesystem.unstrip_protocol(name))
+
+
+def _stamp(value: object) -> object:
+    """A time in one form: stores give the same one as a number and as a date."""
+    return value.timestamp() if isinstance(value, datetime) else value
 
 
 def _reason(error: BaseException) -> str:

@@ -39,8 +39,10 @@ def read_warc(stream: io.BufferedReader, name: str) -> Iterator[_Outcome]:
         try:
             record = next(archive, None)
         except (OSError, ValueError) as error:
-            yield SourceError(
-                f"{name}: not readable as WARC after record {number}: {error}; fetch the file again"
+            yield SourceError.because(
+                error,
+                f"{name}: not readable as WARC after record {number}: {error}; fetch the file "
+                "again",
             )
             return
         if record is None:

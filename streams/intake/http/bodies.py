@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from schemas.errors import DocumentTooLarge, NotText, SourceError
+from schemas.errors import DocumentTooLarge, NotText, RequestRefused, SourceError
 from schemas.records import Document
 from schemas.text import (
     REPLACEMENT,
@@ -39,17 +39,6 @@ _BY_FIRST_BYTES = {*ENCODINGS} - {"deflate"}
 _NAME = "body"
 """Stands for the file's name in errors and positions."""
 _MOST_ERRORS = 20
-
-
-class RequestRefused(Exception):
-    """A request is not accepted, and nothing of it is written."""
-
-    def __init__(self, status: int, reason: str, errors: Sequence[str] = ()) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.errors = errors
-        """One for each of the first documents that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +121,7 @@ def read_body(
 
 def _refuse(errors: Sequence[SourceError], readable: int) -> None:
     status = 413 if any(isinstance(error, DocumentTooLarge) for error in errors) else 400
-    named = [str(error) for error in errors[:_MOST_ERRORS]]
+    named = tuple(str(error) for error in errors[:_MOST_ERRORS])
     if readable or len(errors) > 1:
         raise RequestRefused(
             status,

@@ -12,13 +12,12 @@ from typing import Any
 from aiohttp import ClientPayloadError, hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from schemas.errors import WireError
+from schemas.errors import RequestRefused, WireError
 from streams.intake.http.bodies import (
     ENCODINGS,
     Batch,
     Labels,
     Limits,
-    RequestRefused,
     read_body,
 )
 from streams.intake.lag_watch import LagWatch

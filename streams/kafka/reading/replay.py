@@ -1,6 +1,6 @@
 """Reading a topic from its beginning to its present end: to restore state, to export, to audit."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,17 +17,53 @@ from streams.kafka.topics import Topic
 
 
 def replay(
-    cluster: Cluster, topic: Topic, isolation: str | None = None, last: int | None = None
+    cluster: Cluster,
+    topic: Topic,
+    isolation: str | None = None,
+    last: int | None = None,
+    starts: Mapping[int, int] | None = None,
 ) -> Iterator[Received]:
     """Every message that a topic holds now, partition by partition.
 
     ``isolation`` is by default that of the cluster. What belongs to an open transaction is not
-    waited for. With ``last``, only what has one of the last offsets of each partition.
+    waited for. With ``last``, only what has one of the last offsets of each partition. With
+    ``starts``, only what lies from these offsets of the partitions on.
 
     Raises BrokerError where Kafka cannot be read.
     """
     name = cluster.topic(topic)
-    consumer = connect(
+    consumer = _consumer(cluster, isolation)
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        for partition in partitions_of(consumer, cluster, topic):
+            place = SyncTopicPartition(name, partition)
+            consumer.assign([place])
+            end = consumer.end_offsets([place])[place]
+            if last is None and starts is None:
+                consumer.seek_to_beginning(place)
+            else:
+                first = consumer.beginning_offsets([place])[place]
+                wanted = (starts or {}).get(partition, first) if last is None else end - last
+                consumer.seek(place, max(first, wanted))
+            while consumer.position(place) < end:
+                received = consumer.poll(timeout_ms=500).get(place, ())
+                yield from received
+                if not received:  # the log may have become shorter
+                    end = min(end, consumer.end_offsets([place])[place])
+
+
+def check_readable(cluster: Cluster, topic: Topic) -> None:
+    """Ask for a message of a topic, of which there may be none. Raises BrokerError."""
+    name = cluster.topic(topic)
+    consumer = _consumer(cluster)
+    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
+        place = SyncTopicPartition(name, min(partitions_of(consumer, cluster, topic)))
+        consumer.assign([place])
+        consumer.seek_to_end(place)
+        consumer.poll(timeout_ms=500)
+
+
+def _consumer(cluster: Cluster, isolation: str | None = None) -> Consumer:
+    return connect(
         Consumer,
         cluster,
         enable_auto_commit=False,
@@ -35,21 +71,6 @@ def replay(
         auto_offset_reset="earliest",
         fetch_max_wait_ms=100,
     )
-    with consumer, kafka_errors(f"{name} cannot be read", cluster, reading(name)):
-        for partition in partitions_of(consumer, cluster, topic):
-            place = SyncTopicPartition(name, partition)
-            consumer.assign([place])
-            end = consumer.end_offsets([place])[place]
-            if last is None:
-                consumer.seek_to_beginning(place)
-            else:
-                first = consumer.beginning_offsets([place])[place]
-                consumer.seek(place, max(first, end - last))
-            while consumer.position(place) < end:
-                received = consumer.poll(timeout_ms=500).get(place, ())
-                yield from received
-                if not received:  # the log may have become shorter
-                    end = min(end, consumer.end_offsets([place])[place])
 
 
 async def replay_partition(

@@ -140,7 +140,9 @@ def test_what_cannot_be_listed_is_an_error_with_the_address(store, address, mess
     assert message in str(error)
 
 
-@pytest.mark.parametrize(("address", "advice"), [("s3://b/k", "s3fs"), ("gs://b/k", "gcsfs")])
+@pytest.mark.parametrize(
+    ("address", "advice"), [("s3://b/k", "pip install 'backstream[s3]'"), ("gs://b/k", "gcsfs")]
+)
 def test_a_driver_that_is_not_installed_is_named(address, advice, monkeypatch):
     if address.partition(":")[0] in fsspec.registry:
         pytest.skip("another test has loaded the driver")

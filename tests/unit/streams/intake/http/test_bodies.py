@@ -10,9 +10,10 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
+from schemas.errors import RequestRefused
 from schemas.ids import document_id
 from schemas.wire import MAX_BYTES
-from streams.intake.http.bodies import Batch, Labels, Limits, RequestRefused, read_body
+from streams.intake.http.bodies import Batch, Labels, Limits, read_body
 
 LIMITS = Limits(bytes=1 << 20, documents=100)
 ROWS = [{"text": "One.", "source": "a"}, {"content": "Two.", "url": "b"}]

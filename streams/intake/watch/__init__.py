@@ -1,0 +1,1 @@
+"""Watched sources: directories, stores and feeds that are looked at again and again."""
