@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, Table, fold
 from agents.passages.boilerplate import AROUND, Part, part_of
+from agents.passages.centre import Extent, without_surroundings
 from agents.passages.markup import attributes, plain, tags
 from agents.passages.sections import Section
 
@@ -48,12 +49,6 @@ _IMPLIED = frozenset("p li dt dd td th tr thead tbody option".split())
 """Elements that the end of their parent ends."""
 _OVERLAP = 8
 """Open elements among which an end tag inside of a line looks for its element."""
-_CENTRE = 0.6
-"""Share of the text of a page, without what is around it, in its centre."""
-_MOST_CENTRES = 32
-"""Elements that are looked at as the centre of a page: those with the most text."""
-_SHORTEST_PAGE = 600
-"""Characters up to which an element that looks like a footer is one, also of a page with less."""
 _LONGEST_LINK = 500
 """Characters after which a link counts as never closed."""
 _NOTE = re.compile(
@@ -110,9 +105,9 @@ class _Reader:
         self._prose = 0
         """Characters outside of links."""
         self._characters = 0
-        self._maybe: list[tuple[int, int, int, Part]] = []
+        self._maybe: list[Extent] = []
         """Elements that surround the text unless most of it is in them, and those that may be its
-        centre: their start and end in ``_pieces``, their prose, their part. Inner ones come first.
+        centre. Inner ones come first.
         """
         self._level = 0
         """Level of the current heading, 0 outside of headings."""
@@ -143,7 +138,7 @@ class _Reader:
         self._end_heading()
         for table in self._tables:
             table.decide()
-        return self._without_maybe()
+        return without_surroundings(self._pieces, self._maybe, self._prose)
 
     def _text(self, text: str) -> None:
         text = plain(text)
@@ -335,11 +330,11 @@ class _Reader:
             if not self._pre:
                 self._pieces.append(" ")
             self._prose, self._characters = element.prose, element.characters
-            while self._maybe and self._maybe[-1][0] >= start:
+            while self._maybe and self._maybe[-1].start >= start:
                 self._maybe.pop()
         else:
             prose = self._prose - element.prose
-            self._maybe.append((start, len(self._pieces), prose, element.part))
+            self._maybe.append(Extent(start, len(self._pieces), prose, element.part))
 
     def _end_heading(self) -> None:
         if self._level:
@@ -348,65 +343,3 @@ class _Reader:
             del self._pieces[self._heading :]
             self._pieces.append(Heading(self._level, text.rstrip(_ANCHOR_SIGNS)))
             self._level = 0
-
-    def _without_maybe(self) -> list[Piece]:
-        """The page without what surrounds its text, and without forms that are not most of it."""
-        left_out: list[tuple[int, int]] = []
-        outer_first = sorted(self._maybe, key=lambda one: (one[0], -one[1]))
-        first, last, prose = self._centre(outer_first)
-        if first or last < len(self._pieces):
-            left_out = [(0, first), (last, len(self._pieces))]
-            outer_first = [one for one in outer_first if first <= one[0] and one[1] <= last]
-        for part in (Part.ALIKE, Part.FORM):
-            end_of_last = removed = 0
-            for start, end, inside, this in outer_first:
-                most = inside * 2 > prose and (part is Part.FORM or inside > _SHORTEST_PAGE)
-                if this is part and end > end_of_last and not most:
-                    left_out.append((start, end))
-                    removed += inside
-                    end_of_last = end
-            prose -= removed
-        kept: list[Piece] = self._title(first, last)
-        at = 0
-        for start, end in sorted(left_out):
-            if end > at:
-                kept += self._pieces[at:start]
-                kept.append(Border.BLOCK)
-                at = end
-        return kept + self._pieces[at:]
-
-    def _centre(self, outer_first: list[tuple[int, int, int, Part]]) -> tuple[int, int, int]:
-        """Start, end and prose of the smallest element that has nearly all of the page's text.
-
-        What surrounds the text by its class or id does not count. The whole page where no element
-        is such a centre, or where several with enough text for one are beside each other.
-        """
-        centres = sorted((one for one in self._maybe if one[3] is Part.CENTRE), key=_by_prose)
-        for first, last, inside, _ in reversed(centres[:_MOST_CENTRES]):
-            if inside < _SHORTEST_PAGE:
-                continue
-            prose, end_of_last, alone = self._prose, 0, True
-            for start, end, around, part in outer_first:
-                if end > first and start < last:
-                    continue
-                if part is Part.ALIKE and start >= end_of_last:
-                    prose -= around
-                    end_of_last = end
-                elif part is Part.CENTRE and start >= end_of_last and around >= _SHORTEST_PAGE:
-                    alone = False
-            if alone and inside >= _CENTRE * prose:
-                return first, last, inside
-        return 0, len(self._pieces), self._prose
-
-    def _title(self, first: int, last: int) -> list[Piece]:
-        """The last heading of level 1 before the centre of a page, where it has none itself."""
-        titles = [
-            index
-            for index, piece in enumerate(self._pieces[:last])
-            if isinstance(piece, Heading) and piece.level == 1
-        ]
-        return [self._pieces[titles[-1]]] if titles and titles[-1] < first else []
-
-
-def _by_prose(maybe: tuple[int, int, int, Part]) -> int:
-    return -maybe[2]
