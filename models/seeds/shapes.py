@@ -22,6 +22,8 @@ MESSAGE = ("message_id", "role", "text")
 """Fields of a message that was taken out of an Open-Assistant tree; the first has no parent."""
 _MOST_NAMES = 12
 """Fields that an error names."""
+_LONGEST_NAME = 40
+"""Characters of such a name."""
 
 
 class NotAPair(ValueError):
@@ -69,7 +71,7 @@ def _pair(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
 
 
 def _none_of_them(names: Collection[str]) -> NotAPair:
-    listed = ", ".join(list(map(str, names))[:_MOST_NAMES]) or "none"
+    listed = ", ".join(str(name)[:_LONGEST_NAME] for name in list(names)[:_MOST_NAMES]) or "none"
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     pairs = ", ".join(f"{ask} and {answer}" for ask, answer in _PAIRS)
     return NotAPair(

@@ -39,18 +39,17 @@ def read_asciidoc(text: str) -> Converted:
     """An AsciiDoc document."""
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     reader = _Reader(Inline())
-    reader.read(_without_header(lines, reader))
+    reader.read(_without_header(lines))
     warnings = (f"{reader.left_out:,} included files are left out",) if reader.left_out else ()
-    return Converted(reader.end(), reader.title, warnings)
+    return Converted(reader.end(), None, warnings)
 
 
-def _without_header(lines: Sequence[str], reader: "_Reader") -> Sequence[str]:
+def _without_header(lines: Sequence[str]) -> Sequence[str]:
     """The lines below the title without those on the author and the revision."""
     start = next((i for i, line in enumerate(lines) if line and not line.startswith("//")), 0)
     titled = _title_at(lines, start)
     if not titled or titled[0] != 1:
         return lines
-    reader.title = reader.inline.plain(titled[1])
     at = start + titled[2]
     while at < len(lines) and lines[at]:
         if lines[at].startswith(":") or _CONDITION.fullmatch(lines[at]):
@@ -85,7 +84,6 @@ class _Reader:
 
     def __init__(self, inline: Inline, depth: int = 0) -> None:
         self.inline = inline
-        self.title: str | None = None
         self.left_out = 0
         self._depth = depth
         self._done: list[str] = []

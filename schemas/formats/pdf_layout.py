@@ -38,6 +38,12 @@ _NUMBER = re.compile(r"(?:\(?\d{1,2}[.)]|\(?[a-z][.)])\s+(?=\S)")
 _PAGE_NUMBER = re.compile(
     r"[-–—\s]*(?:page\s+)?(?:\d{1,5}|[ivxlc]{1,7})(?:\s*(?:/|of)\s*\d+)?[-–—\s]*", re.IGNORECASE
 )
+_LEADERS = re.compile(r"(?:\.[ .]*){5,}[\divxlc]{1,7}\Z")
+"""Dots and a page number: an entry of a contents table."""
+_SPACELESS = re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\u0e00-\u0eff]")
+"""Characters of scripts that have no spaces between words."""
+_NOTE = 0.87
+"""Height of the lines of notes at the bottom of a page, in heights of the text."""
 _SENTENCE_END = (".", "!", "?", ":", "。", "！", "？", "।", "؟", '."', ".”", ".)")
 
 
@@ -89,15 +95,24 @@ def as_blocks(pages: Sequence[Page], outline: Mapping[tuple[int, str], int]) -> 
     in_bold = bold < _MOST_BOLD * heights.total()
     layout = _Layout(_levels(pages, body), outline, in_bold)
     for number, page in enumerate(pages):
-        layout.read(number, list(_without_heads(page, heads, body)))
+        layout.read(number, _without_notes(list(_without_heads(page, heads, body)), body))
     return layout.end()
 
 
 def _without_heads(page: Page, heads: Collection[tuple[str, str]], body: float) -> Iterator[Line]:
     for edge, line in _with_edges(page):
         is_head = line.height <= body * _LARGER and (edge, _shape(line)) in heads
-        if not is_head and not (edge and _PAGE_NUMBER.fullmatch(line.text)):
+        is_number = edge and _PAGE_NUMBER.fullmatch(line.text)
+        if not is_head and not is_number and not _LEADERS.search(line.text):
             yield line
+
+
+def _without_notes(lines: list[Line], body: float) -> list[Line]:
+    """The lines of a page without the notes at its end, unless most of it is so small."""
+    end = len(lines)
+    while end and lines[end - 1].height < _NOTE * body:
+        end -= 1
+    return lines[:end] if end * 2 > len(lines) else lines
 
 
 def _with_edges(page: Page) -> Iterator[tuple[str, Line]]:
@@ -332,7 +347,7 @@ def _joined(lines: Sequence[Line]) -> str:
         text = line.text
         if parts and parts[-1].endswith("-") and parts[-1][-2:-1].isalpha() and text[:1].islower():
             parts[-1] = parts[-1][:-1]
-        elif parts:
+        elif parts and not (_SPACELESS.match(text[:1]) and _SPACELESS.match(parts[-1][-1:])):
             parts.append(" ")
         parts.append(text)
     return "".join(parts)

@@ -52,11 +52,9 @@ _ELEMENTS = {
 
 
 def convert(document: Any) -> Converted:
-    """The blocks of a document, and its first heading as its title."""
+    """The blocks of a document."""
     writer = _Writer(document)
-    blocks = [block for block in map(writer.block, document.children) if block]
-    title = next(document.findall(nodes.title), None)
-    return Converted(blocks, title.astext() if title is not None else None)
+    return Converted([block for block in map(writer.block, document.children) if block])
 
 
 class _Writer:

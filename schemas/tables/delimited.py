@@ -17,6 +17,8 @@ _NONE = "\x1f"
 """The delimiter of a file with one column, in which any other may stand."""
 _PIECE = 1 << 18
 _HEADER = re.compile(r'(?:[^"\r\n]|"[^"]*")*')
+_TOLD = re.compile(r"sep=([^\r\n\"])\r?\n")
+"""A first line that names the delimiter, as Excel reads and writes it."""
 
 
 def delimited_rows(
@@ -37,9 +39,13 @@ def delimited_rows(
         first = next(pieces, "").lstrip("\r\n")
         if not first.strip():
             raise SourceError(f"{name}: the file is empty")
+        told = _TOLD.match(first)
+        if told:
+            first = first[told.end() :]
         lines = (line for text in _with(first, pieces) for line in io.StringIO(text, newline=""))
-        reader = csv.reader(lines, delimiter=_delimiter_of(first, choose))
-        names = next(reader)
+        reader = csv.reader(lines, delimiter=told[1] if told else _delimiter_of(first, choose))
+        names = next(reader, [])
+        choose(names)
         for cells in reader:
             if not cells:
                 continue

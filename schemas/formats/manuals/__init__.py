@@ -29,4 +29,4 @@ def read_manual(text: str) -> Converted:
     blocks, requests = Blocks(), Requests()
     reader = Mdoc(blocks, requests) if is_mdoc else Man(blocks, requests)
     reader.read(text.replace("\r\n", "\n").split("\n"))
-    return Converted(blocks.end(), reader.title)
+    return Converted(blocks.end())

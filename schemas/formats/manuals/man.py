@@ -28,7 +28,6 @@ class Man:
         self._table: list[str] | None = None
         self._url = ""
         """The address of a link that has no text yet."""
-        self.title: str | None = None
 
     def read(self, lines: Sequence[str]) -> None:
         """Read a page."""
@@ -70,7 +69,7 @@ class Man:
             self._blocks.paragraph()
         elif name in ("SH", "SS"):
             self._fill()
-            level = 2 if name == "SS" else 1
+            level = 3 if name == "SS" else 2
             heading = " ".join(call.arguments)
             if heading:
                 self._blocks.heading(level, self._plain(heading))
@@ -100,7 +99,7 @@ class Man:
         elif name == "TH":
             arguments = [self._plain(argument) for argument in call.arguments]
             if len(arguments) > 1:
-                self.title = f"{arguments[0]}({arguments[1]})"
+                self._blocks.heading(1, f"{arguments[0]}({arguments[1]})")
         elif name == "TS":
             self._table = []
         elif name in ("UR", "MT"):

@@ -84,7 +84,6 @@ class Mdoc:
         """The function of ``.Fo`` and its arguments."""
         self._columns: list[list[str]] | None = None
         self._table: list[str] | None = None
-        self.title: str | None = None
 
     def read(self, lines: Sequence[str]) -> None:
         """Read a page."""
@@ -112,13 +111,13 @@ class Mdoc:
         name, arguments = call.name, call.arguments
         if name in ("Sh", "Ss"):
             self._end_displays()
-            self._blocks.heading(1 if name == "Sh" else 2, self._inline("No", arguments))
+            self._blocks.heading(2 if name == "Sh" else 3, self._inline("No", arguments))
         elif name in ("Pp", "Lp"):
             self._blocks.blank()
         elif name == "Dt":
             words = [self._plain(word) for word in arguments]
             if len(words) > 1:
-                self.title = f"{words[0]}({words[1]})"
+                self._blocks.heading(1, f"{words[0]}({words[1]})")
         elif name == "Bl":
             self._begin_list(arguments)
         elif name == "It":

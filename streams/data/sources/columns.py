@@ -13,6 +13,8 @@ _ENVELOPE_BYTES = 512
 """Bytes that the record of a document adds to its fields."""
 _MOST_NAMES = 10
 """Fields of a row or columns of a table that an error names."""
+_LONGEST_NAME = 40
+"""Characters of such a name; of a table without a header, they are cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Columns:
         """Those of a table's columns that are read. Raises SourceError where none is the text's."""
         if not set(found) & set(self.text):
             wanted = " or ".join(map(repr, self.text))
-            names = ", ".join(map(str, found[:_MOST_NAMES])) or "none"
+            names = ", ".join(str(each)[:_LONGEST_NAME] for each in found[:_MOST_NAMES]) or "none"
             more = f" and {len(found) - _MOST_NAMES:,} more" if len(found) > _MOST_NAMES else ""
             raise SourceError(
                 f"{name}: no column {wanted}; its columns are: {names}{more}. Name the text's with "

@@ -103,12 +103,11 @@ def test_inline(text: str, expected: str) -> None:
     assert html(text) == f"<p>{expected}</p>"
 
 
-def test_the_header_gives_the_title_and_included_files_are_counted() -> None:
+def test_the_header_is_left_out_and_included_files_are_counted() -> None:
     found = read_asciidoc(
         "// a comment\n= The *gate*\nAda Lovelace <ada@a.example>\nv1.0, 2020\n:toc:\n\n"
         "Text.\n\ninclude::other.adoc[]\n\n====\ninclude::more.adoc[]\n===="
     )
-    assert found.title == "The gate"
     assert "".join(found.blocks) == "<h1>The gate</h1><p>Text.</p>"
     assert found.warnings == ("2 included files are left out",)
 

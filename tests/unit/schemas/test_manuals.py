@@ -12,13 +12,15 @@ from streams.data.sources import read
 
 def html(page: str) -> str:
     """The HTML of a page of man(7), below its heading."""
-    return "".join(read_manual(f'.TH LOCK 1 "" x\n.SH X\n{page}').blocks).removeprefix("<h1>X</h1>")
+    return "".join(read_manual(f'.TH LOCK 1 "" x\n.SH X\n{page}').blocks).removeprefix(
+        "<h1>LOCK(1)</h1><h2>X</h2>"
+    )
 
 
 def mdoc(page: str) -> str:
     """The HTML of a page of mdoc(7), below its heading."""
     blocks = read_manual(f".Dd May 1\n.Dt LOCK 1\n.Os\n.Sh X\n{page}").blocks
-    return "".join(blocks).removeprefix("<h1>X</h1>")
+    return "".join(blocks).removeprefix("<h1>LOCK(1)</h1><h2>X</h2>")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def mdoc(page: str) -> str:
     [
         ("one\ntwo\n.PP\nthree\n\nfour", "<p>one two</p><p>three</p><p>four</p>"),
         ("one\n.br\ntwo\n three", "<p>one<br>two<br>three</p>"),
-        (".SS Deeper\nx\n.SH\nNext\ny", "<h2>Deeper</h2><p>x</p><h1>Next</h1><p>y</p>"),
+        (".SS Deeper\nx\n.SH\nNext\ny", "<h3>Deeper</h3><p>x</p><h2>Next</h2><p>y</p>"),
         (
             ".TP\n.B \\-a\n.TQ\n.BR \\-\\-all =\\fIx\\fR\nAll.\n.TP\n\\-b\nBoth.\n.PP\nEnd.",
             "<dl><dt>-a</dt><dt>--all=x</dt><dd><p>All.</p></dd><dt>-b</dt><dd><p>Both.</p></dd>"
@@ -114,9 +116,9 @@ def test_macros_of_mdoc(page: str, expected: str) -> None:
     assert mdoc(page) == expected
 
 
-def test_the_title_has_the_section() -> None:
-    assert read_manual(".TH lock 1 2020\n.SH NAME\nx").title == "lock(1)"
-    assert read_manual(".Dd x\n.Dt LOCK 8\n.Sh NAME\n").title == "LOCK(8)"
+def test_the_name_with_its_section_is_the_outermost_heading() -> None:
+    for page in (".TH lock 1 2020\n.SH NAME\nx", ".Dd x\n.Dt lock 1\n.Sh NAME\nx"):
+        assert read_manual(page).blocks[:2] == ["<h1>lock(1)</h1>", "<h2>NAME</h2>"]
 
 
 def test_what_is_no_manual_is_passed_over() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from agents.segmenter import Passage, Segmenter
 from schemas.errors import NotConverted, SourceError
+from schemas.formats.pdf_layout import Line, Page, as_blocks
 from schemas.records import Document
 from schemas.text import Warned
 from schemas.wire import MAX_BYTES
@@ -122,6 +123,16 @@ class TestPdf:
         (document,) = reading("book.pdf", pdf([*first, *second]))
         assert document.text.count("<p>") == 1
 
+    def test_contents_tables_and_notes_are_left_out(self, reading: Read) -> None:
+        page = [
+            (72, 750, 10, 1, "1.1 Gates . . . . . . . . . . . . . . 12"),
+            (72, 735, 10, 1, "2 Paddles ......................... 13"),
+            *prose(700),
+            (72, 120, 7, 1, "1 A note of the translator."),
+        ]
+        (document,) = reading("book.pdf", pdf(page))
+        assert document.text == f"<p>{' '.join([SENTENCE] * 12)}</p>"
+
     def test_bookmarks_are_headings(self, reading: Read) -> None:
         page = [(72, 700, 10, 1, "1 The gate"), *prose(670)]
         (document,) = reading("book.pdf", pdf(page, bookmarks=[(0, "1 The gate")]))
@@ -148,6 +159,14 @@ class TestPdf:
         pages = [[(72, 780, 20, 2, f"Chapter {number}"), *prose(700)] for number in range(5)]
         (document,) = reading("book.pdf", pdf(*pages))
         assert document.text.count("<h1>Chapter ") == 5
+
+
+def test_lines_of_scripts_without_spaces_are_joined_without_them() -> None:
+    lines = [
+        Line(((72, text),), 500, 700 - 12 * number, 10)
+        for number, text in enumerate(("水門は、船を", "持ち上げる。It is", "a lock."))
+    ]
+    assert as_blocks([Page(842, lines)], {}) == ["<p>水門は、船を持ち上げる。It is a lock.</p>"]
 
 
 class TestDocx:
@@ -305,7 +324,6 @@ narrow 2 m
 """
         document, warning = reading("book.rst", text)
         assert "1 included files are left out" in warning.message
-        assert document.title == "Canal locks"
         for part in (
             "<h1>Canal locks</h1>",
             "See The paddles, join and the gate.",

@@ -46,6 +46,15 @@ class TestCsv:
     def test_a_single_column_may_have_any_delimiter_in_it(self, tmp_path: Path) -> None:
         assert csv(tmp_path, "text\na, b; c\td | e\n\n\nf\n") == ["a, b; c\td | e", "f"]
 
+    def test_a_first_line_may_name_the_delimiter(self, tmp_path: Path) -> None:
+        assert csv(tmp_path, 'sep=;\r\ntext;a,b,c\r\none;"2"\r\n') == ["one"]
+        assert "no column 'text'" in csv(tmp_path, "sep=;\nn;m\n1;2\n")[0]
+        assert "no column 'text'" in csv(tmp_path, "sep=;\n")[0]
+
+    def test_a_table_without_a_header_is_said_in_a_short_line(self, tmp_path: Path) -> None:
+        (error,) = csv(tmp_path, f"{'word ' * 10_000},1\nmore,2\n")
+        assert len(error) < 500
+
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
     def test_byte_order_marks(self, tmp_path: Path, encoding: str) -> None:
         data = 'text;other\n"déjà\nvu";1\nnaïve;2\n'.encode(encoding)
