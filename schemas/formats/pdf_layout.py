@@ -29,7 +29,7 @@ _SHORT_LINE = 0.75
 """Share of the usual width below which a line that ends a sentence ends its paragraph."""
 _EDGE_LINES = 2
 """Lines at the top and at the bottom of a page that may be running heads."""
-_EDGE = 0.16
+_EDGE = 0.18
 """Share of the page's height in which they stand."""
 _REPEATED = 3
 """Pages on which a running head stands, at least."""

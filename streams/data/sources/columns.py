@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.seeds.shapes import NotAPair, check_columns
 from schemas.errors import DocumentTooLarge, NotText, SourceError
 from schemas.ids import document_id
 from schemas.records import Document
@@ -88,6 +89,14 @@ def document_of(
         title=_label(_first(row, columns.title)),
         context=context or None,
     )
+
+
+def _advice(row: Mapping[object, object]) -> str:
+    try:
+        check_columns([str(name) for name in row])
+    except NotAPair:
+        return "name the text's with --text-column"
+    return "human pairs are for `backstream seed`, and --text-column names the text's"
 
 
 def _first(row: Mapping[object, object], names: tuple[str, ...]) -> object:

@@ -107,7 +107,7 @@ class TestPdf:
         pages = [
             [
                 (72, 800, 9, 1, f"Handbook of locks, chapter {number}"),
-                *prose(700, lines=3),
+                *prose(600, lines=3),
                 (300, 40, 9, 1, f"{number}"),
             ]
             for number in range(1, 5)

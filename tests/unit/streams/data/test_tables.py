@@ -115,6 +115,13 @@ def save_to_disk(folder: Path, table: pyarrow.Table) -> None:
     (folder / "state.json").write_text('{"_split": null}')
 
 
+def test_rows_of_human_pairs_are_said_to_be_for_seed(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "Ask", "output": "Answer"}\n{"n": 1}\n')
+    pair, other = map(str, read(tmp_path / "rows.jsonl"))
+    assert "human pairs are for `backstream seed`" in pair
+    assert "seed" not in other
+
+
 class TestDatasets:
     def test_rows_of_a_saved_data_set_are_found(self, tmp_path: Path) -> None:
         for split in ("train", "test"):
