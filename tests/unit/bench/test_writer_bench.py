@@ -87,14 +87,14 @@ def test_figures_of_ranks() -> None:
 
 
 def test_figures_of_writing() -> None:
-    texts = ["What is a list?", "what is a list?", "List the parts of a plan.", "Why so"]
+    texts = ["What is a list?", "what is a list?", "List the parts of a plan.", "Why"]
     written = [Written(text, text, True) for text in texts] + [Written("long", None)]
     found = {name: value for name, (value, _, _) in of_writing(written).items()}
     assert found["well_formed"] == 0.75
     assert found["distinct"] == 0.75
     assert found["commonest_opening"] == 0.5
     assert found["other_than_what_how"] == 0.5
-    assert found["passes_rules"] == 0.75, "two words are too few"
+    assert found["passes_rules"] == 0.75, "one word is too few"
     assert openings(written, 1) == [("what is", 2)]
     assert opening("What's new?") == "what's new"
     assert repeats("the end of the line is the end of the line")
