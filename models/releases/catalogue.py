@@ -125,7 +125,14 @@ def _export(checkpoint: Path, destination: Path, progress: Report) -> None:
     Its lines of standard output are progress.
     """
     paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+    # torch's threads spin where they wait, which takes several times as long on a busy machine.
+    defaults = {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {
+        **defaults,
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "HF_HUB_OFFLINE": "1",
+    }
     with (
         tempfile.TemporaryFile("w+", errors="replace") as errors,
         subprocess.Popen(

@@ -17,6 +17,8 @@ import os
 # All of these must be set before torch and the hub's client are imported. The base is a directory,
 # so the hub is not needed; TRL's telemetry is off.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# A worker computes beside this process: threads that wait for others must leave the CPU to it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
