@@ -79,7 +79,7 @@ def document_of(
         found = ", ".join(repr(str(name)) for name in list(row)[:_MOST_NAMES]) or "none"
         return SourceError(
             f"{where}: no {' or '.join(map(repr, columns.text))} in the row, whose fields are: "
-            f"{found}; {columns.advice}"
+            f"{found}; {columns.advice}{_hint(row)}"
         )
     return make_document(
         text,
@@ -91,12 +91,13 @@ def document_of(
     )
 
 
-def _advice(row: Mapping[object, object]) -> str:
+def _hint(row: Mapping[object, object]) -> str:
+    """What else can be done with a row without a text."""
     try:
         check_columns([str(name) for name in row])
     except NotAPair:
-        return "name the text's with --text-column"
-    return "human pairs are for `backstream seed`, and --text-column names the text's"
+        return ""
+    return "; human pairs are for `backstream seed`"
 
 
 def _first(row: Mapping[object, object], names: tuple[str, ...]) -> object:
