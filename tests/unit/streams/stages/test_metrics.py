@@ -9,7 +9,7 @@ from streams.stages import metrics
 from streams.stages.metrics import METRICS, MetricDefinition, Metrics, MetricType, as_markdown
 
 _DOCUMENT = Path(metrics.__file__).parents[2] / "docs" / "metrics.md"
-_UNITS = ("_total", "_records", "_seconds", "_bytes")
+_UNITS = ("_total", "_records", "_examples", "_seconds", "_bytes")
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
