@@ -123,8 +123,7 @@ class CuratorSettings(BaseModel):
 
     def refuse_rating(self, rating: Rating) -> Refusal | None:
         """Refuse a rating that is too low, unless the rule is off."""
-        refusal = self._rated_too_low(rating)
-        return self.rules.first(iter([refusal] if refusal else []))
+        return self.rules.first(self._rating_refusals(rating))
 
     def limit_for(self, rating: Rating) -> dict[str, float | None]:
         """The limit that decides on a rating, as the fields of an example. Empty for none."""
@@ -132,15 +131,15 @@ class CuratorSettings(BaseModel):
             return {"target_precision": self.target_precision} if self.rules.below_precision else {}
         return {"threshold": self.threshold} if self.rules.below_threshold else {}
 
-    def _rated_too_low(self, rating: Rating) -> Refusal | None:
+    def _rating_refusals(self, rating: Rating) -> Iterator[Refusal]:
         if self.target_precision is not None and rating.precision is not None:
-            if rating.precision >= self.target_precision:
-                return None
-            return Refusal(
-                "below_precision",
-                f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 or 5, "
-                f"at least {self.target_precision:.0%}",
+            if rating.precision < self.target_precision:
+                yield Refusal(
+                    "below_precision",
+                    f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 "
+                    f"or 5, at least {self.target_precision:.0%}",
+                )
+        elif rating.score < self.threshold:
+            yield Refusal(
+                "below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}"
             )
-        if rating.score >= self.threshold:
-            return None
-        return Refusal("below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}")
