@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
-from models.serving.served_model import WrittenInstruction
+from models.serving.written import WrittenInstruction
 from schemas.errors import PromptTooLong
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 

@@ -16,7 +16,8 @@ from agents.curator import Curator
 from bench.process import Cost, State, Tally, watch
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
-from models.serving.served_model import ServedModel, WrittenInstruction
+from models.serving.served_model import ServedModel
+from models.serving.written import WrittenInstruction
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
 from streams.settings import Role, Settings

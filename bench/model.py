@@ -59,7 +59,7 @@ async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
     """
     metrics = Metrics()
     tally = Tally(metrics)
-    with contextlib.closing(await RoleModels.load(settings, directory)) as models:
+    async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
         worker = Worker(settings, metrics=metrics)
         cost = await through(
             worker, models.handles, lambda: stream_state(tally.read(), fed), poll_seconds=0.25
@@ -78,7 +78,7 @@ async def engine_alone(settings: Settings, directory: Path, count: int) -> Pass:
     Each instruction is rated as soon as it is written. The time does not include cutting the
     documents. The agents lay out the prompts, so they are the same as in the stream.
     """
-    with contextlib.closing(await RoleModels.load(settings, directory)) as models:
+    async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
         segments: dict[str, Segment] = {}
         chosen = documents(count)

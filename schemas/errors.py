@@ -9,6 +9,8 @@
     ├── WireError            bytes on a topic are not a record that this version reads
     ├── TimeLimitExceeded    a record took more processing time than it may
     ├── StateUnavailable     the state of an agent cannot be restored now
+    ├── RemoteUnavailable    a model behind an address cannot be used now
+    │   └── BudgetSpent      the budget of such models is spent
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
     │   ├── DocumentTooLarge a document is larger than a record may be
     │   └── SourceUnavailable
@@ -22,7 +24,8 @@
     │   └── UnsupportedArchitecture
     │                        our own graph does not support this model's architecture
     ├── EngineError          the engine failed while requests were in flight
-    │   └── EngineStopped    the engine does not run any more
+    │   ├── EngineStopped    the engine does not run any more
+    │   └── RemoteError      a server refuses a request, or its answer cannot be used
     └── TrainingError        a fine-tuning run failed
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
@@ -61,6 +64,14 @@ class TimeLimitExceeded(BackstreamError):
 
 class StateUnavailable(BackstreamError):
     """The state of an agent cannot be restored now. It may be later."""
+
+
+class RemoteUnavailable(BackstreamError):
+    """A model behind an address cannot be used now. It may be later; no record is to blame."""
+
+
+class BudgetSpent(RemoteUnavailable):
+    """The budget of models behind addresses has no room for another request."""
 
 
 class SourceError(BackstreamError):
@@ -134,6 +145,10 @@ class EngineError(BackstreamError):
 
 class EngineStopped(EngineError):
     """The engine was closed, or ended on an error. No request succeeds any more."""
+
+
+class RemoteError(EngineError):
+    """The server of a model refuses a request, or its answer cannot be used."""
 
 
 class TrainingError(BackstreamError):

@@ -11,6 +11,7 @@ import numpy as np
 from models.engine import Engine
 from models.evaluation.metrics import Array
 from models.judging.evidence import EvidenceKind
+from models.judging.examiner import Examiner
 from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.progress import Report, at_intervals
@@ -56,7 +57,7 @@ async def rate_pairs(
     Without judges, the digits rate. NaN for a pair that does not fit the context window or cannot
     be rated. Raises EngineError where the engine fails.
     """
-    rater = Rater(release.engine, release.prompter, kind, judges)
+    rater = Rater(Examiner(release.engine, release.prompter), kind, judges)
     room, done = asyncio.Semaphore(_AT_ONCE), 0
     tick = at_intervals(report)
 

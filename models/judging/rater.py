@@ -1,15 +1,14 @@
-"""Rates pairs with a release's engine and its judge."""
+"""Rates pairs with the evidence about them and a judge."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from models.engine import Engine
+from models.engine import DigitProbabilities
 from models.judging.evidence import EvidenceKind, expected_grade
-from models.judging.examiner import Examiner
 from models.judging.judge import Judge, Judges
 from models.judging.ordinal import Grades
-from models.prompts.layout import Prompter
 from schemas.errors import ModelError
 
 _LOWEST_DIGIT_MASS = 1e-6
@@ -34,18 +33,36 @@ class Judgement:
     """
 
 
+class Examines(Protocol):
+    """Gives the evidence about a pair, as ``Examiner`` does."""
+
+    async def examine(
+        self,
+        kind: EvidenceKind,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+    ) -> dict[str, float]:
+        """The figures of a kind of evidence."""
+
+    async def digits(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> DigitProbabilities:
+        """The probabilities of the digits."""
+
+
 class Rater:
     """Rates pairs by one kind of evidence. Belongs to one event loop."""
 
     def __init__(
         self,
-        engine: Engine,
-        prompter: Prompter,
+        examiner: Examines,
         kind: EvidenceKind = EvidenceKind.DIGITS,
         judges: Judges | None = None,
     ) -> None:
         """Where ``judges`` has none for ``kind``, the digits rate."""
-        self._examiner = Examiner(engine, prompter)
+        self._examiner = examiner
         self.judge: Judge | None = judges.of(kind) if judges else None
         """What rates; None where the digits do."""
         self.kind = kind if self.judge else EvidenceKind.DIGITS

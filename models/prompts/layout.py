@@ -6,7 +6,6 @@ encoded as plain characters, not as a special token.
 """
 
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,27 +20,24 @@ from models.prompts.exemplars import Exemplar, exemplars
 from models.prompts.templates import (
     BOTH_TAGS,
     DIGITS,
-    HEADING,
     MARKERS,
+    RATING_LEAD,
     SEED_TAG,
     Family,
     Task,
     Template,
+    heading_line,
+    system_hash,
     template_for,
 )
 from schemas.errors import ModelError
 
 _PLACEHOLDER = re.compile(r"\{((?:context|response|instruction|tag|heading)\d*)\}")
 """A placeholder of a template. Those of earlier turns end in the turn's number."""
-_RATING_LEAD = "Score: "
 _BETWEEN_SHOTS = "\n\n\n"
 _WRAPPED = re.compile(r"(?<=[^\s.:;?!])[^\S\n]*\n(?=[^\W\d]|[`'\"(])")
 """A line end inside a sentence, which goes on with a word, not with an item of a list."""
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
-_HEADINGS = 3
-"""Most headings in a backward prompt."""
-_LONGEST_HEADING = 120
-"""Characters of a heading that a prompt takes."""
 _CACHED_TEXTS = 1024
 """Texts whose ids are cached: a passage is encoded for its instruction and again for its rating."""
 _LONGEST_CACHED = 20_000
@@ -158,7 +154,7 @@ class Prompter:
         ``headings`` are those above it, outermost first: they often name what it is about. Chat
         family only; other prompts leave them out.
         """
-        values = {"response": response, "context": context or "", "heading": _heading(headings)}
+        values = {"response": response, "context": context or "", "heading": heading_line(headings)}
         return self._layout(Task.BACKWARD, values)
 
     def forward(
@@ -237,7 +233,7 @@ class Prompter:
         id = self.template(task).id
         if self.chat is None or not self.system or task is Task.FORWARD:
             return id
-        return f"{id}+{hashlib.sha256(self.system.encode()).hexdigest()[:8]}"
+        return f"{id}+{system_hash(self.system)}"
 
     def _layout(self, task: Task, values: dict[str, str]) -> list[int]:
         return [
@@ -269,10 +265,10 @@ class Prompter:
         if task is not Task.RATING:
             return self.chat.render(template.system or self.system, text)
         earlier = [
-            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), _RATING_LEAD + digit)
+            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), RATING_LEAD + digit)
             for turn, (_, digit) in enumerate(self.rated)
         ]
-        return self.chat.render(self.system, text, earlier) + _RATING_LEAD
+        return self.chat.render(self.system, text, earlier) + RATING_LEAD
 
     def _with_earlier_turns(self) -> "Prompter":
         """Add rated pairs as earlier turns of the rating prompt.
@@ -290,7 +286,7 @@ class Prompter:
             for number in numbers
             for name in _PLACEHOLDER.findall(self.template(Task.RATING).text)
         ]
-        answered = all(f"{_RATING_LEAD}{digit}" in scaffold for _, digit in prompter.rated)
+        answered = all(f"{RATING_LEAD}{digit}" in scaffold for _, digit in prompter.rated)
         complete = _PLACEHOLDER.findall(scaffold) == placeholders
         return prompter if complete and answered else self
 
@@ -323,12 +319,6 @@ class Prompter:
                 "cannot rate: choose another model"
             )
         return digits
-
-
-def _heading(headings: Sequence[str]) -> str:
-    """The line of the innermost headings; empty where there are none."""
-    chosen = [" ".join(heading.split())[:_LONGEST_HEADING] for heading in headings[-_HEADINGS:]]
-    return HEADING.format(" > ".join(chosen)) if any(chosen) else ""
 
 
 def _stop_ids(

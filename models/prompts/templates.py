@@ -14,6 +14,8 @@ The rating scale and the two origin tags follow *Self-Alignment with Instruction
 the version is part of the id of an example.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,6 +45,9 @@ MARKERS = ("<|context|>", "<|response|>", "<|instruction|>", "<|score|>")
 
 DIGITS = ("1", "2", "3", "4", "5")
 """The points of the rating scale, worst first."""
+
+RATING_LEAD = "Score: "
+"""What the answer to a ``chat`` rating prompt begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,10 @@ Reply with one line: "Score: " and the number."""
 
 HEADING = "Heading: {}\n"
 """The line that names a passage's headings in a backward prompt; left out where it has none."""
+_HEADINGS = 3
+"""Most headings in a backward prompt."""
+_LONGEST_HEADING = 120
+"""Characters of a heading that a prompt takes."""
 
 _GIVEN_CHAT = "Material given with the request:\n{context}\n\n"
 
@@ -168,3 +177,14 @@ _TEMPLATES = (
 def template_for(task: Task, family: Family) -> Template:
     """The current template of a task. Each pair of task and family has exactly one."""
     return next(t for t in _TEMPLATES if t.task is task and t.family is family)
+
+
+def heading_line(headings: Sequence[str]) -> str:
+    """The line of the innermost headings; empty where there are none."""
+    chosen = [" ".join(heading.split())[:_LONGEST_HEADING] for heading in headings[-_HEADINGS:]]
+    return HEADING.format(" > ".join(chosen)) if any(chosen) else ""
+
+
+def system_hash(system: str) -> str:
+    """What stands for a user's system prompt in the name of a template."""
+    return hashlib.sha256(system.encode()).hexdigest()[:8]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from models.serving.served_model import ServedModel
+from models.serving.role_model import RoleModel
 
 
 class ModelHandle:
@@ -14,7 +14,7 @@ class ModelHandle:
     event loop.
     """
 
-    def __init__(self, model: ServedModel) -> None:
+    def __init__(self, model: RoleModel) -> None:
         self.model = model
         """The model in service. To use it, ``borrow`` it."""
         self._borrowed: dict[int, int] = {}  # id() of a model to the number of records that use it
@@ -29,11 +29,11 @@ class ModelHandle:
 
     @property
     def device(self) -> str:
-        """Where the model computes: ``cpu`` or ``cuda``."""
-        return self.model.engine.device
+        """Where the model computes: ``cpu``, ``cuda``, or ``remote``."""
+        return self.model.device
 
     @asynccontextmanager
-    async def borrow(self) -> AsyncIterator[ServedModel]:
+    async def borrow(self) -> AsyncIterator[RoleModel]:
         """Lend the model for one record, which keeps it to its end even if it is replaced."""
         await self._lending.wait()
         model = self.model
@@ -54,7 +54,7 @@ class ModelHandle:
         """Lend again."""
         self._lending.set()
 
-    async def replace(self, model: ServedModel) -> ServedModel:
+    async def replace(self, model: RoleModel) -> RoleModel:
         """Lend ``model`` from the next record on; return the previous one once it is unused."""
         previous, self.model = self.model, model
         while id(previous) in self._borrowed:

@@ -8,12 +8,14 @@ from pathlib import Path
 from models.engine import Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
 from models.judging.evidence import EvidenceKind
+from models.judging.examiner import Examiner
 from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.prompts.layout import Prompter
 from models.prompts.openings import LEAST_SHARE
 from models.prompts.templates import Task
 from models.releases.release import read_manifest, reproduce, require_templates
+from models.serving.written import WrittenInstruction
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
@@ -26,21 +28,6 @@ _PROSE = (
 _PROBE_TOKENS = 16
 _NORMALISED = 4
 """By how much a tokenizer may shorten a text before it makes tokens of it, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenInstruction:
-    """An instruction that the backward model wrote.
-
-    ``complete`` is False if it reached the token limit.
-    """
-
-    id: str
-    instruction: str
-    context: str | None
-    complete: bool
-    release: str
-    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,7 @@ class ServedModel:
     def __post_init__(self) -> None:
         longest = self.prompter.longest_token * _NORMALISED
         object.__setattr__(self, "most_characters", self.engine.context_window * longest)
-        rater = Rater(self.engine, self.prompter, self.evidence, self.judges)
+        rater = Rater(Examiner(self.engine, self.prompter), self.evidence, self.judges)
         object.__setattr__(self, "rater", rater)
 
     @classmethod
@@ -116,6 +103,17 @@ class ServedModel:
             manifest.judges,
             evidence,
         )
+
+    @property
+    def device(self) -> str:
+        """Where it computes: ``cpu`` or ``cuda``."""
+        return self.engine.device
+
+    @property
+    def placement(self) -> str:
+        """Its release and device, and why a GPU is not used whose driver is installed."""
+        unused = self.engine.unused_gpu
+        return f"{self.release} on {self.device}" + (f" ({unused})" if unused else "")
 
     async def write_instruction(
         self,
@@ -197,6 +195,11 @@ class ServedModel:
         await self.engine.rate(prompt, self.prompter.digit_ids)
         await self.engine.generate(prompt, Sampling(max_tokens=1), ())
 
+    async def rates_by(self) -> str:
+        """What its ratings are made from, and why where that is not what was asked for."""
+        asked_for = self.rater.judge or self.rater.kind == self.evidence
+        return f"{self.rater.kind}" + ("" if asked_for else ": it has no judge")
+
     def longest_passage(self, max_tokens: int) -> int:
         """Estimate how many characters of English prose fit into a passage.
 
@@ -214,6 +217,10 @@ class ServedModel:
                 "fits; choose another model or a lower generation.max_tokens"
             )
         return room * len(_PROSE) // sample
+
+    async def aclose(self) -> None:
+        """``close``, without blocking the event loop."""
+        await asyncio.to_thread(self.close)
 
     def close(self) -> None:
         """Close the engine, which frees its memory and ends its threads."""

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from models.releases import catalogue
 from models.releases.cache import default_cache
+from models.remote.address import is_remote
+from schemas.errors import ModelError
 from streams.cli.console import notice
 from streams.settings import Role, Settings
 
@@ -13,15 +15,20 @@ def prepare(model: str) -> Path:
 
     Raises ModelError.
     """
+    if is_remote(model):
+        raise ModelError(
+            "a model that is served elsewhere is not exported: name it with --backward or "
+            "--forward, and try it with `backstream check` and `backstream preview`"
+        )
     return catalogue.prepare(model, default_cache(), progress=notice)
 
 
 def prepare_all(settings: Settings) -> Path:
-    """Prepare every model that the settings name; return the directory of ``model``.
+    """Prepare every local model that the settings name; return the directory of ``model``.
 
     Raises ModelError.
     """
     for role in Role:
-        if pinned := settings.pinned(role):
+        if (pinned := settings.pinned(role)) and not is_remote(pinned):
             prepare(pinned)
     return prepare(settings.model)

@@ -1,10 +1,10 @@
 """What ``check`` tries: broker, keys of releases, files of the curation, models."""
 
 import asyncio
+from pathlib import Path
 
 from agents.curation.example_rules import ExampleRules
 from models.releases.signing import SigningKey
-from models.serving.model_handle import ModelHandle
 from streams.cli.prepare import prepare_all
 from streams.kafka.admin.creation import check_topics
 from streams.kafka.admin.topic_states import topic_states
@@ -51,22 +51,23 @@ def probe_curation(settings: Settings) -> str:
 
 
 def probe_models(settings: Settings) -> str:
-    """Load the model of each role and name its release and device.
+    """Load the model of each role; name its release and device, and what it rates by.
 
-    Also names why a GPU is not used whose driver is installed. Raises ModelError or SettingsError.
+    Asks models that are served elsewhere for a token, and for what ratings need. Names why a GPU is
+    not used whose driver is installed. Raises ModelError, SettingsError, RemoteUnavailable or
+    RemoteError.
     """
-    models = asyncio.run(RoleModels.load(settings, prepare_all(settings)))
+    return asyncio.run(_probe_models(settings, prepare_all(settings)))
+
+
+async def _probe_models(settings: Settings, directory: Path) -> str:
+    models = await RoleModels.load(settings, directory)
     try:
-        answer = ", ".join(f"{role} {_placed(handle)}" for role, handle in models.handles.items())
-        rater = models.handles[Role.FORWARD].model.rater
-        judged = (
-            "" if rater.judge or rater.kind == settings.scorer.evidence else ": it has no judge"
+        for handle in models.handles.values():
+            await handle.model.probe()
+        placed = ", ".join(
+            f"{role} {handle.model.placement}" for role, handle in models.handles.items()
         )
-        return f"{answer}; rates by {rater.kind}{judged}"
+        return f"{placed}; rates by {await models.handles[Role.FORWARD].model.rates_by()}"
     finally:
-        models.close()
-
-
-def _placed(handle: ModelHandle) -> str:
-    unused = handle.model.engine.unused_gpu
-    return f"{handle.release} on {handle.device}" + (f" ({unused})" if unused else "")
+        await models.aclose()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.releases.release import read_manifest
+from models.remote.usage import Usage, read_usage
 from streams.kafka.topics import CURATED, TOPICS
 from streams.observe.acceptance import Acceptance, read_acceptance
 from streams.observe.example_count import ExampleCount
@@ -66,6 +67,35 @@ class StageStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteLimits:
+    """The budget of models behind addresses; None for no limit."""
+
+    tokens: int | None
+    cost: float | None
+
+    def as_text(self, remote: Mapping[str, Usage]) -> list[str]:
+        """Return a line for each role, and one for the budget."""
+        lines = [
+            f"remote {role}: {usage.requests:,} requests, {usage.prompt_tokens:,} tokens read and "
+            f"{usage.completion_tokens:,} written"
+            + (f", cost {usage.cost:.4g}" if usage.cost else "")
+            + (
+                f"; up to {usage.unanswered_tokens:,} more without an answer"
+                if usage.unanswered_tokens
+                else ""
+            )
+            for role, usage in remote.items()
+        ]
+        if self.tokens is not None:
+            charged = sum(usage.charged_tokens for usage in remote.values())
+            lines.append(f"remote budget: {charged:,} of {self.tokens:,} tokens")
+        if self.cost is not None:
+            cost = sum(usage.charged_cost for usage in remote.values())
+            lines.append(f"remote budget: a cost of {cost:.4g} of {self.cost:g}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The stream at one moment. The field names are those of ``status --json``."""
 
@@ -85,6 +115,9 @@ class Status:
     releases: int
     """Number of releases that were announced."""
     rerating: Rerating | None
+    remote: Mapping[str, Usage]
+    """Role to what its models behind addresses have used, as far as this state directory knows."""
+    remote_limits: RemoteLimits
     acceptance: Acceptance | None
     """What the curator's rating rule accepts of the last ratings. None where there are none."""
 
@@ -96,6 +129,7 @@ class Status:
             for id, reason in self.refused.items()
         ]
         lines += [f"the {role} role is pinned to {name}" for role, name in self.pinned.items()]
+        lines += self.remote_limits.as_text(self.remote)
         if self.rerating is not None:
             found = self.rerating
             lines.append(
@@ -161,5 +195,7 @@ def read_status(settings: Settings, base: Path) -> Status:
         pinned={str(role): name for role in Role if (name := settings.pinned(role))},
         releases=len(releases),
         rerating=progress,
+        remote=read_usage(settings.usage_file),
+        remote_limits=RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost),
         acceptance=read_acceptance(cluster, settings),
     )

@@ -54,7 +54,7 @@ def preview_documents(
     """Outcomes of the first ``count`` passages, rejected ones included, as they are reached."""
     with asyncio.Runner() as runner, contextlib.ExitStack() as loaded:
         models = runner.run(RoleModels.load(settings, model))
-        loaded.callback(models.close)
+        loaded.callback(lambda: runner.run(models.aclose()))
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
         shown = 0
         for document in documents:

@@ -1,6 +1,7 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
 from streams.settings.intake import IntakeSettings, WatchSettings
+from streams.settings.remote import RemoteSettings
 from streams.settings.schema import (
     GenerationSettings,
     KafkaSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "IntakeSettings",
     "KafkaSettings",
     "ReleaseSettings",
+    "RemoteSettings",
     "ReratingSettings",
     "Role",
     "SegmentSettings",

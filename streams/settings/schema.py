@@ -20,11 +20,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agents.curation.settings import CuratorSettings, split_at_commas
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
+from models.remote.address import RemoteAddress, is_remote
+from schemas.errors import SettingsError
 from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.tls import TlsContext, TlsFiles
 from streams.kafka.topics import TOPICS
 from streams.settings.intake import IntakeSettings, WatchSettings
+from streams.settings.remote import RemoteSettings
 from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -290,9 +293,12 @@ class Settings(BaseSettings):
     The trainer fine-tunes this model, and its releases replace it.
     """
     backward: str | None = None
-    """A model that writes the instructions in place of ``model``. No release replaces it."""
+    """A model that writes the instructions in place of ``model``. No release replaces it.
+
+    Also the address of one that is served elsewhere: ``openai:MODEL@http://host:port/v1``.
+    """
     forward: str | None = None
-    """A model that rates in place of ``model``. No release replaces it."""
+    """A model that rates in place of ``model``, as ``backward``. No release replaces it."""
     system_prompt: str = ""
     """Leads the backward and rating prompts of models with a chat template."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -321,6 +327,7 @@ class Settings(BaseSettings):
     training: TrainerSettings = TrainerSettings()
     intake: IntakeSettings = IntakeSettings()
     watch: WatchSettings = WatchSettings()
+    remote: RemoteSettings = RemoteSettings()
 
     @field_validator("broker")
     @classmethod
@@ -328,6 +335,26 @@ class Settings(BaseSettings):
         if broker is not None and not broker.strip():
             raise ValueError("it is empty: give host:port, or leave it out for the embedded broker")
         return broker
+
+    @field_validator("backward", "forward")
+    @classmethod
+    def _is_a_model(cls, name: str | None) -> str | None:
+        if name is not None and is_remote(name):
+            try:
+                RemoteAddress.parse(name)
+            except SettingsError as error:
+                raise ValueError(str(error)) from error
+        return name
+
+    @field_validator("model")
+    @classmethod
+    def _is_local(cls, name: str) -> str:
+        if is_remote(name):
+            raise ValueError(
+                "a model that is served elsewhere cannot be trained: name it with --backward or "
+                "--forward"
+            )
+        return name
 
     @model_validator(mode="after")
     def _precision_can_be_estimated(self) -> "Settings":
@@ -373,6 +400,11 @@ class Settings(BaseSettings):
     def releases_dir(self) -> Path:
         """Directory to which the trainer writes releases, and in which workers find them."""
         return self.state_dir / "releases"
+
+    @property
+    def usage_file(self) -> Path:
+        """What models behind addresses have used."""
+        return self.state_dir / "remote-usage.sqlite"
 
     @property
     def dataset_file(self) -> Path:

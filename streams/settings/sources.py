@@ -23,8 +23,16 @@ from pydantic_settings import SettingsError as UnreadableSource
 from schemas.errors import SettingsError
 from streams.settings.schema import Settings
 
-_OTHER_VARIABLES = {"BACKSTREAM_CACHE", "BACKSTREAM_RATER"}
+_OTHER_VARIABLES = {
+    "BACKSTREAM_CACHE",
+    "BACKSTREAM_RATER",
+    "BACKSTREAM_REMOTE_KEY",
+    "BACKSTREAM_REMOTE_KEY_BACKWARD",
+    "BACKSTREAM_REMOTE_KEY_FORWARD",
+}
 """Variables of Backstream that are not settings. Each is read where it is used."""
+_SECRET = ("password", "token", "model", "backward", "forward")
+"""Ends of the keys whose values no message repeats."""
 _DEEPEST = 100
 """Levels of brackets. PyYAML visits all levels at each token: 2 kB of brackets took a second."""
 
@@ -187,8 +195,8 @@ def _explain(error: ValidationError, file: Path | None) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(_unknown(path))
         else:
-            # A whole section may hold a password.
-            secret = path.endswith(("password", "token")) or isinstance(problem["input"], dict)
+            # A whole section may hold a password, and so may the address of a model.
+            secret = path.endswith(_SECRET) or isinstance(problem["input"], dict)
             got = "" if secret else f" (got {problem['input']!r})"
             reason = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{path}: {reason}{got}" if path else reason)

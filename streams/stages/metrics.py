@@ -98,6 +98,23 @@ EXAMPLES = MetricDefinition(
     "augmented or seed.",
     ("origin",),
 )
+REMOTE_REQUESTS = MetricDefinition(
+    "remote_requests_total",
+    MetricType.COUNTER,
+    "Requests to models behind addresses, by outcome: answered; busy (the server asks to come "
+    "again); failed (not reached, an error, or an answer that cannot be used); refused; lost (no "
+    "answer, or not in time).",
+    ("role", "outcome"),
+)
+REMOTE_TOKENS = MetricDefinition(
+    "remote_tokens_total",
+    MetricType.COUNTER,
+    "Tokens of their answers as the servers counted them, by kind: prompt or completion.",
+    ("role", "kind"),
+)
+REMOTE_COST = MetricDefinition(
+    "remote_cost_total", MetricType.COUNTER, "Cost of these tokens by `remote.prices`.", ("role",)
+)
 
 TRAINING_RUNS = MetricDefinition(
     "training_runs_total",
@@ -153,6 +170,9 @@ METRICS = (
     UNREADABLE,
     REFUSED_RELEASES,
     EXAMPLES,
+    REMOTE_REQUESTS,
+    REMOTE_TOKENS,
+    REMOTE_COST,
     TRAINING_RUNS,
     INTAKE_DOCUMENTS,
     INTAKE_BYTES,

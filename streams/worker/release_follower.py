@@ -28,6 +28,7 @@ from streams.settings import Role, Settings
 from streams.stages.agent.protocol import Agent
 from streams.stages.metrics import REFUSED_RELEASES, Metrics
 from streams.stages.topology import RECURATOR
+from streams.worker.remote_models import RemoteModels
 from streams.worker.role_models import RoleModels
 from streams.worker.stage_runner import StageRunner
 
@@ -88,11 +89,11 @@ class ReleaseFollower:
             else:
                 self._release = release
                 return self
-        self.models = await RoleModels.load(self._settings, self._base, self._roles)
+        self.models = await self._role_models(self._base)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.models.close()
+        await self.models.aclose()
 
     async def run(self, stages: StageRunner) -> None:
         """Follow the announcements until cancelled, and rate again after each change.
@@ -133,13 +134,17 @@ class ReleaseFollower:
             log.warning("release %s is in service, and is passed over: %s", other.id, reason)
         return in_service_before(releases, self._base_id)
 
+    async def _role_models(self, directory: Path, term: int = 0) -> RoleModels:
+        remote = RemoteModels(self._settings, self._metrics, creates_state=True)
+        return await RoleModels.load(self._settings, directory, self._roles, term, remote)
+
     async def _load(self, release: Release) -> RoleModels:
         directory, confirm = await self._verified(release)
-        models = await RoleModels.load(self._settings, directory, self._roles, release.term)
+        models = await self._role_models(directory, release.term)
         try:
             await asyncio.to_thread(confirm)
         except ModelError:
-            models.close()
+            await models.aclose()
             raise
         return models
 

@@ -10,10 +10,13 @@ from models.engine import ThreadBudget
 from models.judging.evidence import EvidenceKind
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
+from models.remote.address import is_remote
 from models.serving.model_handle import ModelHandle
+from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError, SettingsError
 from streams.settings import Role, Settings
+from streams.worker.remote_models import RemoteModels
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +25,13 @@ class RoleModels:
     """The models of a process, and a handle on one for each role.
 
     Roles that no setting pins share one handle, whose model is replaced with the release. It owns
-    the models: ``close`` frees their memory.
+    the models: ``aclose`` frees their memory.
     """
 
     def __init__(
         self,
         settings: Settings,
-        pinned: Mapping[Role, ServedModel],
+        pinned: Mapping[Role, RoleModel],
         following: Mapping[Role, ModelHandle],
         budget: ThreadBudget,
     ) -> None:
@@ -49,21 +52,27 @@ class RoleModels:
         directory: Path,
         roles: Iterable[Role] = tuple(Role),
         term: int = 0,
+        remote: RemoteModels | None = None,
     ) -> "RoleModels":
         """Load the pinned model of each role, or the release in ``directory`` with its ``term``.
+
+        ``remote`` makes those that are served elsewhere.
 
         Raises ModelError where the release cannot be loaded, SettingsError where a pinned model
         cannot: that is no reason to refuse the release.
         """
         budget = ThreadBudget(settings.threads)
+        remote = remote or RemoteModels(settings)
         loaded: dict[Path, ServedModel] = {}
-        pinned: dict[Role, ServedModel] = {}
+        pinned: dict[Role, RoleModel] = {}
         follow: list[Role] = []
         try:
             for role in roles:
                 name = settings.pinned(role)
                 if name is None:
                     follow.append(role)
+                elif is_remote(name):
+                    pinned[role] = remote.make(role, name)
                 else:
                     pinned[role] = await _load_pinned(settings, role, name, loaded, budget)
             following: dict[Role, ModelHandle] = {}
@@ -123,15 +132,15 @@ class RoleModels:
             raise
         previous = await self._following_handle().replace(model)
         if all(previous is not model for model in self._pinned.values()):
-            await asyncio.to_thread(previous.close)
+            await previous.aclose()
 
     def _following_handle(self) -> ModelHandle:
         return next(iter(self._following.values()))
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close every model."""
         for handle in self.handles.values():
-            handle.model.close()
+            await handle.model.aclose()
 
 
 async def _load_pinned(

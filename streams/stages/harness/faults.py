@@ -10,6 +10,7 @@ from schemas.errors import (
     BrokerError,
     EngineStopped,
     ModelError,
+    RemoteUnavailable,
     StateUnavailable,
     TimeLimitExceeded,
     WireError,
@@ -22,7 +23,10 @@ class Fault(Enum):
     RECORD = auto()
     """The record. Another attempt has the same result."""
     SURROUNDINGS = auto()
-    """The broker, the disk, or a state that is being restored. It may pass."""
+    """The broker, the disk, a model behind an address, or a state that is being restored.
+
+    It may pass.
+    """
     PROCESS = auto()
     """Something of this process that does not recover. A new process must take over."""
     UNCLEAR = auto()
@@ -42,6 +46,7 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (BrokerError, Fault.SURROUNDINGS),
     (OSError, Fault.SURROUNDINGS),
     (StateUnavailable, Fault.SURROUNDINGS),
+    (RemoteUnavailable, Fault.SURROUNDINGS),
 )
 """The first type that fits decides. An error of any other type is unclear."""
 

@@ -13,6 +13,7 @@ import pytest
 from models.engine import DigitProbabilities, Engine, Generation, Sampling
 from models.judging.criterion import Criterion
 from models.judging.evidence import LIKELIHOOD_FIGURES, EvidenceKind
+from models.judging.examiner import Examiner
 from models.judging.fitting import FEWEST_SOURCES, fit_to
 from models.judging.gathering import gather
 from models.judging.judge import Judges
@@ -128,7 +129,7 @@ async def test_what_the_release_writes_is_graded_or_not(prompter: Prompter, engi
 
 
 async def test_a_rating_has_its_evidence(judges: Judges, prompter: Prompter, engine: Any) -> None:
-    rater = Rater(engine, prompter, EvidenceKind.COMBINED, judges)
+    rater = Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, judges)
     good = await rater.rate(_PAIRS[0].instruction, _PAIRS[0].response, None)
     bad = await rater.rate(_PAIRS[3].instruction, _PAIRS[0].response, None)
     assert good.score > bad.score
@@ -143,14 +144,14 @@ async def test_a_rating_has_its_evidence(judges: Judges, prompter: Prompter, eng
 async def test_likelihoods_alone_need_no_digits(
     judges: Judges, prompter: Prompter, engine: Any
 ) -> None:
-    rater = Rater(engine, prompter, EvidenceKind.LIKELIHOOD, judges)
+    rater = Rater(Examiner(engine, prompter), EvidenceKind.LIKELIHOOD, judges)
     found = await rater.rate(_PAIRS[0].instruction, _PAIRS[0].response, None)
     assert tuple(found.evidence) == tuple(LIKELIHOOD_FIGURES)
     assert found.digit_mass == 1.0
 
 
 async def test_without_a_judge_the_digits_rate(prompter: Prompter, engine: Any) -> None:
-    rater = Rater(engine, prompter, EvidenceKind.COMBINED, None)
+    rater = Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, None)
     assert (rater.kind, rater.judge) == (EvidenceKind.DIGITS, None)
     found = await rater.rate("What?", "That.", None)
     assert found.score == pytest.approx(3.6)
@@ -160,7 +161,7 @@ async def test_without_a_judge_the_digits_rate(prompter: Prompter, engine: Any) 
 async def test_a_passage_alone_is_scored_once(
     judges: Judges, prompter: Prompter, engine: Any
 ) -> None:
-    rater = Rater(engine, prompter, EvidenceKind.COMBINED, judges)
+    rater = Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, judges)
     passage, other = _PAIRS[0].response, "A note."
     await asyncio.gather(*(rater.rate(f"Why {n}?", passage, None) for n in range(3)))
     await rater.rate("Why not?", passage, None)
@@ -176,7 +177,7 @@ async def test_a_likelihood_that_is_no_number_is_an_error(
 ) -> None:
     engine.broken = True
     with pytest.raises(ModelError, match="unrated"):
-        await Rater(engine, prompter, EvidenceKind.COMBINED, judges).rate("What?", "That.", None)
+        await Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, judges).rate("What?", "That.", None)
 
 
 def test_a_manifest_holds_its_judges(judges: Judges) -> None:

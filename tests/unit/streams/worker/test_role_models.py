@@ -20,7 +20,7 @@ from streams.worker.role_models import RoleModels
 
 def _load(settings: Settings, serving: Path) -> RoleModels:
     models = asyncio.run(RoleModels.load(settings, serving))
-    models.close()
+    asyncio.run(models.aclose())
     return models
 
 
@@ -60,7 +60,7 @@ def test_a_pinned_role_keeps_its_model_when_the_release_changes(house: Path) -> 
                 "it was not closed"
             )
         finally:
-            models.close()
+            await models.aclose()
 
     asyncio.run(change())
 

@@ -1,0 +1,110 @@
+"""What the answers of an OpenAI-compatible server hold. A server may answer anything."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from models.engine import DigitProbabilities
+from models.prompts.templates import DIGITS
+from models.remote.usage import Tokens
+from schemas.errors import RemoteError
+
+_MOST_TOKENS = 2**40
+_FINISHED = ("stop", "length", "content_filter")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenText:
+    """What a model wrote."""
+
+    text: str
+    finished: bool
+    """False where it reached the token limit."""
+
+
+def used_tokens(answer: Any) -> Tokens | None:
+    """The tokens that the server counted; None where it does not say."""
+    usage = answer.get("usage") if isinstance(answer, Mapping) else None
+    if not isinstance(usage, Mapping):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+    return Tokens(prompt, completion) if _is_count(prompt) and _is_count(completion) else None
+
+
+def _is_count(found: Any) -> TypeGuard[int]:
+    return type(found) is int and 0 <= found < _MOST_TOKENS
+
+
+def written_text(answer: Any) -> WrittenText:
+    """The text of a chat completion. Raises RemoteError where there is none."""
+    choice = _choice(answer)
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, Mapping) else 0
+    if content is None:
+        content = ""
+    if not isinstance(content, str):
+        raise RemoteError("without a text")
+    reason = choice.get("finish_reason")
+    if reason not in _FINISHED:
+        raise RemoteError(f"that ended for another reason than its end: {str(reason)[:40]!r}")
+    return WrittenText(content.strip(), reason != "length")
+
+
+def digit_probabilities(answer: Any) -> DigitProbabilities | None:
+    """The probabilities of '1' to '5' where a chat completion wrote one of them.
+
+    None where it wrote none. Raises RemoteError where the answer has no log-probabilities. A digit
+    that is not among the most probable tokens counts as impossible.
+    """
+    for token in _logprobs(answer):
+        if str(token["token"]).strip() in DIGITS:
+            return _digits_at(token)
+    return None
+
+
+def has_logprobs(answer: Any) -> bool:
+    """Whether a chat completion has log-probabilities."""
+    try:
+        return any(token["top_logprobs"] for token in _logprobs(answer))
+    except RemoteError:
+        return False
+
+
+def _logprobs(answer: Any) -> list[Mapping[str, Any]]:
+    logprobs = _choice(answer).get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    if not isinstance(content, list) or not content:
+        raise RemoteError("without log-probabilities")
+    for token in content:
+        top = token.get("top_logprobs") if isinstance(token, Mapping) else None
+        if not isinstance(top, list) or not all(map(_is_token, [token, *top])):
+            raise RemoteError("whose log-probabilities are not OpenAI's")
+    return content
+
+
+def _is_token(found: Any) -> bool:
+    if not isinstance(found, Mapping) or not isinstance(found.get("token"), str):
+        return False
+    value = found.get("logprob")
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _digits_at(token: Mapping[str, Any]) -> DigitProbabilities:
+    spelled = {each["token"]: each["logprob"] for each in (token, *token["top_logprobs"])}
+    found = dict.fromkeys(DIGITS, 0.0)
+    for text, logprob in spelled.items():
+        if (digit := text.strip()) in found:
+            found[digit] += math.exp(min(0.0, logprob))
+    mass = sum(found.values())
+    if mass <= 0:
+        raise RemoteError("whose digits have no probability")
+    one, two, three, four, five = (value / mass for value in found.values())
+    return DigitProbabilities((one, two, three, four, five), min(1.0, mass))
+
+
+def _choice(answer: Any) -> Mapping[str, Any]:
+    choices = answer.get("choices") if isinstance(answer, Mapping) else None
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise RemoteError("without a choice")
+    return choices[0]

@@ -1,0 +1,80 @@
+"""Asks a remote model for the evidence about a pair."""
+
+from models.engine import DigitProbabilities
+from models.judging.evidence import EvidenceKind, digit_figures
+from models.prompts.messages import Messages, rating_messages
+from models.remote.answers import digit_probabilities, has_logprobs
+from models.remote.chat import Chat
+from schemas.errors import ModelError, RemoteError, RemoteUnavailable
+
+_RATING_TOKENS = 8
+"""Most tokens of the answer to a rating prompt: "Score: 4"."""
+_ALTERNATIVES = (20, 5)
+"""How many of the most probable tokens are asked for; servers have different limits."""
+
+
+class RemoteExaminer:
+    """Computes the figures of pairs from what a server answers. Belongs to one event loop."""
+
+    def __init__(self, chat: Chat, name: str, system: str = "") -> None:
+        """``name`` is the server's in messages. ``system`` leads the rating prompts."""
+        self._chat = chat
+        self._name = name
+        self._system = system
+        self._alternatives: int | None = None
+
+    async def examine(
+        self,
+        kind: EvidenceKind,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+    ) -> dict[str, float]:
+        """The figures of a kind of evidence: of digits alone, whatever is asked for."""
+        digits = await self.digits(instruction, response, context, priority)
+        return digit_figures(digits.probabilities, digits.mass)
+
+    async def digits(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> DigitProbabilities:
+        """The probabilities of the digits in the answer to the rating prompt.
+
+        Raises PromptTooLong, RemoteUnavailable, RemoteError, and ModelError ("unrated") where the
+        model writes no digit.
+        """
+        alternatives = await self.alternatives()
+        messages = rating_messages(instruction, response, context, self._system)
+        found: DigitProbabilities | None = await self._chat.complete(
+            messages, _RATING_TOKENS, _options(alternatives), digit_probabilities
+        )
+        if found is None:
+            raise ModelError(f"unrated: {self._name} wrote no digit from 1 to 5")
+        return found
+
+    async def alternatives(self) -> int:
+        """How many of the most probable tokens the server tells; asked once.
+
+        Raises RemoteUnavailable where it tells none: no record is to blame for that.
+        """
+        if self._alternatives is None:
+            self._alternatives = await self._ask_for_alternatives()
+        return self._alternatives
+
+    async def _ask_for_alternatives(self) -> int:
+        messages: Messages = [{"role": "user", "content": "Reply with the number 3."}]
+        reason = ""
+        for count in _ALTERNATIVES:
+            try:
+                if await self._chat.complete(messages, 1, _options(count), has_logprobs):
+                    return count
+            except RemoteError as error:
+                reason = f" ({error})"
+        raise RemoteUnavailable(
+            f"{self._name} gives no log-probabilities of chat completions, without which it cannot "
+            f"rate{reason}: choose another model for --forward"
+        )
+
+
+def _options(alternatives: int) -> dict[str, object]:
+    return {"temperature": 0, "logprobs": True, "top_logprobs": alternatives}

@@ -1,0 +1,104 @@
+"""A model that is served elsewhere, in a role."""
+
+from collections.abc import Mapping, Sequence
+
+from models.engine import Sampling
+from models.judging.evidence import EvidenceKind
+from models.judging.rater import Rater
+from models.prompts.messages import backward_messages, message_template_id
+from models.prompts.templates import Task
+from models.remote.answers import WrittenText, written_text
+from models.remote.chat import Chat
+from models.remote.client import RemoteClient
+from models.remote.examiner import RemoteExaminer
+from models.serving.written import WrittenInstruction
+from schemas.ids import example_id, sampling_seed
+from schemas.records import Rating
+
+_SEEDS = 2**31
+"""Servers take seeds of 32 bits, some with a sign."""
+
+
+class RemoteModel:
+    """Writes instructions and rates pairs with a server. Makes no request before the first use.
+
+    The server samples: the seed of an example is sent, but a server need not give the same text
+    again. First words (``openings``) cannot be chosen.
+    """
+
+    def __init__(self, client: RemoteClient, *, system: str = "") -> None:
+        """The model owns the client. ``system`` leads the backward and rating prompts."""
+        self.release = client.address.release
+        self.device = "remote"
+        self._client = client
+        self._system = system
+        self._chat = Chat(client)
+        self._examiner = RemoteExaminer(self._chat, str(client.address), system)
+        self._rater = Rater(self._examiner, EvidenceKind.DIGITS)
+
+    @property
+    def placement(self) -> str:
+        """The model and its address."""
+        return str(self._client.address)
+
+    async def write_instruction(
+        self,
+        parent_id: str,
+        response: str,
+        context: str | None,
+        sampling: Sampling,
+        sample: int = 0,
+        *,
+        headings: Sequence[str] = (),
+        openings: Mapping[str, float] | None = None,
+    ) -> WrittenInstruction:
+        """Write the instruction that ``response`` answers.
+
+        Of ``sampling``, temperature, top-p and the number of tokens are sent; the rest is not part
+        of the protocol. Raises PromptTooLong, RemoteUnavailable and RemoteError.
+        """
+        template = message_template_id(Task.BACKWARD, self._system)
+        id = example_id(parent_id, self.release, template, sample)
+        options: dict[str, float] = {"temperature": sampling.temperature}
+        if sampling.temperature > 0:
+            options |= {"top_p": sampling.top_p, "seed": sampling_seed(id) % _SEEDS}
+        messages = backward_messages(response, context, headings, self._system)
+        written: WrittenText = await self._chat.complete(
+            messages, sampling.max_tokens, options, written_text
+        )
+        return WrittenInstruction(
+            id, written.text, context, written.finished, self.release, template
+        )
+
+    async def rate(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> Rating:
+        """Rate how well ``response`` answers ``instruction``, 1 to 5.
+
+        ``priority`` has no effect. Raises PromptTooLong, RemoteUnavailable, RemoteError, and
+        ModelError ("unrated") if the pair cannot be rated.
+        """
+        found = await self._rater.rate(instruction, response, context)
+        return Rating(
+            score=found.score,
+            probabilities=found.probabilities,
+            digit_mass=found.digit_mass,
+            evidence=found.evidence,
+            precision=found.precision,
+            release=self.release,
+            template=message_template_id(Task.RATING, self._system),
+        )
+
+    async def probe(self) -> None:
+        """Ask for a token. Raises RemoteUnavailable or RemoteError where none comes."""
+        messages = [{"role": "user", "content": "Say yes."}]
+        await self._chat.complete(messages, 1, {"temperature": 0}, written_text)
+
+    async def rates_by(self) -> str:
+        """What its ratings are made from. Asks the server."""
+        await self._examiner.alternatives()
+        return "digits: likelihoods are not asked of a model behind an address"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()

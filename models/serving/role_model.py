@@ -1,0 +1,57 @@
+"""What plays a role: what agents, the worker and ``check`` need of a model, wherever it runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from models.engine import Sampling
+from models.serving.written import WrittenInstruction
+from schemas.records import Rating
+
+
+class RoleModel(Protocol):
+    """A model that writes instructions and rates pairs."""
+
+    @property
+    def release(self) -> str:
+        """Id of its release."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes: ``cpu``, ``cuda``, or ``remote``."""
+
+    @property
+    def placement(self) -> str:
+        """Its release and where it computes, in words."""
+
+    async def write_instruction(
+        self,
+        parent_id: str,
+        response: str,
+        context: str | None,
+        sampling: Sampling,
+        sample: int = 0,
+        *,
+        headings: Sequence[str] = (),
+        openings: Mapping[str, float] | None = None,
+    ) -> WrittenInstruction:
+        """Write the instruction that ``response`` answers. Raises PromptTooLong."""
+
+    async def rate(
+        self, instruction: str, response: str, context: str | None, priority: int = 0
+    ) -> Rating:
+        """Rate how well ``response`` answers ``instruction``, 1 to 5.
+
+        Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
+        """
+
+    async def probe(self) -> None:
+        """See whether it works, without a record. Raises where it does not."""
+
+    async def rates_by(self) -> str:
+        """What its ratings are made from, in words, and why where that is not what was asked for.
+
+        Raises where it cannot be told.
+        """
+
+    async def aclose(self) -> None:
+        """Free what it holds. Idempotent."""

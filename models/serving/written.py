@@ -1,0 +1,18 @@
+"""What a backward model wrote."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenInstruction:
+    """An instruction that the backward model wrote.
+
+    ``complete`` is False if it reached the token limit.
+    """
+
+    id: str
+    instruction: str
+    context: str | None
+    complete: bool
+    release: str
+    template: str
