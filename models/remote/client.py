@@ -171,7 +171,8 @@ class RemoteClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             request.outcome = _FAILED
             self._account.give_back(request.most)
-            raise self._unreachable(f"cannot be reached: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise self._unreachable(f"cannot be reached: {reason}") from error
         except TimeoutError as error:
             seconds = f"{self._options.timeout_seconds:g} s (remote.timeout_seconds)"
             raise self._unreachable(f"gave no answer in {seconds}") from error

@@ -72,9 +72,16 @@ _OPTIONS: dict[SettingName, Any] = {
         ),
     ],
     "backward": Annotated[
-        str | None, _option(help="Another model that writes the instructions. [default: --model]")
+        str | None,
+        _option(
+            help="Another model that writes the instructions, or openai:MODEL@http://HOST:PORT/v1. "
+            "[default: --model]"
+        ),
     ],
-    "forward": Annotated[str | None, _option(help="Another model that rates. [default: --model]")],
+    "forward": Annotated[
+        str | None,
+        _option(help="Another model that rates, or its address likewise. [default: --model]"),
+    ],
     "device": Annotated[str | None, _option(help="auto, cpu or cuda. [default: auto]")],
     "metrics_port": Annotated[
         int | None, _option(help="Serve /metrics, /live and /ready on this port. [default: none]")

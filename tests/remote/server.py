@@ -1,14 +1,14 @@
 """A small OpenAI-compatible server around a real engine, which can fail on cue.
 
-``python -m tests.remote.server RELEASE PORT`` runs one in a process of its own. It lays a request
-out with the release's own templates, as a server does with the chat template of its model.
+``python -m tests.remote.server RELEASE PORT`` runs one in a process of its own, with KEY. It lays a
+request out with the release's own templates, as a server does with its model's chat template.
 """
 
+import argparse
 import asyncio
 import json
 import math
 import re
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -43,6 +43,10 @@ class RemoteServer:
     faults: list[Fault] = field(default_factory=list)
     always: Fault | None = None
     """Answers every request, while it is set."""
+    slow: float = 0.0
+    """Seconds before each answer."""
+    faulty: int = 0
+    """Every so many requests, one is answered with the next of FAULTS; 0 for none."""
     wants_completion_tokens: bool = False
     gives_logprobs: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -65,6 +69,9 @@ class RemoteServer:
                 return await self.always(request)
             if self.faults:
                 return await self.faults.pop(0)(request)
+            await asyncio.sleep(self.slow)
+            if self.faulty and len(self.requests) % self.faulty == 0:
+                return await FAULTS[len(self.requests) // self.faulty % len(FAULTS)](request)
             return await self._answer(request, body)
         finally:
             self._at_once -= 1
@@ -183,7 +190,7 @@ async def ends_midway(request: web.Request) -> web.StreamResponse:
 
 async def hangs(request: web.Request) -> web.StreamResponse:
     """Answer nothing until the client has gone."""
-    while request.transport is not None and not request.transport.is_closing():
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return web.Response()
 
@@ -208,11 +215,27 @@ async def serving(release: Path, port: int = 0) -> AsyncIterator[RemoteServer]:
         engine.close()
 
 
-async def _main(release: Path, port: int) -> None:
-    async with serving(release, port) as server:
+FAULTS = (
+    status(429, {"Retry-After": "1"}),
+    status(500),
+    says("{not json"),
+    says('{"choices": []}'),
+    ends_midway,
+    status(503),
+)
+
+
+async def _main(options: argparse.Namespace) -> None:
+    async with serving(options.release, options.port) as server:
+        server.key, server.slow, server.faulty = KEY, options.slow, options.faulty
         print(json.dumps({"url": server.url}), flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), int(sys.argv[2])))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("release", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--slow", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--faulty", type=int, default=0, help="fail every so many requests")
+    asyncio.run(_main(parser.parse_args()))

@@ -376,9 +376,11 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
         ("kafka.topics.TOPIC", key): default for key, default in settings.kafka.topics.documents
     }
     actual |= {("curation.rules", rule): on for rule, on in settings.curation.rules}
+    actual |= {("remote.prices.ROLE", key): price for key, price in settings.remote.prices.backward}
     for name, value in settings:
         if isinstance(value, BaseModel):
-            actual |= {(name, key): inner for key, inner in value if key not in ("topics", "rules")}
+            own = {key: inner for key, inner in value if key not in ("topics", "rules", "prices")}
+            actual |= {(name, key): inner for key, inner in own.items()}
         else:
             actual["", name] = value
     assert documented.keys() == actual.keys()

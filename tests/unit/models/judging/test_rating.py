@@ -177,7 +177,9 @@ async def test_a_likelihood_that_is_no_number_is_an_error(
 ) -> None:
     engine.broken = True
     with pytest.raises(ModelError, match="unrated"):
-        await Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, judges).rate("What?", "That.", None)
+        await Rater(Examiner(engine, prompter), EvidenceKind.COMBINED, judges).rate(
+            "What?", "That.", None
+        )
 
 
 def test_a_manifest_holds_its_judges(judges: Judges) -> None:

@@ -55,6 +55,8 @@ def test_a_pinned_role_keeps_its_model_when_the_release_changes(house: Path) -> 
         try:
             await models.replace(house, term=7)
             one, other = (models.handles[role].model for role in (Role.BACKWARD, Role.FORWARD))
+            assert isinstance(one, ServedModel)
+            assert isinstance(other, ServedModel)
             assert (one.term, other.term) == (7, 0)
             assert (await other.rate("Name three birds.", "Robin, wren, owl.", None)).term == 0, (
                 "it was not closed"
