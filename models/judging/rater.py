@@ -43,6 +43,8 @@ class Examines(Protocol):
         response: str,
         context: str | None,
         priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> dict[str, float]:
         """The figures of a kind of evidence."""
 

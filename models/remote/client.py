@@ -5,16 +5,17 @@ import json
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 
 from models.remote.address import RemoteAddress
 from models.remote.answers import used_tokens
-from models.remote.refusals import refusal_of
+from models.remote.refusals import ANSWERED, FAILED, LOST, Refusal, refusal_of
 from models.remote.usage import Account, Tokens
-from schemas.errors import BackstreamError, RemoteError, RemoteUnavailable
+from schemas.errors import RemoteError, RemoteUnavailable
 
 _SHORTEST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
@@ -24,15 +25,9 @@ that the stage can say for how long it waits.
 """
 _CONNECT_SECONDS = 10.0
 _LARGEST_ANSWER = 64 * 1024 * 1024
-_ANSWERED, _FAILED, _LOST = "answered", "failed", "lost"
-OUTCOMES = (_ANSWERED, "busy", _FAILED, "refused", _LOST)
-"""What becomes of a request that was sent. ``busy``: the server asks to come again. ``failed``: it
-cannot be reached, or its answer is an error or cannot be used. ``refused``: it does not take the
-request. ``lost``: the answer did not come, or not in time.
-"""
-
 Observer = Callable[[str, Tokens], None]
-"""Gets the outcome of each request, one of OUTCOMES, and the tokens of its answer."""
+"""Gets the outcome of each request (``refusals.py``), and the tokens of its answer."""
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +42,12 @@ class RequestOptions:
     """Repetitions of a request that failed, before the caller gets the error."""
 
 
-class _Passing(Exception):
-    """A request failed for a reason that may pass. ``error`` is what to raise where it does not."""
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[R]):
+    """What was read from an answer, and the tokens that it took."""
 
-    def __init__(self, error: BackstreamError, wait: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.wait = wait
-        """Seconds that the server asks to wait."""
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request on its way."""
-
-    path: str
-    body: Mapping[str, Any]
-    most: Tokens
-    read: Callable[[Any], Any]
-    outcome: str = _LOST
-    used: Tokens = field(default_factory=lambda: Tokens(0, 0))
+    found: R
+    used: Tokens
 
 
 class RemoteClient:
@@ -92,8 +73,8 @@ class RemoteClient:
         """When requests may be sent again, by the clock of the event loop."""
 
     async def post(
-        self, path: str, body: Mapping[str, Any], most: Tokens, read: Callable[[Any], Any]
-    ) -> Any:
+        self, path: str, body: Mapping[str, Any], most: Tokens, read: Callable[[Any], R]
+    ) -> R:
         """Send a request; return what ``read`` makes of the answer, which may raise RemoteError.
 
         ``most`` is the most that it can use. What may pass is tried again after growing pauses, and
@@ -106,15 +87,15 @@ class RemoteClient:
         while True:
             async with self._places:
                 await self._wait_until_resumed()
-                try:
-                    return await self._attempt(_Request(path, body, most, read))
-                except _Passing as passing:
-                    failures += 1
-                    if passing.wait is not None:
-                        resumes = asyncio.get_running_loop().time() + passing.wait
-                        self._resumes = max(self._resumes, resumes)
-                    if failures > self._options.retries:
-                        raise passing.error from passing.__cause__
+                result = await self._attempt(path, body, most, read)
+            if isinstance(result, _Answer):
+                return result.found
+            failures += 1
+            if result.wait is not None:
+                resumes = asyncio.get_running_loop().time() + result.wait
+                self._resumes = max(self._resumes, resumes)
+            if not result.passing or failures > self._options.retries:
+                raise result.error
             pause = min(_SHORTEST_PAUSE * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
@@ -133,52 +114,60 @@ class RemoteClient:
                 raise RemoteUnavailable(f"{self.address} asks to wait {seconds:.0f} s more")
             await asyncio.sleep(seconds)
 
-    async def _attempt(self, request: _Request) -> Any:
+    async def _attempt(
+        self, path: str, body: Mapping[str, Any], most: Tokens, read: Callable[[Any], R]
+    ) -> _Answer[R] | Refusal:
         """Send a request once, and keep the account."""
-        self._account.charge(request.most)
+        self._account.charge(most)
+        outcome, used = LOST, Tokens(0, 0)
         try:
-            status, headers, body = await self._exchange(request)
-            if status != 200:
-                refusal = refusal_of(status, headers, self._without_key(body), str(self.address))
-                request.outcome = refusal.outcome
-                self._account.give_back(request.most)
-                if refusal.passing:
-                    raise _Passing(refusal.error, refusal.wait)
-                raise refusal.error
-            request.outcome = _FAILED
-            found = self._read(request, body)
-            request.outcome = _ANSWERED
-            return found
+            try:
+                status, headers, content = await self._send(path, body)
+            except (aiohttp.ClientError, OSError) as error:
+                result: _Answer[R] | Refusal = self._unanswered(error)
+            else:
+                if status == HTTPStatus.OK:
+                    result = self._read(content, most, read)
+                else:
+                    shown = self._without_key(content)
+                    result = refusal_of(status, headers, shown, str(self.address))
+            if isinstance(result, _Answer):
+                outcome, used = ANSWERED, result.used
+            else:
+                outcome = result.outcome
+                if not result.charged:
+                    self._account.give_back(most)
+            return result
         finally:
-            self._observe(request.outcome, request.used)
+            self._observe(outcome, used)
 
-    def _read(self, request: _Request, body: bytes) -> Any:
+    def _read(self, content: bytes, most: Tokens, read: Callable[[Any], R]) -> _Answer[R] | Refusal:
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as error:  # what it used is not known: it stays charged
-            raise self._failed("gave an answer that is not JSON") from error
-        request.used = used_tokens(answer) or request.most
-        self._account.settle(request.most, request.used)
+            answer = json.loads(content)
+        except (ValueError, RecursionError):  # what it used is not known
+            error = RemoteError(f"{self.address} gave an answer that is not JSON")
+            return Refusal(error, FAILED, passing=True, charged=True)
+        used = used_tokens(answer) or most
+        self._account.settle(most, used)
         try:
-            return request.read(answer)
+            return _Answer(read(answer), used)
         except RemoteError as error:
-            raise self._failed(f"gave an answer {error}") from error
+            unusable = RemoteError(f"{self.address} gave an answer {error}")
+            return Refusal(unusable, FAILED, passing=True, charged=True)
 
-    async def _exchange(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a request and receive the whole answer: status, headers, body."""
-        try:
-            return await self._send(request.path, request.body)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            request.outcome = _FAILED
-            self._account.give_back(request.most)
-            reason = getattr(error, "strerror", None) or error
-            raise self._unreachable(f"cannot be reached: {reason}") from error
-        except TimeoutError as error:
-            seconds = f"{self._options.timeout_seconds:g} s (remote.timeout_seconds)"
-            raise self._unreachable(f"gave no answer in {seconds}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise self._unreachable(f"ended the connection: {reason}") from error
+    def _unanswered(self, error: Exception) -> Refusal:
+        """What follows where no whole answer came."""
+        outcome, charged = LOST, True
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            outcome, charged = FAILED, False
+            says = f"cannot be reached: {getattr(error, 'strerror', None) or error}"
+        elif isinstance(error, TimeoutError):
+            seconds = self._options.timeout_seconds
+            says = f"gave no answer in {seconds:g} s (remote.timeout_seconds)"
+        else:
+            says = f"ended the connection: {error or type(error).__name__}"
+        unavailable = RemoteUnavailable(f"{self.address} {says}")
+        return Refusal(unavailable, outcome, passing=True, charged=charged)
 
     async def _send(
         self, path: str, body: Mapping[str, Any]
@@ -201,12 +190,6 @@ class RemoteClient:
                 if len(content) > _LARGEST_ANSWER:
                     raise aiohttp.ClientPayloadError("its answer is larger than 64 MiB")
             return response.status, response.headers, bytes(content)
-
-    def _unreachable(self, what: str) -> _Passing:
-        return _Passing(RemoteUnavailable(f"{self.address} {what}"))
-
-    def _failed(self, what: str) -> _Passing:
-        return _Passing(RemoteError(f"{self.address} {what}"))
 
     def _without_key(self, body: bytes) -> bytes:
         return body.replace(self._key.encode(), b"***") if self._key else body

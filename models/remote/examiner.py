@@ -1,5 +1,7 @@
 """Asks a remote model for the evidence about a pair."""
 
+from collections.abc import Sequence
+
 from models.engine import DigitProbabilities
 from models.judging.evidence import EvidenceKind, digit_figures
 from models.prompts.messages import Messages, rating_messages
@@ -30,6 +32,8 @@ class RemoteExaminer:
         response: str,
         context: str | None,
         priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> dict[str, float]:
         """The figures of a kind of evidence: of digits alone, whatever is asked for."""
         digits = await self.digits(instruction, response, context, priority)

@@ -71,14 +71,20 @@ class RemoteModel:
         )
 
     async def rate(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> Rating:
         """Rate how well ``response`` answers ``instruction``, 1 to 5.
 
         ``priority`` has no effect. Raises PromptTooLong, RemoteUnavailable, RemoteError, and
         ModelError ("unrated") if the pair cannot be rated.
         """
-        found = await self._rater.rate(instruction, response, context)
+        found = await self._rater.rate(instruction, response, context, headings=headings)
         return Rating(
             score=found.score,
             probabilities=found.probabilities,

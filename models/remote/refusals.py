@@ -26,23 +26,26 @@ _TOO_LONG = re.compile(
 )
 
 
+ANSWERED, BUSY, FAILED, REFUSED, LOST = "answered", "busy", "failed", "refused", "lost"
+"""What becomes of a request. Busy: the server asks to come again. Failed: it cannot be reached, or
+its answer is an error or cannot be used. Refused: it does not take the request. Lost: the answer
+did not come, or not in time.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer of another status than 200."""
+    """A request without an answer that can be used."""
 
     error: BackstreamError
-    """What to raise. Its message continues the name of the server."""
+    """What to raise."""
+    outcome: str
     passing: bool
     """Whether the same request may be answered later."""
     wait: float | None = None
     """Seconds that the server asks to wait."""
-
-    @property
-    def outcome(self) -> str:
-        """The word for the metrics."""
-        if not self.passing:
-            return "refused"
-        return "busy" if isinstance(self.error, RemoteUnavailable) else "failed"
+    charged: bool = False
+    """Whether the server may have done the work, or has counted it."""
 
 
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes, name: str) -> Refusal:
@@ -50,16 +53,18 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes, name: str) 
     says = f"{name} answered {status}"
     if status in _KEY:
         advice = "check its key in the environment, BACKSTREAM_REMOTE_KEY"
-        return Refusal(RemoteUnavailable(f"{says}: {advice}"), False)
+        return Refusal(RemoteUnavailable(f"{says}: {advice}"), REFUSED, passing=False)
     if detail := _detail(body):
         says += f": {detail}"
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (status < 500 and _is_too_long(body)):
-        return Refusal(PromptTooLong(says), False)
-    if status in _BUSY:
-        return Refusal(RemoteUnavailable(says), True, retry_after(headers.get("Retry-After")))
+        return Refusal(PromptTooLong(says), REFUSED, passing=False)
     if status in _UNUSABLE or status < 400:
-        return Refusal(RemoteUnavailable(says), False)
-    return Refusal(RemoteError(says), status >= 500, retry_after(headers.get("Retry-After")))
+        return Refusal(RemoteUnavailable(says), REFUSED, passing=False)
+    wait = retry_after(headers.get("Retry-After"))
+    if status in _BUSY:
+        return Refusal(RemoteUnavailable(says), BUSY, passing=True, wait=wait)
+    failed = status >= 500
+    return Refusal(RemoteError(says), FAILED if failed else REFUSED, passing=failed, wait=wait)
 
 
 def retry_after(value: str | None) -> float | None:

@@ -37,9 +37,15 @@ class RoleModel(Protocol):
         """Write the instruction that ``response`` answers. Raises PromptTooLong."""
 
     async def rate(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        headings: Sequence[str] = (),
     ) -> Rating:
-        """Rate how well ``response`` answers ``instruction``, 1 to 5.
+        """Rate how well ``response``, which stands below ``headings``, answers ``instruction``.
 
         Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
         """

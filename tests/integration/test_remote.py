@@ -25,7 +25,7 @@ from streams.settings import RemoteSettings, Settings
 from tests.integration.conftest import WorkerProcess, passage, wait_for_flow, wait_until_idle
 from tests.remote.server import KEY
 
-_DOCUMENTS = 24
+_DOCUMENTS = 16
 
 
 @pytest.fixture
