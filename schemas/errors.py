@@ -10,7 +10,8 @@
     ├── TimeLimitExceeded    a record took more processing time than it may
     ├── StateUnavailable     the state of an agent cannot be restored now
     ├── RemoteUnavailable    a model behind an address cannot be used now
-    │   └── BudgetSpent      the budget of such models is spent
+    │   ├── BudgetSpent      the budget of such models is spent
+    │   └── RemoteMissing    its server does not know the model, or what is asked for
     ├── SourceError          a file or stream given to ``feed`` or ``seed`` cannot be read
     │   ├── DocumentTooLarge a document is larger than a record may be
     │   └── SourceUnavailable
@@ -72,6 +73,10 @@ class RemoteUnavailable(BackstreamError):
 
 class BudgetSpent(RemoteUnavailable):
     """The budget of models behind addresses has no room for another request."""
+
+
+class RemoteMissing(RemoteUnavailable):
+    """The server of a model does not know the model, or does not have what is asked for."""
 
 
 class SourceError(BackstreamError):

@@ -12,6 +12,7 @@ from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence,
 from models.judging.judge import Judges
 from models.judging.measuring import Opened, opened
 from models.judging.rated import RatedEvidence
+from models.judging.rater import Examines
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.seeds.labelled import MadePair, some_kinds
@@ -64,7 +65,18 @@ async def gather(
 
     A pair that does not fit the context window, or whose likelihood is not a number, is left out.
     """
-    examiner, room, done = Examiner(engine, prompter), asyncio.Semaphore(_AT_ONCE), 0
+    written = await _written(engine, prompter, pairs)
+    return await gather_with(Examiner(engine, prompter), pairs, written, report)
+
+
+async def gather_with(
+    examiner: Examines,
+    pairs: Sequence[Pair],
+    written: Sequence[str],
+    report: Report = lambda line: None,
+) -> list[GradedEvidence]:
+    """``gather`` for any examiner; ``written`` are the model's instructions for the responses."""
+    room, done = asyncio.Semaphore(_AT_ONCE), 0
     tick = at_intervals(report)
 
     async def examined(made: Sequence[MadePair]) -> list[GradedEvidence]:
@@ -75,7 +87,7 @@ async def gather(
         tick(f"fitting the judge: {done} of {len(pairs)} human pairs")
         return found
 
-    made = [*some_kinds(pairs), *_with_written(pairs, await _written(engine, prompter, pairs))]
+    made = [*some_kinds(pairs), *_with_written(pairs, written)]
     # By response, so that pairs with the same one follow each other and share its prefix.
     made.sort(key=lambda each: (each.source, each.pair.response))
     gathered = await asyncio.gather(
@@ -84,7 +96,7 @@ async def gather(
     return [each for found in gathered for each in found]
 
 
-async def _examine(examiner: Examiner, made: MadePair) -> GradedEvidence | None:
+async def _examine(examiner: Examines, made: MadePair) -> GradedEvidence | None:
     pair = made.pair
     try:
         evidence = await examiner.examine(

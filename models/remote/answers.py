@@ -63,6 +63,34 @@ def digit_probabilities(answer: Any) -> DigitProbabilities | None:
     return None
 
 
+def echoed_nats(answer: Any, text: str, start: int, end: int) -> list[float] | None:
+    """Negative log-likelihoods of the tokens of ``text[start:end]``, which a completion repeats.
+
+    The last one is that of everything after ``end``. None where the completion does not repeat the
+    text with log-probabilities. Raises RemoteError where there is no completion.
+    """
+    logprobs = _choice(answer).get("logprobs")
+    if not isinstance(logprobs, Mapping):
+        return None
+    columns = [logprobs.get(name) for name in ("tokens", "token_logprobs", "text_offset")]
+    if not all(isinstance(column, list) for column in columns):
+        return None
+    nats: list[float] = []
+    after = 0.0
+    for token, logprob, offset in zip(*columns, strict=False):  # type: ignore[arg-type]
+        if not _is_count(offset) or not isinstance(token, str):
+            return None
+        if offset < start or offset >= len(text):
+            continue
+        if not _is_number(logprob):
+            return None
+        if offset < end:
+            nats.append(max(0.0, -logprob))
+        else:
+            after += max(0.0, -logprob)
+    return [*nats, after] if nats else None
+
+
 def has_logprobs(answer: Any) -> bool:
     """Whether a chat completion has log-probabilities."""
     try:
@@ -86,8 +114,11 @@ def _logprobs(answer: Any) -> list[Mapping[str, Any]]:
 def _is_token(found: Any) -> bool:
     if not isinstance(found, Mapping) or not isinstance(found.get("token"), str):
         return False
-    value = found.get("logprob")
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    return _is_number(found.get("logprob"))
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and not math.isnan(found)
 
 
 def _digits_at(token: Mapping[str, Any]) -> DigitProbabilities:

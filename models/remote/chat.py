@@ -20,7 +20,7 @@ class Chat:
     """Asks a server for chat completions."""
 
     def __init__(self, client: RemoteClient) -> None:
-        self._client = client
+        self.client = client
         self._limit = _LIMIT
 
     async def complete(
@@ -34,17 +34,17 @@ class Chat:
 
         Some models refuse ``max_tokens`` and want ``max_completion_tokens``; their error says so.
         """
-        body = {"model": self._client.address.model, "messages": messages, "stream": False}
+        body = {"model": self.client.address.model, "messages": messages, "stream": False}
         body |= options
         most = most_tokens(messages, max_tokens)
         limit = self._limit
         try:
-            return await self._client.post(PATH, {**body, limit: max_tokens}, most, read)
+            return await self.client.post(PATH, {**body, limit: max_tokens}, most, read)
         except RemoteError as error:
             if limit == _OTHER_LIMIT or _OTHER_LIMIT not in str(error):
                 raise
         self._limit = _OTHER_LIMIT
-        return await self._client.post(PATH, {**body, _OTHER_LIMIT: max_tokens}, most, read)
+        return await self.client.post(PATH, {**body, _OTHER_LIMIT: max_tokens}, most, read)
 
 
 def most_tokens(messages: Messages, max_tokens: int) -> Tokens:

@@ -1,5 +1,7 @@
 """Asks a remote model for the evidence about a pair."""
 
+import asyncio
+import math
 from collections.abc import Sequence
 
 from models.engine import DigitProbabilities
@@ -7,6 +9,7 @@ from models.judging.evidence import EvidenceKind, digit_figures
 from models.prompts.messages import Messages, rating_messages
 from models.remote.answers import digit_probabilities, has_logprobs
 from models.remote.chat import Chat
+from models.remote.likelihood import Likelihoods
 from schemas.errors import ModelError, RemoteError, RemoteUnavailable
 
 _RATING_TOKENS = 8
@@ -18,10 +21,11 @@ _ALTERNATIVES = (20, 5)
 class RemoteExaminer:
     """Computes the figures of pairs from what a server answers. Belongs to one event loop."""
 
-    def __init__(self, chat: Chat, name: str, system: str = "") -> None:
-        """``name`` is the server's in messages. ``system`` leads the rating prompts."""
+    def __init__(self, chat: Chat, system: str = "") -> None:
+        """``system`` leads the rating prompts."""
+        self.likelihoods = Likelihoods(chat.client)
+        self._name = str(chat.client.address)
         self._chat = chat
-        self._name = name
         self._system = system
         self._alternatives: int | None = None
 
@@ -35,9 +39,22 @@ class RemoteExaminer:
         *,
         headings: Sequence[str] = (),
     ) -> dict[str, float]:
-        """The figures of a kind of evidence: of digits alone, whatever is asked for."""
-        digits = await self.digits(instruction, response, context, priority)
-        return digit_figures(digits.probabilities, digits.mass)
+        """The figures of a kind of evidence, in the order of ``kind.figures``.
+
+        ``priority`` and ``headings`` have no effect. Raises what ``digits`` and
+        ``Likelihoods.of_pair`` raise.
+        """
+        pair = instruction, response, context
+        if kind is EvidenceKind.LIKELIHOOD:
+            found = (await self.likelihoods.of_pair(*pair)).figures()
+        elif kind is EvidenceKind.DIGITS:
+            found = _figures(await self.digits(*pair))
+        else:
+            nats, digits = await asyncio.gather(self.likelihoods.of_pair(*pair), self.digits(*pair))
+            found = nats.figures() | _figures(digits)
+        if not all(map(math.isfinite, found.values())):
+            raise ModelError("unrated: a likelihood of this pair is not a number")
+        return found
 
     async def digits(
         self, instruction: str, response: str, context: str | None, priority: int = 0
@@ -82,3 +99,7 @@ class RemoteExaminer:
 
 def _options(alternatives: int) -> dict[str, object]:
     return {"temperature": 0, "logprobs": True, "top_logprobs": alternatives}
+
+
+def _figures(digits: DigitProbabilities) -> dict[str, float]:
+    return digit_figures(digits.probabilities, digits.mass)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from models.engine import Sampling
 from models.judging.evidence import EvidenceKind
+from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.prompts.messages import backward_messages, message_template_id
 from models.prompts.templates import Task
@@ -12,6 +13,7 @@ from models.remote.chat import Chat
 from models.remote.client import RemoteClient
 from models.remote.examiner import RemoteExaminer
 from models.serving.written import WrittenInstruction
+from schemas.errors import RemoteUnavailable
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
 
@@ -26,15 +28,26 @@ class RemoteModel:
     again. First words (``openings``) cannot be chosen.
     """
 
-    def __init__(self, client: RemoteClient, *, system: str = "") -> None:
-        """The model owns the client. ``system`` leads the backward and rating prompts."""
+    def __init__(
+        self,
+        client: RemoteClient,
+        *,
+        system: str = "",
+        judges: Judges | None = None,
+        evidence: EvidenceKind = EvidenceKind.COMBINED,
+    ) -> None:
+        """The model owns the client. ``system`` leads the backward and rating prompts.
+
+        ``judges`` turn ``evidence`` into ratings; without them the digits rate.
+        """
         self.release = client.address.release
         self.device = "remote"
         self._client = client
         self._system = system
         self._chat = Chat(client)
-        self._examiner = RemoteExaminer(self._chat, str(client.address), system)
-        self._rater = Rater(self._examiner, EvidenceKind.DIGITS)
+        self.examiner = RemoteExaminer(self._chat, system)
+        self._evidence = evidence
+        self._rater = Rater(self.examiner, evidence, judges)
 
     @property
     def placement(self) -> str:
@@ -101,9 +114,25 @@ class RemoteModel:
         await self._chat.complete(messages, 1, {"temperature": 0}, written_text)
 
     async def rates_by(self) -> str:
-        """What its ratings are made from. Asks the server."""
-        await self._examiner.alternatives()
-        return "digits: likelihoods are not asked of a model behind an address"
+        """What its ratings are made from, and why where that is not what was asked for.
+
+        Asks the server. Raises RemoteUnavailable where it lacks what the ratings need.
+        """
+        if self._rater.kind is not EvidenceKind.LIKELIHOOD:
+            await self.examiner.alternatives()
+        if self._rater.kind == self._evidence == EvidenceKind.DIGITS:
+            return str(self._rater.kind)
+        given = await self.examiner.likelihoods.are_given()
+        if self._rater.judge is not None:
+            if not given:
+                raise RemoteUnavailable(
+                    f"{self.placement} gives no likelihoods of a prompt any more, which its judge "
+                    "needs: set scorer.evidence to digits, or another model for --forward"
+                )
+            return str(self._rater.kind)
+        if given:
+            return "digits: it has no judge; `backstream models judge` fits one to its likelihoods"
+        return "digits: its server gives no likelihoods of a prompt"
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from schemas.errors import BackstreamError, PromptTooLong, RemoteError, RemoteUnavailable
+from schemas.errors import (
+    BackstreamError,
+    PromptTooLong,
+    RemoteError,
+    RemoteMissing,
+    RemoteUnavailable,
+)
 
 _BUSY = frozenset({408, 425, 429, 502, 503, 504})
 """The server, or what stands before it, cannot answer now."""
-_UNUSABLE = frozenset({401, 402, 403, 404, 405, 407})
-"""The address, the key or the account is at fault, and no record."""
+_MISSING = frozenset({404, 405, 501})
+"""The path or the model."""
+_UNUSABLE = frozenset({402, 407})
+"""The account or a proxy is at fault, and no record."""
 _KEY = frozenset({401, 403})
 """The text of such an answer is not shown: it may repeat a part of the key."""
 _LONGEST_WAIT = 3600.0
@@ -58,6 +66,8 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes, name: str) 
         says += f": {detail}"
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (status < 500 and _is_too_long(body)):
         return Refusal(PromptTooLong(says), REFUSED, passing=False)
+    if status in _MISSING:
+        return Refusal(RemoteMissing(says), REFUSED, passing=False)
     if status in _UNUSABLE or status < 400:
         return Refusal(RemoteUnavailable(says), REFUSED, passing=False)
     wait = retry_after(headers.get("Retry-After"))

@@ -3,8 +3,11 @@
 import logging
 import os
 
+from models.judging.evidence import EvidenceKind
+from models.releases.cache import default_cache
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
+from models.remote.judges import read_judges
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Budget, Ledger, Prices, Tokens
 from streams.settings import Role, Settings
@@ -36,7 +39,10 @@ class RemoteModels:
         self._ledger = Ledger(settings.usage_file if kept else None, budget)
 
     def make(self, role: Role, name: str) -> RemoteModel:
-        """The model of a role by its address. Makes no request. Raises SettingsError."""
+        """The model of a role by its address. Makes no request.
+
+        Raises SettingsError, and ModelError where its judge cannot be read.
+        """
         address, key = RemoteAddress.parse(name), _key(role)
         if key and not address.is_encrypted and not address.is_loopback:
             log.warning("the key for %s is sent unencrypted: give an https address", address)
@@ -50,7 +56,12 @@ class RemoteModels:
             RequestOptions(chosen.in_flight, chosen.timeout_seconds, chosen.retries),
             lambda outcome, tokens: self._observe(role, prices, outcome, tokens),
         )
-        return RemoteModel(client, system=self._settings.system_prompt)
+        return RemoteModel(
+            client,
+            system=self._settings.system_prompt,
+            judges=read_judges(default_cache(), address.release),
+            evidence=EvidenceKind(self._settings.scorer.evidence),
+        )
 
     def _observe(self, role: Role, prices: Prices, outcome: str, tokens: Tokens) -> None:
         counter = self._metrics.counter

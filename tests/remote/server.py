@@ -49,6 +49,7 @@ class RemoteServer:
     """Every so many requests, one is answered with the next of FAULTS; 0 for none."""
     wants_completion_tokens: bool = False
     gives_logprobs: bool = True
+    gives_likelihoods: bool = True
     requests: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of all requests that came, those that failed included."""
     times: list[float] = field(default_factory=list)
@@ -75,6 +76,28 @@ class RemoteServer:
             return await self._answer(request, body)
         finally:
             self._at_once -= 1
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Answer ``POST /v1/completions``: repeat the prompt with log-probabilities."""
+        body = await request.json()
+        self.requests.append(body)
+        if not self.gives_likelihoods:
+            return _error(404, "no such path")
+        encoded = self.prompter.literal.encode(body["prompt"], add_special_tokens=False)
+        ids = list(encoded.ids)
+        try:
+            nats = await self.engine.score(ids[:1], ids[1:])
+        except PromptTooLong as error:
+            return _error(400, str(error), "context_length_exceeded")
+        self.prompt_tokens += len(ids)
+        logprobs = {
+            "tokens": [body["prompt"][start:end] for start, end in encoded.offsets] + ["x"],
+            "token_logprobs": [None, *(-each for each in nats), -1.0],
+            "text_offset": [start for start, _ in encoded.offsets] + [len(body["prompt"])],
+        }
+        choice = {"text": body["prompt"] + "x", "logprobs": logprobs, "finish_reason": "length"}
+        usage = {"prompt_tokens": len(ids), "completion_tokens": 1}
+        return web.json_response({"choices": [choice], "usage": usage})
 
     async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.Response:
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -202,6 +225,7 @@ async def serving(release: Path, port: int = 0) -> AsyncIterator[RemoteServer]:
     server = RemoteServer(engine, Prompter.load(release))
     app = web.Application(client_max_size=2**26)
     app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_post("/v1/completions", server.complete)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -47,6 +47,47 @@ def add(model: Name, as_json: Json = False) -> None:
     _show(_read_facts(model), as_json)
 
 
+@app.command()
+@with_settings("state_dir")
+def judge(
+    settings: "Settings",
+    address: Annotated[
+        str, typer.Argument(help="openai:MODEL@http://HOST:PORT/v1.", show_default=False)
+    ],
+) -> None:
+    """Fit a judge for a model that is served elsewhere, so that its likelihoods rate too.
+
+    Needs a server that repeats a prompt with log-probabilities, such as vLLM. Makes about 1,200
+    requests, within the budget of the forward role, and keeps the judge in the cache.
+
+    Example: `backstream models judge openai:MODEL@http://127.0.0.1:8000/v1`
+    """
+    from models.judging.evidence import EvidenceKind
+    from models.judging.quality import JUDGE_FIGURES
+    from models.releases.cache import default_cache
+    from models.remote.judges import fit_judges
+    from models.seeds import read_seeds, split
+    from models.seeds.pairs import Pair
+    from streams.settings import Role
+    from streams.worker.remote_models import RemoteModels
+
+    async def fit() -> dict[str, float]:
+        model = RemoteModels(settings).make(Role.FORWARD, address)
+        training, _ = split(read_seeds())
+        try:
+            judges = await fit_judges(model, [*map(Pair.of, training)], default_cache(), notice)
+        finally:
+            await model.aclose()
+        chosen = judges.of(EvidenceKind.COMBINED)
+        return dict(chosen.figures) if chosen else {}
+
+    figures = asyncio.run(fit())
+    shown = [
+        f"{called} {figures[name]:.2f}" for name, called in JUDGE_FIGURES.items() if name in figures
+    ]
+    print(f"it rates by a judge from now on, cross-validated: {', '.join(shown)}")
+
+
 @app.command("list")
 def list_models(
     available: Annotated[

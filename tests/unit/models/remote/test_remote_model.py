@@ -11,11 +11,18 @@ import pytest_asyncio
 
 from agents.backward import Backward
 from models.engine import Sampling
+from models.judging.evidence import EvidenceKind
+from models.judging.fitting import FEWEST_SOURCES
+from models.judging.judge import Judges
+from models.prompts.plain_text import END, plain_prompt
 from models.prompts.templates import Family, Task, template_for
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
+from models.remote.judges import fit_judges, read_judges
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Budget, Ledger, Tokens
+from models.seeds import read_seeds, split
+from models.seeds.pairs import Pair
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import (
@@ -49,7 +56,8 @@ def server(running: RemoteServer) -> RemoteServer:
     running.faults, running.always, running.key = [], None, None
     running.requests, running.times, running.most_at_once = [], [], 0
     running.prompt_tokens = running.completion_tokens = 0
-    running.wants_completion_tokens, running.gives_logprobs = False, True
+    running.wants_completion_tokens = False
+    running.gives_logprobs = running.gives_likelihoods = True
     return running
 
 
@@ -73,6 +81,7 @@ async def make(server: RemoteServer, ledger: Ledger, quick: None) -> AsyncIterat
         ledger: Ledger = ledger,
         url: str = server.url,
         observed: list[Any] | None = None,
+        judges: Judges | None = None,
         **options: Any,
     ) -> RemoteModel:
         def observe(outcome: str, tokens: Tokens) -> None:
@@ -86,7 +95,7 @@ async def make(server: RemoteServer, ledger: Ledger, quick: None) -> AsyncIterat
             RequestOptions(**options),
             observe,
         )
-        made.append(RemoteModel(client))
+        made.append(RemoteModel(client, judges=judges))
         return made[-1]
 
     yield make
@@ -278,6 +287,57 @@ async def test_a_server_without_log_probabilities_cannot_rate(
     server.gives_logprobs = False
     with pytest.raises(RemoteUnavailable, match="no log-probabilities"):
         await make().rate("What?", "That.", None)
+
+
+async def test_likelihoods_are_those_of_the_same_model_here(
+    make: Make, server: RemoteServer
+) -> None:
+    asked = "How do I open a file?"
+    nats = await make().examiner.likelihoods.of_pair(asked, PASSAGE, None)
+    encode = server.prompter.literal.encode
+    whole = [
+        *encode(plain_prompt(Task.FORWARD, asked) + PASSAGE + END, add_special_tokens=False).ids
+    ]
+    expected = await server.engine.score(whole[:1], whole[1:])
+    assert sum(nats.response_given) == pytest.approx(
+        sum(expected[-len(nats.response_given) - _end_tokens(server) + 1 :]), rel=1e-4
+    )
+    assert len(nats.response_given) == len(nats.response_alone) > 20
+    assert len(nats.instruction_given) == len(nats.instruction_alone) > 5
+    assert set(nats.figures()) == set(EvidenceKind.LIKELIHOOD.figures)
+
+
+def _end_tokens(server: RemoteServer) -> int:
+    return len(server.prompter.literal.encode(END, add_special_tokens=False).ids)
+
+
+async def test_a_judge_is_fitted_kept_and_rates(
+    make: Make, server: RemoteServer, tmp_path: Path
+) -> None:
+    model = make()
+    assert await model.rates_by() == (
+        "digits: it has no judge; `backstream models judge` fits one to its likelihoods"
+    )
+    training, _ = split(read_seeds())
+    pairs = sorted(map(Pair.of, training), key=lambda pair: len(pair.response))[:FEWEST_SOURCES]
+    await fit_judges(model, pairs, tmp_path)
+    judges = read_judges(tmp_path, model.release)
+    assert judges is not None
+    judged = make(judges=judges)
+    assert await judged.rates_by() == "combined"
+    rating = await judged.rate(pairs[0].instruction, pairs[0].response, None)
+    other = await judged.rate(pairs[5].instruction, pairs[0].response, None)
+    assert rating.score > other.score
+    assert tuple(rating.evidence) == EvidenceKind.COMBINED.figures
+    assert rating.precision is not None
+    server.gives_likelihoods = False
+    for asked in (judged.rates_by(), judged.rate("What?", "That.", None)):
+        with pytest.raises(RemoteUnavailable, match="gives no likelihoods"):
+            await asked
+    with pytest.raises(ModelError, match="it rates by digits"):
+        await fit_judges(model, pairs, tmp_path)
+    assert "gives no likelihoods" in await model.rates_by()
+    assert read_judges(tmp_path, "another") is None
 
 
 async def test_a_model_that_writes_no_digit_cannot_rate(make: Make, server: RemoteServer) -> None:
