@@ -89,7 +89,8 @@ async def examine_rated(
 def read_rated(directory: Path) -> list[RatedEvidence]:
     """The rated pairs of a model's or a release's directory; none where it has no such file.
 
-    Those whose figures have another meaning by now are left out. Raises ModelError, which names the file and line.
+    Those whose figures have another meaning by now are left out. Raises ModelError, which names the
+    file and line.
     """
     file = directory / RATED_FILE
     try:
