@@ -114,7 +114,7 @@ def decode_document(
             source=source,
             text=clean("\n".join(converted.blocks)),
             media_type="text/html",
-            title=converted.title,
+            title=clean(converted.title or "") or None,
         )
     media_type = media_type_of(content_type or "text/plain")
     if media_type is None:

@@ -16,6 +16,7 @@ from models.atomic_file import write_atomically
 from models.evaluation.human_ratings import RatedPair
 from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
+from models.judging.judge import VERSION
 from models.judging.measuring import Opened
 from models.progress import Report, at_intervals
 from schemas.errors import ModelError
@@ -38,6 +39,8 @@ class RatedEvidence(BaseModel):
     score: int = Field(ge=1, le=5)
     evidence: dict[str, float]
     """Every figure of ``EvidenceKind.COMBINED``."""
+    version: int = VERSION
+    """Of the meaning of the figures, as ``Judges.version``."""
 
 
 def passage_hash(response: str) -> str:
@@ -86,7 +89,8 @@ async def examine_rated(
 def read_rated(directory: Path) -> list[RatedEvidence]:
     """The rated pairs of a model's or a release's directory; none where it has no such file.
 
-    Raises ModelError, which names the file and line.
+    Those whose figures have another meaning by now are left out. Raises ModelError, which names the
+    file and line.
     """
     file = directory / RATED_FILE
     try:
@@ -95,7 +99,8 @@ def read_rated(directory: Path) -> list[RatedEvidence]:
         return []
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
-    return [_read(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    read = (_read(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip())
+    return [each for each in read if each.version == VERSION]
 
 
 def write_rated(directory: Path, rated: Iterable[RatedEvidence]) -> None:

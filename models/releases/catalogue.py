@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.atomic_file import atomic_directory
 from models.judging.gathering import fit_judges_of
 from models.judging.judge import Judges
-from models.judging.rated import read_rated, write_rated
+from models.judging.rated import RatedEvidence, read_rated, write_rated
 from models.progress import Report
 from models.releases.cache import KnownDigests, locked
 from models.releases.checkpoints import checkpoint_digest, sha256_of
@@ -92,29 +93,30 @@ def cached(cache: Path) -> list[Path]:
 
 def _build(checkpoint: Path, release: Path, prefix: str, cache: Path, progress: Report) -> None:
     """Export into ``release``, which appears whole or not at all. The caller holds the lock."""
+    rated, shipped = read_rated(checkpoint), read_shipped_judges(checkpoint)
+    made_from = (str(EXPORT_VERSION), *map(sha256_of, judging_files(checkpoint)))
     shutil.rmtree(release, ignore_errors=True)  # its manifest was deleted: not a release
     with atomic_directory(release) as partial:
         _export(checkpoint, partial, progress)
-        made_from = (str(EXPORT_VERSION), *map(sha256_of, judging_files(checkpoint)))
-        id = release_id(partial, prefix, made_from)
-        judges = _judges(checkpoint, partial, _digest(checkpoint, cache), progress)
+        write_rated(partial, rated)
+        if shipped and shipped.fit(_digest(checkpoint, cache), partial):
+            judges: Judges | None = shipped.judges
+        else:
+            judges = _fitted(partial, rated, shipped is not None, progress)
         progress("writing the release's golden vectors")
+        id = release_id(partial, prefix, made_from)
         asyncio.run(write_manifest(partial, Origin(id=id, base=id, judges=judges)))
 
 
-def _judges(checkpoint: Path, exported: Path, digest: str, progress: Report) -> Judges | None:
-    """The judges that a checkpoint ships, where they were fitted for this export; else new ones.
-
-    Also copies the rated pairs that it ships into the export.
-    """
-    rated, shipped = read_rated(checkpoint), read_shipped_judges(checkpoint)
-    write_rated(exported, rated)
-    if shipped and shipped.fit(digest, exported):
-        return shipped.judges
-    if shipped:
-        progress("the judge that this model ships is for another export: fitting a new one")
-    else:
-        progress("fitting the release's judge")
+def _fitted(
+    exported: Path, rated: Sequence[RatedEvidence], others: bool, progress: Report
+) -> Judges | None:
+    """New judges; ``others`` if the checkpoint ships some, which are for another export."""
+    progress(
+        "the judge that this model ships is for another export: fitting a new one"
+        if others
+        else "fitting the release's judge"
+    )
     training, _ = split(read_seeds())
     return asyncio.run(fit_judges_of(exported, [*map(Pair.of, training)], rated, progress))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import SourceError
+from schemas.tables.batches import batch_rows
 from schemas.text import Row
 
 if TYPE_CHECKING:
@@ -19,29 +20,12 @@ def arrow_rows(
     stream: io.BufferedReader, name: str, choose: Callable[[Sequence[str]], Sequence[str]]
 ) -> Iterator[Row | SourceError]:
     """The rows of an Arrow stream, or of a file that can be sought in. They count from 0."""
-    # Imported here: 0.2 s that no other format needs.
-    import pyarrow
-
-    row = 0
-    try:
-        for batch in _batches(stream, name):
-            for values in batch.select(list(choose(batch.schema.names))).to_pylist():
-                yield Row(f"{name}#{row}", values)
-                row += 1
-    except SourceError as error:
-        yield error
-        return
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        yield SourceError(
-            f"{name}: not readable as Arrow after row {row}: {reason}; write the file again"
-        )
-        return
-    if not row:
-        yield SourceError(f"{name}: no row in it")
+    chosen = (batch.select(list(choose(batch.schema.names))) for batch in _batches(stream, name))
+    return batch_rows(chosen, name, "Arrow")
 
 
 def _batches(stream: io.BufferedReader, name: str) -> "Iterator[pyarrow.RecordBatch]":
+    # Imported here: 0.2 s that no other format needs.
     import pyarrow
 
     if not stream.peek(len(_FILE)).startswith(_FILE):

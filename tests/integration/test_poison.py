@@ -24,6 +24,7 @@ from streams.stages.topology import STAGES
 from tests.integration.conftest import WorkerProcess, passage, wait_until_idle
 from tests.integration.documents import notes
 from tests.integration.unreadable import unreadable, write_unreadable
+from tests.unit.made_files import epub
 
 RECORD = [("schema", b"document/1"), ("content-type", b"application/msgpack")]
 POISON = {
@@ -37,7 +38,9 @@ POISON = {
     "null": (None, []),
     "not UTF-8": (b"\xff\xfe\xfa", [("content-type", b"text/plain")]),
     "empty": (b"", [("content-type", b"text/plain")]),
-    "unknown type": (b"%PDF-1.7", [("content-type", b"application/pdf")]),
+    "unknown type": (b"PK\x03\x04", [("content-type", b"application/zip")]),
+    "damaged PDF": (b"%PDF-1.7", [("content-type", b"application/pdf")]),
+    "damaged EPUB": (b"PK\x03\x04", [("content-type", b"application/epub+zip")]),
     "not an object": (b"[1, 2]", [("content-type", b"application/json")]),
 }
 
@@ -55,11 +58,14 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     producer.send(
         documents, good.encode(), headers=[("content-type", b"application/json")], partition=0
     )
+    book = epub({"a": f"<p>{passage(3)}</p>"})
+    headers_of_book = [("content-type", b"application/epub+zip")]
+    producer.send(documents, book, b"book", headers=headers_of_book, partition=0)
     producer.flush()
     producer.close()
 
     start_worker().wait_until_ready()
-    wait_until_idle(settings, len(POISON) + 2)
+    wait_until_idle(settings, len(POISON) + 3)
 
     cluster = settings.kafka.cluster()
     letters = {letter.key: letter for letter in replay(cluster, DEAD_LETTERS)}
@@ -73,7 +79,7 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
         assert told["backstream.stage"] == b"segmenter"
         assert headers == [(h, told[h]) for h, _ in headers]
     with FlowReader(cluster) as reader:
-        assert reader.read().messages["segments"] >= 1
+        assert reader.read().messages["segments"] >= 2
         account = audit(cluster, reader.committed())
     assert account.complete
     assert account.stages[0].dead == len(POISON)
@@ -87,7 +93,7 @@ def test_each_poison_is_a_dead_letter_and_the_rest_goes_on(settings, start_worke
     assert json.loads(shown.stdout)["stage"] == "segmenter"
     sent = CliRunner().invoke(dead_letters, ["replay", rows[0]["at"], *broker])
     assert sent.exit_code == 0
-    wait_until_idle(settings, len(POISON) + 3)
+    wait_until_idle(settings, len(POISON) + 4)
     assert (
         sum(1 for _ in replay(cluster, DEAD_LETTERS)) == len(POISON) + 1
     )  # still poison: it died again

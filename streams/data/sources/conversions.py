@@ -39,10 +39,11 @@ def read_converted(
         )
         return
     parts = list(_divided(converted.blocks))
+    title = clean(converted.title or "") or None
     for number, part in enumerate(parts or [""], start=1):
         where = name if len(parts) < 2 else f"{name}#{number}"
         yield make_document(
-            clean(part), source=where, where=where, media_type="text/html", title=converted.title
+            clean(part), source=where, where=where, media_type="text/html", title=title
         )
     for warning in converted.warnings:
         yield Warned(f"{name}: {warning}")

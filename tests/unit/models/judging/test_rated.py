@@ -7,7 +7,7 @@ import pytest
 
 from models.judging.evidence import EvidenceKind
 from models.judging.fitting import FEWEST_RATED, GradedEvidence, fit_to
-from models.judging.judge import SAME_SCALE, Judges, Scale
+from models.judging.judge import SAME_SCALE, VERSION, Judges, Scale
 from models.judging.rated import (
     RATED_FILE,
     RatedEvidence,
@@ -117,6 +117,10 @@ def test_the_file_holds_figures_and_no_texts(tmp_path: Path) -> None:
     for each in rated:
         assert found[each.id].score == each.score
         assert found[each.id].evidence == pytest.approx(each.evidence, rel=1e-4)
+    older = [each.model_copy(update={"version": VERSION - 1}) for each in rated[:3]]
+    write_rated(tmp_path, [*older, *rated[3:]])
+    assert len(read_rated(tmp_path)) == 9, "their figures have another meaning"
+    write_rated(tmp_path, rated)
     again = tmp_path / "again"
     again.mkdir()
     write_rated(again, found.values())

@@ -1,5 +1,6 @@
 """The judges that the bundled models ship, and when an export takes them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from models.prompts.layout import Prompter
 from models.prompts.templates import Task
 from models.releases.adapters import write_merged
 from models.releases.cache import default_cache
+from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE_CHECKPOINT, checkpoint_digest
 from models.releases.names import WRITER_ADAPTER
 from models.releases.release import read_manifest
@@ -99,3 +101,14 @@ def test_what_is_written_is_read_again(house: Path, tmp_path: Path) -> None:
     made = ShippedJudges.of(judges, "digest", house)
     made.write(tmp_path)
     assert read_shipped_judges(tmp_path) == made
+
+
+@pytest.mark.parametrize("name", [JUDGES_FILE, RATED_FILE])
+def test_a_malformed_file_ends_an_export_before_it_begins(name: str, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "model"
+    shutil.copytree(HOUSE_CHECKPOINT, checkpoint)
+    (checkpoint / name).write_text("{}\n")
+    lines: list[str] = []
+    with pytest.raises(ModelError, match=name):
+        prepare(str(checkpoint), tmp_path / "cache", progress=lines.append)
+    assert len(lines) == 1
