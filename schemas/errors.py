@@ -106,12 +106,16 @@ class SourceUnavailable(SourceError):
 class RequestRefused(BackstreamError):
     """An HTTP request is not accepted, and nothing of it is written."""
 
-    def __init__(self, status: int, reason: str, errors: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, status: int, reason: str, errors: tuple[str, ...] = (), documents: int = 0
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.errors = errors
         """One for each of the first documents that cannot be read."""
+        self.documents = documents
+        """Number of all documents that cannot be read."""
 
 
 class NotText(BackstreamError):

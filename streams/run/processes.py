@@ -158,6 +158,7 @@ def run_watch(
     metrics = Metrics()
     with contextlib.ExitStack() as stack:
         deadline = ShutdownDeadline(settings.shutdown_seconds, "`backstream watch`")
+        stack.enter_context(private_umask())  # what it writes is in the state directory
         made = stack.enter_context(watching(settings, names, reading, metrics, on_event))
         stop_at(signals, made.stop, deadline)
         port = stack.enter_context(

@@ -72,7 +72,7 @@ def watch(
     columns = Columns() if text_column is None else replace(Columns(), text=(text_column,))
     reading = Reading(Choice(include or (), exclude or ()), format, columns)
     for name in names:  # Before a broker is started for them.
-        source_of(name, settings.watch, reading)
+        source_of(name, settings, reading)
     with connected(settings, DOCUMENTS, create_state=True) as settings:
         _, refused = run_watch(settings, names, reading, print_event, once=once)
     if once and refused:

@@ -106,17 +106,19 @@ def read_body(
     for one in found:
         if isinstance(one, SourceError):
             errors.append(one)
-        elif len(batch.documents) == limits.documents:
-            raise RequestRefused(
-                413, f"the batch has more than {limits.documents:,} documents: send several"
-            )
         else:
             batch.documents.append(one)
-        if len(errors) > limits.documents:
-            break
+        if len(errors) + len(batch.documents) > limits.documents:
+            raise _too_many(limits)
     if errors:
         _refuse(errors, len(batch.documents))
     return batch
+
+
+def _too_many(limits: Limits) -> RequestRefused:
+    return RequestRefused(
+        413, f"the batch has more than {limits.documents:,} documents: send several"
+    )
 
 
 def _refuse(errors: Sequence[SourceError], readable: int) -> None:
@@ -127,8 +129,9 @@ def _refuse(errors: Sequence[SourceError], readable: int) -> None:
             status,
             f"{len(errors):,} documents of the batch cannot be read, and none of it was written",
             named,
+            len(errors),
         )
-    raise RequestRefused(status, named[0], named)
+    raise RequestRefused(status, named[0], named, 1)
 
 
 def _rows(body: bytes, lines: bool, labels: Labels) -> Iterator[Document | SourceError]:

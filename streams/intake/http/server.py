@@ -98,6 +98,7 @@ class Intake:
         except Exception:
             log.exception("a request failed")
             response = _refusal(500, "the intake failed; its log says why")
+        response.headers[hdrs.SERVER] = "backstream"
         if request.path == "/documents":
             self._count(response.status)
             self._metrics.histogram(INTAKE_SECONDS, way=WAY).observe(time.monotonic() - began)
@@ -123,7 +124,7 @@ class Intake:
         except RequestRefused as refused:
             headers = {"Accept-Encoding": ", ".join(ENCODINGS)} if refused.status == 415 else {}
             self._metrics.counter(INTAKE_DOCUMENTS, way=WAY, outcome="refused").inc(
-                max(1, len(refused.errors))
+                max(1, refused.documents)
             )
             return _refusal(refused.status, refused.reason, refused.errors, headers=headers)
         finally:

@@ -36,8 +36,10 @@ class Directory:
         choice: Choice,
         format: str | None,
         columns: Columns,
+        without: Path | None = None,
     ) -> None:
-        """``seconds`` lie between two looks at least."""
+        """``seconds`` lie between two looks at least. ``without``: a directory that is left out."""
+        self._without = None if without is None else without.resolve()
         self.name = path
         self._root = Path(path)
         self._seconds = seconds
@@ -89,6 +91,8 @@ class Directory:
                 return None
             if not stat.S_ISREG(status.st_mode):
                 return PassedOver(name, "device or pipe")
+            if self._without and file.resolve().is_relative_to(self._without):
+                return PassedOver(name, "state of Backstream")
             if file.is_symlink() and not file.resolve().is_relative_to(root):
                 return PassedOver(name, "link that leads out of the directory")
         except OSError:  # it is gone

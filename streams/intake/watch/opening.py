@@ -20,7 +20,7 @@ from streams.intake.watch.store import Store
 from streams.intake.watch.watching import OnEvent, Watched, Watching
 from streams.kafka.reading.replay import check_readable
 from streams.kafka.topics import DOCUMENTS
-from streams.settings import Settings, WatchSettings
+from streams.settings import Settings
 from streams.stages.metrics import Metrics
 
 _FEEDS = ("http://", "https://")
@@ -35,11 +35,12 @@ class Reading:
     columns: Columns = ANY_COLUMNS
 
 
-def source_of(name: str, settings: WatchSettings, reading: Reading) -> Source:
+def source_of(name: str, all_settings: Settings, reading: Reading) -> Source:
     """The source that a user names: a path, an address of a store, or that of a feed.
 
     Raises SettingsError where there is no such path.
     """
+    settings = all_settings.watch
     if name.lower().startswith(_FEEDS):
         return Feed(name, seconds=settings.feed_seconds)
     if name.startswith("file:"):
@@ -65,6 +66,7 @@ def source_of(name: str, settings: WatchSettings, reading: Reading) -> Source:
         choice=reading.choice,
         format=reading.format,
         columns=reading.columns,
+        without=all_settings.state_dir,
     )
 
 
@@ -82,7 +84,7 @@ def watching(
     not answer.
     """
     cluster = settings.kafka.cluster()
-    sources = [source_of(name, settings.watch, reading) for name in dict.fromkeys(names)]
+    sources = [source_of(name, settings, reading) for name in dict.fromkeys(names)]
     with (
         LagWatch(cluster, settings.intake.max_lag) as lag,
         Delivery(cluster) as delivery,

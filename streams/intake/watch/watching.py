@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ class Look:
     bytes: int = 0
     refused: int = 0
     """Documents and files that cannot be read."""
-    passed_over: int = 0
-    """Seen for the first time."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """By reason. Files count when they are seen for the first time."""
     unread: int = 0
     """Items in a row that could not be read now."""
     unfinished: bool = False
@@ -54,6 +55,11 @@ class Look:
         self.refused += 1
         if self.refused <= _MOST_LINES:
             log.warning("%s", error)
+
+    def pass_over(self, what: PassedOver) -> None:
+        """Count something that is not read."""
+        self.passed_over[what.reason] += 1
+        log.info("passed over %s: %s", what.where, what.reason)
 
 
 @dataclass
@@ -194,7 +200,7 @@ class Watching:
             self._feed(one, item, look)
         elif item.where not in one.passed_over:
             one.passed_over.add(item.where)
-            look.passed_over += 1
+            look.pass_over(item)
 
     def _feed(self, one: Watched, item: Item, look: Look) -> None:
         """Feed what is new of an item. Raises BrokerError and SourceUnavailable.
@@ -243,7 +249,7 @@ class Watching:
             elif isinstance(outcome, Warned):
                 log.warning("%s", outcome.message)
             elif isinstance(outcome, PassedOver):
-                look.passed_over += 1
+                look.pass_over(outcome)
             elif outcome.id not in chunk and not fed.has(outcome.id):
                 if chunk and (
                     len(chunk) >= _CHUNK_DOCUMENTS
@@ -275,7 +281,7 @@ class Watching:
         counts = {
             "acknowledged": look.documents,
             "refused": look.refused,
-            "passed_over": look.passed_over,
+            "passed_over": look.passed_over.total(),
         }
         for outcome, count in counts.items():
             self._metrics.counter(INTAKE_DOCUMENTS, way=way, outcome=outcome).inc(count)
@@ -290,7 +296,7 @@ class Watching:
                     "documents": look.documents,
                     "bytes": look.bytes,
                     "refused": look.refused,
-                    "passed_over": look.passed_over,
+                    "passed_over": dict(look.passed_over),
                 }
             )
 

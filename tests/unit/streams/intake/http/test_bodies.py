@@ -185,7 +185,8 @@ def test_other_encodings_are_415(encoding):
 def test_too_many_documents_are_413():
     body = lines([{"text": "x"}] * 101)
     assert refused(body, "application/x-ndjson").status == 413
-    assert refused(json.dumps([{}] * 101).encode(), "application/json").status == 400
+    assert refused(json.dumps([{}] * 101).encode(), "application/json").status == 413
+    assert len(read(lines([{"text": "x"}] * 100), "application/x-ndjson").documents) == 100
 
 
 def test_a_document_over_the_limit_is_413():

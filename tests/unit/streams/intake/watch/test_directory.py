@@ -170,3 +170,20 @@ def test_settling_needs_no_clock_that_is_right():
     assert settling.pending
     settling.keep({"x"})
     assert not settling.pending
+
+
+def test_the_state_directory_is_left_out(inbox, fed, tmp_path):
+    put(tmp_path / "state" / "kafka" / "broker.json", "{}")
+    put(inbox / "a.txt")
+    watched = Directory(
+        str(tmp_path),
+        seconds=1,
+        settle_seconds=0,
+        choice=EVERY_FILE,
+        format=None,
+        columns=Columns(),
+        without=tmp_path / "state",
+    )
+    passed = {one.where for one in watched.items(fed) if isinstance(one, PassedOver)}
+    assert str(tmp_path / "state" / "kafka" / "broker.json") in passed
+    assert look(watched, fed) == ["a.txt"]
