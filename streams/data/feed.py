@@ -1,22 +1,24 @@
 """Feeding documents and human seeds: encode, send, and wait until the broker acknowledges all."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
-
-from kafka import KafkaProducer
 
 from schemas.errors import BrokerError, SourceError, WireError
 from schemas.records import Document, Example
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
-from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.clients import kafka_errors
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.topics import CURATED, DOCUMENTS, Topic
+from streams.kafka.writing.bounded_producer import bounded_producer, flush
 
 R = TypeVar("R", Document, Example)
 _LONGEST_ERROR_LIST = 20
 _UNSENT_BYTES = 32 * 1024 * 1024
+_SILENT_SECONDS = 120.0
+"""A broker that acknowledges nothing for this long is away."""
 
 
 @dataclass
@@ -65,11 +67,11 @@ def _write(
     failures: list[Exception] = []
     unsent = 0
     name_on_cluster = cluster.topic(topic)
-    producer = connect(
-        KafkaProducer, cluster, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
-    )
+    acknowledged = Counter[str]()
     with (
-        producer,
+        bounded_producer(
+            cluster, acks="all", linger_ms=20, max_request_size=2 * MAX_BYTES
+        ) as producer,
         kafka_errors(
             f"the broker did not take what was written to {name_on_cluster}",
             cluster,
@@ -88,16 +90,17 @@ def _write(
             sent = producer.send(
                 name_on_cluster, value, record.id.encode(), headers=headers_for(type(record))
             )
+            sent.add_callback(lambda _: acknowledged.update(("messages",)))
             sent.add_errback(failures.append)
             report.written += 1
             report.bytes += len(value)
             unsent += len(value)
             if unsent >= _UNSENT_BYTES:  # the client's own buffer has no bound
-                producer.flush()
+                flush(producer, acknowledged.total, _SILENT_SECONDS)
                 unsent = 0
             if failures:
                 break
-        producer.flush()
+        flush(producer, acknowledged.total, _SILENT_SECONDS)
     if failures:
         denied = denial(failures[0], cluster, [writing(name_on_cluster)])
         raise BrokerError(

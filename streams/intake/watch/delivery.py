@@ -23,10 +23,10 @@ from streams.kafka.connection.clients import connect, kafka_errors
 from streams.kafka.connection.permissions import denial, describing, writing
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import DOCUMENTS
+from streams.kafka.writing.bounded_producer import end
 from streams.observe.lag import places_of
 
 _DELIVERY_MS = 20_000
-_CLOSE_SECONDS = 5.0
 
 
 class Sent(NamedTuple):
@@ -149,21 +149,7 @@ class Delivery:
         producer, self._producer = self._producer, None
         admin, self._admin = self._admin, None
         if producer is not None:
-            _end(producer)
+            end(producer)
         with contextlib.suppress(KafkaError):
             if admin is not None:
                 admin.close()
-
-
-def _end(producer: KafkaProducer) -> None:
-    """End a producer and drop what it has not written.
-
-    Its ``close`` waits for that first, and where a broker is away it raises and leaves the sending
-    thread behind, which would write when the broker is back.
-    """
-    sender = producer._sender
-    if sender is not None:
-        sender.force_close()
-        sender.join(_CLOSE_SECONDS)
-    with contextlib.suppress(KafkaError):
-        producer.close(timeout=0)
