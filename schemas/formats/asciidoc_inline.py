@@ -31,8 +31,8 @@ _PASSED = re.compile(
 """Text that is passed on as it is."""
 _HELD = re.compile("\ue000(\\d{1,6})\ue001")
 """Stands for it."""
-_DOUBLE = re.compile(r"(\*\*|__|``|##)(?=\S)(.{1,1000}?)(?<=\S)\1", re.DOTALL)
-_SINGLE = re.compile(r"(?<![\w\\*_`#+])([*_`#+])(?=\S)(.{1,1000}?)(?<=\S)\1(?![\w])", re.DOTALL)
+_DOUBLE = re.compile(r"(\*\*|__|``|##)(?=\S)(.{1,400}?)(?<=\S)\1", re.DOTALL)
+_SINGLE = re.compile(r"(?<![\w\\*_`#+])([*_`#+])(?=\S)(.{1,400}?)(?<=\S)\1(?![\w])", re.DOTALL)
 _SCRIPT = re.compile(r"(?<!\\)([\^~])(\S{1,60}?)\1")
 _ESCAPED = re.compile(r"\\(?=[*_`#+{^~\[<(\\\"']|https?:|[a-z]+:)")
 _FOOTNOTE = re.compile(r"footnote(?:ref)?:[\w-]{0,100}\[(?:[^\[\]]|\[[^\[\]]{0,500}\]){0,2000}\]")
