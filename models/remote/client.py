@@ -40,6 +40,8 @@ class RequestOptions:
     """Longest duration of a request."""
     retries: int = 4
     """Repetitions of a request that failed, before the caller gets the error."""
+    longest_seconds: float = 900.0
+    """Longest duration of a request with its repetitions and its wait for a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ class RemoteClient:
         room), PromptTooLong where the prompt is too long for the model, RemoteError where the
         server refuses this request or its answer cannot be used.
         """
+        longest = self._options.longest_seconds
+        try:
+            async with asyncio.timeout(longest):
+                return await self._post(path, body, most, read)
+        except TimeoutError as error:
+            raise RemoteUnavailable(
+                f"{self.address} is too slow: no answer in {longest:g} s, the wait for one of "
+                f"{self._options.in_flight} places (remote.in_flight) included"
+            ) from error
+
+    async def _post(
+        self, path: str, body: Mapping[str, Any], most: Tokens, read: Callable[[Any], R]
+    ) -> R:
         failures = 0
         while True:
             async with self._places:

@@ -53,7 +53,13 @@ class RemoteModels:
             address,
             key,
             Account(role, self._ledger, prices),
-            RequestOptions(chosen.in_flight, chosen.timeout_seconds, chosen.retries),
+            RequestOptions(
+                chosen.in_flight,
+                chosen.timeout_seconds,
+                chosen.retries,
+                # Before the stage's own time limit, which would count against the record.
+                self._settings.generation.timeout_seconds / 2,
+            ),
             lambda outcome, tokens: self._observe(role, prices, outcome, tokens),
         )
         return RemoteModel(

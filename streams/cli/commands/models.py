@@ -72,7 +72,7 @@ def judge(
     from streams.worker.remote_models import RemoteModels
 
     async def fit() -> dict[str, float]:
-        model = RemoteModels(settings).make(Role.FORWARD, address)
+        model = RemoteModels(settings, creates_state=True).make(Role.FORWARD, address)
         training, _ = split(read_seeds())
         try:
             judges = await fit_judges(model, [*map(Pair.of, training)], default_cache(), notice)

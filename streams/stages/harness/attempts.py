@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from models.progress import Report, at_intervals
 from schemas.errors import StateUnavailable, WireError
 from schemas.records import Offset
 from schemas.wire import header_map
@@ -23,6 +24,7 @@ from streams.stages.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 5.0
+_SECONDS_BETWEEN_LINES = 10.0
 _QUICK_SECONDS = 1.0
 """A message is waited for although its agent is being made, for this long."""
 
@@ -54,6 +56,8 @@ class Attempts:
         self._agents: dict[int, Agent] = {}
         self._closed = False
         self._changed = asyncio.Event()
+        self._say_again = at_intervals(log.warning, _SECONDS_BETWEEN_LINES)
+        """Logs for messages that wait while others do already: there may be hundreds."""
 
     def takes_outside(self, received: Received) -> bool:
         """Whether another process handles the message."""
@@ -91,7 +95,9 @@ class Attempts:
                     if failures >= self._policy.attempts:
                         raise
                     self._metrics.counter(names.RETRIES, stage=self._name).inc()
+                    say: Report = log.warning
                 else:
+                    say = log.warning if self._in_flight.unavailable is None else self._say_again
                     message.unavailable = str(cause) or type(cause).__name__
             else:
                 message.unavailable = None
@@ -100,9 +106,7 @@ class Attempts:
                 break
             pauses += 1
             delay = backoff.after(pauses)
-            log.warning(
-                "%s: %s is tried again in %.1f s: %s", self._name, message.place, delay, cause
-            )
+            say(f"{self._name}: {message.place} is tried again in {delay:.1f} s: {cause}")
             if message.unavailable is None:
                 await self._wait(message, delay)
             else:

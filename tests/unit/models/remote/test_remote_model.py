@@ -187,6 +187,16 @@ async def test_a_server_that_hangs_is_asked_again(make: Make, server: RemoteServ
     assert await _written(make(timeout_seconds=2.0))
 
 
+async def test_a_server_that_is_too_slow_is_no_fault_of_those_that_wait(
+    make: Make, server: RemoteServer
+) -> None:
+    server.always = faults.hangs
+    model = make(in_flight=1, longest_seconds=0.3)
+    found = await asyncio.gather(*(_written(model) for _ in range(3)), return_exceptions=True)
+    assert {type(each) for each in found} == {RemoteUnavailable}
+    assert all("remote.in_flight" in str(each) for each in found)
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "says"),
     [

@@ -7,7 +7,13 @@ from typing import ClassVar
 import pytest
 
 from agents.outcomes import Retraction
-from schemas.errors import BrokerUnavailable, EngineError, EngineStopped, WireError
+from schemas.errors import (
+    BrokerUnavailable,
+    EngineError,
+    EngineStopped,
+    RemoteUnavailable,
+    WireError,
+)
 from schemas.ids import document_id
 from schemas.records import Document, Rejection, Segment
 from schemas.wire import decode, decode_document, encode, header_map, headers_for
@@ -256,8 +262,11 @@ async def test_what_the_client_cannot_decode_is_a_dead_letter_at_once():
     assert offsets.committable() == {PARTITION_0: 2}
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), BrokerUnavailable("no answer")])
-async def test_surroundings_are_waited_for_and_nothing_is_blamed(error):
+@pytest.mark.parametrize(
+    "error",
+    [OSError("disk full"), BrokerUnavailable("no answer"), RemoteUnavailable("answered 503")],
+)
+async def test_surroundings_are_waited_for_and_nothing_is_blamed(error, caplog):
     class Waiting(Upper):
         fails = True
 
@@ -277,6 +286,7 @@ async def test_surroundings_are_waited_for_and_nothing_is_blamed(error):
     assert [message.topic for message in writer.written] == ["segments", "segments"]
     assert stage.unavailable is None
     assert offsets.committable() == {PARTITION_0: 2}
+    assert caplog.text.count("is tried again") == 1, "not for each message and attempt"
 
 
 class Shared(Upper):
