@@ -47,7 +47,8 @@ class RemoteModel:
         self._chat = Chat(client)
         self.examiner = RemoteExaminer(self._chat, system)
         self._evidence = evidence
-        self._rater = Rater(self.examiner, evidence, judges)
+        self.rater = Rater(self.examiner, evidence, judges)
+        """What rates."""
 
     @property
     def placement(self) -> str:
@@ -97,7 +98,7 @@ class RemoteModel:
         ``priority`` has no effect. Raises PromptTooLong, RemoteUnavailable, RemoteError, and
         ModelError ("unrated") if the pair cannot be rated.
         """
-        found = await self._rater.rate(instruction, response, context, headings=headings)
+        found = await self.rater.rate(instruction, response, context, headings=headings)
         return Rating(
             score=found.score,
             probabilities=found.probabilities,
@@ -118,18 +119,18 @@ class RemoteModel:
 
         Asks the server. Raises RemoteUnavailable where it lacks what the ratings need.
         """
-        if self._rater.kind is not EvidenceKind.LIKELIHOOD:
+        if self.rater.kind is not EvidenceKind.LIKELIHOOD:
             await self.examiner.alternatives()
-        if self._rater.kind == self._evidence == EvidenceKind.DIGITS:
-            return str(self._rater.kind)
+        if self.rater.kind == self._evidence == EvidenceKind.DIGITS:
+            return str(self.rater.kind)
         given = await self.examiner.likelihoods.are_given()
-        if self._rater.judge is not None:
+        if self.rater.judge is not None:
             if not given:
                 raise RemoteUnavailable(
                     f"{self.placement} gives no likelihoods of a prompt any more, which its judge "
                     "needs: set scorer.evidence to digits, or another model for --forward"
                 )
-            return str(self._rater.kind)
+            return str(self.rater.kind)
         if given:
             return "digits: it has no judge; `backstream models judge` fits one to its likelihoods"
         return "digits: its server gives no likelihoods of a prompt"

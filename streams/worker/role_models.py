@@ -11,6 +11,7 @@ from models.judging.evidence import EvidenceKind
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.remote.address import is_remote
+from models.remote.model import RemoteModel
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
@@ -72,7 +73,9 @@ class RoleModels:
                 if name is None:
                     follow.append(role)
                 elif is_remote(name):
-                    pinned[role] = remote.make(role, name)
+                    pinned[role] = made = remote.make(role, name)
+                    if role is Role.FORWARD:
+                        _warn_of_the_ratings(made, settings)
                 else:
                     pinned[role] = await _load_pinned(settings, role, name, loaded, budget)
             following: dict[Role, ModelHandle] = {}
@@ -190,18 +193,21 @@ def _warn_of_a_narrow_window(model: ServedModel, settings: Settings) -> None:
         )
 
 
-def _warn_of_the_ratings(model: ServedModel, settings: Settings) -> None:
+def _warn_of_the_ratings(model: ServedModel | RemoteModel, settings: Settings) -> None:
     rater, target = model.rater, settings.curation.target_precision
+    advice = "export or train it again with this version"
+    if isinstance(model, RemoteModel):
+        advice = "`backstream models judge` fits one where its server gives likelihoods"
     if rater.kind != settings.scorer.evidence:
         log.warning(
-            "%s has no judge: it rates by digits, although scorer.evidence is %s%s; export or "
-            "train it again with this version",
+            "%s has no judge: it rates by digits, although scorer.evidence is %s%s; %s",
             model.release,
             settings.scorer.evidence,
             ""
             if target is None
             else f", and curation.threshold {settings.curation.threshold:g} holds in place of "
             "curation.target_precision",
+            advice,
         )
     elif target is not None and rater.judge and rater.judge.threshold_for(target) is None:
         log.warning(

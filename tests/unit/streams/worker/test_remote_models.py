@@ -19,7 +19,9 @@ from tests.remote.server import KEY, serving
 _NOWHERE = "openai:tiny@http://127.0.0.1:9/v1"
 
 
-def test_both_roles_behind_addresses_need_no_server_and_no_release(tmp_path: Path) -> None:
+def test_both_roles_behind_addresses_need_no_server_and_no_release(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = Settings(backward=_NOWHERE, forward=_NOWHERE, state_dir=tmp_path / "state")
     models = asyncio.run(RoleModels.load(settings, tmp_path / "no-release"))
     assert models.following == set()
@@ -27,6 +29,8 @@ def test_both_roles_behind_addresses_need_no_server_and_no_release(tmp_path: Pat
     assert models.handles[Role.FORWARD].device == "remote"
     asyncio.run(models.aclose())
     assert not settings.state_dir.exists()
+    assert caplog.text.count("has no judge: it rates by digits") == 1
+    assert "`backstream models judge`" in caplog.text
 
 
 @pytest.mark.parametrize("role", ["backward", "forward"])
