@@ -1,8 +1,9 @@
 """What the answers of an OpenAI-compatible server hold. A server may answer anything."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeGuard
 
 from models.engine import DigitProbabilities
@@ -72,23 +73,36 @@ def echoed_nats(answer: Any, text: str, start: int, end: int) -> list[float] | N
     logprobs = _choice(answer).get("logprobs")
     if not isinstance(logprobs, Mapping):
         return None
-    columns = [logprobs.get(name) for name in ("tokens", "token_logprobs", "text_offset")]
-    if not all(isinstance(column, list) for column in columns):
+    tokens, values = logprobs.get("tokens"), logprobs.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(values, list) or not tokens:
         return None
+    if not all(isinstance(token, str) for token in tokens):
+        return None
+    starts = _starts(tokens, logprobs.get("text_offset"), text)
     nats: list[float] = []
     after = 0.0
-    for token, logprob, offset in zip(*columns, strict=False):  # type: ignore[arg-type]
-        if not _is_count(offset) or not isinstance(token, str):
-            return None
-        if offset < start or offset >= len(text):
+    for at, logprob in zip(starts, values, strict=False):
+        if not start <= at < len(text):
             continue
         if not _is_number(logprob):
             return None
-        if offset < end:
+        if at < end:
             nats.append(max(0.0, -logprob))
         else:
             after += max(0.0, -logprob)
     return [*nats, after] if nats else None
+
+
+def _starts(tokens: list[str], offsets: Any, text: str) -> Sequence[int]:
+    """Where in ``text`` the tokens of a completion that repeats it begin; none where unknown."""
+    found = "".join(tokens).find(text)  # a token that opens every text may stand before it
+    if found >= 0:
+        return [*accumulate(map(len, tokens), initial=-found)][:-1]
+    # Tokens that are parts of a character are written in some other way: the server counts.
+    if not isinstance(offsets, list) or not all(map(_is_count, offsets)):
+        return ()
+    opening = 0 if text.startswith(tokens[0]) else len(tokens[0])
+    return [offset - opening for offset in offsets]
 
 
 def has_logprobs(answer: Any) -> bool:
@@ -118,7 +132,10 @@ def _is_token(found: Any) -> bool:
 
 
 def _is_number(found: Any) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool) and not math.isnan(found)
+    """Whether it is a number that a float can be; JSON has integers of any length."""
+    if isinstance(found, int) and not isinstance(found, bool):
+        return abs(found) < _MOST_TOKENS
+    return isinstance(found, float) and not math.isnan(found)
 
 
 def _digits_at(token: Mapping[str, Any]) -> DigitProbabilities:
