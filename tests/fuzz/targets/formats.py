@@ -17,8 +17,8 @@ _MACROS = tuple(
     f".{name}"
     for name in (
         "TH a 1|SH|SH A|SS b|PP|TP|TQ|IP \\(bu|IP 1.|IP|RS|RE|nf|fi|EX|EE|B x|BR a (1)|TS|TE|T&"
-        "|if n \\{|if t|ie n|el \\{|\\}|de X|..|X|ds a \\*a|so b|Sh A|Nm|Nm x|Bl -tag|Bl -column|It|It Fl a"
-        "|El|Bd -literal|Ed|Op Fl x|Oo|Oc|Fo f|Fa x|Fc|Xr a 1|Ta|UR x|UE|sp|br|ig"
+        "|if n \\{|if t|ie n|el \\{|\\}|de X|..|X|ds a \\*a|so b|Sh A|Nm|Nm x|Bl -tag|Bl -column"
+        "|It|It Fl a|El|Bd -literal|Ed|Op Fl x|Oo|Oc|Fo f|Fa x|Fc|Xr a 1|Ta|UR x|UE|sp|br|ig"
     ).split("|")
 )
 _ROFF = (
