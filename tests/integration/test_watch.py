@@ -22,6 +22,7 @@ from tests.integration.documents import notes
 from tests.integration.running import started
 from tests.integration.test_cli import run
 from tests.integration.waiting import wait_until
+from tests.unit.streams.intake.watch.test_feed import Server, item, rss
 
 
 def counts(settings: Settings) -> Counter[str]:
@@ -136,6 +137,24 @@ def test_a_source_is_watched_by_one_process(settings, inbox, tmp_path):
         assert "another `backstream watch`" in second.text
     assert "no such file or directory" in backstream(*watch(settings, "/no/such")).text
     assert "name a source" in backstream(*watch(settings)).text
+
+
+def test_stores_and_feeds_resume_after_a_kill(settings, inbox, tmp_path):
+    (inbox / "rows.jsonl").write_text(rows(0, 5000))
+    feed_server = Server()
+    feed_server.answer = (200, {"ETag": '"1"'}, rss(*map(item, range(300))))
+    sources = f"local://{inbox}", feed_server.address
+    try:
+        with started(tmp_path, *watch(settings, *sources)) as running:
+            running.event("ready")
+            wait_until(partial(_has, settings, 500))
+            running.kill()
+        ended = run(*watch(settings, *sources, "--once"))
+    finally:
+        feed_server.close()
+    assert ended.returncode == 0, ended.stderr
+    assert len(counts(settings)) == 5300
+    assert set(counts(settings).values()) == {1}
 
 
 @pytest.mark.kafka

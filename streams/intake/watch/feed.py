@@ -40,13 +40,10 @@ class Feed:
         self._fetched = fetched = fetch(self._address, fed.note(_ETAG), fed.note(_LAST_MODIFIED))
         if fetched is None:
             return
-        parsed = _parsed(fetched, self.name)
-        asked = max(fetched.max_age, 60 * _number(parsed.get("feed", {}).get("ttl")))
-        self.pause = max(self._seconds, min(_LONGEST_PAUSE, asked))
-        for entry in reversed(parsed.get("entries", [])):
-            key, version = _key(entry), _version(entry)
+        asked, entries = documents_of_feed(fetched, self.name)
+        self.pause = max(self._seconds, min(_LONGEST_PAUSE, max(fetched.max_age, asked)))
+        for key, version, outcome in entries:
             if fed.version(key) != version:
-                outcome = document_of_entry(entry, key, self.name)
                 yield Item(key, version, partial(iter, (outcome,)))
 
     def looked(self, fed: Fed) -> None:
@@ -54,6 +51,21 @@ class Feed:
         if self._fetched is not None:
             fed.set_note(_ETAG, self._fetched.etag)
             fed.set_note(_LAST_MODIFIED, self._fetched.last_modified)
+
+
+def documents_of_feed(
+    fetched: Fetched, name: str
+) -> tuple[float, Iterator[tuple[str, str, Outcome]]]:
+    """The seconds that a feed wants between two requests, and its entries, the oldest first.
+
+    An entry has a key, a version and its document. Raises SourceUnavailable where it is no feed.
+    """
+    parsed = _parsed(fetched, name)
+    entries = reversed(parsed.get("entries", []))
+    keyed = ((_key(entry), _version(entry), entry) for entry in entries)
+    return 60 * _number(parsed.get("feed", {}).get("ttl")), (
+        (key, version, _document(entry, key, name)) for key, version, entry in keyed
+    )
 
 
 def _parsed(fetched: Fetched, name: str) -> Any:
@@ -71,7 +83,7 @@ def _parsed(fetched: Fetched, name: str) -> Any:
     return parsed
 
 
-def document_of_entry(entry: Any, key: str, feed: str) -> Outcome:
+def _document(entry: Any, key: str, feed: str) -> Outcome:
     """The text of an entry: its content, or else its summary."""
     where = f"{feed}#{key}"
     text, media_type = _text(entry)
@@ -106,13 +118,13 @@ def _key(entry: Any) -> str:
     # Not by attributes: feedparser takes another field for one that is not there, with a warning.
     given = dict.get(entry, "id") or dict.get(entry, "link")
     if given:
-        return str(given)
+        return clean(str(given))
     said = f"{dict.get(entry, 'title')}\n{dict.get(entry, 'summary')}"
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 def _version(entry: Any) -> str:
-    return str(dict.get(entry, "updated") or "")
+    return clean(str(dict.get(entry, "updated") or ""))
 
 
 def _number(text: object) -> float:

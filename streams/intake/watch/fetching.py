@@ -15,7 +15,7 @@ from schemas.errors import SourceError, SourceUnavailable
 from schemas.text import decompressed
 from streams.data.sources.stored import without_user
 
-_MOST_BYTES = 16 * 1024 * 1024
+_MOST_BYTES = 8 * 1024 * 1024
 _TIMEOUT = ClientTimeout(total=60, connect=15)
 _MOST_REDIRECTS = 5
 _AGENT = "Backstream (feed reader)"

@@ -15,6 +15,7 @@ from tests.fuzz.targets.files import (
 )
 from tests.fuzz.targets.formats import Formats
 from tests.fuzz.targets.gguf_files import GgufFiles
+from tests.fuzz.targets.intake import Bodies, Feeds
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
 from tests.fuzz.targets.settings import SettingsSources
 from tests.fuzz.targets.sources import (
@@ -43,6 +44,8 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "formats": Formats,
     "warc": Archives,
     "texts": TextFiles,
+    "bodies": Bodies,
+    "feeds": Feeds,
     "seeds": SeedsFile,
     "ratings_file": RatingsFile,
     "manifests": ManifestFile,
