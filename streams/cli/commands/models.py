@@ -55,7 +55,7 @@ def judge(
         str, typer.Argument(help="openai:MODEL@http://HOST:PORT/v1.", show_default=False)
     ],
 ) -> None:
-    """Fit a judge for a model that is served elsewhere, so that its likelihoods rate too.
+    """Fit a judge to the likelihoods of a model behind an address.
 
     Needs a server that repeats a prompt with log-probabilities, such as vLLM. Makes about 1,200
     requests, within the budget of the forward role, and keeps the judge in the cache.
