@@ -1,8 +1,9 @@
 """Division of a block that is too long, at the next finer border that it has.
 
-The borders, from coarse to fine: a blank line; an item, a row or an entry with the smallest
-indentation; a line; a sentence. Each is used only where the parts that the coarser one gives are
-still too long. Code in a fence is not divided, nor is a sentence.
+The borders, from coarse to fine: a blank line that is not within an item; an item, a row or an
+entry with the smallest indentation; any blank line; a line; a sentence. Each is used only where the
+parts that the coarser one gives are still too long. Code in a fence is not divided, nor is a
+sentence.
 """
 
 import re
@@ -83,6 +84,14 @@ def _paragraphs(text: str) -> Iterator[int]:
     return (blank.end() for blank in _BLANK.finditer(text))
 
 
+def _outer_paragraphs(text: str) -> Iterator[int]:
+    """Starts of paragraphs, without those that belong to an item: its code, its explanation."""
+    if not BULLET.match(text):
+        return _paragraphs(text)
+    least = _indentation(text, 0)
+    return (at for at in _paragraphs(text) if _indentation(text, at) <= least)
+
+
 def _entries(text: str) -> Iterator[int]:
     """Starts of items and rows with the smallest indentation, or of terms above indented lines."""
     starts = [0, *(line.end() for line in _LINE.finditer(text))]
@@ -110,8 +119,9 @@ def _any_lines(text: str) -> Iterator[int]:
 
 
 _BORDERS: tuple[tuple[float, Callable[[str], Iterator[int]]], ...] = (
-    (0.05, _paragraphs),
+    (0.05, _outer_paragraphs),
     (0.1, _entries),
+    (0.1, _paragraphs),
     (0.1, _lines),
     (0.3, sentence_starts),
     (0.5, _any_lines),

@@ -25,6 +25,8 @@ _MARK = re.compile(
 """A line that is no text: the border of a container, a place for contents, a class, an import."""
 _CONTAINER = re.compile(r"( *)(?:!!!|\?\?\?\+?|===\+?)[ \t]+(?:[\w-]|\").*\Z")
 """The first line of an admonition or a tab, with its content indented below it."""
+_ALERT = re.compile(r"((?:[ \t]*>)+[ \t]*)\[![\w-]{1,30}\][+-]?[ \t]*")
+"""The mark of an alert or a callout, which is a quotation: its title may follow."""
 _NOTE = re.compile(r"\[\^([^\]\s]{1,100})\]:")
 """The first line of a footnote."""
 _NOTE_MARK = re.compile(r"\[\^([^\]\s`]{1,100})\](?![:(])")
@@ -35,7 +37,8 @@ def without_dialect(text: str) -> str:
     """A Markdown text, its lines ended by a line feed, without what is not text in it.
 
     Left out are front matter in YAML, TOML and JSON, images in base64, footnotes with their marks,
-    imports of MDX, and the marks of containers, whose content is kept. Code in fences is unchanged.
+    imports of MDX, and the marks of containers and alerts, whose content is kept. Code in
+    fences is unchanged.
     """
     text = _without_front_matter(text)
     if "base64," in text:
@@ -92,4 +95,8 @@ def _lines(lines: list[str], notes: set[str]) -> Iterator[str]:
             notes.add(note[1])
             in_note = True
             continue
+        elif alert := _ALERT.match(inner):
+            if alert.end() == len(inner):
+                continue
+            inner = alert[1] + inner[alert.end() :]
         yield inner

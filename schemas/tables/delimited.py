@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from schemas.errors import NotText, SourceError
 from schemas.text import Row, decode, in_utf8
@@ -17,6 +18,8 @@ _NONE = "\x1f"
 """The delimiter of a file with one column, in which any other may stand."""
 _PIECE = 1 << 18
 _HEADER = re.compile(r'(?:[^"\r\n]|"[^"]*")*')
+_END = "\x1e"
+"""A line of its own after the file. A quotation mark that is not closed has it in its cell."""
 _TOLD = re.compile(r"sep=([^\r\n\"])\r?\n")
 """A first line that names the delimiter, as Excel reads and writes it."""
 
@@ -43,13 +46,19 @@ def delimited_rows(
         if told:
             first = first[told.end() :]
         lines = (line for text in _with(first, pieces) for line in io.StringIO(text, newline=""))
-        reader = csv.reader(lines, delimiter=told[1] if told else _delimiter_of(first, choose))
+        delimiter = told[1] if told else _delimiter_of(first, choose)
+        reader = csv.reader(chain(lines, (_END,)), delimiter=delimiter)
         names = next(reader, [])
         choose(names)
         for cells in reader:
-            if not cells:
+            if not cells or cells == [_END]:
                 continue
             number += 1
+            if cells[-1].endswith(_END):
+                raise SourceError(
+                    f"{name}#{number}: a quotation mark is not closed, so that all that follows is "
+                    "in its cell: close it, or write it twice"
+                )
             yield _row(cells, names, f"{name}#{number}")
     except NotText as error:
         advice = "; convert it first, as with iconv -f WINDOWS-1252 -t UTF-8"
@@ -90,7 +99,8 @@ def _delimiter_of(text: str, choose: Callable[[Sequence[str]], Sequence[str]]) -
     """Raises SourceError where the header fits with no delimiter."""
     header = _HEADER.match(text)
     assert header is not None
-    read = {mark: next(csv.reader([header[0]], delimiter=mark)) for mark in _DELIMITERS}
+    lines = header[0].splitlines(keepends=True)
+    read = {mark: next(csv.reader(lines, delimiter=mark), []) for mark in _DELIMITERS}
     failure: SourceError | None = None
     for mark in sorted(read, key=lambda mark: -len(read[mark])):
         try:
@@ -107,6 +117,6 @@ def _row(cells: Sequence[str], names: Sequence[str], place: str) -> Row | Source
     if len(cells) > len(names):
         return SourceError(
             f"{place}: {len(cells):,} cells where the header has {len(names):,}: quote cells that "
-            "have the delimiter in them"
+            "have the delimiter in them, and write quotation marks in them twice"
         )
     return Row(place, dict(zip(names, cells, strict=False)))

@@ -15,6 +15,7 @@ from schemas.text.utf16 import in_utf8
 
 _PIECE = 1 << 18
 _SEPARATORS = re.compile("[\\s,\ufeff]+")
+_LONG_NUMBER = "a whole number of more than 4,300 digits is not read"
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -92,8 +93,12 @@ def _line(line: bytes, place: str) -> Row | SourceError:
         return Row(place, json.loads(decode(line, media_type=JSON)))
     except NotText as error:
         return SourceError(f"{place}: {error}")
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         return SourceError(f"{place}: not JSON: {error}; mend or remove the line")
+    except RecursionError:
+        return SourceError(f"{place}: the JSON is nested too deep to read; remove the line")
+    except ValueError:
+        return SourceError(f"{place}: {_LONG_NUMBER}; mend or remove the line")
 
 
 def _values(window: "_Window", name: str, longest: int) -> Iterator[Row | SourceError]:
@@ -117,8 +122,8 @@ def _values(window: "_Window", name: str, longest: int) -> Iterator[Row | Source
                 "file, or cut it there"
             )
             return
-        except ValueError as error:  # an integer of more digits than Python reads
-            yield SourceError(f"{name}: row {rows + 1} cannot be read: {error}; mend the file")
+        except ValueError:
+            yield SourceError(f"{name}: row {rows + 1}: {_LONG_NUMBER}; mend the file")
             return
         rows += 1
         window.at = end

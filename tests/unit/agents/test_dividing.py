@@ -74,6 +74,15 @@ class TestABlockThatIsTooLong:
         for passage in passages("The list:", "\n".join(items)):
             assert passage.count("\n- ") == passage.count("\n  - ")
 
+    def test_what_an_item_has_below_it_stays_with_it(self) -> None:
+        items = [
+            f"{i}. {prose(300, i)}\n   - {prose(200, 50 + i)}\n\n     ```\n     make {i}\n     ```"
+            for i in range(1, 13)
+        ]
+        found = passages("Do all of this:", "\n".join(items))
+        assert len(found) > 1
+        assert [item for item in items if any(item in passage for passage in found)] == items
+
     def test_each_part_of_a_table_begins_with_its_head(self) -> None:
         rows = [f"| {i} | {prose(120, i)} |" for i in range(50)]
         found = passages("A table:", "\n".join(["| n | text |", "|---|---|", *rows]))

@@ -126,3 +126,9 @@ def test_a_code_block_without_an_end_ends_before_the_next_heading() -> None:
 )
 def test_hostile_text_is_read_at_once(text: str) -> None:
     read(text)
+
+
+def test_the_marks_of_alerts_are_left_out_and_their_titles_kept() -> None:
+    text = "# A\n\nOne.\n\n> [!WARNING]\n> Two.\n\n> [!tip]- Three\n> four.\n\n> [!not] an alert\n"
+    assert read(text)[0][1] == ["One.", "> Two.", "> Three\n> four.", "> an alert"]
+    assert read("# A\n\n```\n> [!NOTE]\n```\n")[0][1] == ["```\n> [!NOTE]\n```"]

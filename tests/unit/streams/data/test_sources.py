@@ -365,7 +365,8 @@ class TestJsonLines:
             (b'{"text": "a", "media_type": "image/png"}', "image/png"),
             (b'{"text": "\\ud800"}', "no text"),
             ('{"text": "déjà"}'.encode("latin-1"), "not UTF-8"),
-            (b"[" * 100_000, "not JSON"),
+            (b"[" * 100_000, "nested too deep"),
+            (b'{"text": "a", "n": ' + b"9" * 5_000 + b"}", "more than 4,300 digits"),
             (json.dumps({"text": "x" * MAX_BYTES}).encode(), "over the limit"),
             (b"x" * (6 * MAX_BYTES + 10), "over the limit"),
         ],
@@ -379,6 +380,7 @@ class TestJsonLines:
             "surrogate",
             "latin",
             "deep",
+            "digits",
             "large",
             "endless",
         ],
@@ -494,7 +496,7 @@ class TestJson:
             (b"[" * 200_000, "deep"),
             (b"\x7fELF\0", "a program"),
             (b'"text"', "must be an object"),
-            (b'[{"text": "one"}, {"text": ' + b"9" * 5000 + b"}]", "row 2 cannot be read"),
+            (b'[{"text": "one"}, {"text": ' + b"9" * 5000 + b"}]", "row 2: a whole number"),
         ],
     )
     def test_bad_files(self, file: Files, data: bytes, says: str) -> None:

@@ -84,13 +84,18 @@ class TestCsv:
             ("text,n\n", "no row below its header"),
             ("text,n\na,b,c\n", "#1: 3 cells where the header has 2"),
             ('text,n\n"never closed' + "x" * 26_000_000, "mend the file there"),
+            ('text,n\n"never closed,1\nnext,2\n', "#1: a quotation mark is not closed"),
             ("n,text\n1\n", "no 'text'"),
+            ('0,"words\nand more"\n1,"words"\n', "no column 'text'"),
         ],
-        ids=["empty", "blank", "header", "cells", "quote", "short"],
+        ids=["empty", "blank", "header", "cells", "quote", "open", "short", "no header"],
     )
     def test_what_cannot_be_read_is_said(self, tmp_path: Path, data: str, says: str) -> None:
         (error,) = csv(tmp_path, data)
         assert says in error
+
+    def test_a_last_row_without_a_newline_is_read(self, tmp_path: Path) -> None:
+        assert csv(tmp_path, 'text,n\na,1\n"b\nc",2') == ["a", "b\nc"]
 
     def test_other_names_and_standard_compression(self, tmp_path: Path) -> None:
         assert csv(tmp_path, "text\tn\na\t1\n", "rows.tsv") == ["a"]
