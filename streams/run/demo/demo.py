@@ -45,8 +45,8 @@ _LARGE = 50_000_000
 _LARGE_TRAINING_TOKENS = 10_000
 _BETTER = (
     "the house model shows that the loop works; `backstream demo --model writer --state-dir "
-    "writer-state`\nruns it with a model that writes better: 93 MB to download, and several times "
-    "as long"
+    "writer-state`\nruns it with a model that writes better: 93 MB to download, and three to "
+    "four times as long"
 )
 _RERATING_SECONDS = 3.0
 """Enough for one worker to load a small model."""
