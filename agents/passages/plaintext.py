@@ -6,6 +6,7 @@ order in which the kinds of underline first appear is the order of their levels.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from agents.passages.leaning import leads_on
@@ -13,6 +14,7 @@ from agents.passages.sections import Continued, Section, Trail
 
 _UNDERLINE = re.compile(r"^([=\-*~^\"])\1{2,}[ \t]*$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
+_NUMBER = re.compile(r"\d+")
 _LONGEST_TERM = 100
 _SLACK = 2
 """Characters by which an underline may be shorter than its heading."""
@@ -22,6 +24,8 @@ def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
     """The sections of a plain text, in order. A text without headings is one section."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\f" in text:
+        text = _without_running_heads(text)
     trail = Trail(title)
     levels: list[str] = []
     start = 0
@@ -39,6 +43,32 @@ def read_plain_text(text: str, title: str | None = None) -> Iterator[Section]:
         start = underline.end()
     if blocks := _blocks(text[start:]):
         yield Section(trail.headings, blocks)
+
+
+def _without_running_heads(text: str) -> str:
+    """A text whose pages are parted by form feeds, without their first and last lines.
+
+    Such a line is left out where it is on most of the pages, with another number.
+    """
+    pages = [page.strip("\n") for page in text.split("\f")]
+    heads, feet = Counter(map(_head, pages)), Counter(map(_foot, pages))
+    kept: list[str] = []
+    for page in pages:
+        head, foot = _head(page), _foot(page)
+        if head and heads[head] * 2 > len(pages) and heads[head] > 1:
+            page = page.partition("\n")[2].strip("\n")
+        if foot and feet[foot] * 2 > len(pages) and feet[foot] > 1:
+            page = page.rpartition("\n")[0].rstrip()
+        kept.append(page)
+    return "\n\n".join(kept)
+
+
+def _head(page: str) -> str:
+    return _NUMBER.sub("0", page.partition("\n")[0].strip())
+
+
+def _foot(page: str) -> str:
+    return _NUMBER.sub("0", page.rstrip().rpartition("\n")[2].strip())
 
 
 def _line_above(text: str, underline: int, start: int) -> tuple[int, str] | None:

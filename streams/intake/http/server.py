@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import RequestRefused, WireError
@@ -281,7 +282,25 @@ def runner_of(intake: Intake) -> web.AppRunner:
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=_IDLE_SECONDS,
+        logger=_RequestLog(log),
     )
+
+
+class _RequestLog(logging.LoggerAdapter[logging.Logger]):
+    """Log of the server, in which a request that is no HTTP is one line at INFO.
+
+    Whoever connects can send such requests, and could fill the log.
+    """
+
+    def log(
+        self, level: int, msg: object, *args: object, exc_info: Any = None, **others: Any
+    ) -> None:
+        """Log a message with its traceback, where the fault is not the client's."""
+        if isinstance(exc_info, HttpProcessingError):
+            reason = exc_info.message.partition("\n")[0]
+            self.logger.info(f"{msg}: %s", *args, reason)
+        else:
+            super().log(level, msg, *args, exc_info=exc_info, **others)
 
 
 def _abort(handler: web.RequestHandler) -> None:

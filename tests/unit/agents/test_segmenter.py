@@ -89,6 +89,16 @@ class TestPlainText:
             (("Top", "Second"), ["four"]),
         ]
 
+    def test_first_and_last_lines_that_pages_share_are_left_out(self) -> None:
+        pages = [
+            f"RFC 1    Locks   May 1999\n\nText {i}.\n\nSmith   [Page {i}]\n" for i in range(4)
+        ]
+        text = "\f\n".join(["Cover\n", *pages])
+        assert shape(list(read_plain_text(text))) == [
+            ((), ["Cover", *(f"Text {i}." for i in range(4))])
+        ]
+        assert shape(list(read_plain_text("One.\n\f\nTwo.\n"))) == [((), ["One.", "Two."])]
+
     def test_text_before_a_heading_and_overlines(self) -> None:
         text = "before\n\n=====\nTitle\n=====\n\nafter"
         assert shape(list(read_plain_text(text))) == [((), ["before"]), (("Title",), ["after"])]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 
 import pytest
 from aiohttp import ClientSession
@@ -332,3 +333,19 @@ def test_an_invalid_token_is_not_shown():
     with pytest.raises(SettingsError) as raised:
         load(None, {}, ("intake.token=s3cr3t",))
     assert "s3cr3t" not in str(raised.value)
+
+
+async def test_a_request_that_is_no_http_is_one_line_in_the_log(caplog):
+    caplog.set_level(logging.INFO)
+    async with serving() as made:
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(
+            b"POST /documents HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nhello\r\n0\r\n\r\n"
+        )
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    (record,) = [each for each in caplog.records if "Error handling" in each.message]
+    assert record.levelno == logging.INFO
+    assert record.exc_info is None
+    assert "\n" not in record.message
