@@ -35,12 +35,19 @@ class Exchange(NamedTuple):
 
 
 def chat_exchanges(messages: Sequence[Mapping[str, Any]], turns: Turns) -> Iterator[Exchange]:
-    """The exchanges of ``role`` and ``content``, or of ShareGPT's ``from`` and ``value``."""
+    """The exchanges of ``role`` and ``content``, or of ShareGPT's ``from`` and ``value``.
+
+    Messages without a text, such as calls of tools, are passed over.
+    """
     said: list[str] = []
     asked: str | None = None
     for message in messages:
-        role = _ROLES.get(message["role"] if "role" in message else message["from"])
+        role = _ROLES.get(str(message["role"] if "role" in message else message["from"]).lower())
+        if role is None:
+            continue
         text = _joined(message["content"] if "content" in message else message["value"])
+        if not text:
+            continue
         if role == "user":
             asked = text
         elif role == "assistant" and asked is not None:

@@ -113,9 +113,15 @@ def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
         if not isinstance(row.value, Mapping):
             raise NotAPair(f"it is {type(row.value).__name__}, not an object")
         pairs = [pair for exchange in exchanges(row.value, turns) for pair in _pair(exchange)]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        yield SourceError(f"{row.place}: not a human pair: {reason}")
+    except NotAPair as error:
+        yield SourceError(f"{row.place}: not a human pair: {error}")
+    except KeyError as error:
+        yield SourceError(f"{row.place}: not a human pair: a part of it has no {error}")
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        yield SourceError(
+            f"{row.place}: not a human pair: its fields do not hold what their names say, such as "
+            "messages a list of objects"
+        )
     else:
         if not pairs:
             yield SourceError(f"{row.place}: no instruction with a response that people wrote")

@@ -44,7 +44,7 @@ class MessageTrees:
             if parent is None:
                 yield Row(self._places[id], {"message_tree_id": id, "prompt": self._messages[id]})
         if loose:
+            more = f", as {len(loose) - 1:,} more do" if len(loose) > 1 else ""
             yield SourceError(
-                f"{self._places[loose[0]]}: replies to a message that is not in the file, as "
-                f"{len(loose) - 1:,} others do"
+                f"{self._places[loose[0]]}: replies to a message that is not in the file{more}"
             )

@@ -58,7 +58,8 @@ def exchanges(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
 def _pair(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
     found = [(row[ask], row[answer], ask) for ask, answer in _PAIRS if ask in row and answer in row]
     if not found:
-        raise _none_of_them(row)
+        empty = next((name for name in _CHATS if name in row), None)
+        raise NotAPair(f"its {empty} are empty") if empty else _none_of_them(row)
     asked, answered, name = next(
         (pair for pair in found if pair[0] is not None and pair[1] is not None), found[0]
     )
@@ -66,7 +67,7 @@ def _pair(row: Mapping[str, Any], turns: Turns) -> Iterator[Exchange]:
         given = asked if isinstance(asked, list) else [{"role": "user", "content": asked}]
         yield from chat_exchanges([*given, *answered], turns)
         return
-    context = row["context"] if "context" in row or name == "input" else row.get("input")
+    context = row.get("context") if "context" in row or name == "input" else row.get("input")
     yield Exchange(asked, context, answered)
 
 

@@ -59,6 +59,7 @@ def _read(
         ({"instruction": "Ask", "context": "", "response": "Answer"}, ("Ask", None, "Answer")),
         ({"instruction": "Ask", "input": "Given", "output": "Answer"}, ("Ask", "Given", "Answer")),
         ({"instruction": "Ask", "output": "Answer"}, ("Ask", None, "Answer")),
+        ({"input": "Ask", "output": "Answer"}, ("Ask", None, "Answer")),
     ],
 )
 def test_dolly_and_alpaca(
@@ -375,3 +376,30 @@ def test_parts_of_a_message_are_joined(tmp_path: Path) -> None:
     (seed,) = _read(tmp_path, {"messages": [{"role": "user", "content": parts}, _CHAT[1]]})
     assert isinstance(seed, Example)
     assert seed.instruction == "As\n\nk"
+
+
+_ASK, _ANSWER = {"role": "User", "content": "Ask"}, {"role": "assistant", "content": "Answer"}
+
+
+def test_calls_of_tools_in_a_chat_are_passed_over(tmp_path: Path) -> None:
+    call: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": [{}]}
+    row = {"messages": [_ASK, call, {"role": "tool", "content": "5"}, _ANSWER, {"role": "call"}]}
+    (seed,) = _read(tmp_path, row, turns=Turns.ALL)
+    assert isinstance(seed, Example)
+    assert (seed.instruction, seed.response) == ("Ask", "Answer")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"messages": []}, "its messages are empty"),
+        ({"messages": "x"}, "do not hold what their names say"),
+        ({"messages": [5, _ANSWER]}, "do not hold what their names say"),
+        ({"messages": [{"role": "user"}, _ANSWER]}, "a part of it has no 'value'"),
+        ({"instruction": "Ask", "output": ["a"]}, "do not hold what their names say"),
+        ({"message_tree_id": "1", "prompt": None}, "do not hold what their names say"),
+    ],
+)
+def test_a_row_with_a_bad_part_is_said_in_words(tmp_path: Path, row: Any, says: str) -> None:
+    (error,) = _read(tmp_path, row)
+    assert says in str(error)
