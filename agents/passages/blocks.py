@@ -225,6 +225,8 @@ class _Folder:
             self._in_term, self._inside, self._in_list = True, False, False
             self._of_term = True
         elif border is Border.DEFINITION:
+            if self._is_item() and not self._fresh:  # of a list in the definition before
+                self._flush()
             if self._parts:
                 if self._terms:
                     self._terms[-1] = " ".join("".join(self._parts).split())

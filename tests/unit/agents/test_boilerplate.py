@@ -213,6 +213,13 @@ class TestForm:
         assert isinstance(found[1], Continued)
         assert found[1].term == "Why?"
 
+    def test_a_definition_after_a_list_is_a_block(self) -> None:
+        html = "<dl><dt>T<dd><p>one</p><ul><li>item</ul><dd>other</dl>"
+        found = blocks(html)
+        assert found == ["T\none", "- item", "other"]
+        assert isinstance(found[2], Continued)
+        assert found[2].term == "T"
+
     def test_two_line_breaks_end_a_paragraph(self) -> None:
         assert blocks("a<br>b<br><br>c<br> <br />d") == ["a\nb", "c", "d"]
 
