@@ -71,9 +71,13 @@ class Heading:
 class Table:
     """A table. Its marks know it, because only its end tells whether it lays out blocks."""
 
-    def __init__(self, *, lays_out: bool = False) -> None:
+    def __init__(self, *, lays_out: bool = False, outer: "Table | None" = None) -> None:
         self.lays_out = lays_out
         """Whether it is no table: its cells are blocks."""
+        self.has_head = False
+        """Whether it has a head cell, so that a table in one of its cells is only text of it."""
+        self._outer = outer
+        self._has_blocks = False
         self.row = TableMark(self, "row")
         self.cell = TableMark(self, "cell")
         self.end = TableMark(self, "end")
@@ -81,6 +85,18 @@ class Table:
         """Cells of the current row that have text."""
         self._rows = 0
         """Rows with more than one such cell."""
+
+    @property
+    def in_cell(self) -> bool:
+        """Whether it stands in a cell of a table that does not lay out."""
+        return self._outer is not None and not self._outer.lays_out
+
+    def lay_out(self) -> None:
+        """Note that there is a heading or code in it: it lays out, and so do those around it."""
+        table: Table | None = self
+        while table is not None and not table._has_blocks:
+            table.lays_out = table._has_blocks = True
+            table = table._outer
 
     def end_cell(self, characters: int) -> None:
         """Count a cell with this much text."""
@@ -168,7 +184,9 @@ class _Folder:
                 self._inside = self._in_list = False
                 self._label = ""
             elif isinstance(piece, TableMark):
-                if piece.table.lays_out:
+                if rows is not None and piece.table.in_cell:
+                    rows.add(Border.BLOCK)
+                elif piece.table.lays_out:
                     self._flush()
                 elif piece.kind == "end":
                     self._add_rows(rows)

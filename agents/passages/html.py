@@ -206,9 +206,9 @@ class _Reader:
             self._pieces.append(Border.LINE)
 
     def _lay_out(self) -> None:
-        """Note that the innermost open table only lays out."""
+        """Note that the open tables only lay out."""
         if self._tables:
-            self._tables[-1].lays_out = True
+            self._tables[-1].lay_out()
 
     def _start_in_list(self, name: str, source: str) -> None:
         number = self._lists[-1] if self._lists else None
@@ -227,9 +227,11 @@ class _Reader:
     def _start_in_table(self, element: _Element, source: str) -> None:
         name = element.name
         if name == "table":
-            self._lay_out()
+            outer = self._tables[-1] if self._tables else None
+            if outer and not outer.has_head:
+                outer.lays_out = True
             role = attributes(source).get("role", "") if source else ""
-            element.table = Table(lays_out=role in ("presentation", "none"))
+            element.table = Table(lays_out=role in ("presentation", "none"), outer=outer)
             self._tables.append(element.table)
         elif self._tables and name == "tr":
             self._tables[-1].end_row()
@@ -237,6 +239,7 @@ class _Reader:
         elif name in _CELLS:
             if self._tables:
                 self._pieces.append(self._tables[-1].cell)
+                self._tables[-1].has_head |= name == "th"
             self._exempt += name == "th"
             self._cells.append(element)
             element.outer, self._names = self._names, {}

@@ -213,6 +213,13 @@ class TestForm:
         assert isinstance(found[1], Continued)
         assert found[1].term == "Why?"
 
+    def test_a_table_in_a_table_with_heads_is_text_of_its_cell(self) -> None:
+        inner = "<table><tr><td>3<td>4<tr><td>5<td>6</table>"
+        rows = f"<tr><th>a<th>b<tr><td>1<td>2<tr><td>low<td>{inner}<tr><td>7<td>8"
+        assert blocks(f"<table>{rows}</table>") == ["a | b\n1 | 2\nlow | 3 4 5 6\n7 | 8"]
+        heading = inner.replace("<td>5", "<td><h2>five</h2>")
+        assert "low" in blocks(f"<table>{rows.replace(inner, heading)}</table>")
+
     def test_a_definition_after_a_list_is_a_block(self) -> None:
         html = "<dl><dt>T<dd><p>one</p><ul><li>item</ul><dd>other</dl>"
         found = blocks(html)
