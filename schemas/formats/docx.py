@@ -31,7 +31,10 @@ _STYLES = "\n".join(
 _NOTES = re.compile(r'<ol>\s*<li id="(?:foot|end)note-.*\Z', re.DOTALL)
 """The notes, which mammoth writes at the end."""
 _BLOCKS = re.compile(r"(?=<h[1-6]\b)")
+_RUN = re.compile(rb"<w:r(?:\s[^>]*)?>(?:(?!<w:r[\s>]).)*?</w:r>", re.DOTALL)
+_HIDDEN = re.compile(rb"<w:vanish\s*(?:w:val=\"(?:1|true|on)\"\s*)?/>")
 _READ = (".xml", ".rels")
+_TEXT = "word/document.xml"
 _CORE = "docProps/core.xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -45,6 +48,7 @@ def read_docx(data: bytes) -> Converted:
     with opened(data, "a DOCX file") as archive:
         check_size(archive, (name for name in archive.namelist() if name.endswith(_READ)))
         title = _title(archive)
+        data = _without_hidden(archive) or data
     try:
         html = mammoth.convert_to_html(
             io.BytesIO(data),
@@ -57,6 +61,23 @@ def read_docx(data: bytes) -> Converted:
         raise NotConverted(f"a DOCX file that is damaged ({reason}); save it again") from error
     html = _NOTES.sub("", html)
     return Converted([block for block in _BLOCKS.split(html) if block], title)
+
+
+def _without_hidden(archive: zipfile.ZipFile) -> bytes | None:
+    """A copy without its pictures and without hidden text, which mammoth reads; None: has none."""
+    if _TEXT not in archive.namelist():
+        return None
+    text = archive.read(_TEXT)
+    if not _HIDDEN.search(text):
+        return None
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as written:
+        for name in archive.namelist():
+            if name.endswith(_READ) and name != _TEXT:
+                written.writestr(name, archive.read(name))
+        shown = _RUN.sub(lambda run: b"" if _HIDDEN.search(run[0]) else run[0], text)
+        written.writestr(_TEXT, shown)
+    return copy.getvalue()
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

@@ -1,7 +1,9 @@
 """PDF, DOCX, EPUB and reStructuredText as documents; what cannot be read; the child process."""
 
+import io
 import os
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,19 @@ class TestDocx:
         (passage,) = [each for each in passages(document) if SENTENCE in each.text]
         assert passage.headings == ("Canal locks", "Paddles")
         assert passage.text.endswith("narrow | 2 m\nbroad | 4 m")
+
+    def test_hidden_text_is_left_out(self, reading: Read) -> None:
+        data = docx(("Normal", SENTENCE * 6), ("Normal", "a draft"), ("Normal", "the end"))
+        with zipfile.ZipFile(io.BytesIO(data)) as written:
+            files = {name: written.read(name) for name in written.namelist()}
+        text = files["word/document.xml"]
+        mark = b'<w:t xml:space="preserve">a draft'
+        assert mark in text
+        files["word/document.xml"] = text.replace(mark, b"<w:rPr><w:b/><w:vanish/></w:rPr>" + mark)
+        (document,) = reading("book.docx", archive(files))
+        assert SENTENCE in document.text
+        assert "the end" in document.text
+        assert "a draft" not in document.text
 
     def test_what_cannot_be_read_is_said(self, reading: Read) -> None:
         assert "that is damaged" in error_of(
