@@ -48,6 +48,8 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
             yield from _read(_rows(stream, opened, file), turns)
     except SourceError as error:
         yield error
+    except IsADirectoryError:
+        yield SourceError(f"{name}: a directory with no file in it of a kind that is read")
     except OSError as error:
         yield SourceError(f"{name}: cannot be read: {error.strerror or error}")
     yield from warnings

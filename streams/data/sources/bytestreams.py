@@ -24,7 +24,8 @@ def opened(where: File | Stdin, warn: Callable[[str], None]) -> Iterator[io.Buff
             with where.open("rb") as file:
                 yield decompressed(_peekable(file), name, warn)
     except FileNotFoundError:
-        raise SourceError(f"{name}: no such file, and nothing matches it") from None
+        other = "or its server does not answer" if "://" in name else "and nothing matches it"
+        raise SourceError(f"{name}: no such file, {other}") from None
     except IsADirectoryError:
         raise SourceError(
             f"{name}: a directory with no file in it of a kind that is read"

@@ -403,3 +403,8 @@ def test_calls_of_tools_in_a_chat_are_passed_over(tmp_path: Path) -> None:
 def test_a_row_with_a_bad_part_is_said_in_words(tmp_path: Path, row: Any, says: str) -> None:
     (error,) = _read(tmp_path, row)
     assert says in str(error)
+
+
+def test_a_directory_without_rows_is_said(tmp_path: Path) -> None:
+    (error,) = read_pairs(tmp_path)
+    assert "a directory with no file in it" in str(error)

@@ -2,6 +2,7 @@
 
 import bz2
 import http.server
+import socket
 import sys
 import threading
 import zipfile
@@ -115,6 +116,13 @@ def test_a_web_server(tmp_path, monkeypatch):
         [gone] = read(next(stored_files(f"{base}/gone.txt")))
         assert isinstance(gone, SourceError)
         server.shutdown()
+
+
+def test_a_web_server_that_is_away_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    (error,) = read(next(stored_files(f"http://127.0.0.1:{port}/a.txt")))
+    assert "or its server does not answer" in str(error)
 
 
 def test_an_archive(tmp_path):
