@@ -17,7 +17,10 @@ from streams.intake.watch.fed import Fed
 from streams.intake.watch.settling import Settling
 from streams.intake.watch.source import Item
 
-OLD = time.time() - 30
+
+def old() -> tuple[float, float]:
+    """Times of a file that was last changed half a minute ago."""
+    return (time.time() - 30,) * 2
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def put(file: Path, text: str = "A text.") -> Path:
     """A file that was last changed half a minute ago."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    os.utime(file, (OLD, OLD))
+    os.utime(file, old())
     return file
 
 
@@ -89,7 +92,7 @@ def test_a_file_that_was_just_changed_is_waited_for(inbox, fed):
     (inbox / "new.txt").write_text("half")
     assert look(watched, fed) == []
     assert watched.pending
-    os.utime(inbox / "new.txt", (OLD, OLD))
+    os.utime(inbox / "new.txt", old())
     assert look(watched, fed) == ["new.txt"]
     assert not watched.pending
 
@@ -105,7 +108,7 @@ def test_a_file_that_is_open_for_writing_is_waited_for(inbox, fed):
         assert watched.pending
         writer.write("text")
     assert not is_being_written(file)
-    os.utime(file, (OLD, OLD))
+    os.utime(file, old())
     assert look(watched, fed) == ["slow.txt"]
 
 
