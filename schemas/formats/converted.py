@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 from schemas.errors import NotConverted
 
-INSTALL = "pip install 'backstream[formats]'"
-
 
 class Converted(NamedTuple):
     """A document as HTML."""
@@ -20,4 +18,4 @@ class Converted(NamedTuple):
 
 def not_installed(format: str, library: str) -> NotConverted:
     """The error where the library for a format is missing."""
-    return NotConverted(f"{library}, which reads {format}, is not installed: {INSTALL}")
+    return NotConverted(f"{library}, which reads {format}, is not installed: pip install {library}")

@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z][A-Za-z0-9+.-]*)*://")
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _MAGIC = re.compile(r"[*?\[]")
 _WEB = ("http", "https")
-_ADVICE = dict.fromkeys(("s3", "s3a"), "pip install 'backstream[s3]', or s3fs")
+_ADVICE = dict.fromkeys(("s3", "s3a"), "pip install s3fs")
 _VERSIONS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "checksum", "mtime", "size")
 """What stores tell about the version of a file."""
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")

@@ -149,7 +149,7 @@ def test_what_cannot_be_listed_is_an_error_with_the_address(store, address, mess
 
 
 @pytest.mark.parametrize(
-    ("address", "advice"), [("s3://b/k", "pip install 'backstream[s3]'"), ("gs://b/k", "gcsfs")]
+    ("address", "advice"), [("s3://b/k", "pip install s3fs"), ("gs://b/k", "gcsfs")]
 )
 def test_a_driver_that_is_not_installed_is_named(address, advice, monkeypatch):
     if address.partition(":")[0] in fsspec.registry:
