@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn
 
 from schemas.errors import BrokerError
 from streams.kafka.writing.writer import KafkaWriter
@@ -58,7 +59,9 @@ class StageRunner:
     async def run(self, app: StageApp) -> None:
         """Run a stage until this is cancelled. Then drain, commit and leave the consumer group.
 
-        Raises BrokerError where it cannot be started because Kafka cannot be reached.
+        Being cancelled again does not interrupt that: a re-rating is cancelled by a new release,
+        and again where the worker is stopped meanwhile. Raises BrokerError where it cannot be
+        started because Kafka cannot be reached.
         """
         try:
             await app.start()
@@ -66,7 +69,7 @@ class StageRunner:
             await asyncio.get_running_loop().create_future()
         finally:
             self._running.discard(app)
-            await app.stop(_DRAIN_SHARE * self._settings.shutdown_seconds)
+            await _to_its_end(app.stop(_DRAIN_SHARE * self._settings.shutdown_seconds))
 
     async def watch(self) -> NoReturn:
         """Wait for the first error that ends a stage, and raise it.
@@ -107,3 +110,18 @@ class StageRunner:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Wait for ``work``. A cancellation meanwhile takes effect after it."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

@@ -72,7 +72,7 @@ def test_feeding_twice_changes_nothing_downstream(settings, start_worker):
     before = {example.id: example for example in snapshot(cluster)}
     feed(cluster, notes(range(12)))
     wait_until_idle(settings, 24)
-    assert first.terminate() == 0
+    assert first.terminate() == 0, first.describe()
     # A new worker, without memory of the ids, processes them again with the same results.
     feed(cluster, notes(range(12)))
     start_worker().wait_until_ready()
@@ -86,7 +86,7 @@ def test_sigterm_drains_and_commits(settings, start_worker):
     worker = start_worker()
     worker.wait_until_ready()
     wait_for_flow(settings, lambda flow: flow.messages["candidates"] > 3)
-    assert worker.terminate() == 0
+    assert worker.terminate() == 0, worker.describe()
     with FlowReader(settings.kafka.cluster()) as reader:
         flow = reader.read()
     # What was in flight was finished and committed: no output belongs to a record after the

@@ -200,6 +200,6 @@ def test_forged_announcements_are_refused_by_name_and_the_release_before_serves(
         # A forged one that is announced at the same moment does not hide a good one.
         announce(cluster, forger.good("r-second"), forger.unsigned("r-masking"))
         assert _next(worker, "serving")["release"] == "r-second"
-        assert worker.terminate() == 0
+        assert worker.terminate() == 0, worker.describe()
     finally:
         worker.kill()

@@ -101,7 +101,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house):
         )
         wait_until_idle(settings, 80)
         assert rated_by(snapshot(cluster)) == {(base, back.term)}
-        assert worker.terminate() == 0
+        assert worker.terminate() == 0, worker.describe()
     finally:
         worker.kill()
 

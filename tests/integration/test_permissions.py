@@ -258,7 +258,7 @@ def test_a_worker_runs_with_what_is_documented_and_waits_where_its_password_is_r
         feed(cluster, notes(range(2, 4)))
         assert wait_until_idle(_as(settings, fresh.kafka()), 4).messages["dead-letters"] == 0
         wait_until(lambda: _readiness(port) == "ok", 60)
-        assert worker.terminate() == 0
+        assert worker.terminate() == 0, worker.describe()
     finally:
         worker.kill()
 
@@ -287,7 +287,7 @@ def test_a_worker_waits_for_the_permission_to_use_its_groups(
         wait_until(lambda: _readiness(port) == "ok", 60)
         feed(fresh.kafka().cluster(), notes(range(2)))
         assert wait_until_idle(_as(settings, fresh.kafka()), 2).messages["dead-letters"] == 0
-        assert worker.terminate() == 0
+        assert worker.terminate() == 0, worker.describe()
     finally:
         worker.kill()
 

@@ -118,7 +118,7 @@ def test_a_budget_stops_the_stream_and_a_higher_one_goes_on(
             worker.wait_until_ready()
             wait_for_flow(small, lambda flow: "remote.budget_tokens of 12,000" in worker.describe())
         finally:
-            assert worker.terminate() == 0
+            assert worker.terminate() == 0, worker.describe()
         used = sum(usage.charged_tokens for usage in read_usage(small.usage_file).values())
         assert 0 < used <= 12_000
         worker = WorkerProcess(remote, house)

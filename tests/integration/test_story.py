@@ -83,4 +83,4 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     events.clear()
     run_trainer(quick, house, events.append, once=True, signals=())
     assert events == []
-    assert worker.terminate() == 0
+    assert worker.terminate() == 0, worker.describe()

@@ -52,6 +52,29 @@ async def test_a_stage_drains_when_it_is_cancelled() -> None:
     assert app.calls == ["start", "stop"]
 
 
+async def test_a_second_cancellation_does_not_interrupt_the_drain() -> None:
+    app, may_stop = _App(), asyncio.Event()
+
+    async def stop(drain_seconds: float) -> bool:
+        app.calls.append("stopping")
+        await may_stop.wait()
+        app.calls.append("stop")
+        return True
+
+    app.stop = stop  # type: ignore[method-assign]
+    running = asyncio.create_task(_runner().run(cast(StageApp, app)))
+    await asyncio.sleep(0.01)
+    for _ in range(3):
+        running.cancel()
+        await asyncio.sleep(0.01)
+    assert app.calls == ["start", "stopping"]
+    assert not running.done()
+    may_stop.set()
+    await asyncio.wait({running})
+    assert running.cancelled()
+    assert app.calls == ["start", "stopping", "stop"]
+
+
 async def test_a_crash_of_one_stage_drains_all_of_them_at_once() -> None:
     runner, apps = _runner(), [_App(), _App()]
 
