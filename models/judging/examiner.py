@@ -1,15 +1,14 @@
 """Asks a release's engine for the evidence about a pair."""
 
 import asyncio
-import math
 from collections.abc import Sequence
 
 from models.engine import DigitProbabilities, Engine
-from models.judging.evidence import EvidenceKind, PairNats, digit_figures
+from models.judging.asking import ask_for
+from models.judging.evidence import EvidenceKind, PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.layout import Prompter
 from models.prompts.templates import Task
-from schemas.errors import ModelError
 
 
 class Examiner:
@@ -38,18 +37,9 @@ class Examiner:
         figure is not a number.
         """
         pair = instruction, response, context, priority
-        if kind is EvidenceKind.LIKELIHOOD:
-            found = (await self._likelihoods(*pair, headings)).figures()
-        elif kind is EvidenceKind.DIGITS:
-            found = _digit_figures(await self.digits(*pair))
-        else:
-            nats, digits = await asyncio.gather(
-                self._likelihoods(*pair, headings), self.digits(*pair)
-            )
-            found = nats.figures() | _digit_figures(digits)
-        if not all(map(math.isfinite, found.values())):
-            raise ModelError("unrated: a likelihood of this pair is not a number")
-        return found
+        return await ask_for(
+            kind, lambda: self._likelihoods(*pair, headings), lambda: self.digits(*pair)
+        )
 
     async def digits(
         self, instruction: str, response: str, context: str | None, priority: int = 0
@@ -79,7 +69,3 @@ class Examiner:
                 score(prompts.nothing(Task.BACKWARD, context), asked, priority),
             )
         )
-
-
-def _digit_figures(digits: DigitProbabilities) -> dict[str, float]:
-    return digit_figures(digits.probabilities, digits.mass)

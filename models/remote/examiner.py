@@ -1,11 +1,10 @@
 """Asks a remote model for the evidence about a pair."""
 
-import asyncio
-import math
 from collections.abc import Sequence
 
 from models.engine import DigitProbabilities
-from models.judging.evidence import EvidenceKind, digit_figures
+from models.judging.asking import ask_for
+from models.judging.evidence import EvidenceKind
 from models.prompts.messages import Messages, rating_messages
 from models.remote.answers import digit_probabilities, has_logprobs
 from models.remote.chat import Chat
@@ -45,16 +44,9 @@ class RemoteExaminer:
         ``Likelihoods.of_pair`` raise.
         """
         pair = instruction, response, context
-        if kind is EvidenceKind.LIKELIHOOD:
-            found = (await self.likelihoods.of_pair(*pair)).figures()
-        elif kind is EvidenceKind.DIGITS:
-            found = _figures(await self.digits(*pair))
-        else:
-            nats, digits = await asyncio.gather(self.likelihoods.of_pair(*pair), self.digits(*pair))
-            found = nats.figures() | _figures(digits)
-        if not all(map(math.isfinite, found.values())):
-            raise ModelError("unrated: a likelihood of this pair is not a number")
-        return found
+        return await ask_for(
+            kind, lambda: self.likelihoods.of_pair(*pair), lambda: self.digits(*pair)
+        )
 
     async def digits(
         self, instruction: str, response: str, context: str | None, priority: int = 0
@@ -99,7 +91,3 @@ class RemoteExaminer:
 
 def _options(alternatives: int) -> dict[str, object]:
     return {"temperature": 0, "logprobs": True, "top_logprobs": alternatives}
-
-
-def _figures(digits: DigitProbabilities) -> dict[str, float]:
-    return digit_figures(digits.probabilities, digits.mass)
