@@ -13,7 +13,6 @@ import asyncio
 import json
 import math
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.progress import say
 from bench.writer.measure import Subject
 from models.evaluation.bootstrap import Estimate, bootstrap_interval
 from models.evaluation.metrics import KEPT_LABEL, Array, auc, rank_correlation
@@ -45,7 +45,7 @@ def graded_evidence(file: Path, model: str, work: Path) -> list[GradedEvidence]:
         served = Subject.load(model, work).model
         seeds = [Pair.of(seed) for seed in split(read_seeds())[0]][:HUMAN_PAIRS]
         try:
-            found = asyncio.run(gather(served.engine, served.prompter, seeds, _say))
+            found = asyncio.run(gather(served.engine, served.prompter, seeds, say))
         finally:
             served.close()
         file.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in found))
@@ -126,10 +126,6 @@ def _judge(
 def _text(found: Estimate) -> str:
     value, low, high = found
     return f"{value:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:

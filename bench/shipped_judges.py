@@ -11,10 +11,10 @@ is used. Run it again whenever the weights, the prompts or the figures of the ev
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.progress import say
 from bench.writer.material import Documentation
 from bench.writer.measure import Subject
 from models.evaluation.human_ratings import RatedPair
@@ -43,7 +43,7 @@ def rated_pairs(file: Path) -> list[RatedPair]:
         elif passage is not None:
             text, headings = passage.text, passage.headings
         else:
-            _say(f"left out: there is no passage {id}")
+            say(f"left out: there is no passage {id}")
             continue
         found.append(RatedPair(id, Pair(row["instruction"], text), row["rating"], headings))
     return found
@@ -58,23 +58,19 @@ async def make(
     try:
         if ratings:
             (directory / RATED_FILE).unlink(missing_ok=True)
-            write_rated(directory, await examine_rated(opened, ratings, _say))
+            write_rated(directory, await examine_rated(opened, ratings, say))
         training, _ = split(read_seeds())
         rated = read_rated(directory)
-        judges = await fit_judges(opened, [*map(Pair.of, training)], rated, _say)
+        judges = await fit_judges(opened, [*map(Pair.of, training)], rated, say)
     finally:
         subject.model.close()
     if judges is None:
         raise ModelError(f"{model}: too few seeds fit the context window")
-    checkpoint = checkpoint_of(model, default_cache(), _say)
+    checkpoint = checkpoint_of(model, default_cache(), say)
     exported = work / f"{subject.name}-{subject.digest}"
     ShippedJudges.of(judges, checkpoint_digest(checkpoint), exported).write(directory)
     for name, value in judges.combined.figures.items():
         print(f"{name} {value:.3f}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:

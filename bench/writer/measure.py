@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.progress import say
 from bench.writer.material import RankedRow
 from bench.writer.records import R, Ranked, Records, Written
 from models.atomic_file import atomic_directory
@@ -37,7 +38,7 @@ class Subject:
     @classmethod
     def load(cls, name: str, work: Path, precision: str = "auto") -> "Subject":
         """Load a model. Its graphs are written into ``work`` the first time."""
-        checkpoint = checkpoint_of(name, default_cache(), _say)
+        checkpoint = checkpoint_of(name, default_cache(), say)
         digest = checkpoint_digest(checkpoint)[:8]
         graphs = work / f"{name}-{digest}"
         if not graphs.is_dir():
@@ -110,11 +111,7 @@ async def _keep(
     kept: Records[R], keys: Iterable[str], one: Callable[[str], Awaitable[R]], verb: str
 ) -> None:
     """Make the records that are missing, some at a time."""
-    missing, tick = kept.missing(keys), at_intervals(_say)
+    missing, tick = kept.missing(keys), at_intervals(say)
     for start in range(0, len(missing), _AT_ONCE):
         kept.append(await asyncio.gather(*map(one, missing[start : start + _AT_ONCE])))
         tick(f"{verb} {min(start + _AT_ONCE, len(missing))} of {len(missing)}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
