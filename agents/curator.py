@@ -239,6 +239,9 @@ class Curator:
             origin=ExampleOrigin.AUGMENTED,
             rating=rating,
             provenance=candidate.provenance,
+            turns=candidate.turns,
+            category=candidate.category,
+            confidence=candidate.confidence,
             alternatives=others,
             **self._settings.limit_for(rating),
         )

@@ -5,6 +5,7 @@ key.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 
 def document_id(source: str, text: str) -> str:
@@ -23,6 +24,16 @@ def segment_id(text: str, context: str | None = None) -> str:
 def refused_parts_id(document_id: str, reason: str) -> str:
     """Id of the passages of a document that share one rejection."""
     return _digest("refused", document_id, reason)
+
+
+def bootstrap_id(exemplars: Iterable[str], number: int) -> str:
+    """Id of a request for an instruction, from the ids of its exemplars and its number."""
+    return _digest("bootstrap", *exemplars, str(number))
+
+
+def question_id(instruction: str, context: str | None, earlier: Iterable[str] = ()) -> str:
+    """Id of a question, from its texts and those of the turns before it."""
+    return _digest("question", instruction, context or "", *earlier)
 
 
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:

@@ -8,7 +8,7 @@ dead letters.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -53,6 +53,15 @@ class Offset(BaseModel):
     offset: Count
 
 
+class Turn(BaseModel):
+    """What one side said in a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: Literal["user", "assistant"]
+    text: NonEmpty
+
+
 class Document(Record):
     """Text as it was fed."""
 
@@ -85,6 +94,8 @@ class Segment(Record):
     context: str | None = None
     language: str | None = None
     """Language of the text as a code of ISO 639, such as ``en``; None where it is not known."""
+    turns: tuple[Turn, ...] = ()
+    """What was said before the request that the text answers, oldest first."""
 
     def refuse(
         self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""
@@ -101,8 +112,67 @@ class Segment(Record):
         )
 
 
+class Exemplar(BaseModel):
+    """An example that shows a model what to write: a human seed, or a curated one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    """Its example id."""
+    instruction: NonEmpty
+    context: str | None = None
+    response: NonEmpty
+    classification: bool = False
+    """Whether its response is one of a few labels."""
+
+
+class Request(Record):
+    """What asks for examples without a passage."""
+
+    if TYPE_CHECKING:
+        id: Id
+
+    def refuse(
+        self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""
+    ) -> "Rejection":
+        """A rejection of this request, or of the candidate ``id`` that was to be made from it."""
+        return Rejection(
+            id=id or self.id,
+            stage=stage,
+            reason=reason,
+            detail=detail,
+            request_id=self.id,
+            release=release,
+        )
+
+
+class Bootstrap(Request):
+    """A request for a new instruction, made up after exemplars (Self-Instruct)."""
+
+    name: ClassVar[str] = "bootstrap"
+
+    id: Id
+    exemplars: tuple[Exemplar, ...] = Field(min_length=1, max_length=64)
+    source: str = ""
+
+
+class Question(Request):
+    """An instruction without a response, which a model answers several times."""
+
+    name: ClassVar[str] = "question"
+
+    id: Id
+    instruction: NonEmpty
+    context: str | None = None
+    turns: tuple[Turn, ...] = ()
+    """What was said before, oldest first."""
+    category: str | None = None
+    """See ``Candidate.category``."""
+    source: str = ""
+
+
 class Provenance(BaseModel):
-    """Origin of an example's response, and the model that wrote its instruction."""
+    """Origin of an example's response, and the model that wrote the rest."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -113,8 +183,14 @@ class Provenance(BaseModel):
     headings: tuple[str, ...] = ()
     language: str | None = None
     """The segment's; None where it is not known."""
+    generator: str = "backward"
+    """The stage that made the candidate."""
+    request_id: str = ""
+    """Id of the bootstrap or the question that it was made from; empty for one of a passage."""
+    exemplars: tuple[str, ...] = ()
+    """Example ids of what it was made up after."""
     release: str = ""
-    """Id of the release whose model wrote the instruction."""
+    """Id of the release whose model wrote the instruction, or the whole of it."""
     template: str = ""
     """Name and version of the prompt template, such as ``backward.markers.1``."""
     sample: Count = 0
@@ -135,6 +211,14 @@ class Candidate(Record):
     context: str | None = None
     response: NonEmpty
     provenance: Provenance
+    turns: tuple[Turn, ...] = ()
+    """What was said before the instruction, oldest first: user and assistant in turns, the user
+    first and the assistant last.
+    """
+    category: str | None = None
+    """The kind of task, one of ``schemas/categories.py``; None where it is not known."""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """Share of a model's answers that agree with the response; None where only one was written."""
 
     def refuse(
         self,
@@ -153,6 +237,7 @@ class Candidate(Record):
             detail=detail,
             document_id=self.provenance.document_id,
             segment_id=self.provenance.segment_id,
+            request_id=self.provenance.request_id,
             release=release,
             score=score,
         )
@@ -242,6 +327,12 @@ class Example(Record):
     """
     target_precision: float | None = Field(default=None, ge=0, le=1)
     """The lowest estimated precision that passed when it was kept, where one was asked for."""
+    turns: tuple[Turn, ...] = ()
+    """See ``Candidate.turns``."""
+    category: str | None = None
+    """See ``Candidate.category``."""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """See ``Candidate.confidence``."""
     alternatives: tuple[Alternative, ...] = ()
     """The other samples of its passage, best-rated first: the rejected sides of preference pairs
     whose chosen side is this example. Compare the scores: while a new release rates again, that of
@@ -285,6 +376,8 @@ class Rejection(Record):
     """Number of refused things. The passages of a document that are too short share a rejection."""
     document_id: str = ""
     segment_id: str = ""
+    request_id: str = ""
+    """Id of the bootstrap or the question that it was made from, if it was."""
     release: str = ""
     score: float | None = None
 
@@ -338,6 +431,8 @@ class Release(Record):
 RECORDS: tuple[type[Record], ...] = (
     Document,
     Segment,
+    Bootstrap,
+    Question,
     Candidate,
     Scored,
     Example,

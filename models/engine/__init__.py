@@ -18,7 +18,7 @@ from models.engine.engine import Engine
 from models.engine.limits import EngineLimits
 from models.engine.precision import DECODER_FILE, PRECISION_FILE, Precision, chosen_precision
 from models.engine.requests import Generation
-from models.engine.sampling import DigitProbabilities, Sampling
+from models.engine.sampling import Choice, DigitProbabilities, Sampling
 from models.engine.static.batch_runner import MODEL_FILE
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
@@ -27,6 +27,7 @@ __all__ = [
     "DECODER_FILE",
     "MODEL_FILE",
     "PRECISION_FILE",
+    "Choice",
     "DigitProbabilities",
     "Engine",
     "EngineLimits",

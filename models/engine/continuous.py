@@ -12,8 +12,8 @@ from models.engine.core import ComputeCounts, CoreOutput
 from models.engine.kv_slots import KVSlots
 from models.engine.model_runner import ModelRunner, Prefill
 from models.engine.request_queue import RequestQueue
-from models.engine.requests import AnyRequest, Generation, RatingRequest, ScoreRequest
-from models.engine.sampling import DigitProbabilities, Logits, Nats, digit_probabilities
+from models.engine.requests import AnyRequest, ChoiceRequest, Generation, ScoreRequest
+from models.engine.sampling import Choice, Logits, Nats, choice_among
 from models.engine.scheduler import Scheduler, SchedulerOutput
 from models.engine.sequence import RunningSequence
 from schemas.errors import EngineError
@@ -119,15 +119,15 @@ class ContinuousBatching:
 
     def _use(
         self, sequence: RunningSequence, chunk: Prefill, given: Logits | Nats
-    ) -> DigitProbabilities | tuple[float, ...] | Generation | None:
+    ) -> Choice | tuple[float, ...] | Generation | None:
         """Use what a prefill gave. Returns the answer, if that completes the request."""
         if chunk.ends:
             self.counts.reused_tokens += sequence.reused
         if isinstance(sequence.request, ScoreRequest):
             sequence.nats += given.tolist()
             return tuple(sequence.nats) if chunk.ends else None
-        if isinstance(sequence.request, RatingRequest):
-            return digit_probabilities(given, sequence.request.digit_ids)
+        if isinstance(sequence.request, ChoiceRequest):
+            return choice_among(given, sequence.request.option_ids)
         self._slots.start_decoding()
         return sequence.append(sequence.sampler.choose(given))
 

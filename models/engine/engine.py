@@ -21,13 +21,19 @@ from models.engine.precision import Precision
 from models.engine.replica import Replica
 from models.engine.requests import (
     AnyRequest,
+    ChoiceRequest,
     Generation,
     GenerationRequest,
-    RatingRequest,
     ScoreRequest,
 )
 from models.engine.routing import Router
-from models.engine.sampling import DIGITS, DigitProbabilities, Sampling
+from models.engine.sampling import (
+    DIGITS,
+    Choice,
+    DigitProbabilities,
+    Sampling,
+    digit_probabilities,
+)
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
 from schemas.errors import ModelError, PromptTooLong
@@ -157,15 +163,34 @@ class Engine:
         id or other than five different digits, EngineError where the engine failed, and
         EngineStopped where it does not run any more.
         """
-        digits = self._known(digit_ids, "digit_ids")
-        if len(digits) != DIGITS or len(set(digits)) != DIGITS:
+        if len(digit_ids) != DIGITS or len(set(digit_ids)) != DIGITS:
             raise ValueError(
-                f"digit_ids are {digits}: they must be {DIGITS} different ids, those of '1' to '5'"
+                f"digit_ids are {tuple(digit_ids)}: they must be {DIGITS} different ids, those of "
+                "'1' to '5'"
             )
+        return digit_probabilities(await self.choose(prompt, digit_ids, priority))
+
+    async def choose(
+        self, prompt: Sequence[int], option_ids: Sequence[int], priority: int = 0
+    ) -> Choice:
+        """The probabilities of different tokens after a prompt.
+
+        Of the waiting requests, those with the lowest ``priority`` go first. Raises PromptTooLong
+        where the prompt does not fit the context window, ValueError for an empty prompt, an unknown
+        id or no different options, EngineError where the engine failed, and EngineStopped where it
+        does not run any more.
+        """
+        options = self._known(option_ids, "option_ids")
+        if not options or len(set(options)) != len(options):
+            raise ValueError(f"option_ids are {options}: they must be different ids")
         ids = self._checked(prompt)
         loop = asyncio.get_running_loop()
-        request = RatingRequest(
-            prompt=ids, loop=loop, future=loop.create_future(), priority=priority, digit_ids=digits
+        request = ChoiceRequest(
+            prompt=ids,
+            loop=loop,
+            future=loop.create_future(),
+            priority=priority,
+            option_ids=options,
         )
         return await self._answer(request)
 

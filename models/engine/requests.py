@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from models.engine.sampling import DigitProbabilities, Sampling
+from models.engine.sampling import Choice, Sampling
 from schemas.errors import EngineError
 
 R = TypeVar("R")
@@ -92,10 +92,10 @@ class Request(ABC, Generic[R]):
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
-class RatingRequest(Request[DigitProbabilities]):
-    """A prompt after which a digit is expected."""
+class ChoiceRequest(Request[Choice]):
+    """A prompt after which one of several tokens is expected."""
 
-    digit_ids: tuple[int, ...]
+    option_ids: tuple[int, ...]
 
     @property
     def kind(self) -> RequestKind:
@@ -139,4 +139,4 @@ class GenerationRequest(Request[Generation]):
         return RequestKind.GENERATION
 
 
-AnyRequest = RatingRequest | ScoreRequest | GenerationRequest
+AnyRequest = ChoiceRequest | ScoreRequest | GenerationRequest

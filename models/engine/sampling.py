@@ -84,6 +84,16 @@ class DigitProbabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A model's probabilities of options at the next token."""
+
+    probabilities: tuple[float, ...]
+    """Of the options, in their order, renormalised to sum to 1."""
+    mass: float
+    """The probability that the options have together among all tokens."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shortlist:
     """The most probable tokens after penalty and temperature."""
 
@@ -174,17 +184,22 @@ class Sampler:
         return token
 
 
-def digit_probabilities(logits: Logits, digit_ids: Sequence[int]) -> DigitProbabilities:
-    """The probabilities of the five digit tokens.
+def choice_among(logits: Logits, option_ids: Sequence[int]) -> Choice:
+    """The probabilities of some tokens.
 
-    ``logits``, float32 [vocabulary], are those where a digit is expected.
+    ``logits``, float32 [vocabulary], are those where one of them is expected.
     """
     scores = logits.astype(np.float64)
-    digits = scores[list(digit_ids)]
-    weights = np.exp(digits - digits.max())
-    one, two, three, four, five = (weights / weights.sum()).tolist()
-    mass = math.exp(_log_sum(digits) - _log_sum(scores))
-    return DigitProbabilities((one, two, three, four, five), min(mass, 1.0))
+    options = scores[list(option_ids)]
+    weights = np.exp(options - options.max())
+    mass = math.exp(_log_sum(options) - _log_sum(scores))
+    return Choice(tuple((weights / weights.sum()).tolist()), min(mass, 1.0))
+
+
+def digit_probabilities(choice: Choice) -> DigitProbabilities:
+    """A choice among the five digits, as a rating has it."""
+    one, two, three, four, five = choice.probabilities
+    return DigitProbabilities((one, two, three, four, five), choice.mass)
 
 
 def negative_log_probabilities(logits: Logits, ids: Sequence[int]) -> Nats:

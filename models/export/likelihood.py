@@ -14,7 +14,7 @@ from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
 from models.engine.prefix_cache import common
-from models.engine.sampling import Logits, Sampler, Sampling, digit_probabilities
+from models.engine.sampling import Logits, Sampler, Sampling, choice_among
 from models.engine.sequence import Tokens
 
 Nats = NDArray[np.float64]
@@ -67,7 +67,7 @@ class GraphScorer:
     def rating(self, prompt: Sequence[int], digit_ids: Sequence[int]) -> float:
         """The expected rating, 1 to 5, after a rating prompt. Raises EngineError."""
         logits = self._prefill(self._rating_slot, prompt)
-        probabilities = digit_probabilities(logits, digit_ids).probabilities
+        probabilities = choice_among(logits, digit_ids).probabilities
         return sum(digit * p for digit, p in enumerate(probabilities, start=1))
 
     def greedy(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:

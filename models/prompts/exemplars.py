@@ -26,7 +26,7 @@ Exemplar = tuple[Pair, str]
 
 @cache
 def exemplars(task: Task) -> Sequence[Exemplar]:
-    """The exemplars of a task. Those of the rating have the digits 3, 1 and 5."""
+    """The exemplars of a task, if it has any. Those of the rating have the digits 3, 1 and 5."""
     training, _ = split(read_seeds())
     by_request = {seed.instruction: Pair.of(seed) for seed in training}
     one, other = (by_request[request] for request in _SEED_REQUESTS)
@@ -34,6 +34,8 @@ def exemplars(task: Task) -> Sequence[Exemplar]:
         return [(one, one.instruction), (other, other.instruction)]
     if task is Task.FORWARD:
         return [(one, one.response), (other, other.response)]
+    if task is not Task.RATING:
+        return []
     grader = Grader(list(by_request.values()), random.Random(0))
     middling = grader.draw(other, 3).pair
     return [(middling, "3"), (Pair(_RANDOM_NEGATIVE, one.response), "1"), (one, "5")]

@@ -17,11 +17,12 @@ from tokenizers import Tokenizer
 
 from models.prompts.chat import ChatTemplate, token_text
 from models.prompts.exemplars import Exemplar, exemplars
+from models.prompts.prompt import Prompt
 from models.prompts.templates import (
     BOTH_TAGS,
     DIGITS,
+    FIELDS,
     MARKERS,
-    RATING_LEAD,
     SEED_TAG,
     Family,
     Task,
@@ -32,9 +33,10 @@ from models.prompts.templates import (
 )
 from schemas.errors import ModelError
 
-_PLACEHOLDER = re.compile(r"\{((?:context|response|instruction|tag|heading)\d*)\}")
+_PLACEHOLDER = re.compile(rf"\{{((?:{'|'.join(FIELDS)})\d*)\}}")
 """A placeholder of a template. Those of earlier turns end in the turn's number."""
 _BETWEEN_SHOTS = "\n\n\n"
+_NEXT_SECTION = re.compile(r"\n\n\n|\n###")
 _WRAPPED = re.compile(r"(?<=[^\s.:;?!])[^\S\n]*\n(?=[^\W\d]|[`'\"(])")
 """A line end inside a sentence, which goes on with a word, not with an item of a list."""
 _LINE_END = re.compile("\n|\u010a|^<0x0A>$")
@@ -165,6 +167,25 @@ class Prompter:
             Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag}
         )
 
+    def layout(self, prompt: Prompt) -> list[int]:
+        """Prompt ids of any task but the rating."""
+        return self._layout(prompt.task, {**dict.fromkeys(FIELDS, ""), **prompt.texts})
+
+    def option_ids(self, task: Task, options: Sequence[str]) -> list[int]:
+        """First tokens of the options of a choice, as they follow a prompt of the task.
+
+        Raises ModelError where two options begin with the same token.
+        """
+        tail = self.template(task).lead or _PLACEHOLDER.split(self._scaffold(task, False))[-1]
+        start = len(self._encode_own(tail))
+        ids = [self._encode_own(tail + option)[start] for option in options]
+        if len(set(ids)) < len(ids):
+            raise ModelError(
+                f"this tokenizer begins two of {', '.join(options)} with the same token, so its "
+                "model cannot choose between them: choose another model"
+            )
+        return ids
+
     def nothing(self, task: Task, context: str | None = None) -> list[int]:
         """Prompt ids of the backward or the forward task with an empty slot.
 
@@ -217,6 +238,15 @@ class Prompter:
         # The stop token may hold the end of the sentence too: "?\n".
         return self.decode([*ids, stop]).split("\n")[0].strip()
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Text of a generated answer of several lines.
+
+        That of a base model, which was not trained to stop, ends where the next section or the
+        next exemplar would begin.
+        """
+        text = self.decode([*ids])
+        return _NEXT_SECTION.split(text)[0].strip() if self.family is Family.PLAIN else text
+
     def decode(self, ids: list[int]) -> str:
         """Text of generated ids, without special tokens or surrounding space."""
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
@@ -263,12 +293,12 @@ class Prompter:
         if self.chat is None:
             return text
         if task is not Task.RATING:
-            return self.chat.render(template.system or self.system, text)
+            return self.chat.render(template.system or self.system, text) + template.lead
         earlier = [
-            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), RATING_LEAD + digit)
+            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), template.lead + digit)
             for turn, (_, digit) in enumerate(self.rated)
         ]
-        return self.chat.render(self.system, text, earlier) + RATING_LEAD
+        return self.chat.render(self.system, text, earlier) + template.lead
 
     def _with_earlier_turns(self) -> "Prompter":
         """Add rated pairs as earlier turns of the rating prompt.
@@ -286,7 +316,8 @@ class Prompter:
             for number in numbers
             for name in _PLACEHOLDER.findall(self.template(Task.RATING).text)
         ]
-        answered = all(f"{RATING_LEAD}{digit}" in scaffold for _, digit in prompter.rated)
+        lead = self.template(Task.RATING).lead
+        answered = all(f"{lead}{digit}" in scaffold for _, digit in prompter.rated)
         complete = _PLACEHOLDER.findall(scaffold) == placeholders
         return prompter if complete and answered else self
 

@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from models.prompts.exemplars import exemplars
+from models.prompts.prompt import Prompt
 from models.prompts.templates import (
+    BOTH_TAGS,
+    FIELDS,
     RATING_LEAD,
     Family,
     Task,
@@ -15,7 +18,7 @@ from models.prompts.templates import (
 
 Messages = list[dict[str, str]]
 
-_PLACEHOLDER = re.compile(r"\{(context|response|instruction|heading)\}")
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(FIELDS)})\}}")
 
 
 def backward_messages(
@@ -39,6 +42,15 @@ def rating_messages(
     return [*messages, _user(Task.RATING, context, values)]
 
 
+def messages_of(prompt: Prompt, system: str = "") -> Messages:
+    """The messages of a prompt of any task, its earlier turns before it."""
+    template = template_for(prompt.task, Family.CHAT)
+    values = {**prompt.texts, "tag": prompt.texts.get("tag", BOTH_TAGS)}
+    own = template.system and _filled(template.system, values)
+    turns = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
+    return [*_leading(own or system), *turns, _user(prompt.task, values.get("context"), values)]
+
+
 def message_template_id(task: Task, system: str = "") -> str:
     """Name and version of a task's template, with the hash of a system prompt if there is one."""
     id = template_for(task, Family.CHAT).id
@@ -50,7 +62,10 @@ def _leading(system: str) -> Messages:
 
 
 def _user(task: Task, context: str | None, values: Mapping[str, str]) -> dict[str, str]:
-    given = {**values, "context": context or ""}
     text = template_for(task, Family.CHAT).choose(context)
+    return {"role": "user", "content": _filled(text, {**values, "context": context or ""})}
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
     # In one pass: a passage may contain what looks like a placeholder.
-    return {"role": "user", "content": _PLACEHOLDER.sub(lambda found: given[found[1]], text)}
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)

@@ -40,6 +40,9 @@ SEED_TAG = "Answer in the style of an AI Assistant."
 AUGMENTED_TAG = "Answer with knowledge from web search."
 BOTH_TAGS = f"{SEED_TAG} {AUGMENTED_TAG}"
 
+FIELDS = ("context", "response", "instruction", "tag", "heading")
+"""The placeholders of templates."""
+
 MARKERS = ("<|context|>", "<|response|>", "<|instruction|>", "<|score|>")
 """The special tokens of the ``markers`` family."""
 
@@ -63,6 +66,8 @@ class Template:
     """For an example with a context."""
     system: str = ""
     """System turn of a ``chat`` template."""
+    lead: str = ""
+    """What the answer begins with, as the model is given it."""
 
     @property
     def id(self) -> str:
@@ -142,7 +147,7 @@ _TEMPLATES = (
         "{tag}<|instruction|>{instruction}<|context|>{context}<|response|>",
     ),
     Template(Task.BACKWARD, Family.CHAT, 2, *_pair(_BACKWARD_CHAT, _GIVEN_CHAT)),
-    Template(Task.RATING, Family.CHAT, 2, *_pair(_RATING_CHAT, _GIVEN_CHAT)),
+    Template(Task.RATING, Family.CHAT, 2, *_pair(_RATING_CHAT, _GIVEN_CHAT), lead=RATING_LEAD),
     Template(
         Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction}\n\n{context}", system="{tag}"
     ),

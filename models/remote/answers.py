@@ -2,26 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, TypeGuard
 
-from models.engine import DigitProbabilities
+from models.engine import Choice, DigitProbabilities
 from models.prompts.templates import DIGITS
 from models.remote.usage import Tokens
+from models.serving.written import WrittenText
 from schemas.errors import RemoteError
 
 _MOST_TOKENS = 2**40
 _FINISHED = ("stop", "length", "content_filter")
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenText:
-    """What a model wrote."""
-
-    text: str
-    finished: bool
-    """False where it reached the token limit."""
 
 
 def used_tokens(answer: Any) -> Tokens | None:
@@ -61,6 +52,24 @@ def digit_probabilities(answer: Any) -> DigitProbabilities | None:
     for token in _logprobs(answer):
         if str(token["token"]).strip() in DIGITS:
             return _digits_at(token)
+    return None
+
+
+def choice_among(answer: Any, options: Sequence[str]) -> Choice | None:
+    """The probabilities of options where a chat completion began one of them.
+
+    A token counts for the option that it begins, alone of all. None where no token begins one.
+    Raises RemoteError where the answer has no log-probabilities.
+    """
+    for token in _logprobs(answer):
+        found = [0.0] * len(options)
+        for each in {one["token"]: one for one in (token, *token["top_logprobs"])}.values():
+            text = each["token"].strip().lower()
+            begun = [at for at, option in enumerate(options) if text and option.startswith(text)]
+            if len(begun) == 1:
+                found[begun[0]] += math.exp(min(0.0, each["logprob"]))
+        if mass := sum(found):
+            return Choice(tuple(value / mass for value in found), min(1.0, mass))
     return None
 
 

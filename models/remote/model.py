@@ -1,22 +1,26 @@
 """A model that is served elsewhere, in a role."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from models.engine import Sampling
+from models.engine import Choice, Sampling
 from models.judging.evidence import EvidenceKind
 from models.judging.judge import Judges
 from models.judging.rater import Rater
-from models.prompts.messages import backward_messages, message_template_id
+from models.prompts.messages import Messages, backward_messages, message_template_id, messages_of
+from models.prompts.prompt import Prompt
 from models.prompts.templates import Task
-from models.remote.answers import WrittenText, written_text
+from models.remote.answers import choice_among, written_text
 from models.remote.chat import Chat
 from models.remote.client import RemoteClient
 from models.remote.examiner import RemoteExaminer
-from models.serving.written import WrittenInstruction
-from schemas.errors import RemoteUnavailable
+from models.serving.written import WrittenInstruction, WrittenText
+from schemas.errors import ModelError, RemoteUnavailable
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
 
+_CHOICE_TOKENS = 8
+"""Tokens of a completion in which an option may begin."""
 _SEEDS = 2**31
 """Servers take seeds of 32 bits, some with a sign."""
 
@@ -73,16 +77,53 @@ class RemoteModel:
         """
         template = message_template_id(Task.BACKWARD, self._system)
         id = example_id(parent_id, self.release, template, sample)
-        options: dict[str, float] = {"temperature": sampling.temperature}
-        if sampling.temperature > 0:
-            options |= {"top_p": sampling.top_p, "seed": sampling_seed(id) % _SEEDS}
         messages = backward_messages(response, context, headings, self._system)
-        written: WrittenText = await self._chat.complete(
-            messages, sampling.max_tokens, options, written_text
-        )
+        written = await self._complete(messages, replace(sampling, seed=sampling_seed(id)))
         return WrittenInstruction(
             id, written.text, context, written.finished, self.release, template
         )
+
+    def template_id(self, task: Task) -> str:
+        """Name and version of a task's template."""
+        return message_template_id(task, self._system)
+
+    async def write(
+        self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
+    ) -> WrittenText:
+        """Continue a prompt. Raises PromptTooLong, RemoteUnavailable and RemoteError."""
+        written = await self._complete(messages_of(prompt, self._system), sampling)
+        if one_line:
+            return replace(written, text=written.text.split("\n")[0].strip())
+        return written
+
+    async def choose(self, prompt: Prompt, options: Sequence[str]) -> Choice:
+        """The probabilities of options in the answer to a prompt.
+
+        Raises PromptTooLong, RemoteUnavailable, RemoteError, and ModelError where the model begins
+        none of them.
+        """
+        found: Choice | None = await self._chat.complete(
+            messages_of(prompt, self._system),
+            _CHOICE_TOKENS,
+            {
+                "temperature": 0,
+                "logprobs": True,
+                "top_logprobs": await self.examiner.alternatives(),
+            },
+            lambda answer: choice_among(answer, options),
+        )
+        if found is None:
+            raise ModelError(f"{self.placement} chose none of {', '.join(options)}")
+        return found
+
+    async def _complete(self, messages: Messages, sampling: Sampling) -> WrittenText:
+        options: dict[str, float] = {"temperature": sampling.temperature}
+        if sampling.temperature > 0:
+            options |= {"top_p": sampling.top_p, "seed": sampling.seed % _SEEDS}
+        written: WrittenText = await self._chat.complete(
+            messages, sampling.max_tokens, options, written_text
+        )
+        return written
 
     async def rate(
         self,

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from models.engine import Sampling
-from models.serving.written import WrittenInstruction
+from models.engine import Choice, Sampling
+from models.prompts.prompt import Prompt
+from models.prompts.templates import Task
+from models.serving.written import WrittenInstruction, WrittenText
 from schemas.records import Rating
 
 
@@ -35,6 +37,23 @@ class RoleModel(Protocol):
         openings: Mapping[str, float] | None = None,
     ) -> WrittenInstruction:
         """Write the instruction that ``response`` answers. Raises PromptTooLong."""
+
+    def template_id(self, task: Task) -> str:
+        """Name and version of a task's template, for provenance."""
+
+    async def write(
+        self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
+    ) -> WrittenText:
+        """Continue a prompt of any task. ``one_line`` ends the text at its first line end.
+
+        Raises PromptTooLong.
+        """
+
+    async def choose(self, prompt: Prompt, options: Sequence[str]) -> Choice:
+        """The probabilities of options, told apart by how they begin, in the answer to a prompt.
+
+        Raises PromptTooLong, and ModelError where the model cannot choose.
+        """
 
     async def rate(
         self,

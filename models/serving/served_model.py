@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from models.engine import Engine, Sampling, ThreadBudget
+from models.engine import Choice, Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
 from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
@@ -13,9 +13,10 @@ from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.prompts.layout import Prompter
 from models.prompts.openings import LEAST_SHARE
+from models.prompts.prompt import Prompt
 from models.prompts.templates import Task
 from models.releases.release import read_manifest, reproduce, require_templates
-from models.serving.written import WrittenInstruction
+from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed
 from schemas.records import Rating
@@ -146,6 +147,36 @@ class ServedModel:
             id, instruction, context, generation.finished, self.release, template
         )
 
+    def template_id(self, task: Task) -> str:
+        """Name and version of a task's template."""
+        return self.prompter.template_id(task)
+
+    async def write(
+        self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
+    ) -> WrittenText:
+        """Continue a prompt of any task. Raises PromptTooLong.
+
+        ``one_line`` ends the text at its first line end.
+        """
+        self._refuse_too_long_to_encode(prompt.characters)
+        prompter = self.prompter
+        stops = prompter.instruction_stop_ids if one_line else frozenset(prompter.stop_ids)
+        generation = await self.engine.generate(prompter.layout(prompt), sampling, stops)
+        if one_line:
+            text = prompter.instruction(generation.ids, generation.stop).split("\n")[0].strip()
+        else:
+            text = prompter.text(generation.ids)
+        return WrittenText(text, generation.finished)
+
+    async def choose(self, prompt: Prompt, options: Sequence[str]) -> Choice:
+        """The probabilities of options at the next token after a prompt.
+
+        Raises PromptTooLong, and ModelError where two options begin with the same token.
+        """
+        self._refuse_too_long_to_encode(prompt.characters)
+        ids = self.prompter.option_ids(prompt.task, options)
+        return await self.engine.choose(self.prompter.layout(prompt), ids)
+
     async def rate(
         self,
         instruction: str,
@@ -178,11 +209,13 @@ class ServedModel:
         )
 
     def _refuse_too_long(self, *texts: str | None) -> None:
+        self._refuse_too_long_to_encode(sum(len(text or "") for text in texts))
+
+    def _refuse_too_long_to_encode(self, characters: int) -> None:
         """Raise PromptTooLong for texts that cannot fit, before they are encoded.
 
         To encode four million characters takes seconds, in which nothing else runs.
         """
-        characters = sum(len(text or "") for text in texts)
         if characters > self.most_characters:
             raise PromptTooLong(
                 f"{characters:,} characters do not fit the model's context window of "

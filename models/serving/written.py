@@ -1,6 +1,15 @@
-"""What a backward model wrote."""
+"""What a model wrote."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenText:
+    """What a model wrote."""
+
+    text: str
+    finished: bool
+    """False where it reached the token limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from schemas.records import (
+    Bootstrap,
     Candidate,
     Document,
     Example,
     HumanRating,
+    Question,
     Record,
     Rejection,
     Release,
@@ -46,6 +48,8 @@ class Topic:
 
 DOCUMENTS = Topic("documents", Document, 4)
 SEGMENTS = Topic("segments", Segment, 4)
+BOOTSTRAPS = Topic("bootstraps", Bootstrap, 4)
+QUESTIONS = Topic("questions", Question, 4)
 # A re-rating compares the times of a release and of candidates, so one clock sets both.
 CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365, timed_by_broker=True)
 # Novelty is judged within a partition. One curator keeps up with a hundred GPUs.
@@ -59,6 +63,8 @@ RELEASES = Topic("releases", Release, 1, cleanup="compact", timed_by_broker=True
 TOPICS = (
     DOCUMENTS,
     SEGMENTS,
+    BOOTSTRAPS,
+    QUESTIONS,
     CANDIDATES,
     SCORED,
     CURATED,

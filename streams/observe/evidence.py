@@ -12,7 +12,16 @@ from agents.backward import Backward
 from agents.curator import Curator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
-from schemas.records import Candidate, Example, Provenance, Record, Rejection, Scored, Segment
+from schemas.records import (
+    Candidate,
+    Example,
+    Provenance,
+    Record,
+    Rejection,
+    Request,
+    Scored,
+    Segment,
+)
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -33,6 +42,12 @@ from streams.stages.topology import EVERY_STAGE, STAGES
 R = TypeVar("R", bound=Record)
 _ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
 """Place in the flow."""
+_OF_REQUESTS = frozenset(
+    stage.name
+    for stage in STAGES
+    if stage.source.record and issubclass(stage.source.record, Request)
+)
+"""Stages whose sources hold requests."""
 
 
 class Evidence:
@@ -114,6 +129,10 @@ class Evidence:
             self._rejected[stage].add(hash(rejection.document_id))
         elif stage == Backward.stage:
             self._rejected[stage].add(hash(rejection.segment_id))
+        elif stage in _OF_REQUESTS:
+            self._rejected[stage].add(hash(rejection.request_id))
+        else:
+            self._follow_request(rejection.request_id)
         if _ORDER[stage] > _ORDER[Segmenter.stage]:
             self._follow(Segmenter.stage, rejection.document_id)
         if _ORDER[stage] > _ORDER[Backward.stage]:
@@ -141,6 +160,11 @@ class Evidence:
     def _follow_origin(self, provenance: Provenance) -> None:
         self._follow(Segmenter.stage, provenance.document_id)
         self._follow(Backward.stage, provenance.segment_id)
+        self._follow_request(provenance.request_id)
+
+    def _follow_request(self, id: str) -> None:
+        for stage in _OF_REQUESTS:  # an id is of one of them only
+            self._follow(stage, id)
 
     def _follow(self, stage: str, id: str) -> None:
         if id:

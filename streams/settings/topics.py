@@ -27,6 +27,8 @@ class TopicsSettings(BaseModel):
 
     documents: TopicSettings = TopicSettings()
     segments: TopicSettings = TopicSettings()
+    bootstraps: TopicSettings = TopicSettings()
+    questions: TopicSettings = TopicSettings()
     candidates: TopicSettings = TopicSettings()
     scored: TopicSettings = TopicSettings()
     curated: TopicSettings = TopicSettings()

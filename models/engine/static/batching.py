@@ -10,8 +10,8 @@ from typing import Any
 
 from models.engine.core import ComputeCounts, CoreOutput
 from models.engine.limits import EngineLimits
-from models.engine.requests import AnyRequest, GenerationRequest, RatingRequest, ScoreRequest
-from models.engine.sampling import digit_probabilities
+from models.engine.requests import AnyRequest, ChoiceRequest, GenerationRequest, ScoreRequest
+from models.engine.sampling import choice_among
 from models.engine.static.batch_runner import BatchRunner
 from models.engine.static.generation_batch import GenerationBatch
 from models.engine.static.scheduler import Batch, BatchScheduler
@@ -61,12 +61,12 @@ class StaticBatching:
 
     def _run(self, batch: Batch[AnyRequest]) -> Iterator[CoreOutput | None]:
         self.counts.prefill_tokens += sum(request.length for request in batch.requests)
-        ratings = [request for request in batch.requests if isinstance(request, RatingRequest)]
-        if ratings:
+        choices = [request for request in batch.requests if isinstance(request, ChoiceRequest)]
+        if choices:
             self.counts.calls += 1
-            logits = self.model.read([request.prompt for request in ratings])
-            for request, row in zip(ratings, logits, strict=True):
-                yield request, digit_probabilities(row, request.digit_ids)
+            logits = self.model.read([request.prompt for request in choices])
+            for request, row in zip(choices, logits, strict=True):
+                yield request, choice_among(row, request.option_ids)
         scores = [request for request in batch.requests if isinstance(request, ScoreRequest)]
         if scores:
             self.counts.calls += 1

@@ -20,9 +20,9 @@ from models.engine.model_runner import Decode, Prefill
 from models.engine.request_queue import RequestQueue
 from models.engine.requests import (
     AnyRequest,
+    ChoiceRequest,
     Generation,
     GenerationRequest,
-    RatingRequest,
     ScoreRequest,
 )
 from models.engine.sampling import Logits, Nats, Sampling, negative_log_probabilities
@@ -123,12 +123,12 @@ class Requests:
             priority=priority,
         )
 
-    def rating(self, prompt: Sequence[int], priority: int = 0) -> RatingRequest:
-        return RatingRequest(
+    def rating(self, prompt: Sequence[int], priority: int = 0) -> ChoiceRequest:
+        return ChoiceRequest(
             prompt=tuple(prompt),
             loop=self._loop,
             future=self._loop.create_future(),
-            digit_ids=DIGITS,
+            option_ids=DIGITS,
             priority=priority,
         )
 

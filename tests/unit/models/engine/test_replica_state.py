@@ -15,7 +15,7 @@ from models.engine.replica_state import (
     ReplicaState,
     next_state,
 )
-from models.engine.requests import AnyRequest, RatingRequest
+from models.engine.requests import AnyRequest, ChoiceRequest
 from schemas.errors import EngineError
 
 _LEGAL = {
@@ -86,7 +86,7 @@ class FakeCore:
 
 async def rate(replica: Replica) -> object:
     loop = asyncio.get_running_loop()
-    request = RatingRequest(prompt=(1,), loop=loop, future=loop.create_future(), digit_ids=())
+    request = ChoiceRequest(prompt=(1,), loop=loop, future=loop.create_future(), option_ids=())
     await replica.put(request)
     return await request.answer()
 

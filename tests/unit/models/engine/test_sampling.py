@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine.sampling import Sampler, Sampling, Shortlist, digit_probabilities
+from models.engine.sampling import Sampler, Sampling, Shortlist, choice_among
 
 
 def draws(sampling: Sampling, logits: list[float], count: int) -> list[int]:
@@ -119,14 +119,14 @@ def test_a_token_is_always_one_of_the_vocabulary(
 
 def test_digits_are_renormalised_and_their_mass_is_returned() -> None:
     logits = np.log(np.array([0.5, 0.05, 0.05, 0.1, 0.1, 0.2], np.float32))
-    rating = digit_probabilities(logits, (1, 2, 3, 4, 5))
+    rating = choice_among(logits, (1, 2, 3, 4, 5))
     assert rating.probabilities == pytest.approx((0.1, 0.1, 0.2, 0.2, 0.4), abs=1e-6)
     assert rating.mass == pytest.approx(0.5, abs=1e-6)
 
 
 def test_digits_that_the_model_never_meant_still_have_probabilities() -> None:
     logits = np.array([5000.0, 1.0, 1.0, 1.0, 1.0, 1.0], np.float32)
-    rating = digit_probabilities(logits, (1, 2, 3, 4, 5))
+    rating = choice_among(logits, (1, 2, 3, 4, 5))
     assert rating.probabilities == pytest.approx((0.2,) * 5)
     assert rating.mass == 0.0
 
