@@ -14,7 +14,7 @@ from itertools import groupby
 
 from agents.refusal import Refusal
 from models.evaluation.words import words
-from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
+from models.prompts.template import AUGMENTED_TAG, SEED_TAG
 
 COPIED_START = 8
 """An instruction that starts with this many consecutive words of the response counts as copied.

@@ -7,7 +7,7 @@ from typing import Any
 from bench.loop.served import Served
 from bench.loop.steps import Done
 from bench.loop.writing import each
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.seeds.pairs import Pair
 
 BlockResult = list[dict[str, float]]

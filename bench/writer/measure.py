@@ -15,7 +15,7 @@ from models.engine import Engine, Sampling
 from models.judging.shared_scores import SharedScores
 from models.progress import at_intervals
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.cache import default_cache
 from models.releases.checkpoints import checkpoint_digest
 from models.releases.sources import checkpoint_of

@@ -14,7 +14,7 @@ from models.house.settings import Recipe
 from models.house.shorten import shorten
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
-from models.prompts.templates import BOTH_TAGS, SEED_TAG
+from models.prompts.template import BOTH_TAGS, SEED_TAG
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair
 from schemas.errors import TrainingError

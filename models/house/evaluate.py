@@ -25,7 +25,7 @@ from models.house.ranking import InstructionRanking
 from models.house.settings import Recipe
 from models.house.writing import RatedInstruction, write_and_rate
 from models.prompts.layout import Prompter
-from models.prompts.templates import SEED_TAG
+from models.prompts.template import SEED_TAG
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE, HOUSE_CHECKPOINT

@@ -34,7 +34,7 @@ from models.house.data import Passages, read_pairs, training_batches
 from models.house.settings import Recipe
 from models.prompts.layout import Prompter
 from models.prompts.sequences import TrainingSequence
-from models.prompts.templates import MARKERS
+from models.prompts.template import MARKERS
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.seeds.pairs import Pair

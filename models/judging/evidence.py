@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompts.templates import DIGITS
+from models.prompts.tasks.rating import DIGITS
 
 Evidence = Mapping[str, float]
 """Figures of a pair by name, all finite."""

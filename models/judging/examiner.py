@@ -8,7 +8,7 @@ from models.judging.asking import ask_for
 from models.judging.evidence import EvidenceKind, PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 
 
 class Examiner:

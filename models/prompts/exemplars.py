@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.seeds import read_seeds, split
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair

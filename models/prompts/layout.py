@@ -18,19 +18,19 @@ from tokenizers import Tokenizer
 from models.prompts.chat import ChatTemplate, token_text
 from models.prompts.exemplars import Exemplar, exemplars
 from models.prompts.prompt import Prompt
-from models.prompts.templates import (
+from models.prompts.tasks.backward import heading_line
+from models.prompts.tasks.rating import DIGITS
+from models.prompts.template import (
     BOTH_TAGS,
-    DIGITS,
     FIELDS,
     MARKERS,
     SEED_TAG,
     Family,
     Task,
     Template,
-    heading_line,
     system_hash,
-    template_for,
 )
+from models.prompts.templates import template_for
 from schemas.errors import ModelError
 
 _PLACEHOLDER = re.compile(rf"\{{((?:{'|'.join(FIELDS)})\d*)\}}")

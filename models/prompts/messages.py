@@ -5,16 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from models.prompts.exemplars import exemplars
 from models.prompts.prompt import Prompt
-from models.prompts.templates import (
-    BOTH_TAGS,
-    FIELDS,
-    RATING_LEAD,
-    Family,
-    Task,
-    heading_line,
-    system_hash,
-    template_for,
-)
+from models.prompts.tasks.backward import heading_line
+from models.prompts.tasks.rating import RATING_LEAD
+from models.prompts.template import BOTH_TAGS, FIELDS, Family, Task, system_hash
+from models.prompts.templates import template_for
 
 Messages = list[dict[str, str]]
 

@@ -6,7 +6,8 @@ the same template. ``END`` follows a text, so that its end has a likelihood too.
 
 import re
 
-from models.prompts.templates import BOTH_TAGS, Family, Task, template_for
+from models.prompts.template import BOTH_TAGS, Family, Task
+from models.prompts.templates import template_for
 
 END = "\n\n###"
 _PLACEHOLDER = re.compile(r"\{(context|response|instruction|tag)\}")

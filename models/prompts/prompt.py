@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from schemas.records import Turn
 
 

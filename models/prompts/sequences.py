@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.prompts.layout import Prompter
-from models.prompts.templates import SEED_TAG
+from models.prompts.template import SEED_TAG
 from models.seeds.pairs import Pair
 
 

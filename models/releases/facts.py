@@ -9,7 +9,7 @@ from safetensors import safe_open
 from models.engine import DECODER_FILE, MODEL_FILE, chosen_precision, context_window_of
 from models.judging.evidence import EvidenceKind
 from models.prompts.layout import Prompter
-from models.prompts.templates import Family
+from models.prompts.template import Family
 from models.releases.checkpoints import read_object, weight_files
 from models.releases.release import read_manifest
 

@@ -20,7 +20,7 @@ from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.judge import Judges
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.checkpoints import has_file, sha256_of, weight_files
 from schemas.errors import ModelError
 

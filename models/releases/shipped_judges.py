@@ -15,7 +15,7 @@ from models.engine import chosen_precision
 from models.judging.judge import VERSION, Judges
 from models.judging.rated import RATED_FILE
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from schemas.errors import ModelError
 
 JUDGES_FILE = "judges.json"

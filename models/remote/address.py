@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from models.prompts.templates import Family, Task, template_for
+from models.prompts.template import Family, Task
+from models.prompts.templates import template_for
 from schemas.errors import SettingsError
 
 _SCHEME = "openai:"

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any, TypeGuard
 
 from models.engine import Choice, DigitProbabilities
-from models.prompts.templates import DIGITS
+from models.prompts.tasks.rating import DIGITS
 from models.remote.usage import Tokens
 from models.serving.written import WrittenText
 from schemas.errors import RemoteError

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from models.judging.evidence import PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.plain_text import END, plain_prompt
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.remote.answers import echoed_nats
 from models.remote.client import RemoteClient
 from models.remote.usage import Tokens

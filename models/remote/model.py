@@ -9,7 +9,7 @@ from models.judging.judge import Judges
 from models.judging.rater import Rater
 from models.prompts.messages import Messages, backward_messages, message_template_id, messages_of
 from models.prompts.prompt import Prompt
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.remote.answers import choice_among, written_text
 from models.remote.chat import Chat
 from models.remote.client import RemoteClient

@@ -2,7 +2,7 @@
 
 A true pair has grade 5. Lower grades are made by damaging the pair with hand-written rules, or by
 pairing its response with another request. The scale is that of arXiv 2308.06259, table 19; its text
-is in ``models/prompts/templates.py``.
+is in ``models/prompts/tasks/rating.py``.
 """
 
 import itertools

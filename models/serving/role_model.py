@@ -5,7 +5,7 @@ from typing import Protocol
 
 from models.engine import Choice, Sampling
 from models.prompts.prompt import Prompt
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.records import Rating
 

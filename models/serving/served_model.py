@@ -14,7 +14,7 @@ from models.judging.rater import Rater
 from models.prompts.layout import Prompter
 from models.prompts.openings import LEAST_SHARE
 from models.prompts.prompt import Prompt
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.release import read_manifest, reproduce, require_templates
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, PromptTooLong

@@ -14,7 +14,7 @@ from models.evaluation.rouge import NEAR
 from models.evaluation.words import words
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
+from models.prompts.template import AUGMENTED_TAG, SEED_TAG
 from models.seeds import split
 from models.seeds.grades import Grader
 from models.seeds.jsonl import read_records

@@ -13,7 +13,7 @@ from models.house.data import read_pairs
 from models.prompts.layout import Prompter
 from models.prompts.openings import OPENINGS
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.prompts.templates import BOTH_TAGS, SEED_TAG
+from models.prompts.template import BOTH_TAGS, SEED_TAG
 from models.seeds import read_seeds, split
 from models.seeds.formats import make_seed
 from models.seeds.grades import GradedPair, Grader

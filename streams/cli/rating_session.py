@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import typer
 
-from models.prompts.templates import DIGITS, SCALE
+from models.prompts.tasks.rating import DIGITS, SCALE
 from schemas.records import HumanRating, Scored
 from streams.data.ratings import Ratings
 from streams.observe.quantities import as_count

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from models.engine import Engine, Sampling
 from models.prompts.layout import Prompter
-from models.prompts.templates import DIGITS
+from models.prompts.tasks.rating import DIGITS
 from schemas.errors import PromptTooLong
 
 KEY = "a-key-of-the-tests-0123456789"

@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 
-from models.prompts.templates import MARKERS
+from models.prompts.template import MARKERS
 
 _END, _PAD = "<|end|>", "<|pad|>"
 

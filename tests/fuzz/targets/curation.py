@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
 from agents.outcomes import Retraction
-from models.prompts.templates import AUGMENTED_TAG
+from models.prompts.template import AUGMENTED_TAG
 from schemas.records import Example, Rejection, Scored
 from tests.fuzz.mutation import text_of
 from tests.fuzz.records import VALUES

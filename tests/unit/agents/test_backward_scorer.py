@@ -13,7 +13,7 @@ from agents.scorer import Scorer
 from models.engine import Sampling
 from models.engine.static.batching import StaticBatching
 from models.prompts.layout import Prompter
-from models.prompts.templates import MARKERS, Task
+from models.prompts.template import MARKERS, Task
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import EngineError, ModelError

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agents.curation.leakage import COPIED_START, QUOTED_RUN, copied_run, find_leak
 from models.evaluation.words import words
-from models.prompts.templates import AUGMENTED_TAG, MARKERS, SEED_TAG
+from models.prompts.template import AUGMENTED_TAG, MARKERS, SEED_TAG
 
 PASSAGE = """\
 The yield statement is semantically equivalent to a yield expression. It can be used to omit the

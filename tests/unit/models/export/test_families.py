@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from models.engine import Sampling
 from models.export.export import export
-from models.prompts.templates import Family
+from models.prompts.template import Family
 from models.releases.facts import ModelFacts
 from models.releases.release import Origin, write_manifest
 from models.serving.served_model import ServedModel

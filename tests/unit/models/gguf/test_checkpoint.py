@@ -12,7 +12,7 @@ from models.engine.onnx_runner import OnnxModelRunner
 from models.gguf.architecture import _llama3_factors
 from models.gguf.checkpoint import write_checkpoint
 from models.prompts.layout import Prompter
-from models.prompts.templates import Family
+from models.prompts.template import Family
 from models.releases.checkpoints import checkpoint_digest
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint

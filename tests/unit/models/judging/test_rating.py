@@ -20,7 +20,7 @@ from models.judging.judge import Judges
 from models.judging.quality import balanced, figures_of, operating_points
 from models.judging.rater import Rater
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.release import Manifest
 from models.seeds.labelled import KINDS, every_kind, some_kinds
 from models.seeds.pairs import Pair

@@ -15,15 +15,8 @@ from tokenizers.processors import TemplateProcessing
 from models.prompts.exemplars import exemplars
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
-from models.prompts.templates import (
-    AUGMENTED_TAG,
-    BOTH_TAGS,
-    DIGITS,
-    MARKERS,
-    SEED_TAG,
-    Family,
-    Task,
-)
+from models.prompts.tasks.rating import DIGITS
+from models.prompts.template import AUGMENTED_TAG, BOTH_TAGS, MARKERS, SEED_TAG, Family, Task
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError

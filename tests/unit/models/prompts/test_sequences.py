@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence, batches
-from models.prompts.templates import AUGMENTED_TAG
+from models.prompts.template import AUGMENTED_TAG
 from models.seeds.pairs import Pair
 from tests.unit.checkpoints import make_tokenizer
 

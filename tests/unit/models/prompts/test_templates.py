@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from models.prompts.templates import (
+from models.prompts.template import (
     AUGMENTED_TAG,
     BOTH_TAGS,
     MARKERS,
@@ -14,8 +14,8 @@ from models.prompts.templates import (
     Family,
     Task,
     Template,
-    template_for,
 )
+from models.prompts.templates import template_for
 
 _EVERY = [template_for(task, family) for task, family in itertools.product(Task, Family)]
 _SLOT = re.compile(r"\{(\w+)\}")

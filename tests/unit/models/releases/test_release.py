@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.checkpoints import sha256_of
 from models.releases.release import (
     MANIFEST,

@@ -9,7 +9,7 @@ from models.engine import chosen_precision
 from models.judging.judge import VERSION
 from models.judging.rated import RATED_FILE, read_rated
 from models.prompts.layout import Prompter
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.adapters import write_merged
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare

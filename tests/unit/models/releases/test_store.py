@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models.prompts.templates import Task
+from models.prompts.template import Task
 from models.releases.checkpoints import sha256_of
 from models.releases.release import MANIFEST, GoldenVector, Manifest
 from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys

@@ -15,7 +15,8 @@ from models.judging.evidence import EvidenceKind
 from models.judging.fitting import FEWEST_SOURCES
 from models.judging.judge import Judges
 from models.prompts.plain_text import END, plain_prompt
-from models.prompts.templates import Family, Task, template_for
+from models.prompts.template import Family, Task
+from models.prompts.templates import template_for
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
 from models.remote.judges import fit_judges, read_judges

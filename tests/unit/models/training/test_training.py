@@ -17,7 +17,7 @@ from models.judging.evidence import EvidenceKind
 from models.judging.rated import RATED_FILE, read_rated
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
-from models.prompts.templates import AUGMENTED_TAG, SEED_TAG
+from models.prompts.template import AUGMENTED_TAG, SEED_TAG
 from models.releases.checkpoints import sha256_of
 from models.releases.release import REPORT, read_manifest, reproduce, verify
 from models.seeds import read_seeds, split

@@ -1,0 +1,1 @@
+"""The templates of each task, a module each. The registry is ``models/prompts/templates.py``."""

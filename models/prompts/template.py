@@ -1,0 +1,84 @@
+"""What a prompt template is.
+
+A template is text with placeholders such as ``{response}``. There are three families; the tokenizer
+decides which one a checkpoint gets:
+
+- ``markers``: special tokens between the fields. The house model was trained on it.
+- ``chat``: messages for an instruct model, laid out by the checkpoint's chat template. A rating
+  prompt starts with exemplars (``models/prompts/exemplars.py``).
+- ``plain``: sections with headings, for a base model without either. Prompts start with exemplars.
+
+The two origin tags follow *Self-Alignment with Instruction Backtranslation* (arXiv 2308.06259), in
+our own words. A template whose text changes must get a new version, because the version is part of
+the id of an example.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """The prompt format of a checkpoint."""
+
+    MARKERS = "markers"
+    CHAT = "chat"
+    PLAIN = "plain"
+
+
+class Task(StrEnum):
+    """The task that a prompt sets the model."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    RATING = "rating"
+
+
+SEED_TAG = "Answer in the style of an AI Assistant."
+AUGMENTED_TAG = "Answer with knowledge from web search."
+BOTH_TAGS = f"{SEED_TAG} {AUGMENTED_TAG}"
+
+FIELDS = ("context", "response", "instruction", "tag", "heading")
+"""The placeholders of templates."""
+
+MARKERS = ("<|context|>", "<|response|>", "<|instruction|>", "<|score|>")
+"""The special tokens of the ``markers`` family."""
+
+GIVEN_CHAT = "Material given with the request:\n{context}\n\n"
+"""The block of a ``chat`` template for a context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One prompt template."""
+
+    task: Task
+    family: Family
+    version: int
+    text: str
+    """For an example without a context."""
+    with_context: str
+    """For an example with a context."""
+    system: str = ""
+    """System turn of a ``chat`` template."""
+    lead: str = ""
+    """What the answer begins with, as the model is given it."""
+
+    @property
+    def id(self) -> str:
+        """Name and version, for provenance: ``backward.markers.1``."""
+        return f"{self.task}.{self.family}.{self.version}"
+
+    def choose(self, context: str | None) -> str:
+        """The text for an example with or without a context."""
+        return self.with_context if context else self.text
+
+
+def with_and_without(text: str, given: str = GIVEN_CHAT) -> tuple[str, str]:
+    """A template's text without and with the block for a context, which stands at ``{given}``."""
+    return text.format(given=""), text.format(given=given)
+
+
+def system_hash(system: str) -> str:
+    """What stands for a user's system prompt in the name of a template."""
+    return hashlib.sha256(system.encode()).hexdigest()[:8]
