@@ -168,7 +168,7 @@ class Engine:
                 f"digit_ids are {tuple(digit_ids)}: they must be {DIGITS} different ids, those of "
                 "'1' to '5'"
             )
-        return digit_probabilities(await self.choose(prompt, digit_ids, priority))
+        return digit_probabilities(await self._choose(prompt, digit_ids, "digit_ids", priority))
 
     async def choose(
         self, prompt: Sequence[int], option_ids: Sequence[int], priority: int = 0
@@ -180,19 +180,9 @@ class Engine:
         id or no different options, EngineError where the engine failed, and EngineStopped where it
         does not run any more.
         """
-        options = self._known(option_ids, "option_ids")
-        if not options or len(set(options)) != len(options):
-            raise ValueError(f"option_ids are {options}: they must be different ids")
-        ids = self._checked(prompt)
-        loop = asyncio.get_running_loop()
-        request = ChoiceRequest(
-            prompt=ids,
-            loop=loop,
-            future=loop.create_future(),
-            priority=priority,
-            option_ids=options,
-        )
-        return await self._answer(request)
+        if not option_ids or len(set(option_ids)) != len(option_ids):
+            raise ValueError(f"option_ids are {tuple(option_ids)}: they must be different ids")
+        return await self._choose(prompt, option_ids, "option_ids", priority)
 
     async def score(
         self, prompt: Sequence[int], target: Sequence[int], priority: int = 0
@@ -221,6 +211,22 @@ class Engine:
         """
         for replica in self._replicas:
             replica.close()
+
+    async def _choose(
+        self, prompt: Sequence[int], option_ids: Sequence[int], name: str, priority: int
+    ) -> Choice:
+        options = self._known(option_ids, name)
+        ids = self._checked(prompt)
+        loop = asyncio.get_running_loop()
+        request = ChoiceRequest(
+            prompt=ids,
+            loop=loop,
+            future=loop.create_future(),
+            priority=priority,
+            option_ids=options,
+        )
+        choice: Choice = await self._answer(request)
+        return choice
 
     async def _answer(self, request: AnyRequest) -> Any:
         replica = self._router.take(request.prompt, request.length)

@@ -96,8 +96,9 @@ def test_what_is_kept_is_as_it_was_written(version: Path) -> None:
 @pytest.mark.parametrize("version", _VERSIONS, ids=lambda version: version.name)
 def test_every_record_and_every_topic_is_kept(version: Path) -> None:
     messages = [received for _, received in _messages(version)]
-    assert {received.topic for received in messages} == _TOPICS.keys()
+    assert {received.topic for received in messages} <= _TOPICS.keys()
     if version is _VERSIONS[-1]:
+        assert {received.topic for received in messages} == _TOPICS.keys()
         schemas = {dict(received.headers).get("schema") for received in messages}
         names = {f"{record.name}/{record.version}".encode() for record in RECORDS}
         assert names <= schemas, "a record has a new version: keep it in a new directory"

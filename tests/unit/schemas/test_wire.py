@@ -15,13 +15,16 @@ from schemas.errors import WireError
 from schemas.ids import document_id
 from schemas.records import (
     RECORDS,
+    Bootstrap,
     Candidate,
     Document,
     Example,
     ExampleOrigin,
+    Exemplar,
     HumanRating,
     Offset,
     Provenance,
+    Question,
     Rating,
     Record,
     Rejection,
@@ -29,6 +32,7 @@ from schemas.records import (
     ReleaseStatus,
     Scored,
     Segment,
+    Turn,
 )
 from schemas.wire import (
     JSON,
@@ -51,6 +55,17 @@ _counts = st.integers(0, 2**63 - 1)
 _shares = st.floats(0, 1)
 _offsets = st.none() | st.builds(Offset, topic=_text, partition=_counts, offset=_counts)
 _headings = st.lists(_text, max_size=4).map(tuple)
+_turns = st.lists(
+    st.builds(Turn, role=st.sampled_from(["user", "assistant"]), text=_some), max_size=4
+).map(tuple)
+_exemplars = st.builds(
+    Exemplar,
+    id=_ids,
+    instruction=_some,
+    context=_maybe,
+    response=_some,
+    classification=st.booleans(),
+)
 _provenances = st.builds(
     Provenance,
     source=_text,
@@ -90,6 +105,22 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         headings=_headings,
         text=_some,
         context=_maybe,
+        turns=_turns,
+    ),
+    Bootstrap: st.builds(
+        Bootstrap,
+        id=_ids,
+        exemplars=st.lists(_exemplars, min_size=1, max_size=8).map(tuple),
+        source=_text,
+    ),
+    Question: st.builds(
+        Question,
+        id=_ids,
+        instruction=_some,
+        context=_maybe,
+        turns=_turns,
+        category=_maybe,
+        source=_text,
     ),
     Candidate: _candidates,
     Scored: st.builds(Scored, candidate=_candidates, rating=_ratings),
@@ -99,6 +130,9 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         instruction=_some,
         context=_maybe,
         response=_some,
+        turns=_turns,
+        category=_maybe,
+        confidence=st.none() | _shares,
         origin=st.sampled_from(ExampleOrigin),
         rating=st.none() | _ratings,
         provenance=_provenances,
