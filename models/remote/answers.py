@@ -65,7 +65,7 @@ def choice_among(answer: Any, options: Sequence[str]) -> Choice | None:
         found = [0.0] * len(options)
         for each in {one["token"]: one for one in (token, *token["top_logprobs"])}.values():
             text = each["token"].strip().lower()
-            begun = [at for at, option in enumerate(options) if text and option.startswith(text)]
+            begun = [at for at, option in enumerate(options) if _begins(text, option.lower())]
             if len(begun) == 1:
                 found[begun[0]] += math.exp(min(0.0, each["logprob"]))
         if mass := sum(found):
@@ -145,6 +145,10 @@ def _is_number(found: Any) -> bool:
     if isinstance(found, int) and not isinstance(found, bool):
         return abs(found) < _MOST_TOKENS
     return isinstance(found, float) and not math.isnan(found)
+
+
+def _begins(text: str, option: str) -> bool:
+    return bool(text) and (option.startswith(text) or text.startswith(option))
 
 
 def _digits_at(token: Mapping[str, Any]) -> DigitProbabilities:

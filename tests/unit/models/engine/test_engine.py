@@ -197,3 +197,17 @@ def test_callers_from_several_event_loops(engine: Engine, tiny_model: TinyModel)
     wanted = [tiny_model.greedy(prompt, 5) for prompt in asked]
     for made in asyncio.run(from_other_loops()):
         assert [g.ids for g in made] == wanted
+
+
+async def test_a_choice_has_the_probabilities_of_its_tokens(engine: Engine) -> None:
+    prompt = prompts(1, seed=5)[0]
+    rating = await engine.rate(prompt, DIGITS)
+    choice = await engine.choose(prompt, DIGITS)
+    assert (choice.probabilities, choice.mass) == (rating.probabilities, rating.mass)
+    two = await engine.choose(prompt, (14, 10))
+    share = rating.probabilities[4] / (rating.probabilities[4] + rating.probabilities[0])
+    assert two.probabilities == pytest.approx((share, 1 - share))
+    assert two.mass < choice.mass
+    for options in ((), (10, 10)):
+        with pytest.raises(ValueError, match="different ids"):
+            await engine.choose(prompt, options)

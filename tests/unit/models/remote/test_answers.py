@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.remote.answers import (
+    choice_among,
     digit_probabilities,
     echoed_nats,
     has_logprobs,
@@ -170,3 +171,17 @@ def test_the_text_of_an_error_is_one_short_line() -> None:
     said = str(refusal_of(500, {}, body, "a server").error)
     assert said.isprintable()
     assert len(said) < 400
+
+
+def test_a_choice_is_told_by_how_its_answer_begins() -> None:
+    answer = _answer(_token("**", -0.1), _token("Ye", math.log(0.6), yes=math.log(0.2), no=-3.0))
+    found = choice_among(answer, ["Yes", "No"])
+    assert found is not None
+    yes, no = 0.8, math.exp(-3)
+    assert found.mass == pytest.approx(yes + no)
+    assert found.probabilities == pytest.approx((yes / (yes + no), no / (yes + no)))
+
+
+def test_a_beginning_that_two_options_share_counts_for_none() -> None:
+    answer = _answer(_token("cl", -0.1), _token("assification", -0.1))
+    assert choice_among(answer, ["closed_qa", "classification"]) is None

@@ -15,6 +15,7 @@ from models.judging.evidence import EvidenceKind
 from models.judging.fitting import FEWEST_SOURCES
 from models.judging.judge import Judges
 from models.prompts.plain_text import END, plain_prompt
+from models.prompts.prompt import Prompt
 from models.prompts.template import Family, Task
 from models.prompts.templates import template_for
 from models.remote.address import RemoteAddress
@@ -128,6 +129,20 @@ async def test_it_writes_and_rates_as_the_same_model_does_here(
     assert rating.probabilities == pytest.approx(digits.probabilities, abs=1e-6)
     assert rating.digit_mass == pytest.approx(digits.mass, abs=1e-6)
     assert rating.release == model.release
+
+
+async def test_it_writes_for_any_prompt(make: Make, server: RemoteServer) -> None:
+    prompt = Prompt(Task.BACKWARD, {"response": PASSAGE})
+    model, local = make(), ServedModel("r-1", server.engine, server.prompter)
+    written = await model.write(prompt, _SAMPLING, one_line=True)
+    assert written == await local.write(prompt, _SAMPLING, one_line=True)
+    assert written.finished
+    assert model.template_id(Task.BACKWARD) == template_for(Task.BACKWARD, Family.CHAT).id
+
+
+async def test_what_begins_no_option_is_no_choice(make: Make) -> None:
+    with pytest.raises(ModelError, match="chose none of 日本, 中国"):
+        await make().choose(Prompt(Task.BACKWARD, {"response": PASSAGE}), ["日本", "中国"])
 
 
 async def _local(local: ServedModel) -> Any:
