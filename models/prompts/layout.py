@@ -28,9 +28,8 @@ from models.prompts.template import (
     Family,
     Task,
     Template,
-    system_hash,
 )
-from models.prompts.templates import template_for
+from models.prompts.templates import BUILT_IN, Templates
 from schemas.errors import ModelError
 
 _PLACEHOLDER = re.compile(rf"\{{((?:{'|'.join(FIELDS)})\d*)\}}")
@@ -59,11 +58,10 @@ class Prompter:
     """Tokens that end a generation."""
     digit_ids: tuple[int, ...]
     """Tokens of '1' to '5' at the end of a rating prompt."""
+    templates: Templates = BUILT_IN
     chat: ChatTemplate | None = None
     system: str = ""
-    """System turn of backward and rating prompts; chat family only. A user's setting, empty by
-    default.
-    """
+    """System turn of the templates that have none; chat family only. A user's setting."""
     shots: Mapping[Task, tuple[int, ...]] = field(default_factory=dict)
     """Ids before a task's prompt: the token that opens a text, and exemplars. Plain family only."""
     rated: tuple[Exemplar, ...] = ()
@@ -130,7 +128,7 @@ class Prompter:
         if family is Family.MARKERS:  # a marker opens the next field, so it ends this one
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(
-            tokenizer, literal, family, stop_ids, (), chat if family is Family.CHAT else None
+            tokenizer, literal, family, stop_ids, (), chat=chat if family is Family.CHAT else None
         )
         prompter = replace(unrated, digit_ids=unrated._find_digits())
         if family is Family.CHAT:
@@ -253,17 +251,11 @@ class Prompter:
 
     def template(self, task: Task) -> Template:
         """The current template of a task."""
-        return template_for(task, self.family)
+        return self.templates.of(task, self.family)
 
     def template_id(self, task: Task) -> str:
-        """Name and version of a task's template, for provenance.
-
-        Where the user set a system prompt, its hash is appended.
-        """
-        id = self.template(task).id
-        if self.chat is None or not self.system or task is Task.FORWARD:
-            return id
-        return f"{id}+{system_hash(self.system)}"
+        """Name and version of a task's template, for provenance."""
+        return self.template(task).id_with(self.system if self.chat else "")
 
     def _layout(self, task: Task, values: dict[str, str]) -> list[int]:
         return [
@@ -292,13 +284,14 @@ class Prompter:
         text = template.with_context if given else template.text
         if self.chat is None:
             return text
+        system = template.system or self.system
         if task is not Task.RATING:
-            return self.chat.render(template.system or self.system, text) + template.lead
+            return self.chat.render(system, text) + template.lead
         earlier = [
             (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), template.lead + digit)
             for turn, (_, digit) in enumerate(self.rated)
         ]
-        return self.chat.render(self.system, text, earlier) + template.lead
+        return self.chat.render(system, text, earlier) + template.lead
 
     def _with_earlier_turns(self) -> "Prompter":
         """Add rated pairs as earlier turns of the rating prompt.

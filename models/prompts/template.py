@@ -69,6 +69,13 @@ class Template:
         """Name and version, for provenance: ``backward.markers.1``."""
         return f"{self.task}.{self.family}.{self.version}"
 
+    def id_with(self, system: str) -> str:
+        """``id``, with the hash of a user's system prompt where the template has none of its own.
+
+        ``system`` is empty where there is no such prompt.
+        """
+        return f"{self.id}+{system_hash(system)}" if system and not self.system else self.id
+
     def choose(self, context: str | None) -> str:
         """The text for an example with or without a context."""
         return self.with_context if context else self.text

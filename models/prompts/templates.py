@@ -1,11 +1,24 @@
 """The registry of prompt templates, used by training and by inference."""
 
+from dataclasses import dataclass
+
 from models.prompts.tasks import backward, forward, rating
 from models.prompts.template import Family, Task, Template
 
 _TEMPLATES = (*backward.TEMPLATES, *forward.TEMPLATES, *rating.TEMPLATES)
 
 
-def template_for(task: Task, family: Family) -> Template:
-    """The current template of a task. Each pair of task and family has exactly one."""
-    return next(t for t in _TEMPLATES if t.task is task and t.family is family)
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """A template for each pair of task and family: the project's, or a user's own in its place."""
+
+    own: tuple[Template, ...] = ()
+    """A user's templates, at most one for each pair of task and family."""
+
+    def of(self, task: Task, family: Family) -> Template:
+        """The current template of a task."""
+        return next(t for t in (*self.own, *_TEMPLATES) if t.task is task and t.family is family)
+
+
+BUILT_IN = Templates()
+"""The project's templates."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from models.prompts.template import Family, Task
-from models.prompts.templates import template_for
+from models.prompts.templates import BUILT_IN, Templates
 from schemas.errors import SettingsError
 
 _SCHEME = "openai:"
@@ -63,14 +63,13 @@ class RemoteAddress:
             shown = f"{shown}:{port}"
         return cls(found["model"], f"{scheme}://{shown}{parts.path.rstrip('/')}")
 
-    @property
-    def release(self) -> str:
+    def release(self, templates: Templates = BUILT_IN) -> str:
         """Id of the release that this model is: its address, and a hash of it and the templates.
 
         The server may change its model under the same name. That cannot be seen from here.
         """
-        templates = (template_for(task, Family.CHAT).id for task in Task)
-        digest = hashlib.sha256("\n".join((self.model, self.url, *templates)).encode()).hexdigest()
+        ids = (templates.of(task, Family.CHAT).id for task in Task)
+        digest = hashlib.sha256("\n".join((self.model, self.url, *ids)).encode()).hexdigest()
         place = self.url.partition("://")[2]
         slug = _UNSAFE.sub("-", f"openai-{self.model}-{place}")[:_LONGEST_SLUG]
         return f"{slug.rstrip('-.')}-{digest[:8]}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.engine import DigitProbabilities
 from models.judging.asking import ask_for
 from models.judging.evidence import EvidenceKind
-from models.prompts.messages import Messages, rating_messages
+from models.prompts.messages import MessagePrompter, Messages
 from models.remote.answers import digit_probabilities, has_logprobs
 from models.remote.chat import Chat
 from models.remote.likelihood import Likelihoods
@@ -20,12 +20,11 @@ _ALTERNATIVES = (20, 5)
 class RemoteExaminer:
     """Computes the figures of pairs from what a server answers. Belongs to one event loop."""
 
-    def __init__(self, chat: Chat, system: str = "") -> None:
-        """``system`` leads the rating prompts."""
-        self.likelihoods = Likelihoods(chat.client)
+    def __init__(self, chat: Chat, prompter: MessagePrompter) -> None:
+        self.likelihoods = Likelihoods(chat.client, prompter.templates)
         self._name = str(chat.client.address)
         self._chat = chat
-        self._system = system
+        self._prompter = prompter
         self._alternatives: int | None = None
 
     async def examine(
@@ -57,7 +56,7 @@ class RemoteExaminer:
         model writes no digit.
         """
         alternatives = await self.alternatives()
-        messages = rating_messages(instruction, response, context, self._system)
+        messages = self._prompter.rating(instruction, response, context)
         found: DigitProbabilities | None = await self._chat.complete(
             messages, _RATING_TOKENS, _options(alternatives), digit_probabilities
         )

@@ -5,12 +5,14 @@ and most hosted services do not.
 """
 
 import asyncio
+import functools
 from collections.abc import Sequence
 
 from models.judging.evidence import PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.plain_text import END, plain_prompt
 from models.prompts.template import Task
+from models.prompts.templates import BUILT_IN, Templates
 from models.remote.answers import echoed_nats
 from models.remote.client import RemoteClient
 from models.remote.usage import Tokens
@@ -29,8 +31,9 @@ _TRIAL = "The sky is", " blue."
 class Likelihoods:
     """Asks a server how likely texts are. Belongs to one event loop."""
 
-    def __init__(self, client: RemoteClient) -> None:
+    def __init__(self, client: RemoteClient, templates: Templates = BUILT_IN) -> None:
         self._client = client
+        self._templates = templates
         self._alone = SharedScores()
 
     async def are_given(self) -> bool:
@@ -47,13 +50,14 @@ class Likelihoods:
         Raises PromptTooLong, RemoteError, RemoteUnavailable (also where the server gives no
         likelihoods any more), and ModelError ("unrated") where it gives none of this pair alone.
         """
-        forward = plain_prompt(Task.FORWARD, "", context)
+        prompt = functools.partial(plain_prompt, self._templates)
+        forward = prompt(Task.FORWARD, "", context)
         return PairNats(
             *await asyncio.gather(
-                self._nats(plain_prompt(Task.FORWARD, instruction, context), response),
+                self._nats(prompt(Task.FORWARD, instruction, context), response),
                 self._alone.get((forward, response), lambda: self._nats(forward, response)),
-                self._nats(plain_prompt(Task.BACKWARD, response, context), instruction),
-                self._nats(plain_prompt(Task.BACKWARD, "", context), instruction),
+                self._nats(prompt(Task.BACKWARD, response, context), instruction),
+                self._nats(prompt(Task.BACKWARD, "", context), instruction),
             )
         )
 

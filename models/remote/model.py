@@ -7,9 +7,10 @@ from models.engine import Choice, Sampling
 from models.judging.evidence import EvidenceKind
 from models.judging.judge import Judges
 from models.judging.rater import Rater
-from models.prompts.messages import Messages, backward_messages, message_template_id, messages_of
+from models.prompts.messages import MessagePrompter, Messages
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
+from models.prompts.templates import BUILT_IN, Templates
 from models.remote.answers import choice_among, written_text
 from models.remote.chat import Chat
 from models.remote.client import RemoteClient
@@ -37,19 +38,20 @@ class RemoteModel:
         client: RemoteClient,
         *,
         system: str = "",
+        templates: Templates = BUILT_IN,
         judges: Judges | None = None,
         evidence: EvidenceKind = EvidenceKind.COMBINED,
     ) -> None:
-        """The model owns the client. ``system`` leads the backward and rating prompts.
+        """The model owns the client. ``system`` is the system turn of templates without one.
 
         ``judges`` turn ``evidence`` into ratings; without them the digits rate.
         """
-        self.release = client.address.release
+        self.release = client.address.release(templates)
         self.device = "remote"
         self._client = client
-        self._system = system
+        self._prompter = MessagePrompter(templates, system)
         self._chat = Chat(client)
-        self.examiner = RemoteExaminer(self._chat, system)
+        self.examiner = RemoteExaminer(self._chat, self._prompter)
         self._evidence = evidence
         self.rater = Rater(self.examiner, evidence, judges)
         """What rates."""
@@ -75,9 +77,9 @@ class RemoteModel:
         Of ``sampling``, temperature, top-p and the number of tokens are sent; the rest is not part
         of the protocol. Raises PromptTooLong, RemoteUnavailable and RemoteError.
         """
-        template = message_template_id(Task.BACKWARD, self._system)
+        template = self.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
-        messages = backward_messages(response, context, headings, self._system)
+        messages = self._prompter.backward(response, context, headings)
         written = await self._complete(messages, replace(sampling, seed=sampling_seed(id)))
         return WrittenInstruction(
             id, written.text, context, written.finished, self.release, template
@@ -85,13 +87,13 @@ class RemoteModel:
 
     def template_id(self, task: Task) -> str:
         """Name and version of a task's template."""
-        return message_template_id(task, self._system)
+        return self._prompter.template_id(task)
 
     async def write(
         self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
     ) -> WrittenText:
         """Continue a prompt. Raises PromptTooLong, RemoteUnavailable and RemoteError."""
-        written = await self._complete(messages_of(prompt, self._system), sampling)
+        written = await self._complete(self._prompter.of(prompt), sampling)
         if one_line:
             return replace(written, text=written.text.split("\n")[0].strip())
         return written
@@ -103,7 +105,7 @@ class RemoteModel:
         none of them.
         """
         found: Choice | None = await self._chat.complete(
-            messages_of(prompt, self._system),
+            self._prompter.of(prompt),
             _CHOICE_TOKENS,
             {
                 "temperature": 0,
@@ -147,7 +149,7 @@ class RemoteModel:
             evidence=found.evidence,
             precision=found.precision,
             release=self.release,
-            template=message_template_id(Task.RATING, self._system),
+            template=self.template_id(Task.RATING),
         )
 
     async def probe(self) -> None:

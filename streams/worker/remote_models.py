@@ -65,7 +65,7 @@ class RemoteModels:
         return RemoteModel(
             client,
             system=self._settings.system_prompt,
-            judges=read_judges(default_cache(), address.release),
+            judges=read_judges(default_cache(), address.release()),
             evidence=EvidenceKind(self._settings.scorer.evidence),
         )
 

@@ -15,9 +15,9 @@ from models.prompts.template import (
     Task,
     Template,
 )
-from models.prompts.templates import template_for
+from models.prompts.templates import BUILT_IN
 
-_EVERY = [template_for(task, family) for task, family in itertools.product(Task, Family)]
+_EVERY = [BUILT_IN.of(task, family) for task, family in itertools.product(Task, Family)]
 _SLOT = re.compile(r"\{(\w+)\}")
 _SLOTS = {
     Task.BACKWARD: {"response"},
@@ -81,7 +81,7 @@ def test_markers_stand_in_their_family_alone() -> None:
     for template in _EVERY:
         used = {marker for marker in MARKERS if marker in template.with_context}
         assert bool(used) == (template.family is Family.MARKERS)
-    rating, backward = (template_for(task, Family.MARKERS) for task in (Task.RATING, Task.BACKWARD))
+    rating, backward = (BUILT_IN.of(task, Family.MARKERS) for task in (Task.RATING, Task.BACKWARD))
     assert rating.text.startswith(backward.text), "so that the passage's keys and values serve both"
     assert rating.with_context.startswith(backward.with_context)
 

@@ -45,11 +45,11 @@ def test_other_addresses_are_refused_without_their_secrets(name: str) -> None:
 
 
 def test_a_release_follows_from_address_and_model() -> None:
-    one = RemoteAddress.parse("openai:tiny@http://host:8000/v1").release
-    assert one == RemoteAddress.parse("openai:tiny@HTTP://HOST:8000/v1/").release
+    one = RemoteAddress.parse("openai:tiny@http://host:8000/v1").release()
+    assert one == RemoteAddress.parse("openai:tiny@HTTP://HOST:8000/v1/").release()
     assert one.startswith("openai-tiny-host-8000-v1-")
     others = {
-        RemoteAddress.parse(name).release
+        RemoteAddress.parse(name).release()
         for name in ("openai:tiny@https://host:8000/v1", "openai:Tiny@http://host:8000/v1")
     }
     assert one not in others
@@ -57,6 +57,6 @@ def test_a_release_follows_from_address_and_model() -> None:
 
 
 def test_any_model_has_a_release_that_is_a_file_name() -> None:
-    found = RemoteAddress.parse(f"openai:{'ü/' * 200}@http://host/v1").release
+    found = RemoteAddress.parse(f"openai:{'ü/' * 200}@http://host/v1").release()
     assert len(found) < 200
     assert "/" not in found

@@ -17,7 +17,7 @@ from models.judging.judge import Judges
 from models.prompts.plain_text import END, plain_prompt
 from models.prompts.prompt import Prompt
 from models.prompts.template import Family, Task
-from models.prompts.templates import template_for
+from models.prompts.templates import BUILT_IN
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
 from models.remote.judges import fit_judges, read_judges
@@ -121,7 +121,7 @@ async def test_it_writes_and_rates_as_the_same_model_does_here(
     assert written.instruction == (await _local(local)).instruction
     assert written.complete
     assert written.release == model.release
-    assert written.template == template_for(Task.BACKWARD, Family.CHAT).id
+    assert written.template == BUILT_IN.of(Task.BACKWARD, Family.CHAT).id
     rating = await model.rate(written.instruction, PASSAGE, None)
     digits = await server.engine.rate(
         server.prompter.rating(written.instruction, PASSAGE), server.prompter.digit_ids
@@ -322,7 +322,9 @@ async def test_likelihoods_are_those_of_the_same_model_here(
     nats = await make().examiner.likelihoods.of_pair(asked, PASSAGE, None)
     encode = server.prompter.literal.encode
     whole = [
-        *encode(plain_prompt(Task.FORWARD, asked) + PASSAGE + END, add_special_tokens=False).ids
+        *encode(
+            plain_prompt(BUILT_IN, Task.FORWARD, asked) + PASSAGE + END, add_special_tokens=False
+        ).ids
     ]
     expected = await server.engine.score(whole[:1], whole[1:])
     assert sum(nats.response_given) == pytest.approx(
