@@ -137,7 +137,7 @@ async def test_it_writes_for_any_prompt(make: Make, server: RemoteServer) -> Non
     written = await model.write(prompt, _SAMPLING, one_line=True)
     assert written == await local.write(prompt, _SAMPLING, one_line=True)
     assert written.finished
-    assert model.template_id(Task.BACKWARD) == template_for(Task.BACKWARD, Family.CHAT).id
+    assert model.template_id(Task.BACKWARD) == BUILT_IN.of(Task.BACKWARD, Family.CHAT).id
 
 
 async def test_what_begins_no_option_is_no_choice(make: Make) -> None:
