@@ -32,7 +32,13 @@ class Task(StrEnum):
     BACKWARD = "backward"
     FORWARD = "forward"
     RATING = "rating"
+    STEPS = "steps"
+    EXEMPLARS = "exemplars"
+    STEPS_EXEMPLARS = "steps_exemplars"
 
+
+TRAINED_TASKS = (Task.BACKWARD, Task.FORWARD, Task.RATING)
+"""The tasks that a release is trained on: it is refused where their templates have changed."""
 
 SEED_TAG = "Answer in the style of an AI Assistant."
 AUGMENTED_TAG = "Answer with knowledge from web search."

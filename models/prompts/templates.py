@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from models.prompts.tasks import backward, forward, rating
+from models.prompts.tasks import answering, backward, forward, rating
 from models.prompts.template import Family, Task, Template
 
-_TEMPLATES = (*backward.TEMPLATES, *forward.TEMPLATES, *rating.TEMPLATES)
+_TEMPLATES = (*backward.TEMPLATES, *forward.TEMPLATES, *rating.TEMPLATES, *answering.TEMPLATES)
 
 
 @dataclass(frozen=True, slots=True)

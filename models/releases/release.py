@@ -20,7 +20,7 @@ from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.judge import Judges
 from models.prompts.layout import Prompter
-from models.prompts.template import Task
+from models.prompts.template import TRAINED_TASKS, Task
 from models.releases.checkpoints import has_file, sha256_of, weight_files
 from schemas.errors import ModelError
 
@@ -140,7 +140,7 @@ async def write_manifest(directory: Path, origin: Origin) -> Manifest:
     manifest = Manifest(
         **{name: getattr(origin, name) for name in origin.__slots__},
         created_at=time.time(),
-        templates={task.value: prompter.template(task).id for task in Task},
+        templates={task.value: prompter.template(task).id for task in TRAINED_TASKS},
         files=files,
         golden=golden,
     )
@@ -214,7 +214,7 @@ def require_servable(manifest: Manifest, directory: Path) -> None:
 
 def require_templates(manifest: Manifest, prompter: Prompter) -> None:
     """Raise ModelError if a release was trained on other prompt templates than the present ones."""
-    current = {str(task): prompter.template(task).id for task in Task}
+    current = {str(task): prompter.template(task).id for task in TRAINED_TASKS}
     differing = sorted(
         task for task, template in manifest.templates.items() if current.get(task) != template
     )

@@ -15,7 +15,7 @@ from models.engine import chosen_precision
 from models.judging.judge import VERSION, Judges
 from models.judging.rated import RATED_FILE
 from models.prompts.layout import Prompter
-from models.prompts.template import Task
+from models.prompts.template import TRAINED_TASKS
 from schemas.errors import ModelError
 
 JUDGES_FILE = "judges.json"
@@ -84,4 +84,4 @@ def judging_files(directory: Path) -> tuple[Path, ...]:
 
 def _templates(directory: Path) -> dict[str, str]:
     prompter = Prompter.load(directory)
-    return {task.value: prompter.template(task).id for task in Task}
+    return {task.value: prompter.template(task).id for task in TRAINED_TASKS}

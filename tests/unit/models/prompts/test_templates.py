@@ -23,6 +23,9 @@ _SLOTS = {
     Task.BACKWARD: {"response"},
     Task.RATING: {"instruction", "response"},
     Task.FORWARD: {"instruction", "tag"},
+    Task.STEPS: {"instruction", "tag"},
+    Task.EXEMPLARS: {"instruction", "tag"},
+    Task.STEPS_EXEMPLARS: {"instruction", "tag"},
 }
 _PINNED = {
     "backward.markers.1": "ac4607e25d29cd85",
@@ -34,6 +37,15 @@ _PINNED = {
     "rating.markers.1": "f3b68a85cd24d49a",
     "rating.chat.2": "61a3f87f082e4f60",
     "rating.plain.2": "2ced46beb5709e99",
+    "steps.markers.1": "dfce7e3f3d76a387",
+    "steps.chat.1": "888f4b48e141bb5a",
+    "steps.plain.1": "4c49d7e822a53727",
+    "exemplars.markers.1": "b29117fd72322105",
+    "exemplars.chat.1": "c1f9fdd1dcb4b3de",
+    "exemplars.plain.1": "bf323f3c3a5e2b65",
+    "steps_exemplars.markers.1": "fd6b6d0d0baafa65",
+    "steps_exemplars.chat.1": "0d3d7c2a2ba3cc4b",
+    "steps_exemplars.plain.1": "4e8ea10f2ad63e71",
 }
 
 

@@ -9,7 +9,7 @@ from models.engine import chosen_precision
 from models.judging.judge import VERSION
 from models.judging.rated import RATED_FILE, read_rated
 from models.prompts.layout import Prompter
-from models.prompts.template import Task
+from models.prompts.template import TRAINED_TASKS
 from models.releases.adapters import write_merged
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
@@ -29,7 +29,7 @@ _AGAIN = "run `python -m bench.shipped_judges` again for this model"
 
 def _templates(directory: Path) -> dict[str, str]:
     prompter = Prompter.load(directory)
-    return {task.value: prompter.template(task).id for task in Task}
+    return {task.value: prompter.template(task).id for task in TRAINED_TASKS}
 
 
 def test_the_house_models_are_for_its_weights_and_prompts() -> None:
@@ -47,7 +47,7 @@ def test_the_writers_have_learned_from_its_rated_pairs() -> None:
     assert shipped.judges.rated_pairs == len(rated) > 100
     assert shipped.judges.version == VERSION, _AGAIN
     # The adapter's directory has the writer's chat template, but no tokenizer.
-    assert shipped.templates.keys() == {task.value for task in Task}
+    assert shipped.templates.keys() == {task.value for task in TRAINED_TASKS}
 
 
 def test_the_writers_are_for_its_weights_and_prompts(tmp_path: Path) -> None:
