@@ -12,11 +12,11 @@ from schemas.errors import BrokerError
 from schemas.records import HumanRating, Scored
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
-from streams.kafka.connection.clients import connect
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
+from streams.kafka.writing.bounded_producer import bounded_producer
 
 _BINS = 5
 _SECONDS = 60
@@ -113,7 +113,7 @@ class Ratings:
 @contextmanager
 def open_ratings(cluster: Cluster) -> Iterator[Ratings]:
     """A writer of ratings. Raises BrokerError."""
-    with connect(KafkaProducer, cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
+    with bounded_producer(cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
         yield Ratings(producer, cluster)
 
 

@@ -15,7 +15,6 @@ When a release was announced is the time of the message, which the broker sets o
 Backstream created. An announcement from the future is passed over, so that nothing waits for it.
 """
 
-import contextlib
 import time
 from collections.abc import Iterable
 
@@ -23,7 +22,6 @@ from kafka import KafkaProducer
 from kafka.errors import (
     InvalidProducerEpochError,
     KafkaError,
-    KafkaTimeoutError,
     ProducerFencedError,
 )
 
@@ -37,6 +35,7 @@ from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import RELEASES
+from streams.kafka.writing.bounded_producer import end
 
 ISOLATION = "read_uncommitted"
 _AHEAD_SECONDS = 3600.0
@@ -163,7 +162,7 @@ class Announcer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close(_SECONDS)
+        self._close()
 
     def announce(self, *releases: Release) -> None:
         """Write releases, in this order.
@@ -185,7 +184,7 @@ class Announcer:
                 ).get(_SECONDS)
             producer.commit_transaction()
         except KafkaError as error:
-            self._close(0)
+            self._close()
             # A broker that was away ends the transaction itself, and answers as to a fenced one.
             expired = time.monotonic() - began > _TIMEOUT_MS / 1000
             if isinstance(error, _FENCED) and not expired:
@@ -213,15 +212,14 @@ class Announcer:
                 with kafka_errors("releases cannot be announced", self._cluster, *self._needed):
                     self._producer.init_transactions()
             except BrokerError:
-                self._close(0)
+                self._close()
                 raise
         return self._producer
 
-    def _close(self, seconds: float) -> None:
+    def _close(self) -> None:
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            with contextlib.suppress(KafkaTimeoutError):
-                producer.close(timeout=seconds)
+            end(producer)
 
 
 def _base(id: str) -> Release:

@@ -16,10 +16,11 @@ from kafka.errors import (
 from schemas.errors import BrokerError, WireError
 from schemas.wire import MAX_BYTES, header_map
 from streams.kafka.cluster import Cluster
-from streams.kafka.connection.clients import connect, kafka_errors
+from streams.kafka.connection.clients import kafka_errors
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import Topic
+from streams.kafka.writing.bounded_producer import bounded_producer
 from streams.kafka.writing.dead_letters import (
     UNDECODABLE,
     SourceMessage,
@@ -61,11 +62,13 @@ def send_back(
     anything written to any topic. So are letters that were cut, and messages that their topic
     refuses. Raises BrokerError.
     """
-    producer = connect(KafkaProducer, cluster, acks="all", max_request_size=4 * MAX_BYTES)
     sent, left_out = 0, []
     waiting = _once_each(letters)
     needed = [writing(cluster.topic(topic)) for topic in sources]
-    with producer, kafka_errors("dead letters could not be sent back", cluster, *needed):
+    with (
+        bounded_producer(cluster, acks="all", max_request_size=4 * MAX_BYTES) as producer,
+        kafka_errors("dead letters could not be sent back", cluster, *needed),
+    ):
         while batch := list(islice(waiting, _BATCH)):
             answers = []
             for letter in batch:
