@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from schemas.records import Example, Record
+from schemas.record import Record
+from schemas.records import Example
 
 
 @dataclass(frozen=True, slots=True)

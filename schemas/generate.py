@@ -6,7 +6,8 @@ A test compares the files with the records.
 import json
 from pathlib import Path
 
-from schemas.records import RECORDS, Record
+from schemas.record import Record
+from schemas.records import RECORDS
 
 DIRECTORY = Path(__file__).parent / "json"
 

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from schemas.errors import NotConverted, NotText, WireError
 from schemas.formats import FORMAT_TYPES, Converted, convert, format_of_type
 from schemas.ids import document_id
-from schemas.records import Document, Record
+from schemas.record import Record
+from schemas.records import Document
 from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, is_blank, media_type_of
 from schemas.text import decode as decode_text
 from schemas.text.decoding import Encoding

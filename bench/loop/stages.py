@@ -16,7 +16,8 @@ from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError
-from schemas.records import Candidate, Example, Record, Rejection, Scored, Segment
+from schemas.record import Record
+from schemas.records import Candidate, Example, Rejection, Scored, Segment
 from streams.settings import GenerationSettings
 
 A = TypeVar("A")

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from schemas.errors import TrainingError
-from schemas.records import Record
+from schemas.record import Record
 
 R = TypeVar("R", bound=Record)
 

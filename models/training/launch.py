@@ -17,7 +17,8 @@ from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.criterion import Criterion
 from schemas.errors import TrainingError
-from schemas.records import Example, HumanRating, Record
+from schemas.record import Record
+from schemas.records import Example, HumanRating
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from models.training.report import TrainingReport
 from models.training.settings import TrainingSettings
 from models.training.tuning import fit
 from schemas.errors import ModelError, TrainingError
-from schemas.records import Record
+from schemas.record import Record
 
 Emit = Callable[[dict[str, Any]], None]
 """Writes one event, as described in ``models.training.__main__``."""

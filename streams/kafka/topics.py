@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from schemas.record import Record
 from schemas.records import (
     Bootstrap,
     Candidate,
@@ -9,7 +10,6 @@ from schemas.records import (
     Example,
     HumanRating,
     Question,
-    Record,
     Rejection,
     Release,
     Scored,

@@ -12,16 +12,8 @@ from agents.backward import Backward
 from agents.curator import Curator
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
-from schemas.records import (
-    Candidate,
-    Example,
-    Provenance,
-    Record,
-    Rejection,
-    Request,
-    Scored,
-    Segment,
-)
+from schemas.record import Record
+from schemas.records import Candidate, Example, Provenance, Rejection, Request, Scored, Segment
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay

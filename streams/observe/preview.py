@@ -13,7 +13,8 @@ from agents.outcomes import Retraction
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.errors import SourceError
-from schemas.records import Candidate, Document, Example, Record, Rejection, Scored, Segment
+from schemas.record import Record
+from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
 from streams.stages.topology import agent_makers, segmenter_of

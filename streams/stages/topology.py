@@ -15,7 +15,7 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
-from schemas.records import Record
+from schemas.record import Record
 from schemas.wire import decode, decode_document
 from streams.kafka.topics import (
     CANDIDATES,

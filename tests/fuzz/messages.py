@@ -9,7 +9,7 @@ from typing import Any
 
 import msgpack
 
-from schemas.records import Record
+from schemas.record import Record
 from streams.kafka.messages import Received
 from tests.fuzz.mutation import altered, damaged
 from tests.fuzz.records import VALUES

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from schemas.record import Record
 from schemas.records import (
     Candidate,
     Document,
     Example,
     HumanRating,
-    Record,
     Rejection,
     Release,
     Scored,

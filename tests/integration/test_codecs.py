@@ -23,7 +23,8 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from typer.testing import CliRunner
 
-from schemas.records import Document, Example, HumanRating, Record, Release, Scored, Segment
+from schemas.record import Record
+from schemas.records import Document, Example, HumanRating, Release, Scored, Segment
 from schemas.wire import encode, headers_for
 from streams.cli.main import app
 from streams.data.changes import changes, newest

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from typer.testing import CliRunner, Result
 
-from schemas.records import Record
+from schemas.record import Record
 from schemas.wire import encode, headers_for
 from streams.cli.letters import details, read_letters
 from streams.cli.main import app

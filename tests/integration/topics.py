@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from schemas.records import Record
+from schemas.record import Record
 from schemas.wire import encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import Topic, topic_of

@@ -7,6 +7,7 @@ from typing import Any
 import msgpack
 from aiokafka import AIOKafkaProducer
 
+from schemas.record import Record
 from schemas.records import (
     Candidate,
     Document,
@@ -15,7 +16,6 @@ from schemas.records import (
     HumanRating,
     Provenance,
     Rating,
-    Record,
     Rejection,
     Release,
     ReleaseStatus,

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from schemas.errors import WireError
-from schemas.records import Document, Record
+from schemas.record import Record
+from schemas.records import Document
 from schemas.wire import decode, decode_document, header_map
 from streams.kafka.messages import Received
 from streams.kafka.topics import topic_of

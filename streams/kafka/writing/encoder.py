@@ -1,6 +1,6 @@
 """Records as messages."""
 
-from schemas.records import Record
+from schemas.record import Record
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import HeaderPairs, Message
 from streams.kafka.topics import topic_of

@@ -6,12 +6,12 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import WireError
+from schemas.record import Record
 from schemas.records import (
     Candidate,
     Document,
     Example,
     HumanRating,
-    Record,
     Rejection,
     Release,
     Scored,

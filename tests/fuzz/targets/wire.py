@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import WireError
-from schemas.records import Record
+from schemas.record import Record
 from schemas.wire import JSON, MSGPACK, decode, decode_document, encode, header_map, headers_for
 from tests.fuzz.messages import message, odd_headers, received, to_json, to_msgpack
 from tests.fuzz.mutation import altered, damaged, text_of

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from schemas.generate import DIRECTORY, file_of, json_schema
-from schemas.records import RECORDS, Record, Request
+from schemas.record import Record
+from schemas.records import RECORDS, Request
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import WireError
 from schemas.ids import document_id
+from schemas.record import Record
 from schemas.records import (
     RECORDS,
     Bootstrap,
@@ -26,7 +27,6 @@ from schemas.records import (
     Provenance,
     Question,
     Rating,
-    Record,
     Rejection,
     Release,
     ReleaseStatus,

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from schemas.records import RECORDS, Example, HumanRating, Record, Release
+from schemas.record import Record
+from schemas.records import RECORDS, Example, HumanRating, Release
 from schemas.wire import MAX_BYTES
 from streams.kafka.messages import Received
 from streams.kafka.topics import (

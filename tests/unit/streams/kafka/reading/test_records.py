@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import RECORDS, Document, Example, ExampleOrigin, Record, Segment
+from schemas.record import Record
+from schemas.records import RECORDS, Document, Example, ExampleOrigin, Segment
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import Received
 from streams.kafka.reading.records import Entry, RecordReader
