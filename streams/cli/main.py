@@ -8,6 +8,7 @@ import typer
 
 from schemas.errors import BackstreamError
 from streams.cli.commands import (
+    config,
     curation,
     data,
     dead_letters,
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 for group in (running, data, intake, offline, curation, rating, inspection):
     group.register(app)
+app.add_typer(config.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(releases.app, name="releases")

@@ -108,8 +108,8 @@ def _parameter(name: SettingName) -> str:
 def with_settings(*names: SettingName) -> Callable[[Command], Command]:
     """Return a decorator that adds the options to a command, and passes it the settings.
 
-    The flags override the other sources of settings. The command raises SettingsError for a value
-    that is not valid.
+    The flags override the other sources of settings. A command with the parameter ``origins`` gets
+    what each source states too. Raises SettingsError for a value that is not valid.
     """
     shared = {"config": _CONFIG, "assignments": _ASSIGNMENTS}
     shared |= {_parameter(name): _OPTIONS[name] for name in names}
@@ -117,7 +117,8 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @functools.wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         def run(*, config: Path | None, assignments: list[str] | None, **given: Any) -> None:
-            from streams.settings import load  # Not for --help: it imports pydantic.
+            # Not for --help: it imports pydantic.
+            from streams.settings.sources import load_with_layers
 
             flags: dict[str, Any] = {}
             for name in names:
@@ -127,9 +128,12 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
                     flags[name] = value
                 elif value is not None:
                     flags.setdefault(section, {})[key] = value
-            command(load(config, flags, tuple(assignments or ())), **given)
+            settings, layers = load_with_layers(config, flags, tuple(assignments or ()))
+            command(settings, **given, **({"origins": layers} if wants_origins else {}))
 
         _, *own = inspect.signature(command).parameters.values()
+        wants_origins = any(parameter.name == "origins" for parameter in own)
+        own = [parameter for parameter in own if parameter.name != "origins"]
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
             for name, option in shared.items()

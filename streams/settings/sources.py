@@ -21,6 +21,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as UnreadableSource
 
 from schemas.errors import SettingsError
+from streams.settings.origins import Layer
 from streams.settings.schema import Settings
 
 _OTHER_VARIABLES = {
@@ -47,8 +48,17 @@ def load(
     A flag of None counts as not given. Raises SettingsError, which names the key and, for an
     unknown one, the nearest known.
     """
+    return load_with_layers(file, flags, assignments)[0]
+
+
+def load_with_layers(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: tuple[str, ...] = (),
+) -> tuple[Settings, list[Layer]]:
+    """The same, and what each source states, in the order in which they override each other."""
     _refuse_unknown_variables()
-    stated: dict[str, Any] = {}
+    assigned: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
         if not equals:
@@ -56,14 +66,14 @@ def load(
         nested = _parse(value, f"--set {path}: the value")
         for key in reversed(path.split(".")):
             nested = {key: nested}
-        stated = _merged(stated, nested)
-    stated = _merged(
-        stated, {key: value for key, value in (flags or {}).items() if value not in (None, {})}
-    )
+        assigned = _merged(assigned, nested)
+    given = {key: value for key, value in (flags or {}).items() if value not in (None, {})}
+    stated = _merged(assigned, given)
     for key in stated.keys() - Settings.model_fields.keys():
         # As an argument of the constructor it could be one of pydantic-settings' own.
         raise SettingsError(f"settings: {_unknown(key)}")
     from_file = _read(file) if file else {}
+    from_environment: dict[str, Any] = {}
 
     class Layered(Settings):
         @classmethod
@@ -76,7 +86,8 @@ def load(
             file_secret_settings: Source,
         ) -> tuple[Source, ...]:
             # One source, because pydantic-settings merges mappings of all kinds.
-            layers = from_file, env_settings(), init_settings()
+            from_environment.update(env_settings())
+            layers = from_file, from_environment, init_settings()
             return (InitSettingsSource(settings_cls, reduce(_layered, layers)),)
 
     try:
@@ -87,7 +98,13 @@ def load(
         raise SettingsError(f"settings from the environment: {error}") from error
     except RecursionError as error:
         raise SettingsError("settings: a value is nested too deep to be one") from error
-    return Settings.model_construct(layered.model_fields_set, **dict(layered))
+    layers: list[Layer] = [
+        (f"file {file}", from_file),
+        ("environment", from_environment),
+        ("--set", assigned),
+        ("flag", given),
+    ]
+    return Settings.model_construct(layered.model_fields_set, **dict(layered)), layers
 
 
 def _refuse_unknown_variables() -> None:
