@@ -1,4 +1,4 @@
-"""Commands on documents that need no broker: preview, segment."""
+"""Commands on documents that need no broker: preview, segment, estimate."""
 
 import json
 from collections import Counter
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _PASSAGE_CHARACTERS = 160
+_UNREAD_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (preview, segment):
+    for command in (preview, segment, estimate):
         app.command()(command)
 
 
@@ -121,6 +122,57 @@ def segment(
     unread = f"; {failed:,} could not be read" if failed else ""
     notice(f"{len(seen):,} passages; refused: {reasons or 'none'}{unread}")
     if failed or not seen:
+        raise typer.Exit(1)
+
+
+@with_settings(*MODELS, "device")
+def estimate(
+    settings: "Settings",
+    sources: Sources,
+    size: Annotated[
+        int, typer.Option("--sample", help="How many passages to run the agents on.", min=2)
+    ] = 48,
+    format: Format = None,
+    text_column: TextColumn = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate what documents would give, and how long they take.
+
+    Cuts every document, and runs the agents on a sample of the passages, as many at once as a
+    worker does. Needs no broker and writes nothing. The rate is that of one process on this
+    machine. The more passages there are, the more are refused as near to others: a sample does not
+    show that. The exit code is 1 if something could not be read, or if there is no passage.
+
+    Example: `backstream estimate docs/`
+    """
+    from streams.cli.documents import read_documents, with_notices
+    from streams.cli.estimate_report import as_report, as_text
+    from streams.cli.prepare import prepare_all
+    from streams.data.sources import Choice
+    from streams.data.tally import Tally
+    from streams.observe.estimate import run_agents, sample_passages
+
+    tally = Tally()
+    choice = Choice(include or (), exclude or ())
+    documents = with_notices(read_documents(sources, format, text_column, tally, choice))
+    passages = sample_passages(settings, documents, size)
+    for line in (*passages.unread[:_UNREAD_SHOWN], *tally.lines()):
+        notice(line)
+    if (more := len(passages.unread) - _UNREAD_SHOWN) > 0:
+        notice(f"{more:,} more could not be read")
+    if not passages.total:
+        notice(
+            "no passage was found: a passage needs text of at least "
+            f"{settings.segments.min_characters} characters (segments.min_characters)"
+        )
+        raise typer.Exit(1)
+    model = prepare_all(settings)
+    notice(f"{passages.total:,} passages; running the agents on {len(passages.sample):,} of them")
+    run = run_agents(settings, model, passages.sample)
+    print(json.dumps(as_report(passages, run)) if as_json else as_text(passages, run))
+    if passages.unread:
         raise typer.Exit(1)
 
 
