@@ -48,7 +48,9 @@ class Backward:
                             self._sampling,
                             sample,
                             headings=segment.headings,
-                            openings=self._openings,
+                            # Later messages of a user begin in other ways than first ones.
+                            openings=None if segment.turns else self._openings,
+                            turns=segment.turns,
                         )
                         for sample in range(self._samples)
                     )
@@ -85,6 +87,7 @@ class Backward:
             instruction=written.instruction,
             context=written.context,
             response=segment.text,
+            turns=segment.turns,
             provenance=Provenance(
                 source=segment.source,
                 document_id=segment.document_id,

@@ -38,6 +38,7 @@ class Scorer:
                     candidate.context,
                     priority,
                     headings=candidate.provenance.headings,
+                    turns=candidate.turns,
                 )
             except PromptTooLong as error:
                 return candidate.refuse(

@@ -13,12 +13,12 @@ def document_id(source: str, text: str) -> str:
     return _digest("document", source, text)
 
 
-def segment_id(text: str, context: str | None = None) -> str:
-    """Id of a passage, from its text and context.
+def segment_id(text: str, context: str | None = None, earlier: Iterable[str] = ()) -> str:
+    """Id of a passage, from its text and context and the texts of the turns before it.
 
     White space is folded, so that the same passage in two documents is one segment.
     """
-    return _digest("segment", " ".join(text.split()), " ".join((context or "").split()))
+    return _digest("segment", *(" ".join(part.split()) for part in (text, context or "", *earlier)))
 
 
 def refused_parts_id(document_id: str, reason: str) -> str:
@@ -45,9 +45,20 @@ def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
     return _digest("example", parent_id, release, template, str(sample))
 
 
-def seed_id(instruction: str, context: str | None, response: str) -> str:
-    """Id of a human seed."""
-    return _digest("seed", instruction, context or "", response)
+def seed_id(
+    instruction: str, context: str | None, response: str, earlier: Iterable[str] = ()
+) -> str:
+    """Id of a human seed, from its texts and those of the turns before it."""
+    return _digest("seed", instruction, context or "", response, *earlier)
+
+
+def conversation_id(opening: str) -> str:
+    """Id of a conversation, from what the user said first.
+
+    Every path of a tree of messages has the same one, and so have two conversations with one
+    beginning.
+    """
+    return _digest("conversation", " ".join(opening.split()))
 
 
 def sampling_seed(example: str) -> int:

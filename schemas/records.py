@@ -4,11 +4,13 @@ Each record names what it was made from, back to the document.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.record import Count, Id, NonEmpty, Record, ReleaseId, Seconds
+from schemas.turns import EarlierTurns
+from schemas.turns import Turn as Turn
 
 
 class Offset(BaseModel):
@@ -19,15 +21,6 @@ class Offset(BaseModel):
     topic: str
     partition: Count
     offset: Count
-
-
-class Turn(BaseModel):
-    """What one side said in a conversation."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    role: Literal["user", "assistant"]
-    text: NonEmpty
 
 
 class Document(Record):
@@ -62,7 +55,7 @@ class Segment(Record):
     context: str | None = None
     language: str | None = None
     """Language of the text as a code of ISO 639, such as ``en``; None where it is not known."""
-    turns: tuple[Turn, ...] = ()
+    turns: EarlierTurns = ()
     """What was said before the request that the text answers, oldest first."""
 
     def refuse(
@@ -132,7 +125,7 @@ class Question(Request):
     id: Id
     instruction: NonEmpty
     context: str | None = None
-    turns: tuple[Turn, ...] = ()
+    turns: EarlierTurns = ()
     """What was said before, oldest first."""
     category: str | None = None
     """See ``Candidate.category``."""
@@ -157,6 +150,10 @@ class Provenance(BaseModel):
     """Id of the bootstrap or the question that it was made from; empty for one of a passage."""
     exemplars: tuple[str, ...] = ()
     """Example ids of what it was made up after."""
+    conversation: str = ""
+    """Id of the conversation that the example is an exchange of; empty for a single exchange. What
+    is held out to measure on is chosen by it, so that no conversation is in both parts.
+    """
     release: str = ""
     """Id of the release whose model wrote the instruction, or the whole of it."""
     template: str = ""
@@ -179,7 +176,7 @@ class Candidate(Record):
     context: str | None = None
     response: NonEmpty
     provenance: Provenance
-    turns: tuple[Turn, ...] = ()
+    turns: EarlierTurns = ()
     """What was said before the instruction, oldest first: user and assistant in turns, the user
     first and the assistant last.
     """
@@ -295,7 +292,7 @@ class Example(Record):
     """
     target_precision: float | None = Field(default=None, ge=0, le=1)
     """The lowest estimated precision that passed when it was kept, where one was asked for."""
-    turns: tuple[Turn, ...] = ()
+    turns: EarlierTurns = ()
     """See ``Candidate.turns``."""
     category: str | None = None
     """See ``Candidate.category``."""
@@ -323,6 +320,8 @@ class HumanRating(Record):
     response: NonEmpty
     headings: tuple[str, ...] = ()
     """The headings above the response, outermost first."""
+    turns: EarlierTurns = ()
+    """See ``Candidate.turns``."""
     score: int = Field(ge=1, le=5)
     rater: str = ""
     at: float = Field(default=0.0, allow_inf_nan=False)

@@ -12,6 +12,7 @@ from agents.curation.settings import CuratorSettings
 from agents.curation.word_list import toxic
 from agents.refusal import Refusal
 from schemas.records import Candidate
+from schemas.turns import History
 
 
 class ExampleRules:
@@ -28,11 +29,12 @@ class ExampleRules:
         """The candidate with its personal data masked, where the settings ask for it."""
         if self.settings.personal_data != "mask" or not self.settings.rules.personal_data:
             return candidate
-        changed = {
+        changed: dict[str, object] = {
             name: hidden
             for name in ("instruction", "context", "response")
             if (text := getattr(candidate, name)) and (hidden := masked(text)) != text
         }
+        changed.update(_masked_turns(candidate.turns))
         return candidate.model_copy(update=changed) if changed else candidate
 
     def refusals(self, candidate: Candidate) -> Iterator[Refusal]:
@@ -42,19 +44,29 @@ class ExampleRules:
             candidate.response,
             candidate.context,
         )
+        said = [turn.text for turn in candidate.turns]
         settings, passage = self.settings, candidate.provenance
         if refusal := settings.refuse_language(passage.language):
             yield refusal
-        yield from self._instruction_rules.refusals(instruction, invented=not passage.segment_id)
+        yield from self._instruction_rules.refusals(
+            instruction, invented=not passage.segment_id, turns=candidate.turns
+        )
         yield from leaks(instruction, response)
         if settings.personal_data == "refuse":
             for name, text in (
                 ("instruction", instruction),
                 ("context", context),
                 ("response", response),
+                *(("earlier turns", text) for text in said),
             ):
                 if text and (found := find_personal_data(text)):
                     yield Refusal("personal_data", f"{found[0].kind} in the {name}")
-        yield from toxic(self._toxic, instruction, context, response)
+        yield from toxic(self._toxic, instruction, context, response, *said)
         yield from unfaithful(response, context, settings.faithfulness)
-        yield from contaminations(self._benchmarks, instruction, context, response)
+        yield from contaminations(self._benchmarks, instruction, context, response, *said)
+
+
+def _masked_turns(turns: History) -> dict[str, History]:
+    """The changed turns as a field; empty where none has personal data."""
+    hidden = tuple(turn.model_copy(update={"text": masked(turn.text)}) for turn in turns)
+    return {"turns": hidden} if hidden != turns else {}

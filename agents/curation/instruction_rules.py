@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from agents.curation.settings import CuratorSettings
 from agents.refusal import Refusal
+from models.evaluation.rouge import rouge_l
 from models.evaluation.words import count_words, words
+from schemas.turns import Turn
 
 _LETTER = re.compile(r"[^\W\d_]")
 _OPENING = "¿¡"
@@ -31,12 +33,18 @@ class InstructionRules:
         """The first refusal of an instruction that was written for a passage, or None."""
         return next(self.refusals(instruction), None)
 
-    def refusals(self, instruction: str, invented: bool = False) -> Iterator[Refusal]:
-        """Every refusal, in order. An ``invented`` instruction was not written for a passage."""
+    def refusals(
+        self, instruction: str, invented: bool = False, turns: Sequence[Turn] = ()
+    ) -> Iterator[Refusal]:
+        """Every refusal, in order. An ``invented`` instruction was not written for a passage.
+
+        After ``turns``, one word is enough: "Why?" asks about what was said. What repeats a
+        message of the user there is refused.
+        """
         limits = self._settings
-        count = count_words(instruction)
-        if count < limits.min_words:
-            yield Refusal("instruction_too_short", f"{count} words, at least {limits.min_words}")
+        count, least = count_words(instruction), 1 if turns else limits.min_words
+        if count < least:
+            yield Refusal("instruction_too_short", f"{count} words, at least {least}")
         if count > limits.max_words:
             yield Refusal("instruction_too_long", f"{count} words, at most {limits.max_words}")
         first = instruction.lstrip()[:1]
@@ -50,6 +58,15 @@ class InstructionRules:
         phrase = _repeated_phrase(words(instruction))
         if phrase:
             yield Refusal("instruction_repeats", f"{phrase!r} {_PHRASE_TIMES} times or more")
+        yield from self._repeated_turns(instruction, turns)
+
+    def _repeated_turns(self, instruction: str, turns: Sequence[Turn]) -> Iterator[Refusal]:
+        asked = words(instruction) if turns else []
+        for number, turn in enumerate(turns, 1):
+            if turn.role == "user" and words(turn.text):
+                near = rouge_l(asked, words(turn.text))
+                if near >= self._settings.novelty:
+                    yield Refusal("repeats_turn", f"ROUGE-L {near:.2f} with turn {number}")
 
 
 def _pattern(keywords: Sequence[str]) -> re.Pattern[str] | None:

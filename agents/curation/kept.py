@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Set
 from hashlib import blake2b
 
+from agents.curation.kept_instructions import KeptInstructions
 from agents.curation.near_passages import PassageIndex
-from agents.curation.novelty import NoveltyIndex
 from agents.curation.settings import CuratorSettings
 from agents.refusal import Refusal
 from schemas.records import Candidate, Example, Rating
@@ -26,7 +26,7 @@ class KeptExamples:
     """Kept examples by id. Not thread-safe."""
 
     def __init__(self, settings: CuratorSettings) -> None:
-        self._instructions = NoveltyIndex(settings.novelty)
+        self._instructions = KeptInstructions(settings.novelty)
         self._passages = PassageIndex(settings.passage_novelty)
         self._ranks: dict[str, Rank] = {}
         self._responses: dict[str, bytes] = {}
@@ -51,7 +51,7 @@ class KeptExamples:
         self._ranks[example.id] = rank_of(example.rating)
         self._responses[example.id] = response
         self._by_response.setdefault(response, set()).add(example.id)
-        self._instructions.add(example.id, example.instruction)
+        self._instructions.add(example.id, example.instruction, example.turns)
         self._passages.add(example.id, example.response)
 
     def remove(self, id: str) -> None:
@@ -66,7 +66,7 @@ class KeptExamples:
         same = self._by_response.get(_digest(candidate.response), set()) - besides
         if same:
             yield Refusal("same_response", f"the response is that of {min(same)}")
-        near = self._instructions.nearest(candidate.instruction, besides)
+        near = self._instructions.nearest(candidate.instruction, candidate.turns, besides)
         if near:
             yield Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
         alike = self._passages.nearest(candidate.response, besides)

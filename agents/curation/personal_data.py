@@ -91,7 +91,8 @@ def masked(text: str) -> str:
 
 def count_masks(example: Example) -> int:
     """Number of places of an example that are masked."""
-    texts = (example.instruction, example.context, example.response)
+    said = (turn.text for turn in example.turns)
+    texts = (example.instruction, example.context, example.response, *said)
     return sum(text.count(one) for text in texts if text for one in _MASKS)
 
 

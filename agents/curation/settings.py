@@ -45,6 +45,7 @@ class CurationRules(BaseModel):
     instruction_no_letter: bool = True
     instruction_keyword: bool = True
     instruction_repeats: bool = True
+    repeats_turn: bool = True
     prompt_leak: bool = True
     response_echoes_instruction: bool = True
     instruction_echoes_response: bool = True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.seeds.jsonl import read_records
 from models.seeds.pairs import Pair
+from schemas.ids import conversation_id
 from schemas.records import HumanRating
 
 
@@ -14,12 +15,18 @@ class RatedPair:
     """A pair and its human rating."""
 
     id: str
-    """Id of the example. It decides whether the score is used for training or held out."""
+    """Id of the example."""
     pair: Pair
     score: int
     """1 to 5."""
     headings: tuple[str, ...] = ()
     """Those above the response."""
+
+    @property
+    def key(self) -> str:
+        """What decides the same as for a seed: the conversation's id, or its own."""
+        turns = self.pair.turns
+        return conversation_id(turns[0].text) if turns else self.id
 
 
 def read_ratings(file: Path) -> list[HumanRating]:
@@ -36,7 +43,7 @@ def rated_pairs(ratings: Iterable[HumanRating]) -> list[RatedPair]:
     return [
         RatedPair(
             id,
-            Pair(found.instruction, found.response, found.context or ""),
+            Pair(found.instruction, found.response, found.context or "", found.turns),
             found.score,
             found.headings,
         )

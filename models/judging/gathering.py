@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -100,7 +101,11 @@ async def _examine(examiner: Examines, made: MadePair) -> GradedEvidence | None:
     pair = made.pair
     try:
         evidence = await examiner.examine(
-            EvidenceKind.COMBINED, pair.instruction, pair.response, pair.context
+            EvidenceKind.COMBINED,
+            pair.instruction,
+            pair.response,
+            pair.context,
+            turns=pair.turns,
         )
     except ModelError:  # too long, or not a number
         return None
@@ -113,10 +118,9 @@ def _with_written(pairs: Sequence[Pair], written: Sequence[str]) -> list[MadePai
     for source, (pair, own) in enumerate(zip(pairs, written, strict=True)):
         other = written[(source + 1) % len(pairs)]
         if own:
-            its_own = Pair(own, pair.response, pair.context)
-            made.append(MadePair(source, WRITTEN, None, its_own))
+            made.append(MadePair(source, WRITTEN, None, replace(pair, instruction=own)))
         if other and other != own:
-            wrong = Pair(other, pair.response, pair.context)
+            wrong = replace(pair, instruction=other)
             made.append(MadePair(source, WRITTEN_FOR_ANOTHER, 1, wrong))
     return made
 
@@ -125,7 +129,7 @@ async def _written(engine: Engine, prompter: Prompter, pairs: Sequence[Pair]) ->
     """The instruction that the model writes for each pair's response; empty where it cannot."""
 
     async def write(pair: Pair) -> str:
-        prompt = prompter.backward(pair.response, pair.context)
+        prompt = prompter.backward(pair.response, pair.context, turns=pair.turns)
         try:
             generation = await engine.generate(
                 prompt, Sampling(max_tokens=_TOKENS), prompter.instruction_stop_ids

@@ -66,7 +66,11 @@ async def rate_pairs(
         async with room:
             try:
                 found = await rater.rate(
-                    pair.instruction, pair.response, pair.context, headings=above
+                    pair.instruction,
+                    pair.response,
+                    pair.context,
+                    headings=above,
+                    turns=pair.turns,
                 )
             except ModelError:  # too long, or unrated
                 return float("nan")

@@ -74,6 +74,7 @@ async def examine_rated(
                     pair.response,
                     pair.context,
                     headings=rated.headings,
+                    turns=pair.turns,
                 )
             except ModelError:  # too long, or not a number
                 return None

@@ -10,6 +10,7 @@ from models.judging.evidence import EvidenceKind, expected_grade
 from models.judging.judge import Judge, Judges
 from models.judging.ordinal import Grades
 from schemas.errors import ModelError
+from schemas.turns import Turn
 
 _LOWEST_DIGIT_MASS = 1e-6
 """Lowest probability of the five digits together; below it, digits alone cannot rate a pair."""
@@ -45,11 +46,18 @@ class Examines(Protocol):
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> dict[str, float]:
         """The figures of a kind of evidence."""
 
     async def digits(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        turns: Sequence[Turn] = (),
     ) -> DigitProbabilities:
         """The probabilities of the digits."""
 
@@ -78,8 +86,9 @@ class Rater:
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> Judgement:
-        """Rate a pair, whose response stands below ``headings``.
+        """Rate a pair after ``turns``, whose response stands below ``headings``.
 
         Requests that wait in the engine are scheduled by ``priority``.
 
@@ -88,9 +97,9 @@ class Rater:
         no probability.
         """
         if self.judge is None:
-            return await self._by_digits(instruction, response, context, priority)
+            return await self._by_digits(instruction, response, context, priority, turns)
         evidence = await self._examiner.examine(
-            self.kind, instruction, response, context, priority, headings=headings
+            self.kind, instruction, response, context, priority, headings=headings, turns=turns
         )
         probabilities = self.judge.model.probabilities(evidence)
         score = self.judge.score(probabilities)
@@ -98,9 +107,14 @@ class Rater:
         return Judgement(score, probabilities, mass, evidence, self.judge.at(score).precision)
 
     async def _by_digits(
-        self, instruction: str, response: str, context: str | None, priority: int
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int,
+        turns: Sequence[Turn],
     ) -> Judgement:
-        digits = await self._examiner.digits(instruction, response, context, priority)
+        digits = await self._examiner.digits(instruction, response, context, priority, turns=turns)
         if not math.isfinite(digits.mass) or digits.mass < _LOWEST_DIGIT_MASS:
             raise ModelError(
                 f"unrated: the probability of the digits 1 to 5 together is {digits.mass:.1e}"

@@ -6,17 +6,23 @@ encoded as plain characters, not as a special token.
 """
 
 import functools
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
-from models.prompts.chat import ChatTemplate, token_text
+from models.prompts.chat import ChatTemplate
+from models.prompts.checkpoint_files import (
+    line_end_ids,
+    opening_ids,
+    read_json,
+    read_stop_ids,
+    read_tokenizer,
+)
 from models.prompts.exemplars import Exemplar, exemplars
+from models.prompts.history import TURNS, in_context, quoted, turn_values
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.backward import heading_line
 from models.prompts.tasks.rating import DIGITS
@@ -31,6 +37,7 @@ from models.prompts.template import (
 )
 from models.prompts.templates import BUILT_IN, Templates
 from schemas.errors import ModelError
+from schemas.turns import Turn
 
 _PLACEHOLDER = re.compile(rf"\{{((?:{'|'.join(FIELDS)})\d*)\}}")
 """A placeholder of a template. Those of earlier turns end in the turn's number."""
@@ -38,11 +45,13 @@ _BETWEEN_SHOTS = "\n\n\n"
 _NEXT_SECTION = re.compile(r"\n\n\n|\n###")
 _WRAPPED = re.compile(r"(?<=[^\s.:;?!])[^\S\n]*\n(?=[^\W\d]|[`'\"(])")
 """A line end inside a sentence, which goes on with a word, not with an item of a list."""
-_LINE_END = re.compile("\n|\u010a|^<0x0A>$")
 _CACHED_TEXTS = 1024
 """Texts whose ids are cached: a passage is encoded for its instruction and again for its rating."""
 _LONGEST_CACHED = 20_000
 """Characters of a text that is cached."""
+_CACHED_SCAFFOLDS = 128
+_QUOTED = -1
+"""In place of a number of earlier exchanges: they stand in the prompt's own message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +83,8 @@ class Prompter:
     """
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a text from outside. Those of short texts are cached."""
-    _scaffold: Callable[[Task, bool], str] = field(init=False, repr=False, compare=False)
-    """The scaffold of a task, with or without a context. Cached: a chat template takes longer to
-    render than a passage takes to encode.
-    """
+    _scaffold: Callable[..., str] = field(init=False, repr=False, compare=False)
+    """``_render``, cached: a chat template takes longer to render than a passage to encode."""
     _encode_own: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a piece of a template. Cached."""
 
@@ -94,7 +101,7 @@ class Prompter:
             return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
         object.__setattr__(self, "_encode_text", encode_text)
-        object.__setattr__(self, "_scaffold", functools.cache(self._render))
+        object.__setattr__(self, "_scaffold", functools.lru_cache(_CACHED_SCAFFOLDS)(self._render))
         object.__setattr__(self, "_encode_own", functools.lru_cache(_CACHED_TEXTS)(encode_own))
 
     @classmethod
@@ -104,27 +111,16 @@ class Prompter:
         Raises ModelError where ``tokenizer.json`` is missing, a file cannot be parsed, or the
         tokenizer has no end-of-sequence token or no single token for a digit.
         """
-        file = directory / "tokenizer.json"
-        if not file.is_file():
-            raise ModelError(
-                f"{directory} has no tokenizer.json. Give a model directory; for a model with a "
-                "slow tokenizer only, save its fast tokenizer there"
-            )
-        try:
-            tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises a bare Exception for every malformed file
-            raise ModelError(f"{file} cannot be read as a tokenizer: {error}") from error
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        tokenizer = read_tokenizer(directory)
         literal = Tokenizer.from_str(tokenizer.to_str())
         literal.encode_special_tokens = True
-        config = _read_json(directory / "tokenizer_config.json")
+        config = read_json(directory / "tokenizer_config.json")
         chat = ChatTemplate.from_config(config, directory)
         if all(tokenizer.token_to_id(marker) is not None for marker in MARKERS):
             family = Family.MARKERS
         else:
             family = Family.CHAT if chat else Family.PLAIN
-        stop_ids = _stop_ids(tokenizer, config, _read_json(directory / "generation_config.json"))
+        stop_ids = read_stop_ids(tokenizer, config, directory)
         if family is Family.MARKERS:  # a marker opens the next field, so it ends this one
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(
@@ -138,7 +134,7 @@ class Prompter:
         return replace(
             prompter,
             shots={task: prompter._shots(task) for task in Task},
-            line_ends=_line_ends(tokenizer),
+            line_ends=line_end_ids(tokenizer),
         )
 
     @property
@@ -147,27 +143,39 @@ class Prompter:
         return max(map(len, self.tokenizer.get_vocab()))
 
     def backward(
-        self, response: str, context: str | None = None, headings: Sequence[str] = ()
+        self,
+        response: str,
+        context: str | None = None,
+        headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> list[int]:
-        """Prompt ids for the instruction that ``response`` answers.
+        """Prompt ids for the instruction that ``response`` answers, after ``turns``.
 
         ``headings`` are those above it, outermost first: they often name what it is about. Chat
         family only; other prompts leave them out.
         """
         values = {"response": response, "context": context or "", "heading": heading_line(headings)}
-        return self._layout(Task.BACKWARD, values)
+        return self._layout(Task.BACKWARD, values, turns)
 
     def forward(
-        self, instruction: str, context: str | None = None, tag: str = BOTH_TAGS
+        self,
+        instruction: str,
+        context: str | None = None,
+        tag: str = BOTH_TAGS,
+        turns: Sequence[Turn] = (),
     ) -> list[int]:
-        """Prompt ids for an answer to ``instruction``. Both tags by default, as in the paper."""
-        return self._layout(
-            Task.FORWARD, {"instruction": instruction, "context": context or "", "tag": tag}
-        )
+        """Prompt ids for an answer to ``instruction``, after ``turns``.
+
+        Both tags by default, as in the paper.
+        """
+        values = {"instruction": instruction, "context": context or "", "tag": tag}
+        return self._layout(Task.FORWARD, values, turns)
 
     def layout(self, prompt: Prompt) -> list[int]:
         """Prompt ids of any task but the rating."""
-        return self._layout(prompt.task, {**dict.fromkeys(FIELDS, ""), **prompt.texts})
+        return self._layout(
+            prompt.task, {**dict.fromkeys(FIELDS, ""), **prompt.texts}, prompt.turns
+        )
 
     def option_ids(self, task: Task, options: Sequence[str]) -> list[int]:
         """First tokens of the options of a choice, as they follow a prompt of the task.
@@ -184,22 +192,32 @@ class Prompter:
             )
         return ids
 
-    def nothing(self, task: Task, context: str | None = None) -> list[int]:
+    def nothing(
+        self, task: Task, context: str | None = None, turns: Sequence[Turn] = ()
+    ) -> list[int]:
         """Prompt ids of the backward or the forward task with an empty slot.
 
         What follows it has the likelihood that it has without a response or an instruction.
         """
-        return self.backward("", context) if task is Task.BACKWARD else self.forward("", context)
+        if task is Task.BACKWARD:
+            return self.backward("", context, turns=turns)
+        return self.forward("", context, turns=turns)
 
-    def rating(self, instruction: str, response: str, context: str | None = None) -> list[int]:
-        """Prompt ids whose next token is one of ``digit_ids``."""
+    def rating(
+        self,
+        instruction: str,
+        response: str,
+        context: str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> list[int]:
+        """Prompt ids whose next token is one of ``digit_ids``. ``turns`` are those before."""
         values = {
             "instruction": instruction,
             "response": response,
             "context": context or "",
             **self._earlier_values(),
         }
-        scaffold = self._scaffold(Task.RATING, bool(context))
+        scaffold, values = self._with_turns(Task.RATING, values, turns)
         rated = self._encode_scaffold(scaffold + DIGITS[0], values)
         return [*self.shots.get(Task.RATING, ()), *rated[:-1]]
 
@@ -257,14 +275,30 @@ class Prompter:
         """Name and version of a task's template, for provenance."""
         return self.template(task).id_with(self.system if self.chat else "")
 
-    def _layout(self, task: Task, values: dict[str, str]) -> list[int]:
+    def _layout(self, task: Task, values: dict[str, str], turns: Sequence[Turn]) -> list[int]:
         return [
             *self.shots.get(task, ()),
-            *self._encode_scaffold(self._scaffold(task, bool(values["context"])), values),
+            *self._encode_scaffold(*self._with_turns(task, values, turns)),
         ]
 
+    def _with_turns(
+        self, task: Task, values: dict[str, str], turns: Sequence[Turn]
+    ) -> tuple[str, dict[str, str]]:
+        """The scaffold of a prompt and the values for it, with earlier turns in their places."""
+        if self.chat is None:
+            values = {**values, "context": in_context(turns, values["context"])}
+            return self._scaffold(task, bool(values["context"])), values
+        given, earlier = bool(values["context"]), len(turns) // 2
+        if not turns:
+            return self._scaffold(task, given), values
+        if task is not Task.RATING and TURNS not in self.template(task).choose(values["context"]):
+            scaffold = self._scaffold(task, given, earlier)
+            if scaffold:
+                return scaffold, values | turn_values(turns)
+        return self._scaffold(task, given, _QUOTED), {**values, "turns": quoted(turns)}
+
     def _shots(self, task: Task) -> tuple[int, ...]:
-        ids = _opening(self.tokenizer)
+        ids = opening_ids(self.tokenizer)
         for pair, answer in exemplars(task):
             values = {
                 "instruction": pair.instruction,
@@ -278,20 +312,38 @@ class Prompter:
             )
         return tuple(ids)
 
-    def _render(self, task: Task, given: bool) -> str:
-        """The template's text with its placeholders, in the chat template where there is one."""
+    def _render(self, task: Task, given: bool, earlier: int = 0) -> str:
+        """The template's text with its placeholders, in the chat template where there is one.
+
+        ``earlier`` is the number of exchanges before, or _QUOTED. Empty where the chat template
+        refuses or drops them.
+        """
         template = self.template(task)
         text = template.with_context if given else template.text
+        if earlier != _QUOTED:
+            text = text.replace(TURNS, "")
+        elif TURNS not in text:
+            text = TURNS + text
         if self.chat is None:
             return text
         system = template.system or self.system
         if task is not Task.RATING:
-            return self.chat.render(system, text) + template.lead
-        earlier = [
-            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", template.text), template.lead + digit)
+            before = [(f"{{instruction{n}}}", f"{{response{n}}}") for n in range(max(0, earlier))]
+            try:
+                found = self.chat.render(system, text, before)
+            except ModelError:
+                if not before:
+                    raise
+                return ""
+            wanted = [name[1:-1] for exchange in before for name in exchange]
+            said = [name for name in _PLACEHOLDER.findall(found) if name[-1].isdecimal()]
+            return found + template.lead if said == wanted else ""
+        own = template.text.replace(TURNS, "")
+        rated = [
+            (_PLACEHOLDER.sub(rf"{{\g<1>{turn}}}", own), template.lead + digit)
             for turn, (_, digit) in enumerate(self.rated)
         ]
-        return self.chat.render(system, text, earlier) + template.lead
+        return self.chat.render(system, text, rated) + template.lead
 
     def _with_earlier_turns(self) -> "Prompter":
         """Add rated pairs as earlier turns of the rating prompt.
@@ -307,7 +359,7 @@ class Prompter:
         placeholders = [
             f"{name}{number}"
             for number in numbers
-            for name in _PLACEHOLDER.findall(self.template(Task.RATING).text)
+            for name in _PLACEHOLDER.findall(self.template(Task.RATING).text.replace(TURNS, ""))
         ]
         lead = self.template(Task.RATING).lead
         answered = all(f"{lead}{digit}" in scaffold for _, digit in prompter.rated)
@@ -343,40 +395,3 @@ class Prompter:
                 "cannot rate: choose another model"
             )
         return digits
-
-
-def _stop_ids(
-    tokenizer: Tokenizer, config: dict[str, Any], generation: dict[str, Any]
-) -> tuple[int, ...]:
-    eos = token_text(config.get("eos_token"))
-    first = tokenizer.token_to_id(eos) if eos else None
-    declared = generation.get("eos_token_id") or []
-    declared = [declared] if isinstance(declared, int) else list(declared)
-    ids = ([first] if first is not None else []) + [id for id in declared if id != first]
-    if not ids:
-        raise ModelError(
-            "this tokenizer names no end-of-sequence token, so a generation would never stop: "
-            "set eos_token in tokenizer_config.json"
-        )
-    return tuple(ids)
-
-
-def _opening(tokenizer: Tokenizer) -> list[int]:
-    """Ids that the tokenizer puts before a text: a beginning-of-sequence token, or none."""
-    word = tokenizer.encode("a", add_special_tokens=False).ids
-    whole = tokenizer.encode("a", add_special_tokens=True).ids
-    return whole[: whole.index(word[0])] if word[0] in whole else []
-
-
-def _line_ends(tokenizer: Tokenizer) -> frozenset[int]:
-    """Tokens that contain a newline, as byte-level and sentencepiece vocabularies spell it."""
-    return frozenset(id for token, id in tokenizer.get_vocab().items() if _LINE_END.search(token))
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{file} is not JSON: {error}") from error

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.prompts.exemplars import exemplars
+from models.prompts.history import TURNS, quoted
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.backward import heading_line
 from models.prompts.template import BOTH_TAGS, FIELDS, Family, Task, Template
 from models.prompts.templates import BUILT_IN, Templates
+from schemas.turns import Turn
 
 Messages = list[dict[str, str]]
 
@@ -24,13 +26,23 @@ class MessagePrompter:
     """System turn of the templates that have none. A user's setting."""
 
     def backward(
-        self, response: str, context: str | None = None, headings: Sequence[str] = ()
+        self,
+        response: str,
+        context: str | None = None,
+        headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> Messages:
-        """The messages that ask for the instruction that ``response`` answers."""
+        """The messages that ask for the instruction that ``response`` answers, after ``turns``."""
         values = {"response": response, "heading": heading_line(headings)}
-        return self._messages(Task.BACKWARD, values, context)
+        return self._messages(Task.BACKWARD, values, context, turns=turns)
 
-    def rating(self, instruction: str, response: str, context: str | None = None) -> Messages:
+    def rating(
+        self,
+        instruction: str,
+        response: str,
+        context: str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> Messages:
         """The messages that ask for a rating, after rated pairs as earlier turns."""
         template = self._template(Task.RATING)
         earlier: Messages = []
@@ -39,12 +51,12 @@ class MessagePrompter:
             earlier.append(_user(template, values, None))
             earlier.append({"role": "assistant", "content": template.lead + digit})
         values = {"instruction": instruction, "response": response}
-        return self._messages(Task.RATING, values, context, earlier)
+        return self._messages(Task.RATING, values, context, earlier, turns)
 
     def of(self, prompt: Prompt) -> Messages:
-        """The messages of a prompt of any task, its earlier turns before it."""
-        turns = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
-        return self._messages(prompt.task, prompt.texts, prompt.texts.get("context"), turns)
+        """The messages of a prompt of any task, its earlier turns before it or quoted in it."""
+        context = prompt.texts.get("context")
+        return self._messages(prompt.task, prompt.texts, context, turns=prompt.turns)
 
     def template_id(self, task: Task) -> str:
         """Name and version of a task's template, for provenance."""
@@ -56,8 +68,13 @@ class MessagePrompter:
         texts: Mapping[str, str],
         context: str | None,
         earlier: Sequence[dict[str, str]] = (),
+        turns: Sequence[Turn] = (),
     ) -> Messages:
-        template, values = self._template(task), {"tag": BOTH_TAGS, **texts}
+        template = self._template(task)
+        values = {"tag": BOTH_TAGS, **texts, "turns": quoted(turns)}
+        if TURNS not in template.choose(context):
+            said = [{"role": turn.role, "content": turn.text} for turn in turns]
+            earlier = [*earlier, *said]
         system = _filled(template.system, values) if template.system else self.system
         leading = [{"role": "system", "content": system}] if system else []
         return [*leading, *earlier, _user(template, values, context)]

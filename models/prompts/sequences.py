@@ -32,13 +32,13 @@ class SequenceMaker:
 
     def forward(self, pair: Pair, tag: str = SEED_TAG) -> TrainingSequence:
         """Instruction → response, under ``tag``."""
-        prompt = self.prompter.forward(pair.instruction, pair.context, tag)
+        prompt = self.prompter.forward(pair.instruction, pair.context, tag, pair.turns)
         return self._weigh(prompt, self.prompter.target(pair.response), self.response_weight)
 
     def backward(self, pair: Pair, headings: Sequence[str] = ()) -> TrainingSequence:
         """Response, below ``headings`` → instruction."""
         return self._weigh(
-            self.prompter.backward(pair.response, pair.context, headings),
+            self.prompter.backward(pair.response, pair.context, headings, pair.turns),
             self.prompter.target(pair.instruction),
         )
 
@@ -51,10 +51,10 @@ class SequenceMaker:
         backward prompt. A true pair then also trains on its instruction. Only for the ``markers``
         family, where the rating prompt continues the backward one.
         """
-        prompt = self.prompter.rating(pair.instruction, pair.response, pair.context)
+        prompt = self.prompter.rating(pair.instruction, pair.response, pair.context, pair.turns)
         weights = [self.prompt_weight] * len(prompt)
         if instruction_weight is not None:
-            start = len(self.prompter.backward(pair.response, pair.context))
+            start = len(self.prompter.backward(pair.response, pair.context, turns=pair.turns))
             weights[start:] = [instruction_weight] * (len(prompt) - start)
         return TrainingSequence(
             (*prompt, self.prompter.digit_ids[grade - 1]), (*weights, self.rating_weight)

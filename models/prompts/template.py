@@ -44,7 +44,7 @@ SEED_TAG = "Answer in the style of an AI Assistant."
 AUGMENTED_TAG = "Answer with knowledge from web search."
 BOTH_TAGS = f"{SEED_TAG} {AUGMENTED_TAG}"
 
-FIELDS = ("context", "response", "instruction", "tag", "heading")
+FIELDS = ("context", "response", "instruction", "tag", "heading", "turns")
 """The placeholders of templates."""
 
 MARKERS = ("<|context|>", "<|response|>", "<|instruction|>", "<|score|>")

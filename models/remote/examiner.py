@@ -10,6 +10,7 @@ from models.remote.answers import digit_probabilities, has_logprobs
 from models.remote.chat import Chat
 from models.remote.likelihood import Likelihoods
 from schemas.errors import ModelError, RemoteError, RemoteUnavailable
+from schemas.turns import Turn
 
 _RATING_TOKENS = 8
 """Most tokens of the answer to a rating prompt: "Score: 4"."""
@@ -36,6 +37,7 @@ class RemoteExaminer:
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> dict[str, float]:
         """The figures of a kind of evidence, in the order of ``kind.figures``.
 
@@ -44,11 +46,19 @@ class RemoteExaminer:
         """
         pair = instruction, response, context
         return await ask_for(
-            kind, lambda: self.likelihoods.of_pair(*pair), lambda: self.digits(*pair)
+            kind,
+            lambda: self.likelihoods.of_pair(*pair, turns),
+            lambda: self.digits(*pair, turns=turns),
         )
 
     async def digits(
-        self, instruction: str, response: str, context: str | None, priority: int = 0
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        priority: int = 0,
+        *,
+        turns: Sequence[Turn] = (),
     ) -> DigitProbabilities:
         """The probabilities of the digits in the answer to the rating prompt.
 
@@ -56,7 +66,7 @@ class RemoteExaminer:
         model writes no digit.
         """
         alternatives = await self.alternatives()
-        messages = self._prompter.rating(instruction, response, context)
+        messages = self._prompter.rating(instruction, response, context, turns)
         found: DigitProbabilities | None = await self._chat.complete(
             messages, _RATING_TOKENS, _options(alternatives), digit_probabilities
         )

@@ -23,6 +23,7 @@ from schemas.errors import (
     RemoteMissing,
     RemoteUnavailable,
 )
+from schemas.turns import Turn
 
 _PATH = "/completions"
 _TRIAL = "The sky is", " blue."
@@ -44,13 +45,19 @@ class Likelihoods:
         except (RemoteError, RemoteMissing, PromptTooLong):
             return False
 
-    async def of_pair(self, instruction: str, response: str, context: str | None) -> PairNats:
-        """The likelihoods of a pair's texts given each other and given nothing.
+    async def of_pair(
+        self,
+        instruction: str,
+        response: str,
+        context: str | None,
+        turns: Sequence[Turn] = (),
+    ) -> PairNats:
+        """The likelihoods of a pair's texts given each other and given nothing, after ``turns``.
 
         Raises PromptTooLong, RemoteError, RemoteUnavailable (also where the server gives no
         likelihoods any more), and ModelError ("unrated") where it gives none of this pair alone.
         """
-        prompt = functools.partial(plain_prompt, self._templates)
+        prompt = functools.partial(plain_prompt, self._templates, turns=turns)
         forward = prompt(Task.FORWARD, "", context)
         return PairNats(
             *await asyncio.gather(

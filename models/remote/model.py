@@ -18,7 +18,7 @@ from models.remote.examiner import RemoteExaminer
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, RemoteUnavailable
 from schemas.ids import example_id, sampling_seed
-from schemas.records import Rating
+from schemas.records import Rating, Turn
 
 _CHOICE_TOKENS = 8
 """Tokens of a completion in which an option may begin."""
@@ -71,15 +71,16 @@ class RemoteModel:
         *,
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
+        turns: Sequence[Turn] = (),
     ) -> WrittenInstruction:
-        """Write the instruction that ``response`` answers.
+        """Write the instruction that ``response`` answers, after ``turns``.
 
         Of ``sampling``, temperature, top-p and the number of tokens are sent; the rest is not part
         of the protocol. Raises PromptTooLong, RemoteUnavailable and RemoteError.
         """
         template = self.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
-        messages = self._prompter.backward(response, context, headings)
+        messages = self._prompter.backward(response, context, headings, turns)
         written = await self._complete(messages, replace(sampling, seed=sampling_seed(id)))
         return WrittenInstruction(
             id, written.text, context, written.finished, self.release, template
@@ -135,13 +136,16 @@ class RemoteModel:
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> Rating:
-        """Rate how well ``response`` answers ``instruction``, 1 to 5.
+        """Rate how well ``response`` answers ``instruction`` after ``turns``, 1 to 5.
 
         ``priority`` has no effect. Raises PromptTooLong, RemoteUnavailable, RemoteError, and
         ModelError ("unrated") if the pair cannot be rated.
         """
-        found = await self.rater.rate(instruction, response, context, headings=headings)
+        found = await self.rater.rate(
+            instruction, response, context, headings=headings, turns=turns
+        )
         return Rating(
             score=found.score,
             probabilities=found.probabilities,

@@ -10,12 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.seeds.conversations import Exchange, Turns
 from models.seeds.message_trees import MessageTrees
-from models.seeds.shapes import NotAPair, check_columns, exchanges, is_message
+from models.seeds.shapes import (
+    Exchange,
+    NotAPair,
+    Reading,
+    Turns,
+    check_columns,
+    exchanges,
+    is_message,
+)
+from schemas.conversations import NotAConversation
 from schemas.errors import SourceError
 from schemas.ids import seed_id
-from schemas.records import Example, ExampleOrigin
+from schemas.records import Example, ExampleOrigin, Provenance
 from schemas.tables import (
     ARROW_MARKS,
     PARQUET_MARK,
@@ -24,18 +32,20 @@ from schemas.tables import (
     parquet_rows,
 )
 from schemas.text import Row, Warned, clean, decompressed, name_of, read_rows
+from schemas.turns import History
 from schemas.wire import MAX_ROW_BYTES
 
-__all__ = ["Turns", "make_seed", "read_pairs"]
+__all__ = ["Reading", "Turns", "make_seed", "read_pairs"]
 
 _DELIMITED = frozenset((".csv", ".tsv", ".tab"))
 _NOTHING = frozenset(
     ("<noinput>", "noinput", "no input", "<nooutput>", "nooutput", "no output", "n/a", "nan")
 )
 """What data sets write where there is no context or no answer, in lower case."""
+_WHOLE = Reading()
 
 
-def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | SourceError | Warned]:
+def read_pairs(file: Path, reading: Reading = _WHOLE) -> Iterator[Example | SourceError | Warned]:
     """Yield the pairs of a file as seeds, in order.
 
     Where the file or a row cannot be read, a SourceError that names it is yielded instead.
@@ -45,7 +55,7 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
     try:
         with file.open("rb") as opened:
             stream = decompressed(opened, name, lambda text: warnings.append(Warned(text)))
-            yield from _read(_rows(stream, opened, file), turns)
+            yield from _read(_rows(stream, opened, file), reading)
     except SourceError as error:
         yield error
     except IsADirectoryError:
@@ -55,14 +65,25 @@ def read_pairs(file: Path, turns: Turns = Turns.FIRST) -> Iterator[Example | Sou
     yield from warnings
 
 
-def make_seed(instruction: str, context: str | None, response: str) -> Example:
-    """A human pair as an example, with an id made from its text."""
+def make_seed(
+    instruction: str,
+    context: str | None,
+    response: str,
+    turns: History = (),
+    conversation: str = "",
+) -> Example:
+    """A human pair as an example, with an id made from its text.
+
+    ``turns`` were said before it; ``conversation`` is that of ``Provenance``.
+    """
     return Example(
-        id=seed_id(instruction, context, response),
+        id=seed_id(instruction, context, response, [turn.text for turn in turns]),
         instruction=instruction,
         context=context,
         response=response,
         origin=ExampleOrigin.SEED,
+        turns=turns,
+        provenance=Provenance(conversation=conversation),
     )
 
 
@@ -93,7 +114,7 @@ def _rows(
     return read_rows(stream, name, MAX_ROW_BYTES, lines=True)
 
 
-def _read(rows: Iterator[Row | SourceError], turns: Turns) -> Iterator[Example | SourceError]:
+def _read(rows: Iterator[Row | SourceError], reading: Reading) -> Iterator[Example | SourceError]:
     messages = MessageTrees()
     for row in rows:
         if isinstance(row, SourceError):
@@ -102,21 +123,23 @@ def _read(rows: Iterator[Row | SourceError], turns: Turns) -> Iterator[Example |
             if error := messages.add(row):
                 yield error
         else:
-            yield from _row(row, turns)
+            yield from _row(row, reading)
     for tree in messages.trees():
         if isinstance(tree, SourceError):
             yield tree
         else:
-            yield from _row(tree, turns)
+            yield from _row(tree, reading)
 
 
-def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
+def _row(row: Row, reading: Reading) -> Iterator[Example | SourceError]:
     try:
         if not isinstance(row.value, Mapping):
             raise NotAPair(f"it is {type(row.value).__name__}, not an object")
-        pairs = [pair for exchange in exchanges(row.value, turns) for pair in _pair(exchange)]
+        pairs = [pair for exchange in exchanges(row.value, reading) for pair in _pair(exchange)]
     except NotAPair as error:
         yield SourceError(f"{row.place}: not a human pair: {error}")
+    except NotAConversation as error:
+        yield SourceError(f"{row.place}: not a conversation: {error}")
     except KeyError as error:
         yield SourceError(f"{row.place}: not a human pair: a part of it has no {error}")
     except (ValueError, TypeError, AttributeError, RecursionError):
@@ -131,9 +154,9 @@ def _row(row: Row, turns: Turns) -> Iterator[Example | SourceError]:
 
 
 def _pair(exchange: Exchange) -> Iterator[Example]:
-    asked, given, answered = map(_said, exchange)
+    asked, given, answered = map(_said, exchange[:3])
     if asked and answered:
-        yield make_seed(asked, given or None, answered)
+        yield make_seed(asked, given or None, answered, exchange.turns, exchange.conversation)
 
 
 def _said(text: Any) -> str:

@@ -10,7 +10,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.seeds.pairs import Pair
 
@@ -158,13 +158,13 @@ class Grader:
         )
 
     def _with_lexical_negative(self, pair: Pair) -> Pair:
-        return Pair(self.lexical_negative(pair), pair.response, pair.context)
+        return replace(pair, instruction=self.lexical_negative(pair))
 
     def _with_random_negative(self, pair: Pair) -> Pair:
-        return Pair(self._random.choice(self._pairs).instruction, pair.response, pair.context)
+        return replace(pair, instruction=self._random.choice(self._pairs).instruction)
 
     def _with_borrowed_words(self, pair: Pair) -> Pair:
-        return Pair(self.borrowed_words_negative(pair), pair.response, pair.context)
+        return replace(pair, instruction=self.borrowed_words_negative(pair))
 
     def _is_rare(self, word: str) -> bool:
         return len(self._by_word.get(word, ())) <= max(1, len(self._pairs) // _RARE)
@@ -174,4 +174,4 @@ class Grader:
 
 
 def _respond(pair: Pair, response: str) -> Pair:
-    return Pair(pair.instruction, response, pair.context)
+    return replace(pair, response=response)

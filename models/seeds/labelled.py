@@ -5,7 +5,7 @@ Ratings are measured on them, and judges are fitted on them.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.seeds.grades import GradedPair, Grader
 from models.seeds.pairs import Pair
@@ -68,7 +68,7 @@ def every_kind(pairs: Sequence[Pair]) -> list[MadePair]:
     made: list[MadePair] = []
     for source, (pair, seven) in enumerate(zip(pairs, labelled(pairs), strict=True)):
         request = grader.borrowed_words_negative(pair)
-        borrowed = GradedPair(Pair(request, pair.response, pair.context), 2)
+        borrowed = GradedPair(replace(pair, instruction=request), 2)
         made += [
             MadePair(source, kind, graded.grade, graded.pair)
             for kind, graded in zip(KINDS, [*seven, borrowed], strict=True)

@@ -7,7 +7,7 @@ from models.engine import Choice, Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.serving.written import WrittenInstruction, WrittenText
-from schemas.records import Rating
+from schemas.records import Rating, Turn
 
 
 class RoleModel(Protocol):
@@ -35,8 +35,12 @@ class RoleModel(Protocol):
         *,
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
+        turns: Sequence[Turn] = (),
     ) -> WrittenInstruction:
-        """Write the instruction that ``response`` answers. Raises PromptTooLong."""
+        """Write the instruction that ``response`` answers, after ``turns``.
+
+        Raises PromptTooLong.
+        """
 
     def template_id(self, task: Task) -> str:
         """Name and version of a task's template, for provenance."""
@@ -63,8 +67,11 @@ class RoleModel(Protocol):
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> Rating:
         """Rate how well ``response``, which stands below ``headings``, answers ``instruction``.
+
+        ``turns`` are what was said before.
 
         Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
         """

@@ -19,7 +19,7 @@ from models.releases.release import read_manifest, reproduce, require_templates
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed
-from schemas.records import Rating
+from schemas.records import Rating, Turn
 
 _PROSE = (
     "To open a file, call open() with its name. Use it in a with statement, so that it is closed "
@@ -126,8 +126,9 @@ class ServedModel:
         *,
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
+        turns: Sequence[Turn] = (),
     ) -> WrittenInstruction:
-        """Write the instruction that ``response`` answers.
+        """Write the instruction that ``response`` answers, after ``turns``.
 
         ``headings`` are those above the passage. ``openings`` are first words of instructions with
         their weights (``models/prompts/openings.py``); with None or no words, or
@@ -139,8 +140,8 @@ class ServedModel:
         id = example_id(parent_id, self.release, template, sample)
         first = self.prompter.opening_ids(openings or {})
         seeded = replace(sampling, seed=sampling_seed(id), first=first, first_least=LEAST_SHARE)
-        self._refuse_too_long(response, context)
-        prompt = self.prompter.backward(response, context, headings)
+        self._refuse_too_long(response, context, *(turn.text for turn in turns))
+        prompt = self.prompter.backward(response, context, headings, turns)
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
         instruction = self.prompter.instruction(generation.ids, generation.stop)
         return WrittenInstruction(
@@ -185,18 +186,21 @@ class ServedModel:
         priority: int = 0,
         *,
         headings: Sequence[str] = (),
+        turns: Sequence[Turn] = (),
     ) -> Rating:
         """Rate how well ``response``, which stands below ``headings``, answers ``instruction``.
 
-        The score, 1 to 5, is the expected value over the grades. If the release has learned from
-        human ratings, the score is on their scale; the probabilities are always the judge's own, or
-        the digits'.
+        ``turns`` are what was said before. The score, 1 to 5, is the expected value over the
+        grades. If the release has learned from human ratings, the score is on their scale; the
+        probabilities are always the judge's own, or the digits'.
         Requests that wait in the engine are scheduled by ``priority``, the lowest first.
 
         Raises PromptTooLong, and ModelError ("unrated") if the pair cannot be rated.
         """
-        self._refuse_too_long(instruction, response, context)
-        found = await self.rater.rate(instruction, response, context, priority, headings=headings)
+        self._refuse_too_long(instruction, response, context, *(turn.text for turn in turns))
+        found = await self.rater.rate(
+            instruction, response, context, priority, headings=headings, turns=turns
+        )
         return Rating(
             score=calibrated(found.score, self.calibration),
             probabilities=found.probabilities,

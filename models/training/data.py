@@ -1,17 +1,11 @@
 """Chooses and orders the training sequences of a run, without torch."""
 
 import random
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rapidfuzz.distance import Indel
-from rapidfuzz.process import extractOne
-
 from models.evaluation.human_ratings import RatedPair
-from models.evaluation.rouge import NEAR
-from models.evaluation.words import words
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.prompts.template import AUGMENTED_TAG, SEED_TAG
@@ -19,6 +13,7 @@ from models.seeds import split
 from models.seeds.grades import Grader
 from models.seeds.jsonl import read_records
 from models.seeds.pairs import Pair
+from models.training.leaks import LeakCheck, folded
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 from schemas.ids import hash_fraction
@@ -30,7 +25,6 @@ _GRADES = (5, 5, 4, 3, 2, 2, 1, 1)
 """
 _RATINGS_OF_A_SEED = 4
 """Highest number of ratings of one seed in an epoch."""
-_SPACE = re.compile(r"\s+")
 _POOL = 16
 """Number of batches that are sorted by length together, which reduces padding."""
 
@@ -70,8 +64,9 @@ def divide(
 
     Each id occurs once, and the order is that of the ids. An example is left out and counted if its
     instruction is near to that of a held-out seed (ROUGE-L), or its response is that of a held-out
-    seed: it would invalidate the measurement. ``rated`` pairs are divided by the hash of their ids,
-    as seeds are, and left out by the same rules. Raises TrainingError if fewer than two seeds are
+    seed: it would invalidate the measurement. The exchanges of a conversation are on one side, and
+    those that were said before count as well. ``rated`` pairs are divided as seeds are, and left
+    out by the same rules. Raises TrainingError if fewer than two seeds are
     left for training or held out.
     """
     by_id = {example.id: example for example in examples}
@@ -80,9 +75,9 @@ def divide(
         (e for e in ordered if e.origin is ExampleOrigin.SEED), held_out_share
     )
     every_augmented = [e for e in ordered if e.origin is ExampleOrigin.AUGMENTED]
-    leaks = LeakCheck(held_out)
+    leaks = LeakCheck(map(Pair.of, held_out))
     seeds, augmented = (
-        [e for e in examples if not leaks.leaks(e.instruction, e.response)]
+        [e for e in examples if not leaks.leaks(Pair.of(e))]
         for examples in (every_seed, every_augmented)
     )
     if len(held_out) < 2 or len(seeds) < 2:
@@ -92,17 +87,16 @@ def divide(
         )
     leaked = len(every_seed) + len(every_augmented) - len(seeds) - len(augmented)
     every_rated = sorted(rated, key=lambda each: each.id)
-    rated_held_out = [each for each in every_rated if hash_fraction(each.id) < held_out_share]
-    secret = {(_fold(each.pair.instruction), _fold(each.pair.response)) for each in rated_held_out}
+    rated_held_out = [each for each in every_rated if hash_fraction(each.key) < held_out_share]
+    secret = {exchange for each in rated_held_out for exchange in _folded(each.pair)}
     fitted = [
         each
         for each in every_rated
         # The same passage has another id under another release, so the same pair may be in both
         # parts.
-        if (_fold(each.pair.instruction), _fold(each.pair.response)) not in secret
-        and not leaks.leaks(each.pair.instruction, each.pair.response)
+        if secret.isdisjoint(_folded(each.pair)) and not leaks.leaks(each.pair)
     ]
-    rated_leaked = sum(hash_fraction(each.id) >= held_out_share for each in every_rated) - len(
+    rated_leaked = sum(hash_fraction(each.key) >= held_out_share for each in every_rated) - len(
         fitted
     )
     return TrainingSet(
@@ -114,26 +108,6 @@ def divide(
         tuple(rated_held_out),
         rated_leaked,
     )
-
-
-class LeakCheck:
-    """Finds pairs that are near to a held-out pair."""
-
-    def __init__(self, held_out: Sequence[Example]) -> None:
-        self._responses = {_fold(example.response) for example in held_out}
-        self._instructions = [words(example.instruction) for example in held_out]
-
-    def leaks(self, instruction: str, response: str) -> bool:
-        """Return whether a pair is near to a held-out one."""
-        if _fold(response) in self._responses:
-            return True
-        # Indel's similarity of two lists is their ROUGE-L F1. With a cutoff most pairs are decided
-        # by their lengths.
-        asked = words(instruction)
-        found = extractOne(
-            asked, self._instructions, scorer=Indel.normalized_similarity, score_cutoff=NEAR
-        )
-        return found is not None
 
 
 def sequences(
@@ -208,5 +182,5 @@ def by_length(
     return [sequence for members in (*batches, short) for sequence in members]
 
 
-def _fold(text: str) -> str:
-    return _SPACE.sub(" ", text).strip().lower()
+def _folded(pair: Pair) -> set[tuple[str, str]]:
+    return {(folded(asked), folded(answered)) for asked, answered in pair.exchanges}

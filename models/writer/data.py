@@ -15,10 +15,10 @@ from models.prompts.openings import OPENINGS
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.prompts.template import BOTH_TAGS, SEED_TAG
 from models.seeds import read_seeds, split
-from models.seeds.formats import make_seed
 from models.seeds.grades import GradedPair, Grader
 from models.seeds.pairs import Pair
-from models.training.data import LeakCheck, by_length
+from models.training.data import by_length
+from models.training.leaks import LeakCheck
 from models.writer.settings import Recipe
 from models.writer.subject import SubjectFinder
 from schemas.errors import TrainingError
@@ -74,18 +74,10 @@ class WriterData:
         validation = earlier[:: recipe.validation]
         rest = [row for number, row in enumerate(earlier) if number % recipe.validation]
         check = LeakCheck(
-            [
-                make_seed(pair.instruction, pair.context, pair.response)
-                for pair in (*validation, *held_out)
-                if pair.instruction and pair.response
-            ]
+            pair for pair in (*validation, *held_out) if pair.instruction and pair.response
         )
         pairs = [
-            pair
-            for pair in rest
-            if pair.instruction
-            and pair.response
-            and not check.leaks(pair.instruction, pair.response)
+            pair for pair in rest if pair.instruction and pair.response and not check.leaks(pair)
         ]
         seeds = [Pair.of(seed) for seed in split(read_seeds())[0]]
         return cls(pairs, validation, held_out, seeds, read_documentation(), len(rest) - len(pairs))

@@ -4,7 +4,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 JSON = "application/json"
-TEXT_TYPES = ("text/plain", "text/markdown", "text/html")
+CONVERSATION = "application/vnd.backstream.conversation+json"
+"""A conversation in JSON, as ``schemas.conversations`` reads it."""
+TEXT_TYPES = ("text/plain", "text/markdown", "text/html", CONVERSATION)
 """The media types of documents."""
 _OTHER_NAMES = {
     "application/xhtml+xml": "text/html",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from models.seeds.formats import Turns, read_pairs
+from models.seeds.formats import Reading, read_pairs
 from schemas.errors import SourceError
 from schemas.records import Document, Example
 from schemas.text import PassedOver, Warned
@@ -54,14 +54,14 @@ def _outcomes(
 
 
 def read_seeds(
-    sources: Sequence[str], turns: Turns, tally: Tally
+    sources: Sequence[str], reading: Reading, tally: Tally
 ) -> Iterator[Example | SourceError]:
     """Yield every human pair of the sources, and an error value for what cannot be read."""
-    return tally.of(_pairs(sources, turns))
+    return tally.of(_pairs(sources, reading))
 
 
 def _pairs(
-    sources: Sequence[str], turns: Turns
+    sources: Sequence[str], reading: Reading
 ) -> Iterator[Example | SourceError | PassedOver | Warned]:
     for source in discover(sources, formats=ROWS):
         if isinstance(source, PassedOver | SourceError):
@@ -69,7 +69,7 @@ def _pairs(
         elif not isinstance(source, Path):
             yield SourceError(f"{source}: human pairs are read from files; give a path")
         else:
-            yield from read_pairs(source, turns)
+            yield from read_pairs(source, reading)
 
 
 def with_notices(

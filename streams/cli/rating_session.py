@@ -9,6 +9,7 @@ import typer
 
 from models.prompts.tasks.rating import DIGITS, SCALE
 from schemas.records import HumanRating, Scored
+from schemas.turns import transcript
 from streams.data.ratings import Ratings
 from streams.observe.quantities import as_count
 
@@ -92,6 +93,7 @@ def _rating(pair: Scored, score: int, rater: str) -> HumanRating:
         context=candidate.context,
         response=candidate.response,
         headings=candidate.provenance.headings,
+        turns=candidate.turns,
         score=score,
         rater=rater,
         at=time.time(),
@@ -102,6 +104,7 @@ def _as_text(pair: Scored, limit: int | None) -> str:
     """Return a pair as text, with each part cut after ``limit`` characters."""
     candidate = pair.candidate
     parts = [
+        ("Said before", transcript(candidate.turns)),
         ("Request", candidate.instruction),
         ("Given", candidate.context),
         ("Answer", candidate.response),

@@ -74,7 +74,16 @@ def _pair(random: Random) -> dict[str, Any]:
         "instruction": _text(random),
         "context": _maybe(random, _text(random)),
         "response": _text(random),
+        "turns": _turns(random),
     }
+
+
+def _turns(random: Random) -> list[dict[str, Any]]:
+    return [
+        {"role": role, "text": _text(random)}
+        for _ in range(random.choice((0, 0, 1, 2)))
+        for role in ("user", "assistant")
+    ]
 
 
 def _document(random: Random) -> dict[str, Any]:

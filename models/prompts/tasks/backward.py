@@ -9,7 +9,7 @@ Below is a text. Write the one request that a person could have sent to an exper
 text is a complete and direct answer. Name the subject in the request; do not say "the text" or \
 "the passage". One or two sentences. Reply with the request alone.
 
-{given}{{heading}}Text:
+{{turns}}{given}{{heading}}Text:
 {{response}}"""
 
 HEADING = "Heading: {}\n"

@@ -23,7 +23,7 @@ SCALE = """\
 _CHAT = (
     f"Rate how well the answer serves the request, from 1 to 5.\n{SCALE}\n"
     + """
-Request:
+{{turns}}Request:
 {{instruction}}
 
 {given}Answer:

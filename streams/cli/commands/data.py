@@ -108,17 +108,23 @@ def seed(
     turns: Annotated[
         TurnsName,
         typer.Option(help="Exchanges to take from a conversation: the first, or all."),
-    ] = "first",
+    ] = "all",
+    replies: Annotated[
+        int,
+        typer.Option(help="How many of the best-ranked replies of a tree to follow.", min=1),
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Put human pairs on the training topic, as seeds.
 
     The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each
-    id. Seeding the same twice changes nothing. The exit code is 1 if a line is not a pair.
+    id; the exchanges of a conversation stay together. Each exchange is a seed of its own, with the
+    turns before it. Seeding the same twice changes nothing. The exit code is 1 if a line is not a
+    pair.
 
-    Example: `backstream seed dolly.jsonl oasst.jsonl.gz --turns all`
+    Example: `backstream seed dolly.jsonl oasst.jsonl.gz --replies 2`
     """
-    from models.seeds.formats import Turns
+    from models.seeds.formats import Reading, Turns
     from streams.cli.connection import connected
     from streams.cli.documents import read_seeds
     from streams.data import feed as feeding
@@ -126,7 +132,7 @@ def seed(
     from streams.kafka.topics import CURATED
 
     tally = Tally()
-    pairs = read_seeds(files, Turns(turns), tally)
+    pairs = read_seeds(files, Reading(Turns(turns), replies), tally)
     with connected(settings, CURATED, create_state=True) as settings:
         report = feeding.seed(settings.kafka.cluster(), pairs)
     _finish(report, tally, "seeds", as_json)

@@ -14,7 +14,7 @@ from models.releases.checkpoints import weight_files
 from models.releases.release import MANIFEST, read_manifest, verify
 from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys, signer_of
 from models.releases.store import ReleaseStore
-from models.seeds.formats import Turns, read_pairs
+from models.seeds.formats import Reading, Turns, read_pairs
 from schemas.errors import ModelError, SourceError, TrainingError
 from schemas.records import Example, HumanRating, Release
 from schemas.text import Warned
@@ -53,7 +53,7 @@ class SeedsFile:
     def check(self, parts: Parts) -> None:
         self._file.write_bytes(parts[0] or b"")
         turns = Turns.ALL if parts[1] == b"all" else Turns.FIRST
-        for found in read_pairs(self._file, turns):
+        for found in read_pairs(self._file, Reading(turns, replies=2)):
             assert isinstance(found, Example | SourceError | Warned), (
                 f"yields {type(found).__name__}"
             )

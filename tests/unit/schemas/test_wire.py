@@ -55,9 +55,11 @@ _counts = st.integers(0, 2**63 - 1)
 _shares = st.floats(0, 1)
 _offsets = st.none() | st.builds(Offset, topic=_text, partition=_counts, offset=_counts)
 _headings = st.lists(_text, max_size=4).map(tuple)
-_turns = st.lists(
-    st.builds(Turn, role=st.sampled_from(["user", "assistant"]), text=_some), max_size=4
-).map(tuple)
+_turns = st.lists(_some, max_size=2).map(
+    lambda texts: tuple(
+        Turn(role=role, text=text) for text in texts for role in ("user", "assistant")
+    )
+)
 _exemplars = st.builds(
     Exemplar,
     id=_ids,
@@ -143,6 +145,7 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         instruction=_some,
         context=_maybe,
         response=_some,
+        turns=_turns,
         score=st.integers(1, 5),
         rater=_text,
         at=st.floats(allow_nan=False, allow_infinity=False),

@@ -11,9 +11,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from models.seeds.formats import Turns, make_seed, read_pairs
+from models.seeds import split, split_key
+from models.seeds.formats import Reading, Turns, make_seed, read_pairs
 from schemas.errors import SourceError
-from schemas.records import Example, ExampleOrigin, Rating
+from schemas.records import Example, ExampleOrigin, Provenance, Rating, Turn
 from schemas.text import Warned
 from streams.data.exports import Shape, write_jsonl, write_parquet
 
@@ -42,11 +43,11 @@ _TREE = {
 
 
 def _read(
-    tmp_path: Path, *rows: Any, turns: Turns = Turns.FIRST
+    tmp_path: Path, *rows: Any, turns: Turns = Turns.FIRST, replies: int = 1
 ) -> list[Example | SourceError | Warned]:
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return list(read_pairs(file, turns))
+    return list(read_pairs(file, Reading(turns, replies)))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,53 @@ def test_a_tree_gives_what_follows_with_what_was_said(tmp_path: Path) -> None:
     first, second = (s for s in _read(tmp_path, _TREE, turns=Turns.ALL) if isinstance(s, Example))
     assert first.response == "A wren."
     assert (second.instruction, second.response) == ("And a larger one?", "A heron.")
-    assert second.context == "User: Name a bird.\n\nAssistant: A wren."
+    assert second.context is None
+    assert _said(second) == [("user", "Name a bird."), ("assistant", "A wren.")]
+    assert first.turns == ()
+    assert first.provenance.conversation == second.provenance.conversation != ""
+
+
+def _said(seed: Example) -> list[tuple[str, str]]:
+    return [(turn.role, turn.text) for turn in seed.turns]
+
+
+def test_further_replies_of_a_tree_are_followed_by_rank(tmp_path: Path) -> None:
+    seeds = [
+        s for s in _read(tmp_path, _TREE, replies=2, turns=Turns.ALL) if isinstance(s, Example)
+    ]
+    assert [(s.instruction, s.response) for s in seeds] == [
+        ("Name a bird.", "A wren."),
+        ("And a larger one?", "A heron."),
+        ("Name a bird.", "A stone."),
+    ]
+    assert len({s.provenance.conversation for s in seeds}) == 1
+    assert len(_read(tmp_path, _TREE, replies=2)) == 2, "the first exchanges alone"
+
+
+def test_the_exchanges_of_a_conversation_are_on_one_side_of_a_split(tmp_path: Path) -> None:
+    rows = [
+        {"messages": [m for n in range(3) for m in _exchange(f"Ask {i} {n}", f"Answer {i} {n}")]}
+        for i in range(40)
+    ]
+    seeds = [s for s in _read(tmp_path, *rows, turns=Turns.ALL) if isinstance(s, Example)]
+    assert len(seeds) == 120
+    training, held_out = split(seeds)
+    sides = [{seed.provenance.conversation for seed in side} for side in (training, held_out)]
+    assert min(map(len, sides)) > 2
+    assert sides[0].isdisjoint(sides[1])
+    # One that names no conversation, as another producer may write it, is on the side of its own.
+    bare = seeds[1].model_copy(update={"provenance": Provenance()})
+    assert split_key(bare) == split_key(seeds[1]) == split_key(seeds[0])
+
+
+def test_a_seed_without_turns_has_the_id_that_it_always_had() -> None:
+    assert make_seed("Ask", None, "Answer").id == "e5aee1e0ec9ae0505f2675a8733857b4"
+    turns = (Turn(role="user", text="a"), Turn(role="assistant", text="b"))
+    assert make_seed("Ask", None, "Answer", turns).id != make_seed("Ask", None, "Answer").id
+
+
+def _exchange(asked: str, answered: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
 
 
 def test_the_same_pair_has_the_same_id(tmp_path: Path) -> None:
@@ -175,7 +222,47 @@ def test_a_chat_gives_what_follows_with_what_was_said(tmp_path: Path) -> None:
     _, second = _read(tmp_path, {"messages": messages}, turns=Turns.ALL)
     assert isinstance(second, Example)
     assert (second.instruction, second.response) == ("Two?", "2")
-    assert second.context == "User: One?\n\nAssistant: 1"
+    assert _said(second) == [("user", "One?"), ("assistant", "1")]
+
+
+@pytest.mark.parametrize("name", ["turns", "history"])
+def test_a_pair_may_name_its_turns(tmp_path: Path, name: str) -> None:
+    said: Any = {"turns": json.dumps(_exchange("One?", "1")), "history": [["One?", "1"]]}[name]
+    row = {"instruction": "Two?", "output": "2", name: said}
+    (seed,) = _read(tmp_path, row, turns=Turns.ALL)
+    assert isinstance(seed, Example)
+    assert _said(seed) == [("user", "One?"), ("assistant", "1")]
+    assert _read(tmp_path, {**row, name: 3 if name == "turns" else []}, turns=Turns.ALL) == [
+        make_seed("Two?", None, "2")
+    ]
+
+
+_U, _A = ({"role": role, "content": role} for role in ("user", "assistant"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        ([_A, _U, _A], "message 1 is the assistant's at the beginning"),
+        ([_U, _U, _A], "message 2 is the user's after the user's"),
+        ([_U, _A, _A], "message 3 is the assistant's after the assistant's"),
+        ([_U, _A, _U], "it ends with message 3, the user's, which nothing answers"),
+        ([_U, {"role": "system", "content": "x"}, _A], "message 2 has the role 'system' after"),
+        ([_U, {"role": "narrator", "content": "x"}, _A], "message 2 has the role 'narrator'"),
+        ([{"role": "user", "content": ""}, _A, _U, _A], "message 3 follows one of the user's"),
+        ([_U, {"role": "assistant", "content": {}}], "dict stands where text is wanted"),
+        ([_U, _A] * 300, "600 messages; at most 512"),
+    ],
+)
+def test_messages_that_are_no_conversation_are_refused_by_name(
+    tmp_path: Path, messages: Any, says: str
+) -> None:
+    good = {"messages": [_U, _A]}
+    first, error, third = _read(tmp_path, good, {"messages": messages}, good)
+    assert isinstance(first, Example)
+    assert isinstance(third, Example)
+    assert "rows.jsonl#2: not a conversation: " in str(error)
+    assert says in str(error)
 
 
 @pytest.mark.parametrize(

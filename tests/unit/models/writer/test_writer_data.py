@@ -12,7 +12,7 @@ from models.prompts.openings import OPENINGS
 from models.releases.checkpoints import CHAT_TEMPLATE
 from models.releases.names import WRITER_ADAPTER
 from models.seeds.pairs import Pair
-from models.training.data import LeakCheck
+from models.training.leaks import LeakCheck
 from models.writer.data import WriterData, first_word, read_documentation, training_sequences
 from models.writer.settings import Recipe
 from models.writer.subject import SubjectFinder
@@ -88,12 +88,10 @@ def test_documentation_asks_for_many_things_below_headings() -> None:
 
 
 def test_near_rows_leak() -> None:
-    from models.seeds.formats import make_seed
-
-    check = LeakCheck([make_seed("What is a very old barn made of?", None, "Wood.")])
-    assert check.leaks("What is a very old barn made of", "Stone.")
-    assert check.leaks("Anything", " wood. ")
-    assert not check.leaks("How do bees find their way home?", "By the sun.")
+    check = LeakCheck([Pair("What is a very old barn made of?", "Wood.")])
+    assert check.leaks(Pair("What is a very old barn made of", "Stone."))
+    assert check.leaks(Pair("Anything", " wood. "))
+    assert not check.leaks(Pair("How do bees find their way home?", "By the sun."))
 
 
 def test_a_subject_is_the_rarest_shared_word_with_its_neighbours() -> None:

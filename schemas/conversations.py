@@ -1,0 +1,226 @@
+"""Conversations of a user and an assistant, as data sets and logs hold them.
+
+A chat is a list of messages: ``role`` and ``content``, or ShareGPT's ``from`` and ``value``. A tree
+is Open-Assistant's: a message with ``replies``, which people ranked. Both are read as exchanges:
+what the user said, what the assistant answered, and the turns before.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from schemas.text import clean
+from schemas.turns import MOST_TURNS, History, Turn
+
+CHATS = ("messages", "conversations", "conversation")
+"""Names of a field that holds a chat."""
+TREE = ("message_tree_id", "prompt")
+"""Fields of a tree."""
+MESSAGE = ("message_id", "role", "text")
+"""Fields of a message that was taken out of a tree; the first has no parent."""
+
+_ROLES = {
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+}
+"""The names that formats have for the two who speak."""
+_SYSTEM = frozenset(("system", "developer"))
+_TOOLS = frozenset(
+    (
+        *("tool", "tools", "function", "ipython", "environment", "observation"),
+        *("call", "tool_call", "function_call", "tool_response", "function_response"),
+    )
+)
+"""Names for calls of tools and their results, which are passed over."""
+_LONGEST_ROLE = 40
+_SIDES = {"user": "the user's", "assistant": "the assistant's"}
+
+
+class NotAConversation(ValueError):
+    """Messages that are no conversation of a user and an assistant."""
+
+
+class Exchange(NamedTuple):
+    """What the user said, and what the assistant answered."""
+
+    turns: History
+    """What was said before, oldest first."""
+    asked: str
+    """Empty where the user's message is missing."""
+    answered: str
+
+
+class _Message(NamedTuple):
+    number: int
+    role: str
+    text: str
+
+
+def is_conversation(row: object) -> bool:
+    """Whether a row has the fields of a chat or of a tree."""
+    return isinstance(row, Mapping) and (
+        all(name in row for name in TREE) or any(row.get(name) for name in CHATS)
+    )
+
+
+def read_conversation(row: Mapping[str, Any], replies: int = 1) -> list[Exchange]:
+    """The exchanges of a row that ``is_conversation``, in order.
+
+    Of a tree, ``replies`` is the number of best-ranked replies that are read to each message.
+    Raises NotAConversation, and KeyError, TypeError, ValueError or AttributeError where a part is
+    missing or of another type.
+    """
+    if all(name in row for name in TREE):
+        return list(tree_exchanges(row["prompt"], replies))
+    return chat_exchanges(next(row[name] for name in CHATS if row.get(name)))
+
+
+def conversation_text(row: Mapping[str, Any]) -> str:
+    """A row that ``is_conversation`` as JSON: the text of a document.
+
+    It holds what ``read_conversation`` reads and nothing else. Raises what that raises, and
+    RecursionError for a tree that is too deep to write.
+    """
+    read_conversation(row)
+    if all(name in row for name in TREE):
+        kept: dict[str, Any] = {"message_tree_id": "", "prompt": _pruned(row["prompt"])}
+    else:
+        chat = next(row[name] for name in CHATS if row.get(name))
+        kept = {"messages": [{"role": m.role, "content": m.text} for m in _messages(chat)]}
+    return clean(json.dumps(kept, ensure_ascii=False))
+
+
+def chat_exchanges(messages: Sequence[Mapping[str, Any]]) -> list[Exchange]:
+    """The exchanges of a chat, the whole of which is checked first.
+
+    The user and the assistant take turns, the user begins and the assistant ends. Before that a
+    system message may stand, which is not read. Calls of tools, what these answer and messages of
+    the assistant without a text are passed over. A user's message without a text is a missing one.
+
+    Raises NotAConversation, which names the first message that breaks this.
+    """
+    found = _messages(messages)
+    for place, message in enumerate(found):
+        wanted = "assistant" if place % 2 else "user"
+        if message.role != wanted:
+            before = f"after {_SIDES[message.role]}" if place else "at the beginning"
+            raise NotAConversation(
+                f"message {message.number} is {_SIDES[message.role]} {before}: the user and the "
+                "assistant take turns, and the user begins"
+            )
+    if len(found) % 2:
+        raise NotAConversation(
+            f"it ends with message {found[-1].number}, the user's, which nothing answers: cut it "
+            "there"
+        )
+    if len(found) > MOST_TURNS:
+        raise NotAConversation(f"{len(found):,} messages; at most {MOST_TURNS} are read: split it")
+    exchanges: list[Exchange] = []
+    turns: History | None = ()
+    for asked, answered in zip(found[::2], found[1::2], strict=True):
+        if turns is None:
+            raise NotAConversation(
+                f"message {asked.number} follows one of the user's that is missing: only the last "
+                "one may be"
+            )
+        exchanges.append(Exchange(turns, asked.text, answered.text))
+        turns = (*turns, *_said(asked.text, answered.text)) if asked.text else None
+    return exchanges
+
+
+def _messages(messages: Sequence[Mapping[str, Any]]) -> list[_Message]:
+    """The messages that are read, with their numbers from 1."""
+    found: list[_Message] = []
+    for number, message in enumerate(messages, 1):
+        named = str(message["role"] if "role" in message else message["from"]).lower()
+        role = _ROLES.get(named)
+        if named in _TOOLS or (named in _SYSTEM and not found):
+            continue
+        if role is None:
+            late = " after the first one" if named in _SYSTEM else ""
+            raise NotAConversation(
+                f"message {number} has the role {named[:_LONGEST_ROLE]!r}{late}, and only a user "
+                "and an assistant may speak"
+            )
+        text = _text_of(message["content"] if "content" in message else message["value"])
+        if text or role == "user":
+            found.append(_Message(number, role, text))
+    return found
+
+
+def _text_of(content: Any) -> str:
+    """Content as a text, without white space around it; of content in parts, the text is taken."""
+    if isinstance(content, list):
+        content = "\n\n".join(part["text"] for part in content if part.get("type") == "text")
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise NotAConversation(f"{type(content).__name__} stands where text is wanted")
+    return clean(content).strip()
+
+
+def tree_exchanges(prompt: Mapping[str, Any], replies: int = 1) -> Iterator[Exchange]:
+    """The exchanges of an Open-Assistant tree: each prompt with its best replies, along these.
+
+    ``replies`` is the number of replies to each message that are read, by rank. Messages that were
+    deleted, were rejected in review or come from a model are left out with all that follows them.
+    A prompt without a reply gives nothing. Raises NotAConversation where one side replies to
+    itself, or where a path is too long.
+    """
+    waiting: list[tuple[Mapping[str, Any], History, Mapping[str, Any] | None]] = [
+        (prompt, (), None)
+    ]
+    while waiting:
+        asked, turns, answered = waiting.pop()
+        if answered is None:
+            if _is_kept(asked, "user"):
+                best = sorted((r for r in asked["replies"] if _is_kept(r, "assistant")), key=_rank)
+                waiting += [(asked, turns, reply) for reply in reversed(best[:replies])]
+            continue
+        question, answer = _text_of(asked["text"]), _text_of(answered["text"])
+        if not question or not answer:
+            continue
+        if len(turns) + 2 > MOST_TURNS:
+            raise NotAConversation(f"a path of more than {MOST_TURNS} messages")
+        yield Exchange(turns, question, answer)
+        said = (*turns, *_said(question, answer))
+        waiting += [(following, said, None) for following in reversed(answered["replies"])]
+
+
+def _said(asked: str, answered: str) -> History:
+    return Turn(role="user", text=asked), Turn(role="assistant", text=answered)
+
+
+def _is_kept(message: Mapping[str, Any], side: str) -> bool:
+    """Whether people wrote a message and let it stand. Raises NotAConversation."""
+    role = message.get("role")
+    if role is not None and _ROLES.get(str(role).lower()) != side:
+        raise NotAConversation(
+            f"a message of the role {str(role)[:_LONGEST_ROLE]!r} where {_SIDES[side]} is wanted"
+        )
+    return not (
+        message.get("deleted") or message.get("synthetic") or message.get("review_result") is False
+    )
+
+
+def _rank(reply: Mapping[str, Any]) -> float:
+    """Rank of a reply: 0 is best; one without a rank comes last."""
+    rank = reply.get("rank")
+    return float("inf") if rank is None else float(rank)
+
+
+def _pruned(message: Mapping[str, Any], side: str = "user") -> dict[str, Any]:
+    """A message with the fields that are read, and its replies likewise."""
+    other = "assistant" if side == "user" else "user"
+    return {
+        "role": side,
+        "text": _text_of(message["text"]),
+        "rank": message.get("rank"),
+        "replies": [_pruned(r, other) for r in message["replies"] if _is_kept(r, other)],
+    }
