@@ -142,6 +142,8 @@ class _Reader:
 
     def _text(self, text: str) -> None:
         text = plain(text)
+        if not text:  # it was a character that is not shown, such as a soft hyphen
+            return
         if self._pre:
             self._pieces.append(Code(text))
             self._characters += len(text)
