@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from bench.progress import say
-from bench.unseen_passages import unseen_passages
+from bench.unseen_passages import OF_EACH_KIND, unseen_passages
 from bench.writer.measure import Subject, write
 from bench.writer.records import Records, Written
 from models.prompts.openings import OPENINGS
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.unseen_pairs", description=__doc__)
     parser.add_argument("model", help="a name of `backstream models list --available`")
     parser.add_argument("file", type=Path, help="file to write")
-    parser.add_argument("--each", type=int, default=40, help="passages of each kind (default: 40)")
+    parser.add_argument("--each", type=int, default=OF_EACH_KIND, help="passages of each kind")
     parser.add_argument("--work", type=Path, default=Path("work/judges"), help="for the graphs")
     options = parser.parse_args()
     passages = {segment.id: segment for segment in unseen_passages(options.each)}

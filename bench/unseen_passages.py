@@ -14,14 +14,16 @@ from pathlib import Path
 
 from agents.segmenter import Segmenter
 from schemas.records import Document, Segment
-from streams.data.sources import Choice, discover, read
+from streams.data.sources import EVERY_FILE, Choice, discover, read
 from streams.run.demo.documents import library_documents
 
+OF_EACH_KIND = 40
+"""Passages of each kind that were rated."""
 _OF_A_DOCUMENT = 2
 _PACKAGES = """
     aiohttp attr cffi click cryptography dateutil docutils fsspec httpx huggingface_hub hypothesis
-    jinja2 matplotlib mpmath networkx numpy packaging pandas pluggy prometheus_client psutil pygments
-    pyparsing pytz requests rich sortedcontainers sympy tqdm urllib3 yaml
+    jinja2 matplotlib mpmath networkx numpy packaging pandas pluggy prometheus_client psutil
+    pygments pyparsing pytz requests rich sortedcontainers sympy tqdm urllib3 yaml
 """.split()
 """Installed packages whose docstrings are read."""
 _FORMATS = ("*.md", "*.md.gz", "*.rst", "*.rst.gz", "*.txt", "*.txt.gz", "*.html")
@@ -37,7 +39,7 @@ class Kind:
 
     name: str
     paths: tuple[str, ...] = ()
-    choice: Choice = Choice()
+    choice: Choice = EVERY_FILE
 
     def documents(self) -> Iterator[Document]:
         """Read them; what cannot be read is left out. Without paths, docstrings of packages."""
@@ -66,7 +68,7 @@ KINDS = (
 )
 
 
-def unseen_passages(each: int) -> list[Segment]:
+def unseen_passages(each: int = OF_EACH_KIND) -> list[Segment]:
     """``each`` passages of every kind, or as many as there are, by id, which is a hash."""
     found = [segment for kind in KINDS for segment in islice(_passages(kind.documents()), each)]
     return sorted(found, key=lambda segment: segment.id)

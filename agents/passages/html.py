@@ -142,7 +142,7 @@ class _Reader:
 
     def _text(self, text: str) -> None:
         text = plain(text)
-        if not text:  # it was a character that is not shown, such as a soft hyphen
+        if not text:  # it was a soft hyphen
             return
         if self._pre:
             self._pieces.append(Code(text))

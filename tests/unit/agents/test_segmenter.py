@@ -184,6 +184,10 @@ class TestHtml:
             (("Three",), ["end"]),
         ]
 
+    @pytest.mark.parametrize("hidden", ["&shy;", "\u00ad"])
+    def test_a_soft_hyphen_may_be_all_of_a_text(self, hidden: str) -> None:
+        assert self.read(f"<p>a<p>{hidden}<p>b<a href=x>{hidden}</a>") == [((), ["a", "b"])]
+
     @pytest.mark.parametrize(
         "name",
         ["script", "style", "nav", "header", "footer", "aside", "form", "template", "svg", "NAV"],
