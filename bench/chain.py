@@ -5,6 +5,7 @@ answers at once with a constant.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -20,6 +21,7 @@ from models.serving.served_model import ServedModel
 from models.serving.written import WrittenInstruction
 from schemas.ids import document_id, example_id
 from schemas.records import Document, Rating
+from streams.kafka.topics import DOCUMENTS, Topic
 from streams.settings import Role, Settings
 from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES
@@ -140,16 +142,16 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))
 
 
-def stream_state(counts: dict[tuple[str, str], int], fed: int) -> State:
+def stream_state(counts: dict[tuple[str, str], int], fed: int, at: Topic = DOCUMENTS) -> State:
     """How many records the stages have finished, and whether the stream is complete.
 
-    It is complete once each stage has finished all it was given.
+    It is complete once each stage has finished all it was given. ``fed`` records were put on the
+    topic ``at``.
     """
-    given = fed
-    complete = True
-    for spec in STAGES:
-        complete = complete and counts.get((spec.name, "in"), 0) >= given
-        given = counts.get((spec.name, spec.outputs[0].name), 0)
+    written = Counter({at.name: fed})
+    for (_, topic), count in counts.items():
+        written[topic] += count
+    complete = all(counts.get((spec.name, "in"), 0) >= written[spec.source.name] for spec in STAGES)
     return State(sum(counts.get((spec.name, "in"), 0) for spec in STAGES), complete)
 
 
@@ -158,13 +160,17 @@ async def through(
     models: Mapping[Role, ModelHandle],
     state: Callable[[], State],
     poll_seconds: float = 0.05,
+    stalled_seconds: float = 60.0,
 ) -> Cost:
     """Run a worker until the stream is complete, which is checked at an interval.
 
-    Raises what ends the worker before.
+    Raises what ends the worker before, and BackstreamError where nothing happens for
+    ``stalled_seconds``.
     """
     running = asyncio.create_task(worker.run(models))
-    watching = asyncio.create_task(watch(state, poll_seconds=poll_seconds))
+    watching = asyncio.create_task(
+        watch(state, poll_seconds=poll_seconds, stalled_seconds=stalled_seconds)
+    )
     try:
         await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():

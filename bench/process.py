@@ -71,10 +71,15 @@ class Cost:
         return 1000 * self.cpu_seconds / self.records
 
 
-async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float = 0.02) -> Cost:
+async def watch(
+    state: Callable[[], State],
+    first: int = 1,
+    poll_seconds: float = 0.02,
+    stalled_seconds: float = _STALLED_SECONDS,
+) -> Cost:
     """Wait until the work is complete. Returns its cost from the ``first`` record on.
 
-    Start-up is not counted. Raises BackstreamError where nothing happens for a minute.
+    Start-up is not counted. Raises BackstreamError where nothing happens for ``stalled_seconds``.
     """
     begun: tuple[int, float, float] | None = None
     last, moved = -1, time.monotonic()
@@ -86,7 +91,7 @@ async def watch(state: Callable[[], State], first: int = 1, poll_seconds: float 
             begun = now.records, clock, cpu
         elif begun is not None and now.complete:
             return Cost(now.records - begun[0], clock - begun[1], cpu - begun[2])
-        if time.monotonic() - moved > _STALLED_SECONDS:
+        if time.monotonic() - moved > stalled_seconds:
             raise BackstreamError(
                 f"the measurement stands still at {now.records:,} records: see the messages above"
             )

@@ -14,6 +14,9 @@ from agents.refusal import Refusal
 from schemas.records import Candidate
 from schemas.turns import History
 
+ANSWERER = "answerer"
+"""The stage that answers questions: ``Provenance.generator``."""
+
 
 class ExampleRules:
     """The rules with their limits, and with the files that the settings name."""
@@ -48,8 +51,10 @@ class ExampleRules:
         settings, passage = self.settings, candidate.provenance
         if refusal := settings.refuse_language(passage.language):
             yield refusal
+        # A question was asked by its user.
+        invented = not passage.segment_id and passage.generator != ANSWERER
         yield from self._instruction_rules.refusals(
-            instruction, invented=not passage.segment_id, turns=candidate.turns
+            instruction, invented=invented, turns=candidate.turns
         )
         yield from leaks(instruction, response)
         if settings.personal_data == "refuse":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Set
 from hashlib import blake2b
+from typing import Generic, TypeVar
 
 from agents.curation.kept_instructions import KeptInstructions
 from agents.curation.near_passages import PassageIndex
@@ -9,6 +10,7 @@ from agents.curation.settings import CuratorSettings
 from agents.refusal import Refusal
 from schemas.records import Candidate, Example, Rating
 
+V = TypeVar("V")
 Rank = tuple[int, str]
 """Term and release id of a rating. Of two ratings of an example, the one with the higher rank
 counts.
@@ -29,9 +31,10 @@ class KeptExamples:
         self._instructions = KeptInstructions(settings.novelty)
         self._passages = PassageIndex(settings.passage_novelty)
         self._ranks: dict[str, Rank] = {}
-        self._responses: dict[str, bytes] = {}
-        """Digest of the response of each example."""
-        self._by_response: dict[bytes, set[str]] = {}
+        self._responses: _Groups[bytes] = _Groups()
+        """Ids by the digest of their response."""
+        self._requests: _Groups[tuple[str, str]] = _Groups()
+        """Ids by the request that they answer, and the release that answered it."""
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -46,27 +49,32 @@ class KeptExamples:
 
     def add(self, example: Example) -> None:
         """Add an example. It replaces one with the same id."""
-        self._forget_response(example.id)
-        response = _digest(example.response)
         self._ranks[example.id] = rank_of(example.rating)
-        self._responses[example.id] = response
-        self._by_response.setdefault(response, set()).add(example.id)
+        self._responses.put(example.id, _digest(example.response))
+        self._requests.put(example.id, _request_of(example))
         self._instructions.add(example.id, example.instruction, example.turns)
         self._passages.add(example.id, example.response)
 
     def remove(self, id: str) -> None:
         """Remove an example; does nothing where there is none with this id."""
-        self._forget_response(id)
         self._ranks.pop(id, None)
+        self._responses.drop(id)
+        self._requests.drop(id)
         self._instructions.remove(id)
         self._passages.remove(id)
 
     def refusals(self, candidate: Candidate, besides: Set[str]) -> Iterator[Refusal]:
-        """The rules that compare with other examples. Those in ``besides`` are not compared."""
-        same = self._by_response.get(_digest(candidate.response), set()) - besides
+        """The rules that compare with other examples. Those in ``besides`` are not compared.
+
+        What one release made of one request has one instruction: only the responses are compared.
+        """
+        same = self._responses.of(_digest(candidate.response)) - besides
         if same:
             yield Refusal("same_response", f"the response is that of {min(same)}")
-        near = self._instructions.nearest(candidate.instruction, candidate.turns, besides)
+        siblings = self._requests.of(_request_of(candidate))
+        near = self._instructions.nearest(
+            candidate.instruction, candidate.turns, besides | siblings
+        )
         if near:
             yield Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
         alike = self._passages.nearest(candidate.response, besides)
@@ -76,13 +84,34 @@ class KeptExamples:
                 f"the response has a similarity of {alike.similarity:.2f} with that of {alike.id}",
             )
 
-    def _forget_response(self, id: str) -> None:
-        response = self._responses.pop(id, None)
-        if response is not None:
-            owners = self._by_response[response]
-            owners.discard(id)
-            if not owners:
-                del self._by_response[response]
+
+class _Groups(Generic[V]):
+    """Ids by a value that they share. An id without a value is in no group."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, V] = {}
+        self._ids: dict[V, set[str]] = {}
+
+    def put(self, id: str, value: V | None) -> None:
+        self.drop(id)
+        if value is not None:
+            self._values[id] = value
+            self._ids.setdefault(value, set()).add(id)
+
+    def drop(self, id: str) -> None:
+        value = self._values.pop(id, None)
+        if value is not None:
+            self._ids[value].discard(id)
+            if not self._ids[value]:
+                del self._ids[value]
+
+    def of(self, value: V | None) -> Set[str]:
+        return self._ids.get(value, set()) if value is not None else set()
+
+
+def _request_of(pair: Candidate | Example) -> tuple[str, str] | None:
+    made = pair.provenance
+    return (made.request_id, made.release) if made.request_id else None
 
 
 def _digest(response: str) -> bytes:

@@ -87,7 +87,7 @@ class CuratorSettings(BaseModel):
     keywords: Keywords = ()
     """Words and phrases that no instruction may contain, in any case."""
     invented_keywords: Keywords = SELF_INSTRUCT_KEYWORDS
-    """The same for instructions that were not written for a passage, as those of Self-Instruct."""
+    """The same for instructions that were neither written for a passage nor asked by a user."""
     ascii_start: bool = False
     """Whether an instruction must start with an ASCII character, as in Self-Instruct."""
     languages: Annotated[

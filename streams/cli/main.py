@@ -8,6 +8,7 @@ import typer
 
 from schemas.errors import BackstreamError
 from streams.cli.commands import (
+    asking,
     config,
     curation,
     data,
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, data, intake, offline, curation, rating, inspection):
+for group in (running, data, asking, intake, offline, curation, rating, inspection):
     group.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from schemas.errors import SourceError
-from schemas.records import Document, Example
+from schemas.records import Document, Example, Question
 from schemas.text import REPLACEMENT, PassedOver, Warned
 
-R = TypeVar("R", Document, Example)
+R = TypeVar("R", Document, Example, Question)
 _MOST_NAMES = 20
 
 
@@ -69,17 +69,14 @@ class Tally:
             "warnings": list(self._warnings),
         }
 
-    def _count_replaced(self, record: Document | Example) -> None:
-        texts = (
-            (record.text, record.context)
-            if isinstance(record, Document)
-            else (record.instruction, record.context, record.response)
-        )
+    def _count_replaced(self, record: Document | Example | Question) -> None:
+        fields = ("text", "instruction", "context", "response")
+        texts = (getattr(record, field, None) for field in fields)
         count = sum(text.count(REPLACEMENT) for text in texts if text)
         if count:
             self.replaced += count
             self._mended += 1
-            _add(self._replaced_in, record.source if isinstance(record, Document) else record.id)
+            _add(self._replaced_in, getattr(record, "source", "") or record.id)
 
     @staticmethod
     def _listed(names: list[str], count: int) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings, split_at_commas
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
@@ -320,6 +321,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()
+    answering: AnsweringSettings = AnsweringSettings()
     scorer: ScorerSettings = ScorerSettings()
     curation: CuratorSettings = CuratorSettings()
     rerating: ReratingSettings = ReratingSettings()

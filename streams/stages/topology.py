@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from agents.answerer import Answerer
 from agents.backward import Backward
 from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
@@ -22,6 +23,7 @@ from streams.kafka.topics import (
     CURATED,
     DEAD_LETTERS,
     DOCUMENTS,
+    QUESTIONS,
     REJECTED,
     RELEASES,
     SCORED,
@@ -91,6 +93,13 @@ STAGES = (
         SEGMENTS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.BACKWARD,
+        remember=_REMEMBERED,
+    ),
+    StageSpec(
+        Answerer.stage,
+        QUESTIONS,
+        (CANDIDATES, REJECTED, DEAD_LETTERS),
+        role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
     StageSpec(
@@ -176,6 +185,8 @@ def agent_makers(
     if Role.FORWARD in models:
         scorer = Scorer(models[Role.FORWARD])
         makers[Scorer.stage] = lambda: scorer
+        answerer = Answerer(models[Role.FORWARD], settings.answering)
+        makers[Answerer.stage] = lambda: answerer
     return makers
 
 

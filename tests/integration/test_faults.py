@@ -33,7 +33,7 @@ from streams.worker.worker import Worker
 from tests.chaos.cluster import Cluster as ProxiedCluster
 from tests.integration.conftest import passage
 
-_SEGMENTER, _, _, _CURATOR = STAGES
+_SEGMENTER, *_, _CURATOR = STAGES
 _SECONDS = 120.0
 
 

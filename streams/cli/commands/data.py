@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams.cli.console import notice
 from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
-    from streams.data.feed import FeedReport
-    from streams.data.tally import Tally
     from streams.settings import Settings
 
 Sources = Annotated[
@@ -82,6 +79,7 @@ def feed(
     """
     from streams.cli.connection import connected
     from streams.cli.documents import read_documents, with_notices
+    from streams.cli.reports import finish
     from streams.data import feed as feeding
     from streams.data.sources import Choice
     from streams.data.tally import Tally
@@ -92,7 +90,7 @@ def feed(
     with connected(settings, DOCUMENTS, create_state=True) as settings:
         documents = with_notices(read_documents(sources, format, text_column, tally, choice))
         report = feeding.feed(settings.kafka.cluster(), documents)
-    _finish(report, tally, "documents", as_json)
+    finish(report, tally, "documents", as_json)
 
 
 @with_settings(*BROKER)
@@ -127,6 +125,7 @@ def seed(
     from models.seeds.formats import Reading, Turns
     from streams.cli.connection import connected
     from streams.cli.documents import read_seeds
+    from streams.cli.reports import finish
     from streams.data import feed as feeding
     from streams.data.tally import Tally
     from streams.kafka.topics import CURATED
@@ -135,7 +134,7 @@ def seed(
     pairs = read_seeds(files, Reading(Turns(turns), replies), tally)
     with connected(settings, CURATED, create_state=True) as settings:
         report = feeding.seed(settings.kafka.cluster(), pairs)
-    _finish(report, tally, "seeds", as_json)
+    finish(report, tally, "seeds", as_json)
 
 
 @with_settings(*BROKER)
@@ -255,22 +254,3 @@ def export(
         print(json.dumps(report | ({"card": str(card)} if card else {})))
     else:
         print(f"{count:,} examples in {output}" + (f", described in {card}" if card else ""))
-
-
-def _finish(report: "FeedReport", tally: "Tally", kind: str, as_json: bool) -> None:
-    """Print the report. Raises Exit(1) if something could not be read, or if nothing was there."""
-    if as_json:
-        counts = {kind: report.written, "bytes": report.bytes, "failed": report.failed}
-        print(json.dumps({**counts, "errors": report.errors, **tally.as_dict()}))
-    else:
-        for line in tally.lines():
-            notice(line)
-        for error in report.errors:
-            notice(error)
-        if report.failed > len(report.errors):
-            notice(f"and {report.failed - len(report.errors):,} more")
-        failed = f", {report.failed:,} could not be read" if report.failed else ""
-        megabytes = f"{report.bytes / 1e6:,.1f} MB"
-        print(f"{report.written:,} {kind} ({megabytes}) acknowledged by the broker{failed}")
-    if report.failed or not report.written:
-        raise typer.Exit(1)

@@ -387,6 +387,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     del actual["training", "threads"], documented["training", "threads"]  # "all CPUs"
     assert documented.pop(("generation", "openings")).startswith(f"{len(OPENINGS)} words")
     assert actual.pop(("generation", "openings")) == OPENINGS
+    assert documented.pop(("answering", "formats")) == ", ".join(settings.answering.formats)
+    del actual["answering", "formats"]
     assert documented.pop(("segments", "refused_headings")).startswith(f"{len(NAVIGATION)} names")
     assert actual.pop(("segments", "refused_headings")) == NAVIGATION
     assert documented.pop(("curation", "invented_keywords")).startswith("those of Self-Instruct")

@@ -1,0 +1,28 @@
+"""What a command that writes to a topic prints at its end."""
+
+import json
+
+import typer
+
+from streams.cli.console import notice
+from streams.data.feed import FeedReport
+from streams.data.tally import Tally
+
+
+def finish(report: FeedReport, tally: Tally, kind: str, as_json: bool) -> None:
+    """Print the report. Raises Exit(1) if something could not be read, or if nothing was there."""
+    if as_json:
+        counts = {kind: report.written, "bytes": report.bytes, "failed": report.failed}
+        print(json.dumps({**counts, "errors": report.errors, **tally.as_dict()}))
+    else:
+        for line in tally.lines():
+            notice(line)
+        for error in report.errors:
+            notice(error)
+        if report.failed > len(report.errors):
+            notice(f"and {report.failed - len(report.errors):,} more")
+        failed = f", {report.failed:,} could not be read" if report.failed else ""
+        megabytes = f"{report.bytes / 1e6:,.1f} MB"
+        print(f"{report.written:,} {kind} ({megabytes}) acknowledged by the broker{failed}")
+    if report.failed or not report.written:
+        raise typer.Exit(1)
