@@ -175,6 +175,7 @@ kafka:
 COMMANDS = {
     "feed": ["feed", "@text.md"],
     "watch": ["watch", "--once", "@text.md"],
+    "ask": ["ask", "@text.md"],
     "seed": ["seed", "@pairs.jsonl"],
     "tail": ["tail", "-n", "1", "--from-beginning"],
     "export": ["export", "-o", "@out.jsonl"],
