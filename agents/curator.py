@@ -9,6 +9,7 @@ from agents.curation.samples import (
     Samples,
     alternatives,
     best_first,
+    has_others,
     passage_of,
     sample_of,
 )
@@ -55,13 +56,19 @@ class Curator:
     stage = "curator"
 
     def __init__(
-        self, settings: CuratorSettings | None = None, rules: ExampleRules | None = None
+        self,
+        settings: CuratorSettings | None = None,
+        rules: ExampleRules | None = None,
+        *,
+        rewriting: bool = False,
     ) -> None:
         """``rules`` are those of the settings, where they were made before.
 
+        ``rewriting`` says that kept examples may get a rewritten sample, which competes with them.
         Raises SettingsError where a file that the settings name cannot be read.
         """
         self._settings = settings = settings or CuratorSettings()
+        self._rewriting = rewriting
         self._rules = rules or ExampleRules(settings)
         self._kept = KeptExamples(settings)
         self._samples = SampleGroups()
@@ -81,7 +88,7 @@ class Curator:
             self._forget(example_id)
             return
         self._kept.add(example)
-        passage = passage_of(example) if example.rating else None
+        passage = self._contested(example) if example.rating else None
         if passage is not None:
             self._samples.keep(passage, example, also=self._samples.kept(passage))
 
@@ -94,7 +101,7 @@ class Curator:
             return
         self._remember(scored)
         scored = self._masked(scored)
-        passage = passage_of(scored.candidate)
+        passage = self._contested(scored.candidate)
         if passage is None or self._samples.kept(passage):
             return
         samples = self._samples.samples(passage)
@@ -120,10 +127,17 @@ class Curator:
         if rank_of(scored.rating) <= self._rated.get(scored.id, UNRATED):
             return []
         scored = self._masked(scored)
-        passage = passage_of(scored.candidate) if self._settings.rules.outrated else None
+        passage = self._contested(scored.candidate) if self._settings.rules.outrated else None
         if passage is None:
             return self._judge_alone(scored)
         return self._judge_among_samples(scored, passage)
+
+    def _contested(self, pair: Candidate | Example) -> bytes | None:
+        """The passage whose samples a pair competes with; None where it has no others."""
+        passage = passage_of(pair)
+        if passage is None or self._rewriting or has_others(pair) or passage in self._samples:
+            return passage
+        return None
 
     def _judge_alone(self, scored: Scored) -> Outcomes:
         id = scored.id
@@ -272,6 +286,7 @@ def _with_sample(candidate: Candidate, sample: Alternative) -> Candidate:
         update={
             "id": sample.id,
             "instruction": sample.instruction,
+            "response": sample.response or candidate.response,
             "provenance": sample.provenance,
         }
     )

@@ -39,10 +39,16 @@ def question_id(instruction: str, context: str | None, earlier: Iterable[str] = 
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
     """Id of an example.
 
-    ``parent_id`` is the id of its segment or request. ``release`` and ``template`` are the
-    generator's. ``sample`` is the number of the sample, from 0.
+    ``parent_id`` is the id of its segment or request, or of the example whose response was
+    rewritten. ``release`` and ``template`` are the generator's. ``sample`` is the number of the
+    sample, from 0.
     """
     return _digest("example", parent_id, release, template, str(sample))
+
+
+def preference_id(example_id: str, task: str) -> str:
+    """Id of the preference pair of an example for a task."""
+    return f"{example_id}.{task}"
 
 
 def seed_id(

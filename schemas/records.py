@@ -132,6 +132,56 @@ class Question(Request):
     source: str = ""
 
 
+class Rating(BaseModel):
+    """A model's rating of a pair, 1 to 5."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    score: float = Field(ge=1, le=5)
+    """Expected value over the probabilities of the five grades."""
+    probabilities: tuple[float, float, float, float, float]
+    """Of the grades 1 to 5, as the release's judge computes them from the evidence. Without a
+    judge, of the digits '1' to '5'. They sum to 1.
+    """
+    digit_mass: float = Field(default=1.0, ge=0, le=1.001)
+    """Probability of the five digits together. A low value means that the model did not follow the
+    rating prompt. It is 1 where digits were not asked for.
+    """
+    evidence: dict[str, float] = {}
+    """Figures that the judge computed the probabilities from, by name. Empty where digits alone
+    rated.
+    """
+    precision: float | None = Field(default=None, ge=0, le=1)
+    """Estimated share of the pairs rated at least this high that deserve a 4 or 5, from the judge's
+    calibration. None without a judge.
+    """
+    release: str
+    template: str
+    reason: str | None = None
+    term: Count = 0
+    """Deployment term of the release when it rated: the offset of its announcement on ``releases``
+    plus 1, or 0 for a model that was never announced. Of two ratings of an example, the one with
+    the higher term counts.
+    """
+
+
+class Original(BaseModel):
+    """The example whose response was rewritten. Its instruction is that of the new one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    """Its example id."""
+    response: NonEmpty
+    """The passage that it had as its response."""
+    rating: Rating
+    """As it was when the response was rewritten."""
+    generator: str = "backward"
+    """See ``Provenance.generator``, as for the next two."""
+    release: str = ""
+    template: str = ""
+
+
 class Provenance(BaseModel):
     """Origin of an example's response, and the model that wrote the rest."""
 
@@ -163,6 +213,10 @@ class Provenance(BaseModel):
     samples: Count = 1
     """How many samples were written for the segment. Those of more than one compete: the curator
     keeps the best-rated one.
+    """
+    original: Original | None = None
+    """What the response was rewritten from; None where it was not. ``release`` and ``template``
+    are then those that rewrote. It competes with the original and its samples.
     """
 
 
@@ -208,39 +262,6 @@ class Candidate(Record):
         )
 
 
-class Rating(BaseModel):
-    """A model's rating of a pair, 1 to 5."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    score: float = Field(ge=1, le=5)
-    """Expected value over the probabilities of the five grades."""
-    probabilities: tuple[float, float, float, float, float]
-    """Of the grades 1 to 5, as the release's judge computes them from the evidence. Without a
-    judge, of the digits '1' to '5'. They sum to 1.
-    """
-    digit_mass: float = Field(default=1.0, ge=0, le=1.001)
-    """Probability of the five digits together. A low value means that the model did not follow the
-    rating prompt. It is 1 where digits were not asked for.
-    """
-    evidence: dict[str, float] = {}
-    """Figures that the judge computed the probabilities from, by name. Empty where digits alone
-    rated.
-    """
-    precision: float | None = Field(default=None, ge=0, le=1)
-    """Estimated share of the pairs rated at least this high that deserve a 4 or 5, from the judge's
-    calibration. None without a judge.
-    """
-    release: str
-    template: str
-    reason: str | None = None
-    term: Count = 0
-    """Deployment term of the release when it rated: the offset of its announcement on ``releases``
-    plus 1, or 0 for a model that was never announced. Of two ratings of an example, the one with
-    the higher term counts.
-    """
-
-
 class Scored(Record):
     """A candidate and its rating."""
 
@@ -263,7 +284,7 @@ class ExampleOrigin(StrEnum):
 
 
 class Alternative(BaseModel):
-    """Another instruction that was written for the response of an example, and rated."""
+    """Another sample of an example's passage: an instruction or a response of its own, rated."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -272,6 +293,8 @@ class Alternative(BaseModel):
     instruction: NonEmpty
     rating: Rating
     provenance: Provenance = Provenance()
+    response: NonEmpty | None = None
+    """None where it is that of the example."""
 
 
 class Example(Record):
@@ -299,10 +322,50 @@ class Example(Record):
     confidence: float | None = Field(default=None, ge=0, le=1)
     """See ``Candidate.confidence``."""
     alternatives: tuple[Alternative, ...] = ()
-    """The other samples of its passage, best-rated first: the rejected sides of preference pairs
-    whose chosen side is this example. Compare the scores: while a new release rates again, that of
-    an alternative may be the higher one.
+    """The other samples of its passage, best-rated first, rewritten ones too. Compare the scores:
+    while a new release rates again, that of an alternative may be the higher one.
     """
+
+
+PreferenceTask = Literal["forward", "backward"]
+"""``forward``: two responses to an instruction. ``backward``: two instructions for a passage."""
+
+
+class Side(BaseModel):
+    """One of the two answers of a preference pair."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    """Example id of the pair that it stands in."""
+    text: NonEmpty
+    """A response in the forward task, an instruction in the backward task."""
+    rating: Rating
+    provenance: Provenance = Provenance()
+
+
+class Preference(Record):
+    """A better and a worse answer to one prompt, rated by one release in one term."""
+
+    name: ClassVar[str] = "preference"
+
+    id: Id
+    """``EXAMPLE_ID.TASK``: an example has one pair for each task at most."""
+    example_id: Id
+    """The curated example, which is the chosen side."""
+    task: PreferenceTask
+    """See PreferenceTask."""
+    prompt: NonEmpty
+    """The instruction in the forward task, the passage in the backward task."""
+    context: str | None = None
+    turns: tuple[Turn, ...] = ()
+    """What was said before, oldest first."""
+    headings: tuple[str, ...] = ()
+    """The headings above the passage; of the prompt in the backward task alone."""
+    chosen: Side
+    rejected: Side
+    margin: float = Field(ge=0, le=4)
+    """Score of the chosen side minus that of the rejected one."""
 
 
 class HumanRating(Record):
@@ -403,6 +466,7 @@ RECORDS: tuple[type[Record], ...] = (
     Candidate,
     Scored,
     Example,
+    Preference,
     HumanRating,
     Rejection,
     Release,

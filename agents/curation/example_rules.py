@@ -38,6 +38,10 @@ class ExampleRules:
             if (text := getattr(candidate, name)) and (hidden := masked(text)) != text
         }
         changed.update(_masked_turns(candidate.turns))
+        made = candidate.provenance
+        if made.original and (hidden := masked(made.original.response)) != made.original.response:
+            original = made.original.model_copy(update={"response": hidden})
+            changed["provenance"] = made.model_copy(update={"original": original})
         return candidate.model_copy(update=changed) if changed else candidate
 
     def refusals(self, candidate: Candidate) -> Iterator[Refusal]:

@@ -1,10 +1,12 @@
-"""The samples of a passage: instructions that were written for it at once, and that compete.
+"""The samples of a passage: pairs that were made from it, and that compete.
 
-The curator keeps the best-rated one that passes, and the others with it, as its alternatives. It
-decides at each rating, and waits for none: a sample that never arrives holds nothing up, and the
-order of arrival does not matter in the end.
+A sample has an instruction of its own, or is another one with its response rewritten. The curator
+keeps the best-rated one that passes, and the others with it, as its alternatives. It decides at
+each rating, and waits for none: a sample that never arrives holds nothing up, and the order of
+arrival does not matter in the end.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,11 +17,11 @@ from schemas.records import Alternative, Candidate, Example, Scored
 from schemas.wire import MAX_BYTES
 
 Samples = dict[str, Alternative]
-"""The samples of one passage, by their example ids, with their newest ratings."""
+"""The samples of one passage, by their example ids, with their newest ratings and responses."""
 
 _MOST_BYTES = MAX_BYTES // 8
 """Size in JSON of the alternatives of an example, so that it fits into a message."""
-_LARGEST = 16 * 1024
+_LARGEST = 64 * 1024
 """Size in JSON of one alternative."""
 _WAITING = 20_000
 """Passages without a kept example whose samples are remembered."""
@@ -28,14 +30,22 @@ _PACKED = TypeAdapter(tuple[Alternative, ...])
 
 
 def passage_of(pair: Candidate | Example) -> bytes | None:
-    """The passage whose samples a pair competes with; None where it has no others."""
+    """The passage that a pair was made from; None for a pair that was made without one."""
     made = pair.provenance
-    if not made.segment_id or made.samples < 2:
+    if not made.segment_id:
         return None
+    text = made.original.response if made.original else pair.response
     digest = blake2b(digest_size=16)
-    for part in (made.segment_id, pair.response, pair.context or ""):
+    for part in (made.segment_id, text, pair.context or ""):
         digest.update(" ".join(part.split()).encode("utf-8", "surrogatepass") + b"\xff")
     return digest.digest()
+
+
+def has_others(pair: Candidate | Example) -> bool:
+    """Whether a pair says itself that its passage has other samples."""
+    made = pair.provenance
+    known = pair.alternatives if isinstance(pair, Example) else ()
+    return made.samples > 1 or made.original is not None or bool(known)
 
 
 def sample_of(pair: Scored | Example) -> Alternative:
@@ -43,7 +53,11 @@ def sample_of(pair: Scored | Example) -> Alternative:
     one = pair.candidate if isinstance(pair, Scored) else pair
     assert pair.rating is not None
     return Alternative(
-        id=one.id, instruction=one.instruction, rating=pair.rating, provenance=one.provenance
+        id=one.id,
+        instruction=one.instruction,
+        rating=pair.rating,
+        provenance=one.provenance,
+        response=one.response,
     )
 
 
@@ -51,7 +65,12 @@ def best_first(samples: Iterable[Alternative]) -> list[Alternative]:
     """Samples by their scores; of equal ones, those that were written first."""
     return sorted(
         samples,
-        key=lambda one: (-one.rating.score, one.provenance.sample, one.id),
+        key=lambda one: (
+            -one.rating.score,
+            one.provenance.original is not None,
+            one.provenance.sample,
+            one.id,
+        ),
     )
 
 
@@ -59,6 +78,8 @@ def alternatives(samples: Samples, chosen: Alternative) -> tuple[Alternative, ..
     """The other samples, best-rated first, as many of them as fit into a message."""
     fitting, left = [], _MOST_BYTES
     for one in best_first(samples.values()):
+        if one.response == chosen.response:
+            one = one.model_copy(update={"response": None})
         size = len(one.model_dump_json().encode())
         if one.id != chosen.id and size <= min(left, _LARGEST):
             fitting.append(one)
@@ -71,11 +92,11 @@ class _Group:
     kept: frozenset[str]
     """Ids of the kept examples: one, and two where a process ended between two messages."""
     packed: bytes
-    """The samples as JSON: they take less memory so."""
+    """The samples as compressed JSON: they take less memory so."""
 
 
 class SampleGroups:
-    """The samples of each passage that has a kept example, and of the last ones that have none."""
+    """The samples of passages that have a kept example, and of the last ones that have none."""
 
     def __init__(self) -> None:
         self._groups: dict[bytes, _Group] = {}
@@ -83,6 +104,9 @@ class SampleGroups:
         """The passage of each kept example."""
         self._waiting: dict[bytes, bytes] = {}
         """Packed samples, oldest passage first."""
+
+    def __contains__(self, passage: bytes) -> bool:
+        return passage in self._groups or passage in self._waiting
 
     def kept(self, passage: bytes) -> frozenset[str]:
         """Ids of the kept examples of a passage."""
@@ -93,14 +117,19 @@ class SampleGroups:
         """The known samples of a passage. The caller may change the result."""
         group = self._groups.get(passage)
         packed = group.packed if group else self._waiting.get(passage)
-        return {one.id: one for one in _PACKED.validate_json(packed)} if packed else {}
+        return {one.id: one for one in _unpacked(packed)} if packed else {}
 
     def keep(self, passage: bytes, example: Example, also: Iterable[str] = ()) -> bool:
         """Store that an example is kept, with its alternatives; ``also`` are kept still.
 
         Returns whether that changes anything.
         """
-        packed = _packed({one.id: one for one in (*example.alternatives, sample_of(example))})
+        own, others = sample_of(example), example.alternatives
+        others = tuple(
+            one if one.response else one.model_copy(update={"response": own.response})
+            for one in others
+        )
+        packed = _packed({one.id: one for one in (*others, own)})
         before = self._groups.get(passage)
         self._waiting.pop(passage, None)
         self._passages[example.id] = passage
@@ -128,4 +157,8 @@ class SampleGroups:
 
 
 def _packed(samples: Mapping[str, Alternative]) -> bytes:
-    return _PACKED.dump_json(tuple(best_first(samples.values())))
+    return zlib.compress(_PACKED.dump_json(tuple(best_first(samples.values()))), level=1)
+
+
+def _unpacked(packed: bytes) -> tuple[Alternative, ...]:
+    return _PACKED.validate_json(zlib.decompress(packed))

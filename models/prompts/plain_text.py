@@ -8,12 +8,13 @@ import re
 from collections.abc import Sequence
 
 from models.prompts.history import in_context
-from models.prompts.template import BOTH_TAGS, Family, Task
+from models.prompts.prompt import Prompt
+from models.prompts.template import BOTH_TAGS, FIELDS, Family, Task
 from models.prompts.templates import Templates
 from schemas.turns import Turn
 
 END = "\n\n###"
-_PLACEHOLDER = re.compile(r"\{(context|response|instruction|tag)\}")
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(FIELDS)})\}}")
 
 
 def plain_prompt(
@@ -27,8 +28,13 @@ def plain_prompt(
 
     ``given`` is the other part; empty for nothing.
     """
-    context = in_context(turns, context)
-    values = {"response": given, "instruction": given, "context": context, "tag": BOTH_TAGS}
-    text = templates.of(task, Family.PLAIN).choose(context)
+    values = {"response": given, "instruction": given, "context": context or "", "tag": BOTH_TAGS}
+    return plain_text(templates, Prompt(task, values, tuple(turns)))
+
+
+def plain_text(templates: Templates, prompt: Prompt) -> str:
+    """What stands before the answer to a prompt of any task, after the turns before it."""
+    values = {**prompt.texts, "context": in_context(prompt.turns, prompt.texts.get("context"))}
+    text = templates.of(prompt.task, Family.PLAIN).choose(values["context"])
     # In one pass: a passage may contain what looks like a placeholder.
-    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)

@@ -35,6 +35,7 @@ class Task(StrEnum):
     STEPS = "steps"
     EXEMPLARS = "exemplars"
     STEPS_EXEMPLARS = "steps_exemplars"
+    REWRITING = "rewriting"
 
 
 TRAINED_TASKS = (Task.BACKWARD, Task.FORWARD, Task.RATING)

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
-from models.prompts.tasks import answering, backward, forward, rating
+from models.prompts.tasks import answering, backward, forward, rating, rewriting
 from models.prompts.template import Family, Task, Template
 
-_TEMPLATES = (*backward.TEMPLATES, *forward.TEMPLATES, *rating.TEMPLATES, *answering.TEMPLATES)
+_TEMPLATES = (
+    *backward.TEMPLATES,
+    *forward.TEMPLATES,
+    *rating.TEMPLATES,
+    *answering.TEMPLATES,
+    *rewriting.TEMPLATES,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from models.judging.evidence import PairNats
 from models.judging.shared_scores import SharedScores
-from models.prompts.plain_text import END, plain_prompt
+from models.prompts.plain_text import END, plain_prompt, plain_text
+from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.prompts.templates import BUILT_IN, Templates
 from models.remote.answers import echoed_nats
@@ -67,6 +68,16 @@ class Likelihoods:
                 self._nats(prompt(Task.BACKWARD, "", context), instruction),
             )
         )
+
+    async def of_answer(self, prompt: Prompt, text: str) -> Sequence[float] | None:
+        """The likelihoods of a text's tokens after a prompt; None where the server gives none.
+
+        Raises PromptTooLong and RemoteUnavailable.
+        """
+        try:
+            return await self._ask(plain_text(self._templates, prompt), text)
+        except (RemoteError, RemoteMissing):
+            return None
 
     async def _nats(self, prompt: str, target: str) -> Sequence[float]:
         try:

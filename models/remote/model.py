@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from models.engine import Choice, Sampling
 from models.judging.evidence import EvidenceKind
@@ -118,6 +119,14 @@ class RemoteModel:
         if found is None:
             raise ModelError(f"{self.placement} chose none of {', '.join(options)}")
         return found
+
+    async def likelihood(self, prompt: Prompt, text: str) -> float | None:
+        """The mean log-probability of a token of ``text`` as the answer to a prompt, in nats.
+
+        None where the server gives no likelihoods. Raises PromptTooLong and RemoteUnavailable.
+        """
+        found = await self.examiner.likelihoods.of_answer(prompt, text)
+        return -fmean(found) if found else None
 
     async def _complete(self, messages: Messages, sampling: Sampling) -> WrittenText:
         options: dict[str, float] = {"temperature": sampling.temperature}

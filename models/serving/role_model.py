@@ -59,6 +59,12 @@ class RoleModel(Protocol):
         Raises PromptTooLong, and ModelError where the model cannot choose.
         """
 
+    async def likelihood(self, prompt: Prompt, text: str) -> float | None:
+        """The mean log-probability of a token of ``text`` as the answer to a prompt, in nats.
+
+        None where it gives no likelihoods. Raises PromptTooLong.
+        """
+
     async def rate(
         self,
         instruction: str,

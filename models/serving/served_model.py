@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 from models.engine import Choice, Engine, Sampling, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
@@ -177,6 +178,15 @@ class ServedModel:
         self._refuse_too_long_to_encode(prompt.characters)
         ids = self.prompter.option_ids(prompt.task, options)
         return await self.engine.choose(self.prompter.layout(prompt), ids)
+
+    async def likelihood(self, prompt: Prompt, text: str) -> float | None:
+        """The mean log-probability of a token of ``text`` as the answer to a prompt, in nats.
+
+        Raises PromptTooLong.
+        """
+        self._refuse_too_long_to_encode(prompt.characters + len(text))
+        prompter = self.prompter
+        return -fmean(await self.engine.score(prompter.layout(prompt), prompter.target(text)))
 
     async def rate(
         self,

@@ -18,6 +18,7 @@ from streams.releases.rerating import Rerating, rerating
 from streams.releases.serving import other_base, passed_over, serving_of
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
+from streams.stages.topology import stages_of
 
 _RATE_SECONDS = 1.0
 _COUNT_SECONDS = 10.0
@@ -150,7 +151,7 @@ def read_status(settings: Settings, base: Path) -> Status:
     """
     kafka = settings.kafka
     cluster = kafka.cluster()
-    with FlowReader(cluster) as reader, ExampleCount(cluster) as count:
+    with FlowReader(cluster, stages_of(settings)) as reader, ExampleCount(cluster) as count:
         rates, started = Rates(), time.monotonic()
         rates.update(reader.read())
         examples = count.read(_COUNT_SECONDS)

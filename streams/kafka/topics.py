@@ -9,6 +9,7 @@ from schemas.records import (
     Document,
     Example,
     HumanRating,
+    Preference,
     Question,
     Rejection,
     Release,
@@ -55,6 +56,7 @@ CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365, timed_by_brok
 # Novelty is judged within a partition. One curator keeps up with a hundred GPUs.
 SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
+PREFERENCES = Topic("preferences", Preference, 1, cleanup="compact")
 RATINGS = Topic("ratings", HumanRating, 1, cleanup="compact")
 REJECTED = Topic("rejected", Rejection, 1, retention_days=365)
 DEAD_LETTERS = Topic("dead-letters", None, 1, retention_days=365)
@@ -68,6 +70,7 @@ TOPICS = (
     CANDIDATES,
     SCORED,
     CURATED,
+    PREFERENCES,
     RATINGS,
     REJECTED,
     DEAD_LETTERS,

@@ -8,7 +8,7 @@ retention deleted before they were read are lost too, without an id.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -103,21 +103,25 @@ class _Unread:
             self.named.append(message)
 
 
-def audit(cluster: Cluster, committed: Mapping[tuple[str, str, int], int]) -> Audit:
-    """Read every topic and account for every id. Raises BrokerError.
+def audit(
+    cluster: Cluster,
+    committed: Mapping[tuple[str, str, int], int],
+    stages: Sequence[StageSpec] = STAGES,
+) -> Audit:
+    """Read every topic and account for every id on the sources of ``stages``. Raises BrokerError.
 
     ``committed`` maps (stage, topic, partition) to the committed offset. Take it *before* the call,
     so that what is written meanwhile is in flight rather than lost.
     """
     unread = _Unread()
     reader = RecordReader(note=unread.note)
-    with FlowReader(cluster, topics=[spec.source for spec in STAGES]) as flow_reader:
+    with FlowReader(cluster, stages, list({spec.source for spec in stages})) as flow_reader:
         lags = {lag.stage: lag for lag in flow_reader.read().stages}
-    evidence = read_evidence(cluster, reader)
-    horizon = horizons(cluster)  # after the evidence: what was deleted since then counts
+    evidence = read_evidence(cluster, reader, stages)
+    horizon = horizons(cluster, stages)  # after the evidence: what was deleted since then counts
     accounts = tuple(
         _account(cluster, spec, evidence, horizon[spec.name], committed, reader, lags[spec.name])
-        for spec in STAGES
+        for spec in stages
     )
     return Audit(
         accounts,
@@ -143,6 +147,10 @@ def _account(
     """Of ids without an outcome."""
     for received in replay(cluster, spec.source):
         id = _id_of(received, spec, reader)
+        if spec.source.cleanup == "compact" and received.value is None:
+            fates.pop(hash(id), None)  # retracted: nothing is to be made of it
+            names.pop(hash(id), None)
+            continue
         place = received.topic, received.partition
         if evidence.is_followed(spec.name, id):
             fate = _Fate.FOLLOWED

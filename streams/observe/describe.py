@@ -12,7 +12,7 @@ from streams.kafka.admin.wanted_topics import (
 )
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import TOPICS
-from streams.stages.topology import EVERY_STAGE
+from streams.stages.topology import RECURATOR, STAGES, StageSpec
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -21,13 +21,14 @@ def as_table(
     cluster: Cluster,
     wanted: Sequence[WantedTopic] = DEFAULT_TOPICS,
     states: Mapping[str, Properties] | None = None,
+    stages: Sequence[StageSpec] = STAGES,
 ) -> dict[str, list[dict[str, str]]]:
     """Stages and topics, a row each. Topics have their names on the cluster.
 
-    A topic's row says what is wanted, and ``there`` how the topic of ``states`` differs; None where
-    no broker was asked.
+    ``stages`` are those that run, beside the one that rates again. A topic's row says what is
+    wanted, and ``there`` how the topic of ``states`` differs; None where no broker was asked.
     """
-    stages = [
+    rows = [
         {
             "stage": spec.name,
             "reads": cluster.topic(spec.source),
@@ -35,7 +36,7 @@ def as_table(
             "model": spec.role.value if spec.role else "none",
             "state": cluster.topic(spec.state) if spec.state else "none",
         }
-        for spec in EVERY_STAGE
+        for spec in (*stages, RECURATOR)
     ]
     topics = [
         {
@@ -50,7 +51,7 @@ def as_table(
         }
         for topic in wanted
     ]
-    return {"stages": stages, "topics": topics}
+    return {"stages": rows, "topics": topics}
 
 
 def _kept(properties: Properties) -> str:
@@ -68,11 +69,11 @@ def _there(wanted: WantedTopic, name: str, states: Mapping[str, Properties] | No
     return ", ".join(found) or "as wanted"
 
 
-def as_mermaid(cluster: Cluster) -> str:
+def as_mermaid(cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> str:
     """A flow chart: topics, by their names on the cluster, as cylinders, and agents as boxes."""
     lines = ["flowchart LR"]
     lines += [f"  {topic.name}[({cluster.topic(topic)})]" for topic in TOPICS]
-    for spec in EVERY_STAGE:
+    for spec in (*stages, RECURATOR):
         lines.append(f"  {spec.source.name} --> {spec.name}[{spec.name}]")
         lines += [f"  {spec.name} --> {topic.name}" for topic in spec.outputs]
     lines += ["  curated --> trainer[trainer]", "  trainer --> releases"]

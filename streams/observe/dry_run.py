@@ -91,8 +91,12 @@ class _Fates:
 class Comparison:
     """Takes in what the topics hold, in this order: examples, rejections, ratings."""
 
-    def __init__(self, settings: CuratorSettings) -> None:
-        """Raises SettingsError where a file that the settings name cannot be read."""
+    def __init__(self, settings: CuratorSettings, *, rewriting: bool = False) -> None:
+        """``rewriting``: see ``Curator``.
+
+        Raises SettingsError where a file that the settings name cannot be read.
+        """
+        self._rewriting = rewriting
         self._settings, self._rules = settings, ExampleRules(settings)
         self._curators: dict[int, Curator] = {}
         self._seeds: set[str] = set()
@@ -156,13 +160,15 @@ class Comparison:
     def _curator(self, partition: int) -> Curator:
         found = self._curators.get(partition)
         if found is None:
-            found = self._curators[partition] = Curator(self._settings, self._rules)
+            found = self._curators[partition] = Curator(
+                self._settings, self._rules, rewriting=self._rewriting
+            )
         return found
 
 
-def dry_run(cluster: Cluster, settings: CuratorSettings) -> DryRun:
+def dry_run(cluster: Cluster, settings: CuratorSettings, *, rewriting: bool = False) -> DryRun:
     """Read the topics and compare. Raises BrokerError, and SettingsError for a file."""
-    comparison, reader = Comparison(settings), RecordReader()
+    comparison, reader = Comparison(settings, rewriting=rewriting), RecordReader()
     with FlowReader(cluster) as flow_reader:
         committed = flow_reader.committed()
     for received in replay(cluster, CURATED):

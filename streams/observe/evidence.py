@@ -5,15 +5,26 @@ text. Two ids of a stream of ten million share one with a probability of 3 in a 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from agents.backward import Backward
 from agents.curator import Curator
+from agents.pairer import Pairer
+from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.record import Record
-from schemas.records import Candidate, Example, Provenance, Rejection, Request, Scored, Segment
+from schemas.records import (
+    Candidate,
+    Example,
+    Preference,
+    Provenance,
+    Rejection,
+    Request,
+    Scored,
+    Segment,
+)
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -21,6 +32,7 @@ from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
+    PREFERENCES,
     REJECTED,
     SCORED,
     SEGMENTS,
@@ -29,7 +41,7 @@ from streams.kafka.topics import (
 )
 from streams.kafka.writing.dead_letters import origin_of, stage_of
 from streams.stages.harness.deleted_unread import DELETED_UNREAD, DeletedUnread
-from streams.stages.topology import EVERY_STAGE, STAGES
+from streams.stages.topology import ACCOUNTED_STAGES, EVERY_STAGE, PAIRER, STAGES, StageSpec
 
 R = TypeVar("R", bound=Record)
 _ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
@@ -51,8 +63,8 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self._followed: dict[str, set[int]] = {stage.name: set() for stage in STAGES}
-        self._rejected: dict[str, set[int]] = {stage.name: set() for stage in STAGES}
+        self._followed: dict[str, set[int]] = {stage.name: set() for stage in ACCOUNTED_STAGES}
+        self._rejected: dict[str, set[int]] = {stage.name: set() for stage in ACCOUNTED_STAGES}
         self._dead: set[tuple[str, str, int, int]] = set()
         self.rejections: Counter[tuple[str, str]] = Counter()
         """Number of refused things by stage and reason."""
@@ -105,7 +117,12 @@ class Evidence:
         (self._kept.discard if example is None else self._kept.add)(hash(id))
         if example is not None:
             self._follow(Scorer.stage, id)
-            self._follow_origin(example.provenance)
+            for made in (example.provenance, *(one.provenance for one in example.alternatives)):
+                self._follow_origin(made)
+
+    def add_preference(self, preference: Preference) -> None:
+        """Take in a pair of ``preferences``."""
+        self._follow(Pairer.stage, preference.example_id)
 
     def add_rejection(self, rejection: Rejection) -> bool:
         """Take in a message of ``rejected``. False where no stage of this version wrote it."""
@@ -153,6 +170,9 @@ class Evidence:
         self._follow(Segmenter.stage, provenance.document_id)
         self._follow(Backward.stage, provenance.segment_id)
         self._follow_request(provenance.request_id)
+        if provenance.original is not None:
+            for stage in (Scorer.stage, Curator.stage, Rewriter.stage):
+                self._follow(stage, provenance.original.id)
 
     def _follow_request(self, id: str) -> None:
         for stage in _OF_REQUESTS:  # an id is of one of them only
@@ -163,13 +183,17 @@ class Evidence:
             self._followed[stage].add(hash(id))
 
 
-def read_evidence(cluster: Cluster, reader: RecordReader) -> Evidence:
-    """Read every topic that stages write to. Raises BrokerError."""
+def read_evidence(
+    cluster: Cluster, reader: RecordReader, stages: Collection[StageSpec] = STAGES
+) -> Evidence:
+    """Read every topic that these stages write to. Raises BrokerError."""
     evidence, sources = Evidence(), _sources_of(cluster)
     _read(cluster, reader, SEGMENTS, Segment, evidence.add_segment)
     _read(cluster, reader, CANDIDATES, Candidate, evidence.add_candidate)
     _read(cluster, reader, SCORED, Scored, evidence.add_scored)
     _read_curated(cluster, reader, evidence)
+    if PAIRER in stages:
+        _read_preferences(cluster, reader, evidence)
     for received in replay(cluster, REJECTED):
         rejection = reader.read_record(received, Rejection)
         if rejection is None:
@@ -217,6 +241,13 @@ def _read_curated(cluster: Cluster, reader: RecordReader, evidence: Evidence) ->
             ids.add(hash(entry.id))
             messages += 1
     evidence.duplicates = messages - len(ids)
+
+
+def _read_preferences(cluster: Cluster, reader: RecordReader, evidence: Evidence) -> None:
+    for received in replay(cluster, PREFERENCES):
+        entry = reader.read_entry(received, Preference)
+        if entry is not None and entry.record is not None:
+            evidence.add_preference(entry.record)
 
 
 def _read_dead_letters(

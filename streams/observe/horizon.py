@@ -1,6 +1,7 @@
 """How far back the proof goes: what retention has deleted from the topics that would prove it."""
 
 import math
+from collections.abc import Sequence
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -18,8 +19,8 @@ _FROM_THE_BEGINNING = 0
 """A moment before every message."""
 
 
-def horizons(cluster: Cluster) -> dict[str, Horizon]:
-    """The horizon of each stage on its source. Raises BrokerError.
+def horizons(cluster: Cluster, stages: Sequence[StageSpec] = STAGES) -> dict[str, Horizon]:
+    """The horizon of each of ``stages`` on its source. Raises BrokerError.
 
     An outcome is written after the message that it is about. So where a topic of outcomes lacks its
     beginning, a message of the source that is older than all that is left there may have had its
@@ -31,9 +32,9 @@ def horizons(cluster: Cluster) -> dict[str, Horizon]:
         kafka_errors("the offsets of the topics cannot be read", cluster, *needed),
     ):
         complete_since: dict[Topic, float] = {}
-        for topic in {output for spec in STAGES for output in spec.outputs}:
+        for topic in {output for spec in stages for output in spec.outputs}:
             complete_since[topic] = _complete_since(admin, places_of(admin, cluster, [topic]))
-        return {spec.name: _horizon(admin, cluster, spec, complete_since) for spec in STAGES}
+        return {spec.name: _horizon(admin, cluster, spec, complete_since) for spec in stages}
 
 
 def _horizon(

@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from schemas.errors import BackstreamError
@@ -11,6 +11,7 @@ from streams.kafka.cluster import Cluster
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.retention import RetentionWatch
+from streams.stages.topology import STAGES, StageSpec
 
 _RETRY_SECONDS = 1.0
 _COUNT_SECONDS = 1.0
@@ -20,9 +21,12 @@ _COUNT_SECONDS = 1.0
 class FlowWatch:
     """The newest reading, from a thread of its own. Use as a context manager."""
 
-    def __init__(self, cluster: Cluster, seconds: float) -> None:
-        """``seconds`` lie between two readings."""
+    def __init__(
+        self, cluster: Cluster, seconds: float, stages: Sequence[StageSpec] = STAGES
+    ) -> None:
+        """``seconds`` lie between two readings of the ``stages``."""
         self._cluster = cluster
+        self._stages = stages
         self._seconds = seconds
         self._stopped = threading.Event()
         self._flow: Flow | None = None
@@ -57,7 +61,10 @@ class FlowWatch:
         retention = RetentionWatch(self._cluster)
         while not self._stopped.is_set():
             try:
-                with FlowReader(self._cluster) as reader, ExampleCount(self._cluster) as count:
+                with (
+                    FlowReader(self._cluster, self._stages) as reader,
+                    ExampleCount(self._cluster) as count,
+                ):
                     while not self._stopped.is_set():
                         flow = replace(reader.read(), examples=count.read(_COUNT_SECONDS))
                         self._flow, self._error = flow, None

@@ -23,7 +23,7 @@ from streams.run.pulse import Pulse
 from streams.run.shutdown import ShutdownDeadline, stop_at
 from streams.settings import Settings
 from streams.stages.metrics import Metrics
-from streams.stages.topology import STAGES, StageSpec
+from streams.stages.topology import StageSpec, stages_of
 from streams.trainer.broker_probe import BrokerProbe
 from streams.trainer.service import TrainerService
 from streams.worker.release_follower import OnEvent, ReleaseFollower
@@ -36,11 +36,12 @@ def run_worker(
     settings: Settings,
     base: Path,
     on_event: OnEvent,
-    stages: Sequence[StageSpec] = STAGES,
+    stages: Sequence[StageSpec] | None = None,
     signals: Sequence[signal.Signals] = BOTH_SIGNALS,
 ) -> None:
     """Run stages until a signal: the first one drains them, the second ends the process at once.
 
+    By default those of the settings run.
     When a release is put into service, the models are replaced while the stages go on. Raises what
     ended the worker. The process ends ``shutdown_seconds`` after a signal or an error at the
     latest.
@@ -48,7 +49,9 @@ def run_worker(
     deadline = ShutdownDeadline(settings.shutdown_seconds, "the worker")
     with asyncio.Runner(loop_factory=fast_event_loop()) as runner:
         try:
-            runner.run(_serve(settings, base, on_event, stages, signals, deadline))
+            runner.run(
+                _serve(settings, base, on_event, stages or stages_of(settings), signals, deadline)
+            )
         finally:
             deadline.begin()  # tasks and threads that do not end must not keep the process
 

@@ -19,7 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings, split_at_commas
+from agents.pairer import PreferenceSettings
 from agents.passages.headings import NAVIGATION
+from agents.rewriting.settings import RewritingSettings
 from models.prompts.openings import OPENINGS
 from models.remote.address import RemoteAddress, is_remote
 from schemas.errors import SettingsError
@@ -324,6 +326,8 @@ class Settings(BaseSettings):
     answering: AnsweringSettings = AnsweringSettings()
     scorer: ScorerSettings = ScorerSettings()
     curation: CuratorSettings = CuratorSettings()
+    rewriting: RewritingSettings = RewritingSettings()
+    preferences: PreferenceSettings = PreferenceSettings()
     rerating: ReratingSettings = ReratingSettings()
     releases: ReleaseSettings = ReleaseSettings()
     training: TrainerSettings = TrainerSettings()
@@ -370,12 +374,20 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _samples_meet(self) -> "Settings":
         partitions = self.kafka.topics.scored.partitions or 1
-        if self.generation.samples > 1 and self.curation.rules.outrated and partitions > 1:
+        compete = self.curation.rules.outrated
+        if self.rewriting.enabled and not compete:
             raise ValueError(
-                f"generation.samples {self.generation.samples} needs one partition of scored, not "
+                "rewriting.enabled needs curation.rules.outrated, by which a rewritten response "
+                "takes the place of its original: set it to true"
+            )
+        if partitions > 1 and compete and (self.generation.samples > 1 or self.rewriting.enabled):
+            several = f"generation.samples {self.generation.samples}"
+            which = "rewriting.enabled" if self.rewriting.enabled else several
+            raise ValueError(
+                f"{which} needs one partition of scored, not "
                 f"{partitions}: the samples of a passage would be spread over them. Set "
-                "kafka.topics.scored.partitions and kafka.topics.curated.partitions to 1, or "
-                "curation.rules.outrated to false"
+                "kafka.topics.scored.partitions and kafka.topics.curated.partitions to 1"
+                + ("" if self.rewriting.enabled else ", or curation.rules.outrated to false")
             )
         return self
 

@@ -32,6 +32,7 @@ class TopicsSettings(BaseModel):
     candidates: TopicSettings = TopicSettings()
     scored: TopicSettings = TopicSettings()
     curated: TopicSettings = TopicSettings()
+    preferences: TopicSettings = TopicSettings()
     ratings: TopicSettings = TopicSettings()
     rejected: TopicSettings = TopicSettings()
     dead_letters: TopicSettings = TopicSettings()

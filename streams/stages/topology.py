@@ -1,6 +1,7 @@
 """Which agent reads which topic.
 
-A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``.
+A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``. One that runs
+only where the settings say so has its line in ``stages_of``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,15 @@ from agents.answerer import Answerer
 from agents.backward import Backward
 from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
+from agents.outcomes import Retraction
+from agents.pairer import Pairer
 from agents.recurator import Recurator
+from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
+from schemas.errors import WireError
 from schemas.record import Record
 from schemas.wire import decode, decode_document
 from streams.kafka.topics import (
@@ -23,6 +28,7 @@ from streams.kafka.topics import (
     CURATED,
     DEAD_LETTERS,
     DOCUMENTS,
+    PREFERENCES,
     QUESTIONS,
     REJECTED,
     RELEASES,
@@ -66,6 +72,8 @@ class StageSpec:
         if self.source is DOCUMENTS:
             return decode_document
         assert self.source.record is not None
+        if self.source.cleanup == "compact":
+            return partial(_decode_entry, self.source.record)
         return partial(_decode_keyless, self.source.record)
 
     @property
@@ -119,7 +127,33 @@ RECURATOR = StageSpec(
 )
 """The stage that rates again while a release serves, in a consumer group for each release."""
 
-EVERY_STAGE = (*STAGES, RECURATOR)
+# Few in flight, because what they write is long.
+REWRITER = StageSpec(
+    Rewriter.stage,
+    CURATED,
+    (CANDIDATES, REJECTED, DEAD_LETTERS),
+    role=Role.FORWARD,
+    remember=_REMEMBERED,
+    in_flight=16,
+)
+"""The stage that rewrites responses, where ``rewriting.enabled`` is set."""
+
+PAIRER = StageSpec(Pairer.stage, CURATED, (PREFERENCES, REJECTED, DEAD_LETTERS))
+"""The stage that makes preference pairs, where ``preferences.enabled`` is set."""
+
+ACCOUNTED_STAGES = (*STAGES, REWRITER, PAIRER)
+"""The stages that the audit accounts for, where they run."""
+
+EVERY_STAGE = (*ACCOUNTED_STAGES, RECURATOR)
+
+
+def stages_of(settings: Settings) -> tuple[StageSpec, ...]:
+    """The stages that run with these settings, but for the recurator."""
+    optional = (
+        (REWRITER, settings.rewriting.enabled),
+        (PAIRER, settings.preferences.enabled),
+    )
+    return (*STAGES, *(spec for spec, enabled in optional if enabled))
 
 
 def topics_of(stages: Sequence[StageSpec]) -> tuple[Topic, ...]:
@@ -163,7 +197,7 @@ def sampling_of(settings: Settings) -> Sampling:
 def agent_makers(
     settings: Settings, models: Mapping[Role, ModelHandle]
 ) -> Mapping[str, AgentMaker]:
-    """Return a factory of agents for each stage of STAGES whose model is loaded.
+    """Return a factory of agents for each of ACCOUNTED_STAGES whose model is loaded.
 
     Only the curator's makes a new one at each call; the others have no state.
     """
@@ -172,7 +206,10 @@ def agent_makers(
     rules_of_examples = cache(lambda: ExampleRules(settings.curation))
     makers: dict[str, AgentMaker] = {
         Segmenter.stage: lambda: segmenter,
-        Curator.stage: lambda: Curator(settings.curation, rules_of_examples()),
+        Curator.stage: lambda: Curator(
+            settings.curation, rules_of_examples(), rewriting=settings.rewriting.enabled
+        ),
+        Pairer.stage: lambda: Pairer(settings.preferences),
     }
     if Role.BACKWARD in models:
         backward = Backward(
@@ -187,6 +224,8 @@ def agent_makers(
         makers[Scorer.stage] = lambda: scorer
         answerer = Answerer(models[Role.FORWARD], settings.answering)
         makers[Answerer.stage] = lambda: answerer
+        rewriter = Rewriter(models[Role.FORWARD], settings.rewriting)
+        makers[Rewriter.stage] = lambda: rewriter
     return makers
 
 
@@ -194,3 +233,18 @@ def _decode_keyless(
     record: type[Record], data: bytes | None, headers: Mapping[str, bytes], _: bytes | None
 ) -> Record:
     return decode(record, data, headers)
+
+
+def _decode_entry(
+    record: type[Record], data: bytes | None, headers: Mapping[str, bytes], key: bytes | None
+) -> Record | Retraction:
+    """A message of a compacted topic. Its key is the id, also of a tombstone."""
+    if data is not None:
+        return decode(record, data, headers)
+    try:
+        id = (key or b"").decode()
+    except UnicodeDecodeError as error:
+        raise WireError(f"the key of a tombstone is not UTF-8: {error}") from error
+    if not id:
+        raise WireError("a tombstone without a key")
+    return Retraction(id, record)

@@ -14,11 +14,11 @@ from streams.stages.agent.protocol import Agent, AgentOf, StatefulAgent
 from streams.stages.consumer.faust_app import StageApp
 from streams.stages.metrics import UNREADABLE, Metrics
 from streams.stages.topology import (
-    STAGES,
     AgentMaker,
     StageSpec,
     agent_makers,
     document_process,
+    stages_of,
 )
 from streams.worker.broker_watch import BrokerWatch
 from streams.worker.release_follower import ReleaseFollower
@@ -34,11 +34,12 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        stages: Sequence[StageSpec] = STAGES,
+        stages: Sequence[StageSpec] | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        """``stages`` are by default those of the settings."""
         self._settings = settings
-        self._specs = stages
+        self._specs = stages or stages_of(settings)
         self._metrics = metrics or Metrics()
         self.reader = RecordReader(
             lambda topic: self._metrics.counter(UNREADABLE, topic=topic).inc()

@@ -47,5 +47,7 @@ def curate(
             param_hint="curate",
         )
     with connected(settings) as settings:
-        found = compare(settings.kafka.cluster(), settings.curation)
+        found = compare(
+            settings.kafka.cluster(), settings.curation, rewriting=settings.rewriting.enabled
+        )
     print(json.dumps(asdict(found), ensure_ascii=False) if as_json else as_text(found, count))

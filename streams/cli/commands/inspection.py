@@ -51,11 +51,13 @@ def audit(settings: "Settings", as_json: Json = False) -> None:
     from streams.cli.connection import connected
     from streams.observe.audit import audit as audit_topics
     from streams.observe.lag import FlowReader
+    from streams.stages.topology import stages_of
 
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
-        with FlowReader(cluster) as reader:
-            found = audit_topics(cluster, reader.committed())
+        stages = stages_of(settings)
+        with FlowReader(cluster, stages) as reader:
+            found = audit_topics(cluster, reader.committed(), stages)
     print(json.dumps(as_report(found)) if as_json else as_text(found))
     if not found.complete:
         raise typer.Exit(1)
@@ -79,14 +81,16 @@ def describe(
     from streams.kafka.admin.topic_states import topic_states
     from streams.kafka.embedded.running import running_address
     from streams.observe.describe import as_mermaid, as_table
+    from streams.stages.topology import stages_of
 
     address = settings.given_broker or running_address(settings.broker_dir)
     cluster = settings.with_broker(address or "").kafka.cluster()
+    stages = stages_of(settings)
     if mermaid:
-        print(as_mermaid(cluster))
+        print(as_mermaid(cluster, stages))
         return
     states = topic_states(cluster) if address else None
-    tables = as_table(cluster, settings.kafka.wanted_topics(), states)
+    tables = as_table(cluster, settings.kafka.wanted_topics(), states, stages)
     print(json.dumps(tables) if as_json else _as_text(tables))
 
 

@@ -93,7 +93,9 @@ def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, train
     """Start the processes and show what they do, until a signal."""
     from streams.observe.progress import Progress
     from streams.run.flow_watch import FlowWatch
+    from streams.stages.topology import stages_of
 
+    stages = stages_of(supervisor.settings)
     cluster = supervisor.settings.kafka.cluster()
     at = cluster.address
     notice(f"broker at {at}; feed it with `backstream feed --broker {at} FILE`")
@@ -101,7 +103,7 @@ def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, train
         supervisor.start_worker(number)
     if training:
         supervisor.start_trainer()
-    with Progress() as progress, FlowWatch(cluster, _POLL_SECONDS) as watch:
+    with Progress() as progress, FlowWatch(cluster, _POLL_SECONDS, stages) as watch:
         noted = 0.0
         while not stop.asked:
             for event in supervisor.poll():
@@ -137,7 +139,7 @@ def worker(
     from streams.run.processes import run_worker
     from streams.stages.topology import topics_of
 
-    chosen = _choose_stages(stages)
+    chosen = _choose_stages(settings, stages)
     if any(stage.state for stage in chosen):  # the curator
         probe_curation(settings)
     base = prepare_all(settings)
@@ -168,10 +170,10 @@ def trainer(
         run_trainer(settings, base, print_event, once=once)
 
 
-def _choose_stages(names: str | None) -> list["StageSpec"]:
-    from streams.stages.topology import STAGES
+def _choose_stages(settings: "Settings", names: str | None) -> list["StageSpec"]:
+    from streams.stages.topology import stages_of
 
-    known = {spec.name: spec for spec in STAGES}
+    known = {spec.name: spec for spec in stages_of(settings)}
     chosen = [name.strip() for name in names.split(",")] if names else list(known)
     unknown = [name for name in chosen if name not in known]
     if unknown:

@@ -33,6 +33,7 @@ from streams.run.demo.documents import demo_documents
 from streams.run.demo.summary import DemoOutcome, summary
 from streams.run.supervisor import Supervisor
 from streams.settings import Settings
+from streams.stages.topology import stages_of
 
 _POLL_SECONDS = 0.5
 _COUNT_SECONDS = 1.0
@@ -153,14 +154,15 @@ class _Demo:
         """Feed, wait for the stream, train, and wait for what the new release changes."""
         self._supervisor.start_worker()
         held = feed_missing(self._cluster, documents, self._progress.note)
-        with FlowReader(self._cluster) as reader, ExampleCount(self._cluster) as count:
+        stages = stages_of(self._settings)
+        with FlowReader(self._cluster, stages) as reader, ExampleCount(self._cluster) as count:
             self._wait_until_idle(reader, count)
             self._train()
             self._wait_until_loaded()
             kept_before = {example.id for example in snapshot(self._cluster)}
             rerated = self._wait_until_rerated()
             self._wait_until_idle(reader, count)
-            account = audit(self._cluster, reader.committed())
+            account = audit(self._cluster, reader.committed(), stages)
         return DemoOutcome(
             documents=held,
             account=account,

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from agents.outcomes import Retraction
 from models.progress import Report, at_intervals
 from schemas.errors import StateUnavailable, WireError
 from schemas.records import Offset
@@ -131,7 +132,8 @@ class Attempts:
         agent = self._agents.get(received.partition) or await self._restored(message)
         headers = header_map(received.headers)
         record = self._processing.decode(received.value, headers, received.key)
-        if self.duplicates.are_found and await self.duplicates.check(message, record.id):
+        may_repeat = self.duplicates.are_found and not isinstance(record, Retraction)
+        if may_repeat and await self.duplicates.check(message, record.id):
             return []
         at = Offset(topic=received.topic, partition=received.partition, offset=received.offset)
         if suspect:

@@ -152,7 +152,7 @@ def test_an_example_of_an_older_version_is_rated_down_or_outrated() -> None:
 
 def test_alternatives_that_do_not_fit_are_left_out() -> None:
     long = rated(0, 4.2)
-    words = " ".join(["x" * 300] * 60)
+    words = " ".join(["x" * 1000] * 80)
     long = long.model_copy(
         update={"candidate": long.candidate.model_copy(update={"instruction": words})}
     )
