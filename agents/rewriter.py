@@ -7,6 +7,7 @@ rates it, and the curator keeps it in place of the original where it is rated hi
 
 from dataclasses import replace
 
+from agents.curation.leakage import find_leak
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
 from agents.rewriting.grounding import unfounded
@@ -85,6 +86,8 @@ class Rewriter:
             return Refusal("unfinished_response", text[:200])
         if text.split() == example.response.split():
             return Refusal("unchanged", "it is the passage word for word")
+        if leak := find_leak(example.instruction, text):
+            return leak
         source = "\n".join((*example.provenance.headings, example.context or "", example.response))
         asked, language = example.instruction, example.provenance.language
         found = unfounded(text, source, settings.coverage, asked=asked, language=language)

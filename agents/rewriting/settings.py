@@ -13,7 +13,7 @@ class RewritingSettings(BaseModel):
     temperature: float = Field(default=0.0, ge=0, le=2)
     """0 is greedy."""
     top_p: float = Field(default=0.9, gt=0, le=1)
-    repetition_penalty: float = Field(default=1.0, ge=1, le=2)
+    repetition_penalty: float = Field(default=1.05, ge=1, le=2)
     max_tokens: int = Field(default=512, ge=1, le=4096)
     """Most tokens of a rewritten response. One that reaches them is refused."""
     coverage: float = Field(default=0.7, ge=0, le=1)

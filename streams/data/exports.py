@@ -4,7 +4,7 @@ JSONL or Parquet, as triples, Alpaca rows or chat messages.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -107,10 +107,15 @@ def write_jsonl(
 
     The file appears whole or not at all. Raises BackstreamError where it cannot be written.
     """
+    return write_lines((json_line(example, shape, with_evidence) for example in examples), path)
+
+
+def write_lines(lines: Iterable[str], path: Path) -> int:
+    """Write lines to a file as ``write_jsonl`` does; return the number written."""
     count = 0
     with whole_file(path) as file:
-        for example in examples:
-            file.write(json_line(example, shape, with_evidence).encode() + b"\n")
+        for line in lines:
+            file.write(line.encode() + b"\n")
             count += 1
     return count
 
@@ -122,12 +127,17 @@ def write_parquet(
 
     The file appears whole or not at all. Raises BackstreamError where it cannot be written.
     """
+    rows = (row(example, shape, with_evidence) for example in examples)
+    return write_table(rows, columns(shape, with_evidence), path)
+
+
+def write_table(rows: Iterable[Mapping[str, object]], schema: "pyarrow.Schema", path: Path) -> int:
+    """Write rows to a file as ``write_parquet`` does; return the number written."""
     # Imported here: 0.2 s that JSONL does not need.
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    schema, count = columns(shape, with_evidence), 0
-    rows = (row(example, shape, with_evidence) for example in examples)
+    rows, count = iter(rows), 0
     with whole_file(path) as file, ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(rows, _BATCH_ROWS)):
             writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))

@@ -6,17 +6,15 @@ words.
 
 from models.prompts.template import Family, Task, Template, with_and_without
 
+# The request stands last. A model that was trained to write requests for passages otherwise writes
+# the request again.
 _CHAT = """\
-Below are a request and a passage that holds the answer. Write the answer to the request as a \
-helpful assistant would: direct, complete, in plain sentences. Use only what the passage says and \
-keep its names and numbers as they are. Leave out what does not belong to the request. Reply with \
-the answer alone.
+{given}{{heading}}Text:
+{{response}}
 
-{given}Request:
 {{instruction}}
-
-{{heading}}Passage:
-{{response}}"""
+Answer as a helpful assistant would, completely and in full sentences, with what the text above \
+says and nothing else."""
 
 TEMPLATES = (
     # The forward task with the passage as its context, which the house model was trained on.
@@ -27,7 +25,7 @@ TEMPLATES = (
         "{tag}<|instruction|>{instruction}<|context|>{response}<|response|>",
         "{tag}<|instruction|>{instruction}<|context|>{context}\n\n{response}<|response|>",
     ),
-    Template(Task.REWRITING, Family.CHAT, 1, *with_and_without(_CHAT)),
+    Template(Task.REWRITING, Family.CHAT, 1, *with_and_without(_CHAT), system="{tag}"),
     Template(
         Task.REWRITING,
         Family.PLAIN,

@@ -47,6 +47,7 @@ Exclude = Annotated[
     ),
 ]
 ShapeName = Literal["triples", "alpaca", "chat"]
+ExportShapeName = Literal[ShapeName, "dpo"]
 TurnsName = Literal["first", "all"]
 
 
@@ -189,9 +190,10 @@ def export(
         Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")
     ],
     shape: Annotated[
-        ShapeName,
+        ExportShapeName,
         typer.Option(
-            help="Columns of a row: triples, alpaca (instruction/input/output) or chat (messages)."
+            help="Columns of a row: triples, alpaca (instruction/input/output), chat (messages), "
+            "or dpo: preference pairs (prompt/chosen/rejected)."
         ),
     ] = "triples",
     license: Annotated[
@@ -215,7 +217,7 @@ def export(
     """Write the curated set to a file, with a dataset card.
 
     The file is for a training tool. The card of curated.jsonl is curated.card.md: a README.md for
-    the Hugging Face hub.
+    the Hugging Face hub. With --shape dpo, writes the preference pairs, without a card.
 
     Example: `backstream export -o curated.jsonl --shape chat`
     """
@@ -234,6 +236,9 @@ def export(
             f"rows of the shape {shape} have no rating: take --shape triples",
             param_hint="--with-evidence",
         )
+    if shape == "dpo":
+        _export_preferences(settings, output, as_json)
+        return
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
         examples = snapshot(cluster)
@@ -254,3 +259,21 @@ def export(
         print(json.dumps(report | ({"card": str(card)} if card else {})))
     else:
         print(f"{count:,} examples in {output}" + (f", described in {card}" if card else ""))
+
+
+def _export_preferences(settings: "Settings", output: Path, as_json: bool) -> None:
+    from streams.cli.connection import connected
+    from streams.cli.console import notice
+    from streams.data.preferences import preferences, write_preferences
+
+    with connected(settings) as settings:
+        count = write_preferences(preferences(settings.kafka.cluster()), output)
+    if as_json:
+        print(json.dumps({"preferences": count, "file": str(output)}))
+    else:
+        print(f"{count:,} preference pairs in {output}")
+    if not count:
+        notice(
+            "there is no pair: set preferences.enabled, and generation.samples above 1 or "
+            "rewriting.enabled, and run a worker"
+        )

@@ -1,7 +1,7 @@
 """Samples of one passage: the best-rated one is kept, the others are its alternatives."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,8 +168,9 @@ def test_alternatives_that_do_not_fit_are_left_out() -> None:
 class Topics:
     """What the broker holds of the curator's input and output, and a curator that can be killed."""
 
-    def __init__(self, source: Sequence[Scored]) -> None:
+    def __init__(self, source: Sequence[Scored], make: Callable[[], Curator] = Curator) -> None:
         self.source = source
+        self.make = make
         self.curated: list[tuple[str, Example | None]] = []
         self.rejected: set[str] = set()
         self.committed = 0
@@ -180,7 +181,7 @@ class Topics:
         With ``curated`` and ``rejected``, it is killed then: only so many of the messages that it
         wrote in this run are there, and nothing was committed.
         """
-        curator = Curator()
+        curator = self.make()
         for id, example in self.curated:
             curator.restore(id, example)
         for record in self.source[: self.committed]:

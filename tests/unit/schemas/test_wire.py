@@ -16,6 +16,7 @@ from schemas.ids import document_id
 from schemas.record import Record
 from schemas.records import (
     RECORDS,
+    Alternative,
     Bootstrap,
     Candidate,
     Document,
@@ -24,6 +25,8 @@ from schemas.records import (
     Exemplar,
     HumanRating,
     Offset,
+    Original,
+    Preference,
     Provenance,
     Question,
     Rating,
@@ -32,6 +35,7 @@ from schemas.records import (
     ReleaseStatus,
     Scored,
     Segment,
+    Side,
     Turn,
 )
 from schemas.wire import (
@@ -68,17 +72,6 @@ _exemplars = st.builds(
     response=_some,
     classification=st.booleans(),
 )
-_provenances = st.builds(
-    Provenance,
-    source=_text,
-    document_id=_text,
-    document_at=_offsets,
-    segment_id=_text,
-    headings=_headings,
-    release=_text,
-    template=_text,
-    sample=_counts,
-)
 _ratings = st.builds(
     Rating,
     score=st.floats(1, 5),
@@ -89,6 +82,30 @@ _ratings = st.builds(
     reason=_maybe,
     term=_counts,
 )
+_originals = st.builds(
+    Original, id=_ids, response=_some, rating=_ratings, release=_text, template=_text
+)
+_provenances = st.builds(
+    Provenance,
+    source=_text,
+    document_id=_text,
+    document_at=_offsets,
+    segment_id=_text,
+    headings=_headings,
+    release=_text,
+    template=_text,
+    sample=_counts,
+    original=st.none() | _originals,
+)
+_alternatives = st.builds(
+    Alternative,
+    id=_ids,
+    instruction=_some,
+    rating=_ratings,
+    provenance=_provenances,
+    response=st.none() | _some,
+)
+_sides = st.builds(Side, id=_ids, text=_some, rating=_ratings, provenance=_provenances)
 _candidates = st.builds(
     Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances
 )
@@ -138,6 +155,20 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         origin=st.sampled_from(ExampleOrigin),
         rating=st.none() | _ratings,
         provenance=_provenances,
+        alternatives=st.lists(_alternatives, max_size=2).map(tuple),
+    ),
+    Preference: st.builds(
+        Preference,
+        id=_ids,
+        example_id=_ids,
+        task=st.sampled_from(("forward", "backward")),
+        prompt=_some,
+        context=_maybe,
+        turns=_turns,
+        headings=_headings,
+        chosen=_sides,
+        rejected=_sides,
+        margin=st.floats(0, 4),
     ),
     HumanRating: st.builds(
         HumanRating,

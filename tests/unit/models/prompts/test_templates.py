@@ -24,6 +24,7 @@ _SLOTS = {
     Task.BACKWARD: {"response"},
     Task.RATING: {"instruction", "response"},
     Task.FORWARD: {"instruction", "tag"},
+    Task.REWRITING: {"instruction", "response", "tag"},
     Task.STEPS: {"instruction", "tag"},
     Task.EXEMPLARS: {"instruction", "tag"},
     Task.STEPS_EXEMPLARS: {"instruction", "tag"},
@@ -47,6 +48,9 @@ _PINNED = {
     "steps_exemplars.markers.1": "fd6b6d0d0baafa65",
     "steps_exemplars.chat.1": "0d3d7c2a2ba3cc4b",
     "steps_exemplars.plain.1": "4e8ea10f2ad63e71",
+    "rewriting.markers.1": "8316cdd6192cef79",
+    "rewriting.chat.1": "b24877bca4b661bf",
+    "rewriting.plain.1": "9e5aa4b719820a8e",
 }
 
 
@@ -82,6 +86,8 @@ def test_a_template_has_its_placeholders_once_and_no_other(template: Template) -
         slots = slots | {"heading", "turns"}
     if (template.task, template.family) == (Task.RATING, Family.CHAT):
         slots = slots | {"turns"}
+    if (template.task, template.family) == (Task.REWRITING, Family.CHAT):
+        slots = slots | {"heading"}
     for text, placeholders in (
         (template.system + template.text, slots),
         (template.system + template.with_context, slots | {"context"}),

@@ -3,14 +3,18 @@
 import pytest
 
 from schemas.records import (
+    Alternative,
     Candidate,
     Example,
     ExampleOrigin,
+    Original,
+    Preference,
     Provenance,
     Rating,
     Rejection,
     Scored,
     Segment,
+    Side,
 )
 from streams.observe.evidence import Evidence
 from streams.stages.harness.deleted_unread import DeletedUnread
@@ -97,6 +101,62 @@ def test_what_was_kept_and_taken_back_is_rejected(evidence: Evidence) -> None:
     assert (evidence.is_followed("curator", "example"), evidence.examples) == (False, 0)
     evidence.add_example("example", example)
     assert (evidence.is_followed("curator", "example"), evidence.examples) == (True, 1)
+
+
+def _rewritten() -> Provenance:
+    original = Original(id="example", response="So.", rating=_RATING)
+    return _MADE_FROM.model_copy(update={"generator": "rewriter", "original": original})
+
+
+def test_what_was_rewritten_answers_for_its_original(evidence: Evidence) -> None:
+    assert not evidence.is_followed("rewriter", "example")
+    evidence.add_candidate(
+        _CANDIDATE.model_copy(update={"id": "again", "provenance": _rewritten()})
+    )
+    assert evidence.is_followed("rewriter", "example")
+    assert _followed(evidence) == list(_STAGES)
+
+
+def test_an_alternative_answers_for_its_original_too(evidence: Evidence) -> None:
+    """Where retention has deleted the candidate."""
+    other = Alternative(
+        id="again", instruction="Why?", response="Yes.", rating=_RATING, provenance=_rewritten()
+    )
+    example = Example(
+        id="example",
+        instruction="Why?",
+        response="So.",
+        origin=ExampleOrigin.AUGMENTED,
+        provenance=_MADE_FROM,
+        alternatives=(other,),
+    )
+    evidence.add_example("example", example)
+    assert evidence.is_followed("rewriter", "example")
+
+
+def test_a_pair_answers_for_its_example(evidence: Evidence) -> None:
+    side = Side(id="example", text="So.", rating=_RATING)
+    pair = Preference(
+        id="example.forward",
+        example_id="example",
+        task="forward",
+        prompt="Why?",
+        chosen=side,
+        rejected=side,
+        margin=1.0,
+    )
+    assert not evidence.is_followed("pairer", "example")
+    evidence.add_preference(pair)
+    assert evidence.is_followed("pairer", "example")
+
+
+def test_a_rejection_of_the_rewriter_leaves_the_example_as_it_is(evidence: Evidence) -> None:
+    example = Example(id="example", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
+    evidence.add_example("example", example)
+    assert evidence.add_rejection(_rejection("rewriter", "example", "human"))
+    assert evidence.is_rejected("rewriter", "example")
+    assert not evidence.is_rejected("curator", "example")
+    assert evidence.is_followed("curator", "example")
 
 
 def test_a_seed_answers_for_no_document(evidence: Evidence) -> None:
