@@ -200,6 +200,7 @@ def test_what_is_not_rewritten_is_refused_by_name_without_asking_the_model(
 
 def test_its_own_outputs_are_not_rewritten_again() -> None:
     [candidate] = ask(Model())
+    assert isinstance(candidate, Candidate)
     own = _EXAMPLE.model_copy(
         update={
             "id": candidate.id,
