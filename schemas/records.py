@@ -358,7 +358,7 @@ class Preference(Record):
     prompt: NonEmpty
     """The instruction in the forward task, the passage in the backward task."""
     context: str | None = None
-    turns: tuple[Turn, ...] = ()
+    turns: EarlierTurns = ()
     """What was said before, oldest first."""
     headings: tuple[str, ...] = ()
     """The headings above the passage; of the prompt in the backward task alone."""
