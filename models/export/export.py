@@ -2,10 +2,10 @@
 
 SOURCE is a transformers checkpoint of a causal language model: a directory, a hub id, or ``house``.
 DESTINATION gets the graphs, the configuration, the tokenizer, and the safetensors weights, from
-which training starts. The graphs are built by ``models/export/graph/``: ``decoder.onnx`` in fp32,
-and ``decoder.int8.onnx`` where quality holds (``models/export/int8_choice.py``). An architecture
-that they do not support gets optimum's ``model.onnx``. Weights of more than 2 GB are written beside
-their graph.
+which training starts. A prompts file that DESTINATION has takes the place of the source's. The
+graphs are built by ``models/export/graph/``: ``decoder.onnx`` in fp32, and ``decoder.int8.onnx``
+where quality holds (``models/export/int8_choice.py``). An architecture that they do not support
+gets optimum's ``model.onnx``. Weights of more than 2 GB are written beside their graph.
 """
 
 import os
@@ -28,6 +28,8 @@ from models.export.int8_comparison import Int8Comparison
 from models.export.seed_pairs import PAIRS, calibration_prompts
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
+from models.prompts.own.directory import PROMPTS_FILE, templates_of
+from models.prompts.templates import Templates
 from models.releases.checkpoints import locate, side_files, weight_files
 from schemas.errors import BackstreamError, ModelError, UnsupportedArchitecture
 
@@ -52,8 +54,10 @@ def export(
     """
     directory = locate(source)
     destination.mkdir(parents=True, exist_ok=True)
+    own = destination / PROMPTS_FILE
+    templates = templates_of(destination if own.is_file() else directory)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=destination) as scratch:
-        unsupported = _write_our_graphs(directory, Path(scratch), pairs, report)
+        unsupported = _write_our_graphs(directory, Path(scratch), pairs, report, templates)
         if unsupported:
             report(
                 f"{source} is served by optimum's graph, which is slower: the engine's own does "
@@ -64,7 +68,8 @@ def export(
         for file in sorted(Path(scratch).glob("*.onnx*")):
             file.replace(destination / file.name)
         for file in (*side_files(directory), *weight_files(directory)):
-            _copy_or_link(file, destination / file.name)
+            if file.name != PROMPTS_FILE or not own.is_file():
+                _copy_or_link(file, destination / file.name)
         _complete_config(directory, destination)
         if not unsupported:
             found = compare(Int8Comparison(destination, Prompter.load(destination), pairs), report)
@@ -72,7 +77,9 @@ def export(
             report(f"{source} is served in {found.chosen} on CPUs: {found}")
 
 
-def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report) -> str | None:
+def _write_our_graphs(
+    directory: Path, scratch: Path, pairs: int, report: Report, templates: Templates
+) -> str | None:
     """Write ``decoder.onnx`` and ``decoder.int8.onnx``.
 
     Returns which part of the architecture ``models.export.graph`` does not support; None if all
@@ -98,7 +105,7 @@ def _write_our_graphs(directory: Path, scratch: Path, pairs: int, report: Report
             build(model, scratch / Precision.FP16.file, Precision.FP16)
             build_shortlist(scratch / SHORTLIST_FILE)
         prompts = calibration_prompts(
-            Prompter.load(directory), model.config.max_position_embeddings, pairs
+            Prompter.load(directory, templates), model.config.max_position_embeddings, pairs
         )
         tick = at_intervals(report)
         ranges = measure(

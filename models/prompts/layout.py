@@ -23,6 +23,7 @@ from models.prompts.checkpoint_files import (
 )
 from models.prompts.exemplars import Exemplar, exemplars
 from models.prompts.history import TURNS, in_context, quoted, turn_values
+from models.prompts.own.directory import templates_of
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.backward import heading_line
 from models.prompts.tasks.rating import DIGITS
@@ -105,8 +106,10 @@ class Prompter:
         object.__setattr__(self, "_encode_own", functools.lru_cache(_CACHED_TEXTS)(encode_own))
 
     @classmethod
-    def load(cls, directory: Path) -> "Prompter":
-        """Read ``tokenizer.json`` and ``tokenizer_config.json`` of a checkpoint or a release.
+    def load(cls, directory: Path, templates: Templates | None = None) -> "Prompter":
+        """Read the tokenizer's files and the prompts file of a checkpoint or a release.
+
+        ``templates`` are used in place of those of the directory.
 
         Raises ModelError where ``tokenizer.json`` is missing, a file cannot be parsed, or the
         tokenizer has no end-of-sequence token or no single token for a digit.
@@ -124,7 +127,13 @@ class Prompter:
         if family is Family.MARKERS:  # a marker opens the next field, so it ends this one
             stop_ids += tuple(tokenizer.token_to_id(marker) for marker in MARKERS)
         unrated = cls(
-            tokenizer, literal, family, stop_ids, (), chat=chat if family is Family.CHAT else None
+            tokenizer,
+            literal,
+            family,
+            stop_ids,
+            (),
+            templates=templates_of(directory) if templates is None else templates,
+            chat=chat if family is Family.CHAT else None,
         )
         prompter = replace(unrated, digit_ids=unrated._find_digits())
         if family is Family.CHAT:
@@ -299,7 +308,7 @@ class Prompter:
 
     def _shots(self, task: Task) -> tuple[int, ...]:
         ids = opening_ids(self.tokenizer)
-        for pair, answer in exemplars(task):
+        for pair, answer in exemplars(task) if self.template(task).shots else ():
             values = {
                 "instruction": pair.instruction,
                 "response": pair.response,
@@ -350,6 +359,8 @@ class Prompter:
 
         Returns self where the chat template refuses several turns or drops some.
         """
+        if not self.template(Task.RATING).shots:
+            return self
         prompter = replace(self, rated=tuple(exemplars(Task.RATING)))
         try:
             scaffold = prompter._scaffold(Task.RATING, False)
@@ -391,7 +402,8 @@ class Prompter:
         digits = tuple(ids[-1] for ids in encoded)
         if len(set(digits)) < len(DIGITS) or len({tuple(ids[:-1]) for ids in encoded}) > 1:
             raise ModelError(
-                "this tokenizer has no single token for each of the digits 1 to 5, so its model "
-                "cannot rate: choose another model"
+                "this tokenizer has no single token for each of the digits 1 to 5 after "
+                f"{tail[-20:]!r}, so its model cannot rate: choose another model"
+                + (", or end the rating prompt otherwise" if self.template(Task.RATING).set else "")
             )
         return digits

@@ -46,7 +46,7 @@ class MessagePrompter:
         """The messages that ask for a rating, after rated pairs as earlier turns."""
         template = self._template(Task.RATING)
         earlier: Messages = []
-        for pair, digit in exemplars(Task.RATING):
+        for pair, digit in exemplars(Task.RATING) if template.shots else ():
             values = {"instruction": pair.instruction, "response": pair.response}
             earlier.append(_user(template, values, None))
             earlier.append({"role": "assistant", "content": template.lead + digit})

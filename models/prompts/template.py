@@ -70,11 +70,26 @@ class Template:
     """System turn of a ``chat`` template."""
     lead: str = ""
     """What the answer begins with, as the model is given it."""
+    set: str = ""
+    """Name of the set of a user's own template; empty for the project's."""
+    shots: bool = True
+    """Whether the project's exemplars of the task stand before it."""
 
     @property
     def id(self) -> str:
-        """Name and version, for provenance: ``backward.markers.1``."""
-        return f"{self.task}.{self.family}.{self.version}"
+        """Name and version, for provenance: ``backward.markers.1``.
+
+        That of a user's own has the name of its set and a hash of its text, so that another text is
+        another template: ``backward.chat.acme-1.9b2f6c1d``.
+        """
+        version = f"{self.set}-{self.version}.{self.digest}" if self.set else str(self.version)
+        return f"{self.task}.{self.family}.{version}"
+
+    @property
+    def digest(self) -> str:
+        """Hash of what a model is given of it, in 8 hexadecimal digits."""
+        parts = (self.system, self.text, self.with_context, self.lead, str(self.shots))
+        return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:8]
 
     def id_with(self, system: str) -> str:
         """``id``, with the hash of a user's system prompt where the template has none of its own.

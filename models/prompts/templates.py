@@ -20,10 +20,16 @@ class Templates:
 
     own: tuple[Template, ...] = ()
     """A user's templates, at most one for each pair of task and family."""
+    source: str = ""
+    """The text of the prompts file that they were read from."""
 
     def of(self, task: Task, family: Family) -> Template:
         """The current template of a task."""
         return next(t for t in (*self.own, *_TEMPLATES) if t.task is task and t.family is family)
+
+    def of_family(self, family: Family) -> tuple[Template, ...]:
+        """The user's templates of a family."""
+        return tuple(template for template in self.own if template.family is family)
 
 
 BUILT_IN = Templates()

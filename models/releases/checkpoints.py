@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from models.prompts.own.directory import PROMPTS_FILE
 from schemas.errors import ModelError
 
 HOUSE = "house"
@@ -27,6 +28,7 @@ _SIDE_FILES = (
     TOKENIZER_CONFIG,
     "special_tokens_map.json",
     CHAT_TEMPLATE,
+    PROMPTS_FILE,
 )
 _WANTED = (*_SIDE_FILES, WEIGHTS, _WEIGHTS_INDEX, "model-*-of-*.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -105,7 +107,7 @@ def has_file(directory: Path, name: str) -> bool:
 
 
 def side_files(directory: Path) -> tuple[Path, ...]:
-    """Return the configuration, tokenizer and chat template files that a checkpoint has."""
+    """Return the files of configuration, tokenizer and prompts that a checkpoint has."""
     return tuple(directory / name for name in _SIDE_FILES if (directory / name).is_file())
 
 

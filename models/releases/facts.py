@@ -33,6 +33,8 @@ class ModelFacts:
     """Maximum number of tokens of a prompt and its continuation together."""
     family: Family
     """Family of its prompt templates."""
+    own_prompts: list[str]
+    """Ids of the user's own templates that it was made with."""
     judge: dict[str, float] | None
     """Cross-validated figures of its judge on all evidence; None where digits alone rate."""
     created_at: float
@@ -43,6 +45,7 @@ class ModelFacts:
         """Read the facts of a release directory. Raises ModelError if it is not a release."""
         manifest = read_manifest(directory)
         config = directory / "config.json"
+        prompter = Prompter.load(directory)
         judge = manifest.judges.of(EvidenceKind.COMBINED) if manifest.judges else None
         return cls(
             id=manifest.id,
@@ -57,7 +60,8 @@ class ModelFacts:
             graph="own" if (directory / DECODER_FILE).is_file() else "plain",
             precision=chosen_precision(directory),
             context_window=context_window_of(config),
-            family=Prompter.load(directory).family,
+            family=prompter.family,
+            own_prompts=[each.id for each in prompter.templates.of_family(prompter.family)],
             judge=dict(judge.figures) if judge else None,
             created_at=manifest.created_at,
         )

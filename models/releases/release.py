@@ -20,6 +20,7 @@ from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.judge import Judges
 from models.prompts.layout import Prompter
+from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.template import TRAINED_TASKS, Task
 from models.releases.checkpoints import has_file, sha256_of, weight_files
 from schemas.errors import ModelError
@@ -219,9 +220,11 @@ def require_templates(manifest: Manifest, prompter: Prompter) -> None:
         task for task, template in manifest.templates.items() if current.get(task) != template
     )
     if differing:
+        named = ", ".join(manifest.templates[task] for task in differing)
         raise ModelError(
-            f"release {manifest.id} was trained on other templates for "
-            f"{', '.join(differing)}: train a new release"
+            f"release {manifest.id} was made with other prompts: {named}, where its directory and "
+            f"this version have {', '.join(current.get(task, 'none') for task in differing)}. Copy "
+            f"its whole directory, with {PROMPTS_FILE} if it has one, or train a new release"
         )
 
 

@@ -31,7 +31,7 @@ class ShippedJudges(BaseModel):
     precision: str
     """That the exported graph is served in on a CPU."""
     templates: dict[str, str]
-    """Template name and version by task."""
+    """Template name and version, by each task of ``TRAINED_TASKS``."""
     judges: Judges
 
     @classmethod

@@ -17,6 +17,7 @@ from streams.cli.commands import (
     intake,
     models,
     offline,
+    prompts,
     rating,
     releases,
     running,
@@ -36,6 +37,7 @@ for group in (running, data, asking, intake, offline, curation, rating, inspecti
 app.add_typer(config.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(releases.app, name="releases")
 
 

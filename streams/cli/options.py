@@ -23,6 +23,7 @@ SettingName = Literal[
     "model",
     "backward",
     "forward",
+    "prompts",
     "device",
     "metrics_port",
     "intake.listen",
@@ -31,8 +32,10 @@ SettingName = Literal[
 
 BROKER: tuple[SettingName, ...] = ("state_dir", "broker")
 """Settings that choose the Kafka to talk to."""
-MODELS: tuple[SettingName, ...] = ("model", "backward", "forward")
-"""Settings that choose the model of each role."""
+MODELS: tuple[SettingName, ...] = ("model", "backward", "forward", "prompts")
+"""Settings that choose the model of each role, and its prompts."""
+BASE: tuple[SettingName, ...] = ("model", "prompts")
+"""Settings that choose the model that is trained."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -81,6 +84,9 @@ _OPTIONS: dict[SettingName, Any] = {
     "forward": Annotated[
         str | None,
         _option(help="Another model that rates, or its address likewise. [default: --model]"),
+    ],
+    "prompts": Annotated[
+        Path | None, _option(help="A YAML file of prompts of your own. [default: the project's]")
     ],
     "device": Annotated[str | None, _option(help="auto, cpu or cuda. [default: auto]")],
     "metrics_port": Annotated[

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 
 from agents.curation.example_rules import ExampleRules
+from models.prompts.own.reading import read_own
+from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SigningKey
 from streams.cli.prepare import prepare_all
 from streams.kafka.admin.creation import check_topics
@@ -48,6 +50,22 @@ def probe_curation(settings: Settings) -> str:
     ExampleRules(settings.curation)
     off = [name for name, on in settings.curation.rules if not on]
     return f"rules that are off: {', '.join(off)}" if off else "every rule is on"
+
+
+def probe_prompts(settings: Settings) -> str:
+    """Read the prompts file, and compare it with the releases that were trained.
+
+    Raises SettingsError, which names every fault with its line.
+    """
+    if settings.prompts is None:
+        return "the project's own"
+    made_with = (
+        template
+        for file in settings.releases_dir.glob(f"*/{MANIFEST}")
+        for template in read_manifest(file.parent).templates.values()
+    )
+    own = read_own(settings.prompts, {*made_with}).own
+    return f"{settings.prompts} has {', '.join(sorted(template.id for template in own))}"
 
 
 def probe_models(settings: Settings) -> str:

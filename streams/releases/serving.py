@@ -40,7 +40,7 @@ def other_base(release: Release, base: str) -> str | None:
         return None
     return (
         f"trained from {release.base}, and the model here is {base}: another model, or one that "
-        "another version has exported"
+        "another version, or one with other prompts, has exported"
     )
 
 

@@ -23,6 +23,7 @@ from agents.pairer import PreferenceSettings
 from agents.passages.headings import NAVIGATION
 from agents.rewriting.settings import RewritingSettings
 from models.prompts.openings import OPENINGS
+from models.prompts.templates import BUILT_IN, Templates
 from models.remote.address import RemoteAddress, is_remote
 from schemas.errors import SettingsError
 from streams.kafka.admin.wanted_topics import WantedTopic
@@ -302,8 +303,10 @@ class Settings(BaseSettings):
     """
     forward: str | None = None
     """A model that rates in place of ``model``, as ``backward``. No release replaces it."""
+    prompts: Path | None = None
+    """A file of prompts of the user's own, in place of the project's. None: the project's."""
     system_prompt: str = ""
-    """Leads the backward and rating prompts of models with a chat template."""
+    """System turn of the prompts that have none, for models with a chat template."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes CUDA if a session on it works."""
     threads: int | None = Field(default=None, ge=1)
@@ -334,6 +337,11 @@ class Settings(BaseSettings):
     intake: IntakeSettings = IntakeSettings()
     watch: WatchSettings = WatchSettings()
     remote: RemoteSettings = RemoteSettings()
+
+    @field_validator("prompts")
+    @classmethod
+    def _is_found_from_anywhere(cls, prompts: Path | None) -> Path | None:
+        return None if prompts is None else prompts.expanduser().absolute()
 
     @field_validator("broker")
     @classmethod
@@ -394,6 +402,14 @@ class Settings(BaseSettings):
     def pinned(self, role: Role) -> str | None:
         """Return the model that is fixed for a role; None for ``model`` and its releases."""
         return self.backward if role is Role.BACKWARD else self.forward
+
+    def templates(self) -> Templates:
+        """Read the prompts file, if there is one. Raises SettingsError."""
+        if self.prompts is None:
+            return BUILT_IN
+        from models.prompts.own.reading import read_own  # Jinja takes a while to import
+
+        return read_own(self.prompts)
 
     @property
     def rates_again(self) -> bool:

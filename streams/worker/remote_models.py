@@ -30,10 +30,12 @@ class RemoteModels:
     ) -> None:
         """The usage is kept in the state directory.
 
-        Where there is none it is made if ``creates_state``; else the usage is not kept.
+        Where there is none it is made if ``creates_state``; else the usage is not kept. Raises
+        SettingsError for a prompts file that cannot be used.
         """
         self._settings = settings
         self._metrics = metrics or Metrics()
+        self._templates = settings.templates()
         kept = creates_state or settings.state_dir.is_dir()
         budget = Budget(settings.remote.budget_tokens, settings.remote.budget_cost)
         self._ledger = Ledger(settings.usage_file if kept else None, budget)
@@ -65,7 +67,8 @@ class RemoteModels:
         return RemoteModel(
             client,
             system=self._settings.system_prompt,
-            judges=read_judges(default_cache(), address.release()),
+            templates=self._templates,
+            judges=read_judges(default_cache(), address.release(self._templates)),
             evidence=EvidenceKind(self._settings.scorer.evidence),
         )
 

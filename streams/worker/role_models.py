@@ -150,7 +150,7 @@ async def _load_pinned(
     settings: Settings, role: Role, name: str, loaded: dict[Path, ServedModel], budget: ThreadBudget
 ) -> ServedModel:
     try:
-        directory = await asyncio.to_thread(prepare, name, default_cache())
+        directory = await asyncio.to_thread(_prepare, settings, name)
         if directory not in loaded:
             loaded[directory] = await load_model(settings, directory, budget)
     except ModelError as error:
@@ -158,6 +158,10 @@ async def _load_pinned(
             f"{name}, which the settings name for the {role} role, cannot be used: {error}"
         ) from error
     return loaded[directory]
+
+
+def _prepare(settings: Settings, name: str) -> Path:
+    return prepare(name, default_cache(), templates=settings.templates())
 
 
 async def load_model(

@@ -29,11 +29,11 @@ def status(settings: "Settings", as_json: Json = False) -> None:
     Example: `backstream status --json`
     """
     from streams.cli.connection import connected
-    from streams.cli.prepare import prepare
+    from streams.cli.prepare import prepare_base
     from streams.cli.status import read_status
 
     with connected(settings) as settings:
-        found = read_status(settings, prepare(settings.model))
+        found = read_status(settings, prepare_base(settings))
     print(json.dumps(asdict(found)) if as_json else found.as_text())
 
 
@@ -102,7 +102,13 @@ def check(settings: "Settings") -> None:
 
     Example: `backstream check -c backstream.yaml`
     """
-    from streams.cli.probes import probe_broker, probe_curation, probe_models, probe_releases
+    from streams.cli.probes import (
+        probe_broker,
+        probe_curation,
+        probe_models,
+        probe_prompts,
+        probe_releases,
+    )
 
     print("settings  ok")
     failed = False
@@ -110,6 +116,7 @@ def check(settings: "Settings") -> None:
         "broker": probe_broker,
         "releases": probe_releases,
         "curation": probe_curation,
+        "prompts": probe_prompts,
         "model": probe_models,
     }
     for name, probe in probes.items():

@@ -37,18 +37,19 @@ _EXAMPLE = (
 
 
 @app.command()
-def add(model: Name, as_json: Json = False) -> None:
+@with_settings("prompts")
+def add(settings: "Settings", model: Name, as_json: Json = False) -> None:
     """Export a model to ONNX, verify it, and keep it.
 
     A model that is in the cache is only verified.
 
     Example: `backstream models add Qwen/Qwen2.5-0.5B-Instruct`
     """
-    _show(_read_facts(model), as_json)
+    _show(_read_facts(settings, model), as_json)
 
 
 @app.command()
-@with_settings("state_dir")
+@with_settings("state_dir", "prompts")
 def judge(
     settings: "Settings",
     address: Annotated[
@@ -154,16 +155,17 @@ def _list_named(as_json: bool) -> None:
 
 
 @app.command()
-def show(model: Name, as_json: Json = False) -> None:
+@with_settings("prompts")
+def show(settings: "Settings", model: Name, as_json: Json = False) -> None:
     """Show a model's size, precision, context window and prompts.
 
     Example: `backstream models show house`
     """
-    _show(_read_facts(model), as_json)
+    _show(_read_facts(settings, model), as_json)
 
 
 @app.command("try")
-@with_settings("device")
+@with_settings("prompts", "device")
 def try_model(
     settings: "Settings",
     model: Name,
@@ -195,7 +197,7 @@ def try_model(
             served.close()
 
     passage = _read_passage(text)
-    found = asyncio.run(run(prepare(model)))
+    found = asyncio.run(run(prepare(model, settings.templates())))
     if as_json:
         print(json.dumps({**asdict(found), "rating": found.rating.model_dump()}))
     else:
@@ -245,11 +247,11 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _read_facts(model: str) -> "ModelFacts":
+def _read_facts(settings: "Settings", model: str) -> "ModelFacts":
     from models.releases.facts import ModelFacts
     from streams.cli.prepare import prepare
 
-    return ModelFacts.read(prepare(model))
+    return ModelFacts.read(prepare(model, settings.templates()))
 
 
 def _show(facts: "ModelFacts", as_json: bool) -> None:
@@ -265,6 +267,8 @@ def _show(facts: "ModelFacts", as_json: bool) -> None:
     print(f"graph       {facts.graph}")
     print(f"kind        {facts.architecture}, context window {facts.context_window:,} tokens")
     print(f"prompts     {facts.family}: plays both roles, backward and forward")
+    for id in facts.own_prompts:
+        print(f"            {id}")
     print(f"ratings     {_ratings(facts)}")
 
 

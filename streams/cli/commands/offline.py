@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,8 +38,9 @@ def preview(
 ) -> None:
     """Run the agents on a few passages, without a broker.
 
-    Prints instruction, rating, verdict and reason for each passage, and writes nothing. The exit
-    code is 1 if something could not be read, or if there is no passage.
+    Prints instruction, rating, verdict and reason for each passage, and writes nothing. Prompts of
+    your own go to standard error first. The exit code is 1 if something could not be read, or if
+    there is no passage.
 
     Example: `backstream preview notes.md -n 5`
     """
@@ -51,8 +53,11 @@ def preview(
     tally = Tally()
     choice = Choice(include or (), exclude or ())
     documents = read_documents(sources, format, text_column, tally, choice)
+    model = prepare_all(settings)
+    for template in settings.templates().own:
+        notice(f"{template.id}:\n{indent(template.with_context, '  ')}{template.lead}")
     shown = failed = 0
-    for verdict in preview_documents(settings, prepare_all(settings), documents, count):
+    for verdict in preview_documents(settings, model, documents, count):
         shown += 1
         failed += verdict.verdict == UNREADABLE
         if as_json:

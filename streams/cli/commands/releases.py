@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.errors import SettingsError
-from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.options import BASE, BROKER, Json, with_settings
 
 if TYPE_CHECKING:
     from schemas.records import Release
@@ -22,12 +22,13 @@ Id = Annotated[str, typer.Argument(help="Id of a release.")]
 
 
 @app.command("list")
-@with_settings(*BROKER, "model")
+@with_settings(*BROKER, *BASE)
 def list_releases(settings: "Settings", as_json: Json = False) -> None:
     """List the releases, the latest announcement last.
 
     Of the releases in service, the last one of the model serves. A release that was trained from
-    another model, or from one that another version has exported, is marked: it is passed over.
+    another model, from one with other prompts, or from one that another version has exported, is
+    marked: it is passed over.
 
     Example: `backstream releases list`
     """
@@ -93,7 +94,7 @@ def compare(
 
 
 @app.command()
-@with_settings(*BROKER, "model")
+@with_settings(*BROKER, *BASE)
 def promote(settings: "Settings", id: Id) -> None:
     """Put a release into service, whatever its metrics.
 
@@ -115,7 +116,7 @@ def promote(settings: "Settings", id: Id) -> None:
 
 
 @app.command()
-@with_settings(*BROKER, "model")
+@with_settings(*BROKER, *BASE)
 def rollback(settings: "Settings") -> None:
     """Take the release in service out of service.
 
@@ -189,9 +190,9 @@ def _base_or_none(settings: "Settings") -> str | None:
 def _base(settings: "Settings") -> str:
     """Id of the model of the settings."""
     from models.releases.release import read_manifest
-    from streams.cli.prepare import prepare
+    from streams.cli.prepare import prepare_base
 
-    return read_manifest(prepare(settings.model)).id
+    return read_manifest(prepare_base(settings)).id
 
 
 def _read(settings: "Settings") -> list["Release"]:

@@ -7,7 +7,7 @@ import typer
 
 from schemas.errors import SettingsError
 from streams.cli.console import notice, print_event
-from streams.cli.options import BROKER, MODELS, with_settings
+from streams.cli.options import BASE, BROKER, MODELS, with_settings
 
 if TYPE_CHECKING:
     from streams.cli.stop_signal import StopSignal
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-@with_settings("state_dir", "model")
+@with_settings("state_dir", *BASE)
 def demo(
     settings: "Settings",
     limit: Annotated[
@@ -147,7 +147,7 @@ def worker(
         run_worker(settings, base, print_event, chosen)
 
 
-@with_settings(*BROKER, "model")
+@with_settings(*BROKER, *BASE)
 def trainer(
     settings: "Settings",
     once: Annotated[
@@ -161,11 +161,11 @@ def trainer(
     Example: `backstream trainer --broker kafka:9092 --once`
     """
     from streams.cli.connection import connected
-    from streams.cli.prepare import prepare
+    from streams.cli.prepare import prepare_base
     from streams.run.processes import run_trainer
     from streams.trainer.service import TRAINER_TOPICS
 
-    base = prepare(settings.model)
+    base = prepare_base(settings)
     with connected(settings, *TRAINER_TOPICS, create_state=True) as settings:
         run_trainer(settings, base, print_event, once=once)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,10 +12,21 @@ import pytest
 
 from models.engine import Engine, Sampling
 from models.prompts.layout import Prompter
+from models.prompts.own.directory import PROMPTS_FILE
+from models.prompts.own.reading import parse_own
+from models.prompts.own.writing import as_yaml
+from models.prompts.template import Family, Task, Template
+from models.prompts.templates import Templates
 from models.releases.cache import KnownDigests, default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
-from models.releases.release import MANIFEST, read_manifest, reproduce
+from models.releases.release import (
+    MANIFEST,
+    read_manifest,
+    reproduce,
+    require_templates,
+    verify,
+)
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 
@@ -311,3 +323,57 @@ def test_a_configuration_that_is_nested_too_deep_is_refused(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(ModelError, match="cannot be read as JSON"):
         weight_files(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def own() -> Templates:
+    template = Template(
+        Task.FORWARD, Family.MARKERS, 1, "Q: {instruction}\nA:", "Q: {instruction} {context}\nA:"
+    )
+    templates, faults = parse_own(as_yaml([template], "acme"))
+    assert not faults
+    return templates
+
+
+@pytest.mark.slow
+def test_a_release_has_the_prompts_that_it_was_exported_with(
+    checkpoint: Path, release: Path, cache: Path, own: Templates, tmp_path: Path
+) -> None:
+    prompted = prepare(str(checkpoint), cache, templates=own)
+    manifest, plain = read_manifest(prompted), read_manifest(release)
+    assert (prompted, manifest.id) != (release, plain.id)
+    assert manifest.templates == plain.templates | {"forward": own.own[0].id}
+    assert PROMPTS_FILE in manifest.files
+    assert manifest.judges != plain.judges, "a judge is fitted to its prompts"
+
+    # It brings its prompts, wherever it is served; and is served as it is where they are wanted.
+    assert prepare(str(checkpoint), cache, templates=own) == prompted
+    assert prepare(str(prompted), cache) == prepare(str(prompted), cache, templates=own) == prompted
+    loaded = Prompter.load(prompted)
+    require_templates(manifest, loaded)
+    assert loaded.template_id(Task.FORWARD) == own.own[0].id
+
+    # A worker without the file, or with another one, refuses it.
+    copy = shutil.copytree(prompted, tmp_path / "copy")
+    (copy / PROMPTS_FILE).write_text(own.source.replace("Q:", "Question:"), encoding="utf-8")
+    with pytest.raises(ModelError, match=f"{PROMPTS_FILE} was changed"):
+        verify(copy)
+    (copy / PROMPTS_FILE).unlink()
+    with pytest.raises(ModelError, match=f"lacks {PROMPTS_FILE}"):
+        verify(copy)
+    with pytest.raises(ModelError, match=r"was made with other prompts: forward\.markers\.acme-1"):
+        require_templates(manifest, Prompter.load(copy))
+
+
+def test_prompts_of_another_family_have_no_effect(
+    checkpoint: Path, release: Path, cache: Path
+) -> None:
+    chat = Template(Task.FORWARD, Family.CHAT, 1, "{instruction}", "{instruction} {context}")
+    lines: list[str] = []
+    templates = parse_own(as_yaml([chat], "acme"))[0]
+    assert templates.own
+    assert prepare(str(checkpoint), cache, templates=templates, progress=lines.append) == release
+    assert lines == [
+        f"the prompts file has no effect on {checkpoint}: none of its prompts is of the markers "
+        "family"
+    ]
