@@ -215,6 +215,11 @@ def require_servable(manifest: Manifest, directory: Path) -> None:
 
 def require_templates(manifest: Manifest, prompter: Prompter) -> None:
     """Raise ModelError if a release was trained on other prompt templates than the present ones."""
+    if prompter.templates.own and PROMPTS_FILE not in manifest.files:
+        raise ModelError(
+            f"the directory of release {manifest.id} has {PROMPTS_FILE}, which the release was not "
+            "made with: delete the file"
+        )
     current = {str(task): prompter.template(task).id for task in TRAINED_TASKS}
     differing = sorted(
         task for task, template in manifest.templates.items() if current.get(task) != template

@@ -275,5 +275,5 @@ async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> Non
     }
     manifest["templates"] = {"backward": "backward.markers.0", "rating": "rating.markers.1"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(ModelError, match="r-9 was made with other prompts: backward.markers.0"):
+    with pytest.raises(ModelError, match=r"r-9 was made with other prompts: backward\.markers\.0"):
         await ServedModel.load(tmp_path)

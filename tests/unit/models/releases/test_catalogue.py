@@ -363,6 +363,8 @@ def test_a_release_has_the_prompts_that_it_was_exported_with(
         verify(copy)
     with pytest.raises(ModelError, match=r"was made with other prompts: forward\.markers\.acme-1"):
         require_templates(manifest, Prompter.load(copy))
+    with pytest.raises(ModelError, match="which the release was not made with"):
+        require_templates(plain, loaded)
 
 
 def test_prompts_of_another_family_have_no_effect(
