@@ -158,7 +158,7 @@ def test_a_command_that_writes_creates_the_state_directory(
         yield
 
     monkeypatch.setattr(connection, "broker_address", start)
-    monkeypatch.setattr(prepare, "prepare", lambda model: tmp_path)
+    monkeypatch.setattr(prepare, "prepare", lambda model, templates: tmp_path)
     state = tmp_path / "new"
     started = _run(*command.split(), "--state-dir", str(state)).exception
     assert isinstance(started, _Started)
