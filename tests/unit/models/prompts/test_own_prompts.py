@@ -9,6 +9,7 @@ from models.prompts.layout import Prompter
 from models.prompts.messages import MessagePrompter
 from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.own.reading import parse_own, read_own
+from models.prompts.own.rules import fields_of
 from models.prompts.own.writing import as_yaml
 from models.prompts.template import Family, Task
 from models.prompts.templates import BUILT_IN, Templates
@@ -234,8 +235,8 @@ def test_every_fault_of_a_file_is_named_at_once(tmp_path: Path) -> None:
     assert str(refused.value).splitlines() == [
         f"prompts file {file} cannot be used:",
         f"{file}:5: version must be a number from 1, not 'x'",
-        f"{file}:7: text: respnse is not a field of this task: its fields are context, response, "
-        "heading",
+        f"{file}:7: text: respnse is not a field of this task: its fields are "
+        + ", ".join(fields_of(Task.BACKWARD)),
         f"{file}:8: text: a Jinja Add is not allowed in a prompt",
     ]
 
