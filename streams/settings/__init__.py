@@ -1,10 +1,10 @@
 """Settings: what can be set (``schema``), and where the values come from (``sources``)."""
 
 from streams.settings.intake import IntakeSettings, WatchSettings
+from streams.settings.kafka import KafkaSettings
 from streams.settings.remote import RemoteSettings
 from streams.settings.schema import (
     GenerationSettings,
-    KafkaSettings,
     ReleaseSettings,
     ReratingSettings,
     Role,

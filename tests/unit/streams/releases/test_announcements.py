@@ -10,7 +10,7 @@ from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader
 from streams.releases import announcements
 from streams.releases.announcements import Announcer, fold, in_service, in_service_before
-from streams.settings.schema import KafkaSettings
+from streams.settings import KafkaSettings
 
 _NOW = 1_800_000_000.0
 
@@ -84,6 +84,8 @@ def test_an_id_that_is_no_directorys_name_is_passed_over(id: str) -> None:
 
 class _Producer:
     """Stands in for kafka-python's. Commits fail with ``error``, where there is one."""
+
+    _sender = None
 
     def __init__(self, error: Exception | None, calls: list[str]) -> None:
         self._error = error
