@@ -10,7 +10,7 @@ from dataclasses import replace
 from agents.curation.leakage import find_leak
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
-from agents.rewriting.grounding import unfounded
+from agents.rewriting.grounding import says_more, unfounded
 from agents.rewriting.settings import RewritingSettings
 from models.engine import Sampling
 from models.prompts.prompt import Prompt
@@ -88,6 +88,8 @@ class Rewriter:
             return Refusal("unchanged", "it is the passage word for word")
         if leak := find_leak(example.instruction, text):
             return leak
+        if not says_more(text, example.instruction):
+            return Refusal("nothing_new", f"{text[:200]!r} has the words of the instruction alone")
         source = "\n".join((*example.provenance.headings, example.context or "", example.response))
         asked, language = example.instruction, example.provenance.language
         found = unfounded(text, source, settings.coverage, asked=asked, language=language)

@@ -101,6 +101,13 @@ def covered(text: str, source: str) -> float:
     return there / len(said) if said else 1.0
 
 
+def says_more(text: str, asked: str) -> bool:
+    """Whether a text has a number, a name or a content word that its instruction has not."""
+    return covered(text, asked) < 1.0 or bool(
+        missing_numbers(text, asked) or missing_names(text, asked)
+    )
+
+
 class _Vocabulary:
     """The words of a text. It holds also what differs from one of them in its ending alone."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.rewriting.grounding import covered, missing_names, missing_numbers, unfounded
+from agents.rewriting.grounding import covered, missing_names, missing_numbers, says_more, unfounded
 
 _ENGLISH = (
     "The Panama Canal was opened in 1914. It has locks that raise ships 26 metres above the sea, "
@@ -118,6 +118,22 @@ def test_words_of_the_instruction_are_allowed_but_not_its_numbers_and_names() ->
     assert [one.reason for one in unfounded("In 1915.", _ENGLISH, 0.7, asked="In 1915?")] == [
         "number_not_in_passage"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "more"),
+    [
+        ("Mongolia is the capital of Mongolia.", "What is the capital of Mongolia?", False),
+        ("It is Ulan.", "What is the capital of Mongolia?", True),
+        ("In 12.", "When was the capital of Mongolia founded?", True),
+        ("Das ist die Hauptstadt der Mongolei.", "Was ist die Hauptstadt der Mongolei?", False),
+        ("蒙古的首都是蒙古。", "蒙古的首都是什么?", False),
+        ("首都是乌兰巴托。", "蒙古的首都是什么?", True),
+        ("", "Why?", False),
+    ],
+)
+def test_an_answer_says_more_than_its_instruction(text: str, asked: str, more: bool) -> None:
+    assert says_more(text, asked) is more
 
 
 def test_texts_without_words_are_covered() -> None:

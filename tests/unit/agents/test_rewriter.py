@@ -156,6 +156,7 @@ def test_another_release_makes_another_id() -> None:
         (Model(finished=False), "unfinished_response"),
         (Model(text=_PASSAGE.replace(" ", "\n")), "unchanged"),
         (Model(text=f"{_ASKED} {_ANSWER}"), "response_echoes_instruction"),
+        (Model(text="A canal lock raises a ship."), "nothing_new"),
         (Model(text="A lock raises a ship by 26 metres."), "number_not_in_passage"),
         (Model(text="A lock of the Suez Canal raises a ship."), "name_not_in_passage"),
         (Model(text="Photosynthesis turns sunlight into sugar."), "words_not_in_passage"),
