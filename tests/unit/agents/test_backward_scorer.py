@@ -13,10 +13,11 @@ from agents.scorer import Scorer
 from models.engine import Sampling
 from models.engine.static.batching import StaticBatching
 from models.prompts.layout import Prompter
-from models.prompts.template import MARKERS, Task
+from models.prompts.prompt import Prompt
+from models.prompts.template import MARKERS, SEED_TAG, Task
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
-from schemas.errors import EngineError, ModelError
+from schemas.errors import EngineError, ModelError, PromptTooLong
 from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment
 from tests.unit.checkpoints import make_tokenizer
@@ -261,6 +262,21 @@ async def test_an_engine_that_is_gone_is_an_error_and_no_verdict(
         await Backward(ModelHandle(model), _GREEDY).handle(_SEGMENT)
     with pytest.raises(EngineError):
         await Scorer(ModelHandle(model)).handle(_CANDIDATE)
+
+
+async def test_the_likelihood_of_an_answer_is_that_of_the_engine(model: ServedModel) -> None:
+    prompt = Prompt(
+        Task.REWRITING, {"instruction": "why?", "response": "rain falls.", "tag": SEED_TAG}
+    )
+    found = await model.likelihood(prompt, "it is full.")
+    prompter = model.prompter
+    nats = await model.engine.score(prompter.layout(prompt), prompter.target("it is full."))
+    assert found == pytest.approx(-sum(nats) / len(nats))
+    assert found < 0
+    with pytest.raises(PromptTooLong):
+        await model.likelihood(prompt, "full " * CONTEXT)
+    with pytest.raises(PromptTooLong):
+        await model.likelihood(prompt, "x" * 10_000_000)
 
 
 async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> None:

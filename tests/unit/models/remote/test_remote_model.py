@@ -335,6 +335,21 @@ async def test_likelihoods_are_those_of_the_same_model_here(
     assert set(nats.figures()) == set(EvidenceKind.LIKELIHOOD.figures)
 
 
+async def test_the_likelihood_of_an_answer_is_asked_for_or_is_not_known(
+    make: Make, server: RemoteServer
+) -> None:
+    model = make()
+    texts = {"instruction": "How do I open a file?", "response": PASSAGE}
+    given = await model.likelihood(Prompt(Task.REWRITING, texts), PASSAGE)
+    alone = await model.likelihood(Prompt(Task.REWRITING, {**texts, "response": ""}), PASSAGE)
+    assert given is not None
+    assert alone is not None
+    assert given < 0
+    assert given != alone
+    server.gives_likelihoods = False
+    assert await model.likelihood(Prompt(Task.REWRITING, texts), PASSAGE) is None
+
+
 def _end_tokens(server: RemoteServer) -> int:
     return len(server.prompter.literal.encode(END, add_special_tokens=False).ids)
 
