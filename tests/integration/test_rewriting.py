@@ -6,13 +6,14 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 
-from agents.pairer import Pairer
+from agents.pairer import Pairer, PreferenceSettings
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.serving.model_handle import ModelHandle
@@ -26,7 +27,7 @@ from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CANDIDATES, CURATED
 from streams.observe.audit import Audit, audit
-from streams.observe.lag import FlowReader
+from streams.observe.lag import Flow, FlowReader
 from streams.run.processes import as_child
 from streams.settings import Role, Settings
 from streams.stages.topology import stages_of
@@ -35,6 +36,7 @@ from tests.integration.conftest import ChildProcess
 from tests.integration.documents import notes
 
 _DOCUMENTS = 24
+_PAIRS = PreferenceSettings(enabled=True, margin=0.1)
 
 
 class _Model:
@@ -85,7 +87,7 @@ def _serve(settings: Settings, events: Any, signals: object = ()) -> None:
     model = ModelHandle(_Model())  # type: ignore[arg-type]
     worker = Worker(settings)
     models = {Role.BACKWARD: model, Role.FORWARD: model}
-    asyncio.run(worker.run(models, on_ready=lambda: events.put("ready")))
+    asyncio.run(worker.run(models, on_ready=lambda: events.put({"event": "ready"})))
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def rewriting(settings: Settings) -> Settings:
         settings.model_dump()
         | {
             "rewriting": {"enabled": True},
-            "preferences": {"enabled": True, "margin": 0.1},
+            "preferences": _PAIRS.model_dump(),
             "generation": settings.generation.model_dump() | {"samples": 2, "temperature": 0.7},
         }
     )
@@ -107,7 +109,7 @@ def start(rewriting: Settings):
 
     def begin() -> ChildProcess:
         started.append(ChildProcess(_run, rewriting, Path()))
-        assert started[-1].wait_until_ready() == "ready"
+        assert started[-1].wait_until_ready() == {"event": "ready"}
         return started[-1]
 
     yield begin
@@ -121,6 +123,10 @@ def _wait(settings: Settings, reached: Callable[[Any], bool], seconds: float = 1
         while not reached(flow := reader.read()):
             assert time.monotonic() < deadline, flow
             time.sleep(0.1)
+
+
+def _written(candidates: int, flow: Flow) -> bool:
+    return flow.messages["candidates"] >= candidates
 
 
 def _wait_until_idle(settings: Settings) -> None:
@@ -149,12 +155,9 @@ def _candidates(settings: Settings) -> list[Candidate]:
 
 def _pairs_of(examples: list[Example]) -> dict[str, Preference]:
     """The pairs that the examples lead to."""
-    pairer = Pairer(_settings_of_pairs)
+    pairer = Pairer(_PAIRS)
     outcomes = [one for each in examples for one in asyncio.run(pairer.handle(each))]
     return {one.id: one for one in outcomes if isinstance(one, Preference)}
-
-
-_settings_of_pairs = Settings(preferences={"enabled": True, "margin": 0.1}).preferences
 
 
 def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(rewriting, start) -> None:
@@ -169,7 +172,7 @@ def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(rewriting,
     feed(cluster, notes(range(_DOCUMENTS)))
     for wanted in (_DOCUMENTS // 2, 2 * _DOCUMENTS + 4, 2 * _DOCUMENTS + 12):
         worker = start()
-        _wait(rewriting, lambda flow, wanted=wanted: flow.messages["candidates"] >= wanted)
+        _wait(rewriting, partial(_written, wanted))
         worker.kill()
     last = start()
     _wait_until_idle(rewriting)

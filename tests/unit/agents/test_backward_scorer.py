@@ -272,6 +272,7 @@ async def test_the_likelihood_of_an_answer_is_that_of_the_engine(model: ServedMo
     prompter = model.prompter
     nats = await model.engine.score(prompter.layout(prompt), prompter.target("it is full."))
     assert found == pytest.approx(-sum(nats) / len(nats))
+    assert found is not None
     assert found < 0
     with pytest.raises(PromptTooLong):
         await model.likelihood(prompt, "full " * CONTEXT)
