@@ -27,6 +27,7 @@
     ├── EngineError          the engine failed while requests were in flight
     │   ├── EngineStopped    the engine does not run any more
     │   └── RemoteError      a server refuses a request, or its answer cannot be used
+    ├── PluginError          code of another package failed, or returned what it may not
     └── TrainingError        a fine-tuning run failed
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
@@ -158,6 +159,10 @@ class EngineStopped(EngineError):
 
 class RemoteError(EngineError):
     """The server of a model refuses a request, or its answer cannot be used."""
+
+
+class PluginError(BackstreamError):
+    """Code of another package failed, or returned what it may not."""
 
 
 class TrainingError(BackstreamError):

@@ -7,6 +7,7 @@ from agents.curation.example_rules import ExampleRules
 from models.prompts.own.reading import read_own
 from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SigningKey
+from schemas.errors import SettingsError
 from streams.cli.prepare import prepare_all
 from streams.kafka.admin.creation import check_topics
 from streams.kafka.admin.topic_states import topic_states
@@ -15,6 +16,8 @@ from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import TOPICS
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
+from streams.stages.plugins import installed_agents, load_each, packages_of
+from streams.stages.topology import own_stages
 from streams.worker.role_models import RoleModels
 
 
@@ -66,6 +69,28 @@ def probe_prompts(settings: Settings) -> str:
     )
     own = read_own(settings.prompts, {*made_with}).own
     return f"{settings.prompts} has {', '.join(sorted(template.id for template in own))}"
+
+
+def probe_agents(settings: Settings) -> str:
+    """Import the agents of other packages that the settings name; list those that are installed.
+
+    Raises SettingsError, which names every one that cannot be used.
+    """
+    loaded, faults = load_each(settings.agents, own_stages())
+    if faults:
+        raise SettingsError("; ".join(faults))
+    running = [f"{each.name} ({each.package} {each.version})" for each in loaded]
+    idle = [
+        f"{name} ({packages_of(points)})"
+        for name, points in sorted(installed_agents().items())
+        if name not in settings.agents
+    ]
+    return "; ".join(
+        [
+            f"of other packages: {', '.join(running) or 'none'}",
+            *([f"installed, but not under agents: {', '.join(idle)}"] if idle else []),
+        ]
+    )
 
 
 def probe_models(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from agents.backward import Backward
 from agents.curator import Curator
 from agents.pairer import Pairer
+from agents.plugged import request_of
 from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
@@ -62,9 +63,13 @@ class Evidence:
     accounts for the refused thing in its own stage, and for what it was made from before that.
     """
 
-    def __init__(self) -> None:
-        self._followed: dict[str, set[int]] = {stage.name: set() for stage in ACCOUNTED_STAGES}
-        self._rejected: dict[str, set[int]] = {stage.name: set() for stage in ACCOUNTED_STAGES}
+    def __init__(self, plugged: Collection[StageSpec] = ()) -> None:
+        """``plugged`` are the stages of agents of other packages."""
+        stages = [stage.name for stage in (*ACCOUNTED_STAGES, *plugged)]
+        self._followed: dict[str, set[int]] = {stage: set() for stage in stages}
+        self._rejected: dict[str, set[int]] = {stage: set() for stage in stages}
+        self._plugged = frozenset(stage.name for stage in plugged)
+        self._order = _ORDER | {stage.name: TOPICS.index(stage.source) for stage in plugged}
         self._dead: set[tuple[str, str, int, int]] = set()
         self.rejections: Counter[tuple[str, str]] = Counter()
         """Number of refused things by stage and reason."""
@@ -88,11 +93,11 @@ class Evidence:
         """
         if stage == Curator.stage and hash(id) not in self._kept and self.is_rejected(stage, id):
             return False
-        return hash(id) in self._followed[stage]
+        return hash(self._named(stage, id)) in self._followed[stage]
 
     def is_rejected(self, stage: str, id: str) -> bool:
         """Whether the stage refused it, or a part of it."""
-        return hash(id) in self._rejected[stage]
+        return hash(self._named(stage, id)) in self._rejected[stage]
 
     def is_dead(self, stage: str, topic: str, partition: int, offset: int) -> bool:
         """Whether a dead letter of the stage is about this message."""
@@ -127,7 +132,7 @@ class Evidence:
     def add_rejection(self, rejection: Rejection) -> bool:
         """Take in a message of ``rejected``. False where no stage of this version wrote it."""
         stage = rejection.stage
-        if stage not in _ORDER:
+        if stage not in self._order:
             return False
         if rejection.reason == DELETED_UNREAD:
             return self._add_deleted(rejection)
@@ -138,15 +143,15 @@ class Evidence:
             self._rejected[stage].add(hash(rejection.document_id))
         elif stage == Backward.stage:
             self._rejected[stage].add(hash(rejection.segment_id))
-        elif stage in _OF_REQUESTS:
+        elif stage in _OF_REQUESTS or stage in self._plugged:
             self._rejected[stage].add(hash(rejection.request_id))
         else:
             self._follow_request(rejection.request_id)
-        if _ORDER[stage] > _ORDER[Segmenter.stage]:
+        if self._order[stage] > _ORDER[Segmenter.stage]:
             self._follow(Segmenter.stage, rejection.document_id)
-        if _ORDER[stage] > _ORDER[Backward.stage]:
+        if self._order[stage] > _ORDER[Backward.stage]:
             self._follow(Backward.stage, rejection.segment_id)
-        if _ORDER[stage] > _ORDER[Scorer.stage]:
+        if self._order[stage] > _ORDER[Scorer.stage]:
             self._follow(Scorer.stage, rejection.id)
         once = hash((stage, rejection.id, rejection.reason))
         if once not in self._counted:
@@ -174,7 +179,15 @@ class Evidence:
             for stage in (Scorer.stage, Curator.stage, Rewriter.stage):
                 self._follow(stage, provenance.original.id)
 
+    def _named(self, stage: str, id: str) -> str:
+        """What candidates and rejections call a record of the stage's source."""
+        return request_of(stage, id) if stage in self._plugged else id
+
     def _follow_request(self, id: str) -> None:
+        agent, made, _ = id.partition("/")
+        if made and agent in self._plugged:
+            self._follow(agent, id)
+            return
         for stage in _OF_REQUESTS:  # an id is of one of them only
             self._follow(stage, id)
 
@@ -187,7 +200,8 @@ def read_evidence(
     cluster: Cluster, reader: RecordReader, stages: Collection[StageSpec] = STAGES
 ) -> Evidence:
     """Read every topic that these stages write to. Raises BrokerError."""
-    evidence, sources = Evidence(), _sources_of(cluster)
+    plugged = [stage for stage in stages if stage.plugged]
+    evidence, sources = Evidence(plugged), _sources_of(cluster, plugged)
     _read(cluster, reader, SEGMENTS, Segment, evidence.add_segment)
     _read(cluster, reader, CANDIDATES, Candidate, evidence.add_candidate)
     _read(cluster, reader, SCORED, Scored, evidence.add_scored)
@@ -207,9 +221,9 @@ def read_evidence(
     return evidence
 
 
-def _sources_of(cluster: Cluster) -> Mapping[str, str]:
+def _sources_of(cluster: Cluster, plugged: Collection[StageSpec]) -> Mapping[str, str]:
     """Map the stages to their topics, by their names on the cluster."""
-    return {spec.name: cluster.topic(spec.source) for spec in EVERY_STAGE}
+    return {spec.name: cluster.topic(spec.source) for spec in (*EVERY_STAGE, *plugged)}
 
 
 def _foreign(topic: str, stage: str | None) -> str:

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.backward import Backward
 from agents.curator import Curator
 from agents.outcomes import Retraction
 from agents.scorer import Scorer
@@ -15,14 +14,14 @@ from agents.segmenter import Segmenter
 from schemas.errors import SourceError
 from schemas.record import Record
 from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
+from streams.kafka.topics import SEGMENTS
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers, segmenter_of
+from streams.stages.topology import agent_makers, segmenter_of, stages_of
 from streams.worker.role_models import RoleModels
 
 _NEXT: dict[type[Record], str] = {
     Document: Segmenter.stage,
-    Segment: Backward.stage,
     Candidate: Scorer.stage,
     Scored: Curator.stage,
 }
@@ -57,9 +56,14 @@ def preview_documents(
         models = runner.run(RoleModels.load(settings, model))
         loaded.callback(lambda: runner.run(models.aclose()))
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
+        writers = [
+            spec.name
+            for spec in stages_of(settings)
+            if spec.source is SEGMENTS and spec.name in agents
+        ]
         shown = 0
         for document in documents:
-            verdicts = _follow(agents, document)
+            verdicts = _follow(agents, writers, document)
             while shown < count:
                 verdict = runner.run(anext(verdicts, None))  # type: ignore[arg-type]
                 if verdict is None:
@@ -115,7 +119,7 @@ def explained_documents(
 
 
 async def _follow(
-    agents: dict[str, Agent], document: Document | SourceError
+    agents: dict[str, Agent], writers: Sequence[str], document: Document | SourceError
 ) -> AsyncIterator[PassagePreview]:
     if isinstance(document, SourceError):
         yield PassagePreview("", "", "", None, UNREADABLE, str(document))
@@ -125,16 +129,23 @@ async def _follow(
             yield PassagePreview(document.source, "", "", None, "rejected", _reason(passage))
             continue
         assert isinstance(passage, Segment)
-        async for verdict in _judge(agents, passage):
+        async for verdict in _judge(agents, writers, passage):
             yield verdict
 
 
-async def _judge(agents: dict[str, Agent], segment: Segment) -> AsyncIterator[PassagePreview]:
-    """The last verdict on each sample: a later one may take the place of one that was kept."""
+async def _judge(
+    agents: dict[str, Agent], writers: Sequence[str], segment: Segment
+) -> AsyncIterator[PassagePreview]:
+    """The last verdict on each sample: a later one may take the place of one that was kept.
+
+    ``writers`` are the stages that make candidates of a segment.
+    """
     samples: dict[str, tuple[str, float | None]] = {}
     """Instruction and score by id."""
     verdicts: dict[str, PassagePreview] = {}
-    waiting: list[Any] = [segment]
+    waiting: list[Any] = [
+        made for writer in writers for made in await agents[writer].handle(segment)
+    ]
     while waiting:
         record = waiting.pop(0)
         if isinstance(record, Candidate):

@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -231,6 +231,8 @@ class Settings(BaseSettings):
     intake: IntakeSettings = IntakeSettings()
     watch: WatchSettings = WatchSettings()
     remote: RemoteSettings = RemoteSettings()
+    agents: dict[str, dict[str, Any]] = {}
+    """Agents of other packages that run, with the settings of each by its name."""
 
     @field_validator("prompts")
     @classmethod

@@ -14,6 +14,8 @@ from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
 from agents.outcomes import Retraction
 from agents.pairer import Pairer
+from agents.plugged import Filtering, Generating
+from agents.plugin import Filter, Generator
 from agents.recurator import Recurator
 from agents.rewriter import Rewriter
 from agents.scorer import Scorer
@@ -36,11 +38,13 @@ from streams.kafka.topics import (
     SEGMENTS,
     TOPICS,
     Topic,
+    topic_of,
 )
 from streams.settings import Role, Settings
 from streams.stages.agent.process import AgentProcess
 from streams.stages.agent.protocol import Agent, MessageDecoder
 from streams.stages.harness.policy import StagePolicy
+from streams.stages.plugins import PluggedAgent, load_agents
 
 _REMEMBERED = 20_000
 """Processed ids that a stage keeps, so that a document fed twice is not processed twice."""
@@ -65,6 +69,8 @@ class StageSpec:
     """
     in_flight: int | None = None
     """Most messages in flight, where that is not the setting's."""
+    plugged: bool = False
+    """Whether its agent is a generator of another package."""
 
     @property
     def decode(self) -> MessageDecoder:
@@ -88,7 +94,7 @@ class StageSpec:
         return StagePolicy(
             in_flight=self.in_flight
             or (settings.generation.in_flight if self.role else settings.kafka.in_flight),
-            concurrent=self.role is not None,
+            concurrent=self.role is not None or self.plugged,
             timeout=settings.generation.timeout_seconds,
             remember=self.remember,
         )
@@ -153,7 +159,37 @@ def stages_of(settings: Settings) -> tuple[StageSpec, ...]:
         (REWRITER, settings.rewriting.enabled),
         (PAIRER, settings.preferences.enabled),
     )
-    return (*STAGES, *(spec for spec, enabled in optional if enabled))
+    stages = [*STAGES, *(spec for spec, enabled in optional if enabled)]
+    generators = [one for one in plugged_agents(settings) if isinstance(one.plugin, Generator)]
+    if not generators:
+        return tuple(stages)
+    replaced = {one.plugin.replaces for one in generators if isinstance(one.plugin, Generator)}
+    stages = [spec for spec in stages if spec.name not in replaced]
+    stages += map(_stage_of, generators)
+    return tuple(sorted(stages, key=lambda spec: TOPICS.index(spec.source)))
+
+
+def plugged_agents(settings: Settings) -> tuple[PluggedAgent, ...]:
+    """The agents of other packages that the settings name. Raises SettingsError."""
+    return load_agents(settings.agents, own_stages())
+
+
+def own_stages() -> dict[str, type]:
+    """The project's stages, and what each reads."""
+    return {spec.name: spec.source.record or type(None) for spec in EVERY_STAGE}
+
+
+def _stage_of(agent: PluggedAgent) -> StageSpec:
+    plugin = agent.plugin
+    assert isinstance(plugin, Generator)
+    return StageSpec(
+        agent.name,
+        topic_of(plugin.reads),
+        (CANDIDATES, REJECTED, DEAD_LETTERS),
+        role=Role(plugin.role) if plugin.role else None,
+        remember=_REMEMBERED,
+        plugged=True,
+    )
 
 
 def topics_of(stages: Sequence[StageSpec]) -> tuple[Topic, ...]:
@@ -226,7 +262,36 @@ def agent_makers(
         makers[Answerer.stage] = lambda: answerer
         rewriter = Rewriter(models[Role.FORWARD], settings.rewriting)
         makers[Rewriter.stage] = lambda: rewriter
+    return _with_plugged(makers, settings, models)
+
+
+def _with_plugged(
+    makers: dict[str, AgentMaker], settings: Settings, models: Mapping[Role, ModelHandle]
+) -> Mapping[str, AgentMaker]:
+    """Add the generators of other packages, and their filters before what reads the same."""
+    plugged = plugged_agents(settings)
+    for agent in plugged:
+        plugin = agent.plugin
+        if isinstance(plugin, Generator) and (plugin.role is None or Role(plugin.role) in models):
+            handle = models[Role(plugin.role)] if plugin.role else None
+            made = plugin.make(agent.settings, handle)
+            generating = Generating(agent.name, agent.version, made, handle)
+            makers[agent.name] = partial(_itself, generating)
+    filters = [
+        (agent.name, agent.plugin, agent.plugin.make(agent.settings))
+        for agent in plugged
+        if isinstance(agent.plugin, Filter)
+    ]
+    for spec in stages_of(settings) if filters else ():
+        before = [(name, one) for name, kind, one in filters if kind.reads is spec.source.record]
+        if before and spec.name in makers:
+            filtering = Filtering(spec.name, makers[spec.name](), before)
+            makers[spec.name] = partial(_itself, filtering)
     return makers
+
+
+def _itself(agent: Agent) -> Agent:
+    return agent
 
 
 def _decode_keyless(

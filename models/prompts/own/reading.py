@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from models.prompts.own.fault import Fault
 from models.prompts.own.jinja_text import JinjaText
 from models.prompts.own.rules import faults_between, faults_of, fields_of
-from models.prompts.own.yaml_lines import Fields, Items, Node, NotRead, Text, parse_yaml
+from models.prompts.own.yaml_lines import Fields, Items, Node, Text, parse_yaml
 from models.prompts.template import Family, Task, Template
 from models.prompts.templates import Templates
 from schemas.errors import SettingsError
@@ -55,11 +55,10 @@ def read_own(file: Path, known: Collection[str] = ()) -> Templates:
 
 def parse_own(source: str, known: Collection[str] = ()) -> tuple[Templates, list[Fault]]:
     """The templates of a prompts file's text, and what is wrong with it, by line."""
-    reader = _Reader()
-    try:
-        reader.read(parse_yaml(source))
-    except NotRead as refused:
-        return Templates(), [refused.fault]
+    reader, node = _Reader(), parse_yaml(source)
+    if isinstance(node, Fault):
+        return Templates(), [node]
+    reader.read(node)
     templates = Templates(tuple(reader.current()), source)
     for template, reason in faults_between(templates):
         line = next(made.line for made in reader.made if made.template is template)

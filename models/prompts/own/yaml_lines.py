@@ -46,62 +46,67 @@ class Items:
 Node = Text | Fields | Items
 
 
-class NotRead(Exception):
-    """The text is not YAML of this kind."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.reason)
-        self.fault = fault
-
-
-def parse_yaml(source: str) -> Node:
-    """Read a text. Raises NotRead."""
+def parse_yaml(source: str) -> Node | Fault:
+    """Read a text, or say why it is not YAML of this kind."""
     try:
-        _refuse_depth(source)
+        if fault := _found_at_a_glance(source):
+            return fault
         node = yaml.compose(source, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise NotRead(Fault(line, f"it is not YAML: {error.problem}")) from error
+        return Fault(line, f"it is not YAML: {error.problem}")
     except (yaml.YAMLError, ValueError) as error:  # characters that YAML does not allow
         reason = str(error).partition("\n")[0]
-        raise NotRead(Fault(1, f"it is not YAML: {reason}")) from error
-    if node is None:
-        raise NotRead(Fault(1, "it is empty"))
-    return _read(node)
+        return Fault(1, f"it is not YAML: {reason}")
+    return Fault(1, "it is empty") if node is None else _read(node)
 
 
-def _refuse_depth(source: str) -> None:
-    """Look at the text as it is scanned: to compose it takes all of it."""
+def _found_at_a_glance(source: str) -> Fault | None:
+    """What can be seen while the text is scanned: to compose it takes all of it."""
     depth = 0
     for event in yaml.parse(source, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise NotRead(Fault(line, "anchors (&) and aliases (*) are not allowed here"))
+            return Fault(line, "anchors (&) and aliases (*) are not allowed here")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise NotRead(Fault(line, "it is nested too deep to be prompts"))
+            return Fault(line, "it is nested too deep to be prompts")
+    return None
 
 
-def _read(node: yaml.Node) -> Node:
+def _read(node: yaml.Node) -> Node | Fault:
     line = node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
-        return Items([_read(item) for item in node.value], line)
+        items: list[Node] = []
+        for item in node.value:
+            read = _read(item)
+            if isinstance(read, Fault):
+                return read
+            items.append(read)
+        return Items(items, line)
     if isinstance(node, yaml.MappingNode):
-        entries: dict[str, Node] = {}
-        for key, value in node.value:
-            at = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise NotRead(Fault(at, "a key must be a word"))
-            if key.value in entries:
-                raise NotRead(Fault(at, f"{key.value} stands twice"))
-            entries[key.value] = _read(value)
-        return Fields(entries, line)
+        return _read_fields(node, line)
     assert isinstance(node, yaml.ScalarNode)
     try:
         node.value.encode()
-    except UnicodeEncodeError as error:  # an escape such as "\ud800"
-        raise NotRead(Fault(line, "a text holds half of a surrogate pair")) from error
+    except UnicodeEncodeError:  # an escape such as "\ud800"
+        return Fault(line, "a text holds half of a surrogate pair")
     return Text(node.value, line, line + (node.style in ("|", ">")))
+
+
+def _read_fields(node: yaml.MappingNode, line: int) -> Fields | Fault:
+    entries: dict[str, Node] = {}
+    for key, value in node.value:
+        at = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            return Fault(at, "a key must be a word")
+        if key.value in entries:
+            return Fault(at, f"{key.value} stands twice")
+        read = _read(value)
+        if isinstance(read, Fault):
+            return read
+        entries[key.value] = read
+    return Fields(entries, line)

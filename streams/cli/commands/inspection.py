@@ -103,6 +103,7 @@ def check(settings: "Settings") -> None:
     Example: `backstream check -c backstream.yaml`
     """
     from streams.cli.probes import (
+        probe_agents,
         probe_broker,
         probe_curation,
         probe_models,
@@ -117,6 +118,7 @@ def check(settings: "Settings") -> None:
         "releases": probe_releases,
         "curation": probe_curation,
         "prompts": probe_prompts,
+        "agents": probe_agents,
         "model": probe_models,
     }
     for name, probe in probes.items():
