@@ -53,7 +53,7 @@ class KeptExamples:
         self._responses.put(example.id, _digest(example.response))
         self._requests.put(example.id, _request_of(example))
         self._instructions.add(example.id, example.instruction, example.turns)
-        self._passages.add(example.id, example.response)
+        self._passages.add(example.id, _passage(example))
 
     def remove(self, id: str) -> None:
         """Remove an example; does nothing where there is none with this id."""
@@ -77,7 +77,7 @@ class KeptExamples:
         )
         if near:
             yield Refusal("not_novel", f"ROUGE-L {near.rouge_l:.2f} with {near.id}")
-        alike = self._passages.nearest(candidate.response, besides)
+        alike = self._passages.nearest(_passage(candidate), besides)
         if alike:
             yield Refusal(
                 "near_duplicate",
@@ -112,6 +112,12 @@ class _Groups(Generic[V]):
 def _request_of(pair: Candidate | Example) -> tuple[str, str] | None:
     made = pair.provenance
     return (made.request_id, made.release) if made.request_id else None
+
+
+def _passage(pair: Candidate | Example) -> str:
+    """The passage that a pair was made from, which its response may have been rewritten from."""
+    original = pair.provenance.original
+    return original.response if original else pair.response
 
 
 def _digest(response: str) -> bytes:

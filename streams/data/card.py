@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from models.releases.checkpoints import HOUSE
-from schemas.records import Example, ExampleOrigin, Release
+from schemas.records import Example, ExampleOrigin, Original, Provenance, Release
 from streams.data.exports import Shape, whole_file
 
 OTHER = "other"
@@ -69,8 +69,9 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     rated = [example.rating for example in examples if example.rating]
     origins = Counter(example.origin for example in examples)
     written = _count(
-        e.provenance.release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED
+        _writer_of(e).release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED
     )
+    rewritten = sum(1 for example in examples if example.provenance.original)
     sources = {example.provenance.source for example in examples} - {""}
     documents = {example.provenance.document_id for example in examples} - {""}
     parts = [
@@ -90,6 +91,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
                 ("written by people (seeds)", origins[ExampleOrigin.SEED]),
                 ("written by the loop (augmented)", origins[ExampleOrigin.AUGMENTED]),
                 ("with a context", sum(1 for example in examples if example.context)),
+                *([("with a response that a model rewrote", rewritten)] if rewritten else []),
             ],
         ),
         f"They come from {len(sources):,} sources and {len(documents):,} documents.",
@@ -97,7 +99,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         _table(("release", "examples"), written) if written else "People alone.",
         _table(
             ("template", "examples"),
-            _count(e.provenance.template for e in examples if e.provenance.template),
+            _count(_writer_of(e).template for e in examples if _writer_of(e).template),
         ),
         "## Ratings",
         f"{len(rated):,} examples are rated; those written by people need no rating.",
@@ -119,6 +121,11 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     if _from_house({name for name, _ in written} | {rating.release for rating in rated}, releases):
         parts.append(_HOUSE)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _writer_of(example: Example) -> Provenance | Original:
+    """What names the release and the template that wrote the instruction."""
+    return example.provenance.original or example.provenance
 
 
 def _limits(rated: Sequence[Example]) -> list[str]:

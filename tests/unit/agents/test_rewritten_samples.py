@@ -146,6 +146,20 @@ def test_they_compete_still_where_rewriting_is_not_set_any_more() -> None:
     ]
 
 
+def test_a_passage_that_was_rewritten_is_known_still() -> None:
+    def of(passage: int, response: str) -> Scored:
+        record = rated(0, 4.2, passage=passage, of=1)
+        candidate = record.candidate.model_copy(update={"response": response})
+        return record.model_copy(update={"candidate": candidate})
+
+    text = " ".join(f"Bird {number} sings in its own hedge at night." for number in range(20))
+    one, original = curator(), of(0, text)
+    ask(one, original, rewritten(original, 4.6))
+    assert summary(ask(one, of(1, text.replace("Bird 19", "Bird 20")))) == [
+        ("p1s0", "near_duplicate")
+    ]
+
+
 def test_personal_data_is_masked_in_the_original_too() -> None:
     original = rated(0, 4.2, of=1)
     mail = "Nightingales do, says ann@birds.org, from a hedge."

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.records import Example, ExampleOrigin, Provenance, Rating, Release, ReleaseStatus
+from schemas.records import (
+    Example,
+    ExampleOrigin,
+    Original,
+    Provenance,
+    Rating,
+    Release,
+    ReleaseStatus,
+)
 from streams.data.card import Export, card, card_path, write_card
 from streams.data.exports import Shape
 
@@ -67,6 +75,20 @@ def test_it_counts_what_is_there() -> None:
         assert line in text.splitlines()
     assert "The curator applied one limit to all of them: rated 4 or more." in text
     assert "Exported on 2026-11-21 to `curated.jsonl`, in the shape `chat`" in text
+
+
+def test_it_says_how_many_responses_were_rewritten_and_who_wrote_the_instructions() -> None:
+    assert "rewrote" not in card(EXPORT, EXAMPLES, [])
+    one = EXAMPLES[1]
+    assert one.rating is not None
+    original = Original(
+        id="o", response="So.", rating=one.rating, release="house-1", template="backward.markers.1"
+    )
+    made = one.provenance.model_copy(update={"release": "other-1", "original": original})
+    text = card(EXPORT, [one.model_copy(update={"provenance": made})], [])
+    assert "| with a response that a model rewrote | 1 |" in text.splitlines()
+    assert "| house-1 | 1 |" in text.splitlines()
+    assert "other-1" not in text
 
 
 def test_it_states_acceptance_and_estimated_precision() -> None:
