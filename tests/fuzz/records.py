@@ -10,6 +10,7 @@ from schemas.records import (
     Document,
     Example,
     HumanRating,
+    Preference,
     Rejection,
     Release,
     Scored,
@@ -65,6 +66,17 @@ def _provenance(random: Random) -> dict[str, Any]:
         "template": "backward.markers.1",
         "sample": random.randrange(4),
         "samples": random.choice((1, 4)),
+        "original": _maybe(random, _original(random)),
+    }
+
+
+def _original(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "response": _text(random),
+        "rating": _rating(random),
+        "release": _id(random),
+        "template": "backward.markers.1",
     }
 
 
@@ -130,6 +142,32 @@ def _alternative(random: Random) -> dict[str, Any]:
         "instruction": _text(random),
         "rating": _rating(random),
         "provenance": _provenance(random),
+        "response": _maybe(random, _text(random)),
+    }
+
+
+def _preference(random: Random) -> dict[str, Any]:
+    example, task = _id(random), random.choice(("forward", "backward"))
+    return {
+        "id": f"{example}.{task}",
+        "example_id": example,
+        "task": task,
+        "prompt": _text(random),
+        "context": _maybe(random, _text(random)),
+        "turns": _turns(random),
+        "headings": [_text(random) for _ in range(random.randrange(3))],
+        "chosen": _side(random),
+        "rejected": _side(random),
+        "margin": random.uniform(0, 4),
+    }
+
+
+def _side(random: Random) -> dict[str, Any]:
+    return {
+        "id": _id(random),
+        "text": _text(random),
+        "rating": _rating(random),
+        "provenance": _provenance(random),
     }
 
 
@@ -176,6 +214,7 @@ VALUES: dict[type[Record], Callable[[Random], dict[str, Any]]] = {
     Candidate: _candidate,
     Scored: lambda random: {"candidate": _candidate(random), "rating": _rating(random)},
     Example: _example,
+    Preference: _preference,
     HumanRating: _human_rating,
     Rejection: _rejection,
     Release: _release,

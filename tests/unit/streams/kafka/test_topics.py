@@ -5,12 +5,13 @@ import re
 import pytest
 
 from schemas.record import Record
-from schemas.records import RECORDS, Example, HumanRating, Release
+from schemas.records import RECORDS, Example, HumanRating, Preference, Release
 from schemas.wire import MAX_BYTES
 from streams.kafka.messages import Received
 from streams.kafka.topics import (
     CURATED,
     DEAD_LETTERS,
+    PREFERENCES,
     RATINGS,
     RELEASES,
     SCORED,
@@ -43,11 +44,11 @@ def test_a_record_finds_its_topic(record: type[Record]) -> None:
 
 
 def test_what_is_folded_by_key_is_kept_for_ever() -> None:
-    folded = {topic_of(record) for record in (Example, HumanRating, Release)}
+    folded = {topic_of(record) for record in (Example, Preference, HumanRating, Release)}
     assert (
         {topic for topic in TOPICS if topic.cleanup == "compact"}
         == folded
-        == {CURATED, RATINGS, RELEASES}
+        == {CURATED, PREFERENCES, RATINGS, RELEASES}
     )
     for topic in folded:
         assert topic.config()["cleanup.policy"] == "compact"
