@@ -15,10 +15,14 @@ from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.notices import LICENCE, refuse_notice, without_stamps
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
+from agents.passages.replies import ReplyLimits, read_replies
 from agents.passages.sections import Section
 from agents.refusal import Refusal
+from schemas.conversations import NotAConversation
 from schemas.ids import refused_parts_id, segment_id
 from schemas.records import Document, Offset, Rejection, Segment
+from schemas.text.media_types import CONVERSATION
+from schemas.turns import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class SegmenterSettings:
     """Fewest words of a heading in capitals that is refused; 0 to refuse none."""
     capital_share: float = 0.3
     """Share of a document's headings in capitals above which they pass, 0 to 1."""
+    min_reply_characters: int = 200
+    """Fewest characters of a reply in a conversation."""
+    max_history_characters: int = 12_000
+    """Most characters of what was said before the message that a reply answers."""
 
 
 class Passage(NamedTuple):
@@ -45,10 +53,12 @@ class Passage(NamedTuple):
     text: str
     refusal: Refusal | None
     """None where it passes."""
+    turns: History = ()
+    """What was said before, where it is a reply in a conversation."""
 
 
 class Segmenter:
-    """Document → a Segment for each passage, or a Rejection."""
+    """Document → a Segment for each passage, or each reply of a conversation; or a Rejection."""
 
     stage = "segmenter"
 
@@ -56,6 +66,9 @@ class Segmenter:
         settings = settings or SegmenterSettings()
         self._limits = Limits(
             settings.min_characters, settings.max_characters, settings.max_repetition
+        )
+        self._reply_limits = ReplyLimits(
+            self._limits, settings.min_reply_characters, settings.max_history_characters
         )
         self._headings = HeadingRules(
             settings.refused_headings, settings.capital_words, settings.capital_share
@@ -74,11 +87,15 @@ class Segmenter:
         """
         outcomes: dict[str, Segment | Rejection] = {}
         short: set[str] = set()
-        for position, (headings, text, refusal) in enumerate(self.passages(document)):
+        try:
+            passages = self.passages(document)
+        except NotAConversation as error:
+            return [_reject_whole(document, "not_a_conversation", str(error))]
+        for position, (headings, text, refusal, turns) in enumerate(passages):
             if refusal and refusal.reason == TOO_SHORT:
                 short.add(text)
                 continue
-            id = segment_id(text, document.context)
+            id = segment_id(text, document.context, [turn.text for turn in turns])
             if id in outcomes:
                 continue
             if refusal:
@@ -94,28 +111,20 @@ class Segmenter:
                     text=text,
                     context=document.context,
                     language=language_of(text),
+                    turns=turns,
                 )
         if short:
             together = self._reject_short(short, document)
             outcomes[together.id] = together
         if not outcomes:
-            nothing = Rejection(
-                id=document.id,
-                stage=Segmenter.stage,
-                reason="no_passage",
-                detail=f"no readable text in {document.media_type} of {len(document.text):,} "
-                "characters",
-                document_id=document.id,
-            )
-            return [nothing]
+            detail = f"no readable text in {document.media_type} of {len(document.text):,}"
+            return [_reject_whole(document, "no_passage", f"{detail} characters")]
         return list(outcomes.values())
 
     def _reject_short(self, texts: Collection[str], document: Document) -> Rejection:
-        least, most, wanted = (
-            min(map(length_of, texts)),
-            max(map(length_of, texts)),
-            self._limits.min_characters,
-        )
+        least, most = min(map(length_of, texts)), max(map(length_of, texts))
+        of_replies = document.media_type == CONVERSATION
+        limits = self._reply_limits if of_replies else self._limits
         found = (
             f"{len(texts):,} passages of {least:,} to {most:,}"
             if len(texts) > 1
@@ -125,13 +134,22 @@ class Segmenter:
             id=refused_parts_id(document.id, TOO_SHORT),
             stage=Segmenter.stage,
             reason=TOO_SHORT,
-            detail=f"{found} characters; at least {wanted:,} are wanted",
+            detail=f"{found} characters; at least {limits.min_characters:,} are wanted",
             count=len(texts),
             document_id=document.id,
         )
 
     def passages(self, document: Document) -> list[Passage]:
-        """Every passage of a document, refused ones included, in order."""
+        """Every passage of a document, refused ones included, in order.
+
+        Raises NotAConversation where the document should be one.
+        """
+        if document.media_type == CONVERSATION:
+            above = (document.title,) if document.title else ()
+            return [
+                Passage(above, reply, refusal, turns)
+                for turns, reply, refusal in read_replies(document.text, self._reply_limits)
+            ]
         sections = list(self._sections(document))
         capitals = self._headings.capitals(
             section.headings[-1] for section in sections if section.headings
@@ -195,6 +213,16 @@ def _without_licence(passages: list[Passage]) -> list[Passage]:
         return passages
     why = Refusal(LICENCE, "most of the document is a licence")
     return [passage if passage.refusal else passage._replace(refusal=why) for passage in passages]
+
+
+def _reject_whole(document: Document, reason: str, detail: str) -> Rejection:
+    return Rejection(
+        id=document.id,
+        stage=Segmenter.stage,
+        reason=reason,
+        detail=detail,
+        document_id=document.id,
+    )
 
 
 def _reject(id: str, refusal: Refusal, document: Document) -> Rejection:

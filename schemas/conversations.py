@@ -7,6 +7,7 @@ what the user said, what the assistant answered, and the turns before.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from schemas.text import clean
@@ -84,16 +85,48 @@ def read_conversation(row: Mapping[str, Any], replies: int = 1) -> list[Exchange
 def conversation_text(row: Mapping[str, Any]) -> str:
     """A row that ``is_conversation`` as JSON: the text of a document.
 
-    It holds what ``read_conversation`` reads and nothing else. Raises what that raises, and
-    RecursionError for a tree that is too deep to write.
+    It holds what ``read_conversation`` reads and nothing else. Raises NotAConversation.
     """
-    read_conversation(row)
+    with _named():
+        read_conversation(row)
+        return clean(json.dumps(_kept(row), ensure_ascii=False))
+
+
+def parse_conversation(text: str) -> list[Exchange]:
+    """The exchanges of what ``conversation_text`` gives. Raises NotAConversation."""
+    with _named():
+        row = json.loads(text)
+        if not is_conversation(row):
+            raise NotAConversation(
+                f"a JSON object with {', '.join(CHATS)}, or with {' and '.join(TREE)}, is wanted"
+            )
+        return read_conversation(row)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Raise NotAConversation for whatever foreign content raises."""
+    try:
+        yield
+    except NotAConversation:
+        raise
+    except KeyError as error:
+        raise NotAConversation(f"a part of it has no {error}") from error
+    except RecursionError as error:
+        raise NotAConversation("its replies are nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise NotAConversation(f"not JSON: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotAConversation(
+            "its fields do not hold what their names say, such as messages a list of objects"
+        ) from error
+
+
+def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
     if all(name in row for name in TREE):
-        kept: dict[str, Any] = {"message_tree_id": "", "prompt": _pruned(row["prompt"])}
-    else:
-        chat = next(row[name] for name in CHATS if row.get(name))
-        kept = {"messages": [{"role": m.role, "content": m.text} for m in _messages(chat)]}
-    return clean(json.dumps(kept, ensure_ascii=False))
+        return {"message_tree_id": "", "prompt": _pruned(row["prompt"])}
+    chat = next(row[name] for name in CHATS if row.get(name))
+    return {"messages": [{"role": m.role, "content": m.text} for m in _messages(chat)]}
 
 
 def chat_exchanges(messages: Sequence[Mapping[str, Any]]) -> list[Exchange]:

@@ -58,6 +58,11 @@ def seed_id(
     return _digest("seed", instruction, context or "", response, *earlier)
 
 
+def message_id(parent: str | None, role: str, text: str) -> str:
+    """Id of a message in a tree, from the id of what it replies to, its role and its text."""
+    return _digest("message", parent or "", role, text)
+
+
 def conversation_id(opening: str) -> str:
     """Id of a conversation, from what the user said first.
 

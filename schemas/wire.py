@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgpack
 from pydantic import ValidationError
 
+from schemas.conversations import NotAConversation, conversation_text, is_conversation
 from schemas.errors import NotConverted, NotText, WireError
 from schemas.formats import FORMAT_TYPES, Converted, convert, format_of_type
 from schemas.ids import document_id
@@ -22,6 +23,7 @@ from schemas.records import Document
 from schemas.text import REPLACEMENT, TEXT_TYPES, ContentType, clean, is_blank, media_type_of
 from schemas.text import decode as decode_text
 from schemas.text.decoding import Encoding
+from schemas.text.media_types import CONVERSATION
 from schemas.text.media_types import JSON as JSON
 from schemas.text.names import readable
 
@@ -161,6 +163,8 @@ def _json_document(data: bytes, charset: str | None, source: str) -> Document:
         raise WireError(
             f"a JSON document must be an object with a text, not a {type(value).__name__}"
         )
+    if "text" not in value and is_conversation(value):
+        value = {**value, "text": _conversation(value), "media_type": CONVERSATION}
     value = {
         name: clean(field) if isinstance(field, str) else field
         for name, field in {"source": source, **value}.items()
@@ -172,6 +176,13 @@ def _json_document(data: bytes, charset: str | None, source: str) -> Document:
         if not value.get("id") or _is_mended(value["id"]):
             value["id"] = document_id(_source_of(value), text)
     return _of_text_type(_validate(Document, value))
+
+
+def _conversation(value: Mapping[str, Any]) -> str:
+    try:
+        return conversation_text(value)
+    except NotAConversation as error:
+        raise WireError(f"not a conversation: {error}") from error
 
 
 def _of_text_type(document: Document) -> Document:

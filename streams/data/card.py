@@ -14,7 +14,7 @@ import yaml
 
 from models.releases.checkpoints import HOUSE
 from schemas.records import Example, ExampleOrigin, Original, Provenance, Release
-from streams.data.exports import Shape, whole_file
+from streams.data.exports import whole_file
 
 OTHER = "other"
 """The licence where none is given."""
@@ -36,7 +36,8 @@ class Export:
     """The export that a card describes."""
 
     file: Path
-    shape: Shape
+    shape: str
+    """A Shape, or ``oasst``."""
     license: str
     """Hugging Face's name of it, such as ``cc-by-4.0``."""
     on: date
@@ -71,6 +72,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     written = _count(
         _writer_of(e).release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED
     )
+    turned = sum(1 for example in examples if example.turns)
     rewritten = sum(1 for example in examples if example.provenance.original)
     sources = {example.provenance.source for example in examples} - {""}
     documents = {example.provenance.document_id for example in examples} - {""}
@@ -91,6 +93,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
                 ("written by people (seeds)", origins[ExampleOrigin.SEED]),
                 ("written by the loop (augmented)", origins[ExampleOrigin.AUGMENTED]),
                 ("with a context", sum(1 for example in examples if example.context)),
+                *([("with earlier turns", turned)] if turned else []),
                 *([("with a response that a model rewrote", rewritten)] if rewritten else []),
             ],
         ),

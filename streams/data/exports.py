@@ -1,6 +1,6 @@
 """Curated examples as files for training tools.
 
-JSONL or Parquet, as triples, Alpaca rows or chat messages.
+JSONL or Parquet, as triples, Alpaca rows or chat messages. Trees are in ``trees.py``.
 """
 
 import json
@@ -14,12 +14,14 @@ from typing import IO, TYPE_CHECKING, Any
 from models.atomic_file import atomic_file
 from schemas.errors import BackstreamError
 from schemas.records import Example
+from schemas.turns import transcript
 
 if TYPE_CHECKING:
     import pyarrow
 
 _BATCH_ROWS = 1000
 _PROBABILITIES = 5
+_SHAREGPT = {"user": "human", "assistant": "gpt"}
 _ABSENT: dict[str, Any] = {
     "score": 0.0,
     "precision": 0.0,
@@ -37,30 +39,31 @@ class Shape(StrEnum):
     ALPACA = "alpaca"
     """``instruction``, ``input``, ``output``."""
     CHAT = "chat"
-    """``messages`` of ``role`` and ``content``."""
+    """``messages`` of ``role`` and ``content``, the earlier turns first."""
+    SHAREGPT = "sharegpt"
+    """``conversations`` of ``from`` (``human`` or ``gpt``) and ``value``."""
 
 
 def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str, object]:
-    """An example as a row. In ``chat``, the context follows the instruction after a blank line.
+    """An example as a row.
 
-    ``with_evidence`` adds to triples what the rating was made from.
+    In chats, the context follows the instruction after a blank line. In Alpaca's rows, which have
+    no place for earlier turns, these are at the beginning of the input. ``with_evidence`` adds to
+    triples what the rating was made from.
     """
     context = example.context or ""
     match shape:
         case Shape.ALPACA:
             return {
                 "instruction": example.instruction,
-                "input": context,
+                "input": "\n\n".join(filter(None, (transcript(example.turns), context))),
                 "output": example.response,
             }
         case Shape.CHAT:
-            request = f"{example.instruction}\n\n{context}" if context else example.instruction
-            return {
-                "messages": [
-                    {"role": "user", "content": request},
-                    {"role": "assistant", "content": example.response},
-                ],
-            }
+            return {"messages": [{"role": role, "content": text} for role, text in _said(example)]}
+        case Shape.SHAREGPT:
+            said = [{"from": _SHAREGPT[role], "value": text} for role, text in _said(example)]
+            return {"conversations": said}
         case Shape.TRIPLES:
             made, rating = example.provenance, example.rating
             evidence = {
@@ -80,23 +83,38 @@ def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str
                 "document_id": made.document_id,
                 "segment_id": made.segment_id,
                 "language": made.language,
+                "turns": [{"role": turn.role, "content": turn.text} for turn in example.turns],
                 **(evidence if with_evidence else {}),
             }
+
+
+def request_of(example: Example) -> str:
+    """What the user says in a chat: the instruction, and the context after a blank line."""
+    return f"{example.instruction}\n\n{example.context}" if example.context else example.instruction
+
+
+def _said(example: Example) -> Iterator[tuple[str, str]]:
+    """Every message of an example with its role, the earlier turns first."""
+    yield from ((turn.role, turn.text) for turn in example.turns)
+    yield "user", request_of(example)
+    yield "assistant", example.response
 
 
 def json_line(example: Example, shape: Shape, with_evidence: bool = False) -> str:
     """A row as JSON, in which each column has the same type in every row of every file.
 
     JSON has no types for columns. Readers infer them from the first rows, and fail where all of
-    these are null. So nothing is null: an absent text is empty, an absent rating is 0, and the
-    evidence is an object in JSON of its own, because its names differ.
+    these are null or empty. So nothing is null: an absent text is empty, an absent rating is 0, and
+    the turns and the evidence of triples are JSON of their own, because most rows have no turns,
+    and the names of evidence differ.
     """
     values = row(example, shape, with_evidence)
     filled = {
         name: _ABSENT.get(name, "") if value is None else value for name, value in values.items()
     }
-    if with_evidence:
-        filled["evidence"] = json.dumps(filled["evidence"])
+    for name in ("turns", "evidence"):
+        if name in filled:
+            filled[name] = json.dumps(filled[name], ensure_ascii=False)
     return json.dumps(filled, ensure_ascii=False)
 
 
@@ -150,20 +168,22 @@ def columns(shape: Shape, with_evidence: bool = False) -> "pyarrow.Schema":
     import pyarrow
 
     text = pyarrow.string()
+    turns = pyarrow.list_(pyarrow.struct([("role", text), ("content", text)]))
     match shape:
         case Shape.ALPACA:
             fields = [("instruction", text), ("input", text), ("output", text)]
         case Shape.CHAT:
-            fields = [
-                ("messages", pyarrow.list_(pyarrow.struct([("role", text), ("content", text)])))
-            ]
+            fields = [("messages", turns)]
+        case Shape.SHAREGPT:
+            value = pyarrow.struct([("from", text), ("value", text)])
+            fields = [("conversations", pyarrow.list_(value))]
         case Shape.TRIPLES:
             texts = ("release", "source", "document_id", "segment_id", "language")
             fields = [
                 (name, text) for name in ("id", "instruction", "context", "response", "origin")
             ]
             number = pyarrow.float64()
-            fields += [("score", number), *((name, text) for name in texts)]
+            fields += [("score", number), *((name, text) for name in texts), ("turns", turns)]
             if with_evidence:
                 fields += [
                     ("probabilities", pyarrow.list_(number)),

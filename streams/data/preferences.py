@@ -37,7 +37,7 @@ def dpo_row(pair: Preference) -> dict[str, Any]:
     The prompt of the backward task is the one that asks a model for the instruction of a passage.
     """
     if pair.task == "backward":
-        prompt = MessagePrompter().backward(pair.prompt, pair.context, pair.headings)
+        prompt = MessagePrompter().backward(pair.prompt, pair.context, pair.headings, pair.turns)
     else:
         asked = f"{pair.prompt}\n\n{pair.context}" if pair.context else pair.prompt
         prompt = [{"role": turn.role, "content": turn.text} for turn in pair.turns]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from agents.curator import Curator
 from agents.outcomes import Retraction
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
+from schemas.conversations import NotAConversation
 from schemas.errors import SourceError
 from schemas.record import Record
 from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
+from schemas.turns import transcript
 from streams.kafka.topics import SEGMENTS
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
@@ -42,6 +44,8 @@ class PassagePreview:
     verdict: str
     """``kept``, ``rejected`` or ``unreadable``."""
     reason: str
+    said: str = ""
+    """What was said before the instruction, where the passage is a reply in a conversation."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,11 +115,12 @@ def explained_documents(
         yield from cut_documents(settings, [document])
         if isinstance(document, SourceError):
             continue
-        for headings, text, refusal in segmenter.passages(document):
-            if refusal:
-                yield RefusedPassage(
-                    document.source, headings, text, refusal.reason, refusal.detail
-                )
+        with contextlib.suppress(NotAConversation):  # which the rejection says
+            for headings, text, refusal, _ in segmenter.passages(document):
+                if refusal:
+                    yield RefusedPassage(
+                        document.source, headings, text, refusal.reason, refusal.detail
+                    )
 
 
 async def _follow(
@@ -164,8 +169,9 @@ async def _judge(
             )
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
+    said = transcript(segment.turns)
     for verdict in verdicts.values():
-        yield verdict
+        yield replace(verdict, said=said)
 
 
 def _reason(rejection: Rejection) -> str:

@@ -53,6 +53,10 @@ class SegmentSettings(BaseModel):
     """Fewest words of a heading in capitals that is refused; 0 to refuse none."""
     capital_share: float = Field(default=0.3, ge=0, le=1)
     """Share of a document's headings in capitals above which they pass, as in manual pages."""
+    min_reply_characters: int = Field(default=200, ge=1)
+    """Fewest characters of a reply in a conversation; ``max_characters`` are its most."""
+    max_history_characters: int = Field(default=12_000, ge=0)
+    """Most characters of what was said before the message that a reply answers."""
     max_seconds: float = Field(default=60.0, gt=0)
     """CPU seconds for reading and cutting a document. One that takes longer is a dead letter."""
 

@@ -46,8 +46,8 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
-ShapeName = Literal["triples", "alpaca", "chat"]
-ExportShapeName = Literal[ShapeName, "dpo"]
+ShapeName = Literal["triples", "alpaca", "chat", "sharegpt"]
+ExportShapeName = Literal[ShapeName, "oasst", "dpo"]
 TurnsName = Literal["first", "all"]
 
 
@@ -193,7 +193,8 @@ def export(
         ExportShapeName,
         typer.Option(
             help="Columns of a row: triples, alpaca (instruction/input/output), chat (messages), "
-            "or dpo: preference pairs (prompt/chosen/rejected)."
+            "sharegpt (conversations), oasst: Open-Assistant's trees, or dpo: preference pairs "
+            "(prompt/chosen/rejected)."
         ),
     ] = "triples",
     license: Annotated[
@@ -225,11 +226,13 @@ def export(
     from streams.data.card import Export, write_card
     from streams.data.dataset import snapshot
     from streams.data.exports import Shape, write_jsonl, write_parquet
+    from streams.data.trees import write_messages, write_trees
     from streams.observe.acceptance import read_acceptance
     from streams.releases.announcements import read_releases
 
-    write = {".jsonl": write_jsonl, ".parquet": write_parquet}.get(output.suffix)
-    if write is None:
+    as_rows = {".jsonl": write_jsonl, ".parquet": write_parquet}.get(output.suffix)
+    as_trees = {".jsonl": write_trees, ".parquet": write_messages}.get(output.suffix)
+    if as_rows is None or as_trees is None:
         raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
     if with_evidence and shape != "triples":
         raise typer.BadParameter(
@@ -242,13 +245,16 @@ def export(
     with connected(settings) as settings:
         cluster = settings.kafka.cluster()
         examples = snapshot(cluster)
-        count = write(examples, output, Shape(shape), with_evidence)
+        if shape == "oasst":
+            count = as_trees(examples, output)
+        else:
+            count = as_rows(examples, output, Shape(shape), with_evidence)
         card = None
         if with_card:
             accepted = read_acceptance(cluster, settings)
             about = Export(
                 output,
-                Shape(shape),
+                shape,
                 license,
                 datetime.now(UTC).date(),
                 str(accepted) if accepted else "",

@@ -181,14 +181,21 @@ def estimate(
         raise typer.Exit(1)
 
 
+def _excerpt(text: str, last: bool = False) -> str:
+    """The beginning or the end of a text, on one line."""
+    flat = " ".join(text.split())
+    if len(flat) <= _PASSAGE_CHARACTERS:
+        return flat
+    cut = _PASSAGE_CHARACTERS - 1
+    return f"…{flat[-cut:]}" if last else f"{flat[:cut]}…"
+
+
 def _as_text(number: int, verdict: "PassagePreview") -> str:
     score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
-    passage = " ".join(verdict.passage.split())
-    if len(passage) > _PASSAGE_CHARACTERS:
-        passage = f"{passage[: _PASSAGE_CHARACTERS - 1]}…"
+    said = f"   said before: {_excerpt(verdict.said, last=True)}\n" if verdict.said else ""
     return (
-        f"{number}. {verdict.source}\n"
-        f"   passage:     {passage}\n"
+        f"{number}. {verdict.source}\n{said}"
+        f"   passage:     {_excerpt(verdict.passage)}\n"
         f"   instruction: {verdict.instruction or '-'}\n"
         f"   rating:      {score}\n"
         f"   verdict:     {verdict.verdict} ({verdict.reason})\n"

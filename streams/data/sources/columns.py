@@ -3,11 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.seeds.shapes import NotAPair, check_columns
+from models.seeds.shapes import NotAPair, check_columns, is_message
+from schemas.conversations import (
+    CHATS,
+    TREE,
+    NotAConversation,
+    conversation_text,
+    is_conversation,
+)
 from schemas.errors import DocumentTooLarge, NotText, SourceError
 from schemas.ids import document_id
 from schemas.records import Document
 from schemas.text import TEXT_TYPES, clean, decode, is_blank, media_type_of
+from schemas.text.media_types import CONVERSATION
 from schemas.wire import MAX_BYTES
 
 _ENVELOPE_BYTES = 512
@@ -38,6 +46,9 @@ class Columns:
     def choose(self, found: Sequence[str], name: str) -> list[str]:
         """Those of a table's columns that are read. Raises SourceError where none is the text's."""
         if not set(found) & set(self.text):
+            chats = [name for name in (*CHATS, *TREE) if name in found]
+            if set(chats) & set(CHATS) or set(TREE) <= set(chats):
+                return [name for name in (*self.names, *chats) if name in found]
             wanted = " or ".join(map(repr, self.text))
             names = ", ".join(str(each)[:_LONGEST_NAME] for each in found[:_MOST_NAMES]) or "none"
             more = f" and {len(found) - _MOST_NAMES:,} more" if len(found) > _MOST_NAMES else ""
@@ -73,6 +84,16 @@ def document_of(
         context = _text(_first(row, columns.context), "context")
     except NotText as error:
         return SourceError(f"{where}: {error}")
+    if text is None and is_conversation(row):
+        try:
+            text, media_type = conversation_text(row), CONVERSATION
+        except NotAConversation as error:
+            return SourceError(f"{where}: not a conversation: {error}")
+    elif columns.text == ANY_COLUMNS.text and is_message(row):
+        return SourceError(
+            f"{where}: a message that was taken out of a conversation: feed the file with the "
+            "trees, or name the text's column with --text-column text"
+        )
     if text is None and (empty := next((name for name in columns.text if name in row), None)):
         return SourceError(f"{where}: {empty!r} is null: no text in the row")
     if text is None:

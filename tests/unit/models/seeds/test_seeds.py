@@ -17,6 +17,7 @@ from schemas.errors import SourceError
 from schemas.records import Example, ExampleOrigin, Provenance, Rating, Turn
 from schemas.text import Warned
 from streams.data.exports import Shape, write_jsonl, write_parquet
+from streams.data.trees import write_messages, write_trees
 
 
 def _message(text: str, role: str, *replies: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -449,9 +450,25 @@ def test_own_exports_are_read_in_every_shape(
     assert bare == ("Ask", None, "Answer")
     assert full == (
         ("Sum it up.\n\nLong text.", None, "Short.")
-        if shape is Shape.CHAT
+        if shape in (Shape.CHAT, Shape.SHAREGPT)
         else ("Sum it up.", "Long text.", "Short.")
     )
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet, write_trees, write_messages])
+@pytest.mark.parametrize("shape", [Shape.TRIPLES, Shape.CHAT, Shape.SHAREGPT])
+def test_own_exports_of_conversations_come_back(
+    tmp_path: Path, write: Callable[..., int], shape: Shape
+) -> None:
+    rows = [{"messages": [m for n in range(3) for m in _exchange(f"Ask {n}", f"Say {n}")]}]
+    seeds = [s for s in _read(tmp_path, *rows, turns=Turns.ALL) if isinstance(s, Example)]
+    assert len(seeds) == 3
+    own = write in (write_jsonl, write_parquet)
+    write(seeds, tmp_path / "out", *([shape] if own else []))
+    found = [one for one in read_pairs(tmp_path / "out") if isinstance(one, Example)]
+    # A chat has its earlier exchanges in it, so each of them comes several times, as one id.
+    assert {one.id: one.turns for one in found} == {one.id: one.turns for one in seeds}
+    assert {split_key(one) for one in found} <= {split_key(one) for one in seeds} | {seeds[0].id}
 
 
 def test_parts_of_a_message_are_joined(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Examples as files: three shapes, two formats, and files that appear whole or not at all."""
+"""Examples as files: four shapes, two formats, and files that appear whole or not at all."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from schemas.errors import BackstreamError
-from schemas.records import Example, ExampleOrigin, Provenance, Rating
+from schemas.records import Example, ExampleOrigin, Provenance, Rating, Turn
 from streams.data.exports import Shape, json_line, row, write_jsonl, write_parquet
 
 RATING = Rating(
@@ -25,6 +25,12 @@ FULL = Example(
     origin=ExampleOrigin.AUGMENTED,
     rating=RATING,
     provenance=MADE,
+)
+LATER = FULL.model_copy(
+    update={
+        "id": "3",
+        "turns": (Turn(role="user", text="Read it."), Turn(role="assistant", text="Done.")),
+    }
 )
 Write = Callable[[Iterator[Example], Path, Shape], int]
 
@@ -48,6 +54,7 @@ def test_triples_carry_everything() -> None:
         "document_id": "d",
         "segment_id": "s",
         "language": "en",
+        "turns": [],
     }
     assert row(BARE, Shape.TRIPLES)["context"] is None
     assert row(BARE, Shape.TRIPLES)["score"] is None
@@ -77,10 +84,11 @@ def test_columns_of_json_lines_have_one_type_whatever_is_absent(
     tmp_path: Path, with_evidence: bool
 ) -> None:
     schemas = []
-    for name, examples in {"bare": [BARE], "full": [FULL], "both": [BARE, FULL]}.items():
+    every = {"bare": [BARE], "full": [FULL], "both": [BARE, FULL], "later": [LATER]}
+    for name, examples in every.items():
         write_jsonl(examples, tmp_path / name, Shape.TRIPLES, with_evidence)
         schemas.append(pyarrow.json.read_json(tmp_path / name).schema)
-    assert schemas[0] == schemas[1] == schemas[2]
+    assert schemas[0] == schemas[1] == schemas[2] == schemas[3]
     assert not any(pyarrow.types.is_null(field.type) for field in schemas[0])
 
 
@@ -103,6 +111,23 @@ def test_chat_puts_the_context_after_the_instruction() -> None:
     assert row(BARE, Shape.CHAT)["messages"][0]["content"] == "Say it."  # type: ignore[index]
 
 
+def test_every_shape_has_the_earlier_turns() -> None:
+    said = [{"role": "user", "content": "Read it."}, {"role": "assistant", "content": "Done."}]
+    assert row(LATER, Shape.TRIPLES)["turns"] == said
+    assert json.loads(json.loads(json_line(LATER, Shape.TRIPLES))["turns"]) == said
+    own = row(FULL, Shape.CHAT)["messages"]
+    assert row(LATER, Shape.CHAT) == {"messages": [*said, *own]}  # type: ignore[misc]
+    assert row(LATER, Shape.SHAREGPT) == {
+        "conversations": [
+            {"from": "human", "value": "Read it."},
+            {"from": "gpt", "value": "Done."},
+            {"from": "human", "value": "Sum it up.\n\nLong text."},
+            {"from": "gpt", "value": "Short."},
+        ]
+    }
+    assert row(LATER, Shape.ALPACA)["input"] == "User: Read it.\n\nAssistant: Done.\n\nLong text."
+
+
 @pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("write", [write_jsonl, write_parquet])
 @pytest.mark.parametrize("count", [0, 2, 2500])
@@ -110,7 +135,7 @@ def test_what_is_written_is_read_back(
     tmp_path: Path, write: Write, shape: Shape, count: int
 ) -> None:
     path = tmp_path / "new" / "folder" / "out"
-    examples = [(BARE, FULL)[i % 2] for i in range(count)]
+    examples = [(BARE, FULL, LATER)[i % 3] for i in range(count)]
     assert write(iter(examples), path, shape) == count
     expected = [row(example, shape) for example in examples]
     if write is write_jsonl:
