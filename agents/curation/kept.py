@@ -8,6 +8,7 @@ from agents.curation.kept_instructions import KeptInstructions
 from agents.curation.near_passages import PassageIndex
 from agents.curation.settings import CuratorSettings
 from agents.refusal import Refusal
+from schemas.categories import Category
 from schemas.records import Candidate, Example, Rating
 
 V = TypeVar("V")
@@ -50,7 +51,7 @@ class KeptExamples:
     def add(self, example: Example) -> None:
         """Add an example. It replaces one with the same id."""
         self._ranks[example.id] = rank_of(example.rating)
-        self._responses.put(example.id, _digest(example.response))
+        self._responses.put(example.id, _digest(_answer_of(example)))
         self._requests.put(example.id, _request_of(example))
         self._instructions.add(example.id, example.instruction, example.turns)
         self._passages.add(example.id, _passage(example))
@@ -68,7 +69,7 @@ class KeptExamples:
 
         What one release made of one request has one instruction: only the responses are compared.
         """
-        same = self._responses.of(_digest(candidate.response)) - besides
+        same = self._responses.of(_digest(_answer_of(candidate))) - besides
         if same:
             yield Refusal("same_response", f"the response is that of {min(same)}")
         siblings = self._requests.of(_request_of(candidate))
@@ -117,7 +118,14 @@ def _request_of(pair: Candidate | Example) -> tuple[str, str] | None:
 def _passage(pair: Candidate | Example) -> str:
     """The passage that a pair was made from, which its response may have been rewritten from."""
     original = pair.provenance.original
-    return original.response if original else pair.response
+    return original.response if original else _answer_of(pair)
+
+
+def _answer_of(pair: Candidate | Example) -> str:
+    """What is compared of a response. A label is the answer to many tasks: its input counts too."""
+    if pair.category != Category.CLASSIFICATION:
+        return pair.response
+    return f"{pair.context or pair.instruction}\n{pair.response}"
 
 
 def _digest(response: str) -> bytes:

@@ -79,9 +79,7 @@ class Prompter:
     chat template takes several turns.
     """
     line_ends: frozenset[int] = frozenset()
-    """Tokens that contain a newline. They end an instruction too. Plain family only, because a
-    base model was not trained to stop.
-    """
+    """Tokens that contain a newline."""
     _encode_text: Callable[[str], Sequence[int]] = field(init=False, repr=False, compare=False)
     """Ids of a text from outside. Those of short texts are cached."""
     _scaffold: Callable[..., str] = field(init=False, repr=False, compare=False)
@@ -136,15 +134,12 @@ class Prompter:
             chat=chat if family is Family.CHAT else None,
         )
         prompter = replace(unrated, digit_ids=unrated._find_digits())
+        prompter = replace(prompter, line_ends=line_end_ids(tokenizer))
         if family is Family.CHAT:
             return prompter._with_earlier_turns()
         if family is not Family.PLAIN:
             return prompter
-        return replace(
-            prompter,
-            shots={task: prompter._shots(task) for task in Task},
-            line_ends=line_end_ids(tokenizer),
-        )
+        return replace(prompter, shots={task: prompter._shots(task) for task in Task})
 
     @property
     def longest_token(self) -> int:
@@ -249,7 +244,16 @@ class Prompter:
 
     @property
     def instruction_stop_ids(self) -> frozenset[int]:
-        """Tokens that end the generation of an instruction."""
+        """Tokens that end the generation of an instruction.
+
+        A base model was not trained to stop: for it, they include the ends of lines.
+        """
+        plain = self.family is Family.PLAIN
+        return self.line_stop_ids if plain else frozenset(self.stop_ids)
+
+    @property
+    def line_stop_ids(self) -> frozenset[int]:
+        """Tokens that end the generation of a single line."""
         return self.line_ends.union(self.stop_ids)
 
     def instruction(self, ids: Sequence[int], stop: int | None = None) -> str:
@@ -260,8 +264,13 @@ class Prompter:
         """
         if stop is None or stop not in self.line_ends:
             return _WRAPPED.sub(" ", self.decode([*ids]))
+        return self.line(ids, stop)
+
+    def line(self, ids: Sequence[int], stop: int | None = None) -> str:
+        """Text of a generated line; ``stop`` is the token that ended it."""
         # The stop token may hold the end of the sentence too: "?\n".
-        return self.decode([*ids, stop]).split("\n")[0].strip()
+        last = () if stop is None or stop not in self.line_ends else (stop,)
+        return self.decode([*ids, *last]).split("\n")[0].strip()
 
     def text(self, ids: Sequence[int]) -> str:
         """Text of a generated answer of several lines.

@@ -84,8 +84,11 @@ class MessagePrompter:
 
 
 def _user(template: Template, values: Mapping[str, str], context: str | None) -> dict[str, str]:
-    text = _filled(template.choose(context), {**values, "context": context or ""})
-    return {"role": "user", "content": text}
+    text = template.choose(context)
+    if _PLACEHOLDER.search(template.lead):
+        # A server begins its answer itself: what is to be continued stands in the request.
+        text = f"{text}\n\n{template.lead}"
+    return {"role": "user", "content": _filled(text, {**values, "context": context or ""})}
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

@@ -36,6 +36,11 @@ class Task(StrEnum):
     EXEMPLARS = "exemplars"
     STEPS_EXEMPLARS = "steps_exemplars"
     REWRITING = "rewriting"
+    INVENTION = "invention"
+    KIND = "kind"
+    INPUT = "input"
+    LABELS = "labels"
+    LABELLED_INPUT = "labelled_input"
 
 
 TRAINED_TASKS = (Task.BACKWARD, Task.FORWARD, Task.RATING)
@@ -45,7 +50,10 @@ SEED_TAG = "Answer in the style of an AI Assistant."
 AUGMENTED_TAG = "Answer with knowledge from web search."
 BOTH_TAGS = f"{SEED_TAG} {AUGMENTED_TAG}"
 
-FIELDS = ("context", "response", "instruction", "tag", "heading", "turns")
+FIELDS = (
+    *("context", "response", "instruction", "tag", "heading", "turns"),
+    *("tasks", "number", "label"),
+)
 """The placeholders of templates."""
 
 MARKERS = ("<|context|>", "<|response|>", "<|instruction|>", "<|score|>")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.prompts.tasks import answering, backward, forward, rating, rewriting
+from models.prompts.tasks import answering, backward, forward, invention, rating, rewriting
 from models.prompts.template import Family, Task, Template
 
 _TEMPLATES = (
@@ -11,6 +11,7 @@ _TEMPLATES = (
     *rating.TEMPLATES,
     *answering.TEMPLATES,
     *rewriting.TEMPLATES,
+    *invention.TEMPLATES,
 )
 
 

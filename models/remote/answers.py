@@ -61,11 +61,12 @@ def choice_among(answer: Any, options: Sequence[str]) -> Choice | None:
     A token counts for the option that it begins, alone of all. None where no token begins one.
     Raises RemoteError where the answer has no log-probabilities.
     """
+    spelled = [option.strip().lower() for option in options]
     for token in _logprobs(answer):
         found = [0.0] * len(options)
         for each in {one["token"]: one for one in (token, *token["top_logprobs"])}.values():
             text = each["token"].strip().lower()
-            begun = [at for at, option in enumerate(options) if _begins(text, option.lower())]
+            begun = [at for at, option in enumerate(spelled) if _begins(text, option)]
             if len(begun) == 1:
                 found[begun[0]] += math.exp(min(0.0, each["logprob"]))
         if mass := sum(found):

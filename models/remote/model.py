@@ -97,7 +97,8 @@ class RemoteModel:
         """Continue a prompt. Raises PromptTooLong, RemoteUnavailable and RemoteError."""
         written = await self._complete(self._prompter.of(prompt), sampling)
         if one_line:
-            return replace(written, text=written.text.split("\n")[0].strip())
+            line, end, _ = written.text.partition("\n")
+            return WrittenText(line.strip(), written.finished or bool(end))
         return written
 
     async def choose(self, prompt: Prompt, options: Sequence[str]) -> Choice:

@@ -162,10 +162,10 @@ class ServedModel:
         """
         self._refuse_too_long_to_encode(prompt.characters)
         prompter = self.prompter
-        stops = prompter.instruction_stop_ids if one_line else frozenset(prompter.stop_ids)
+        stops = prompter.line_stop_ids if one_line else frozenset(prompter.stop_ids)
         generation = await self.engine.generate(prompter.layout(prompt), sampling, stops)
         if one_line:
-            text = prompter.instruction(generation.ids, generation.stop).split("\n")[0].strip()
+            text = prompter.line(generation.ids, generation.stop)
         else:
             text = prompter.text(generation.ids)
         return WrittenText(text, generation.finished)

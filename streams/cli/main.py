@@ -15,6 +15,7 @@ from streams.cli.commands import (
     dead_letters,
     inspection,
     intake,
+    inventing,
     models,
     offline,
     prompts,
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, data, asking, intake, offline, curation, rating, inspection):
+for group in (running, data, inventing, asking, intake, offline, curation, rating, inspection):
     group.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")

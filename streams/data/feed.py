@@ -1,4 +1,4 @@
-"""Feeding documents, questions and human seeds: encode, send, wait until all is acknowledged."""
+"""Feeding documents, requests and human seeds: encode, send, wait until all is acknowledged."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from schemas.errors import BrokerError, SourceError, WireError
-from schemas.records import Document, Example, Question
+from schemas.records import Bootstrap, Document, Example, Question
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import kafka_errors
 from streams.kafka.connection.permissions import denial, writing
-from streams.kafka.topics import CURATED, DOCUMENTS, QUESTIONS, Topic
+from streams.kafka.topics import BOOTSTRAPS, CURATED, DOCUMENTS, QUESTIONS, Topic
 from streams.kafka.writing.bounded_producer import bounded_producer, flush
 
-R = TypeVar("R", Document, Example, Question)
+R = TypeVar("R", Document, Example, Bootstrap, Question)
 _LONGEST_ERROR_LIST = 20
 _UNSENT_BYTES = 32 * 1024 * 1024
 _SILENT_SECONDS = 120.0
@@ -55,6 +55,14 @@ def seed(cluster: Cluster, seeds: Iterable[Example | SourceError]) -> FeedReport
     Raises BrokerError where it does not acknowledge them.
     """
     return _write(cluster, CURATED, seeds, lambda example: example.id)
+
+
+def invent(cluster: Cluster, bootstraps: Iterable[Bootstrap | SourceError]) -> FeedReport:
+    """Write requests for instructions to ``bootstraps`` and wait for the broker.
+
+    Raises BrokerError where it does not acknowledge them.
+    """
+    return _write(cluster, BOOTSTRAPS, bootstraps, lambda bootstrap: bootstrap.id)
 
 
 def ask(cluster: Cluster, questions: Iterable[Question | SourceError]) -> FeedReport:

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings, split_at_commas
+from agents.inventing.settings import InventionSettings
 from agents.pairer import PreferenceSettings
 from agents.passages.headings import NAVIGATION
 from agents.rewriting.settings import RewritingSettings
@@ -225,6 +226,7 @@ class Settings(BaseSettings):
     segments: SegmentSettings = SegmentSettings()
     generation: GenerationSettings = GenerationSettings()
     answering: AnsweringSettings = AnsweringSettings()
+    invention: InventionSettings = InventionSettings()
     scorer: ScorerSettings = ScorerSettings()
     curation: CuratorSettings = CuratorSettings()
     rewriting: RewritingSettings = RewritingSettings()

@@ -12,6 +12,7 @@ from agents.answerer import Answerer
 from agents.backward import Backward
 from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
+from agents.inventor import Inventor
 from agents.outcomes import Retraction
 from agents.pairer import Pairer
 from agents.plugged import Filtering, Generating
@@ -26,6 +27,7 @@ from schemas.errors import WireError
 from schemas.record import Record
 from schemas.wire import decode, decode_document
 from streams.kafka.topics import (
+    BOOTSTRAPS,
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
@@ -107,6 +109,13 @@ STAGES = (
         SEGMENTS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.BACKWARD,
+        remember=_REMEMBERED,
+    ),
+    StageSpec(
+        Inventor.stage,
+        BOOTSTRAPS,
+        (CANDIDATES, REJECTED, DEAD_LETTERS),
+        role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
     StageSpec(
@@ -256,6 +265,8 @@ def agent_makers(
         )
         makers[Backward.stage] = lambda: backward
     if Role.FORWARD in models:
+        inventor = Inventor(models[Role.FORWARD], settings.invention)
+        makers[Inventor.stage] = lambda: inventor
         scorer = Scorer(models[Role.FORWARD])
         makers[Scorer.stage] = lambda: scorer
         answerer = Answerer(models[Role.FORWARD], settings.answering)

@@ -176,6 +176,7 @@ COMMANDS = {
     "feed": ["feed", "@text.md"],
     "watch": ["watch", "--once", "@text.md"],
     "ask": ["ask", "@text.md"],
+    "invent": ["invent", "2"],
     "seed": ["seed", "@pairs.jsonl"],
     "tail": ["tail", "-n", "1", "--from-beginning"],
     "export": ["export", "-o", "@out.jsonl"],

@@ -59,6 +59,8 @@ def _field_faults(template: Template, text: str, needed: set[str], where: str) -
 
 def _ending_faults(template: Template) -> Iterator[str]:
     """A model goes on with the text: where a field is last, with the field."""
+    if template.family is Family.MARKERS and template.task in (Task.INPUT, Task.LABELLED_INPUT):
+        return  # it goes on with a marker, which says that the task needs no input
     for text in (template.text, template.with_context):
         if not _PLACEHOLDER.split(text)[-1].strip():
             yield "it ends with a field: end it with what stands before the answer, as a heading"

@@ -1,12 +1,15 @@
 """The novelty index has the results of a linear scan."""
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.curation.novelty import Near, NoveltyIndex
-from models.evaluation.rouge import rouge_l
+from models.evaluation.rouge import NEAR, rouge_l
 from models.evaluation.words import words
+from models.seeds import read_seeds
 from schemas.errors import SettingsError
 
 # Few words, so that texts share many of them, repeat them and tie.
@@ -142,3 +145,29 @@ def test_rouge_l_is_the_f1_of_the_longest_common_subsequence() -> None:
 def test_threshold_must_be_a_rouge_l(threshold: float) -> None:
     with pytest.raises(SettingsError, match="novelty threshold"):
         NoveltyIndex(threshold)
+
+
+def test_rouge_l_is_that_of_the_package_rouge_score() -> None:
+    """1,000 random pairs of instructions: people's, and some with words left out and exchanged.
+
+    Both split at anything but letters and digits. They differ in underscores and in letters outside
+    of ASCII, which rouge-score takes for spaces.
+    """
+    rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
+    scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+    random = Random(7)
+    people = [one.instruction for one in read_seeds()]
+    people = [text for text in people if text.isascii() and "_" not in text]
+    found = 0
+    for _ in range(1000):
+        one, other = random.choice(people), random.choice(people)
+        if random.random() < 0.5:
+            other = " ".join(
+                random.choice(words(other)) if random.random() < 0.2 else word
+                for word in one.split()
+                if random.random() < 0.8
+            )
+        expected = scorer.score(one, other)["rougeL"].fmeasure
+        assert rouge_l(words(one), words(other)) == pytest.approx(expected, abs=1e-12)
+        found += expected >= NEAR
+    assert 100 < found < 900, "pairs on both sides of the threshold"

@@ -28,7 +28,14 @@ _SLOTS = {
     Task.STEPS: {"instruction", "tag"},
     Task.EXEMPLARS: {"instruction", "tag"},
     Task.STEPS_EXEMPLARS: {"instruction", "tag"},
+    Task.INVENTION: {"tasks", "number"},
+    Task.KIND: {"instruction"},
+    Task.INPUT: {"instruction"},
+    Task.LABELS: {"instruction"},
+    Task.LABELLED_INPUT: {"instruction", "label"},
 }
+_INVENTING = (Task.INVENTION, Task.KIND, Task.INPUT, Task.LABELS, Task.LABELLED_INPUT)
+"""Tasks of the inventor, which have no context; their markers take no exemplars and no label."""
 _PINNED = {
     "backward.markers.1": "ac4607e25d29cd85",
     "backward.chat.2": "fb8a297aecdfbc20",
@@ -51,6 +58,21 @@ _PINNED = {
     "rewriting.markers.1": "8316cdd6192cef79",
     "rewriting.chat.1": "b24877bca4b661bf",
     "rewriting.plain.1": "9e5aa4b719820a8e",
+    "invention.markers.1": "cf7e5c11da136278",
+    "invention.chat.1": "1f1bbed48565609e",
+    "invention.plain.1": "1314877a75af7b9c",
+    "kind.markers.1": "115ad08d9e352e1b",
+    "kind.chat.1": "50f07b73c21b30d6",
+    "kind.plain.1": "0b386a3d970b9bf9",
+    "input.markers.1": "19708bde1274fb26",
+    "input.chat.1": "59a7a44a54279a0f",
+    "input.plain.1": "bb4a70249f86bef0",
+    "labels.markers.1": "115ad08d9e352e1b",
+    "labels.chat.1": "59998c5b5f4adf42",
+    "labels.plain.1": "f88067ecbadb23f6",
+    "labelled_input.markers.1": "19708bde1274fb26",
+    "labelled_input.chat.1": "a44519f5df1f46d7",
+    "labelled_input.plain.1": "68b19f27ae9a8d2a",
 }
 
 
@@ -88,9 +110,13 @@ def test_a_template_has_its_placeholders_once_and_no_other(template: Template) -
         slots = slots | {"turns"}
     if (template.task, template.family) == (Task.REWRITING, Family.CHAT):
         slots = slots | {"heading"}
+    if template.task in _INVENTING and template.family is Family.MARKERS:
+        slots = (slots & {"instruction"}) | {"tag"}
+    given = set() if template.task in _INVENTING else {"context"}
+    lead = template.lead if template.task in _INVENTING else ""
     for text, placeholders in (
-        (template.system + template.text, slots),
-        (template.system + template.with_context, slots | {"context"}),
+        (template.system + template.text + lead, slots),
+        (template.system + template.with_context + lead, slots | given),
     ):
         found = _SLOT.findall(text)
         assert sorted(found) == sorted(placeholders)
@@ -99,7 +125,8 @@ def test_a_template_has_its_placeholders_once_and_no_other(template: Template) -
 
 @pytest.mark.parametrize("template", _EVERY, ids=lambda template: template.id)
 def test_a_context_chooses_the_text(template: Template) -> None:
-    assert template.choose("given") == template.with_context != template.text
+    assert template.choose("given") == template.with_context
+    assert (template.with_context == template.text) == (template.task in _INVENTING)
     assert template.choose(None) == template.choose("") == template.text
 
 
