@@ -1,13 +1,28 @@
-"""The backward agent: writes the instruction that a passage answers (Myx in arXiv 2308.06259)."""
+"""The backward agent: writes the instruction that a passage answers (Myx in arXiv 2308.06259).
+
+For a task with a context, the passage is the context, and the instruction is written for that
+together with its answer, a part of the passage (``agents/tasks/``).
+"""
 
 import asyncio
 from collections.abc import Mapping
 
+from agents.tasks.choosing import Assignment, Mix, TaskChooser
+from agents.tasks.labels import Choice
+from agents.tasks.material import Material
 from models.engine import Sampling
+from models.prompts.categories import FIRST_WORDS, category_of
 from models.serving.model_handle import ModelHandle
+from models.serving.role_model import RoleModel
 from models.serving.written import WrittenInstruction
+from schemas.categories import Category
 from schemas.errors import PromptTooLong
+from schemas.ids import example_id, material_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
+
+_LABELS_TEMPLATE = "labels.1"
+"""Name and version of the wordings of ``agents/tasks/labels.py``, for provenance."""
+_LONGEST = 3000
 
 
 class Backward:
@@ -21,53 +36,90 @@ class Backward:
         sampling: Sampling,
         samples: int = 1,
         openings: Mapping[str, float] | None = None,
+        mix: Mix | None = None,
+        longest: int = _LONGEST,
     ) -> None:
-        """``openings`` are first words of instructions with their weights; None for any."""
+        """``openings`` are first words of instructions with their weights; None for any.
+
+        ``mix`` has the wanted shares of the categories. Without it every passage is a response.
+        ``longest`` is the most characters of a passage.
+        """
         self._handle = handle
-        self._openings = openings
+        self._openings = openings or {}
         self._sampling = sampling
         self._samples = samples
+        self._tasks = TaskChooser(mix or {}, longest)
 
     async def handle(
         self, segment: Segment, at: Offset | None = None
     ) -> list[Candidate | Rejection]:
-        """Write ``samples`` instructions for a segment, concurrently.
+        """Write ``samples`` instructions for a segment, concurrently; one for a classification.
 
-        A segment whose prompt is too long gives one rejection. Identical instructions are not
-        removed here: the curator keeps one sample of a segment.
+        A segment whose prompt is too long gives one rejection, and so does one that can set no task
+        of the mix. Identical instructions are not removed here: the curator keeps one sample of a
+        segment.
         """
         async with self._handle.borrow() as model:
-            write = model.write_instruction
             try:
-                written = await asyncio.gather(
-                    *(
-                        write(
-                            segment.id,
-                            segment.text,
-                            segment.context,
-                            self._sampling,
-                            sample,
-                            headings=segment.headings,
-                            # Later messages of a user begin in other ways than first ones.
-                            openings=None if segment.turns else self._openings,
-                            turns=segment.turns,
-                        )
-                        for sample in range(self._samples)
-                    )
-                )
+                chosen = await self._tasks.choose(model, segment)
+                if chosen is None:
+                    return [segment.refuse(self.stage, "no_task", "none of curation.mix fits it")]
+                return await self._make(model, segment, chosen)
             except PromptTooLong as error:
                 return [
                     segment.refuse(self.stage, "prompt_too_long", str(error), release=model.release)
                 ]
-        return [self._judge(segment, sample, one) for sample, one in enumerate(written)]
 
     async def probe(self) -> None:
         """See whether the model works, without a record. Raises EngineError where it does not."""
         async with self._handle.borrow() as model:
             await model.probe()
 
+    async def _make(
+        self, model: RoleModel, segment: Segment, chosen: Assignment
+    ) -> list[Candidate | Rejection]:
+        if chosen.material and chosen.material.choice:
+            return [
+                _classification(model.release, segment, chosen.material, chosen.material.choice)
+            ]
+        written = await asyncio.gather(
+            *(self._write(model, segment, chosen, sample) for sample in range(self._samples))
+        )
+        return [self._judge(segment, chosen, sample, one) for sample, one in enumerate(written)]
+
+    async def _write(
+        self, model: RoleModel, segment: Segment, chosen: Assignment, sample: int
+    ) -> WrittenInstruction:
+        material = chosen.material
+        if material is None:
+            return await model.write_instruction(
+                segment.id,
+                segment.text,
+                segment.context,
+                self._sampling,
+                sample,
+                headings=segment.headings,
+                # Later messages of a user begin in other ways than first ones.
+                openings=None if segment.turns else self._openings_of(chosen.category),
+                turns=segment.turns,
+            )
+        return await model.write_instruction(
+            material_id(segment.id, material.context, material.response),
+            material.response,
+            material.context,
+            self._sampling,
+            sample,
+            headings=segment.headings,
+            lead=await self._tasks.first_word(model, segment, material, sample),
+        )
+
+    def _openings_of(self, category: Category | None) -> Mapping[str, float]:
+        """The openings that a category's instructions begin with; all where it has none of them."""
+        known = FIRST_WORDS[category] if category else {}
+        return {w: weight for w, weight in self._openings.items() if w in known} or self._openings
+
     def _judge(
-        self, segment: Segment, sample: int, written: WrittenInstruction
+        self, segment: Segment, chosen: Assignment, sample: int, written: WrittenInstruction
     ) -> Candidate | Rejection:
         if not written.instruction:
             return segment.refuse(
@@ -82,22 +134,46 @@ class Backward:
             return segment.refuse(
                 self.stage, "unfinished_instruction", cut, id=written.id, release=written.release
             )
+        category = chosen.category and category_of(written.instruction, chosen.category)
         return Candidate(
             id=written.id,
             instruction=written.instruction,
             context=written.context,
-            response=segment.text,
+            response=chosen.material.response if chosen.material else segment.text,
             turns=segment.turns,
-            provenance=Provenance(
-                source=segment.source,
-                document_id=segment.document_id,
-                document_at=segment.document_at,
-                segment_id=segment.id,
-                headings=segment.headings,
-                language=segment.language,
-                release=written.release,
-                template=written.template,
-                sample=sample,
-                samples=self._samples,
+            category=category,
+            provenance=_provenance(
+                segment, written.release, written.template, sample, self._samples
             ),
         )
+
+
+def _classification(
+    release: str, segment: Segment, material: Material, choice: Choice
+) -> Candidate:
+    parent = material_id(segment.id, material.context, choice.instruction)
+    return Candidate(
+        id=example_id(parent, release, _LABELS_TEMPLATE, 0),
+        instruction=choice.instruction,
+        context=material.context,
+        response=material.response,
+        category=material.category,
+        provenance=_provenance(segment, release, _LABELS_TEMPLATE),
+    )
+
+
+def _provenance(
+    segment: Segment, release: str, template: str, sample: int = 0, samples: int = 1
+) -> Provenance:
+    return Provenance(
+        source=segment.source,
+        document_id=segment.document_id,
+        document_at=segment.document_at,
+        segment_id=segment.id,
+        headings=segment.headings,
+        language=segment.language,
+        release=release,
+        template=template,
+        sample=sample,
+        samples=samples,
+    )

@@ -12,6 +12,7 @@ from agents.passages.language import language_of
 from agents.passages.leaning import refuse_leaning, without_asides, without_last_lead
 from agents.passages.length import density_of, length_of
 from agents.passages.markdown import block_parser, read_markdown
+from agents.passages.neighbours import neighbours
 from agents.passages.notices import LICENCE, refuse_notice, without_stamps
 from agents.passages.packing import pack
 from agents.passages.plaintext import read_plain_text
@@ -91,6 +92,7 @@ class Segmenter:
             passages = self.passages(document)
         except NotAConversation as error:
             return [_reject_whole(document, "not_a_conversation", str(error))]
+        around = neighbours([passage.headings for passage in passages])
         for position, (headings, text, refusal, turns) in enumerate(passages):
             if refusal and refusal.reason == TOO_SHORT:
                 short.add(text)
@@ -112,6 +114,7 @@ class Segmenter:
                     context=document.context,
                     language=language_of(text),
                     turns=turns,
+                    neighbours=around[position],
                 )
         if short:
             together = self._reject_short(short, document)

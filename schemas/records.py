@@ -57,6 +57,8 @@ class Segment(Record):
     """Language of the text as a code of ISO 639, such as ``en``; None where it is not known."""
     turns: EarlierTurns = ()
     """What was said before the request that the text answers, oldest first."""
+    neighbours: tuple[str, ...] = ()
+    """Innermost headings of the passages around it that are not its own, nearest first."""
 
     def refuse(
         self, stage: str, reason: str, detail: str = "", *, id: str | None = None, release: str = ""

@@ -8,7 +8,7 @@ from agents.curation.kept_instructions import KeptInstructions
 from agents.curation.near_passages import PassageIndex
 from agents.curation.settings import CuratorSettings
 from agents.refusal import Refusal
-from schemas.categories import Category
+from schemas.categories import WITH_CONTEXT, Category
 from schemas.records import Candidate, Example, Rating
 
 V = TypeVar("V")
@@ -51,7 +51,7 @@ class KeptExamples:
     def add(self, example: Example) -> None:
         """Add an example. It replaces one with the same id."""
         self._ranks[example.id] = rank_of(example.rating)
-        self._responses.put(example.id, _digest(_answer_of(example)))
+        self._responses.put(example.id, _digest(example))
         self._requests.put(example.id, _request_of(example))
         self._instructions.add(example.id, example.instruction, example.turns)
         self._passages.add(example.id, _passage(example))
@@ -69,7 +69,7 @@ class KeptExamples:
 
         What one release made of one request has one instruction: only the responses are compared.
         """
-        same = self._responses.of(_digest(_answer_of(candidate))) - besides
+        same = self._responses.of(_digest(candidate)) - besides
         if same:
             yield Refusal("same_response", f"the response is that of {min(same)}")
         siblings = self._requests.of(_request_of(candidate))
@@ -118,18 +118,22 @@ def _request_of(pair: Candidate | Example) -> tuple[str, str] | None:
 def _passage(pair: Candidate | Example) -> str:
     """The passage that a pair was made from, which its response may have been rewritten from."""
     original = pair.provenance.original
-    return original.response if original else _answer_of(pair)
+    return _texts(pair, original.response if original else pair.response)
 
 
-def _answer_of(pair: Candidate | Example) -> str:
-    """What is compared of a response. A label is the answer to many tasks: its input counts too."""
-    if pair.category != Category.CLASSIFICATION:
-        return pair.response
-    return f"{pair.context or pair.instruction}\n{pair.response}"
+def _texts(pair: Candidate | Example, response: str) -> str:
+    """What must not repeat: the response; for a task with a context, both.
+
+    A short answer such as a label is right for many contexts. A classification without a context
+    has what it classifies in its instruction.
+    """
+    given = pair.context if pair.category in WITH_CONTEXT else None
+    if pair.category == Category.CLASSIFICATION:
+        given = given or pair.instruction
+    return f"{given}\n\n{response}" if given else response
 
 
-def _digest(response: str) -> bytes:
-    """128-bit digest of a response, with white space folded as in a segment's id."""
-    return blake2b(
-        " ".join(response.split()).encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()
+def _digest(pair: Candidate | Example) -> bytes:
+    """128-bit digest of ``_texts``, with white space folded as in a segment's id."""
+    text = " ".join(_texts(pair, pair.response).split())
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,6 +1,6 @@
 """The settings of the curator: its limits, and which of its rules are on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from agents.curation.near_passages import NEAR_PASSAGE
 from agents.refusal import Refusal
 from models.evaluation.rouge import NEAR
+from schemas.categories import Category
 from schemas.records import Rating
 
 SELF_INSTRUCT_KEYWORDS = (
@@ -17,6 +18,18 @@ SELF_INSTRUCT_KEYWORDS = (
     *("draw", "plot", "go to"),
 )
 """What a text-only model cannot see or make, by Self-Instruct (arXiv 2212.10560, section 2.2)."""
+
+MIX: Mapping[Category, float] = {
+    Category.OPEN_QA: 0.2,
+    Category.GENERAL_QA: 0.2,
+    Category.BRAINSTORMING: 0.1,
+    Category.CREATIVE_WRITING: 0.02,
+    Category.CLOSED_QA: 0.18,
+    Category.INFORMATION_EXTRACTION: 0.12,
+    Category.SUMMARIZATION: 0.12,
+    Category.CLASSIFICATION: 0.06,
+}
+"""Wanted shares of the categories: nearly half with a context."""
 
 
 def split_at_commas(value: Any) -> Any:
@@ -107,6 +120,12 @@ class CuratorSettings(BaseModel):
     """Smallest share of a response's words that must be in the context, where there is one."""
     benchmarks: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_at_commas)] = ()
     """Files of benchmarks. An example with 13 words in a row of one of them is refused."""
+    mix: dict[Category, Annotated[float, Field(ge=0)]] = Field(default_factory=lambda: dict(MIX))
+    """Wanted shares of the categories of tasks, which need not sum to 1.
+
+    The backward stage draws the task of each passage by them. None: each passage is a response, and
+    no category is chosen.
+    """
     rules: CurationRules = CurationRules()
     """Which rules are on."""
 

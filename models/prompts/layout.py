@@ -238,6 +238,10 @@ class Prompter:
             weights[token] = weights.get(token, 0.0) + weight
         return tuple(sorted((token, weight) for token, weight in weights.items() if weight > 0))
 
+    def lead_ids(self, lead: str) -> Sequence[int]:
+        """Ids of what an answer begins with, after its prompt. Empty for no text."""
+        return self._encode_text(lead) if lead else ()
+
     def target(self, text: str) -> list[int]:
         """Target ids after a prompt: the text and the first stop token."""
         return [*self._encode_text(text), self.stop_ids[0]]

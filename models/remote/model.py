@@ -31,7 +31,7 @@ class RemoteModel:
     """Writes instructions and rates pairs with a server. Makes no request before the first use.
 
     The server samples: the seed of an example is sent, but a server need not give the same text
-    again. First words (``openings``) cannot be chosen.
+    again. First words (``openings`` and ``lead``) cannot be chosen.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class RemoteModel:
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
         turns: Sequence[Turn] = (),
+        lead: str = "",
     ) -> WrittenInstruction:
         """Write the instruction that ``response`` answers, after ``turns``.
 

@@ -36,10 +36,11 @@ class RoleModel(Protocol):
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
         turns: Sequence[Turn] = (),
+        lead: str = "",
     ) -> WrittenInstruction:
         """Write the instruction that ``response`` answers, after ``turns``.
 
-        Raises PromptTooLong.
+        It begins with ``lead``, where the model can be made to. Raises PromptTooLong.
         """
 
     def template_id(self, task: Task) -> str:

@@ -128,23 +128,26 @@ class ServedModel:
         headings: Sequence[str] = (),
         openings: Mapping[str, float] | None = None,
         turns: Sequence[Turn] = (),
+        lead: str = "",
     ) -> WrittenInstruction:
         """Write the instruction that ``response`` answers, after ``turns``.
 
         ``headings`` are those above the passage. ``openings`` are first words of instructions with
         their weights (``models/prompts/openings.py``); with None or no words, or
-        where all of them are improbable, the model chooses. Sampling is seeded from the example's
+        where all of them are improbable, the model chooses. With ``lead``, the instruction begins
+        with that in place of any of them. Sampling is seeded from the example's
         id, so a replay writes the same instruction. Raises PromptTooLong if the passage does not
         fit the context window.
         """
         template = self.prompter.template_id(Task.BACKWARD)
         id = example_id(parent_id, self.release, template, sample)
-        first = self.prompter.opening_ids(openings or {})
+        begun = self.prompter.lead_ids(lead)
+        first = () if begun else self.prompter.opening_ids(openings or {})
         seeded = replace(sampling, seed=sampling_seed(id), first=first, first_least=LEAST_SHARE)
         self._refuse_too_long(response, context, *(turn.text for turn in turns))
-        prompt = self.prompter.backward(response, context, headings, turns)
+        prompt = [*self.prompter.backward(response, context, headings, turns), *begun]
         generation = await self.engine.generate(prompt, seeded, self.prompter.instruction_stop_ids)
-        instruction = self.prompter.instruction(generation.ids, generation.stop)
+        instruction = self.prompter.instruction((*begun, *generation.ids), generation.stop)
         return WrittenInstruction(
             id, instruction, context, generation.finished, self.release, template
         )

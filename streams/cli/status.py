@@ -11,6 +11,7 @@ from streams.kafka.topics import CURATED, TOPICS
 from streams.observe.acceptance import Acceptance, read_acceptance
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import FlowReader
+from streams.observe.mix import MixTally, read_mix
 from streams.observe.progress import Rates
 from streams.observe.quantities import as_count, as_duration
 from streams.releases.announcements import read_releases
@@ -121,6 +122,8 @@ class Status:
     remote_limits: RemoteLimits
     acceptance: Acceptance | None
     """What the curator's rating rule accepts of the last ratings. None where there are none."""
+    mix: MixTally | None
+    """The categories of the last examples. None where none has one."""
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
@@ -138,6 +141,8 @@ class Status:
             )
         if self.acceptance is not None:
             lines.append(str(self.acceptance))
+        if self.mix is not None:
+            lines.append(str(self.mix))
         lines += [stage.as_text() for stage in self.stages]
         lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
         return "\n".join(lines)
@@ -199,4 +204,5 @@ def read_status(settings: Settings, base: Path) -> Status:
         remote=read_usage(settings.usage_file),
         remote_limits=RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost),
         acceptance=read_acceptance(cluster, settings),
+        mix=read_mix(cluster, settings.curation.mix),
     )

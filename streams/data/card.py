@@ -98,6 +98,7 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
             ],
         ),
         f"They come from {len(sources):,} sources and {len(documents):,} documents.",
+        _table(("category", "examples"), _count(e.category for e in examples if e.category)),
         "## Who wrote the instructions",
         _table(("release", "examples"), written) if written else "People alone.",
         _table(

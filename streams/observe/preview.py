@@ -46,6 +46,10 @@ class PassagePreview:
     reason: str
     said: str = ""
     """What was said before the instruction, where the passage is a reply in a conversation."""
+    category: str = ""
+    """The kind of task; empty where it is not known."""
+    response: str = ""
+    """The answer, where it is not the whole passage; the passage then is the context."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -145,8 +149,8 @@ async def _judge(
 
     ``writers`` are the stages that make candidates of a segment.
     """
-    samples: dict[str, tuple[str, float | None]] = {}
-    """Instruction and score by id."""
+    samples: dict[str, Candidate] = {}
+    scores: dict[str, float] = {}
     verdicts: dict[str, PassagePreview] = {}
     waiting: list[Any] = [
         made for writer in writers for made in await agents[writer].handle(segment)
@@ -154,24 +158,37 @@ async def _judge(
     while waiting:
         record = waiting.pop(0)
         if isinstance(record, Candidate):
-            samples[record.id] = record.instruction, None
+            samples[record.id] = record
         elif isinstance(record, Scored):
-            samples[record.id] = record.candidate.instruction, record.rating.score
-        if isinstance(record, Example):
-            _, score = samples[record.id]
-            verdicts[record.id] = PassagePreview(
-                segment.source, segment.text, record.instruction, score, "kept", "passed every rule"
-            )
-        elif isinstance(record, Rejection):
-            instruction, score = samples.get(record.id, ("", None))
-            verdicts[record.id] = PassagePreview(
-                segment.source, segment.text, instruction, score, "rejected", _reason(record)
+            scores[record.id] = record.rating.score
+        if isinstance(record, Example | Rejection):
+            verdicts[record.id] = _verdict(
+                segment, samples.get(record.id), scores.get(record.id), record
             )
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
     said = transcript(segment.turns)
     for verdict in verdicts.values():
         yield replace(verdict, said=said)
+
+
+def _verdict(
+    segment: Segment,
+    candidate: Candidate | None,
+    score: float | None,
+    outcome: Example | Rejection,
+) -> PassagePreview:
+    written = outcome if isinstance(outcome, Example) else candidate
+    return PassagePreview(
+        segment.source,
+        segment.text,
+        written.instruction if written else "",
+        score,
+        "kept" if isinstance(outcome, Example) else "rejected",
+        "passed every rule" if isinstance(outcome, Example) else _reason(outcome),
+        category=(written.category or "") if written else "",
+        response=written.response if written and written.response != segment.text else "",
+    )
 
 
 def _reason(rejection: Rejection) -> str:

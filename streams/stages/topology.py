@@ -262,6 +262,8 @@ def agent_makers(
             sampling_of(settings),
             settings.generation.samples,
             settings.generation.openings,
+            settings.curation.mix,
+            settings.segments.max_characters,
         )
         makers[Backward.stage] = lambda: backward
     if Role.FORWARD in models:

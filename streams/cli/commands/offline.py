@@ -193,10 +193,13 @@ def _excerpt(text: str, last: bool = False) -> str:
 def _as_text(number: int, verdict: "PassagePreview") -> str:
     score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
     said = f"   said before: {_excerpt(verdict.said, last=True)}\n" if verdict.said else ""
+    response = f"   response:    {_excerpt(verdict.response)}\n" if verdict.response else ""
+    category = f" ({verdict.category})" if verdict.category else ""
     return (
         f"{number}. {verdict.source}\n{said}"
         f"   passage:     {_excerpt(verdict.passage)}\n"
-        f"   instruction: {verdict.instruction or '-'}\n"
+        f"   instruction: {verdict.instruction or '-'}{category}\n"
+        f"{response}"
         f"   rating:      {score}\n"
         f"   verdict:     {verdict.verdict} ({verdict.reason})\n"
     )

@@ -25,6 +25,7 @@ from streams.kafka.topics import DOCUMENTS
 from streams.observe.audit import audit
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
+from streams.observe.mix import count_written, tally_of
 from streams.observe.progress import Progress
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
@@ -163,10 +164,13 @@ class _Demo:
             rerated = self._wait_until_rerated()
             self._wait_until_idle(reader, count)
             account = audit(self._cluster, reader.committed(), stages)
+        examples = snapshot(self._cluster)
         return DemoOutcome(
             documents=held,
             account=account,
-            examples=snapshot(self._cluster),
+            written=count_written(self._cluster),
+            mix=tally_of(examples, self._settings.curation.mix),
+            examples=examples,
             releases=read_releases(self._cluster),
             served=self._served,
             rerating=rerated,

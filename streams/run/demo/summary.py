@@ -1,13 +1,14 @@
 """What ``backstream demo`` prints at its end."""
 
 import textwrap
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.releases.store import ReleaseStore
 from schemas.records import Example, Release
 from streams.observe.audit import Audit
+from streams.observe.mix import MixTally
 from streams.releases.describe import describe_release
 from streams.releases.rerating import Rerating
 from streams.run.demo.best import best, excerpt
@@ -24,6 +25,10 @@ class DemoOutcome:
     documents: int
     """Documents on their topic, those of an earlier demo included."""
     account: Audit
+    written: Mapping[str, int]
+    """Candidates by category."""
+    mix: MixTally | None
+    """The categories of the examples. None where none has one."""
     examples: list[Example]
     releases: list[Release]
     served: str
@@ -56,6 +61,7 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
         f"  rejected by {stage}: {reason} {count:,}"
         for (stage, reason), count in sorted(account.rejections.items())
     ]
+    lines += _categories(outcome)
     lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
     for example in best(examples, _SHOWN):
         score = f"{example.rating.score:.2f}" if example.rating else "seed"
@@ -99,3 +105,19 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
         f"the curated set: {output}",
     ]
     return "\n".join(lines)
+
+
+def _categories(outcome: DemoOutcome) -> list[str]:
+    """What was written and what was kept of each category, and how much of it has a context."""
+    mix = outcome.mix
+    if mix is None:
+        return []
+    lines = ["", f"{'category':24}{'written':>8}{'curated':>9}{'share':>7}{'wanted':>8}"]
+    lines += [
+        f"  {name:22}{outcome.written.get(name, 0):>8,}{one.examples:>9,}{one.share:>7.0%}"
+        f"{one.wanted:>8.0%}"
+        for name, one in mix.categories.items()
+    ]
+    share = mix.with_context / mix.examples
+    lines.append(f"  {mix.with_context:,} of {mix.examples:,} curated have a context ({share:.0%})")
+    return lines

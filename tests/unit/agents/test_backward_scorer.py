@@ -12,13 +12,15 @@ from agents.backward import Backward
 from agents.scorer import Scorer
 from models.engine import Sampling
 from models.engine.static.batching import StaticBatching
+from models.prompts.categories import FIRST_WORDS
 from models.prompts.layout import Prompter
 from models.prompts.prompt import Prompt
 from models.prompts.template import MARKERS, SEED_TAG, Task
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
+from schemas.categories import Category
 from schemas.errors import EngineError, ModelError, PromptTooLong
-from schemas.ids import example_id
+from schemas.ids import example_id, material_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment
 from tests.unit.checkpoints import make_tokenizer
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, engine_of, open_tiny
@@ -294,3 +296,68 @@ async def test_a_release_of_other_templates_is_not_served(tmp_path: Path) -> Non
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ModelError, match=r"r-9 was made with other prompts: backward\.markers\.0"):
         await ServedModel.load(tmp_path)
+
+
+_PASSAGE = _SEGMENT.model_copy(
+    update={
+        "text": "rain falls when air is full of water and cools down. "
+        "Clouds hold drops that grow until they are too large. "
+        "Drops of more than 5 millimetres break up as they fall. "
+        "Wind from the sea brings most of the water of this land.",
+        "neighbours": ("Snow", "Hail"),
+    }
+)
+
+
+async def test_a_task_with_a_context_is_answered_from_the_passage(house: Path) -> None:
+    text = "\n\n".join(["R" + _PASSAGE.text[1:], "Most of it comes down again as rain. " * 3])
+    passage = _PASSAGE.model_copy(update={"text": text})
+    model = await ServedModel.load(house, device="cpu")
+    try:
+        for category in (Category.CLOSED_QA, Category.SUMMARIZATION):
+            agent = Backward(ModelHandle(model), _SAMPLED, 2, mix={category: 1.0})
+            found = await agent.handle(passage)
+            assert found == await agent.handle(passage)
+            assert len(found) == 2
+            for sample, one in enumerate(found):
+                words = tuple(FIRST_WORDS[category])
+                if isinstance(one, Rejection):
+                    assert one.reason == "unfinished_instruction"
+                    assert one.detail.startswith(words)
+                    continue
+                assert isinstance(one, Candidate)
+                assert one.instruction.startswith(words)
+                assert one.context == text
+                assert all(part in text for part in one.response.split(". "))
+                assert (one.category, one.provenance.sample) == (category, sample)
+                parent = material_id(passage.id, text, one.response)
+                assert one.id == example_id(parent, model.release, "backward.markers.1", sample)
+    finally:
+        model.close()
+
+
+async def test_a_classification_names_its_labels(model: ServedModel) -> None:
+    agent = Backward(ModelHandle(model), _SAMPLED, 2, mix={Category.CLASSIFICATION: 1.0})
+    (found,) = await agent.handle(_PASSAGE)
+    assert isinstance(found, Candidate)
+    assert (found.response, found.context) == ("Why", _PASSAGE.text)
+    assert all(label in found.instruction for label in ("Why", "Snow", "Hail"))
+    assert (found.provenance.template, found.provenance.samples) == ("labels.1", 1)
+
+
+async def test_a_passage_that_sets_no_wanted_task_is_refused(model: ServedModel) -> None:
+    (found,) = await Backward(
+        ModelHandle(model), _SAMPLED, mix={Category.SUMMARIZATION: 1.0}
+    ).handle(_SEGMENT)
+    assert isinstance(found, Rejection)
+    assert (found.reason, found.segment_id) == ("no_task", _SEGMENT.id)
+
+
+async def test_without_a_context_the_passage_is_the_response(model: ServedModel) -> None:
+    late = await _stopping_late(model, _GREEDY)
+    (found,) = await Backward(ModelHandle(late), _GREEDY, mix={Category.OPEN_QA: 1.0}).handle(
+        _SEGMENT
+    )
+    assert isinstance(found, Candidate)
+    assert (found.response, found.context, found.category) == (_SEGMENT.text, None, "open_qa")
+    assert found.id == example_id("segment-1", "r-1", "backward.markers.1", 0)

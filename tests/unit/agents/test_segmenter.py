@@ -390,8 +390,11 @@ class TestSegmenter:
                 text=text,
                 context="material",
                 language="en",
+                neighbours=neighbours,
             )
-            for position, (text, headings) in enumerate([(first, ()), (second, ("Two",))])
+            for position, (text, headings, neighbours) in enumerate(
+                [(first, (), ("Two",)), (second, ("Two",), ())]
+            )
         ]
 
     async def test_the_media_type_chooses_the_reader(self) -> None:
