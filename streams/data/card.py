@@ -81,8 +81,8 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         f"# {export.file.stem}",
         "Instruction-tuning examples made by Backstream with [instruction "
         "backtranslation](https://arxiv.org/abs/2308.06259): "
-        "the responses are passages of texts, a model wrote the instruction that each "
-        "answers, and a model rated the pair from "
+        "the responses are passages of texts, or parts of a passage that is their context, a model "
+        "wrote the instruction that each answers, and a model rated the pair from "
         f"1 to 5. Exported on {export.on.isoformat()} to `{export.file.name}`, in the shape "
         f"`{export.shape}`.",
         "## Examples",

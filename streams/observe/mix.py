@@ -59,13 +59,13 @@ def tally_of(examples: Iterable[Example], mix: Mix) -> MixTally | None:
     counts = Counter(str(example.category) for example in known)
     wanted = {str(category): share for category, share in mix.items() if share > 0}
     total = sum(wanted.values()) or 1.0
-    names = [name for name in Category if name in counts or name in wanted]
+    names = [str(name) for name in Category if name in counts or name in wanted]
     names += sorted(counts.keys() - set(Category))
     return MixTally(
         len(known),
         sum(1 for example in known if example.context),
         {
-            str(name): CategoryShare(
+            name: CategoryShare(
                 counts[name],
                 round(counts[name] / len(known), 4),
                 round(wanted.get(name, 0.0) / total, 4),

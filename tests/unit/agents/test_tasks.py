@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ PROSE = (
 LIST = "- the chamber\n- the upper gates\n- the sluices"
 
 
-def segment(id: str = "s1", text: str = PROSE, **changes: object) -> Segment:
+def segment(id: str = "s1", text: str = PROSE, **changes: Any) -> Segment:
     given = {
         "id": id,
         "document_id": "d1",
@@ -132,7 +133,7 @@ def test_labels_are_headings_of_the_document() -> None:
         {"language": "de"},
     ],
 )
-def test_there_is_no_choice_without_two_labels(changes: dict[str, object]) -> None:
+def test_there_is_no_choice_without_two_labels(changes: dict[str, Any]) -> None:
     assert choice_of(segment(**changes)) is None
 
 
@@ -182,10 +183,14 @@ async def test_what_is_not_wanted_is_never_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"context": "given"}, {"turns": (Turn(role="user", text="a"),)}]
+    "changes",
+    [
+        {"context": "given"},
+        {"turns": (Turn(role="user", text="a"), Turn(role="assistant", text="b"))},
+    ],
 )
 async def test_a_passage_with_a_context_of_its_own_is_a_response(
-    changes: dict[str, object],
+    changes: dict[str, Any],
 ) -> None:
     model = Chooses()
     assert await TaskChooser(MIX, 3000).choose(model, segment(**changes)) is WHOLE  # type: ignore[arg-type]
