@@ -65,7 +65,11 @@ def test_the_map_has_every_folder_and_file() -> None:
         for file in (_ROOT / package).rglob("*.py")
     }
     described = {
-        *("agents/answers/", "agents/inventing/", "agents/passages/", "agents/curation/"),
+        "agents/answers/",
+        "agents/curation/",
+        "agents/inventing/",
+        "agents/passages/",
+        "agents/tasks/",
         "streams/cli/commands/",
     }
     assert folders - named == described, "those stand in the line of another file or folder"

@@ -314,7 +314,7 @@ async def test_a_task_with_a_context_is_answered_from_the_passage(house: Path) -
     passage = _PASSAGE.model_copy(update={"text": text})
     model = await ServedModel.load(house, device="cpu")
     try:
-        for category in (Category.CLOSED_QA, Category.SUMMARIZATION):
+        for category in (Category.CLOSED_QA, Category.INFORMATION_EXTRACTION):
             agent = Backward(ModelHandle(model), _SAMPLED, 2, mix={category: 1.0})
             found = await agent.handle(passage)
             assert found == await agent.handle(passage)
