@@ -136,7 +136,8 @@ async def carry(settings: Settings, total: int, score: float) -> Carried:
         return stream_state(counts, total)
 
     handle = ModelHandle(cast(ServedModel, ConstantModel(score)))
-    worker = Worker(settings, metrics=metrics)
+    curation = settings.curation.model_copy(update={"mix": {}})  # the model cannot choose tasks
+    worker = Worker(settings.model_copy(update={"curation": curation}), metrics=metrics)
     cost = await through(worker, dict.fromkeys(Role, handle), state)
     kept = tally.read().get((Curator.stage, "curated"), 0)
     return Carried(Cost(total, cost.seconds, cost.cpu_seconds), kept, tuple(memory))

@@ -268,7 +268,9 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="backstream-bench-") as directory,
             EmbeddedBroker(Path(directory)) as broker,
         ):
-            bench = Bench(broker, load().with_broker(broker.address), options)
+            # Each passage is a response, as for the engine alone.
+            settings = load(assignments=("curation.mix={}",)).with_broker(broker.address)
+            bench = Bench(broker, settings, options)
             for section in options.sections:
                 rows += SECTIONS[section](bench)
     except KeyboardInterrupt:

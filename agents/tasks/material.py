@@ -55,6 +55,9 @@ def materials(segment: Segment, longest: int) -> dict[Category, Material]:
     depends on the segment's id, so a replay gives the same.
     """
     found: dict[Category, Material] = {}
+    room = longest - len(segment.text)
+    if room <= 0:  # a text of megabytes is not even cut into sentences
+        return found
     answers = _answers(segment.text)
     if len(answers) < _FEWEST:
         return found
@@ -65,7 +68,6 @@ def materials(segment: Segment, longest: int) -> dict[Category, Material]:
         found[Category.CLASSIFICATION] = Material(
             Category.CLASSIFICATION, segment.text, choice.label, choice
         )
-    room = longest - len(segment.text)
     return {
         category: material
         for category, material in found.items()

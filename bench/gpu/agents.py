@@ -77,7 +77,7 @@ async def _compare(name: str, directory: Path, device: str, passages: int) -> li
     engine = Engine.load(directory, device=device)
     recorder = _Recorder(engine)
     served: Any = ServedModel("bench", recorder, Prompter.load(directory))  # type: ignore[arg-type]
-    settings = Settings()
+    settings = Settings.model_validate({"curation": {"mix": {}}})  # each passage is a response
     handles = dict.fromkeys(Role, ModelHandle(served))
     agents = {key: make() for key, make in agent_makers(settings, handles).items()}
     segments: dict[str, Segment] = {}

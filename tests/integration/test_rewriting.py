@@ -98,6 +98,7 @@ def rewriting(settings: Settings) -> Settings:
             "rewriting": {"enabled": True},
             "preferences": _PAIRS.model_dump(),
             "generation": settings.generation.model_dump() | {"samples": 2, "temperature": 0.7},
+            "curation": settings.curation.model_dump() | {"mix": {}},
         }
     )
     return changed.with_broker(settings.kafka.bootstrap_servers)

@@ -112,6 +112,7 @@ def test_material_and_answer_are_no_longer_than_a_passage() -> None:
     found = materials(segment(), room)
     assert Category.SUMMARIZATION not in found
     assert all(len(one.context) + len(one.response) <= room for one in found.values())
+    assert materials(segment(text=PROSE * 20_000), 3000) == {}
 
 
 def test_labels_are_headings_of_the_document() -> None:
