@@ -30,8 +30,8 @@ appends to: on a CPU that is 1.6 times as fast for many tokens. The last layer c
 for the wanted tokens only; the others need keys and values alone.
 
 In int8, the matrices of linear layers have 8 bits a weight, and their inputs are quantized on the
-way, with a scale for each token (``linear.py``). The model was rotated before, so that one scale is
-enough (``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms
+way (``linear.py``). The model must have been rotated, so that one scale is enough
+(``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms
 and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 """
 
@@ -50,7 +50,7 @@ from models.engine.precision import Precision
 from models.export.graph.attention import Attention, QueryTokens
 from models.export.graph.decoder_config import DecoderConfig
 from models.export.graph.equalization import AbsmaxRanges
-from models.export.graph.linear import Linear
+from models.export.graph.linear import Linear, Rows
 from models.export.graph.nodes import MICROSOFT, Array, Nodes
 from models.export.graph.weights import Weights
 from schemas.errors import UnsupportedArchitecture
@@ -67,8 +67,9 @@ def build(
 ) -> None:
     """Write the graph of ``model``.
 
-    In int8, keys and values are kept in 8 bits where their ``kv_ranges`` are given (see
-    ``equalize``). Raises UnsupportedArchitecture before anything is written.
+    In int8 the model must have been rotated (see ``rotate``). Keys and values are kept in 8 bits
+    where their ``kv_ranges`` are given (see ``equalize``). Raises UnsupportedArchitecture before
+    anything is written, and ValueError in int8 for a model that was not rotated.
     """
     nodes, config = Nodes(precision), DecoderConfig.of(model)
     weights = Weights(dict(model.state_dict()))
@@ -157,7 +158,9 @@ class _DecoderBuilder:
     def attention_block(self, layer: int, x: str, every: QueryTokens) -> str:
         """[R + B, hidden]: attention of every token."""
         config, name = self.config, f"model.layers.{layer}.self_attn"
-        joined = self.linear.layer(f"{name}.qkv", [f"{name}.{which}_proj" for which in "qkv"], x)
+        joined = self.linear.layer(
+            f"{name}.qkv", [f"{name}.{which}_proj" for which in "qkv"], x, Rows.NORMED
+        )
         sizes = (
             np.array([config.heads, config.key_value_heads, config.key_value_heads], np.int64)
             * config.head_size
@@ -170,8 +173,10 @@ class _DecoderBuilder:
     ) -> str:
         """[W + B, hidden]: attention of the wanted and of the decoding tokens."""
         config, name = self.config, f"model.layers.{layer}.self_attn"
-        query = self.linear.layer(f"{name}.q", [f"{name}.q_proj"], self.only_wanted(x))
-        joined = self.linear.layer(f"{name}.kv", [f"{name}.{which}_proj" for which in "kv"], x)
+        query = self.linear.layer(f"{name}.q", [f"{name}.q_proj"], self.only_wanted(x), Rows.NORMED)
+        joined = self.linear.layer(
+            f"{name}.kv", [f"{name}.{which}_proj" for which in "kv"], x, Rows.NORMED
+        )
         key, value = self.nodes.split(
             joined, np.array([config.key_value_heads] * 2, np.int64) * config.head_size
         )
@@ -191,12 +196,12 @@ class _DecoderBuilder:
                 config.key_value_heads,
             )
         attended = self.attention.attend(layer, query, key, value, every, queried)
-        return self.linear.layer(f"{name}.o", [f"{name}.o_proj"], attended)
+        return self.linear.layer(f"{name}.o", [f"{name}.o_proj"], attended, Rows.PLAIN)
 
     def feed_forward(self, name: str, x: str) -> str:
         # Two products: splitting a joint one takes longer than quantizing their input twice.
         gate, up = (
-            self.linear.layer(f"{name}.{which}", [f"{name}.{which}_proj"], x)
+            self.linear.layer(f"{name}.{which}", [f"{name}.{which}_proj"], x, Rows.NORMED)
             for which in ("gate", "up")
         )
         attributes: dict[str, Any] = (
@@ -207,7 +212,7 @@ class _DecoderBuilder:
             f"{name}.down",
             [f"{name}.down_proj"],
             self.nodes.add("Mul", [active, up]),
-            outliers=True,
+            Rows.OUTLIERS,
         )
 
     def head(self, x: str) -> None:
@@ -217,7 +222,7 @@ class _DecoderBuilder:
             raise UnsupportedArchitecture("a bias on the head")
         weight = embedding if own is None or np.array_equal(own, embedding) else own
         if self.nodes.precision is Precision.INT8:
-            every = self.linear.product("head", weight, x)
+            every = self.linear.product("head", weight, x, Rows.NORMED)
         else:
             matrix = "embedding" if weight is embedding else self.nodes.constant("head", weight)
             every = self.nodes.add("Gemm", [x, matrix], transB=1)
@@ -268,9 +273,10 @@ class _DecoderBuilder:
         return self.normed(total, weight), total
 
     def norm(self, name: str) -> str:
-        return self.nodes.constant(
-            name, self.weights.need(f"{name}.weight") + np.float32(self.config.norm_offset)
-        )
+        weight = self.weights.need(f"{name}.weight") + np.float32(self.config.norm_offset)
+        if self.nodes.precision is Precision.INT8 and not np.all(weight == 1):
+            raise ValueError(f"{name} has weights: rotate a model before its int8 graph is built")
+        return self.nodes.constant(name, weight)
 
     def normed(self, x: str, weight: str) -> str:
         return self.nodes.add(

@@ -1,17 +1,15 @@
 """ONNX nodes of linear layers, in each precision.
 
-In int8 both sides of a product have 8 bits. A weight matrix has a scale for each output, and the
-matrix that it is multiplied with has one for each row, which is computed on the way. A row is one
-token, so that what is computed for a token does not depend on the other tokens of a call.
-
-The input of a feed-forward layer's last product has outliers that one scale a row cannot represent.
-A Hadamard matrix, multiplied into every 32 numbers of that input and of the weights, spreads an
-outlier over 32 numbers and changes no result (QuaRot, Ashkboos et al. 2024, arXiv 2404.00456).
+In int8 both sides of a product have 8 bits. A weight matrix has a scale for each output. The scales
+of the matrix that it is multiplied with, which has a row for each token, depend on what that is
+(``Rows``). None depends on several rows, so that what is computed for a token does not depend on
+the other tokens of a call.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import numpy as np
 
@@ -28,6 +26,24 @@ AVX-VNNI-INT8.
 """
 _SPREAD = 32
 """Numbers that an outlier is spread over: a power of two."""
+_NORMED_LARGEST = 4.5
+"""Largest absolute value of a normed row that is represented."""
+
+
+class Rows(Enum):
+    """What a matrix is that a linear layer multiplies with its weights."""
+
+    NORMED = auto()
+    """Normed, with 1 for the norm's weights, and rotated (``rotation.py``). Its numbers are nearly
+    normally distributed with standard deviation 1, so that one fixed scale fits all rows.
+    """
+    PLAIN = auto()
+    """A scale for each row fits, which is computed from its largest absolute value."""
+    OUTLIERS = auto()
+    """A scale for each row does not fit, because of outliers. A Hadamard matrix, multiplied into
+    every 32 numbers of the rows and of the weights, spreads an outlier over 32 numbers and changes
+    no result (QuaRot, Ashkboos et al. 2024, arXiv 2404.00456).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +52,10 @@ class _QuantizedRows:
 
     numbers: str
     """uint8 [rows, columns]."""
-    scales: str
-    """[rows, 1]."""
+    common: str
+    """A scale of all rows: a constant."""
+    scales: str | None
+    """[rows, 1]: another scale of each row, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +67,13 @@ class Linear:
     _quantized: dict[str, _QuantizedRows] = field(default_factory=dict)
     """By the name of the matrix: several products share it."""
 
-    def layer(self, name: str, parts: Sequence[str], x: str, *, outliers: bool = False) -> str:
+    def layer(self, name: str, parts: Sequence[str], x: str, rows: Rows) -> str:
         """The product with the weights of ``parts`` side by side, plus their biases if any.
 
         Raises UnsupportedArchitecture if only some of them have a bias.
         """
         weight = np.concatenate([self.weights.need(f"{part}.weight") for part in parts])
-        if outliers and self.nodes.precision is Precision.INT8:
-            weight, x = self.spread(weight, x)
-        product = self.product(name, weight, x)
+        product = self.product(name, weight, x, rows)
         biases = [self.weights.get(f"{part}.bias") for part in parts]
         given = [bias for bias in biases if bias is not None]
         if not given:
@@ -67,52 +83,64 @@ class Linear:
         bias = self.nodes.constant(f"{name}.bias", np.concatenate(given))
         return self.nodes.add("Add", [product, bias])
 
-    def product(self, name: str, weight: Array, x: str) -> str:
+    def product(self, name: str, weight: Array, x: str, rows: Rows) -> str:
         """The product of ``x`` [rows, inputs] with the transposed weight [outputs, inputs]."""
         if self.nodes.precision is not Precision.INT8:
             matrix = self.nodes.constant(f"{name}.weight", np.ascontiguousarray(weight.T))
             return self.nodes.add("MatMul", [x, matrix])
+        if rows is Rows.OUTLIERS:
+            weight, x = self.spread(weight, x)
         scales = np.abs(weight).max(axis=1) / _LARGEST
         scales[scales == 0] = 1
         rounded = np.rint(weight / scales[:, None]).astype(np.int8)
-        rows = self.quantized(x)
+        quantized = self.quantized(x, rows)
         product = self.nodes.add(
             "MatMulIntegerToFloat",
             [
-                rows.numbers,
+                quantized.numbers,
                 self.nodes.constant(f"{name}.weight", np.ascontiguousarray(rounded.T)),
-                self.nodes.constant("one", np.float32(1)),
+                quantized.common,
                 self.nodes.constant(f"{name}.scale", scales.astype(np.float32)),
                 self.nodes.constant("quantized.zero", _ZERO),
             ],
             domain=MICROSOFT,
         )
-        return self.nodes.add("Mul", [product, rows.scales])
+        if quantized.scales is None:
+            return product
+        return self.nodes.add("Mul", [product, quantized.scales])
 
-    def quantized(self, x: str) -> _QuantizedRows:
-        """A matrix [rows, columns] in 8 bits.
+    def quantized(self, x: str, rows: Rows) -> _QuantizedRows:
+        """A matrix [rows, columns] in 8 bits."""
+        if x not in self._quantized:
+            self._quantized[x] = (
+                self.quantized_normed(x) if rows is Rows.NORMED else self.quantized_by_row(x)
+            )
+        return self._quantized[x]
+
+    def quantized_normed(self, x: str) -> _QuantizedRows:
+        """Normed rows in 8 bits, with one scale."""
+        scale = self.nodes.constant("quantized.normed", np.float32(_NORMED_LARGEST / _LARGEST))
+        zero = self.nodes.constant("quantized.zero", _ZERO)
+        return _QuantizedRows(self.nodes.add("QuantizeLinear", [x, scale, zero]), scale, None)
+
+    def quantized_by_row(self, x: str) -> _QuantizedRows:
+        """Rows in 8 bits, with a scale for each.
 
         A row of zeros gets scale 0, and whatever numbers: they are multiplied by the scale.
         """
-        if x not in self._quantized:
-            largest = self.nodes.add(
-                "ReduceMax", [self.nodes.add("Abs", [x]), self.nodes.integers(-1)], keepdims=0
-            )
-            scales = self.nodes.add(
-                "Mul", [largest, self.nodes.constant("quantized.unit", np.float32(1 / _LARGEST))]
-            )
-            zeros = self.nodes.add(
-                "Expand",
-                [
-                    self.nodes.constant("quantized.zero", _ZERO),
-                    self.nodes.add("Shape", [scales]),
-                ],
-            )
-            self._quantized[x] = _QuantizedRows(
-                self.nodes.add("QuantizeLinear", [x, scales, zeros], axis=0),
-                self.nodes.add("Unsqueeze", [scales, self.nodes.integers(1)]),
-            )
-        return self._quantized[x]
+        largest = self.nodes.add(
+            "ReduceMax", [self.nodes.add("Abs", [x]), self.nodes.integers(-1)], keepdims=0
+        )
+        scales = self.nodes.add(
+            "Mul", [largest, self.nodes.constant("quantized.unit", np.float32(1 / _LARGEST))]
+        )
+        zero = self.nodes.constant("quantized.zero", _ZERO)
+        zeros = self.nodes.add("Expand", [zero, self.nodes.add("Shape", [scales])])
+        return _QuantizedRows(
+            self.nodes.add("QuantizeLinear", [x, scales, zeros], axis=0),
+            self.nodes.constant("one", np.float32(1)),
+            self.nodes.add("Unsqueeze", [scales, self.nodes.integers(1)]),
+        )
 
     def spread(self, weight: Array, x: str) -> tuple[Array, str]:
         """Another weight and input with the same product, whose outliers are spread.

@@ -18,7 +18,7 @@ from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.precision import Precision
 from models.engine.sampling import Logits, Sampler, Sampling
 from models.export.graph import build, equalize, measure, rotate
-from models.export.graph.linear import Linear
+from models.export.graph.linear import Linear, Rows
 from models.export.graph.nodes import Nodes
 from models.export.graph.weights import Weights
 from tests.unit.models.export.test_graph import VARIANTS, make_model
@@ -27,11 +27,11 @@ Matrix = NDArray[np.float32]
 TEXT = [(7 * number * number) % 96 for number in range(60)]
 
 
-def session(weight: Matrix, *, outliers: bool = False) -> onnxruntime.InferenceSession:
+def session(weight: Matrix, rows: Rows = Rows.PLAIN) -> onnxruntime.InferenceSession:
     """The int8 product of ``x`` with the transpose of a weight matrix."""
     nodes = Nodes(Precision.INT8)
     weights = Weights({"layer.weight": torch.from_numpy(weight)})
-    product = Linear(nodes, weights).layer("layer", ["layer"], "x", outliers=outliers)
+    product = Linear(nodes, weights).layer("layer", ["layer"], "x", rows)
     nodes.add("Identity", [product], ["y"])
     sizes = {"x": weight.shape[1], "y": weight.shape[0]}
     x, y = (
@@ -80,10 +80,23 @@ def test_a_product_is_that_of_integers_with_a_scale_for_each_row() -> None:
     assert errors[x.any(axis=1)].max() < 0.03
 
 
-def test_a_row_does_not_depend_on_the_others() -> None:
+def test_normed_rows_have_one_scale() -> None:
+    weight, x = normal(96, 64, 1), normal(40, 64, 2)
+    x[5] = 0
+    x[7, 3] = 20  # clipped
+    scales = np.abs(weight).max(axis=1) / 127, np.float32(4.5 / 127)
+    whole = np.rint(weight / scales[0][:, None]), np.rint(x.clip(-4.5, 4.5) / scales[1])
+    wanted = whole[1] @ whole[0].T * scales[0] * scales[1]
+    found = session(weight, Rows.NORMED).run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
+    assert not found[5].any()
+
+
+@pytest.mark.parametrize("rows", [Rows.NORMED, Rows.PLAIN])
+def test_a_row_does_not_depend_on_the_others(rows: Rows) -> None:
     weight, x = normal(96, 64, 1), normal(40, 64, 2)
     x[7] *= 1000
-    product = session(weight)
+    product = session(weight, rows)
     together = product.run(None, {"x": x})[0]
     for number in range(len(x)):
         alone = product.run(None, {"x": x[number : number + 1]})[0]
@@ -94,7 +107,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 def test_outliers_are_spread_before_a_product(inputs: int, size: int) -> None:
     weight, x = normal(96, inputs, 1), normal(40, inputs, 2)
     x[:, 20] *= 1000
-    product = session(weight, outliers=True)
+    product = session(weight, Rows.OUTLIERS)
     found = product.run(None, {"x": x})[0]
     wide, flat = spread(x, size), spread(weight, size)
     np.testing.assert_allclose(wide @ flat.T, x @ weight.T, rtol=1e-3, atol=1e-2)
@@ -109,8 +122,8 @@ def test_a_spread_outlier_costs_the_other_numbers_fewer_digits() -> None:
     weight, x = normal(96, 288, 1), normal(40, 288, 2)
     x[:, 200] *= 30
     errors = [
-        np.abs(session(weight, outliers=outliers).run(None, {"x": x})[0] - x @ weight.T).mean()
-        for outliers in (False, True)
+        np.abs(session(weight, rows).run(None, {"x": x})[0] - x @ weight.T).mean()
+        for rows in (Rows.PLAIN, Rows.OUTLIERS)
     ]
     assert errors[1] < errors[0] / 2
 
@@ -135,12 +148,9 @@ def test_a_decode_gives_the_same_logits_whatever_runs_beside_it(
     model = make_model(kind, **{"initializer_range": 0.1, **changes})
     with torch.no_grad():
         model.model.embed_tokens.weight[50] *= 300  # what one scale for a call would be set by
-    build(
-        model,
-        tmp_path / Precision.INT8.file,
-        Precision.INT8,
-        kv_ranges=equalize(model, measure(model, [TEXT])),
-    )
+    kv_ranges = equalize(model, measure(model, [TEXT]))
+    rotate(model)
+    build(model, tmp_path / Precision.INT8.file, Precision.INT8, kv_ranges=kv_ranges)
     (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 256}))
     runner = OnnxModelRunner.load(tmp_path / Precision.INT8.file, device="cpu", threads=1, slots=3)
     for slot in range(2):
@@ -166,3 +176,11 @@ def test_a_rotation_changes_no_result_and_spreads_outliers(variant: str) -> None
         largest = model.model.embed_tokens.weight.abs().amax(dim=0)
     assert float((after - before).abs().max()) < 1e-3 * float(before.abs().max())
     assert float(largest.max() / largest.median()) < 10
+
+
+def test_a_model_that_was_not_rotated_is_refused(tmp_path: Path) -> None:
+    model = make_model("llama")
+    with torch.no_grad():
+        model.model.layers[1].post_attention_layernorm.weight[3] = 2
+    with pytest.raises(ValueError, match="rotate a model"):
+        build(model, tmp_path / Precision.INT8.file, Precision.INT8)
