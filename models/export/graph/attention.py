@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from models.engine.precision import Precision
 from models.export.graph.decoder_config import DecoderConfig
 from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.nodes import MICROSOFT, Nodes
@@ -26,11 +27,13 @@ class QueryTokens:
     positions: str
     """[1, tokens]."""
     mask: str
-    """[heads that share keys * tokens, past and new tokens]: 0, or minus infinity for later
-    tokens.
+    """[tokens, past and new tokens]: 0, or minus infinity for later tokens. In fp16 repeated for
+    each head that shares the same keys.
     """
     parts: str
     """[2]: how many of them there are, and B."""
+    some: str
+    """bool [1]: whether there is any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,8 @@ class Attention:
         """All tokens of the prompt, and those whose logits are wanted."""
         first, second, third = (self.nodes.integers(number) for number in range(3))
         start, one = self.nodes.scalar(0), self.nodes.scalar(1)
-        end = self.nodes.add(
-            "Add", ["past", self.nodes.add("Slice", ["parts", first, second])], ["end"]
-        )
+        prompt = self.nodes.add("Slice", ["parts", first, second])
+        end = self.nodes.add("Add", ["past", prompt], ["end"])
         positions = self.nodes.add(
             "Range", [self.nodes.reshape("past", ()), self.nodes.reshape(end, ()), one]
         )
@@ -66,27 +68,28 @@ class Attention:
         )
         mask = self.nodes.add("Where", [seen, *values])
         positions = self.nodes.add("Unsqueeze", [positions, first])
-        count = self.nodes.add(
-            "Concat",
-            [
-                self.nodes.add("Shape", ["wanted"]),
-                self.nodes.add("Slice", ["parts", second, third]),
-            ],
-            axis=0,
+        count = self.nodes.add("Shape", ["wanted"])
+        parts = self.nodes.add(
+            "Concat", [count, self.nodes.add("Slice", ["parts", second, third])], axis=0
         )
         return (
-            QueryTokens(positions, self.for_each_head(mask), "parts"),
+            QueryTokens(positions, self.for_each_head(mask), "parts", self.is_some(prompt)),
             QueryTokens(
                 self.nodes.add("Gather", [positions, "wanted"], axis=1),
                 self.for_each_head(self.nodes.add("Gather", [mask, "wanted"])),
-                count,
+                parts,
+                self.is_some(count),
             ),
         )
 
     def for_each_head(self, mask: str) -> str:
-        """A mask, repeated for each head that shares the same keys."""
-        sharing = self.config.sharing
-        return self.nodes.add("Concat", [mask] * sharing, axis=0) if sharing > 1 else mask
+        """A mask as ``attended`` takes it."""
+        repeated = self.config.sharing > 1 and self.nodes.precision is Precision.FP16
+        return self.nodes.add("Concat", [mask] * self.config.sharing, axis=0) if repeated else mask
+
+    def is_some(self, count: str) -> str:
+        """Bool [1]: whether a number [1] is not 0."""
+        return self.nodes.add("Cast", [count], to=TensorProto.BOOL)
 
     def attend(
         self, layer: int, query: str, key: str, value: str, every: QueryTokens, queried: QueryTokens
@@ -105,9 +108,7 @@ class Attention:
         decoded = self.decode(layer, query, key, value)
         keys = self.appended("key", layer, self.rotated(prompt_key, config.key_value_heads, every))
         values = self.appended("value", layer, prompt_value)
-        prefilled = self.prefill(
-            layer, self.rotated(prompt_query, config.heads, queried), keys, values, queried
-        )
+        prefilled = self.prefill(layer, prompt_query, keys, values, queried)
         return self.nodes.add("Concat", [prefilled, decoded], axis=0)
 
     def decode(self, layer: int, query: str, key: str, value: str) -> str:
@@ -154,29 +155,58 @@ class Attention:
 
     def prefill(self, layer: int, query: str, keys: str, values: str, queried: QueryTokens) -> str:
         """[.., heads * size]: attention of the prompt's tokens over all that their slot holds."""
-        config = self.config
-        # Heads that share keys are computed in one product.
-        query = self.nodes.reshape(
-            self.by_head(query, config.heads), (1, config.key_value_heads, -1, config.head_size)
-        )
-        if self.kv_ranges is not None:
-            keys, values = (
-                self.nodes.add("DequantizeLinear", [kept, self.scale(what, layer)])
-                for what, kept in (("key", keys), ("value", values))
+        width = self.config.heads * self.config.head_size
+
+        def attended() -> str:
+            rotated = self.by_head(
+                self.rotated(query, self.config.heads, queried), self.config.heads
             )
+            found = self.attended(
+                rotated,
+                self.dequantized("key", layer, keys),
+                self.dequantized("value", layer, values),
+                queried,
+            )
+            return self.nodes.reshape(
+                self.nodes.add("Transpose", [found], perm=[0, 2, 1, 3]), (-1, width)
+            )
+
+        if self.nodes.precision is Precision.FP16:
+            return attended()
+        nothing = self.nodes.constant("attended.nothing", np.empty((0, width), np.float32))
+        return self.nodes.choose(
+            queried.some, attended, lambda: self.nodes.add("Identity", [nothing])
+        )
+
+    def attended(self, query: str, keys: str, values: str, queried: QueryTokens) -> str:
+        """[1, heads, .., size] of queries [1, heads, .., size].
+
+        onnxruntime's Attention adds the mask before the product of queries and keys, which adds to
+        it. That passes over the scores once less. It refuses an empty query. In fp16, which is for
+        CUDA, the parts are nodes of their own: Attention was not measured there.
+        """
+        config = self.config
+        if self.nodes.precision is not Precision.FP16:
+            return self.nodes.add(
+                "Attention", [query, keys, values, queried.mask], scale=config.scale
+            )
+        # Heads that share keys are computed in one product.
+        query = self.nodes.reshape(query, (1, config.key_value_heads, -1, config.head_size))
         scores = self.nodes.add(
             "FusedMatMul", [query, keys], domain=MICROSOFT, transB=1, alpha=config.scale
         )
         weights = self.nodes.add(
             "Softmax", [self.nodes.add("Add", [scores, queried.mask])], axis=-1
         )
-        attended = self.nodes.reshape(
+        return self.nodes.reshape(
             self.nodes.add("MatMul", [weights, values]), (1, config.heads, -1, config.head_size)
         )
-        return self.nodes.reshape(
-            self.nodes.add("Transpose", [attended], perm=[0, 2, 1, 3]),
-            (-1, config.heads * config.head_size),
-        )
+
+    def dequantized(self, what: str, layer: int, kept: str) -> str:
+        """Keys or values as they were computed."""
+        if self.kv_ranges is None:
+            return kept
+        return self.nodes.add("DequantizeLinear", [kept, self.scale(what, layer)])
 
     def by_head(self, x: str, heads: int) -> str:
         """[tokens, heads * size] to [1, heads, tokens, size]."""

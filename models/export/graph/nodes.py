@@ -1,6 +1,6 @@
 """ONNX nodes and constants under construction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,20 @@ class Nodes:
     def reshape(self, x: str, shape: tuple[int, ...]) -> str:
         """The same numbers in another shape; one dimension may be -1."""
         return self.add("Reshape", [x, self.integers(*shape)])
+
+    def choose(self, condition: str, then: Callable[[], str], otherwise: Callable[[], str]) -> str:
+        """What one of two parts of the graph gives; the other is not computed.
+
+        Each adds its nodes and returns the name of its result, of the graph's float type.
+        """
+        branches = {"then_branch": self._branch(then), "else_branch": self._branch(otherwise)}
+        return self.add("If", [condition], **branches)
+
+    def _branch(self, build: Callable[[], str]) -> onnx.GraphProto:
+        outside, self.nodes = self.nodes, []
+        result = helper.make_tensor_value_info(build(), self.float_type, None)
+        inside, self.nodes = self.nodes, outside
+        return helper.make_graph(inside, result.name, [], [result])
 
     def split(self, x: str, sizes: Array) -> list[str]:
         """Parts of the last dimension."""
