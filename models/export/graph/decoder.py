@@ -25,14 +25,14 @@ Outputs: ``nats`` float32 [S], the negative log-probability of each target; ``lo
 of the same kind. The logits of targets stay inside the graph, where they take 4 bytes a number.
 
 Decoding slots use GroupQueryAttention, which applies the rotary embedding, appends in place and
-takes the length of each slot. The prompt uses plain products over its slot, which TensorScatter
-appends to: on a CPU that is 1.6 times as fast for many tokens. The last layer computes attention
-for the wanted tokens only; the others need keys and values alone.
+takes the length of each slot. The prompt uses ONNX's Attention, or in fp16 plain products, over its
+slot, which TensorScatter appends to: on a CPU that is 1.6 times as fast for many tokens. The last
+layer computes attention for the wanted tokens only; the others need keys and values alone.
 
 In int8, the matrices of linear layers have 8 bits a weight, and their inputs are quantized on the
 way (``linear.py``). The model must have been rotated, so that one scale is enough
-(``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms
-and attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
+(``rotation.py``). Keys and values are kept in 8 bits (``attention.py``). Embedding, norms and
+attention stay fp32. In fp16 everything is fp16; norms compute in fp32.
 """
 
 from collections.abc import Iterable
