@@ -1,10 +1,11 @@
 """How well a judge that learns from rated pairs rates others, by cross-validation.
 
-``python -m bench.rated MODEL DIRECTORY RATINGS... --graded FILE``. DIRECTORY has ``rated.jsonl``,
-and each RATINGS a set of these pairs with the document of each (segment, source). FILE keeps the
-evidence about the graded pairs made from seeds. The pairs are divided by document into ten parts.
-Each part is rated by judges that were fitted without it, with their own cross-validation, factor
-and scale. With ``--by-set`` each set is a part: it is rated by judges that learned from the others.
+``python -m bench.rated MODEL RATINGS... --evidence DIRECTORY... --graded FILE``. Each RATINGS is a
+set of pairs with the document of each (segment, source), and each DIRECTORY has a ``rated.jsonl``
+with the evidence about some. FILE keeps the evidence about the graded pairs made from seeds. The
+pairs are divided by document into ten parts. Each part is rated by judges that were fitted without
+it, with their own cross-validation, factor and scale. With ``--by-set`` each set is a part: it is
+rated by judges that learned from the others.
 
 Prints Markdown for each set, with 95% bootstrap intervals over the documents.
 """
@@ -78,7 +79,7 @@ class RatedSet:
     def read(cls, file: Path) -> "RatedSet":
         """Read JSON lines with segment and source."""
         rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-        return cls(file.stem, {row["segment"]: row["source"] for row in rows})
+        return cls(str(file), {row["segment"]: row["source"] for row in rows})
 
 
 class OutOfFold:
@@ -183,8 +184,10 @@ def _judge(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.rated", description=__doc__)
     parser.add_argument("model", help="a name of `backstream models list --available`")
-    parser.add_argument("directory", type=Path, help="directory with rated.jsonl")
     parser.add_argument("ratings", type=Path, nargs="+", help="JSON lines with segment and source")
+    parser.add_argument(
+        "--evidence", type=Path, nargs="+", required=True, help="directories with rated.jsonl"
+    )
     parser.add_argument("--graded", type=Path, required=True, help="file that keeps evidence")
     parser.add_argument("--by-set", action="store_true", help="leave out one file of ratings each")
     parser.add_argument("--work", type=Path, default=Path("work/judges"), help="for the graphs")
@@ -192,7 +195,8 @@ def main() -> None:
     graded = graded_evidence(options.graded, options.model, options.work)
     sets = [RatedSet.read(file) for file in options.ratings]
     documents = {id: document for each in sets for id, document in each.documents.items()}
-    rated = [each for each in read_rated(options.directory) if each.id in documents]
+    known = [each for directory in options.evidence for each in read_rated(directory)]
+    rated = [each for each in known if each.id in documents]
     of_set = np.array(
         [next(n for n, one in enumerate(sets) if each.id in one.documents) for each in rated]
     )
