@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from typer.testing import CliRunner
 
 from agents.pairer import Pairer, PreferenceSettings
 from models.prompts.prompt import Prompt
@@ -20,6 +22,7 @@ from models.serving.model_handle import ModelHandle
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.ids import example_id, seed_id
 from schemas.records import Candidate, Example, ExampleOrigin, Preference, Rating
+from streams.cli.main import app
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed
 from streams.data.preferences import preferences
@@ -161,7 +164,9 @@ def _pairs_of(examples: list[Example]) -> dict[str, Preference]:
     return {one.id: one for one in outcomes if isinstance(one, Preference)}
 
 
-def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(rewriting, start) -> None:
+def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(
+    rewriting, start, tmp_path
+) -> None:
     cluster = rewriting.kafka.cluster()
     human = Example(
         id=seed_id("Why?", None, "So."),
@@ -212,6 +217,20 @@ def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(rewriting,
     found = {pair.id: pair for pair in preferences(cluster)}
     assert found == _pairs_of(examples)
     assert {pair.task for pair in found.values()} == {"forward", "backward"}
+
+    # The commands show them where they are set.
+    run, broker = CliRunner().invoke, ["--broker", rewriting.kafka.bootstrap_servers]
+    both = ["-s", "rewriting.enabled=true", "-s", "preferences.enabled=true"]
+    for command in ("audit", "status"):
+        first = [line.split()[0] for line in run(app, [command, *broker]).stdout.splitlines()]
+        assert {"rewriter", "pairer"}.isdisjoint(first)
+        shown = [
+            line.split()[0] for line in run(app, [command, *broker, *both]).stdout.splitlines()
+        ]
+        assert {"rewriter", "pairer"} <= set(shown)
+    file = tmp_path / "pairs.jsonl"
+    done = run(app, ["export", *broker, "-o", str(file), "--shape", "dpo", "--json"])
+    assert json.loads(done.stdout) == {"preferences": len(found), "file": str(file)}
 
     # A retraction by hand takes the pairs with it, and the id needs no account any more.
     gone = found[min(found)].example_id
