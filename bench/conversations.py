@@ -9,12 +9,13 @@ what is given saves, as the judge computes gains.
 """
 
 import argparse
+import copy
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -50,25 +51,42 @@ class Measured:
 
 
 class Scorer:
-    """Scores targets after a prompt, which is computed once."""
+    """Scores targets after a prompt, which is computed from where it differs from the last one."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._prompt: list[int] = []
+        self._cache: Any = None
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def nats(self, prompt: Sequence[int], targets: Sequence[Sequence[int]]) -> list[float]:
         """Nats of each target."""
-        found = self._model(torch.tensor([list(prompt)]), use_cache=True, logits_to_keep=1)
-        first, cache = found.logits[0, -1].float(), found.past_key_values
+        first = self._prefill([*prompt])
         longest = max(map(len, targets))
         ids = torch.zeros(len(targets), longest, dtype=torch.long)
         for row, target in enumerate(targets):
             ids[row, : len(target)] = torch.tensor(list(target))
+        cache = copy.deepcopy(self._cache)
         cache.batch_repeat_interleave(len(targets))
         rest = self._model(ids, past_key_values=cache, use_cache=True).logits.float()
         after = torch.cat([first.expand(len(targets), 1, -1), rest[:, :-1]], 1)
         each = after.logsumexp(-1) - after.gather(-1, ids[:, :, None])[:, :, 0]
         return [float(each[row, : len(target)].sum()) for row, target in enumerate(targets)]
+
+    def _prefill(self, prompt: list[int]) -> torch.Tensor:
+        """The logits after a prompt, [vocabulary], whose keys and values are in the cache then."""
+        pairs = zip(prompt[:-1], self._prompt, strict=False)
+        known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if known:
+            self._cache.crop(known)
+        found = self._model(
+            torch.tensor([prompt[known:]]),
+            past_key_values=self._cache if known else None,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        self._prompt, self._cache = prompt, found.past_key_values
+        return cast(torch.Tensor, found.logits[0, -1].float())
 
 
 def middle_exchanges(file: Path, characters: int, count: int) -> list[tuple[str, Pair]]:
@@ -83,7 +101,9 @@ def middle_exchanges(file: Path, characters: int, count: int) -> list[tuple[str,
         pair = Pair.of(seed)
         if sum(len(text) for exchange in pair.exchanges for text in exchange) <= characters:
             found.setdefault(seed.provenance.conversation, []).append(pair)
-    rounds = zip_longest(*([(name, pair) for pair in pairs] for name, pairs in found.items()))
+    rounds = itertools.zip_longest(
+        *([(name, pair) for pair in pairs] for name, pairs in found.items())
+    )
     return [each for turn in rounds for each in turn if each is not None][:count]
 
 
@@ -93,7 +113,8 @@ def measure(
     """Measure each exchange, given with its conversation."""
     score, generator = Scorer(model).nats, random.Random(0)
     targets = [prompter.target(pair.instruction) for _, pair in exchanges]
-    alone = np.concatenate([score(prompter.backward(""), [target]) for target in targets])
+    nothing = prompter.backward("")
+    alone = np.concatenate([score(nothing, [target]) for target in targets])
     for number, (conversation, pair) in enumerate(exchanges):
         others = [at for at, (other, _) in enumerate(exchanges) if other != conversation]
         chosen = [number, *generator.sample(others, _RIVALS)]

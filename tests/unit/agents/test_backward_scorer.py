@@ -21,7 +21,7 @@ from models.serving.served_model import ServedModel
 from schemas.categories import Category
 from schemas.errors import EngineError, ModelError, PromptTooLong
 from schemas.ids import example_id, material_id
-from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment
+from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment, Turn
 from tests.unit.checkpoints import make_tokenizer
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, engine_of, open_tiny
 
@@ -87,7 +87,9 @@ async def _stopping_late(
     endless = _stopping_at(model, (VOCABULARY - 1,))
     written = (
         await endless.engine.generate(
-            model.prompter.backward(segment.text, segment.context), sampling, ()
+            model.prompter.backward(segment.text, segment.context, turns=segment.turns),
+            sampling,
+            (),
         )
     ).ids
     letters = range(len(_LETTERS) - 1)
@@ -240,6 +242,44 @@ async def test_a_context_is_part_of_the_question(model: ServedModel) -> None:
     assert isinstance(plain, Scored)
     assert isinstance(given, Scored)
     assert plain.rating.probabilities != given.rating.probabilities
+
+
+_SAID = (Turn(role="user", text="why snow?"), Turn(role="assistant", text="it is cold."))
+
+
+async def test_what_was_said_before_is_part_of_the_prompt_and_stays_with_the_example(
+    model: ServedModel,
+) -> None:
+    later = _SEGMENT.model_copy(update={"turns": _SAID})
+    late = await _stopping_late(model, _GREEDY, later)
+    agent = Backward(ModelHandle(late), _GREEDY, openings={"What": 1.0})
+    (candidate,) = await agent.handle(later)
+    assert isinstance(candidate, Candidate)
+    assert candidate.turns == _SAID
+    prompt = late.prompter.backward(_SEGMENT.text, None, _SEGMENT.headings, _SAID)
+    written = await late.engine.generate(prompt, _GREEDY, late.prompter.instruction_stop_ids)
+    assert candidate.instruction == late.prompter.instruction(written.ids)
+    (first,) = await Scorer(ModelHandle(model)).handle(_CANDIDATE)
+    (second,) = await Scorer(ModelHandle(model)).handle(
+        _CANDIDATE.model_copy(update={"turns": _SAID})
+    )
+    assert isinstance(first, Scored)
+    assert isinstance(second, Scored)
+    assert second.candidate.turns == _SAID
+    assert first.rating.probabilities != second.rating.probabilities
+
+
+async def test_a_conversation_that_does_not_fit_is_refused(model: ServedModel) -> None:
+    long = (Turn(role="user", text="rain " * CONTEXT), Turn(role="assistant", text="so."))
+    (refused,) = await Backward(ModelHandle(model), _GREEDY).handle(
+        _SEGMENT.model_copy(update={"turns": long})
+    )
+    (unrated,) = await Scorer(ModelHandle(model)).handle(
+        _CANDIDATE.model_copy(update={"turns": long})
+    )
+    assert isinstance(refused, Rejection)
+    assert isinstance(unrated, Rejection)
+    assert (refused.reason, unrated.reason) == ("prompt_too_long", "prompt_too_long")
 
 
 async def test_a_pair_that_does_not_fit_is_refused(model: ServedModel) -> None:

@@ -25,6 +25,7 @@ from models.releases.release import Manifest
 from models.seeds.labelled import KINDS, every_kind, some_kinds
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError, PromptTooLong
+from schemas.turns import Turn
 from tests.unit.checkpoints import make_tokenizer
 
 _WORDS = ("lake", "boat", "road", "bell", "loaf", "song", "book", "lamp", "tree", "coat", "ship")
@@ -170,6 +171,27 @@ async def test_a_passage_alone_is_scored_once(
     await rater.rate("Why not?", passage, other)
     given = tuple(prompter.nothing(Task.FORWARD, other)), tuple(prompter.target(passage))
     assert engine.scored.count(given) == 1, "a context belongs to what it is computed from"
+
+
+async def test_every_likelihood_is_given_what_was_said_before(
+    judges: Judges, prompter: Prompter, engine: Any
+) -> None:
+    rater = Rater(Examiner(engine, prompter), EvidenceKind.LIKELIHOOD, judges)
+    said = (Turn(role="user", text="A lake?"), Turn(role="assistant", text="A boat."))
+    asked, answered = "Why?", "Because."
+    await rater.rate(asked, answered, None, turns=said)
+    assert {(prompt, target) for prompt, target in engine.scored} == {
+        (tuple(prompt), tuple(prompter.target(target)))
+        for prompt, target in (
+            (prompter.forward(asked, turns=said), answered),
+            (prompter.nothing(Task.FORWARD, turns=said), answered),
+            (prompter.backward(answered, turns=said), asked),
+            (prompter.nothing(Task.BACKWARD, turns=said), asked),
+        )
+    }
+    before = len(engine.scored)
+    await rater.rate(asked, answered, None)
+    assert len(engine.scored) == before + 4, "what is shared belongs to what was said before"
 
 
 async def test_a_likelihood_that_is_no_number_is_an_error(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
+from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored, Turn
 from streams.cli.rating_session import ask_about
 from streams.data.ratings import spread
 
@@ -86,6 +86,25 @@ def test_a_rating_holds_the_pair_and_who_gave_it() -> None:
     )
     assert (rating.score, rating.rater) == (4, "ada")
     assert rating.at > 1.7e9
+
+
+def test_earlier_turns_are_shown_and_kept_with_the_rating(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept: list[HumanRating] = []
+
+    class Keeps(Written):
+        def write(self, rating: HumanRating) -> None:
+            kept.append(rating)
+
+    said = (Turn(role="user", text="Is it\x1b[2J old?"), Turn(role="assistant", text="Yes."))
+    pair = scored("a")
+    pair = pair.model_copy(update={"candidate": pair.candidate.model_copy(update={"turns": said})})
+    ask_about([pair], Keeps(), "ada", iter("4"))  # type: ignore[arg-type]
+    shown = capsys.readouterr().out
+    assert "Said before:\nUser: Is it[2J old?\n\nAssistant: Yes.\n\nRequest:\nWhy a?" in shown
+    assert "\x1b" not in shown
+    assert kept[0].turns == said
 
 
 def test_a_long_answer_is_cut_and_shown_whole_when_asked(
