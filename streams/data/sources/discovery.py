@@ -3,8 +3,9 @@
 import glob
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -14,6 +15,12 @@ from schemas.errors import SourceError
 from schemas.text import PassedOver, name_of
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.formats import FORMATS, extension_of, format_of
+from streams.data.sources.plugged import (
+    PluggedSource,
+    installed_sources,
+    source_of_address,
+    source_of_file,
+)
 from streams.data.sources.stored import StoredFile, is_address, stored_files, without_user
 
 _DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
@@ -31,7 +38,7 @@ class Stdin:
 
 
 File = Path | StoredFile
-Found = File | Stdin | PassedOver | SourceError
+Found = File | Stdin | PluggedSource | PassedOver | SourceError
 """What looking for files yields."""
 
 
@@ -50,9 +57,10 @@ def discover(
     found. An argument that matches nothing is yielded as it is, so that ``read`` reports it.
     """
     seen: set[str] = set()
+    plugged = installed_sources() if formats is FORMATS else {}  # they have documents alone
     for argument in arguments:
-        for found in _expand(argument, formats):
-            if isinstance(found, Stdin | SourceError):
+        for found in _expand(argument, formats, plugged):
+            if isinstance(found, Stdin | PluggedSource | SourceError):
                 yield found
                 continue
             name = found.where if isinstance(found, PassedOver) else str(found)
@@ -68,11 +76,15 @@ def path_of(file: File) -> PurePath:
     return file.name if isinstance(file, StoredFile) else file
 
 
-def _expand(argument: str, formats: Collection[str]) -> Iterator[Found]:
+def _expand(
+    argument: str, formats: Collection[str], plugged: Mapping[str, EntryPoint]
+) -> Iterator[Found]:
     if argument == "-":
         yield Stdin()
     elif argument.startswith("file:"):
-        yield from _expand(local_path(argument), formats)
+        yield from _expand(local_path(argument), formats, plugged)
+    elif (source := source_of_address(argument, plugged)) is not None:
+        yield source
     elif is_address(argument):
         try:
             for file in stored_files(argument):
@@ -80,13 +92,13 @@ def _expand(argument: str, formats: Collection[str]) -> Iterator[Found]:
         except SourceError as error:
             yield error
     elif os.path.lexists(argument) or not glob.has_magic(argument):
-        yield from _walk(Path(argument), formats)
+        yield from _walk(Path(argument), formats, plugged)
     else:
         matches = sorted(glob.glob(argument, recursive=True))
         # '**' matches folders as well as the files in them, so a file is found twice: `seen`
         # drops the second.
         for match in matches or [argument]:
-            yield from _walk(Path(match), formats)
+            yield from _walk(Path(match), formats, plugged)
 
 
 def local_path(address: str) -> str:
@@ -109,7 +121,9 @@ def passed_over(file: StoredFile, address: str, formats: Collection[str]) -> Pas
     return None
 
 
-def _walk(path: Path, formats: Collection[str]) -> Iterator[Path | PassedOver]:
+def _walk(
+    path: Path, formats: Collection[str], plugged: Mapping[str, EntryPoint]
+) -> Iterator[Path | PassedOver]:
     if not path.is_dir():
         yield path
         return
@@ -127,7 +141,7 @@ def _walk(path: Path, formats: Collection[str]) -> Iterator[Path | PassedOver]:
                 yield PassedOver(name_of(file), "description of a data set")
             elif saved and name.startswith("cache-") and name.endswith(".arrow"):
                 yield PassedOver(name_of(file), "cache of a data set")
-            elif format_of(file) not in formats:
+            elif format_of(file) not in formats and source_of_file(file, plugged) is None:
                 yield PassedOver(name_of(file), f"{extension_of(file) or 'unnamed'} file")
             else:
                 empty = False
