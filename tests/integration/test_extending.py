@@ -35,9 +35,9 @@ _PROMPTS = as_yaml(
 
 
 @pytest.fixture
-async def base(judge_release: Path, tmp_path: Path) -> Path:
-    """A tiny model with prompts of one's own, as an export writes it. It rates by digits."""
-    directory = shutil.copytree(judge_release, tmp_path / "base")
+async def base(house: Path, tmp_path: Path) -> Path:
+    """The house model with prompts of one's own, as an export writes it. It rates by digits."""
+    directory = shutil.copytree(house, tmp_path / "base")
     (directory / MANIFEST).unlink()
     (directory / PROMPTS_FILE).write_text(_PROMPTS, encoding="utf-8")
     await write_manifest(directory, Origin(id="acme-1", base="acme-1"))
