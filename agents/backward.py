@@ -12,12 +12,13 @@ from agents.tasks.labels import Choice
 from agents.tasks.material import Material
 from models.engine import Sampling
 from models.prompts.categories import FIRST_WORDS, category_of
+from models.prompts.template import Task
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.written import WrittenInstruction
 from schemas.categories import Category
 from schemas.errors import PromptTooLong
-from schemas.ids import example_id, material_id
+from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 
 _LABELS_TEMPLATE = "labels.1"
@@ -79,9 +80,7 @@ class Backward:
         self, model: RoleModel, segment: Segment, chosen: Assignment
     ) -> list[Candidate | Rejection]:
         if chosen.material and chosen.material.choice:
-            return [
-                _classification(model.release, segment, chosen.material, chosen.material.choice)
-            ]
+            return [_classification(model, segment, chosen.material, chosen.material.choice)]
         written = await asyncio.gather(
             *(self._write(model, segment, chosen, sample) for sample in range(self._samples))
         )
@@ -104,7 +103,7 @@ class Backward:
                 turns=segment.turns,
             )
         return await model.write_instruction(
-            material_id(segment.id, material.context, material.response),
+            segment.id,
             material.response,
             material.context,
             self._sampling,
@@ -149,16 +148,18 @@ class Backward:
 
 
 def _classification(
-    release: str, segment: Segment, material: Material, choice: Choice
+    model: RoleModel, segment: Segment, material: Material, choice: Choice
 ) -> Candidate:
-    parent = material_id(segment.id, material.context, choice.instruction)
+    # The id that any other task of the passage would have: where a model chooses another one the
+    # second time, as one behind an address may, the passage has one example still.
+    id = example_id(segment.id, model.release, model.template_id(Task.BACKWARD), 0)
     return Candidate(
-        id=example_id(parent, release, _LABELS_TEMPLATE, 0),
+        id=id,
         instruction=choice.instruction,
         context=material.context,
         response=material.response,
         category=material.category,
-        provenance=_provenance(segment, release, _LABELS_TEMPLATE),
+        provenance=_provenance(segment, model.release, _LABELS_TEMPLATE),
     )
 
 

@@ -36,17 +36,12 @@ def question_id(instruction: str, context: str | None, earlier: Iterable[str] = 
     return _digest("question", instruction, context or "", *earlier)
 
 
-def material_id(segment_id: str, context: str, response: str) -> str:
-    """Id of a task on a passage, from the material that is given and the answer."""
-    return _digest("material", segment_id, context, response)
-
-
 def example_id(parent_id: str, release: str, template: str, sample: int) -> str:
     """Id of an example.
 
-    ``parent_id`` is the id of its segment, material or request, or of the example whose
-    response was rewritten. ``release`` and ``template`` are the generator's. ``sample`` is the
-    number of the sample, from 0.
+    ``parent_id`` is the id of its segment or request, or of the example whose response was
+    rewritten. ``release`` and ``template`` are the generator's. ``sample`` is the number of the
+    sample, from 0.
     """
     return _digest("example", parent_id, release, template, str(sample))
 

@@ -20,7 +20,7 @@ from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.categories import Category
 from schemas.errors import EngineError, ModelError, PromptTooLong
-from schemas.ids import example_id, material_id
+from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Scored, Segment, Turn
 from tests.unit.checkpoints import make_tokenizer
 from tests.unit.engine_model import CONTEXT, VOCABULARY, TinyModel, engine_of, open_tiny
@@ -370,8 +370,7 @@ async def test_a_task_with_a_context_is_answered_from_the_passage(house: Path) -
                 assert one.context == text
                 assert all(part in text for part in one.response.split(". "))
                 assert (one.category, one.provenance.sample) == (category, sample)
-                parent = material_id(passage.id, text, one.response)
-                assert one.id == example_id(parent, model.release, "backward.markers.1", sample)
+                assert one.id == example_id(passage.id, model.release, "backward.markers.1", sample)
     finally:
         model.close()
 
@@ -383,6 +382,7 @@ async def test_a_classification_names_its_labels(model: ServedModel) -> None:
     assert (found.response, found.context) == ("Why", _PASSAGE.text)
     assert all(label in found.instruction for label in ("Why", "Snow", "Hail"))
     assert (found.provenance.template, found.provenance.samples) == ("labels.1", 1)
+    assert found.id == example_id(_PASSAGE.id, "r-1", "backward.markers.1", 0)
 
 
 async def test_a_passage_that_sets_no_wanted_task_is_refused(model: ServedModel) -> None:
