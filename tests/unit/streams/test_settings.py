@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from agents.curation.settings import SELF_INSTRUCT_KEYWORDS
+from agents.curation.settings import MIX, SELF_INSTRUCT_KEYWORDS
 from agents.passages.headings import NAVIGATION
 from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
@@ -393,6 +393,8 @@ def test_the_documentation_lists_every_key_with_its_default() -> None:
     assert actual.pop(("segments", "refused_headings")) == NAVIGATION
     assert documented.pop(("curation", "invented_keywords")).startswith("those of Self-Instruct")
     assert actual.pop(("curation", "invented_keywords")) == SELF_INSTRUCT_KEYWORDS
+    assert documented.pop(("curation", "mix")).startswith(f"{len(MIX)} shares")
+    assert actual.pop(("curation", "mix")) == MIX
     for at, value in actual.items():
         words = "none" if value is None else "empty" if value in ("", ()) else str(value)
         assert documented[at].lower() in (words.lower(), words.removesuffix(".0")), at
