@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -93,7 +92,7 @@ def _answered(
     create_topics(cluster)
     assert ask(cluster, asked).written == len(asked)
     _note(f"{len(asked)} questions are on their topic")
-    done = in_fresh_process(stream, settings, directory, len(asked))
+    done = in_fresh_process(stream, settings, directory, len(asked), written)
     with FlowReader(cluster) as reader:
         account = audit(cluster, reader.committed())
     report = as_report(account)
@@ -101,9 +100,6 @@ def _answered(
     by_question: dict[str, list[Written]] = defaultdict(list)
     for one in done.written:
         by_question[one.instruction].append(one)
-    if written:
-        lines = (json.dumps(asdict(one)) for one in done.written)
-        written.write_text("\n".join(lines) + "\n", encoding="utf-8")
     votes = {
         one.id: vote(
             one, by_question[one.instruction], settings.answering.similarity, known.get(one.id)
@@ -198,7 +194,7 @@ def _parse() -> argparse.Namespace:
         "--timed", type=int, default=40, help="its questions (default: %(default)s)"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--written", type=Path, help="a file for every sampled answer")
+    parser.add_argument("--written", type=Path, help="a file to append every sampled answer to")
     parser.add_argument("--output", type=Path, help="a file for the JSON")
     return parser.parse_args()
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from schemas.records import Candidate, Question
 from streams.kafka.topics import QUESTIONS
 from streams.settings import Role, Settings
 from streams.stages.metrics import Metrics
-from streams.stages.topology import agent_makers
+from streams.stages.topology import STAGES, agent_makers
 from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 
@@ -52,11 +53,12 @@ class Pass:
 
 
 class _Recording:
-    """A model that notes what it writes."""
+    """A model that notes what it writes, in a file too as it goes, where one is named."""
 
-    def __init__(self, model: RoleModel, written: list[Written]) -> None:
+    def __init__(self, model: RoleModel, written: list[Written], file: Path | None) -> None:
         self._model = model
         self._written = written
+        self._file = file
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -65,26 +67,26 @@ class _Recording:
         self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
     ) -> WrittenText:
         found = await self._model.write(prompt, sampling, one_line=one_line)
-        self._written.append(
-            Written(
-                prompt.texts["instruction"],
-                prompt.task,
-                sampling.seed,
-                found.text,
-                found.finished,
-            )
-        )
+        asked = prompt.texts["instruction"]
+        one = Written(asked, prompt.task, sampling.seed, found.text, found.finished)
+        self._written.append(one)
+        if self._file:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(one)) + "\n")
         return found
 
 
-async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
-    """Measure a worker from the first question read to the last pair curated."""
+async def stream(settings: Settings, directory: Path, fed: int, file: Path | None = None) -> Pass:
+    """Measure a worker from the first question read to the last pair curated.
+
+    Every sampled answer goes to ``file``, if one is given.
+    """
     metrics, written = Metrics(), list[Written]()
     tally = Tally(metrics)
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
         handle = models.handles[Role.FORWARD]
         served = handle.model
-        handle.model = _Recording(served, written)  # type: ignore[assignment]
+        handle.model = _Recording(served, written, file)  # type: ignore[assignment]
         cost = await through(
             Worker(settings, metrics=metrics),
             models.handles,
@@ -105,7 +107,8 @@ async def engine_alone(settings: Settings, directory: Path, questions: Sequence[
     """
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
-        places = asyncio.Semaphore(settings.generation.in_flight)
+        [spec] = [one for one in STAGES if one.name == Answerer.stage]
+        places = asyncio.Semaphore(spec.policy(settings).in_flight)
 
         async def answer(question: Question) -> int:
             async with places:

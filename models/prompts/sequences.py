@@ -30,10 +30,11 @@ class SequenceMaker:
     response_weight: float = 1.0
     """Loss weight of a token of a response. It has many more tokens than an instruction."""
 
-    def forward(self, pair: Pair, tag: str = SEED_TAG) -> TrainingSequence:
-        """Instruction → response, under ``tag``."""
+    def forward(self, pair: Pair, tag: str = SEED_TAG, weight: float = 1.0) -> TrainingSequence:
+        """Instruction → response, under ``tag``. ``weight`` multiplies the response's weight."""
         prompt = self.prompter.forward(pair.instruction, pair.context, tag, pair.turns)
-        return self._weigh(prompt, self.prompter.target(pair.response), self.response_weight)
+        target = self.prompter.target(pair.response)
+        return self._weigh(prompt, target, self.response_weight * weight)
 
     def backward(self, pair: Pair, headings: Sequence[str] = ()) -> TrainingSequence:
         """Response, below ``headings`` → instruction."""

@@ -23,6 +23,7 @@ from models.prompts.layout import Prompter
 from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.template import TRAINED_TASKS, Task
 from models.releases.checkpoints import has_file, sha256_of, weight_files
+from models.releases.trained_on import TrainedOn
 from schemas.errors import ModelError
 
 MANIFEST = "manifest.json"
@@ -79,6 +80,8 @@ class Manifest(BaseModel):
     metrics: dict[str, float] = {}
     parent_metrics: dict[str, float] = {}
     counts: dict[str, int] = {}
+    trained_on: dict[str, TrainedOn] = {}
+    """By source: ``seed``, and the stages that made candidates. Empty if it was only exported."""
     intervals: dict[str, Estimate] = {}
     """Release minus parent for each held-out metric, with its 95% bootstrap interval."""
     verdict: Verdict | None = None
@@ -101,6 +104,7 @@ class Origin:
     metrics: Mapping[str, float] = field(default_factory=dict)
     parent_metrics: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    trained_on: Mapping[str, TrainedOn] = field(default_factory=dict)
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
     verdict: Verdict | None = None
     calibration: tuple[float, float] | None = None

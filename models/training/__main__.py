@@ -36,6 +36,7 @@ from models.child_process import end_with_parent
 from models.judging.evidence import EvidenceKind
 from models.releases.release import read_manifest
 from models.training.cpu_precision import FP32, find_cpu_precision
+from models.training.mixing import Mix
 from models.training.settings import TrainingSettings
 from schemas.errors import BackstreamError
 
@@ -89,6 +90,9 @@ def _train(options: argparse.Namespace, output: TextIO) -> None:
 
     chosen = {field.name: getattr(options, field.name, None) for field in fields(TrainingSettings)}
     chosen["processes"] = processes
+    chosen["mix"] = Mix(
+        tuple(sorted(options.shares)), options.least_confidence, options.weigh_confidence
+    )
     settings = TrainingSettings(
         **{name: value for name, value in chosen.items() if value is not None}
     )
@@ -163,8 +167,34 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(EvidenceKind),
         help=f"what ratings are made from (default: {defaults.evidence})",
     )
+    parser.add_argument(
+        "--mix",
+        dest="shares",
+        type=_share,
+        action="append",
+        default=[],
+        metavar="SOURCE=SHARE",
+        help="share of a source in an epoch: seed, or a stage such as answerer; repeatable "
+        "(default: each example once)",
+    )
+    parser.add_argument(
+        "--least-confidence",
+        type=float,
+        default=0.0,
+        help="leave out examples with a lower confidence (default: none)",
+    )
+    parser.add_argument(
+        "--weigh-confidence",
+        action="store_true",
+        help="weigh the loss of responses by the confidence of their examples",
+    )
     parser.add_argument("--seed", type=int, help="seed of the order and the grades (default: 0)")
     return parser
+
+
+def _share(text: str) -> tuple[str, float]:
+    source, _, share = text.partition("=")
+    return source, float(share)
 
 
 def _fail(message: str) -> int:

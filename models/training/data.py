@@ -8,12 +8,12 @@ from pathlib import Path
 from models.evaluation.human_ratings import RatedPair
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
-from models.prompts.template import AUGMENTED_TAG, SEED_TAG
 from models.seeds import split
 from models.seeds.grades import Grader
 from models.seeds.jsonl import read_records
 from models.seeds.pairs import Pair
 from models.training.leaks import LeakCheck, folded
+from models.training.mixing import Mix, Mixed, mixed, tag_of
 from models.training.settings import TrainingSettings
 from schemas.errors import TrainingError
 from schemas.ids import hash_fraction
@@ -50,6 +50,10 @@ class TrainingSet:
 
     They are near to a held-out seed, or have the texts of a held-out rated pair.
     """
+
+    def mixed(self, mix: Mix) -> Mixed:
+        """The examples of an epoch, and how many each source has of them."""
+        return mixed((*self.seeds, *self.augmented), mix)
 
 
 def read_examples(file: Path) -> list[Example]:
@@ -116,22 +120,28 @@ def sequences(
     """Return the sequences of a run in training order.
 
     The order is the same for the same inputs, so that a killed run can continue. Each epoch has
-    every example forward, under the tag of its origin, and backward, ratings of graded seeds, and
-    the human ratings if there are enough. It is shuffled, then sorted by length within pools.
-    ``context`` is the model's context window in tokens. There are no more than the steps take where
-    their number is given. Raises TrainingError if no sequence fits.
+    the examples of the mix forward, under the tag of their origin, and backward, ratings of graded
+    seeds, and the human ratings if there are enough. It is shuffled, then sorted by length within
+    pools. ``context`` is the model's context window in tokens. There are no more than the steps
+    take where their number is given. Raises TrainingError if no sequence fits, or where no source
+    of the mix has examples.
     """
     generator = random.Random(settings.seed)
     maker = SequenceMaker(prompter, rating_weight=settings.rating_weight)
     grader = Grader([Pair.of(seed) for seed in data.seeds], generator)
     longest = min(settings.longest, context)
-    examples = len(data.seeds) + len(data.augmented)
-    most = settings.max_steps and settings.max_steps * settings.batch_for(examples)
+    examples = data.mixed(settings.mix).examples
+    if not examples:
+        named = ", ".join(name for name, _ in settings.mix.shares)
+        raise TrainingError(f"there is no example of {named}: give other shares in training.mix")
+    most = settings.max_steps and settings.max_steps * settings.batch_for(len(examples))
     chosen: list[TrainingSequence] = []
     tokens = 0
     for _ in range(settings.epochs):
         drawn = [
-            s for s in _epoch(data, maker, grader, generator, settings) if len(s.ids) <= longest
+            s
+            for s in _epoch(data, examples, maker, grader, generator, settings)
+            if len(s.ids) <= longest
         ]
         generator.shuffle(drawn)
         for sequence in drawn:
@@ -147,16 +157,16 @@ def sequences(
 
 def _epoch(
     data: TrainingSet,
+    examples: Sequence[Example],
     maker: SequenceMaker,
     grader: Grader,
     generator: random.Random,
     settings: TrainingSettings,
 ) -> list[TrainingSequence]:
     drawn: list[TrainingSequence] = []
-    for tag, examples in ((SEED_TAG, data.seeds), (AUGMENTED_TAG, data.augmented)):
-        for example in examples:
-            pair = Pair.of(example)
-            drawn += [maker.forward(pair, tag), maker.backward(pair)]
+    for example in examples:
+        pair, weight = Pair.of(example), settings.mix.weight(example)
+        drawn += [maker.forward(pair, tag_of(example), weight), maker.backward(pair)]
     # Only human pairs are graded: the model's own ratings must not train the next scorer.
     share = settings.rating_share
     ratings = min(round(len(drawn) * share / (1 - share)), _RATINGS_OF_A_SEED * len(data.seeds))

@@ -16,9 +16,12 @@ from models.child_process import ending_with
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.criterion import Criterion
+from models.training.mixing import Mix
 from schemas.errors import TrainingError
 from schemas.record import Record
 from schemas.records import Example, HumanRating
+
+_AS_THEY_ARE = Mix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class TrainingLauncher:
         criterion: Criterion,
         lora_rank: int | None = None,
         processes: int = 1,
+        mix: Mix = _AS_THEY_ARE,
     ) -> None:
         """``threads`` are divided among the ``processes``.
 
@@ -74,6 +78,7 @@ class TrainingLauncher:
         self._lora_rank = lora_rank
         self._processes = processes
         self._criterion = criterion
+        self._mix = mix
         self._process: subprocess.Popen[str] | None = None
 
     def train(
@@ -166,7 +171,13 @@ class TrainingLauncher:
             options["--target-precision"] = self._criterion.target_precision
         if self._lora_rank is not None:
             options["--lora-rank"] = self._lora_rank
-        return [str(part) for option in options.items() for part in option]
+        mix = self._mix
+        options["--least-confidence"] = mix.least_confidence
+        return [
+            *(str(part) for option in options.items() for part in option),
+            *(part for name, share in mix.shares for part in ("--mix", f"{name}={share}")),
+            *(["--weigh-confidence"] if mix.weighs else []),
+        ]
 
     def _follow(self, process: "subprocess.Popen[str]") -> Mapping[str, Any] | None:
         released = None

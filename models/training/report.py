@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from models.judging.criterion import Criterion
 from models.judging.judge import Judges
 from models.judging.quality import JUDGE_FIGURES
 from models.releases.release import REPORT
+from models.releases.trained_on import TrainedOn
 from models.training.plots import draw_curve, draw_histogram
 
 DATA = "report.json"
@@ -59,6 +60,8 @@ class TrainingReport:
     calibration: Calibration | None
     counts: Mapping[str, int]
     judges: Judges | None = None
+    trained_on: Mapping[str, TrainedOn] = field(default_factory=dict)
+    """By source."""
 
     def write(self, directory: Path) -> None:
         """Write ``report.md``, ``report.json`` and two plots.
@@ -95,6 +98,7 @@ class TrainingReport:
             "parent_metrics": self.comparison.parent_metrics,
             "changes": self.comparison.changes,
             "counts": self.counts,
+            "trained_on": {name: one.model_dump() for name, one in self.trained_on.items()},
             "judges": self.judges.model_dump() if self.judges else None,
             "calibration": asdict(self.calibration) | {"kept": self.calibration.helps}
             if self.calibration
@@ -117,6 +121,10 @@ class TrainingReport:
             f"they are near to held-out pairs: {counts['leaked']:,} examples and "
             f"{counts['ratings_leaked']:,} ratings.",
             "",
+            "## Trained on",
+            "",
+            *self._source_lines(),
+            "",
             "## Metrics on held-out pairs",
             "",
             "| metric | release | parent | change | 95% interval |",
@@ -136,6 +144,20 @@ class TrainingReport:
             "## Judge",
             "",
             *self._judge_lines(),
+        ]
+
+    def _source_lines(self) -> list[str]:
+        """A row for each source: people, and the stages that made candidates."""
+        return [
+            "| source | examples | left out as unsure | used | in an epoch | share | asked for "
+            "| mean confidence | tag |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *(
+                f"| {name} | {one.there:,} | {one.unsure:,} | {one.used:,} | {one.drawn:,} "
+                f"| {one.share:.0%} | {'' if one.asked_for is None else f'{one.asked_for:g}'} "
+                f"| {'' if one.confidence is None else f'{one.confidence:.2f}'} | {one.tag} |"
+                for name, one in self.trained_on.items()
+            ),
         ]
 
     def _rows(self) -> list[str]:

@@ -101,7 +101,7 @@ def train(
     export(str(checkpoint), exported)
     found = _measure(inputs, settings, data, checkpoint, exported, emit)
     release = _write(
-        inputs.releases, exported, _Lineage(base.id, parent.id, run), found, settings, counts
+        inputs.releases, exported, _Lineage(base.id, parent.id, run), found, settings, counts, data
     )
     shutil.rmtree(work, ignore_errors=True)
     _emit_released(release, emit)
@@ -166,7 +166,7 @@ def _fit(
     }
     emit({"event": "started", **counts, "sequences": len(chosen)})
 
-    examples = len(data.seeds) + len(data.augmented)
+    examples = len(data.mixed(settings.mix).examples)
     lora = settings.rank_for(model.num_parameters())
     tuned = adapt(model, lora, settings.seed) if lora else model
     steps = fit(
@@ -287,9 +287,11 @@ def _write(
     found: _Evaluation,
     settings: TrainingSettings,
     counts: dict[str, int],
+    data: TrainingSet,
 ) -> Path:
     """Write the exported model as a release with its report."""
     comparison, calibration = found.comparison, found.calibration
+    trained_on = data.mixed(settings.mix).sources
     origin = Origin(
         id=release_id(exported, "r", (lineage.run,)),
         base=lineage.base,
@@ -298,6 +300,7 @@ def _write(
         metrics=comparison.metrics,
         parent_metrics=comparison.parent_metrics,
         counts=counts,
+        trained_on=trained_on,
         intervals=comparison.changes,
         verdict=comparison.verdict,
         calibration=calibration.line if calibration and calibration.helps else None,
@@ -315,6 +318,7 @@ def _write(
         calibration,
         counts,
         found.judges,
+        trained_on,
     )
     report.write(exported)
     write_rated(exported, found.rated)

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from models.judging.criterion import Criterion
 from models.judging.evidence import EvidenceKind
+from models.training.mixing import Mix
 
 SMALL_MODEL = 100_000_000
 """Number of parameters below which the learning rate of small models is used."""
@@ -78,6 +79,8 @@ class TrainingSettings:
     threshold: float = 4.0
     target_precision: float | None = None
     """These are what ``criterion`` consists of."""
+    mix: Mix = field(default_factory=Mix)
+    """Which examples are trained on, and how much each counts."""
     save_steps: int = 25
     """Steps between checkpoints, from which a killed run continues."""
     seed: int = 0

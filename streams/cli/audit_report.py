@@ -39,8 +39,11 @@ def _lines(audit: Audit) -> Iterator[str]:
     for account in audit.stages:
         yield from _account_lines(account)
     yield f"curated holds {as_count(audit.examples, 'example')}"
+    ids = {account.stage: account.ids for account in audit.stages}
     for (stage, reason), count in sorted(audit.rejections.items()):
-        yield f"rejected by {stage}: {reason} {count:,}"
+        of = ids.get(stage, 0)
+        share = f", {count / of:.1%} of its ids" if count <= of else ""
+        yield f"rejected by {stage}: {reason} {count:,}{share}"
     for one in audit.deleted_unread:
         yield (
             f"lost: {as_count(one.count, 'message')} of {one.topic}/{one.partition}, from offset "

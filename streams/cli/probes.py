@@ -9,7 +9,6 @@ from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SigningKey
 from schemas.errors import SettingsError
 from streams.cli.prepare import prepare_all
-from streams.data.sources.plugged import installed_sources, unusable_sources
 from streams.kafka.admin.creation import check_topics
 from streams.kafka.admin.topic_states import topic_states
 from streams.kafka.embedded.jars import Jars
@@ -92,14 +91,6 @@ def probe_agents(settings: Settings) -> str:
             *([f"installed, but not under agents: {', '.join(idle)}"] if idle else []),
         ]
     )
-
-
-def probe_sources(settings: Settings) -> str:
-    """Import the sources of other packages; name those that cannot be used."""
-    faults = unusable_sources()
-    broken = {fault.partition(":")[0] for fault in faults}
-    usable = sorted(name for name in installed_sources() if name not in broken)
-    return "; ".join([f"of other packages: {', '.join(usable) or 'none'}", *faults])
 
 
 def probe_models(settings: Settings) -> str:

@@ -99,6 +99,11 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         ),
         f"They come from {len(sources):,} sources and {len(documents):,} documents.",
         _table(("category", "examples"), _count(e.category for e in examples if e.category)),
+        _table(
+            ("made by", "examples"),
+            _count(e.provenance.generator for e in examples if e.origin is ExampleOrigin.AUGMENTED),
+        ),
+        *_agreement([e.confidence for e in examples if e.confidence is not None]),
         "## Who wrote the instructions",
         _table(("release", "examples"), written) if written else "People alone.",
         _table(
@@ -130,6 +135,16 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
 def _writer_of(example: Example) -> Provenance | Original:
     """What names the release and the template that wrote the instruction."""
     return example.provenance.original or example.provenance
+
+
+def _agreement(confidences: Sequence[float]) -> list[str]:
+    if not confidences:
+        return []
+    return [
+        f"{len(confidences):,} examples have a confidence, the share of a model's answers to the "
+        f"question that agree with the response: {min(confidences):.2f} to "
+        f"{max(confidences):.2f}, {sum(confidences) / len(confidences):.2f} on average."
+    ]
 
 
 def _limits(rated: Sequence[Example]) -> list[str]:

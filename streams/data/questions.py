@@ -26,7 +26,6 @@ from schemas.wire import MAX_ROW_BYTES
 from streams.data.sources import ROWS, Stdin, discover, format_of
 from streams.data.sources.bytestreams import opened
 from streams.data.sources.discovery import File, path_of
-from streams.data.sources.plugged import PluggedSource
 
 Outcome = Question | SourceError | PassedOver | Warned
 """What reading yields."""
@@ -62,9 +61,6 @@ def read_questions(arguments: Sequence[str]) -> Iterator[Outcome]:
     for where in discover(arguments, formats=(*ROWS, *_LINES)):
         if isinstance(where, PassedOver | SourceError):
             yield where
-            continue
-        if isinstance(where, PluggedSource):
-            yield SourceError(f"{where}: it has documents, and no questions")
             continue
         for outcome in _read(where):
             if isinstance(outcome, Question):

@@ -168,6 +168,21 @@ class TrainerSettings(BaseModel):
 
     0 for no adapters. None: 16 for a base of 1e9 parameters or more, else no adapters.
     """
+    mix: dict[Annotated[str, Field(pattern=r"^[a-z][a-z_-]*$")], Annotated[float, Field(ge=0)]] = {}
+    """Shares of the sources in an epoch: ``seed``, and stages such as ``answerer``.
+
+    A source that is not named is left out. None: each example once.
+    """
+    confidence: Literal["ignore", "weigh"] = "ignore"
+    """Whether the loss of a response is weighed by the example's confidence."""
+    least_confidence: float = Field(default=0.0, ge=0, le=1)
+    """Examples with a confidence below this are not trained on."""
+
+    @model_validator(mode="after")
+    def _mix_has_a_share(self) -> "TrainerSettings":
+        if self.mix and not any(self.mix.values()):
+            raise ValueError("mix has no share above 0: leave it out for each example once")
+        return self
 
 
 class Settings(BaseSettings):

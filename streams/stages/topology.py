@@ -73,6 +73,8 @@ class StageSpec:
     """Most messages in flight, where that is not the setting's."""
     plugged: bool = False
     """Whether its agent is a generator of another package."""
+    samples: Callable[[Settings], int] = lambda _: 1
+    """Requests to the model that a message makes at once. They share the places in flight."""
 
     @property
     def decode(self) -> MessageDecoder:
@@ -94,12 +96,16 @@ class StageSpec:
     def policy(self, settings: Settings) -> StagePolicy:
         """How the stage treats its messages."""
         return StagePolicy(
-            in_flight=self.in_flight
-            or (settings.generation.in_flight if self.role else settings.kafka.in_flight),
+            in_flight=self.in_flight or self._places(settings),
             concurrent=self.role is not None or self.plugged,
             timeout=settings.generation.timeout_seconds,
             remember=self.remember,
         )
+
+    def _places(self, settings: Settings) -> int:
+        if self.role is None:
+            return settings.kafka.in_flight
+        return max(1, settings.generation.in_flight // self.samples(settings))
 
 
 STAGES = (
@@ -124,6 +130,7 @@ STAGES = (
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.FORWARD,
         remember=_REMEMBERED,
+        samples=lambda settings: settings.answering.samples,
     ),
     StageSpec(
         Scorer.stage,

@@ -19,6 +19,7 @@ from models.releases.release import read_manifest, require_templates
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
+from models.training.mixing import Mix
 from schemas.errors import BrokerError, FencedError, ModelError, SettingsError, TrainingError
 from schemas.records import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
@@ -92,6 +93,11 @@ class TrainerService:
             on_event=on_event,
             lora_rank=training.lora_rank,
             processes=training.processes,
+            mix=Mix(
+                tuple(sorted(training.mix.items())),
+                training.least_confidence,
+                training.confidence == "weigh",
+            ),
             criterion=Criterion(
                 EvidenceKind(settings.scorer.evidence),
                 settings.curation.threshold,

@@ -107,11 +107,9 @@ SHOWN_INPUTS = frozenset((*(given for _, given in _INPUTS), *(given for *_, give
 _SERIES = "Come up with a series of tasks."
 _KIND = (
     "Can each of these tasks be regarded as a classification task, whose answer is one of a few "
-    "labels?"
-)
-_KIND_LEAD = (
-    "".join(f"Task: {task}\nClassification:{answer}\n\n" for task, answer in _KINDS)
-    + "Task: {instruction}\nClassification:"
+    "labels?\n\n"
+    + "".join(f"Task: {task}\nClassification:{answer}\n\n" for task, answer in _KINDS)
+    + "Task: {instruction}"
 )
 _INPUT = (
     f"Write an example input for each task. If a task needs no input, write {NO_INPUT}.\n\n"
@@ -144,10 +142,9 @@ def _templates(task: Task, text: str, lead: str, markers: str) -> tuple[Template
 
 
 TEMPLATES = (
-    # Exemplars and worked examples begin the answer: where they stand in the request, a small model
-    # copies an exemplar, and says nothing about the kind.
+    # The exemplars begin the answer: where they stand in the request, a small model copies one.
     *_templates(Task.INVENTION, _SERIES, "{tasks}\n{number}.", "{tag}<|instruction|>"),
-    *_templates(Task.KIND, _KIND, _KIND_LEAD, f"{_ASKED_MARKERS}<|response|>"),
+    *_templates(Task.KIND, _KIND, "Classification:", f"{_ASKED_MARKERS}<|response|>"),
     *_templates(Task.INPUT, _INPUT, "Input:", _ASKED_MARKERS),
     *_templates(Task.LABELS, _LABELS, "Labels:", f"{_ASKED_MARKERS}<|response|>"),
     *_templates(Task.LABELLED_INPUT, _LABELLED_INPUT, "Input:", _ASKED_MARKERS),

@@ -109,7 +109,6 @@ def check(settings: "Settings") -> None:
         probe_models,
         probe_prompts,
         probe_releases,
-        probe_sources,
     )
 
     print("settings  ok")
@@ -120,7 +119,6 @@ def check(settings: "Settings") -> None:
         "curation": probe_curation,
         "prompts": probe_prompts,
         "agents": probe_agents,
-        "sources": probe_sources,
         "model": probe_models,
     }
     for name, probe in probes.items():

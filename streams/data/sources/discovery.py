@@ -3,9 +3,8 @@
 import glob
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -15,12 +14,6 @@ from schemas.errors import SourceError
 from schemas.text import PassedOver, name_of
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.formats import FORMATS, extension_of, format_of
-from streams.data.sources.plugged import (
-    PluggedSource,
-    installed_sources,
-    source_of_address,
-    source_of_file,
-)
 from streams.data.sources.stored import StoredFile, is_address, stored_files, without_user
 
 _DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
@@ -38,7 +31,7 @@ class Stdin:
 
 
 File = Path | StoredFile
-Found = File | Stdin | PluggedSource | PassedOver | SourceError
+Found = File | Stdin | PassedOver | SourceError
 """What looking for files yields."""
 
 
@@ -57,10 +50,9 @@ def discover(
     found. An argument that matches nothing is yielded as it is, so that ``read`` reports it.
     """
     seen: set[str] = set()
-    plugged = installed_sources() if formats is FORMATS else {}  # they have documents alone
     for argument in arguments:
-        for found in _expand(argument, formats, plugged):
-            if isinstance(found, Stdin | PluggedSource | SourceError):
+        for found in _expand(argument, formats):
+            if isinstance(found, Stdin | SourceError):
                 yield found
                 continue
             name = found.where if isinstance(found, PassedOver) else str(found)
@@ -76,15 +68,11 @@ def path_of(file: File) -> PurePath:
     return file.name if isinstance(file, StoredFile) else file
 
 
-def _expand(
-    argument: str, formats: Collection[str], plugged: Mapping[str, EntryPoint]
-) -> Iterator[Found]:
+def _expand(argument: str, formats: Collection[str]) -> Iterator[Found]:
     if argument == "-":
         yield Stdin()
     elif argument.startswith("file:"):
-        yield from _expand(local_path(argument), formats, plugged)
-    elif (source := source_of_address(argument, plugged)) is not None:
-        yield source
+        yield from _expand(local_path(argument), formats)
     elif is_address(argument):
         try:
             for file in stored_files(argument):
@@ -92,13 +80,13 @@ def _expand(
         except SourceError as error:
             yield error
     elif os.path.lexists(argument) or not glob.has_magic(argument):
-        yield from _walk(Path(argument), formats, plugged)
+        yield from _walk(Path(argument), formats)
     else:
         matches = sorted(glob.glob(argument, recursive=True))
         # '**' matches folders as well as the files in them, so a file is found twice: `seen`
         # drops the second.
         for match in matches or [argument]:
-            yield from _walk(Path(match), formats, plugged)
+            yield from _walk(Path(match), formats)
 
 
 def local_path(address: str) -> str:
@@ -121,9 +109,7 @@ def passed_over(file: StoredFile, address: str, formats: Collection[str]) -> Pas
     return None
 
 
-def _walk(
-    path: Path, formats: Collection[str], plugged: Mapping[str, EntryPoint]
-) -> Iterator[Path | PassedOver]:
+def _walk(path: Path, formats: Collection[str]) -> Iterator[Path | PassedOver]:
     if not path.is_dir():
         yield path
         return
@@ -141,7 +127,7 @@ def _walk(
                 yield PassedOver(name_of(file), "description of a data set")
             elif saved and name.startswith("cache-") and name.endswith(".arrow"):
                 yield PassedOver(name_of(file), "cache of a data set")
-            elif format_of(file) not in formats and source_of_file(file, plugged) is None:
+            elif format_of(file) not in formats:
                 yield PassedOver(name_of(file), f"{extension_of(file) or 'unnamed'} file")
             else:
                 empty = False

@@ -3,7 +3,6 @@
 import contextlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from schemas.errors import SourceError
 from schemas.formats import CONVERTED
@@ -17,7 +16,6 @@ from streams.data.sources.converter import Converter
 from streams.data.sources.discovery import File, Stdin, path_of
 from streams.data.sources.formats import FORMATS, extension_of, format_of
 from streams.data.sources.jsons import read_json
-from streams.data.sources.plugged import PluggedSource, source_of_file
 from streams.data.sources.stored import StoredFile
 from streams.data.sources.tables import read_arrow, read_delimited, read_parquet
 from streams.data.sources.texts import read_text
@@ -29,7 +27,7 @@ _MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "html": "text
 
 
 def read(
-    where: File | Stdin | PluggedSource,
+    where: File | Stdin,
     *,
     format: str | None = None,
     columns: Columns = ANY_COLUMNS,
@@ -42,9 +40,6 @@ def read(
     each PDF file and the like. Memory does not grow with other files. The content of the file never
     raises.
     """
-    if isinstance(where, PluggedSource):
-        yield from where.read()
-        return
     warnings: list[Warned] = []
     try:
         if format is not None and format not in FORMATS:
@@ -53,9 +48,6 @@ def read(
             )
         if format is None:
             format = _format(where)
-            if format is None and isinstance(where, Path) and (found := source_of_file(where)):
-                yield from found.read()
-                return
         if format == "parquet":
             yield from read_parquet(where, columns)
             return

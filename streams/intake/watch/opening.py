@@ -9,14 +9,12 @@ from schemas.errors import SettingsError
 from streams.data.sources import EVERY_FILE, Choice, Columns
 from streams.data.sources.columns import ANY_COLUMNS
 from streams.data.sources.discovery import local_path
-from streams.data.sources.plugged import source_of_address
 from streams.data.sources.stored import is_address
 from streams.intake.lag_watch import LagWatch
 from streams.intake.watch.delivery import Delivery
 from streams.intake.watch.directory import Directory
 from streams.intake.watch.fed import Fed
 from streams.intake.watch.feed import Feed
-from streams.intake.watch.plugged import Plugged
 from streams.intake.watch.source import Source
 from streams.intake.watch.store import Store
 from streams.intake.watch.watching import OnEvent, Watched, Watching
@@ -45,8 +43,6 @@ def source_of(name: str, all_settings: Settings, reading: Reading) -> Source:
     settings = all_settings.watch
     if name.lower().startswith(_FEEDS):
         return Feed(name, seconds=settings.feed_seconds)
-    if (plugged := source_of_address(name)) is not None:
-        return Plugged(plugged, seconds=settings.feed_seconds)
     if name.startswith("file:"):
         name = local_path(name)
     elif is_address(name):

@@ -25,7 +25,7 @@ class Source(Protocol):
     """Something that has items. Its methods are called by one thread at a time."""
 
     way: str
-    """``directory``, ``store``, ``feed`` or ``package``, in the metrics."""
+    """``directory``, ``store`` or ``feed``, in the metrics."""
     name: str
     """What the user gave."""
 

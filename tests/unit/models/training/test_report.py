@@ -9,7 +9,9 @@ from models.evaluation.calibration import calibrate
 from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
 from models.judging.criterion import Criterion
+from models.prompts.template import SEED_TAG
 from models.releases.release import REPORT
+from models.releases.trained_on import TrainedOn
 from models.training.report import CURVE, DATA, HISTOGRAM, TrainingReport
 
 _COUNTS = {
@@ -54,6 +56,12 @@ def _report(*, human: bool) -> TrainingReport:
         old,
         calibrate(opinions, opinions),
         _COUNTS,
+        trained_on={
+            "seed": TrainedOn(there=60, used=60, drawn=120, share=0.75, asked_for=3, tag=SEED_TAG),
+            "answerer": TrainedOn(
+                there=50, unsure=10, used=40, drawn=40, share=0.25, asked_for=1, confidence=0.8125
+            ),
+        },
     )
 
 
@@ -67,10 +75,13 @@ def test_report_states_verdict_metrics_and_intervals(tmp_path: Path) -> None:
     assert "| mean distance of ratings and human ratings, points |" in text
     assert "2.000 r -5.000" in text
     assert "the line is used" in text
+    assert f"| seed | 60 | 0 | 60 | 120 | 75% | 3 |  | {SEED_TAG} |" in text
+    assert "| answerer | 50 | 10 | 40 | 40 | 25% | 1 | 0.81 |  |" in text
     assert f"]({CURVE})" in text
     assert f"]({HISTOGRAM})" in text
     data = json.loads((tmp_path / DATA).read_text(encoding="utf-8"))
     assert data["verdict"]["promote"] is True
+    assert data["trained_on"]["answerer"]["confidence"] == 0.8125
     assert data["calibration"]["kept"] is True
     assert data["changes"]["nll"][2] < 0
     assert (

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.judging.criterion import Criterion
+from models.prompts.template import AUGMENTED_TAG
 from models.releases.release import verify
+from models.releases.trained_on import TrainedOn
 from models.training.launch import TrainingLauncher, TrainingPolicy
+from models.training.mixing import Mix
 from schemas.errors import TrainingError
-from schemas.records import Example, ExampleOrigin, HumanRating
+from schemas.records import Example, ExampleOrigin, HumanRating, Provenance
 
 _EXAMPLES = [
     Example(
@@ -138,6 +141,15 @@ def test_repeated_run_returns_the_same_result(
         )
         for number in range(60)
     ]
+    answered = Example(
+        id="answered",
+        instruction="How many are there?",
+        response="There are 7.",
+        origin=ExampleOrigin.AUGMENTED,
+        provenance=Provenance(generator="answerer"),
+        confidence=0.75,
+    )
+    seeds.append(answered)
     ratings = [HumanRating(id="0", instruction="What?", response="That.", score=3)]
     together = TrainingLauncher(
         tmp_path / "releases",
@@ -147,6 +159,7 @@ def test_repeated_run_returns_the_same_result(
         criterion=Criterion(),
         lora_rank=2,
         processes=processes,
+        mix=Mix((("answerer", 0.1), ("seed", 0.9)), weighs=True),
     )
     trained = together.train(base, base, seeds, ratings)
     kinds = [event["event"] for event in events if event["event"] != "step"]
@@ -159,6 +172,16 @@ def test_repeated_run_returns_the_same_result(
     assert manifest.verdict == trained.verdict
     assert manifest.intervals == trained.intervals
     assert manifest.counts["lora_rank"] == 2
+    assert manifest.trained_on["answerer"] == TrainedOn(
+        there=1,
+        used=1,
+        drawn=4,
+        share=manifest.trained_on["answerer"].share,
+        asked_for=0.1,
+        confidence=0.75,
+        tag=AUGMENTED_TAG,
+    )
+    assert manifest.trained_on["seed"].share > 0.85
     assert manifest.counts["steps"] == -(-events[1]["sequences"] // 8), (
         "a step has as many sequences, however many processes share it"
     )
