@@ -1,5 +1,6 @@
 """Prompts of the user's own: read, refused with their lines, and laid out as the project's are."""
 
+import random
 import textwrap
 from pathlib import Path
 
@@ -310,3 +311,22 @@ def test_a_system_turn_of_ones_own_takes_the_place_of_the_settings() -> None:
     assert [message["content"] for message in prompter.backward("R")] == ["You ask.", "R"]
     assert "+" not in prompter.template_id(Task.BACKWARD)
     assert prompter.template_id(Task.RATING).startswith("rating.chat.2+")
+
+
+def test_no_mutation_of_a_file_raises() -> None:
+    chance = random.Random(1)
+    pieces = ("{{", "}}", "{%", "%}", "&a", "*a", "!!x", "[", "{", "\n", "- ", '"', "\x00", "{#")
+    sources = [_FILE, as_yaml([BUILT_IN.of(Task.RATING, family) for family in Family], "acme")]
+    for _ in range(300):
+        source = chance.choice(sources)
+        for _ in range(chance.randint(1, 6)):
+            at, to = sorted(chance.choices(range(len(source) + 1), k=2))
+            source = chance.choice(
+                (
+                    source[:at] + chance.choice(pieces) + source[at:],
+                    source[:at] + source[at + 5 :],
+                    source[:at] + source[at:to] * 2 + source[to:],
+                )
+            )
+        templates, faults = parse_own(source)
+        assert templates.own or faults
