@@ -190,7 +190,9 @@ def main() -> None:
     parser.add_argument("--trees", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--characters", type=int, default=2400)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="more wait for each other on a busy machine"
+    )
     options = parser.parse_args()
     directory = HOUSE_CHECKPOINT if options.model == HOUSE else Path(options.model)
     torch.set_num_threads(options.threads)
