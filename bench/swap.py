@@ -20,7 +20,7 @@ from bench.process import State, Tally, watch
 from models.atomic_file import write_atomically
 from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SIGNATURE
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.releases.announcements import announce
 from streams.settings import Settings
 from streams.stages.metrics import Metrics

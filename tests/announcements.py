@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 
 
 def announcement(id: str, base: str = "base", **changes: Any) -> Release:

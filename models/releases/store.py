@@ -27,7 +27,7 @@ from models.releases.signing import (
     signer_of,
 )
 from schemas.errors import ModelError
-from schemas.records import Release
+from schemas.release import Release
 
 _LARGEST_MANIFEST = 16 << 20
 

@@ -13,7 +13,8 @@ import numpy as np
 import yaml
 
 from models.releases.checkpoints import HOUSE
-from schemas.records import Example, ExampleOrigin, Original, Provenance, Release
+from schemas.records import Example, ExampleOrigin, Original, Provenance
+from schemas.release import Release
 from streams.data.exports import whole_file
 
 OTHER = "other"

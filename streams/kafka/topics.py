@@ -12,10 +12,10 @@ from schemas.records import (
     Preference,
     Question,
     Rejection,
-    Release,
     Scored,
     Segment,
 )
+from schemas.release import Release
 from schemas.wire import MAX_BYTES
 
 _DAY_MS = 24 * 3600 * 1000

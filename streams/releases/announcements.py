@@ -26,7 +26,7 @@ from kafka.errors import (
 )
 
 from schemas.errors import BrokerError, FencedError, SettingsError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import connect, kafka_errors

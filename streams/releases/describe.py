@@ -3,7 +3,7 @@
 from models.releases.release import REPORT
 from models.releases.store import ReleaseStore
 from schemas.errors import ModelError
-from schemas.records import Release
+from schemas.release import Release
 
 
 def describe_release(release: Release, store: ReleaseStore) -> str:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from aiokafka import TopicPartition
 
 from schemas.errors import BrokerError
-from schemas.records import Release
+from schemas.release import Release
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import kafka_errors, start
 from streams.kafka.connection.permissions import reading

@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from schemas.records import Release
+from schemas.release import Release
 from streams.kafka.admin.partitions import partitions_of
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import connect, kafka_errors

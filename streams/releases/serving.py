@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from models.releases.store import ReleaseStore
 from schemas.errors import ModelError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.releases.announcements import in_service_before
 
 

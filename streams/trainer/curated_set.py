@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from schemas.errors import TrainingError
-from schemas.records import Example, Release
+from schemas.records import Example
+from schemas.release import Release
 from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader
 

@@ -21,7 +21,7 @@ from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
 from models.training.mixing import Mix
 from schemas.errors import BrokerError, FencedError, ModelError, SettingsError, TrainingError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.data.ratings import read_ratings
 from streams.kafka.admin.partitions import partitions_of
 from streams.kafka.cluster import Cluster

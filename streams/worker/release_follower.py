@@ -17,7 +17,7 @@ from typing import Any
 from agents.recurator import Recurator
 from models.releases.release import read_manifest
 from schemas.errors import BrokerError, ModelError
-from schemas.records import Release
+from schemas.release import Release
 from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import in_service_before, read_releases
 from streams.releases.following import follow_in_service

@@ -12,10 +12,10 @@ from schemas.records import (
     HumanRating,
     Preference,
     Rejection,
-    Release,
     Scored,
     Segment,
 )
+from schemas.release import Release
 
 _WORDS = (
     "Explain what the position of a cursor is and why a reader keeps it when it is closed. "

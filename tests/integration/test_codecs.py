@@ -24,7 +24,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from typer.testing import CliRunner
 
 from schemas.record import Record
-from schemas.records import Document, Example, HumanRating, Release, Scored, Segment
+from schemas.records import Document, Example, HumanRating, Scored, Segment
+from schemas.release import Release
 from schemas.wire import encode, headers_for
 from streams.cli.main import app
 from streams.data.changes import changes, newest

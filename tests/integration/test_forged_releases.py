@@ -19,7 +19,7 @@ from models.atomic_file import write_atomically
 from models.releases.release import MANIFEST, read_manifest
 from models.releases.signing import SigningKey
 from models.releases.store import ReleaseStore
-from schemas.records import Release
+from schemas.release import Release
 from schemas.wire import encode, headers_for
 from streams.kafka.topics import RELEASES
 from streams.releases.announcements import announce, read_releases

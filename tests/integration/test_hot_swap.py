@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from bench.swap import copy_release
 from models.releases.release import read_manifest
-from schemas.records import Candidate, Example, Release, Scored
+from schemas.records import Candidate, Example, Scored
+from schemas.release import Release
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed

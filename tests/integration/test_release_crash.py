@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from schemas.ids import seed_id
-from schemas.records import Example, ExampleOrigin, ReleaseStatus, Scored
+from schemas.records import Example, ExampleOrigin, Scored
+from schemas.release import ReleaseStatus
 from schemas.wire import decode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed, seed

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from models.releases.release import read_manifest
 from schemas.errors import SettingsError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.cli.main import app
 from streams.kafka.reading.records import RecordReader
 from streams.releases.announcements import announce, in_service, promote, read_releases, roll_back

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.releases.release import read_manifest
-from schemas.records import Release, ReleaseStatus, Scored
+from schemas.records import Scored
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import decode, header_map
 from streams.cli.documents import read_documents
 from streams.data.feed import feed

@@ -6,7 +6,8 @@ import pytest
 
 from models.releases.release import read_manifest
 from schemas.errors import FencedError, TrainingError
-from schemas.records import Example, ExampleOrigin, ReleaseStatus
+from schemas.records import Example, ExampleOrigin
+from schemas.release import ReleaseStatus
 from streams.data.feed import seed
 from streams.releases.announcements import Announcer, read_releases
 from streams.run.processes import run_trainer

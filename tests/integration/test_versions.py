@@ -8,7 +8,8 @@ import msgpack
 import pytest
 from kafka import KafkaProducer
 
-from schemas.records import Candidate, Example, Release
+from schemas.records import Candidate, Example
+from schemas.release import Release
 from schemas.wire import encode, header_map
 from streams.data.dataset import snapshot
 from streams.data.feed import feed

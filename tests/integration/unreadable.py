@@ -17,11 +17,10 @@ from schemas.records import (
     Provenance,
     Rating,
     Rejection,
-    Release,
-    ReleaseStatus,
     Scored,
     Segment,
 )
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.fetched import MAX_BATCH_BYTES

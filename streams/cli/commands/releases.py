@@ -10,7 +10,7 @@ from schemas.errors import SettingsError
 from streams.cli.options import BASE, BROKER, Json, with_settings
 
 if TYPE_CHECKING:
-    from schemas.records import Release
+    from schemas.release import Release
     from streams.settings import Settings
 
 app = typer.Typer(

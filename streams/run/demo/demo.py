@@ -14,7 +14,8 @@ from models.releases.facts import ModelFacts
 from models.releases.release import read_manifest
 from models.serving.served_model import ServedModel
 from schemas.errors import BrokerError, TrainingError
-from schemas.records import Document, ReleaseStatus
+from schemas.records import Document
+from schemas.release import ReleaseStatus
 from streams.data.dataset import snapshot
 from streams.data.exports import Shape, write_jsonl
 from streams.data.feed import feed

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.releases.store import ReleaseStore
-from schemas.records import Example, Release
+from schemas.records import Example
+from schemas.release import Release
 from streams.observe.audit import Audit
 from streams.observe.mix import MixTally
 from streams.releases.describe import describe_release

@@ -16,7 +16,8 @@ from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys, signer_o
 from models.releases.store import ReleaseStore
 from models.seeds.formats import Reading, Turns, read_pairs
 from schemas.errors import ModelError, SourceError, TrainingError
-from schemas.records import Example, HumanRating, Release
+from schemas.records import Example, HumanRating
+from schemas.release import Release
 from schemas.text import Warned
 from tests.fuzz.messages import to_json
 from tests.fuzz.mutation import altered, damaged, odd_value

@@ -7,16 +7,8 @@ from random import Random
 
 from schemas.errors import WireError
 from schemas.record import Record
-from schemas.records import (
-    Candidate,
-    Document,
-    Example,
-    HumanRating,
-    Rejection,
-    Release,
-    Scored,
-    Segment,
-)
+from schemas.records import Candidate, Document, Example, HumanRating, Rejection, Scored, Segment
+from schemas.release import Release
 from streams.cli.console import printable
 from streams.cli.letters import details, summary
 from streams.data.exports import Shape, row

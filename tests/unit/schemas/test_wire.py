@@ -31,13 +31,12 @@ from schemas.records import (
     Question,
     Rating,
     Rejection,
-    Release,
-    ReleaseStatus,
     Scored,
     Segment,
     Side,
     Turn,
 )
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import (
     JSON,
     MAX_BYTES,

@@ -16,7 +16,7 @@ from models.releases.release import MANIFEST, GoldenVector, Manifest
 from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys
 from models.releases.store import ReleaseStore
 from schemas.errors import ModelError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 
 _FILES = ("model.onnx", "config.json", "tokenizer.json", "model.safetensors")
 

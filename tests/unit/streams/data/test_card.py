@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.records import (
-    Example,
-    ExampleOrigin,
-    Original,
-    Provenance,
-    Rating,
-    Release,
-    ReleaseStatus,
-)
+from schemas.records import Example, ExampleOrigin, Original, Provenance, Rating
+from schemas.release import Release, ReleaseStatus
 from streams.data.card import Export, card, card_path, write_card
 from streams.data.exports import Shape
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from schemas.record import Record
-from schemas.records import RECORDS, Example, HumanRating, Preference, Release
+from schemas.records import RECORDS, Example, HumanRating, Preference
+from schemas.release import Release
 from schemas.wire import MAX_BYTES
 from streams.kafka.messages import Received
 from streams.kafka.topics import (

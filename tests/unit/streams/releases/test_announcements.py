@@ -4,7 +4,7 @@ import pytest
 from kafka.errors import InvalidProducerEpochError, KafkaTimeoutError
 
 from schemas.errors import BrokerError, FencedError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader

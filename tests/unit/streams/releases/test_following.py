@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import BrokerUnavailable
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.releases import following

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from models.releases.signing import SIGNATURE, SigningKey, TrustedKeys
 from models.releases.store import ReleaseStore
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.releases.describe import describe_release
 
 _RELEASE = Release(

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from models.releases.store import ReleaseStore, VerifiedRelease
 from schemas.errors import ModelError
-from schemas.records import Release, ReleaseStatus
+from schemas.release import Release, ReleaseStatus
 from streams.cli.commands import releases as command
 from streams.releases.serving import other_base, passed_over, serving_of
 

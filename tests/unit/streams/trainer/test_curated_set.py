@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import TrainingError
-from schemas.records import Example, ExampleOrigin, Rating, Release, ReleaseStatus
+from schemas.records import Example, ExampleOrigin, Rating
+from schemas.release import Release, ReleaseStatus
 from schemas.wire import JSON, encode, headers_for
 from streams.kafka.messages import Received
 from streams.trainer.curated_set import CuratedSet
