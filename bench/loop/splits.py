@@ -7,9 +7,11 @@ the unlabelled.
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from agents.curation.novelty import NoveltyIndex
 from agents.segmenter import Segmenter, SegmenterSettings
@@ -24,6 +26,7 @@ from schemas.records import Document, Example, Segment
 
 DOLLY = "dolly"
 """Source of a segment that is a response of the instruction data."""
+_PAIRS = TypeAdapter(tuple[Pair, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Split:
         """Return it as it is written to a result file."""
         return {
             "seeds": [seed.model_dump(mode="json") for seed in self.seeds],
-            "held_out": [asdict(pair) for pair in self.held_out],
+            "held_out": _PAIRS.dump_python(self.held_out, mode="json"),
             "unlabelled": [segment.model_dump(mode="json") for segment in self.unlabelled],
             "truths": self.truths,
             "counts": self.counts,
@@ -56,7 +59,7 @@ class Split:
         """Read what ``dump`` returned."""
         return cls(
             tuple(map(Example.model_validate, value["seeds"])),
-            tuple(Pair(**pair) for pair in value["held_out"]),
+            _PAIRS.validate_python(value["held_out"]),
             tuple(map(Segment.model_validate, value["unlabelled"])),
             value["truths"],
             value["counts"],

@@ -27,7 +27,7 @@ def ask(
     ],
     as_json: Json = False,
 ) -> None:
-    """Send questions, which the answerer answers several times each.
+    """Send questions, each of which is answered several times.
 
     A row has an instruction or a question, and may have a context, a category and an id; what it
     may have as an answer is not sent. What most answers agree on becomes a candidate, with the

@@ -96,7 +96,7 @@ def describe(
 
 @with_settings(*BROKER, *MODELS, "device")
 def check(settings: "Settings") -> None:
-    """Check settings, files, keys, broker and models before a start.
+    """Check settings, files, keys, broker and models.
 
     Creates no state directory. The exit code is 1 if one of them cannot be used.
 

@@ -22,7 +22,7 @@ def invent(
     seed: Annotated[int, typer.Option(help="Another number draws other exemplars.", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
-    """Ask for N new instructions, each made up after eight exemplars (Self-Instruct).
+    """Ask for N new instructions, made up after exemplars.
 
     Six exemplars are human pairs: those on the training topic, or the project's where they are
     fewer than eight; two are examples that were curated, once there are some. The inventor writes
