@@ -112,8 +112,8 @@ def take_lock(directory: Path) -> int:
                 continue
             os.close(descriptor)
             raise BrokerError(
-                f"{directory} is in use by another Backstream: stop it, or choose another "
-                "--state-dir"
+                f"{directory} is in use by another Backstream: wait until its broker has started, "
+                "stop it, or choose another --state-dir"
             ) from error
 
 
