@@ -52,4 +52,4 @@ def _as_yaml(found: "list[Setting]", origin: bool) -> str:
         # JSON is YAML, on one line whatever the value.
         line = f"{'  ' * len(sections)}{name}: {json.dumps(one.value, ensure_ascii=False)}"
         lines.append(f"{line}  # {one.origin}" if origin else line)
-    return "\n".join(lines)
+    return "\n".join(lines) or "{}  # every setting has its default value"
