@@ -153,7 +153,7 @@ def _questions(row: Row) -> Iterator[Question | SourceError]:
             listed = ", ".join(map(str, row.value))[:200]
             yield SourceError(
                 f"{row.place}: no question in it: its fields are {listed}; what is read: "
-                f"{', '.join(_NAMES)}, or messages"
+                f"{', '.join(_NAMES)}, or messages, where they are not empty"
             )
         yield from made
 
