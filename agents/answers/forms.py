@@ -36,7 +36,7 @@ class AnswerForm:
 
 _TEXTS = frozenset({Category.BRAINSTORMING, Category.CREATIVE_WRITING, Category.SUMMARIZATION})
 """Categories whose answers are texts, whatever the question looks like."""
-_ASKS = r"(?:^|(?<=[.?!:;,\n])\s*)(?:(?:and|so|then|now|but)\s+)?"
+_ASKS = r"(?:^|(?<=[.?!:;,\n])[^\S\n]*+)(?:(?:and|so|then|now|but)\s+)?"
 _NUMBER = re.compile(
     r"\bhow\s+(?:many|much|old|tall|far|fast|heavy|high|deep|big)\b"
     r"|\bhow\s+long\s+(?:is|are|was|does|do|did|will|would)\b"

@@ -23,7 +23,9 @@ _CLOSE = "\"'’”»›)\\]}」』】》〉〕）］｝"
 TERMINALS = ".!?…" + _SENTENCE_TERMINALS
 """A character class, for use between brackets, of what ends a sentence."""
 
-_END = re.compile(rf"[{_SENTENCE_TERMINALS}]+[{_CLOSE}]{{0,9}}+\s*|[.!?…]+[{_CLOSE}]{{0,9}}+\s+")
+_END = re.compile(
+    rf"[{_SENTENCE_TERMINALS}]+[{_CLOSE}]{{0,9}}+\s*|(?<![.!?…])[.!?…]++[{_CLOSE}]{{0,9}}+\s+"
+)
 _NOT_BEFORE = re.compile(rf"[^\w\s]{{0,9}}[a-zß-öø-ÿа-яё]|[,;:{TERMINALS}]")
 """What follows where the sentence goes on: a small letter, or more punctuation."""
 _ABBREVIATION = re.compile(

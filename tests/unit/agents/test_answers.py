@@ -1,5 +1,7 @@
 """Final answers: the form of a question, the rule of each form, and the majority."""
 
+import time
+
 import pytest
 
 from agents.answers.agreement import largest_cluster, majority
@@ -270,6 +272,15 @@ def test_long_and_foreign_texts_end_soon(form: Form) -> None:
     ):
         final_answer(text, asked)
     form_of(_question("as a, " * 5_000 + "or b"))
+
+
+@pytest.mark.parametrize("text", ["." * 300_000, ' ."' * 100_000, "x" + "\n" * 300_000 + "x"])
+@pytest.mark.parametrize("form", list(Form))
+def test_a_run_of_stops_or_lines_takes_a_time_that_grows_with_it(form: Form, text: str) -> None:
+    began = time.process_time()
+    final_answer(text, AnswerForm(form, "How many?", {"a": "red", "b": "blue"}))
+    form_of(_question(text))
+    assert time.process_time() - began < 5  # with its square, minutes
 
 
 def test_the_majority_wins_and_ties_go_to_the_earliest_sample() -> None:
