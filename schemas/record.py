@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+PairId = Annotated[str, StringConstraints(min_length=1, max_length=265)]
+"""Id of a preference pair: the longest Id, and what is behind it."""
 ReleaseId = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
 ]

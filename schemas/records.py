@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.record import Count, Id, NonEmpty, Record
+from schemas.record import Count, Id, NonEmpty, PairId, Record
 from schemas.release import Release
 from schemas.turns import EarlierTurns
 from schemas.turns import Turn as Turn
@@ -352,7 +352,7 @@ class Preference(Record):
 
     name: ClassVar[str] = "preference"
 
-    id: Id
+    id: PairId
     """``EXAMPLE_ID.TASK``: an example has one pair for each task at most."""
     example_id: Id
     """The curated example, which is the chosen side."""

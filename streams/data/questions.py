@@ -116,10 +116,10 @@ def _columns(names: Sequence[str]) -> Sequence[str]:
 
 
 def _lines(stream: io.BufferedReader, name: str) -> Iterator[Row | SourceError]:
+    stream = in_utf8(stream)
     if kind := binary_kind(stream.peek(_PEEKED)):
         yield SourceError(f"{name}: {kind}")
         return
-    stream = in_utf8(stream)
     for number, line in enumerate(iter(lambda: stream.readline(MAX_ROW_BYTES), b""), start=1):
         place = f"{name}#{number}"
         try:

@@ -128,3 +128,12 @@ def test_the_pairs_of_a_retracted_example_are_retracted() -> None:
         Retraction("e.forward", Preference),
         Retraction("e.backward", Preference),
     ]
+
+
+def test_an_example_with_the_longest_id_has_a_pair() -> None:
+    """A record of another producer may have any id that the schema allows."""
+    long = example(sample("worse", 2.0, "What is a lock?")).model_copy(update={"id": "i" * 256})
+    pair, retracted = ask(long)
+    assert isinstance(pair, Preference)
+    assert pair.id == f"{long.id}.backward"
+    assert isinstance(retracted, Retraction)

@@ -42,6 +42,8 @@ def test_each_line_of_a_text_is_a_question(tmp_path: Path) -> None:
         "What?",
         "Who?",
     ]
+    for charset in ("utf-16", "utf-8-sig"):  # with a byte order mark
+        assert _asked(_read(file, "What?\r\n什么？".encode(charset))) == ["What?", "什么？"]
 
 
 @pytest.mark.parametrize(
