@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import NoDecode
 
 from agents.curation.near_passages import NEAR_PASSAGE
@@ -30,6 +30,17 @@ MIX: Mapping[Category, float] = {
     Category.CLASSIFICATION: 0.06,
 }
 """Wanted shares of the categories: nearly half with a context."""
+_LEAST_SHARE, _MOST_SHARE = 1e-6, 1e6
+
+
+def _share(value: float) -> float:
+    """A share that products with probabilities and sums of shares neither lose nor overflow."""
+    if value == 0 or _LEAST_SHARE <= value <= _MOST_SHARE:
+        return value
+    raise ValueError(f"a share is 0, or from {_LEAST_SHARE:f} to {_MOST_SHARE:.0f}")
+
+
+Share = Annotated[float, AfterValidator(_share)]
 
 
 def split_at_commas(value: Any) -> Any:
@@ -120,7 +131,7 @@ class CuratorSettings(BaseModel):
     """Smallest share of a response's words that must be in the context, where there is one."""
     benchmarks: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_at_commas)] = ()
     """Files of benchmarks. An example with 13 words in a row of one of them is refused."""
-    mix: dict[Category, Annotated[float, Field(ge=0)]] = Field(default_factory=lambda: dict(MIX))
+    mix: dict[Category, Share] = Field(default_factory=lambda: dict(MIX))
     """Wanted shares of the categories of tasks, which need not sum to 1.
 
     The backward stage draws the task of each passage by them. None: each passage is a response, and

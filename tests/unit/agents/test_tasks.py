@@ -1,12 +1,14 @@
 """Which task a passage sets, and what of it is material and answer."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from agents.curation.settings import MIX
+from agents.curation.settings import MIX, CuratorSettings
 from agents.passages.neighbours import neighbours
 from agents.tasks.choosing import WHOLE, TaskChooser, drawn
 from agents.tasks.labels import choice_of
@@ -250,3 +252,15 @@ def test_a_category_is_that_of_the_first_word() -> None:
     assert category_of("Wie hebt sie ein Boot?", Category.CLOSED_QA) is Category.CLOSED_QA
     assert category_of("", Category.OPEN_QA) is Category.OPEN_QA
     assert set(FIRST_WORDS) == set(Category)
+
+
+@pytest.mark.parametrize("share", [-1.0, 5e-324, 1e-7, 1e7, 1e308, math.inf, math.nan])
+def test_a_share_that_nothing_can_be_drawn_by_is_no_setting(share: float) -> None:
+    with pytest.raises(ValidationError, match="closed_qa"):
+        CuratorSettings(mix={Category.CLOSED_QA: share})
+
+
+def test_the_least_and_the_most_share_can_be_drawn_by() -> None:
+    mix = CuratorSettings(mix={Category.CLOSED_QA: 0.0, Category.OPEN_QA: 1e-6}).mix
+    assert drawn(mix, "a text") is Category.OPEN_QA
+    assert CuratorSettings(mix={Category.CLOSED_QA: 1e6}).mix == {Category.CLOSED_QA: 1e6}
