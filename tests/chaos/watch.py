@@ -11,6 +11,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 STAGES = {
     "segmenter": "documents",
     "backward": "segments",
+    "inventor": "bootstraps",
+    "answerer": "questions",
     "scorer": "candidates",
     "curator": "scored",
 }

@@ -103,6 +103,7 @@ def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Setti
         (
             "curation.threshold=1",
             "curation.passage_novelty=1",  # the passages of tests differ in a few words only
+            "curation.mix={}",  # each passage is a response
             "kafka.session_seconds=6",
             "threads=1",
             "training.threads=1",

@@ -40,7 +40,7 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     start_worker().wait_until_ready()
     wait_until_idle(settings, 4)
     status = json.loads(run("status", "--json", "--forward", "judge", *broker).stdout)
-    assert [stage["lag"] for stage in status["stages"]] == [0, 0, 0, 0]
+    assert {stage["lag"] for stage in status["stages"]} == {0}
     assert status["messages"][f"{settings.kafka.topic_prefix}documents"] == 4
     assert status["release"].startswith("house-")
     assert status["pinned"] == {"forward": "judge"}
@@ -101,7 +101,8 @@ def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
         env={**os.environ, "BACKSTREAM_STATE_DIR": str(tmp_path / "s")},
     )
     verdict = json.loads(shown.stdout)
-    assert verdict.keys() == {"source", "passage", "instruction", "score", "verdict", "reason"}
+    given = {"source", "passage", "said", "instruction", "category", "response"}
+    assert verdict.keys() == given | {"score", "verdict", "reason"}
     assert verdict["verdict"] in ("kept", "rejected")
     assert not (tmp_path / "s").exists()
 

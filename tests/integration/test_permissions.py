@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from models.releases.release import read_manifest
 from schemas.errors import BrokerError
-from schemas.records import Example, ExampleOrigin, HumanRating
+from schemas.records import Example, ExampleOrigin, HumanRating, Preference
+from schemas.wire import encode, headers_for
 from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
 from streams.intake.http.serving import serving
@@ -24,7 +25,7 @@ from streams.kafka.admin.creation import create_topics
 from streams.kafka.admin.wanted_topics import DEFAULT_TOPICS
 from streams.kafka.embedded.ports import reserved_port
 from streams.kafka.messages import Message, Received
-from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS
+from streams.kafka.topics import DEAD_LETTERS, DOCUMENTS, PREFERENCES
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.kafka.writing.writer import KafkaWriter
 from streams.releases.announcements import Announcer, announce, read_releases
@@ -39,6 +40,7 @@ from tests.integration.conftest import WorkerProcess, wait_until_idle
 from tests.integration.documents import notes
 from tests.integration.secured_broker import PASSWORD, Listener, SecuredBroker
 from tests.integration.test_rate import scored, send
+from tests.integration.unreadable import GOOD
 from tests.integration.waiting import wait_until
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
@@ -62,9 +64,12 @@ def _table() -> dict[str, list[Documented]]:
     for line in table.splitlines():
         who, resource, names, operations = (cell.strip() for cell in line.strip("|").split("|"))
         found = Documented(resource, _quoted(names), tuple(operations.split(", ")))
-        for one in _quoted(who):
+        for one in [who.replace("`", "")] if " with " in who else _quoted(who):
             needed.setdefault(one, []).append(found)
-    return needed
+    # What a setting adds to a process or command.
+    return {one: [*needed.get(one.partition(" with ")[0], []), *needed[one]] for one in needed} | {
+        one: needed[one] for one in needed if " with " not in one
+    }
 
 
 def _quoted(cell: str) -> tuple[str, ...]:
@@ -144,6 +149,9 @@ def deployment(secured: SecuredBroker, house: Path) -> Deployment:
         producer.send(
             cluster.topic(DEAD_LETTERS), letter.value, letter.key, headers=list(letter.headers)
         )
+        pair = GOOD[Preference]("s1.backward")
+        headers = headers_for(Preference)
+        producer.send(cluster.topic(PREFERENCES), encode(pair), pair.id.encode(), headers=headers)
     return made
 
 
@@ -180,9 +188,11 @@ COMMANDS = {
     "seed": ["seed", "@pairs.jsonl"],
     "tail": ["tail", "-n", "1", "--from-beginning"],
     "export": ["export", "-o", "@out.jsonl"],
+    "export --shape dpo": ["export", "--shape", "dpo", "-o", "@dpo.jsonl"],
     "status": ["status"],
     "curate": ["curate", "--dry-run"],
     "audit": ["audit"],
+    "audit with preferences.enabled": ["audit", "-s", "preferences.enabled=true"],
     "dead-letters list": ["dead-letters", "list"],
     "dead-letters show": ["dead-letters", "show", "0@0"],
     "dead-letters replay": ["dead-letters", "replay", "all"],
@@ -196,7 +206,8 @@ COMMANDS = {
 
 
 def test_every_line_of_the_table_is_tried() -> None:
-    assert NEEDED.keys() == COMMANDS.keys() | {"worker", "trainer", "intake"}
+    processes = {"worker", "worker with preferences.enabled", "trainer", "intake"}
+    assert NEEDED.keys() == COMMANDS.keys() | processes
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -163,4 +163,5 @@ def test_a_worker_whose_agent_hangs_is_not_ready_and_still_stops(broker, setting
     finally:
         worker.kill()
     with FlowReader(settings.kafka.cluster()) as reader:
-        assert [stage.lag for stage in reader.read().stages] == [3, 0, 0, 0]
+        first, *others = [stage.lag for stage in reader.read().stages]
+        assert (first, {*others}) == (3, {0})

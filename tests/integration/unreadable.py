@@ -9,16 +9,21 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.record import Record
 from schemas.records import (
+    Bootstrap,
     Candidate,
     Document,
     Example,
     ExampleOrigin,
+    Exemplar,
     HumanRating,
+    Preference,
     Provenance,
+    Question,
     Rating,
     Rejection,
     Scored,
     Segment,
+    Side,
 )
 from schemas.release import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
@@ -33,11 +38,22 @@ _PAIR: dict[str, Any] = {"instruction": "Why?", "response": "So."}
 GOOD: dict[type[Record], Callable[[str], Record]] = {
     Document: lambda name: Document(id=name, source="s", text="A text."),
     Segment: lambda name: Segment(id=name, document_id="d", source="s", position=0, text="A text."),
+    Bootstrap: lambda name: Bootstrap(id=name, exemplars=(Exemplar(id="e", **_PAIR),)),
+    Question: lambda name: Question(id=name, instruction="Why?"),
     Candidate: lambda name: Candidate(id=name, **_PAIR, provenance=Provenance()),
     Scored: lambda name: Scored(
         candidate=Candidate(id=name, **_PAIR, provenance=Provenance()), rating=_RATING
     ),
     Example: lambda name: Example(id=name, **_PAIR, origin=ExampleOrigin.AUGMENTED, rating=_RATING),
+    Preference: lambda name: Preference(
+        id=name,
+        example_id="e",
+        task="backward",
+        prompt="So.",
+        chosen=Side(id="e", text="Why?", rating=_RATING),
+        rejected=Side(id="f", text="What?", rating=_RATING),
+        margin=0.5,
+    ),
     HumanRating: lambda name: HumanRating(id=name, **_PAIR, score=3),
     Rejection: lambda name: Rejection(id=name, stage="scorer", reason="bad"),
     Release: lambda name: Release(
