@@ -21,14 +21,13 @@ from tests.chaos.documents import Headers
 from tests.chaos.feeder import CODECS
 from tests.chaos.scene import Scene
 from tests.chaos.verifier import Position
-from tests.chaos.watch import STAGES
+from tests.chaos.watch import READ_BY_STAGES
 from tests.integration.unreadable import unreadable
 
 _MEGABYTE = 1024 * 1024
 _NULLS = 100
 _ATTEMPTS = 3
 _MARKER_SECONDS = 30.0
-READ_BY_STAGES = frozenset(STAGES.values())
 
 
 class Poison(NamedTuple):

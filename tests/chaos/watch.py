@@ -11,12 +11,14 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 STAGES = {
     "segmenter": "documents",
     "backward": "segments",
-    "inventor": "bootstraps",
-    "answerer": "questions",
     "scorer": "candidates",
     "curator": "scored",
 }
-"""Stage -> the topic that it reads."""
+"""Stage -> the topic that it reads; those that documents pass."""
+_WATCHED = {**STAGES, "inventor": "bootstraps", "answerer": "questions"}
+"""Those that poison alone reaches too."""
+READ_BY_STAGES = frozenset(_WATCHED.values())
+"""The topics on which every message is answered for."""
 _SAMPLE_SECONDS = 0.25
 _ANSWER_SECONDS = 2.0
 Place = tuple[str, int]
@@ -117,7 +119,7 @@ class Watch:
         try:
             while not self._ended.is_set():
                 with contextlib.suppress(KafkaException):
-                    for stage in STAGES:
+                    for stage in _WATCHED:
                         if stage not in consumers:
                             consumers[stage] = self._consumer(stage)
                     self.samples.append(self._sample(consumers))
@@ -142,7 +144,7 @@ class Watch:
     def _sample(self, consumers: Mapping[str, Consumer]) -> Sample:
         committed: dict[Place, int] = {}
         ends: dict[Place, int] = {}
-        for stage, topic in STAGES.items():
+        for stage, topic in _WATCHED.items():
             consumer = consumers[stage]
             known = consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
             places = [TopicPartition(topic, partition) for partition in known]

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from tests.chaos.poison import READ_BY_STAGES, Poison, spread
+from tests.chaos.poison import Poison, spread
 from tests.chaos.scene import FaultClass, Scene
+from tests.chaos.watch import READ_BY_STAGES
 
 _TOPICS = (*sorted(READ_BY_STAGES), "curated")
 
