@@ -68,8 +68,7 @@ class Answerer:
 
     async def probe(self) -> None:
         """See whether the model works, without a record. Raises EngineError where it does not."""
-        async with self._handle.borrow() as model:
-            await model.probe()
+        await self._handle.probe()
 
     async def _answer(
         self, model: RoleModel, question: Question, asked: AnswerForm, sample: int

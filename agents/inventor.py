@@ -73,8 +73,7 @@ class Inventor:
 
     async def probe(self) -> None:
         """See whether the model works, without a record. Raises EngineError where it does not."""
-        async with self._handle.borrow() as model:
-            await model.probe()
+        await self._handle.probe()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,7 @@ class Generating:
     async def probe(self) -> None:
         """See whether the model works, if there is one. Raises EngineError where it does not."""
         if self._handle is not None:
-            async with self._handle.borrow() as model:
-                await model.probe()
+            await self._handle.probe()
 
     def _outcome(self, record: Any, number: int, made: object) -> Outcome:
         if isinstance(made, Refusal):

@@ -75,8 +75,7 @@ class Rewriter:
 
     async def probe(self) -> None:
         """See whether the model works, without a record. Raises EngineError where it does not."""
-        async with self._handle.borrow() as model:
-            await model.probe()
+        await self._handle.probe()
 
     def _unusable(self, example: Example, written: WrittenText) -> Refusal | None:
         text, settings = written.text, self._settings

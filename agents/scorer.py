@@ -25,8 +25,7 @@ class Scorer:
 
     async def probe(self) -> None:
         """See whether the model works, without a record. Raises EngineError where it does not."""
-        async with self._handle.borrow() as model:
-            await model.probe()
+        await self._handle.probe()
 
     async def rate(self, candidate: Candidate, priority: int = 0) -> Scored | Rejection:
         """Rate a candidate with an engine request of this priority; lower ones run first."""

@@ -46,6 +46,11 @@ class ModelHandle:
                 del self._borrowed[id(model)]
                 self._returned.set()
 
+    async def probe(self) -> None:
+        """See whether the model in service works, without a record. Raises where it does not."""
+        async with self.borrow() as model:
+            await model.probe()
+
     def pause(self) -> None:
         """Lend nothing until ``resume``: records that begin wait for the next model."""
         self._lending.clear()

@@ -9,9 +9,7 @@ from models.prompts.messages import MessagePrompter
 from schemas.records import Preference
 from streams.data.exports import write_lines, write_table
 from streams.kafka.cluster import Cluster
-from streams.kafka.reading.records import RecordReader
-from streams.kafka.reading.replay import replay
-from streams.kafka.topics import PREFERENCES
+from streams.kafka.reading.newest import newest_records
 
 if TYPE_CHECKING:
     import pyarrow
@@ -19,16 +17,7 @@ if TYPE_CHECKING:
 
 def preferences(cluster: Cluster) -> list[Preference]:
     """The pairs that are not retracted, in order of first arrival. Raises BrokerError."""
-    reader, found = RecordReader(), dict[str, Preference]()
-    for received in replay(cluster, PREFERENCES):
-        entry = reader.read_entry(received, Preference)
-        if entry is None:
-            continue
-        if entry.record is None:
-            found.pop(entry.id, None)
-        else:
-            found[entry.id] = entry.record
-    return list(found.values())
+    return newest_records(cluster, Preference)
 
 
 def dpo_row(pair: Preference) -> dict[str, Any]:

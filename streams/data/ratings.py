@@ -13,6 +13,7 @@ from schemas.records import HumanRating, Scored
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.permissions import denial, writing
+from streams.kafka.reading.newest import newest_records
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import RATINGS, SCORED
@@ -27,17 +28,7 @@ def read_ratings(cluster: Cluster, reader: RecordReader | None = None) -> list[H
 
     Raises BrokerError.
     """
-    reader = reader or RecordReader()
-    found: dict[str, HumanRating] = {}
-    for received in replay(cluster, RATINGS):
-        entry = reader.read_entry(received, HumanRating)
-        if entry is None:
-            continue
-        if entry.record is None:
-            found.pop(entry.id, None)
-        else:
-            found[entry.id] = entry.record
-    return list(found.values())
+    return newest_records(cluster, HumanRating, reader)
 
 
 def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.backward import Backward
 from agents.curator import Curator
 from agents.scorer import Scorer
 from models.evaluation.bootstrap import Estimate, bootstrap_interval
@@ -19,7 +18,7 @@ from schemas.records import Candidate, Document, Example, Rejection, Scored, Seg
 from streams.observe.preview import cut_documents
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers
+from streams.stages.topology import agent_makers, writers_of
 from streams.worker.role_models import RoleModels
 
 
@@ -101,17 +100,21 @@ async def _run(settings: Settings, model: Path, sample: Sequence[Segment]) -> Ru
     models = await RoleModels.load(settings, model)
     try:
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
-        await agents[Backward.stage].handle(sample[0])  # the first call is slower
+        writers = writers_of(settings, agents)
+        for writer in writers:  # the first call is slower
+            await agents[writer].handle(sample[0])
         places = asyncio.Semaphore(settings.generation.in_flight)
         started = time.monotonic()
-        rated = await asyncio.gather(*(_rate(agents, segment, places) for segment in sample))
+        rated = await asyncio.gather(
+            *(_rate(agents, writers, segment, places) for segment in sample)
+        )
         kept: set[str] = set()
         refused: Counter[str] = Counter()
-        for outcomes in rated:
+        for segment, outcomes in zip(sample, rated, strict=True):
             for outcome in outcomes:
                 for last in await _curate(agents, outcome):
                     if isinstance(last, Example):
-                        kept.add(last.provenance.segment_id)
+                        kept.add(segment.id)
                     elif isinstance(last, Rejection):
                         refused[last.reason] += last.count
         seconds = time.monotonic() - started
@@ -124,15 +127,19 @@ async def _run(settings: Settings, model: Path, sample: Sequence[Segment]) -> Ru
 
 
 async def _rate(
-    agents: dict[str, Agent], segment: Segment, places: asyncio.Semaphore
+    agents: dict[str, Agent],
+    writers: Sequence[str],
+    segment: Segment,
+    places: asyncio.Semaphore,
 ) -> list[Scored | Rejection]:
     async with places:
         rated: list[Scored | Rejection] = []
-        for made in await agents[Backward.stage].handle(segment):
-            if isinstance(made, Candidate):
-                rated += await agents[Scorer.stage].handle(made)  # type: ignore[arg-type]
-            elif isinstance(made, Rejection):
-                rated.append(made)
+        for writer in writers:
+            for made in await agents[writer].handle(segment):
+                if isinstance(made, Candidate):
+                    rated += await agents[Scorer.stage].handle(made)  # type: ignore[arg-type]
+                elif isinstance(made, Rejection):
+                    rated.append(made)
         return rated
 
 

@@ -16,10 +16,9 @@ from schemas.errors import SourceError
 from schemas.record import Record
 from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
 from schemas.turns import transcript
-from streams.kafka.topics import SEGMENTS
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers, segmenter_of, stages_of
+from streams.stages.topology import agent_makers, segmenter_of, writers_of
 from streams.worker.role_models import RoleModels
 
 _NEXT: dict[type[Record], str] = {
@@ -64,11 +63,7 @@ def preview_documents(
         models = runner.run(RoleModels.load(settings, model))
         loaded.callback(lambda: runner.run(models.aclose()))
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
-        writers = [
-            spec.name
-            for spec in stages_of(settings)
-            if spec.source is SEGMENTS and spec.name in agents
-        ]
+        writers = writers_of(settings, agents)
         shown = 0
         for document in documents:
             verdicts = _follow(agents, writers, document)

@@ -21,6 +21,7 @@ from schemas.wire import decode, encode, header_map, headers_for
 from streams.kafka.messages import Message, Received
 from streams.kafka.topics import DEAD_LETTERS, TOPICS, topic_of
 from streams.kafka.writing.dead_letters import MESSAGE
+from streams.stages.agent.decoding import decode_keyless
 from streams.stages.agent.protocol import Agent, Processing
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.harness.stage import Stage
@@ -68,7 +69,7 @@ async def rehearse(
 
     writer, source = _Kept(), topic_of(plugin.reads)
     failures: list[BaseException] = []
-    decoder = partial(_decode, plugin.reads)
+    decoder = partial(decode_keyless, plugin.reads)
     stage = Stage(
         name, Processing(decoder, agent_of), writer, failures.append, StagePolicy(backoff=0.001)
     )
@@ -130,9 +131,3 @@ def _sorted(written: Sequence[Message], passed: list[Record]) -> Rehearsed:
         record = decode(kind, message.value, headers)
         (found.candidates if isinstance(record, Candidate) else found.rejections).append(record)  # type: ignore[arg-type]
     return found
-
-
-def _decode(
-    kind: type[Record], data: bytes | None, headers: Mapping[str, bytes], key: bytes | None
-) -> Record:
-    return decode(kind, data, headers)

@@ -4,7 +4,7 @@ A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_mak
 only where the settings say so has its line in ``stages_of``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -13,7 +13,6 @@ from agents.backward import Backward
 from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
 from agents.inventor import Inventor
-from agents.outcomes import Retraction
 from agents.pairer import Pairer
 from agents.plugged import Filtering, Generating
 from agents.plugin import Filter, Generator
@@ -23,9 +22,7 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
 from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
-from schemas.errors import WireError
-from schemas.record import Record
-from schemas.wire import decode, decode_document
+from schemas.wire import decode_document
 from streams.kafka.topics import (
     BOOTSTRAPS,
     CANDIDATES,
@@ -43,6 +40,7 @@ from streams.kafka.topics import (
     topic_of,
 )
 from streams.settings import Role, Settings
+from streams.stages.agent.decoding import decode_entry, decode_keyless
 from streams.stages.agent.process import AgentProcess
 from streams.stages.agent.protocol import Agent, MessageDecoder
 from streams.stages.harness.policy import StagePolicy
@@ -83,8 +81,8 @@ class StageSpec:
             return decode_document
         assert self.source.record is not None
         if self.source.cleanup == "compact":
-            return partial(_decode_entry, self.source.record)
-        return partial(_decode_keyless, self.source.record)
+            return partial(decode_entry, self.source.record)
+        return partial(decode_keyless, self.source.record)
 
     @property
     def identify(self) -> MessageDecoder:
@@ -310,26 +308,12 @@ def _with_plugged(
     return makers
 
 
+def writers_of(settings: Settings, made: Container[str]) -> list[str]:
+    """The stages that make candidates of segments with these settings, of those in ``made``."""
+    return [
+        spec.name for spec in stages_of(settings) if spec.source is SEGMENTS and spec.name in made
+    ]
+
+
 def _itself(agent: Agent) -> Agent:
     return agent
-
-
-def _decode_keyless(
-    record: type[Record], data: bytes | None, headers: Mapping[str, bytes], _: bytes | None
-) -> Record:
-    return decode(record, data, headers)
-
-
-def _decode_entry(
-    record: type[Record], data: bytes | None, headers: Mapping[str, bytes], key: bytes | None
-) -> Record | Retraction:
-    """A message of a compacted topic. Its key is the id, also of a tombstone."""
-    if data is not None:
-        return decode(record, data, headers)
-    try:
-        id = (key or b"").decode()
-    except UnicodeDecodeError as error:
-        raise WireError(f"the key of a tombstone is not UTF-8: {error}") from error
-    if not id:
-        raise WireError("a tombstone without a key")
-    return Retraction(id, record)

@@ -67,10 +67,7 @@ def preview(
     for line in tally.lines():
         notice(line)
     if not shown:
-        notice(
-            "no passage was found: a passage needs text of at least "
-            f"{settings.segments.min_characters} characters (segments.min_characters)"
-        )
+        _notice_no_passage(settings)
     if failed or not shown:
         raise typer.Exit(1)
 
@@ -168,10 +165,7 @@ def estimate(
     if (more := len(passages.unread) - _UNREAD_SHOWN) > 0:
         notice(f"{more:,} more could not be read")
     if not passages.total:
-        notice(
-            "no passage was found: a passage needs text of at least "
-            f"{settings.segments.min_characters} characters (segments.min_characters)"
-        )
+        _notice_no_passage(settings)
         raise typer.Exit(1)
     model = prepare_all(settings)
     notice(f"{passages.total:,} passages; running the agents on {len(passages.sample):,} of them")
@@ -188,6 +182,13 @@ def _excerpt(text: str, last: bool = False) -> str:
         return flat
     cut = _PASSAGE_CHARACTERS - 1
     return f"…{flat[-cut:]}" if last else f"{flat[:cut]}…"
+
+
+def _notice_no_passage(settings: "Settings") -> None:
+    notice(
+        "no passage was found: a passage needs text of at least "
+        f"{settings.segments.min_characters} characters (segments.min_characters)"
+    )
 
 
 def _as_text(number: int, verdict: "PassagePreview") -> str:
