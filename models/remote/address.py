@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from models.prompts.template import Family, Task
+from models.prompts.template import TRAINED_TASKS, Family
 from models.prompts.templates import BUILT_IN, Templates
 from schemas.errors import SettingsError
 
@@ -66,9 +66,10 @@ class RemoteAddress:
     def release(self, templates: Templates = BUILT_IN) -> str:
         """Id of the release that this model is: its address, and a hash of it and the templates.
 
-        The server may change its model under the same name. That cannot be seen from here.
+        The templates are those that its judge is fitted with, of ``TRAINED_TASKS``. The
+        server may change its model under the same name. That cannot be seen from here.
         """
-        ids = (templates.of(task, Family.CHAT).id for task in Task)
+        ids = (templates.of(task, Family.CHAT).id for task in TRAINED_TASKS)
         digest = hashlib.sha256("\n".join((self.model, self.url, *ids)).encode()).hexdigest()
         place = self.url.partition("://")[2]
         slug = _UNSAFE.sub("-", f"openai-{self.model}-{place}")[:_LONGEST_SLUG]
