@@ -88,15 +88,15 @@ def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str
             }
 
 
-def request_of(example: Example) -> str:
+def request_of(instruction: str, context: str | None) -> str:
     """What the user says in a chat: the instruction, and the context after a blank line."""
-    return f"{example.instruction}\n\n{example.context}" if example.context else example.instruction
+    return f"{instruction}\n\n{context}" if context else instruction
 
 
 def _said(example: Example) -> Iterator[tuple[str, str]]:
     """Every message of an example with its role, the earlier turns first."""
     yield from ((turn.role, turn.text) for turn in example.turns)
-    yield "user", request_of(example)
+    yield "user", request_of(example.instruction, example.context)
     yield "assistant", example.response
 
 

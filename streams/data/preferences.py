@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.prompts.messages import MessagePrompter
 from schemas.records import Preference
-from streams.data.exports import write_lines, write_table
+from streams.data.exports import request_of, write_lines, write_table
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.newest import newest_records
 
@@ -28,9 +28,8 @@ def dpo_row(pair: Preference) -> dict[str, Any]:
     if pair.task == "backward":
         prompt = MessagePrompter().backward(pair.prompt, pair.context, pair.headings, pair.turns)
     else:
-        asked = f"{pair.prompt}\n\n{pair.context}" if pair.context else pair.prompt
         prompt = [{"role": turn.role, "content": turn.text} for turn in pair.turns]
-        prompt.append({"role": "user", "content": asked})
+        prompt.append({"role": "user", "content": request_of(pair.prompt, pair.context)})
     return {
         "prompt": prompt,
         "chosen": [{"role": "assistant", "content": pair.chosen.text}],

@@ -88,7 +88,7 @@ def trees_of(examples: Iterable[Example]) -> list[Message]:
 def _path(example: Example) -> Iterator[tuple[str, str]]:
     names = {"user": "prompter", "assistant": "assistant"}
     yield from ((names[turn.role], turn.text) for turn in example.turns)
-    yield "prompter", request_of(example)
+    yield "prompter", request_of(example.instruction, example.context)
     yield "assistant", example.response
 
 
