@@ -25,6 +25,7 @@ from streams.cli.letters import details, read_letters
 from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
+from streams.data.preferences import preferences
 from streams.data.ratings import pairs_to_rate, read_ratings
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
@@ -33,10 +34,13 @@ from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader, log_unreadable
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import (
+    BOOTSTRAPS,
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
     DOCUMENTS,
+    PREFERENCES,
+    QUESTIONS,
     RATINGS,
     REJECTED,
     RELEASES,
@@ -197,6 +201,11 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
         ["human_rating0", "human_rating1"],
         [RATINGS],
     ),
+    "preferences": (
+        lambda s, _: [pair.id for pair in preferences(s.cluster)],
+        ["preference0", "preference1"],
+        [PREFERENCES],
+    ),
     "pairs_to_rate": (
         lambda s, _: sorted(pair.id for pair in pairs_to_rate(s.cluster, 10)),
         _PAIRS,
@@ -213,7 +222,17 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
     "audit": (
         _audit,
         [spec.name for spec in STAGES],
-        [DOCUMENTS, SEGMENTS, CANDIDATES, SCORED, CURATED, REJECTED, DEAD_LETTERS],
+        [
+            DOCUMENTS,
+            SEGMENTS,
+            BOOTSTRAPS,
+            QUESTIONS,
+            CANDIDATES,
+            SCORED,
+            CURATED,
+            REJECTED,
+            DEAD_LETTERS,
+        ],
     ),
     "demo": (_held, ["2 held"], [DOCUMENTS]),
     "dead letters": (_letters, [f"{_SOURCE}1", f"{_SOURCE}2"], []),
