@@ -28,7 +28,8 @@
     │   ├── EngineStopped    the engine does not run any more
     │   └── RemoteError      a server refuses a request, or its answer cannot be used
     ├── PluginError          code of another package failed, or returned what it may not
-    └── TrainingError        a fine-tuning run failed
+    ├── TrainingError        a fine-tuning run failed
+    └── StoreError           the file behind the page cannot be read or written
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
 are translated where they are caught (``raise ... from error``). The command line prints the message
@@ -167,3 +168,7 @@ class PluginError(BackstreamError):
 
 class TrainingError(BackstreamError):
     """A fine-tuning run failed."""
+
+
+class StoreError(BackstreamError):
+    """The file behind the page cannot be read or written."""
