@@ -89,6 +89,9 @@ class Filter:
     document_id: str | None = None
 
 
+EVERYTHING = Filter()
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """Which part of a list is wanted."""
@@ -98,6 +101,10 @@ class PageRequest:
     after: str | None = None
     """``Page.next`` of the page before, with the same filter and order. None for the first page."""
     order: Order = Order.NEWEST
+
+
+FIRST = PageRequest()
+"""The newest 50."""
 
 
 @dataclass(frozen=True, slots=True)

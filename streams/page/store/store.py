@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.releases.release import Manifest
-from streams.page.store.filters import Filter, Page, PageRequest
+from streams.page.store.filters import EVERYTHING, FIRST, Filter, Page, PageRequest
 from streams.page.store.views import (
     CalibrationView,
     Facets,
@@ -58,7 +58,7 @@ class Store:
         """How far the topics were read."""
         raise NotImplementedError
 
-    def items(self, filter: Filter = Filter(), page: PageRequest = PageRequest()) -> Page[Item]:
+    def items(self, filter: Filter = EVERYTHING, page: PageRequest = FIRST) -> Page[Item]:
         """A page of the items that the filter lets through.
 
         Raises StoreError for a ``PageRequest.after`` that no page had.
@@ -69,7 +69,7 @@ class Store:
         """Everything about an item. None where no item has this id."""
         raise NotImplementedError
 
-    def reasons(self, filter: Filter = Filter()) -> tuple[ReasonCount, ...]:
+    def reasons(self, filter: Filter = EVERYTHING) -> tuple[ReasonCount, ...]:
         """Why the items that the filter lets through were refused, most frequent first."""
         raise NotImplementedError
 
@@ -97,7 +97,7 @@ class Store:
         """Training's progress."""
         raise NotImplementedError
 
-    def letters(self, page: PageRequest = PageRequest(), stage: str | None = None) -> Page[Letter]:
+    def letters(self, page: PageRequest = FIRST, stage: str | None = None) -> Page[Letter]:
         """Dead letters, each message of a stage once. Newest first, or oldest first."""
         raise NotImplementedError
 
