@@ -6,6 +6,7 @@ from schemas.record import Record
 from schemas.records import (
     Bootstrap,
     Candidate,
+    Decision,
     Document,
     Example,
     HumanRating,
@@ -53,6 +54,7 @@ BOOTSTRAPS = Topic("bootstraps", Bootstrap, 4)
 QUESTIONS = Topic("questions", Question, 4)
 # A re-rating compares the times of a release and of candidates, so one clock sets both.
 CANDIDATES = Topic("candidates", Candidate, 4, retention_days=365, timed_by_broker=True)
+DECISIONS = Topic("decisions", Decision, 1, cleanup="compact")
 # Novelty is judged within a partition. One curator keeps up with a hundred GPUs.
 SCORED = Topic("scored", Scored, 1, retention_days=365)
 CURATED = Topic("curated", Example, 1, cleanup="compact")
@@ -68,6 +70,7 @@ TOPICS = (
     BOOTSTRAPS,
     QUESTIONS,
     CANDIDATES,
+    DECISIONS,
     SCORED,
     CURATED,
     PREFERENCES,

@@ -30,6 +30,7 @@ class TopicsSettings(BaseModel):
     bootstraps: TopicSettings = TopicSettings()
     questions: TopicSettings = TopicSettings()
     candidates: TopicSettings = TopicSettings()
+    decisions: TopicSettings = TopicSettings()
     scored: TopicSettings = TopicSettings()
     curated: TopicSettings = TopicSettings()
     preferences: TopicSettings = TopicSettings()

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.record import Record
 from schemas.records import (
     Candidate,
+    Decision,
     Document,
     Example,
     HumanRating,
@@ -133,6 +134,34 @@ def _example(random: Random) -> dict[str, Any]:
         "rating": _maybe(random, _rating(random)),
         "threshold": _maybe(random, 4.0),
         "alternatives": [_alternative(random) for _ in range(random.randrange(3))],
+        "ruling": _maybe(random, _ruling(random)),
+    }
+
+
+def _ruling(random: Random) -> dict[str, Any]:
+    return {
+        "action": random.choice(("accept", "drop", "edit", "undo")),
+        "by": "ada",
+        "at": 1.7e9,
+        "note": _text(random),
+        "texts": _maybe(random, {"instruction": _text(random), "response": _text(random)}),
+        "order": random.getrandbits(20),
+    }
+
+
+def _decision(random: Random) -> dict[str, Any]:
+    return {
+        "candidate": _candidate(random),
+        "rating": _maybe(random, _rating(random)),
+        "ruling": _ruling(random),
+    }
+
+
+def _scored(random: Random) -> dict[str, Any]:
+    return {
+        "candidate": _candidate(random),
+        "rating": _rating(random),
+        "ruling": _maybe(random, _ruling(random)),
     }
 
 
@@ -212,7 +241,8 @@ VALUES: dict[type[Record], Callable[[Random], dict[str, Any]]] = {
     Document: _document,
     Segment: _segment,
     Candidate: _candidate,
-    Scored: lambda random: {"candidate": _candidate(random), "rating": _rating(random)},
+    Decision: _decision,
+    Scored: _scored,
     Example: _example,
     Preference: _preference,
     HumanRating: _human_rating,

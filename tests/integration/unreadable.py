@@ -11,6 +11,7 @@ from schemas.record import Record
 from schemas.records import (
     Bootstrap,
     Candidate,
+    Decision,
     Document,
     Example,
     ExampleOrigin,
@@ -21,6 +22,7 @@ from schemas.records import (
     Question,
     Rating,
     Rejection,
+    Ruling,
     Scored,
     Segment,
     Side,
@@ -41,6 +43,11 @@ GOOD: dict[type[Record], Callable[[str], Record]] = {
     Bootstrap: lambda name: Bootstrap(id=name, exemplars=(Exemplar(id="e", **_PAIR),)),
     Question: lambda name: Question(id=name, instruction="Why?"),
     Candidate: lambda name: Candidate(id=name, **_PAIR, provenance=Provenance()),
+    Decision: lambda name: Decision(
+        candidate=Candidate(id=name, **_PAIR, provenance=Provenance()),
+        rating=_RATING,
+        ruling=Ruling(action="accept"),
+    ),
     Scored: lambda name: Scored(
         candidate=Candidate(id=name, **_PAIR, provenance=Provenance()), rating=_RATING
     ),
@@ -67,6 +74,10 @@ GOOD: dict[type[Record], Callable[[str], Record]] = {
 }
 _OUT_OF_RANGE: dict[type[Record], dict[str, dict[str, object]]] = {
     Segment: {"a negative position": {"position": -1}},
+    Decision: {
+        "decided at no time": {"ruling": {"action": "drop", "at": float("nan")}},
+        "an action of a newer version": {"ruling": {"action": "praise"}},
+    },
     Scored: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
     Example: {"a term of 2**63": {"rating": {**_RATING.model_dump(), "term": 2**63}}},
     HumanRating: {

@@ -19,6 +19,7 @@ from schemas.records import (
     Alternative,
     Bootstrap,
     Candidate,
+    Decision,
     Document,
     Example,
     ExampleOrigin,
@@ -37,6 +38,7 @@ from schemas.records import (
     Turn,
 )
 from schemas.release import Release, ReleaseStatus
+from schemas.ruling import Ruling, Texts
 from schemas.wire import (
     JSON,
     MAX_BYTES,
@@ -105,6 +107,15 @@ _alternatives = st.builds(
     response=st.none() | _some,
 )
 _sides = st.builds(Side, id=_ids, text=_some, rating=_ratings, provenance=_provenances)
+_rulings = st.builds(
+    Ruling,
+    action=st.sampled_from(("accept", "drop", "edit", "undo")),
+    by=_text,
+    at=st.floats(0, 2e9),
+    note=_text,
+    texts=st.none() | st.builds(Texts, instruction=_some, context=_maybe, response=_some),
+    order=_counts,
+)
 _candidates = st.builds(
     Candidate, id=_ids, instruction=_some, context=_maybe, response=_some, provenance=_provenances
 )
@@ -141,7 +152,10 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         source=_text,
     ),
     Candidate: _candidates,
-    Scored: st.builds(Scored, candidate=_candidates, rating=_ratings),
+    Decision: st.builds(
+        Decision, candidate=_candidates, rating=st.none() | _ratings, ruling=_rulings
+    ),
+    Scored: st.builds(Scored, candidate=_candidates, rating=_ratings, ruling=st.none() | _rulings),
     Example: st.builds(
         Example,
         id=_ids,
@@ -155,6 +169,7 @@ _records: dict[type[Record], st.SearchStrategy[Record]] = {
         rating=st.none() | _ratings,
         provenance=_provenances,
         alternatives=st.lists(_alternatives, max_size=2).map(tuple),
+        ruling=st.none() | _rulings,
     ),
     Preference: st.builds(
         Preference,

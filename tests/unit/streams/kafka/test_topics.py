@@ -5,13 +5,14 @@ import re
 import pytest
 
 from schemas.record import Record
-from schemas.records import RECORDS, Example, HumanRating, Preference
+from schemas.records import RECORDS, Decision, Example, HumanRating, Preference
 from schemas.release import Release
 from schemas.wire import MAX_BYTES
 from streams.kafka.messages import Received
 from streams.kafka.topics import (
     CURATED,
     DEAD_LETTERS,
+    DECISIONS,
     PREFERENCES,
     RATINGS,
     RELEASES,
@@ -45,11 +46,11 @@ def test_a_record_finds_its_topic(record: type[Record]) -> None:
 
 
 def test_what_is_folded_by_key_is_kept_for_ever() -> None:
-    folded = {topic_of(record) for record in (Example, Preference, HumanRating, Release)}
+    folded = {topic_of(record) for record in (Decision, Example, Preference, HumanRating, Release)}
     assert (
         {topic for topic in TOPICS if topic.cleanup == "compact"}
         == folded
-        == {CURATED, PREFERENCES, RATINGS, RELEASES}
+        == {DECISIONS, CURATED, PREFERENCES, RATINGS, RELEASES}
     )
     for topic in folded:
         assert topic.config()["cleanup.policy"] == "compact"

@@ -1,0 +1,47 @@
+"""What a person decided about a pair."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.record import Count, NonEmpty, Seconds
+
+Action = Literal["accept", "drop", "edit", "undo"]
+"""``accept``: the pair is kept, whatever its rating and the rules say. ``drop``: it is not.
+``edit``: it is kept with other texts. ``undo``: the model's rating and the rules count again.
+"""
+
+
+class Texts(BaseModel):
+    """The texts of a pair as a person wrote them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    instruction: NonEmpty
+    context: str | None = None
+    response: NonEmpty
+
+
+class Ruling(BaseModel):
+    """A person's decision about a pair, without the pair."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    action: Action
+    by: str = ""
+    """Who decided."""
+    at: Seconds = 0.0
+    """When it was decided, by the clock of who decided."""
+    note: str = ""
+    """Why, such as ``rated 2``."""
+    texts: Texts | None = None
+    """The pair's texts from then on; None where they stay as the model wrote them."""
+    order: Count = 0
+    """Offset of the decision on ``decisions`` plus 1; 0 until the stream has read it. Of two
+    decisions about a pair, the one with the higher order counts.
+    """
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the pair is kept by this decision alone."""
+        return self.action in ("accept", "edit")

@@ -1,0 +1,137 @@
+"""People's decisions about pairs, as they are written to the compacted topic of them."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokerError
+from schemas.records import Candidate, Decision, Example, Rating, Ruling, Scored
+from schemas.ruling import Action, Texts
+from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.kafka.cluster import Cluster
+from streams.kafka.connection.permissions import denial, writing
+from streams.kafka.reading.newest import newest_records
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.topics import DECISIONS
+from streams.kafka.writing.bounded_producer import bounded_producer
+
+Pair = Scored | Example
+"""What is decided about: a rated pair, or an example as ``curated`` has it."""
+_SECONDS = 60
+
+
+def read_decisions(cluster: Cluster, reader: RecordReader | None = None) -> list[Decision]:
+    """The newest decision of each example, also one that was undone, in order of first arrival.
+
+    Raises BrokerError.
+    """
+    return newest_records(cluster, Decision, reader)
+
+
+class Decisions:
+    """Writes decisions. Each method waits for the broker, and raises BrokerError.
+
+    ``by`` says who decides, ``note`` why. Each returns what was written.
+    """
+
+    def __init__(
+        self, producer: KafkaProducer, cluster: Cluster, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._producer = producer
+        self._cluster = cluster
+        self._topic = cluster.topic(DECISIONS)
+        self._clock = clock
+
+    def drop(self, pair: Pair, by: str, note: str = "") -> Decision:
+        """Remove a pair from the curated set, and keep it out."""
+        return self._decide(pair, "drop", by, note)
+
+    def accept(self, pair: Pair, by: str, note: str = "") -> Decision:
+        """Keep a pair, whatever its rating is."""
+        return self._decide(pair, "accept", by, note)
+
+    def edit(
+        self,
+        pair: Pair,
+        by: str,
+        *,
+        instruction: str | None = None,
+        context: str | None = None,
+        response: str | None = None,
+        note: str = "",
+    ) -> Decision:
+        """Keep a pair with other texts. None leaves a text as it is; an empty context removes it.
+
+        The texts are those of the newest decision, where the pair was edited before. Raises
+        ValueError where the instruction or the response would be empty.
+        """
+        known = self._known(pair.id)
+        if known is not None:
+            candidate, rating = known.candidate, known.rating
+        else:
+            candidate, rating = candidate_of(pair), pair.rating
+        now = candidate.ruled(known.ruling if known and known.ruling.keeps else None)
+        texts = Texts(
+            instruction=now.instruction if instruction is None else instruction,
+            context=now.context if context is None else context or None,
+            response=now.response if response is None else response,
+        )
+        return self._write(candidate, rating, self._ruling("edit", by, note, texts))
+
+    def undo(self, id: str, by: str, note: str = "") -> Decision | None:
+        """Let the model's rating and the rules count again.
+
+        None, and nothing is written, where no decision about the id counts.
+        """
+        known = self._known(id)
+        if known is None or known.action == "undo":
+            return None
+        return self._write(known.candidate, known.rating, self._ruling("undo", by, note))
+
+    def _decide(self, pair: Pair, action: Action, by: str, note: str) -> Decision:
+        candidate, rating, texts = candidate_of(pair), pair.rating, None
+        if pair.ruling is not None and pair.ruling.texts is not None:
+            texts = pair.ruling.texts
+            if isinstance(pair, Example) and (known := self._known(pair.id)) is not None:
+                candidate, rating = known.candidate, known.rating
+        return self._write(candidate, rating, self._ruling(action, by, note, texts))
+
+    def _known(self, id: str) -> Decision | None:
+        return next((one for one in read_decisions(self._cluster) if one.id == id), None)
+
+    def _ruling(self, action: Action, by: str, note: str, texts: Texts | None = None) -> Ruling:
+        return Ruling(action=action, by=by, at=self._clock(), note=note, texts=texts)
+
+    def _write(self, candidate: Candidate, rating: Rating | None, ruling: Ruling) -> Decision:
+        decision = Decision(candidate=candidate, rating=rating, ruling=ruling)
+        try:
+            self._producer.send(
+                self._topic,
+                encode(decision),
+                decision.id.encode(),
+                headers=headers_for(Decision),
+            ).get(timeout=_SECONDS)
+        except KafkaError as error:
+            denied = denial(error, self._cluster, [writing(self._topic)])
+            raise BrokerError(
+                f"the decision about {decision.id} was not written: {denied or error}. Decide again"
+            ) from error
+        return decision
+
+
+@contextmanager
+def open_decisions(cluster: Cluster) -> Iterator[Decisions]:
+    """A writer of decisions. Raises BrokerError."""
+    with bounded_producer(cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
+        yield Decisions(producer, cluster)
+
+
+def candidate_of(pair: Pair) -> Candidate:
+    """The candidate of a pair. Of an edited example, it has the edited texts."""
+    if isinstance(pair, Scored):
+        return pair.candidate
+    fields = Candidate.model_fields.keys()
+    return Candidate.model_validate({field: getattr(pair, field) for field in fields})
