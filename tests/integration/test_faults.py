@@ -17,7 +17,6 @@ from confluent_kafka import Producer
 
 from schemas.records import Candidate, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
-from streams.cli.letters import read_letters
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
@@ -26,6 +25,7 @@ from streams.kafka.topics import CURATED, DEAD_LETTERS, DOCUMENTS, SCORED, SEGME
 from streams.kafka.writing.dead_letters import LARGEST, MESSAGE, origin_of
 from streams.kafka.writing.sending_back import send_back
 from streams.observe.lag import FlowReader
+from streams.observe.letters import read_letters
 from streams.settings import Settings, load
 from streams.stages.agent.child import run
 from streams.stages.topology import STAGES, StageSpec

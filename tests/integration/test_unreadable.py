@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.record import Record
 from schemas.wire import encode, headers_for
-from streams.cli.letters import details, read_letters
+from streams.observe.letters import details, read_letters
 from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot

@@ -31,7 +31,7 @@ def list_letters(settings: "Settings", stage: OnlyStage = None, as_json: Json = 
     Example: `backstream dead-letters list --stage scorer`
     """
     from streams.cli.connection import connected
-    from streams.cli.letters import read_letters, summary
+    from streams.observe.letters import read_letters, summary
 
     with connected(settings) as settings:
         for letter in read_letters(settings.kafka.cluster(), stage):
@@ -53,7 +53,7 @@ def show(
     Example: `backstream dead-letters show 0@3`
     """
     from streams.cli.connection import connected
-    from streams.cli.letters import details, find_letter
+    from streams.observe.letters import details, find_letter
 
     with connected(settings) as settings:
         letter = find_letter(settings.kafka.cluster(), at)
@@ -76,7 +76,7 @@ def replay(
     Example: `backstream dead-letters replay all --stage scorer`
     """
     from streams.cli.connection import connected
-    from streams.cli.letters import find_letter, read_letters
+    from streams.observe.letters import find_letter, read_letters
     from streams.kafka.writing.sending_back import send_back
     from streams.stages.topology import STAGES
 

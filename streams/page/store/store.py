@@ -1,10 +1,23 @@
 """The store of the page: a SQLite file that a Follower fills and any thread may query."""
 
-from collections.abc import Callable
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from models.releases.release import Manifest
+from streams.kafka.messages import Received
+from streams.observe.lag import Flow
+from streams.page.store.database import Database, clear
+from streams.page.store.dead_letters import letter_of, letters_of
 from streams.page.store.filters import EVERYTHING, FIRST, Filter, Page, PageRequest
+from streams.page.store.flow_meter import FlowMeter, Written
+from streams.page.store.folding import Folder
+from streams.page.store.item_details import details_of
+from streams.page.store.items import facets_of, page_of, reasons_of
+from streams.page.store.release_ratings import calibration_of, histogram_of, releases_of
+from streams.page.store.training_runs import training_of
 from streams.page.store.views import (
     CalibrationView,
     Facets,
@@ -19,6 +32,7 @@ from streams.page.store.views import (
     ReleaseView,
     TrainingView,
 )
+from streams.stages.topology import StageSpec
 
 ManifestOf = Callable[[str], Manifest | None]
 """The manifest of a release by its id; None where its directory is not here."""
@@ -42,65 +56,152 @@ class Store:
         ``releases_dir`` is where the progress of training is read from, where it is here.
         Raises StoreError where it cannot be opened, or another process follows into it.
         """
-        raise NotImplementedError
+        self._database = Database(file)
+        self._manifest_of = manifest_of
+        self._releases_dir = releases_dir
+        self._meter = FlowMeter()
+        self._lock = threading.Lock()
+        self._version = 0
+        self._reading = ReadingState(
+            read=0, behind=0, unreadable=0, error="the topics have not been read yet"
+        )
 
     def __enter__(self) -> "Store":
+        self._database.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *exception: object) -> None:
+        self._database.__exit__(*exception)
 
     @property
     def version(self) -> int:
         """A number that rises with each change of what any query returns."""
-        raise NotImplementedError
+        return self._version
 
     def reading(self) -> ReadingState:
         """How far the topics were read."""
-        raise NotImplementedError
+        return self._reading
 
     def items(self, filter: Filter = EVERYTHING, page: PageRequest = FIRST) -> Page[Item]:
         """A page of the items that the filter lets through.
 
         Raises StoreError for a ``PageRequest.after`` that no page had.
         """
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return page_of(database, filter, page)
 
     def item(self, id: str) -> ItemDetails | None:
         """Everything about an item. None where no item has this id."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return details_of(database, id)
 
     def reasons(self, filter: Filter = EVERYTHING) -> tuple[ReasonCount, ...]:
         """Why the items that the filter lets through were refused, most frequent first."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return reasons_of(database, filter)
 
     def facets(self) -> Facets:
         """Values that filters can have."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return facets_of(database)
 
     def flow(self) -> FlowView | None:
         """The stream as last read. None before the first reading."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            [examples] = database.execute(
+                "SELECT count(*) FROM items WHERE verdict = 'accepted'"
+            ).fetchone()
+            return self._meter.view(_written(database), examples)
 
     def releases(self) -> tuple[ReleaseView, ...]:
         """Releases and other models that rated: the last announced first."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return releases_of(database)
 
     def scores(self, release: str, bins: int = 40) -> Histogram:
         """How a release's ratings are spread over 1 to 5."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return histogram_of(database, release, bins)
 
     def calibration(self, release: str, bins: int = 8) -> CalibrationView:
         """How a release's ratings agree with people."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return calibration_of(database, release, bins, self._manifest_of(release))
 
     def training(self) -> TrainingView:
         """Training's progress."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return training_of(database, self._releases_dir)
 
     def letters(self, page: PageRequest = FIRST, stage: str | None = None) -> Page[Letter]:
         """Dead letters, each message of a stage once. Newest first, or oldest first."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return letters_of(database, page, stage)
 
     def letter(self, at: str) -> LetterDetails | None:
         """A dead letter by ``Letter.at``. None where there is none."""
-        raise NotImplementedError
+        with self._database.reading() as database:
+            return letter_of(database, at)
+
+    def topics(self) -> dict[str, str]:
+        """Name on the cluster to id, for the topics that were read. For the Follower."""
+        with self._database.reading() as database:
+            return dict(database.execute("SELECT name, id FROM topics").fetchall())
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) to the next offset to read. For the Follower."""
+        with self._database.reading() as database:
+            rows = database.execute("SELECT topic, partition, next FROM offsets")
+            return {(topic, partition): next for topic, partition, next in rows}
+
+    def begin(self, topics: Mapping[str, str], *, anew: bool) -> None:
+        """Note which topics are read from now on; with ``anew``, forget all that was read before.
+
+        For the Follower.
+        """
+        with self._database.writing() as database:
+            if anew:
+                clear(database)
+            database.executemany("INSERT OR REPLACE INTO topics VALUES (?, ?)", topics.items())
+        self._change()
+
+    def apply(self, folder: Folder, messages: Sequence[Received]) -> None:
+        """Write messages and the offsets after them, in one transaction. For the Follower."""
+        with self._database.writing() as database:
+            folder.fold(database, messages)
+        with self._lock:
+            self._reading = replace(self._reading, read=self._reading.read + len(messages))
+            self._version += 1
+
+    def note(self, *, behind: int | None, unreadable: int, error: str | None) -> None:
+        """Note how far the topics were read; ``behind`` is None where it is as before.
+
+        For the Follower.
+        """
+        with self._lock:
+            before = self._reading
+            self._reading = replace(
+                before,
+                behind=before.behind if behind is None else behind,
+                unreadable=unreadable,
+                error=error,
+            )
+            self._version += self._reading != before
+
+    def measure(self, flow: Flow, stages: Sequence[StageSpec], caught_up: bool) -> None:
+        """Take a reading of the stream's offsets. For the Follower."""
+        with self._database.reading() as database:
+            written = _written(database)
+        if self._meter.update(flow, stages, written, caught_up):
+            self._change()
+
+    def _change(self) -> None:
+        with self._lock:
+            self._version += 1
+
+
+def _written(database: sqlite3.Connection) -> Written:
+    rows: Iterable[tuple[str, str, int]] = database.execute(
+        "SELECT stage, topic, count FROM written"
+    )
+    return {(stage, topic): count for stage, topic, count in rows}

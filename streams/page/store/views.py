@@ -102,7 +102,8 @@ class DocumentPlace:
     source: str
     title: str
     media_type: str
-    characters: int
+    bytes: int
+    """Size on its topic."""
     partition: int
     offset: int
     accepted: int
@@ -236,7 +237,7 @@ class ReadingState:
     """How far the store has followed the topics."""
 
     read: int
-    """Messages that were read, since the file was made."""
+    """Messages that were read, since this process started."""
     behind: int
     """Messages that the topics hold and that were not read yet."""
     unreadable: int

@@ -10,7 +10,6 @@ from schemas.record import Record
 from schemas.records import Candidate, Document, Example, HumanRating, Rejection, Scored, Segment
 from schemas.release import Release
 from streams.cli.console import printable
-from streams.cli.letters import details, summary
 from streams.data.exports import Shape, row
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
@@ -18,6 +17,7 @@ from streams.kafka.topics import TOPICS, topic_of
 from streams.kafka.writing.dead_letters import dead_letter, origin_of
 from streams.kafka.writing.sending_back import revived
 from streams.observe.evidence import Evidence
+from streams.observe.letters import details, summary
 from streams.releases.announcements import fold, in_service
 from streams.trainer.curated_set import CuratedSet
 from tests.fuzz.messages import message, odd_headers, received

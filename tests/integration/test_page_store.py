@@ -1,0 +1,74 @@
+"""The page's store follows the topics of a real broker, also over restarts and lost topics."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from schemas.release import Release, ReleaseStatus
+from streams.kafka.admin.creation import create_topics
+from streams.kafka.topics import RELEASES, SCORED
+from streams.page.store.filters import Filter, Verdict
+from streams.page.store.follower import Follower
+from streams.page.store.store import Store
+from streams.page.store.views import EdgeKind
+from streams.settings import Settings
+from tests.integration.topics import Topics
+from tests.integration.waiting import wait_until
+from tests.unit.streams.page.topics import candidate, example, scored, segment
+
+
+def test_the_store_follows_the_topics(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = settings.kafka.cluster()
+    topics, file = Topics(cluster), tmp_path / "page.sqlite"
+    refusal = candidate("e2").refuse("curator", "low_rating", release="r1")
+    topics.write(segment(), candidate(), scored("e1"), scored("e2"), example(scored("e1")), refusal)
+    with topics.producer() as producer:
+        producer.send(cluster.topic(SCORED), b"\xc1", b"poison")
+        producer.flush()
+    with Store(file) as store, Follower(cluster, store):
+        wait_until(lambda: store.items().total == 2 and store.reading().caught_up)
+        assert [one.id for one in store.items(Filter(verdict=Verdict.ACCEPTED)).items] == ["e1"]
+        assert store.reading().unreadable == 1
+        wait_until(lambda: store.flow() is not None)
+        flow = store.flow()
+        assert flow is not None
+        edges = {(edge.source, edge.target): edge for edge in flow.edges}
+        assert (edges["scored", "curator"].lag, edges["scored", "curator"].count) == (3, 0)
+        refused = edges["curator", "rejected"]
+        assert (refused.kind, refused.count) == (EdgeKind.REFUSES, 1)
+        before = store.version
+        topics.write(scored("e3"))
+        wait_until(lambda: store.items().total == 3)
+        assert store.version > before
+
+    # What is deleted from the topic after it was read stays; what follows is read once.
+    topics.cut(SCORED, 4)
+    topics.write(scored("e4"))
+    announced = Release(
+        id="r1",
+        parent=None,
+        base="base",
+        status=ReleaseStatus.IN_SERVICE,
+        location="/r",
+        created_at=1.0,
+    )
+    topics.write(announced)
+    with Store(file) as store, Follower(cluster, store):
+        wait_until(lambda: store.items().total == 4 and store.releases()[0].in_service)
+        assert store.reading().read == 2
+
+    # A topic that was made anew under the same name holds other messages.
+    admin = KafkaAdminClient(**cluster.client)
+    admin.delete_topics([cluster.topic(SCORED), cluster.topic(RELEASES)])
+    admin.close()
+    create_topics(cluster)
+    topics.write(scored("e5"))
+    with caplog.at_level(logging.WARNING), Store(file) as store, Follower(cluster, store):
+        wait_until(lambda: {"e5"} <= {one.id for one in store.items().items})
+        wait_until(lambda: store.reading().caught_up)
+        assert {one.id for one in store.items().items} == {"e1", "e2", "e5"}
+    assert "it starts again" in caplog.text
