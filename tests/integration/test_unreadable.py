@@ -21,7 +21,6 @@ from typer.testing import CliRunner, Result
 
 from schemas.record import Record
 from schemas.wire import encode, headers_for
-from streams.observe.letters import details, read_letters
 from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
@@ -51,6 +50,7 @@ from streams.kafka.topics import (
 )
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.observe.audit import audit
+from streams.observe.letters import details, read_letters
 from streams.releases.announcements import read_releases
 from streams.releases.following import follow_in_service
 from streams.run.demo.demo import feed_missing

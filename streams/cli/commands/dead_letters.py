@@ -76,8 +76,8 @@ def replay(
     Example: `backstream dead-letters replay all --stage scorer`
     """
     from streams.cli.connection import connected
-    from streams.observe.letters import find_letter, read_letters
     from streams.kafka.writing.sending_back import send_back
+    from streams.observe.letters import find_letter, read_letters
     from streams.stages.topology import STAGES
 
     with connected(settings) as settings:
