@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.errors import WireError
+from schemas.record import Record
 from schemas.records import (
     Bootstrap,
     Candidate,
+    Decision,
     Example,
     ExampleOrigin,
     HumanRating,
@@ -36,6 +38,7 @@ from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
+    DECISIONS,
     DOCUMENTS,
     QUESTIONS,
     RATINGS,
@@ -59,6 +62,7 @@ FOLLOWED = (
     SCORED,
     CURATED,
     RATINGS,
+    DECISIONS,
     REJECTED,
     DEAD_LETTERS,
     RELEASES,
@@ -87,8 +91,10 @@ RETURNING number
 _SAID_BY_PEOPLE = """
 UPDATE items SET
     human_score = (SELECT score FROM human_ratings WHERE id = items.id),
-    decision = coalesce((SELECT action FROM decisions WHERE id = items.id), ''),
-    by = coalesce((SELECT by FROM decisions WHERE id = items.id), '')
+    (decision, by) = (
+        SELECT coalesce(max(action), ''), coalesce(max(by), '') FROM decisions
+        WHERE id = items.id AND action <> 'undo'
+    )
 WHERE number = ?
 """
 _REFUSED = """
@@ -121,6 +127,7 @@ class Folder:
             SCORED: self._scored,
             CURATED: self._curated,
             RATINGS: self._human_rating,
+            DECISIONS: self._decision,
             REJECTED: self._rejected,
             DEAD_LETTERS: self._letter,
             RELEASES: self._release,
@@ -241,7 +248,8 @@ class Folder:
         number = self._pair(message, found.candidate)
         known: int = message.one("SELECT term FROM items WHERE number = ?", number)
         again = 0 <= known < found.rating.term
-        message.count("recurator" if again else "scorer", SCORED)
+        stage = "recurator" if again else "scorer"
+        message.count("decider" if found.ruling else stage, SCORED)
         self._rate(message, number, found.rating)
 
     def _curated(self, message: "_Message") -> None:
@@ -249,6 +257,7 @@ class Folder:
         if entry is None:
             return
         if entry.record is None:
+            # The record of the example stays: it has the other samples.
             message.execute(
                 "UPDATE items SET curated = 0, retracted = 1, at = max(at, ?) WHERE id = ?",
                 message.at,
@@ -279,25 +288,24 @@ class Folder:
             origin.segment_id[:_NAME_CHARACTERS],
             origin.request_id[:_NAME_CHARACTERS],
         )
-        known = message.one("SELECT 1 FROM pairs WHERE number = ?", number)
+        known = message.row(
+            "SELECT candidate IS NOT NULL, example IS NOT NULL FROM pairs WHERE number = ?", number
+        )
         if known is None:
             message.execute(_SAID_BY_PEOPLE, number)
-        elif not curated:
+        elif known[0] and not curated:
             return number
-        alternatives = None
-        if isinstance(pair, Example):
-            alternatives = _packed([one.model_dump(mode="json") for one in pair.alternatives])
-        record = pair.model_dump(mode="json", include=set(Candidate.model_fields))
+        column = "example" if curated else "candidate"
         message.execute(
-            "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)",
+            f"INSERT INTO pairs (number, {column}) VALUES (?, ?)"
+            f" ON CONFLICT (number) DO UPDATE SET {column} = excluded.{column}",
             number,
-            curated,
-            _packed(record),
-            alternatives,
+            _packed(pair),
         )
-        message.write_texts(
-            number, _text(pair.instruction), _text(pair.context), _text(pair.response)
-        )
+        if curated or known is None or not known[1]:
+            message.write_texts(
+                number, _text(pair.instruction), _text(pair.context), _text(pair.response)
+            )
         return number
 
     def _rate(self, message: "_Message", number: int, rating: Rating) -> None:
@@ -389,6 +397,28 @@ class Folder:
             rating.score if rating else None,
             entry.id,
         )
+
+    def _decision(self, message: "_Message") -> None:
+        entry = self._reader.read_entry(message.received, Decision)
+        if entry is None:
+            return
+        message.execute("DELETE FROM decisions WHERE id = ?", entry.id)
+        found = entry.record
+        if found is None:
+            message.execute("UPDATE items SET decision = '', by = '' WHERE id = ?", entry.id)
+            return
+        message.execute(
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?)",
+            found.id,
+            found.action,
+            _name(found.by),
+            found.at,
+            _clean(found.ruling.note)[:_DETAIL_CHARACTERS],
+        )
+        number = self._pair(message, found.candidate)
+        message.execute(_SAID_BY_PEOPLE, number)
+        if found.rating is not None:
+            self._rate(message, number, found.rating)
 
     def _letter(self, message: "_Message") -> None:
         received = message.received
@@ -484,13 +514,8 @@ class _Message:
         )
 
 
-def unpacked(data: bytes) -> object:
-    """What ``pairs`` holds of a record."""
-    return json.loads(zlib.decompress(data))
-
-
-def _packed(value: object) -> bytes:
-    return zlib.compress(json.dumps(value, ensure_ascii=False).encode(errors="replace"), 1)
+def _packed(record: Record) -> bytes:
+    return zlib.compress(record.model_dump_json().encode(), 1)
 
 
 def _kind_of(refused: Rejection) -> Kind:

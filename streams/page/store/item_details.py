@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Sequence
+from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from schemas.errors import StoreError
-from schemas.records import Alternative, Candidate, HumanRating, Rating, Scored
-from streams.page.store.filters import Kind
-from streams.page.store.folding import unpacked
+from schemas.record import Record
+from schemas.records import Candidate, Example, HumanRating, Rating, Scored
+from streams.data.decisions import candidate_of
 from streams.page.store.items import find, item_of
 from streams.page.store.views import (
     PREVIEW_CHARACTERS,
@@ -21,7 +23,7 @@ from streams.page.store.views import (
     Refusal,
 )
 
-_ALTERNATIVES = TypeAdapter(tuple[Alternative, ...])
+R = TypeVar("R", bound=Record)
 
 
 def details_of(database: sqlite3.Connection, id: str) -> ItemDetails | None:
@@ -43,16 +45,18 @@ def _details(database: sqlite3.Connection, row: sqlite3.Row) -> ItemDetails:
         return found
 
     texts = one("SELECT instruction, context, response FROM texts WHERE number = ?", number)
-    pair = one("SELECT candidate, alternatives FROM pairs WHERE number = ?", number)
-    candidate = Candidate.model_validate(unpacked(pair["candidate"])) if pair else None
+    records = one("SELECT candidate, example FROM pairs WHERE number = ?", number)
+    candidate_data, example_data = records or (None, None)
+    candidate, example = _record(Candidate, candidate_data), _record(Example, example_data)
+    written = example or candidate
     rows = database.execute(
         "SELECT release, data FROM ratings WHERE number = ? ORDER BY term, release", (number,)
     ).fetchall()
     by_release = {release: Rating.model_validate_json(data) for release, data in rows}
     rating = by_release.get(item.release)
-    origin = candidate.provenance if candidate else None
+    origin = written.provenance if written else None
     passage = _passage(database, row["segment_id"])
-    decision = one("SELECT action, by, at FROM decisions WHERE id = ?", item.id)
+    decision = one("SELECT action, by, at, note FROM decisions WHERE id = ?", item.id)
     human = one("SELECT data FROM human_ratings WHERE id = ?", item.id)
     instruction, context, response = texts or ("", "", "")
     return ItemDetails(
@@ -60,16 +64,14 @@ def _details(database: sqlite3.Connection, row: sqlite3.Row) -> ItemDetails:
         instruction=instruction,
         context=context,
         response=response,
-        turns=candidate.turns if candidate else (),
+        turns=written.turns if written else (),
         headings=origin.headings if origin else passage.headings if passage else (),
         rating=rating,
         ratings=tuple(by_release.values()),
         refusals=_refusals(database, number),
         passage=passage,
         document=_document(database, row["document_id"]),
-        alternatives=_ALTERNATIVES.validate_python(unpacked(pair["alternatives"]))
-        if pair and pair["alternatives"]
-        else (),
+        alternatives=example.alternatives if example else (),
         original=origin.original if origin else None,
         exemplars=origin.exemplars if origin else (),
         request_id=row["request_id"],
@@ -77,9 +79,19 @@ def _details(database: sqlite3.Connection, row: sqlite3.Row) -> ItemDetails:
         writer=origin.release if origin else "",
         decision=HumanDecision(*decision) if decision else None,
         human=HumanRating.model_validate_json(human["data"]) if human else None,
-        scored=Scored(candidate=candidate, rating=rating)
-        if candidate and rating and item.kind is Kind.EXAMPLE
-        else None,
+        pair=example if row["curated"] else _scored(candidate or example, rating),
+    )
+
+
+def _record(kind: type[R], data: bytes | None) -> R | None:
+    return kind.model_validate_json(zlib.decompress(data)) if data else None
+
+
+def _scored(pair: Candidate | Example | None, rating: Rating | None) -> Scored | None:
+    if pair is None or rating is None:
+        return None
+    return Scored(
+        candidate=candidate_of(pair) if isinstance(pair, Example) else pair, rating=rating
     )
 
 

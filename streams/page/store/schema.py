@@ -4,7 +4,7 @@
 tables of their own, which only the rows of a page are joined with.
 """
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the tables: a file of another version is made anew."""
 
 SCHEMA = """
@@ -64,12 +64,7 @@ CREATE VIRTUAL TABLE search USING fts5(
     instruction, context, response,
     content='texts', content_rowid='number', tokenize='unicode61 remove_diacritics 2'
 );
-CREATE TABLE pairs (
-    number INTEGER PRIMARY KEY,
-    curated INTEGER NOT NULL,
-    candidate BLOB NOT NULL,
-    alternatives BLOB
-);
+CREATE TABLE pairs (number INTEGER PRIMARY KEY, candidate BLOB, example BLOB);
 CREATE TABLE ratings (
     number INTEGER NOT NULL,
     release TEXT NOT NULL,
@@ -95,7 +90,11 @@ CREATE TABLE human_ratings (
     id TEXT PRIMARY KEY, score INTEGER NOT NULL, data TEXT NOT NULL
 );
 CREATE TABLE decisions (
-    id TEXT PRIMARY KEY, action TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL
+    id TEXT PRIMARY KEY,
+    action TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at REAL NOT NULL,
+    note TEXT NOT NULL
 );
 
 CREATE TABLE documents (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.judging.judge import OperatingPoint
-from schemas.records import Alternative, HumanRating, Original, Rating, Scored
+from schemas.records import Alternative, Example, HumanRating, Original, Rating, Scored
 from schemas.release import Release
 from schemas.turns import Turn
 from streams.page.store.filters import Kind, Verdict
@@ -117,9 +117,10 @@ class HumanDecision:
     """The newest decision of a person about an item."""
 
     action: str
-    """``drop``, ``accept`` or ``edit``."""
+    """``drop``, ``accept``, ``edit``, or ``undo`` where none counts any more."""
     by: str
     at: float
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,10 @@ class ItemDetails:
     """Release that wrote it."""
     decision: HumanDecision | None
     human: HumanRating | None
-    scored: Scored | None
-    """The whole pair as a record, which decisions are made of. None for what was never rated."""
+    pair: Scored | Example | None
+    """The whole pair as a record, which decisions are made of: as ``curated`` has it, or as it was
+    rated. None for what was never rated.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StoreError
-from schemas.records import HumanRating, Question, Rejection
+from schemas.records import Decision, HumanRating, Question, Rejection, Ruling, Scored
 from schemas.release import Release, ReleaseStatus
+from schemas.ruling import Action
 from streams.kafka.messages import Received
-from streams.kafka.topics import CURATED, DEAD_LETTERS, REJECTED, SCORED
+from streams.kafka.topics import CURATED, DEAD_LETTERS, DECISIONS, REJECTED, SCORED
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.store import Store
@@ -59,7 +60,7 @@ def test_an_item_has_its_way_back_to_the_document(store: Store, topics: Topics) 
     assert found.item.verdict is Verdict.ACCEPTED
     assert (found.instruction, found.item.score) == ("When does water boil?", 4.5)
     assert found.rating == rating()
-    assert found.scored == scored()
+    assert found.pair == example(scored())
     assert (found.template, found.writer) == ("backward.1", "r1")
     assert found.passage is not None
     assert found.document is not None
@@ -233,6 +234,53 @@ def test_a_new_text_of_an_example_is_found_and_the_old_one_is_not(
     topics.write(scored(), example(scored(instruction="Does ice melt?")))
     assert ids(store, Filter(text="melt")) == ["e1"]
     assert ids(store, Filter(text="when")) == []
+
+
+def decision(action: Action, pair: Scored | None = None, by: str = "ada") -> Decision:
+    pair = pair or scored()
+    ruling = Ruling(action=action, by=by, at=NOW, note="why")
+    return Decision(candidate=pair.candidate, rating=pair.rating, ruling=ruling)
+
+
+def test_a_dropped_item_is_dropped_at_once_and_until_it_is_undone(
+    store: Store, topics: Topics
+) -> None:
+    topics.write(scored(), example(scored()), decision("drop"))
+    [item] = store.items(Filter(human=Human.DROPPED)).items
+    assert (item.verdict, item.decision, item.by) == (Verdict.DROPPED, "drop", "ada")
+    found = store.item("e1")
+    assert found is not None
+    assert found.decision is not None
+    assert (found.decision.action, found.decision.note) == ("drop", "why")
+    topics.write(decision("undo", by="bob"))
+    [item] = store.items(Filter(human=Human.NONE)).items
+    assert (item.verdict, item.decision, item.by) == (Verdict.ACCEPTED, "", "")
+    topics.write(decision("edit"))
+    assert ids(store, Filter(human=Human.EDITED)) == ids(store, Filter(human=Human.DECIDED))
+    topics.retract(DECISIONS, "e1")
+    assert ids(store, Filter(human=Human.DECIDED)) == []
+
+
+def test_a_decision_stands_alone_and_may_come_before_the_pair(store: Store, topics: Topics) -> None:
+    topics.write(decision("drop"))
+    assert [item.instruction for item in store.items().items] == ["When does water boil?"]
+    topics.write(scored(), refusal())
+    [item] = store.items().items
+    assert (item.verdict, item.score, item.reason) == (Verdict.DROPPED, 4.5, "low_rating")
+
+
+def test_the_pair_to_decide_about_is_the_example_or_what_was_rated(
+    store: Store, topics: Topics
+) -> None:
+    edited = example(scored(instruction="Edited?"))
+    topics.write(edited, scored())
+    found = store.item("e1")
+    assert found is not None
+    assert (found.pair, found.instruction) == (edited, "Edited?")
+    topics.retract(CURATED, "e1")
+    found = store.item("e1")
+    assert found is not None
+    assert found.pair == scored()
 
 
 def test_reasons_and_facets(store: Store, topics: Topics) -> None:
