@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 from schemas.errors import StoreError
@@ -23,10 +24,11 @@ _MOST_WORDS = 20
 _LONGEST_WORD = 100
 _MOST_VALUES = 200
 _REFUSED = (Verdict.REFUSED, Verdict.DROPPED)
-_COLUMNS = f"""
-i.*,
-substr(coalesce(t.instruction, ''), 1, {PREVIEW_CHARACTERS}) AS instruction,
-substr(coalesce(t.response, ''), 1, {PREVIEW_CHARACTERS}) AS response
+_ROWS = f"""
+SELECT i.*,
+    substr(coalesce(t.instruction, ''), 1, {PREVIEW_CHARACTERS}) AS instruction,
+    substr(coalesce(t.response, ''), 1, {PREVIEW_CHARACTERS}) AS response
+FROM items i LEFT JOIN texts t USING (number)
 """
 _ORDERS = {
     Order.NEWEST: ("i.at", "DESC"),
@@ -45,25 +47,29 @@ def page_of(database: sqlite3.Connection, filter: Filter, page: PageRequest) -> 
     if page.after is not None:
         where += f" AND ({key}, i.number) {'<' if direction == 'DESC' else '>'} (?, ?)"
         values = [*values, *read_cursor(page.after)]
-    rows = database.execute(
-        f"SELECT {_COLUMNS}, {key} AS key FROM items i LEFT JOIN texts t USING (number)"
-        f" WHERE {where} ORDER BY {key} {direction}, i.number {direction} LIMIT ?",
+    # The rows themselves are read for one page only: a sort would carry their texts along.
+    keys = database.execute(
+        f"SELECT {key}, i.number FROM items i WHERE {where}"
+        f" ORDER BY {key} {direction}, i.number {direction} LIMIT ?",
         [*values, size + 1],
     ).fetchall()
-    shown = rows[:size]
-    more = len(rows) > size
+    shown = [number for _, number in keys[:size]]
+    rows = {
+        row["number"]: row
+        for row in database.execute(
+            f"{_ROWS} WHERE i.number IN (SELECT value FROM json_each(?))", (json.dumps(shown),)
+        )
+    }
     return Page(
-        tuple(map(item_of, shown)),
+        tuple(item_of(rows[number]) for number in shown),
         total,
-        cursor(shown[-1]["key"], shown[-1]["number"]) if more else None,
+        cursor(*keys[size - 1]) if len(keys) > size else None,
     )
 
 
 def find(database: sqlite3.Connection, id: str) -> sqlite3.Row | None:
     """The row of an item, as ``item_of`` reads it. None where there is none of this id."""
-    row: sqlite3.Row | None = database.execute(
-        f"SELECT {_COLUMNS} FROM items i LEFT JOIN texts t USING (number) WHERE i.id = ?", (id,)
-    ).fetchone()
+    row: sqlite3.Row | None = database.execute(f"{_ROWS} WHERE i.id = ?", (id,)).fetchone()
     return row
 
 
@@ -108,23 +114,34 @@ def reasons_of(database: sqlite3.Connection, filter: Filter) -> tuple[ReasonCoun
 
 def facets_of(database: sqlite3.Connection) -> Facets:
     """See ``Store.facets``."""
-
-    def counts(column: str, condition: str = "1") -> dict[str, int]:
-        rows = database.execute(
-            f"SELECT {column}, count(*) FROM items WHERE {column} <> '' AND {condition}"
-            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
-            (_MOST_VALUES,),
-        )
-        return dict(rows.fetchall())
-
+    # One pass for the columns of few values, whose combinations are few as well.
+    columns = ("verdict", "stage", "category", "language", "generator", "decision")
+    found: dict[str, Counter[str]] = {column: Counter() for column in columns}
+    rows = database.execute(
+        "SELECT verdict, iif(verdict IN ('refused', 'dropped'), stage, '') AS stage, category,"
+        " language, generator, decision, count(*) FROM items GROUP BY 1, 2, 3, 4, 5, 6"
+    )
+    for *row, count in rows:
+        for column, value in zip(columns, row, strict=True):
+            if value:
+                found[column][value] += count
+    sources = database.execute(
+        "SELECT source, count(*) FROM items WHERE source <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
+        " LIMIT ?",
+        (_MOST_VALUES,),
+    )
+    values = {
+        column: dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_MOST_VALUES])
+        for column, counts in found.items()
+    }
     return Facets(
-        verdicts=counts("verdict"),
-        stages=counts("stage", "verdict IN ('refused', 'dropped')"),
-        sources=counts("source"),
-        categories=counts("category"),
-        languages=counts("language"),
-        generators=counts("generator"),
-        decisions=counts("decision"),
+        verdicts=values["verdict"],
+        stages=values["stage"],
+        sources=dict(sources.fetchall()),
+        categories=values["category"],
+        languages=values["language"],
+        generators=values["generator"],
+        decisions=values["decision"],
     )
 
 
@@ -173,7 +190,9 @@ def _condition(filter: Filter) -> tuple[str, list[object]]:
     if filter.human is not None:
         ask(*_human(filter.human))
     if filter.text is not None and (query := match_of(filter.text)) is not None:
-        ask("i.number IN (SELECT rowid FROM search WHERE search MATCH ?)", query)
+        # Rows are walked in order until a page is full, and not fetched by their numbers: the plus
+        # says so. A frequent word has most of all numbers.
+        ask("+i.number IN (SELECT rowid FROM search WHERE search MATCH ?)", query)
     elif filter.text is not None and filter.text.strip():
         ask("0")  # nothing in it is a word
     return " AND ".join(parts), values
