@@ -21,6 +21,7 @@ from streams.cli.commands import (
     prompts,
     rating,
     releases,
+    reporting,
     running,
 )
 from streams.logs import configure_logging
@@ -33,7 +34,18 @@ app = typer.Typer(
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, data, inventing, asking, intake, offline, curation, rating, inspection):
+for group in (
+    running,
+    data,
+    inventing,
+    asking,
+    intake,
+    offline,
+    curation,
+    rating,
+    reporting,
+    inspection,
+):
     group.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")

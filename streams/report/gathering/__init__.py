@@ -1,0 +1,1 @@
+"""Where examples come from: the topics of a stream, or an exported file."""
