@@ -181,6 +181,18 @@ class Agreement(_Part):
     """Of the accepted ones, those that people gave a 4 or 5."""
 
 
+class Decided(_Part):
+    """What a person decided about a pair."""
+
+    action: Text
+    by: Text
+    at: float
+    """Seconds since the epoch."""
+    id: Text
+    instruction: Text
+    note: Text = ""
+
+
 class Human(_Part):
     """What people said of the pairs."""
 
@@ -191,6 +203,8 @@ class Human(_Part):
     agreement: tuple[Agreement, ...] = ()
     decisions: tuple[Named, ...] = ()
     """By kind."""
+    decided: tuple[Decided, ...] = ()
+    """The last decisions, the last one first."""
 
 
 class Report(_Part):

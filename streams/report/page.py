@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
@@ -237,7 +238,20 @@ def _human(report: Report) -> list[Table]:
     if report.human.decisions:
         decided = [(one.name, f"{one.count:,}") for one in report.human.decisions]
         tables.append(("Decisions by people", ("decision", "examples"), decided))
+        last = [
+            (one.action, one.by, _day(one.at), one.instruction, one.note, one.id)
+            for one in report.human.decided
+        ]
+        columns = ("decision", "by", "on", "instruction", "note", "example")
+        tables.append(("The last decisions", columns, last))
     return tables
+
+
+def _day(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def _samples(report: Report) -> list[tuple[str, list[Sample]]]:

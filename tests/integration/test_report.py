@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from schemas.records import (
     Candidate,
+    Decision,
     Document,
     Example,
     ExampleOrigin,
@@ -16,6 +17,7 @@ from schemas.records import (
     Scored,
     Segment,
 )
+from schemas.ruling import Ruling
 from streams.cli.main import app
 from streams.report.figures.comparing import read_report
 from streams.settings import Settings
@@ -59,6 +61,7 @@ def test_it_follows_examples_to_their_passages(settings: Settings, tmp_path: Pat
         Rejection(id="d0-short", stage="segmenter", reason="too_short", count=7),
         Rejection(id="d0-short", stage="segmenter", reason="too_short", count=7),
         Rejection(id="e2", stage="curator", reason="below_threshold", detail="rated 2", score=2.0),
+        Decision(candidate=pairs[1].candidate, ruling=Ruling(action="accept", by="ada", at=9.0)),
         HumanRating(id="e0", instruction="i", response="r", score=5, rater="ada"),
     )
     page = tmp_path / "report.html"
@@ -73,6 +76,7 @@ def test_it_follows_examples_to_their_passages(settings: Settings, tmp_path: Pat
     [rated] = found.rated
     assert (rated.release, rated.pairs, rated.precision) == ("r-1", 3, 0.8)
     assert (found.human.ratings, found.human.agreement[0].pairs) == (1, 1)
+    assert [(one.action, one.by) for one in found.human.decided] == [("accept", "ada")]
     refused = next(one for one in found.samples if one.kind == "refused")
     assert (refused.id, refused.reason, refused.position) == ("e2", "below_threshold: rated 2", 6)
     assert "passage 7" in page.read_text()

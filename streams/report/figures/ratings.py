@@ -4,16 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from schemas.records import HumanRating
-from streams.report.content import Agreement, Human, Named, PrecisionAt, Rated, Reliability
+from schemas.records import Decision, HumanRating
+from streams.report.content import Agreement, Decided, Human, Named, PrecisionAt, Rated, Reliability
 from streams.report.figures.counting import histogram
 from streams.report.gathering.gathered import Newest
+from streams.report.gathering.item import cut
 
 _RELEASES = 6
 _BINS = 16
 _DESERVING = 4
 """The lowest grade of a pair that deserves to be kept."""
 _INTERVALS = 5
+_LAST = 12
+"""Decisions that are shown."""
+_LONGEST = 300
 
 
 def rated_of(ratings: Sequence[Newest], threshold: float | None) -> tuple[Rated, ...]:
@@ -65,7 +69,7 @@ def _curve(ratings: Sequence[Newest]) -> tuple[PrecisionAt, ...]:
 def human_of(
     human: Sequence[HumanRating],
     ratings: Mapping[str, Newest],
-    decisions: Mapping[str, int],
+    decisions: Sequence[Decision],
     threshold: float | None,
 ) -> Human:
     """People's ratings and decisions, and how each release agrees with the ratings."""
@@ -84,7 +88,19 @@ def human_of(
             _agreement(release, found, threshold) for release, found in by_release.items()
         ),
         decisions=tuple(
-            Named(name=name, count=count) for name, count in sorted(decisions.items()) if count
+            Named(name=name, count=count)
+            for name, count in sorted(Counter(one.action for one in decisions).items())
+        ),
+        decided=tuple(
+            Decided(
+                action=one.action,
+                by=cut(one.by, _LONGEST),
+                at=one.at,
+                id=one.id,
+                instruction=cut(one.candidate.ruled(one.ruling).instruction, _LONGEST),
+                note=cut(one.ruling.note, _LONGEST),
+            )
+            for one in sorted(decisions, key=lambda one: (-one.at, one.id))[:_LAST]
         ),
     )
 

@@ -1,11 +1,10 @@
 """What was read for a report, before anything is counted."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.records import HumanRating
+from schemas.records import Decision, HumanRating
 from streams.report.content import Stage
 from streams.report.gathering.item import Item
 
@@ -43,7 +42,7 @@ class Gathered:
     ratings: Mapping[str, Newest] = field(default_factory=dict)
     """By example id; of kept and refused pairs."""
     human: Sequence[HumanRating] = ()
-    decisions: Mapping[str, int] = field(default_factory=Counter)
-    """Decisions of people by kind."""
+    decisions: Sequence[Decision] = ()
+    """The newest one of each example."""
     refused: Sequence[Refused] = ()
     """A few for each reason."""

@@ -1,8 +1,8 @@
 """Examples and what became of the others, from the topics of a stream.
 
-Each topic is read once, in messages: ``curated``, ``rejected``, ``scored``, ``ratings``; of
-``segments`` only the keys, for the places of the samples. Memory holds a cut item for each example
-and a few numbers for each rated pair.
+Each topic is read once: ``curated``, ``rejected``, ``scored``, ``ratings``, ``decisions``, and for
+the places of the samples ``segments``. Memory holds a cut item for each example and a few numbers
+for each rated pair.
 """
 
 import heapq
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from agents.curator import Curator
 from schemas.ids import hash_fraction
 from schemas.records import Example, Rejection, Scored, Segment
+from streams.data.decisions import read_decisions
 from streams.data.ratings import read_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
@@ -87,6 +88,7 @@ def read_topics(cluster: Cluster, threshold: float) -> Gathered:
         stages=_stages(messages, rejections.counts),
         ratings=ratings,
         human=read_ratings(cluster, reader),
+        decisions=read_decisions(cluster, reader),
         refused=_refused(wanted, texts),
     )
 

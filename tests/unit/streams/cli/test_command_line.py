@@ -120,6 +120,7 @@ def test_names_on_the_command_line_are_those_of_the_code() -> None:
         "tail",
         "export -o curated.jsonl",
         "rate",
+        "report",
         "dead-letters list",
         "dead-letters show 0@0",
         "dead-letters replay all",

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from schemas.records import Provenance
+from schemas.records import Candidate, Decision, Provenance
+from schemas.ruling import Action, Ruling
 from streams.report.gathering.item import Item, make_item
 
 
@@ -17,3 +18,9 @@ def item(number: int, instruction: str = "", response: str = "So it is.", **part
     )
     asked = instruction or f"Explain item {number} of the catalogue number {number * 7}."
     return make_item(f"e{number}", asked, parts.pop("context", None), response, (), made, **parts)
+
+
+def decision(id: str, action: Action, by: str = "ada") -> Decision:
+    """A person's decision about a pair."""
+    candidate = Candidate(id=id, instruction="Why?", response="So.", provenance=Provenance())
+    return Decision(candidate=candidate, ruling=Ruling(action=action, by=by, at=1000.0))

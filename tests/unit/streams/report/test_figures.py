@@ -1,6 +1,5 @@
 """What a report counts, with known values."""
 
-from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +13,7 @@ from streams.report.figures.ratings import human_of, rated_of
 from streams.report.figures.report import report_of
 from streams.report.figures.samples import samples_of
 from streams.report.gathering.gathered import Gathered, Newest, Refused
-from tests.unit.streams.report.items import item
+from tests.unit.streams.report.items import decision, item
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -83,7 +82,9 @@ def test_people_are_compared_with_the_newest_ratings() -> None:
         HumanRating(id="b", instruction="i", response="r", score=2, rater="bob"),
         HumanRating(id="c", instruction="i", response="r", score=1, rater="bob"),
     ]
-    found = human_of(human, ratings, Counter(drop=2), 4.0)
+    found = human_of(
+        human, ratings, [decision("a", "drop", by="ada"), decision("b", "drop", by="bob")], 4.0
+    )
     assert (found.ratings, found.raters) == (3, 2)
     assert [one.count for one in found.scores] == [1, 1, 0, 0, 1]
     [agreement] = found.agreement
@@ -93,6 +94,7 @@ def test_people_are_compared_with_the_newest_ratings() -> None:
     assert (interval.pairs, interval.observed) == (2, 0.5)
     assert interval.predicted == pytest.approx(0.875)
     assert found.decisions == (Named(name="drop", count=2),)
+    assert [(one.id, one.by) for one in found.decided] == [("a", "ada"), ("b", "bob")]
 
 
 def test_samples_are_the_ends_of_the_scale_and_some_between() -> None:

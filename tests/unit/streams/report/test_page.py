@@ -17,7 +17,7 @@ from streams.report.figures.comparing import compare, read_report
 from streams.report.figures.report import report_of
 from streams.report.gathering.gathered import Gathered, Newest, Refused
 from streams.report.page import page
-from tests.unit.streams.report.items import item
+from tests.unit.streams.report.items import decision, item
 from tests.unit.streams.report.test_figures import NOW
 
 _HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'\x00\x1b\u202e"
@@ -55,7 +55,17 @@ def _hostile() -> Report:
     refused = (Refused(item(99, _HOSTILE, score=2.0), _HOSTILE),)
     stages = (Stage(stage="segmenter", source="documents", read=9, refused=(
         Named(name=_HOSTILE, count=3),)),)  # fmt: skip
-    gathered = Gathered(_HOSTILE, items, True, 4.0, stages, ratings, human, {"drop": 1}, refused)
+    gathered = Gathered(
+        _HOSTILE,
+        items,
+        True,
+        4.0,
+        stages,
+        ratings,
+        human,
+        [decision("e1", "drop", by=_HOSTILE)],
+        refused,
+    )
     return report_of(gathered, NOW, positions=lambda segments: dict.fromkeys(segments, 2))
 
 
