@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-PATHS := schemas models agents streams tests bench
+PATHS := schemas models agents streams tests bench documentation
 
 # More than the cores of a small machine: many tests wait, for a broker or for a time limit.
 WORKERS ?= 3
@@ -10,7 +10,8 @@ WORKERS ?= 3
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine gpu lock clean
+.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine gpu lock clean \
+	site reference
 
 demo: $(READY)
 	$(BIN)/backstream demo
@@ -43,11 +44,21 @@ check: $(READY)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m documentation.reference --check
 	$(BIN)/python -m tests.advisories
 
 format: $(READY)
 	$(BIN)/ruff format $(PATHS)
 	$(BIN)/ruff check --fix $(PATHS)
+
+# The pages that are made from the code, and the schemas of the records.
+reference: $(READY)
+	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m documentation.reference
+
+# build/site/index.html, without a network; a broken link is an error.
+site: $(READY)
+	$(BIN)/python -m documentation.site
 
 bench: $(READY)
 	$(BIN)/python -m bench.stream

@@ -1,15 +1,15 @@
-"""The Python blocks of the README, unchanged.
+"""The clients of ``docs/how-to/own-kafka.md``, unchanged but for the broker and the topics.
 
 An interpreter that cannot import the project runs the producer and the consumer.
 """
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 from kafka import KafkaProducer
 
+from documentation.blocks import blocks
 from schemas.records import Example, ExampleOrigin
 from streams.data.feed import seed
 from streams.kafka.cluster import Cluster
@@ -18,12 +18,8 @@ from streams.kafka.topics import CURATED
 from streams.settings import Settings
 from tests.integration.conftest import passage, wait_until_idle
 
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL
-)
-
-
-PRODUCE, CONSUME, FOLLOW = BLOCKS
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-kafka.md"
+PRODUCE, CONSUME, FOLLOW = (block.code for block in blocks(PAGE) if block.language == "python")
 
 
 def here(code: str, settings: Settings) -> str:
@@ -58,7 +54,7 @@ def run_alone(code: str, settings: Settings, directory: Path) -> str:
 
 
 def consume_alone(settings: Settings, directory: Path) -> list[str]:
-    """Return the lines that the README's consumer prints. Here it ends when nothing arrives."""
+    """Return the lines that the page's consumer prints. Here it ends when nothing arrives."""
     once = CONSUME.replace(
         'auto_offset_reset="earliest"', 'auto_offset_reset="earliest", consumer_timeout_ms=5000'
     )
