@@ -18,6 +18,7 @@ from streams.cli.commands import (
     inventing,
     models,
     offline,
+    page,
     prompts,
     rating,
     releases,
@@ -44,6 +45,7 @@ for group in (
     curation,
     rating,
     reporting,
+    page,
     inspection,
 ):
     group.register(app)

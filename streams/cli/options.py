@@ -28,6 +28,7 @@ SettingName = Literal[
     "metrics_port",
     "intake.listen",
     "watch.metrics_port",
+    "page.listen",
 ]
 
 BROKER: tuple[SettingName, ...] = ("state_dir", "broker")
@@ -101,6 +102,14 @@ _OPTIONS: dict[SettingName, Any] = {
             "--listen",
             metavar="[HOST]:PORT",
             help="Where to listen; :PORT for all interfaces. [default: 127.0.0.1:8080]",
+        ),
+    ],
+    "page.listen": Annotated[
+        str | None,
+        _option(
+            "--listen",
+            metavar="[HOST]:PORT",
+            help="Where to listen; outside of loopback with a token. [default: 127.0.0.1:8765]",
         ),
     ],
 }

@@ -104,6 +104,7 @@ class Progress:
             "evaluated": "trainer: evaluated on held-out pairs",
             "released": "trainer: release {id} written",
             "announced": "trainer: release {release} is {status}: {reason}",
+            "page": "the page is at {url}",
             "failed": "{process} failed: {error}",
             "died": "{process} ended with code {exit_code}; starting it again",
         }

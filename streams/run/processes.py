@@ -178,6 +178,44 @@ def run_watch(
     return made.documents, made.refused
 
 
+def run_page(
+    settings: Settings,
+    base: Path | None,
+    on_event: OnEvent,
+    *,
+    person: str = "",
+    signals: Sequence[signal.Signals] = BOTH_SIGNALS,
+) -> None:
+    """Serve the live page until a signal.
+
+    It needs no model; of ``base`` it shows how reliable its ratings are. ``person`` is who decides
+    where a browser does not say. The topics are followed into a file of the state directory where
+    that exists, else into a temporary one. Raises SettingsError where the address cannot be used,
+    StoreError where another page uses the file.
+    """
+    # The server and the templates take a while to import, and no other process needs them.
+    from streams.page.manifests import Manifests
+    from streams.page.store.follower import Follower
+    from streams.page.store.store import Store
+    from streams.page.web.acting import KafkaActions
+    from streams.page.web.serving import PageServer, listening_on
+
+    deadline = ShutdownDeadline(settings.shutdown_seconds, "the page")
+    cluster, releases = settings.kafka.cluster(), settings.releases_dir
+    file = settings.state_dir / "page" / "page.sqlite" if settings.state_dir.is_dir() else None
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(listening_on(settings.page.address))
+        store = stack.enter_context(
+            Store(file, manifest_of=Manifests(releases, base), releases_dir=releases)
+        )
+        stack.enter_context(Follower(cluster, store, stages_of(settings)))
+        server = PageServer(listening, store, KafkaActions(cluster), settings.page, person=person)
+        stop_at(signals, server.stop, deadline)
+        stack.callback(deadline.begin)
+        on_event({"event": "page", "url": server.url})
+        server.run()
+
+
 def as_child(body: Callable[..., None], *arguments: Any, **options: Any) -> None:
     """Run a body as a supervised child: it ignores SIGINT and ends with its parent.
 

@@ -21,7 +21,7 @@ from streams.kafka.admin.creation import create_topics
 from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.embedded.running import running_address
 from streams.logs import configure_logging
-from streams.run.processes import as_child, run_trainer, run_worker
+from streams.run.processes import as_child, run_page, run_trainer, run_worker
 from streams.run.supervised_broker import SupervisedBroker
 from streams.settings import Settings
 
@@ -131,6 +131,10 @@ class Supervisor:
     def start_trainer(self) -> None:
         """Start the trainer and keep it running."""
         self._add("trainer", run_trainer, self.settings)
+
+    def start_page(self, person: str) -> None:
+        """Start the live page and keep it running. ``person`` is who decides, by default."""
+        self._add("page", run_page, self.settings, person=person)
 
     def train_once(self) -> BaseProcess:
         """Start a trainer that trains once on what there is. It is not restarted."""

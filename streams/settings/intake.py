@@ -8,8 +8,7 @@ from pydantic_settings import NoDecode
 from agents.curation.settings import split_at_commas
 from schemas.errors import SettingsError
 from streams.settings.address import Address
-
-_SHORTEST_TOKEN = 16
+from streams.settings.token import hard_to_guess
 
 
 class WatchSettings(BaseModel):
@@ -61,15 +60,7 @@ class IntakeSettings(BaseModel):
     @field_validator("token")
     @classmethod
     def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is None:
-            return None
-        value = token.get_secret_value()
-        if len(value) < _SHORTEST_TOKEN or not value.isascii() or " " in value:
-            raise ValueError(
-                f"it must have {_SHORTEST_TOKEN} ASCII characters or more and no space: "
-                "`openssl rand -hex 32` makes one"
-            )
-        return token
+        return hard_to_guess(token)
 
     @property
     def address(self) -> Address:

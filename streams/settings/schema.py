@@ -27,6 +27,7 @@ from models.remote.address import RemoteAddress, is_remote
 from schemas.errors import SettingsError
 from streams.settings.intake import IntakeSettings, WatchSettings
 from streams.settings.kafka import KafkaSettings
+from streams.settings.page import PageSettings
 from streams.settings.remote import RemoteSettings
 
 
@@ -251,6 +252,7 @@ class Settings(BaseSettings):
     training: TrainerSettings = TrainerSettings()
     intake: IntakeSettings = IntakeSettings()
     watch: WatchSettings = WatchSettings()
+    page: PageSettings = PageSettings()
     remote: RemoteSettings = RemoteSettings()
     agents: dict[str, dict[str, Any]] = {}
     """Agents of other packages that run, with the settings of each by its name."""

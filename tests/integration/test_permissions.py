@@ -206,7 +206,7 @@ COMMANDS = {
 
 
 def test_every_line_of_the_table_is_tried() -> None:
-    processes = {"worker", "worker with preferences.enabled", "trainer", "intake"}
+    processes = {"worker", "worker with preferences.enabled", "trainer", "intake", "page"}
     assert NEEDED.keys() == COMMANDS.keys() | processes
 
 

@@ -1,6 +1,5 @@
 """``backstream rate``: people rate pairs on the scale that the models are given."""
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +40,7 @@ def rate(
     Example: `backstream rate -n 50 --rater ada`
     """
     from streams.cli.connection import connected
+    from streams.cli.login import login
     from streams.cli.rating_session import ask_about, print_report, read_keys, read_lines
     from streams.data.ratings import open_ratings, pairs_to_rate
     from streams.kafka.topics import RATINGS
@@ -53,12 +53,5 @@ def rate(
             raise typer.Exit(1)
         answers = read_keys() if sys.stdin.isatty() else read_lines()
         with open_ratings(cluster) as ratings:
-            given = ask_about(pairs, ratings, _login() if rater is None else rater, answers)
+            given = ask_about(pairs, ratings, login() if rater is None else rater, answers)
     print_report(pairs, given)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # The user of a container may have no name.
-        return ""

@@ -56,6 +56,9 @@ def up(
     training: Annotated[
         bool, typer.Option("--training/--no-training", help="Run a trainer too.")
     ] = True,
+    page: Annotated[
+        bool, typer.Option("--page", help="Serve the live page too, at page.listen.")
+    ] = False,
 ) -> None:
     """Run the stream: broker, workers and trainer, supervised.
 
@@ -74,6 +77,8 @@ def up(
     # Processes that end or wait for a wrong key or file would do so for ever.
     probe_releases(settings)
     probe_curation(settings)
+    if page:
+        _ = settings.page.address  # raises where a token is needed
     with only_one(settings.state_dir):
         base = prepare_all(settings)
         supervisor = Supervisor(settings, base, notice, lambda: stop.asked)
@@ -82,15 +87,18 @@ def up(
         try:
             with supervisor:
                 try:
-                    _supervise(supervisor, stop, workers, training)
+                    _supervise(supervisor, stop, workers, training, page)
                 finally:
                     deadline.begin()
         except KeyboardInterrupt:  # while the broker was starting
             raise typer.Exit(130) from None
 
 
-def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, training: bool) -> None:
+def _supervise(
+    supervisor: "Supervisor", stop: "StopSignal", workers: int, training: bool, page: bool
+) -> None:
     """Start the processes and show what they do, until a signal."""
+    from streams.cli.login import login
     from streams.observe.progress import Progress
     from streams.run.flow_watch import FlowWatch
     from streams.stages.topology import stages_of
@@ -103,6 +111,8 @@ def _supervise(supervisor: "Supervisor", stop: "StopSignal", workers: int, train
         supervisor.start_worker(number)
     if training:
         supervisor.start_trainer()
+    if page:
+        supervisor.start_page(login())
     with Progress() as progress, FlowWatch(cluster, _POLL_SECONDS, stages) as watch:
         noted = 0.0
         while not stop.asked:

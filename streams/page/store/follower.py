@@ -33,7 +33,7 @@ _RETRY_SECONDS = 2.0
 _LAG_SECONDS = 1.0
 _FLOW_SECONDS = 2.0
 _TOPICS_SECONDS = 10.0
-"""Between two looks for topics and partitions that are new, and for rows to prune."""
+"""Between two looks for topics and partitions that are new, and topics that were made anew."""
 _STOP_SECONDS = 5.0
 
 
@@ -136,7 +136,6 @@ class Follower:
                 self._note(behind, None)
                 if now >= topics_at:
                     topics_at = now + _TOPICS_SECONDS
-                    self._store.prune()
                     if self._topics() != topics:
                         return
 

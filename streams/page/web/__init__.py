@@ -1,0 +1,1 @@
+"""The live page: its application, its pages and its server."""

@@ -1,0 +1,127 @@
+"""What a person can do on the page, as records on the topics."""
+
+import time
+from typing import Protocol
+
+from schemas.records import HumanRating
+from streams.data.decisions import open_decisions
+from streams.data.ratings import open_ratings
+from streams.kafka.cluster import Cluster
+from streams.kafka.writing.sending_back import SentBack, send_back
+from streams.observe.letters import find_letter, read_letters
+from streams.page.store.views import ItemDetails
+from streams.releases import announcements
+from streams.stages.topology import STAGES
+
+
+class Actions(Protocol):
+    """Each returns when the broker has acknowledged it, and raises BackstreamError where not.
+
+    ``by`` says who acts.
+    """
+
+    def drop(self, item: ItemDetails, by: str) -> None:
+        """Remove a pair from the curated set."""
+
+    def accept(self, item: ItemDetails, by: str) -> None:
+        """Keep a pair, whatever its rating is."""
+
+    def edit(
+        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+    ) -> None:
+        """Keep a pair with other texts."""
+
+    def undo(self, id: str, by: str) -> None:
+        """Take the decision about a pair back."""
+
+    def rate(self, item: ItemDetails, score: int, by: str) -> None:
+        """Rate a pair from 1 to 5."""
+
+    def take_back(self, id: str) -> None:
+        """Retract the rating of a pair."""
+
+    def promote(self, id: str) -> None:
+        """Put a release into service."""
+
+    def roll_back(self, base: str) -> str:
+        """Take the release of a base out of service; return what serves then."""
+
+    def replay(self, at: str) -> SentBack:
+        """Send a dead letter back to its topic."""
+
+    def replay_all(self, stage: str | None) -> SentBack:
+        """Send all dead letters back, or those of a stage."""
+
+
+class KafkaActions:
+    """Actions on the topics of a cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def drop(self, item: ItemDetails, by: str) -> None:
+        """See Actions."""
+        assert item.pair is not None
+        with open_decisions(self._cluster) as decisions:
+            decisions.drop(item.pair, by)
+
+    def accept(self, item: ItemDetails, by: str) -> None:
+        """See Actions."""
+        assert item.pair is not None
+        with open_decisions(self._cluster) as decisions:
+            decisions.accept(item.pair, by)
+
+    def edit(
+        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+    ) -> None:
+        """See Actions."""
+        assert item.pair is not None
+        with open_decisions(self._cluster) as decisions:
+            decisions.edit(
+                item.pair, by, instruction=instruction, context=context, response=response
+            )
+
+    def undo(self, id: str, by: str) -> None:
+        """See Actions."""
+        with open_decisions(self._cluster) as decisions:
+            decisions.undo(id, by)
+
+    def rate(self, item: ItemDetails, score: int, by: str) -> None:
+        """See Actions."""
+        rating = HumanRating(
+            id=item.item.id,
+            instruction=item.instruction,
+            context=item.context or None,
+            response=item.response,
+            headings=item.headings,
+            turns=item.turns,
+            score=score,
+            rater=by,
+            at=time.time(),
+        )
+        with open_ratings(self._cluster) as ratings:
+            ratings.write(rating)
+
+    def take_back(self, id: str) -> None:
+        """See Actions."""
+        with open_ratings(self._cluster) as ratings:
+            ratings.take_back(id)
+
+    def promote(self, id: str) -> None:
+        """See Actions."""
+        announcements.promote(self._cluster, id)
+
+    def roll_back(self, base: str) -> str:
+        """See Actions."""
+        _, serving = announcements.roll_back(self._cluster, base)
+        return serving.id
+
+    def replay(self, at: str) -> SentBack:
+        """See Actions."""
+        letters = [find_letter(self._cluster, at)]
+        return send_back(self._cluster, letters, [spec.source for spec in STAGES])
+
+    def replay_all(self, stage: str | None) -> SentBack:
+        """See Actions."""
+        letters = read_letters(self._cluster, stage)
+        return send_back(self._cluster, letters, [spec.source for spec in STAGES])

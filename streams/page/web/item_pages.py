@@ -1,0 +1,170 @@
+"""Items: the list with its filters, one of them with its provenance, and decisions about it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
+from streams.page.store.views import Item, ItemDetails
+from streams.page.web.query import QueryError, address, read_query
+from streams.page.web.site import NotFound, Site, back, site_of
+
+_ONE = PageRequest(size=1)
+
+
+def items(request: Request) -> Response:
+    """The list."""
+    site = site_of(request)
+    filter, page = read_query(request.query_params)
+    found = site.store.items(filter, page)
+    return site.page(
+        request,
+        "items.jinja",
+        filter=filter,
+        order=page.order,
+        first=page.after is None,
+        found=found,
+        facets=site.store.facets(),
+        reasons=site.store.reasons(),
+        verdicts=tuple(Verdict),
+        kinds=tuple(Kind),
+        humans=tuple(Human),
+        orders=tuple(Order),
+        following=address(filter, page.order, found.next) if found.next else None,
+        beginning=address(filter, page.order),
+    )
+
+
+def total_part(request: Request) -> Response:
+    """How many items there are now, beside what is shown."""
+    site = site_of(request)
+    filter, page = read_query(request.query_params)
+    total = site.store.items(filter, _ONE).total
+    return site.page(
+        request,
+        "parts/total.jinja",
+        total=total,
+        shown=request.query_params.get("shown", ""),
+        beginning=address(filter, page.order),
+    )
+
+
+def item(request: Request) -> Response:
+    """One item."""
+    site = site_of(request)
+    found = _found(site, request)
+    return site.page(
+        request,
+        "item.jinja",
+        details=found,
+        passage_parts=_around(found),
+        back=back(request.query_params.get("back"), "/items"),
+    )
+
+
+def act(request: Request) -> Response:
+    """A decision or a rating by a person."""
+    site = site_of(request)
+    action = request.path_params["action"]
+    if action not in _DOERS:
+        raise NotFound(f"nothing can be done that is called {action}")
+    form = site.visit(request).form
+    details = _found(site, request)
+    id, by = details.item.id, site.name(request)
+    if action in ("drop", "accept", "edit") and details.pair is None:
+        raise QueryError(
+            f"{id} cannot be decided about here: it has no rating of a model, and so is no pair "
+            "that the stream can keep or leave out"
+        )
+    if action in ("rate", "take-back") and details.item.kind is not Kind.EXAMPLE:
+        raise QueryError(f"{id} is no pair, and so cannot be rated")
+    before = _said(details.item)
+    done = _DOERS[action](site, details, by, dict(form))
+    site.wait(lambda: _changed(site, id, before))
+    return site.after(request, done, back(form.get("back"), f"/items/{id}"))
+
+
+def _rate(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    score = form.get("score", "")
+    if score not in ("1", "2", "3", "4", "5"):
+        raise QueryError(f"the rating is {score!r}, and can be 1 to 5")
+    site.actions.rate(details, int(score), by)
+    return "rated"
+
+
+def _take_back(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    site.actions.take_back(details.item.id)
+    return "taken-back"
+
+
+def _drop(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    site.actions.drop(details, by)
+    return "dropped"
+
+
+def _accept(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    site.actions.accept(details, by)
+    return "accepted"
+
+
+def _edit(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    # A browser sends the ends of lines as CR LF.
+    texts = {
+        name: form.get(name, "").replace("\r\n", "\n").strip()
+        for name in ("instruction", "context", "response")
+    }
+    if not texts["instruction"] or not texts["response"]:
+        raise QueryError("an instruction and a response are needed: drop the pair instead")
+    site.actions.edit(details, by, **texts)
+    return "edited"
+
+
+def _undo(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
+    site.actions.undo(details.item.id, by)
+    return "undone"
+
+
+_DOERS: dict[str, Callable[[Site, ItemDetails, str, dict[str, str]], str]] = {
+    "rate": _rate,
+    "take-back": _take_back,
+    "drop": _drop,
+    "accept": _accept,
+    "edit": _edit,
+    "undo": _undo,
+}
+
+
+def _found(site: Site, request: Request) -> ItemDetails:
+    id = request.path_params["id"]
+    found = site.store.item(id)
+    if found is None:
+        raise NotFound(f"no item has the id {id}; it may not have been read yet")
+    return found
+
+
+def _said(item: Item) -> tuple[Any, ...]:
+    return item.decision, item.by, item.human_score, item.verdict, item.at
+
+
+def _changed(site: Site, id: str, before: tuple[Any, ...]) -> bool:
+    found = site.store.item(id)
+    return found is None or _said(found.item) != before
+
+
+def _around(details: ItemDetails) -> tuple[str, str, str] | None:
+    """The passage before, in and after the response. None where it is not a part of it."""
+    if details.passage is None or not details.response:
+        return None
+    before, found, after = details.passage.text.partition(details.response)
+    return (before, found, after) if found and (before or after) else None
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/items", items),
+    Route("/parts/total", total_part),
+    Route("/items/{id}", item),
+    Route("/items/{id}/{action}", act, methods=["POST"]),
+)

@@ -1,0 +1,94 @@
+"""Releases: two side by side, and which of them serves."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from streams.page.store.views import CalibrationView, Histogram, ReleaseView
+from streams.page.web.charts import (
+    HistogramChart,
+    ReliabilityChart,
+    highest,
+    histogram_chart,
+    reliability_chart,
+)
+from streams.page.web.query import QueryError
+from streams.page.web.site import site_of
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two releases."""
+
+    view: ReleaseView
+    histogram: Histogram
+    calibration: CalibrationView
+    scores: HistogramChart
+    reliability: ReliabilityChart
+
+
+def releases(request: Request) -> Response:
+    """The list, and two releases side by side: the one in service and the newest other one."""
+    site = site_of(request)
+    views = site.store.releases()
+    left = _chosen(views, request.query_params.get("left"), _serving(views))
+    others = [view for view in views if view is not left]
+    right = _chosen(views, request.query_params.get("right"), others[0] if others else None)
+    shown = [view for view in (left, right) if view is not None]
+    histograms = [site.store.scores(view.id) for view in shown]
+    top = highest(histograms)
+    sides: list[Side] = []
+    for view, histogram in zip(shown, histograms, strict=True):
+        calibration = site.store.calibration(view.id)
+        sides.append(
+            Side(
+                view,
+                histogram,
+                calibration,
+                histogram_chart(histogram, top),
+                reliability_chart(calibration),
+            )
+        )
+    return site.page(request, "releases.jinja", releases=views, sides=sides, left=left, right=right)
+
+
+def promote(request: Request) -> Response:
+    """Put a release into service."""
+    site = site_of(request)
+    id = request.path_params["id"]
+    site.actions.promote(id)
+    site.wait(lambda: any(view.id == id and view.in_service for view in site.store.releases()))
+    return site.after(request, "promoted", "/releases")
+
+
+def roll_back(request: Request) -> Response:
+    """Take the release in service out of it."""
+    site = site_of(request)
+    serving = _serving(site.store.releases())
+    if serving is None or serving.release is None:
+        raise QueryError("no release is in service: there is nothing to roll back")
+    if serving.id != site.visit(request).form.get("id"):
+        raise QueryError("another release is in service by now: look at the list again")
+    site.actions.roll_back(serving.release.base)
+    site.wait(lambda: _serving(site.store.releases()) != serving)
+    return site.after(request, "rolled-back", "/releases")
+
+
+def _serving(views: tuple[ReleaseView, ...]) -> ReleaseView | None:
+    return next((view for view in views if view.in_service), None)
+
+
+def _chosen(
+    views: tuple[ReleaseView, ...], id: str | None, otherwise: ReleaseView | None
+) -> ReleaseView | None:
+    found = next((view for view in views if view.id == id), None)
+    return found or otherwise or (views[0] if views else None)
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/releases", releases),
+    Route("/releases/rollback", roll_back, methods=["POST"]),
+    Route("/releases/{id}/promote", promote, methods=["POST"]),
+)

@@ -1,0 +1,103 @@
+"""What the handlers of all pages share."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from schemas.errors import BackstreamError
+from streams.page.store.store import Store
+from streams.page.web.acting import Actions
+from streams.page.web.guard import Visit
+from streams.page.web.rendering import Renderer
+
+_WAIT_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
+
+DONE = {
+    "rated": "Rated.",
+    "taken-back": "The rating is taken back.",
+    "dropped": "Dropped: it is leaving the curated set, and stays out.",
+    "accepted": "Accepted: it stays, whatever its rating is.",
+    "edited": "Edited: the new texts count.",
+    "undone": "The decision is taken back: rating and rules count again.",
+    "promoted": "The release is put into service; workers change to it within seconds.",
+    "rolled-back": "The release is out of service; the one before it serves.",
+    "named": "Your name will stand beside your decisions.",
+    "replayed": "Sent back to its topic.",
+}
+"""What is said after something was done. Addresses have the codes, so that no text is in them."""
+
+
+class NotFound(BackstreamError):
+    """There is nothing at an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The store, what people can do, and how pages are made."""
+
+    store: Store
+    actions: Actions
+    renderer: Renderer
+    person: str
+
+    def visit(self, request: Request) -> Visit:
+        """What the guard found out about the request."""
+        visit: Visit = request.state.visit
+        return visit
+
+    def name(self, request: Request) -> str:
+        """Who decides."""
+        return self.visit(request).name or self.person
+
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """A page. ``done`` in the address says what was done before."""
+        done = DONE.get(request.query_params.get("done", ""), "")
+        values = {
+            "name": self.name(request),
+            "reading": self.store.reading(),
+            "done": done,
+            **values,
+        }
+        return self.renderer.page(request, template, status, **values)
+
+    def error(self, request: Request, status: int, text: str) -> Response:
+        """A page that says what is wrong."""
+        if wants_json(request):
+            return JSONResponse({"error": text}, status)
+        return self.page(request, "error.jinja", status, code=status, text=text)
+
+    def after(self, request: Request, done: str, address: str) -> Response:
+        """The answer to a form: the page at ``address``, or what was done as JSON."""
+        if wants_json(request):
+            return JSONResponse({"done": DONE[done]})
+        mark = "&" if "?" in address else "?"
+        return RedirectResponse(f"{address}{mark}done={done}", 303)
+
+    def wait(self, shown: Callable[[], bool]) -> None:
+        """Wait until the store has read what was written, for two seconds at most."""
+        until = time.monotonic() + _WAIT_SECONDS
+        while not shown() and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is to."""
+    site: Site = request.app.state.site
+    return site
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asks."""
+    return request.headers.get("accept", "") == "application/json"
+
+
+def back(form_value: str | None, otherwise: str) -> str:
+    """An address of this page to go back to, and no other."""
+    if form_value and form_value.startswith("/") and not form_value.startswith(("//", "/\\")):
+        return form_value.replace("\r", "").replace("\n", "")
+    return otherwise

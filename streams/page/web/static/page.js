@@ -1,0 +1,158 @@
+// Keeps the page live, and lets keys press what the page shows. Everything works without it too,
+// except that the figures stay as they were. There are no inline handlers and no eval.
+"use strict";
+
+const SAID_MS = 6000;
+const keysOn = () => localStorage.getItem("keys") !== "off";
+const formToken = () => document.querySelector('meta[name="form-token"]').content;
+
+// Live parts: after an event, each is asked for again, and replaced where it differs.
+
+async function refresh(part) {
+  const response = await fetch(part.dataset.live, { headers: { "X-Part": "1" } });
+  if (!response.ok || response.redirected) return;
+  const html = await response.text();
+  if (part.lastHtml === html) return;
+  part.lastHtml = html;
+  // What a person has opened, chosen or scrolled in a part stays so.
+  const open = [...part.querySelectorAll("details")].map((one) => one.open);
+  const places = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+  const focused = focusables(part).indexOf(document.activeElement);
+  part.replaceChildren(document.createRange().createContextualFragment(html));
+  part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? one.open; });
+  part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] ?? 0; });
+  if (focused >= 0) focusables(part)[focused]?.focus({ preventScroll: true });
+}
+
+function focusables(part) {
+  return [...part.querySelectorAll("a, button, summary, [tabindex]")];
+}
+
+let refreshing = false;
+let again = false;
+
+async function refreshAll() {
+  if (document.hidden || refreshing) { again = true; return; }
+  refreshing = true;
+  again = false;
+  try {
+    await Promise.all([...document.querySelectorAll("[data-live]")].map(refresh));
+  } catch { /* the server is away: the stream of events comes back with it */ }
+  refreshing = false;
+  if (again && !document.hidden) refreshAll();
+}
+
+function follow() {
+  const events = new EventSource("/events");
+  let first = true;
+  events.addEventListener("change", () => {
+    if (!first) refreshAll();
+    first = false;
+  });
+  events.onerror = () => {
+    const state = document.querySelector(".state");
+    if (state) { state.textContent = "not live: the page's server does not answer"; state.lastHtml = null; }
+    first = false;
+  };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refreshAll(); });
+}
+
+// Keys.
+
+function typing(target) {
+  return target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
+function rows() {
+  return [...document.querySelectorAll("[data-rows] .row")];
+}
+
+function move(by) {
+  const all = rows();
+  if (all.length === 0) return;
+  const at = all.indexOf(document.activeElement);
+  const to = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + by));
+  all[to].focus();
+}
+
+function say(text, bad) {
+  const said = document.querySelector("[data-said]");
+  said.textContent = text;
+  said.classList.toggle("bad", Boolean(bad));
+  clearTimeout(say.timer);
+  if (!bad) say.timer = setTimeout(() => { said.textContent = ""; }, SAID_MS);
+}
+
+const ACTIONS = { a: ["accept"], d: ["drop"], u: ["undo"] };
+for (const grade of "12345") ACTIONS[grade] = ["rate", { score: grade }];
+
+async function actOn(row, key) {
+  const item = row.closest("[data-id]");
+  if (!item) return;
+  const [action, fields = {}] = ACTIONS[key];
+  const response = await fetch(`/items/${encodeURIComponent(item.dataset.id)}/${action}`, {
+    method: "POST",
+    headers: { "Accept": "application/json", "X-Form-Token": formToken() },
+    body: new URLSearchParams(fields),
+  });
+  const answer = await response.json().catch(() => ({ error: "the page does not answer as it should" }));
+  say(answer.done ?? answer.error, !response.ok);
+  if (!response.ok) return;
+  let note = item.querySelector(".now");
+  if (!note) {
+    note = document.createElement("span");
+    note.className = "now human";
+    item.querySelector(".notes").prepend(note);
+  }
+  note.textContent = `${action === "rate" ? `rated ${key}` : action} · `;
+}
+
+function onKey(event) {
+  if (!keysOn() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }
+  if (typing(event.target)) return;
+  const key = event.key;
+  const row = document.activeElement?.closest("[data-rows] .row");
+  const steps = { j: 1, k: -1, ...(row ? { ArrowDown: 1, ArrowUp: -1 } : {}) };
+  if (key in steps && rows().length > 0) {
+    event.preventDefault();
+    move(steps[key]);
+    return;
+  }
+  if (row && row.closest("[data-id]") && key in ACTIONS) {
+    event.preventDefault();
+    actOn(row, key).catch(() => say("the page's server does not answer", true));
+    return;
+  }
+  const pressed = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+  if (!pressed) return;
+  event.preventDefault();
+  if (pressed.matches("input")) { pressed.focus(); pressed.select(); return; }
+  pressed.click();
+  if (pressed.matches("summary") && pressed.parentElement.open) {
+    pressed.parentElement.querySelector("textarea")?.focus();
+  }
+}
+
+document.addEventListener("keydown", onKey);
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-keys-on]")) localStorage.setItem("keys", event.target.checked ? "on" : "off");
+});
+// A key that is pressed twice must not decide twice.
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "post") {
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "1";
+  }
+});
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((form) => { delete form.dataset.sent; });
+});
+const box = document.querySelector("[data-keys-on]");
+if (box) box.checked = keysOn();
+// An empty field of a filter need not stand in the address.
+document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("formdata", (event) => {
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+}));
+if (document.querySelector("[data-live]")) follow();

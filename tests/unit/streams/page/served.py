@@ -1,0 +1,160 @@
+"""The page on a port of its own, without a broker: its store is filled by a test."""
+
+import http.client
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from schemas.records import Decision, HumanRating, Ruling
+from schemas.ruling import Texts
+from streams.data.decisions import candidate_of
+from streams.kafka.writing.sending_back import SentBack
+from streams.page.store.store import Store
+from streams.page.store.views import ItemDetails
+from streams.page.web.serving import PageServer, listening_on
+from streams.settings.page import PageSettings
+from tests.unit.streams.page.topics import NOW, Topics
+
+
+class StoredActions:
+    """Actions that write straight to the topics of a test."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self.done: list[tuple[Any, ...]] = []
+        self.texts: Texts | None = None
+        self._at = NOW
+
+    def _decide(self, item: ItemDetails, action: Any, by: str, texts: Texts | None = None) -> None:
+        assert item.pair is not None
+        self._at += 1
+        ruling = Ruling(action=action, by=by, at=self._at, note="", texts=texts)
+        self._topics.write(
+            Decision(candidate=candidate_of(item.pair), rating=item.pair.rating, ruling=ruling)
+        )
+        self.done.append((action, item.item.id, by))
+
+    def drop(self, item: ItemDetails, by: str) -> None:
+        self._decide(item, "drop", by)
+
+    def accept(self, item: ItemDetails, by: str) -> None:
+        self._decide(item, "accept", by)
+
+    def edit(
+        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+    ) -> None:
+        texts = Texts(instruction=instruction, context=context or None, response=response)
+        self.texts = texts
+        self._decide(item, "edit", by, texts)
+
+    def undo(self, id: str, by: str) -> None:
+        item = self._topics.store.item(id)
+        assert item is not None
+        self._decide(item, "undo", by)
+
+    def rate(self, item: ItemDetails, score: int, by: str) -> None:
+        self._topics.write(
+            HumanRating(
+                id=item.item.id,
+                instruction=item.instruction,
+                response=item.response,
+                score=score,
+                rater=by,
+                at=NOW,
+            )
+        )
+        self.done.append(("rate", item.item.id, score, by))
+
+    def take_back(self, id: str) -> None:
+        self._topics.retract_rating(id)
+        self.done.append(("take-back", id))
+
+    def promote(self, id: str) -> None:
+        self.done.append(("promote", id))
+
+    def roll_back(self, base: str) -> str:
+        self.done.append(("rollback", base))
+        return base
+
+    def replay(self, at: str) -> SentBack:
+        self.done.append(("replay", at))
+        return SentBack(1, ())
+
+    def replay_all(self, stage: str | None) -> SentBack:
+        self.done.append(("replay", "all", stage))
+        return SentBack(1, ())
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+@dataclass
+class Served:
+    """A page, and a client of it that keeps cookies."""
+
+    server: PageServer
+    topics: Topics
+    actions: StoredActions
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return self.server.url.rstrip("/")
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._ask("GET", path, None, headers)
+
+    def post(self, path: str, _headers: Mapping[str, str] | None = None, **form: str) -> Answer:
+        """Send a form as a browser does, with the form token of the first page."""
+        if "form_token" not in form:
+            found = re.search('name="form[-_]token" (?:content|value)="([^"]+)"', self._first())
+            assert found is not None
+            form["form_token"] = found[1]
+        headers = {"Origin": self.origin, **(_headers or {})}
+        return self._ask("POST", path, urlencode(form), headers)
+
+    def _first(self) -> str:
+        found = self.get("/keys")
+        return found.text if found.status == 200 else self.get("/login").text
+
+    def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection(*self.server.address, timeout=10)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent = {"Cookie": cookies, **headers} if cookies else dict(headers)
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            for cookie in response.headers.get_all("Set-Cookie") or ():
+                name, _, rest = cookie.partition("=")
+                self.cookies[name] = rest.partition(";")[0]
+            text = response.read().decode()
+            return Answer(
+                response.status, {k.lower(): v for k, v in response.headers.items()}, text
+            )
+        finally:
+            connection.close()
+
+
+@contextmanager
+def served(store: Store, **settings: Any) -> Iterator[Served]:
+    """Serve a store on a free port of the loopback interface."""
+    page = PageSettings(**{"listen": "127.0.0.1:0", **settings})
+    topics = Topics(store)
+    actions = StoredActions(topics)
+    with listening_on(page.address) as listening:
+        server = PageServer(listening, store, actions, page, person="ada")
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield Served(server, topics, actions)
+        finally:
+            server.stop()
+            thread.join(20)

@@ -1,0 +1,227 @@
+"""The page over HTTP: who may ask, what is escaped, and what forms do."""
+
+import http.client
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.ruling import Texts
+from streams.page.store.store import Store
+from streams.page.web.guard import LONGEST_FORM
+from streams.settings.page import PageSettings
+from tests.unit.streams.page.served import Served, served
+from tests.unit.streams.page.stream import HOSTILE, fill
+
+_TOKEN = "0123456789abcdef"
+_PAGES = (
+    "/",
+    "/items",
+    "/items?verdict=refused&stage=curator&order=worst",
+    "/items/e1",
+    "/items/hostile",
+    "/rate",
+    "/rate?id=hostile",
+    "/releases",
+    "/releases?left=r1&right=r2",
+    "/letters",
+    "/letters/0@0",
+    "/keys",
+    "/parts/flow",
+    "/parts/state",
+    "/parts/reasons",
+    "/parts/training",
+    "/parts/total?shown=2",
+)
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[Served]:
+    with Store() as store, served(store) as page:
+        fill(page.topics)
+        yield page
+
+
+@pytest.fixture
+def page() -> Iterator[Served]:
+    with Store() as store, served(store) as page:
+        fill(page.topics, 5)
+        yield page
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_pages_are_answered_under_the_policy(filled: Served, path: str) -> None:
+    answer = filled.get(path)
+    assert answer.status == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    for inline in ("<style", "style=", "onclick", "javascript:"):
+        assert inline not in answer.text
+
+
+@pytest.mark.parametrize("path", _PAGES)
+def test_texts_of_the_topics_are_escaped(filled: Served, path: str) -> None:
+    text = filled.get(path).text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+def test_hostile_texts_are_shown_as_they_are(filled: Served) -> None:
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in filled.get("/items/hostile").text
+    assert "{{ 7 * 7 }}" in filled.get("/items/hostile").text
+    assert "\u202e" in HOSTILE
+
+
+def test_an_empty_stream_has_pages() -> None:
+    with Store() as store, served(store) as page:
+        for path in ("/", "/items", "/rate", "/releases", "/letters"):
+            assert page.get(path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nothing", 404),
+        ("/items/none", 404),
+        ("/letters/9@9", 404),
+        ("/assets/../guard.py", 404),
+        ("/items?min_score=x", 400),
+        ("/items?verdict=good", 400),
+        ("/items?after=!", 503),
+        ("/items/%00", 404),
+        ("/items?text=%22%20OR%20*", 200),
+        ("/rate?turn=9999999999999999999&passed=a,b", 200),
+    ],
+)
+def test_wrong_addresses_are_named(filled: Served, path: str, status: int) -> None:
+    assert filled.get(path).status == status
+
+
+def test_other_host_names_are_refused(filled: Served) -> None:
+    assert filled.get("/", Host="evil.example").status == 400
+    port = filled.server.address.port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert filled.get("/", Host=host).status == 200
+
+
+def test_forms_of_other_sites_are_refused(page: Served) -> None:
+    for origin in ("http://evil.example", "null", ""):
+        answer = page.post("/items/e1/drop", {"Origin": origin})
+        assert answer.status == 403
+    assert page.post("/items/e1/drop", form_token="wrong").status == 403
+    page.get("/")
+    other = {"Cookie": "backstream_1=x"}
+    assert page.post("/items/e1/drop", other).status == 403
+    assert page.actions.done == []
+
+
+def test_a_get_changes_nothing(page: Served) -> None:
+    assert page.get("/items/e1/drop").status == 405
+    assert page.get("/letters/replay").status == 404
+    assert page.actions.done == []
+
+
+def test_a_form_that_is_too_long_is_refused(page: Served) -> None:
+    page.get("/")
+    connection = http.client.HTTPConnection(*page.server.address, timeout=10)
+    headers = {"Origin": page.origin, "Content-Length": str(LONGEST_FORM + 9)}
+    connection.request("POST", "/items/e1/drop", b"a" * (LONGEST_FORM + 9), headers)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_outside_of_loopback_a_token_is_needed() -> None:
+    with pytest.raises(Exception, match=r"set page\.token"):
+        _ = PageSettings(listen="0.0.0.0:0").address
+    with pytest.raises(ValueError, match="16 ASCII characters"):
+        PageSettings(listen=":0", token="short")  # type: ignore[arg-type]
+
+
+def test_a_token_admits() -> None:
+    with Store() as store, served(store, token=_TOKEN) as page:
+        fill(page.topics, 5)
+        assert page.get("/").headers["location"] == "/login"
+        assert page.get("/events").status == 401
+        assert page.get("/assets/page.css").status == 200
+        assert page.post("/items/e1/drop").status == 401
+        assert page.get("/items", Authorization="Bearer wrong").status == 303
+        assert page.get("/items", Authorization=f"Bearer {_TOKEN}").status == 200
+        guest = dict(page.cookies)
+        assert page.post("/login", token="wrong").status == 403
+        assert page.post("/login", token=_TOKEN).status == 303
+        assert page.cookies != guest
+        assert page.get("/").status == 200
+        assert page.post("/items/e1/drop").status == 303
+
+
+def test_decisions_have_the_name_of_who_decides(page: Served) -> None:
+    assert page.post("/items/e1/rate", score="4").headers["location"] == "/items/e1?done=rated"
+    assert page.post("/name", name="Grace Hopper\n").status == 303
+    page.post("/items/e4/drop", back="/rate?turn=2")
+    page.post("/items/e4/undo")
+    page.post("/items/e3/accept")
+    assert page.actions.done == [
+        ("rate", "e1", 4, "ada"),
+        ("drop", "e4", "Grace Hopper"),
+        ("undo", "e4", "Grace Hopper"),
+        ("accept", "e3", "Grace Hopper"),
+    ]
+    assert "Accept by Grace Hopper" in page.get("/items/e3").text
+
+
+def test_an_edit_has_the_texts_of_the_form(page: Served) -> None:
+    page.post("/items/e4/edit", instruction="Why?", context="", response="Because\r\nit does.")
+    assert page.actions.texts == Texts(instruction="Why?", response="Because\nit does.")
+    assert "Edit by ada" in page.get("/items/e4").text
+    assert page.post("/items/e4/edit", instruction=" ", context="", response="x").status == 400
+
+
+def test_forms_lead_back_to_this_page_alone(page: Served) -> None:
+    for back in ("//evil.example", "https://evil.example", "/\\evil.example", "x"):
+        answer = page.post("/items/e1/rate", score="3", back=back)
+        assert answer.headers["location"] == "/items/e1?done=rated"
+    answer = page.post("/items/e1/rate", score="3", back="/items?order=worst")
+    assert answer.headers["location"] == "/items?order=worst&done=rated"
+
+
+def test_scripts_get_json(page: Served) -> None:
+    accept = {"Accept": "application/json"}
+    assert page.post("/items/e1/rate", accept, score="9").text == (
+        """{"error":"the rating is '9', and can be 1 to 5"}"""
+    )
+    assert page.post("/items/e1/rate", accept, score="5").text == '{"done":"Rated."}'
+
+
+def test_releases_are_promoted_and_rolled_back(page: Served) -> None:
+    assert page.post("/releases/rollback", id="r2").status == 400
+    assert page.post("/releases/rollback", id="r1").status == 303
+    assert page.post("/releases/r2/promote").status == 303
+    assert page.actions.done == [("rollback", "base"), ("promote", "r2")]
+
+
+def test_dead_letters_are_sent_back(page: Served) -> None:
+    assert "1 sent back" in page.post("/letters/0@0/replay").text
+    assert "1 sent back" in page.post("/letters/replay", stage="backward").text
+    assert page.actions.done == [("replay", "0@0"), ("replay", "all", "backward")]
+
+
+def test_changes_are_told(page: Served) -> None:
+    connection = http.client.HTTPConnection(*page.server.address, timeout=10)
+    connection.request("GET", "/events")
+    response = connection.getresponse()
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.readline() == b"event: change\n"
+    first = response.readline()
+    response.readline()
+    page.actions.take_back("e1")
+    assert response.readline() == b"event: change\n"
+    assert response.readline() != first
+    connection.close()
+
+
+def test_a_pair_to_rate_does_not_show_the_models_rating(filled: Served) -> None:
+    text = filled.get("/rate?id=e11").text
+    assert "4.80" not in text
+    assert "Rate 5 of 5" in text
