@@ -1,19 +1,25 @@
 """The page's store follows the topics of a real broker, also over restarts and lost topics."""
 
+import asyncio
+import dataclasses
 import logging
 from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from schemas.records import Document, Rejection
 from schemas.release import Release, ReleaseStatus
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.topics import RELEASES, SCORED
 from streams.page.store.filters import Filter, Verdict
 from streams.page.store.follower import Follower
+from streams.page.store.refused_passages import refused_passages
 from streams.page.store.store import Store
 from streams.page.store.views import EdgeKind
 from streams.settings import Settings
+from streams.stages.topology import segmenter_of
+from tests.integration.conftest import passage
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until
 from tests.unit.streams.page.topics import candidate, example, scored, segment
@@ -72,3 +78,28 @@ def test_the_store_follows_the_topics(
         wait_until(lambda: store.reading().caught_up)
         assert {one.id for one in store.items().items} == {"e1", "e2", "e5"}
     assert "it starts again" in caplog.text
+
+
+def test_what_the_segmenter_refused_is_found_in_the_document(settings: Settings) -> None:
+    cluster = settings.kafka.cluster()
+    text = f"# Guide\n\nToo short.\n\n# Notes\n\n{passage(1)}"
+    document = Document(id="d1", source="guide.md", text=text, media_type="text/markdown")
+    refused = [
+        found
+        for found in asyncio.run(segmenter_of(settings).handle(document))
+        if isinstance(found, Rejection)
+    ]
+    assert refused
+    Topics(cluster).write(document, *refused)
+    with Store() as store, Follower(cluster, store):
+        wait_until(lambda: store.reading().caught_up and store.items().total == len(refused))
+        item = store.items().items[0]
+        details = store.item(item.id)
+        assert details is not None
+        assert details.document is not None
+    found = refused_passages(settings, details.document)
+    assert {one.id for one in found} == {one.id for one in refused}
+    assert "Too short." in [one.text for one in found]
+    assert [one.headings for one in found if one.text == "Too short."] == [("Guide",)]
+    gone = dataclasses.replace(details.document, offset=99)
+    assert refused_passages(settings, gone) == ()

@@ -78,9 +78,9 @@ class Passage:
     document_id: str
     source: str
     position: int
-    """Number of the passage in the document, from 0."""
+    """Number of the passage in the document, from 0; those that were refused are numbered too."""
     passages: int
-    """Number of the document's passages that were read."""
+    """Number of the document's passages that the segmenter kept."""
     headings: tuple[str, ...]
     """The headings above it, outermost first."""
     text: str
@@ -110,6 +110,20 @@ class DocumentPlace:
     """Number of accepted examples of it."""
     refused: int
     """Number of refused things of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPassage:
+    """A passage that the segmenter refused, as ``refused_passages`` finds it in the document."""
+
+    id: str
+    """That of the item. The short passages of a document share one."""
+    position: int
+    """Number among all passages of the document, from 0."""
+    headings: tuple[str, ...]
+    text: str
+    """Its first 20,000 characters."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
