@@ -66,6 +66,8 @@ class Pairer:
 
     def _pairs(self, example: Example) -> dict[PreferenceTask, Preference]:
         """The pair of each task: the example, and the worst-rated sample that shares its prompt."""
+        if _is_edited(example):
+            return {}
         fair = [one for one in example.alternatives if _is_fair(example, one)]
         found: dict[PreferenceTask, Preference] = {}
         for task in _TASKS:
@@ -90,6 +92,8 @@ class Pairer:
 
     def _refusal(self, example: Example) -> tuple[str, str]:
         """Why an example has no pair."""
+        if _is_edited(example):
+            return "edited", "a person edited it: it was rated with other texts"
         if not example.alternatives:
             return "no_other_sample", "no other sample of its passage is known"
         fair = [one for one in example.alternatives if _is_fair(example, one)]
@@ -100,6 +104,10 @@ class Pairer:
             return "other_prompt", "no other sample shares the instruction or the response alone"
         margin = _score(example) - worst.rating.score
         return "small_margin", f"{margin:.2f}, at least {self._settings.margin:g}"
+
+
+def _is_edited(example: Example) -> bool:
+    return example.ruling is not None and example.ruling.texts is not None
 
 
 def _is_fair(example: Example, other: Alternative) -> bool:

@@ -118,6 +118,8 @@ def _is_rewritten(example: Example) -> bool:
 def _unfit(example: Example) -> Refusal | None:
     if example.origin is ExampleOrigin.SEED:
         return Refusal("human", "a person wrote the response")
+    if example.ruling is not None:
+        return Refusal("decided", "a person keeps it as it is")
     if example.provenance.original is not None:
         return Refusal("rewritten", "the response was rewritten before")
     if not example.provenance.segment_id or example.rating is None:

@@ -211,6 +211,11 @@ class Decision(Record):
         """The example's id."""
         return self.candidate.id
 
+    def ordered(self, offset: int) -> "Decision":
+        """The same, with its place among the decisions: its offset on ``decisions``."""
+        ruling = self.ruling.model_copy(update={"order": offset + 1})
+        return self.model_copy(update={"ruling": ruling})
+
     @property
     def action(self) -> str:
         """See ``Action`` in ``schemas/ruling.py``."""

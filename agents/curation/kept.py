@@ -32,6 +32,7 @@ class KeptExamples:
         self._instructions = KeptInstructions(settings.novelty)
         self._passages = PassageIndex(settings.passage_novelty)
         self._ranks: dict[str, Rank] = {}
+        self._ruled: set[str] = set()
         self._responses: _Groups[bytes] = _Groups()
         """Ids by the digest of their response."""
         self._requests: _Groups[tuple[str, str]] = _Groups()
@@ -48,9 +49,14 @@ class KeptExamples:
         """The rank of an example's rating; UNRATED where it is not kept."""
         return self._ranks.get(id, UNRATED)
 
+    def is_ruled(self, id: str) -> bool:
+        """Whether an example is kept by a person's decision."""
+        return id in self._ruled
+
     def add(self, example: Example) -> None:
         """Add an example. It replaces one with the same id."""
         self._ranks[example.id] = rank_of(example.rating)
+        (self._ruled.add if example.ruling else self._ruled.discard)(example.id)
         self._responses.put(example.id, _digest(example))
         self._requests.put(example.id, _request_of(example))
         self._instructions.add(example.id, example.instruction, example.turns)
@@ -59,6 +65,7 @@ class KeptExamples:
     def remove(self, id: str) -> None:
         """Remove an example; does nothing where there is none with this id."""
         self._ranks.pop(id, None)
+        self._ruled.discard(id)
         self._responses.drop(id)
         self._requests.drop(id)
         self._instructions.remove(id)

@@ -13,6 +13,7 @@ from streams.cli.commands import (
     curation,
     data,
     dead_letters,
+    deciding,
     inspection,
     intake,
     inventing,
@@ -46,6 +47,7 @@ for group in (
     rating,
     reporting,
     page,
+    deciding,
     inspection,
 ):
     group.register(app)

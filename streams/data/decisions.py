@@ -1,7 +1,7 @@
 """People's decisions about pairs, as they are written to the compacted topic of them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from kafka import KafkaProducer
@@ -127,6 +127,12 @@ def open_decisions(cluster: Cluster) -> Iterator[Decisions]:
     """A writer of decisions. Raises BrokerError."""
     with bounded_producer(cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
         yield Decisions(producer, cluster)
+
+
+def last_of(decisions: Iterable[Decision], by: str) -> Decision | None:
+    """The newest decision of a person that was not undone."""
+    counting = [one for one in decisions if one.by == by and one.action != "undo"]
+    return max(counting, key=lambda one: one.at, default=None)
 
 
 def candidate_of(pair: Pair) -> Candidate:

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from schemas.errors import BrokerError
 from schemas.records import HumanRating, Scored
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.data.decisions import read_decisions
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.reading.newest import newest_records
@@ -34,11 +35,13 @@ def read_ratings(cluster: Cluster, reader: RecordReader | None = None) -> list[H
 def pairs_to_rate(cluster: Cluster, count: int) -> list[Scored]:
     """Up to ``count`` pairs without a human rating, spread evenly over the models' ratings.
 
-    Deterministic: as long as nothing is scored or rated, the same pairs come in the same order.
+    Pairs that a person decided about are left out. Deterministic: as long as nothing is scored,
+    rated or decided, the same pairs come in the same order.
     Raises BrokerError.
     """
     reader = RecordReader()
     rated = {rating.id for rating in read_ratings(cluster, reader)}
+    rated |= {one.id for one in read_decisions(cluster, reader) if one.action != "undo"}
     # Without the texts, because the topic may be larger than the memory.
     newest: dict[str, tuple[int, float, int, int]] = {}
     for received in replay(cluster, SCORED):

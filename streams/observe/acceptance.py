@@ -83,5 +83,5 @@ def read_acceptance(
 def _last_ratings(cluster: Cluster, reader: RecordReader) -> Iterator[Rating]:
     for received in replay(cluster, SCORED, last=_LAST):
         scored = reader.read_record(received, Scored)
-        if scored is not None:
+        if scored is not None and scored.ruling is None:
             yield scored.rating

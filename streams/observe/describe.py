@@ -34,7 +34,7 @@ def as_table(
             "reads": cluster.topic(spec.source),
             "writes": ", ".join(cluster.topic(topic) for topic in spec.outputs),
             "model": spec.role.value if spec.role else "none",
-            "state": cluster.topic(spec.state) if spec.state else "none",
+            "state": _state_of(spec, cluster),
         }
         for spec in (*stages, RECURATOR)
     ]
@@ -52,6 +52,11 @@ def as_table(
         for topic in wanted
     ]
     return {"stages": rows, "topics": topics}
+
+
+def _state_of(spec: StageSpec, cluster: Cluster) -> str:
+    topics = (spec.decisions, spec.state)
+    return ", ".join(cluster.topic(topic) for topic in topics if topic) or "none"
 
 
 def _kept(properties: Properties) -> str:

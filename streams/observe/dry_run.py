@@ -6,7 +6,7 @@ human seeds. So the result is what a stream with these settings would have on ``
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.curation.example_rules import ExampleRules
@@ -14,7 +14,8 @@ from agents.curation.personal_data import count_masks
 from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
 from agents.outcomes import Retraction
-from schemas.records import Example, ExampleOrigin, Rejection, Scored
+from schemas.records import Decision, Example, ExampleOrigin, Rejection, Scored
+from streams.data.decisions import read_decisions
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -91,12 +92,18 @@ class _Fates:
 class Comparison:
     """Takes in what the topics hold, in this order: examples, rejections, ratings."""
 
-    def __init__(self, settings: CuratorSettings, *, rewriting: bool = False) -> None:
-        """``rewriting``: see ``Curator``.
+    def __init__(
+        self,
+        settings: CuratorSettings,
+        *,
+        rewriting: bool = False,
+        decisions: Sequence[Decision] = (),
+    ) -> None:
+        """``rewriting``: see ``Curator``. ``decisions`` are people's, which outrank all settings.
 
         Raises SettingsError where a file that the settings name cannot be read.
         """
-        self._rewriting = rewriting
+        self._rewriting, self._decisions = rewriting, decisions
         self._settings, self._rules = settings, ExampleRules(settings)
         self._curators: dict[int, Curator] = {}
         self._seeds: set[str] = set()
@@ -163,12 +170,16 @@ class Comparison:
             found = self._curators[partition] = Curator(
                 self._settings, self._rules, rewriting=self._rewriting
             )
+            for decision in self._decisions:
+                found.restore_ruling(decision)
         return found
 
 
 def dry_run(cluster: Cluster, settings: CuratorSettings, *, rewriting: bool = False) -> DryRun:
     """Read the topics and compare. Raises BrokerError, and SettingsError for a file."""
-    comparison, reader = Comparison(settings, rewriting=rewriting), RecordReader()
+    reader = RecordReader()
+    decisions = read_decisions(cluster, reader)
+    comparison = Comparison(settings, rewriting=rewriting, decisions=decisions)
     with FlowReader(cluster) as flow_reader:
         committed = flow_reader.committed()
     for received in replay(cluster, CURATED):

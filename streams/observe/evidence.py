@@ -10,8 +10,10 @@ from typing import TypeVar
 
 from agents.backward import Backward
 from agents.curator import Curator
+from agents.decider import Decider
 from agents.pairer import Pairer
 from agents.plugged import request_of
+from agents.refusal import DROPPED
 from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
@@ -19,6 +21,7 @@ from schemas.record import Record
 from schemas.records import (
     Candidate,
     Example,
+    ExampleOrigin,
     Preference,
     Provenance,
     Rejection,
@@ -114,6 +117,8 @@ class Evidence:
     def add_scored(self, scored: Scored) -> None:
         """Take in a message of ``scored``."""
         self._follow(Scorer.stage, scored.id)
+        if scored.ruling is not None:
+            self._follow(Decider.stage, scored.id)
         self._follow_origin(scored.candidate.provenance)
 
     def add_example(self, id: str, example: Example | None) -> None:
@@ -122,6 +127,8 @@ class Evidence:
         (self._kept.discard if example is None else self._kept.add)(hash(id))
         if example is not None:
             self._follow(Scorer.stage, id)
+            if example.ruling is not None or example.origin is ExampleOrigin.SEED:
+                self._follow(Decider.stage, id)
             for made in (example.provenance, *(one.provenance for one in example.alternatives)):
                 self._follow_origin(made)
 
@@ -153,6 +160,8 @@ class Evidence:
             self._follow(Backward.stage, rejection.segment_id)
         if self._order[stage] > _ORDER[Scorer.stage]:
             self._follow(Scorer.stage, rejection.id)
+        if rejection.reason == DROPPED:
+            self._follow(Decider.stage, rejection.id)
         once = hash((stage, rejection.id, rejection.reason))
         if once not in self._counted:
             self._counted.add(once)

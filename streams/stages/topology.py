@@ -12,6 +12,7 @@ from agents.answerer import Answerer
 from agents.backward import Backward
 from agents.curation.example_rules import ExampleRules
 from agents.curator import Curator
+from agents.decider import Decider
 from agents.inventor import Inventor
 from agents.pairer import Pairer
 from agents.plugged import Filtering, Generating
@@ -28,6 +29,7 @@ from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
+    DECISIONS,
     DOCUMENTS,
     PREFERENCES,
     QUESTIONS,
@@ -66,6 +68,11 @@ class StageSpec:
 
     The agent is restored from the partition with the number of its own, and then recalls the last
     messages of its source that were processed.
+    """
+    decisions: Topic | None = None
+    """The topic of people's decisions, which a stage with a state is restored from first.
+
+    All of its partitions are read, so that their number does not matter.
     """
     in_flight: int | None = None
     """Most messages in flight, where that is not the setting's."""
@@ -137,7 +144,14 @@ STAGES = (
         role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
-    StageSpec(Curator.stage, SCORED, (CURATED, REJECTED, DEAD_LETTERS), state=CURATED),
+    StageSpec(Decider.stage, DECISIONS, (SCORED, CURATED, REJECTED, DEAD_LETTERS)),
+    StageSpec(
+        Curator.stage,
+        SCORED,
+        (CURATED, REJECTED, DEAD_LETTERS),
+        state=CURATED,
+        decisions=DECISIONS,
+    ),
 )
 """The stages that always run, in flow order."""
 
@@ -208,7 +222,11 @@ def _stage_of(agent: PluggedAgent) -> StageSpec:
 
 def topics_of(stages: Sequence[StageSpec]) -> tuple[Topic, ...]:
     """What a worker with these stages reads or writes, in flow order."""
-    used = {topic for stage in stages for topic in (stage.source, stage.state, *stage.outputs)}
+    used = {
+        topic
+        for stage in stages
+        for topic in (stage.source, stage.state, stage.decisions, *stage.outputs)
+    }
     if any(stage.role for stage in stages):
         used.add(RELEASES)
     return tuple(topic for topic in TOPICS if topic in used)
@@ -251,11 +269,12 @@ def agent_makers(
 
     Only the curator's makes a new one at each call; the others have no state.
     """
-    segmenter = segmenter_of(settings)
+    segmenter, decider = segmenter_of(settings), Decider()
     # Made with the first curator: they read files, which only its worker needs.
     rules_of_examples = cache(lambda: ExampleRules(settings.curation))
     makers: dict[str, AgentMaker] = {
         Segmenter.stage: lambda: segmenter,
+        Decider.stage: lambda: decider,
         Curator.stage: lambda: Curator(
             settings.curation, rules_of_examples(), rewriting=settings.rewriting.enabled
         ),

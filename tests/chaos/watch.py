@@ -15,7 +15,12 @@ STAGES = {
     "curator": "scored",
 }
 """Stage -> the topic that it reads; those that documents pass."""
-_WATCHED = {**STAGES, "inventor": "bootstraps", "answerer": "questions"}
+_WATCHED = {
+    **STAGES,
+    "inventor": "bootstraps",
+    "answerer": "questions",
+    "decider": "decisions",
+}
 """Those that poison alone reaches too."""
 READ_BY_STAGES = frozenset(_WATCHED.values())
 """The topics on which every message is answered for."""

@@ -20,10 +20,12 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from typer.testing import CliRunner, Result
 
 from schemas.record import Record
+from schemas.records import Decision
 from schemas.wire import encode, headers_for
 from streams.cli.main import app
 from streams.data.changes import changes, newest
 from streams.data.dataset import snapshot
+from streams.data.decisions import read_decisions
 from streams.data.preferences import preferences
 from streams.data.ratings import pairs_to_rate, read_ratings
 from streams.kafka.admin.creation import create_topics
@@ -37,6 +39,7 @@ from streams.kafka.topics import (
     CANDIDATES,
     CURATED,
     DEAD_LETTERS,
+    DECISIONS,
     DOCUMENTS,
     PREFERENCES,
     QUESTIONS,
@@ -118,6 +121,9 @@ class _Agent:
     def __init__(self) -> None:
         self.ids: list[str] = []
 
+    def restore_ruling(self, decision: Decision) -> None:
+        self.ids.append(decision.id)
+
     def restore(self, key: str, record: Record | None) -> None:
         self.ids.append(key)
 
@@ -190,6 +196,7 @@ def _letters(seeded: Seeded, reader: RecordReader) -> list[str]:
 
 
 _PAIRS = ["scored0", "scored1"]
+_DECISIONS = ["decision0", "decision1"]
 _EXAMPLES = ["example0", "example1"]
 _SOURCE = f"{_PREFIX}{DOCUMENTS.name}/0@"
 READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str], list[Topic]]] = {
@@ -209,7 +216,7 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
     "pairs_to_rate": (
         lambda s, _: sorted(pair.id for pair in pairs_to_rate(s.cluster, 10)),
         _PAIRS,
-        [RATINGS, SCORED],
+        [RATINGS, DECISIONS, SCORED],
     ),
     "read_releases": (
         lambda s, r: [release.id for release in read_releases(s.cluster, r)],
@@ -217,7 +224,12 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
         [RELEASES],
     ),
     "announced": (_announced, ["release1"], [RELEASES]),
-    "restore": (_restore, [*_EXAMPLES, *_PAIRS], [CURATED, SCORED]),
+    "read_decisions": (
+        lambda s, r: [decision.id for decision in read_decisions(s.cluster, r)],
+        _DECISIONS,
+        [DECISIONS],
+    ),
+    "restore": (_restore, [*_DECISIONS, *_EXAMPLES, *_PAIRS], [DECISIONS, CURATED, SCORED]),
     "curated set": (_curated_set, _EXAMPLES, [CURATED]),
     "audit": (
         _audit,
@@ -228,6 +240,7 @@ READERS: dict[str, tuple[Callable[[Seeded, RecordReader], list[str]], list[str],
             BOOTSTRAPS,
             QUESTIONS,
             CANDIDATES,
+            DECISIONS,
             SCORED,
             CURATED,
             REJECTED,

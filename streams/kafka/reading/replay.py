@@ -84,6 +84,17 @@ async def replay_partition(
             yield received
 
 
+async def replay_topic(cluster: Cluster, topic: Topic) -> AsyncIterator[Received]:
+    """Every message that the topic holds now, partition by partition. Raises BrokerError."""
+    first = TopicPartition(cluster.topic(topic), 0)
+    async with _reading(cluster, first) as consumer:
+        await consumer.end_offsets([first])  # it knows the partitions then
+        partitions = sorted(consumer.partitions_for_topic(first.topic) or ())
+    for partition in partitions:
+        async for received in replay_partition(cluster, topic, partition):
+            yield received
+
+
 async def replay_processed(
     cluster: Cluster, topic: Topic, partition: int, group: str, count: int
 ) -> AsyncIterator[Received]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from agents.outcomes import Outcome
-from schemas.records import Offset
+from schemas.records import Decision, Offset
 from schemas.wire import Headers
 from streams.kafka.messages import Received
 from streams.stages.agent.outputs import Output
@@ -34,6 +34,9 @@ class StatefulAgent(Agent, Protocol):
 
     A new one is made for each assignment, and restored before the first ``handle``.
     """
+
+    def restore_ruling(self, decision: Decision) -> None:
+        """Take in one person's decision, in order, before everything else."""
 
     def restore(self, key: str, record: Any) -> None:
         """Take in one record of the topic that holds the state, in order; None is a tombstone."""

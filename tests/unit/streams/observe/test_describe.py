@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.kafka.cluster import Cluster
-from streams.kafka.topics import BOOTSTRAPS, DOCUMENTS, QUESTIONS, TOPICS
+from streams.kafka.topics import BOOTSTRAPS, DECISIONS, DOCUMENTS, QUESTIONS, TOPICS
 from streams.observe.describe import as_mermaid, as_table
 from streams.stages.topology import ACCOUNTED_STAGES, EVERY_STAGE, RECURATOR, STAGES
 
@@ -36,7 +36,7 @@ def test_every_stage_refuses_and_buries_somewhere() -> None:
 
 def test_stages_hang_together() -> None:
     written = {topic for spec in EVERY_STAGE for topic in spec.outputs}
-    fed = {DOCUMENTS, BOOTSTRAPS, QUESTIONS}
+    fed = {DOCUMENTS, BOOTSTRAPS, QUESTIONS, DECISIONS}
     assert all(spec.source in written or spec.source in fed for spec in EVERY_STAGE), (
         "what is read is written by someone"
     )

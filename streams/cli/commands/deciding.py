@@ -1,0 +1,210 @@
+"""Commands by which people decide about pairs: drop, accept, edit, undo, decisions."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli.options import BROKER, Json, with_settings
+
+if TYPE_CHECKING:
+    from schemas.records import Decision
+    from streams.settings import Settings
+
+Ids = Annotated[list[str] | None, typer.Argument(help="Example ids.", show_default=False)]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Instead of ids: a condition such as 'score<3.5', source=notes/a.md or "
+        "text~warranty. Given several times, all must hold.",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        envvar="BACKSTREAM_RATER",
+        help="Your name beside the decision. [default: your login]",
+        show_default=False,
+    ),
+]
+Note = Annotated[str, typer.Option(help="Why.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (drop, accept, edit, undo, decisions):
+        app.command()(command)
+
+
+@with_settings(*BROKER)
+def drop(
+    settings: "Settings",
+    ids: Ids = None,
+    where: Where = None,
+    yes: Yes = False,
+    by: By = None,
+    note: Note = "",
+    as_json: Json = False,
+) -> None:
+    """Remove examples from the curated set, and keep them out.
+
+    A dropped example does not come back when another release rates it. With --where, says how many
+    kept examples satisfy the conditions, and asks. Fields: id, score, release, confidence, source,
+    document, segment, generator, language, category, origin, instruction, context, response, text
+    (all three), words (of the response), by (who decided). Workers do what is decided; without one
+    it is done when the next one starts.
+
+    Example: `backstream drop --where 'score<4.2' --where source~changelog`
+    """
+    from streams.cli.deciding import decide
+
+    decide(settings, "drop", ids, where, yes, by, note, as_json)
+
+
+@with_settings(*BROKER)
+def accept(
+    settings: "Settings",
+    ids: Ids = None,
+    where: Where = None,
+    yes: Yes = False,
+    by: By = None,
+    note: Note = "",
+    as_json: Json = False,
+) -> None:
+    """Keep pairs, whatever their ratings are and the rules say.
+
+    An accepted pair stays when another release rates it low. With --where, says how many rated
+    pairs that are not kept satisfy the conditions, which are those of `drop`, and asks.
+
+    Example: `backstream accept 4f1c9a0b --note 'short, but right'`
+    """
+    from streams.cli.deciding import decide
+
+    decide(settings, "accept", ids, where, yes, by, note, as_json)
+
+
+@with_settings(*BROKER)
+def edit(
+    settings: "Settings",
+    id: Annotated[str, typer.Argument(help="An example id.")],
+    instruction: Annotated[
+        str | None, typer.Option(help="The new instruction.", show_default=False)
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(help="The new context; empty for none.", show_default=False),
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(help="The new response.", show_default=False)
+    ] = None,
+    by: By = None,
+    note: Note = "",
+    as_json: Json = False,
+) -> None:
+    """Keep a pair with other texts.
+
+    Without one of the texts, opens the pair in $VISUAL or $EDITOR. The edited pair stays when
+    another release rates it; its rating is that of the texts before the edit.
+
+    Example: `backstream edit 4f1c9a0b --instruction 'How do I restore a backup?'`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.deciding import edited_in_editor, found, name_of, print_decisions
+    from streams.data.decisions import candidate_of, open_decisions
+    from streams.kafka.topics import DECISIONS
+
+    texts = {"instruction": instruction, "context": context, "response": response}
+    with connected(settings, DECISIONS) as settings:
+        cluster = settings.kafka.cluster()
+        [pair] = found(cluster, [id])
+        if instruction is context is response is None:
+            texts = {**edited_in_editor(candidate_of(pair))}
+        for name in ("instruction", "response"):
+            text = texts[name]
+            if text is not None and not text.strip():
+                raise typer.BadParameter(f"the {name} is empty", param_hint=f"--{name}")
+        with open_decisions(cluster) as writer:
+            decision = writer.edit(pair, name_of(by), **texts, note=note)
+    print_decisions([decision], as_json)
+
+
+@with_settings(*BROKER)
+def undo(
+    settings: "Settings",
+    id: Annotated[
+        str | None,
+        typer.Argument(help="An example id. [default: your last decision]", show_default=False),
+    ] = None,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Take a decision back.
+
+    Without an id, takes back the newest decision with your name that counts. What was decided about
+    the pair before is not restored.
+
+    Example: `backstream undo`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.console import notice
+    from streams.cli.deciding import name_of, print_decisions
+    from streams.data.decisions import last_of, open_decisions, read_decisions
+    from streams.kafka.topics import DECISIONS
+
+    me = name_of(by)
+    with connected(settings, DECISIONS) as settings:
+        cluster = settings.kafka.cluster()
+        if id is None:
+            last = last_of(read_decisions(cluster), me)
+            if last is None:
+                notice(f"there is no decision of {me or 'yours'} to take back")
+                raise typer.Exit(1)
+            id = last.id
+        with open_decisions(cluster) as writer:
+            decision = writer.undo(id, me)
+    if decision is None:
+        notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
+        raise typer.Exit(1)
+    print_decisions([decision], as_json)
+
+
+@with_settings(*BROKER)
+def decisions(
+    settings: "Settings",
+    by: Annotated[
+        str | None, typer.Option(help="Only those of this person.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what people decided, who and when.
+
+    The newest decision of each pair, oldest first; also one that was undone. With --json, an object
+    a line with the pair and its texts.
+
+    Example: `backstream decisions --by ada`
+    """
+    from streams.cli.connection import connected
+    from streams.cli.console import notice, printable
+    from streams.data.decisions import read_decisions
+
+    with connected(settings) as settings:
+        made = read_decisions(settings.kafka.cluster())
+    made = sorted((one for one in made if by is None or one.by == by), key=lambda one: one.at)
+    for one in made:
+        if as_json:
+            print(one.model_dump_json())
+            continue
+        text = printable(one.candidate.ruled(one.ruling).instruction)[:60]
+        note = f" ({printable(one.ruling.note)})" if one.ruling.note else ""
+        who = printable(one.by) or "unknown"
+        print(f"{_time_of(one)}  {who:<10}  {one.action:<6}  {one.id}  {text}{note}")
+    if not made:
+        notice("nobody has decided anything yet")
+
+
+def _time_of(decision: "Decision") -> str:
+    return datetime.fromtimestamp(decision.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

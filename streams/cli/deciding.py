@@ -1,0 +1,145 @@
+"""What the commands by which people decide have in common."""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from schemas.errors import SettingsError
+from schemas.records import Candidate, Decision
+from schemas.ruling import Action
+from streams.cli.connection import connected
+from streams.cli.console import notice, printable
+from streams.cli.editor import edited
+from streams.data.conditions import all_hold, parse_condition
+from streams.data.decisions import Pair, candidate_of, open_decisions
+from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
+from streams.kafka.cluster import Cluster
+from streams.kafka.topics import DECISIONS
+from streams.observe.quantities import as_count
+from streams.settings import Settings
+
+_SHOWN = 5
+_PARTS = ("instruction", "context", "response")
+
+
+def decide(
+    settings: Settings,
+    action: Action,
+    ids: Sequence[str] | None,
+    where: Sequence[str] | None,
+    yes: bool,
+    by: str | None,
+    note: str,
+    as_json: bool,
+) -> None:
+    """Drop or accept pairs, by their ids or by conditions.
+
+    Raises SettingsError, BrokerError, and typer's exceptions for a wrong use.
+    """
+    if bool(ids) == bool(where):
+        raise typer.BadParameter("give ids, or conditions with --where", param_hint=action)
+    conditions = [parse_condition(one) for one in where or ()]
+    with connected(settings, DECISIONS) as settings:
+        cluster = settings.kafka.cluster()
+        if ids:
+            pairs = found(cluster, ids)
+        else:
+            pairs = _matching(cluster, action, lambda pair: all_hold(conditions, pair))
+            if not pairs:
+                kept = "kept" if action == "drop" else "refused"
+                notice(f"no {kept} pair satisfies {' and '.join(where or ())}")
+                raise typer.Exit(1)
+            _confirm(action, pairs, yes, as_json)
+        with open_decisions(cluster) as writer:
+            me, made = name_of(by), list[Decision]()
+            write = writer.drop if action == "drop" else writer.accept
+            for pair in pairs:
+                made.append(write(pair, me, note))
+    print_decisions(made, as_json)
+
+
+def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
+    """The pairs with these ids. Raises SettingsError where one is unknown, and BrokerError."""
+    pairs = find_pairs(cluster, ids)
+    if unknown := [id for id in ids if id not in pairs]:
+        raise SettingsError(
+            f"no pair has the id {unknown[0]}"
+            + (f", nor {as_count(len(unknown) - 1, 'other')}" if unknown[1:] else "")
+            + ": `backstream tail --from-beginning` and exports show ids; nothing was decided"
+        )
+    return [pairs[id] for id in dict.fromkeys(ids)]
+
+
+def name_of(by: str | None) -> str:
+    """The given name, or else the login; empty where the user has none."""
+    if by is not None:
+        return by
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # The user of a container may have no name.
+        return ""
+
+
+def print_decisions(made: Sequence[Decision], as_json: bool) -> None:
+    """Print what was written."""
+    if as_json:
+        for one in made:
+            print(json.dumps({"id": one.id, "action": one.action, "by": one.by, "at": one.at}))
+        return
+    done = {"drop": "dropped", "accept": "accepted", "edit": "edited", "undo": "undone"}
+    who = f" by {printable(made[0].by)}" if made[0].by else ""
+    what = made[0].id if len(made) == 1 else as_count(len(made), "pair")
+    print(f"{what}: {done[made[0].action]}{who}")
+
+
+def edited_in_editor(candidate: Candidate) -> dict[str, str]:
+    """The texts of a pair after the user's editor. Raises SettingsError and typer.Exit."""
+    if not sys.stdin.isatty():
+        raise SettingsError("without a terminal, give --instruction, --context or --response")
+    before = {name: getattr(candidate, name) or "" for name in _PARTS}
+    text = "".join(f"{_heading(name)}\n{before[name]}\n" for name in _PARTS)
+    after = parse_edited(edited(text))
+    if after == {name: part.strip() for name, part in before.items()}:
+        notice("nothing was changed, so nothing was decided")
+        raise typer.Exit(1)
+    return after
+
+
+def parse_edited(text: str) -> dict[str, str]:
+    """The texts below the three headings. Raises SettingsError where one is not there."""
+    rest, parts = text, dict[str, str]()
+    for name in reversed(_PARTS):
+        rest, heading, below = rest.rpartition(f"{_heading(name)}\n")
+        if not heading:
+            raise SettingsError(f"the line {_heading(name)!r} is gone: edit again, and leave it")
+        parts[name] = below.strip()
+    return {name: parts[name] for name in _PARTS}
+
+
+def _heading(name: str) -> str:
+    return f"--- {name} ---"
+
+
+def _matching(cluster: Cluster, action: Action, wanted: Callable[[Pair], bool]) -> list[Pair]:
+    if action == "drop":
+        return [*kept_pairs(cluster, wanted)]
+    return [*refused_pairs(cluster, wanted, kept_pairs(cluster, lambda _: True))]
+
+
+def _confirm(action: Action, pairs: Sequence[Pair], yes: bool, as_json: bool) -> None:
+    count = as_count(len(pairs), "kept pair" if action == "drop" else "refused pair")
+    if not as_json:
+        print(f"{count}, such as:")
+        for pair in pairs[:_SHOWN]:
+            score = f"{pair.rating.score:.2f}" if pair.rating else "seed"
+            print(f"  {score}  {pair.id}  {printable(candidate_of(pair).instruction)[:70]}")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{count}: without a terminal, add --yes to {action} them")
+    if not typer.confirm(f"{action} them?"):
+        notice("nothing was decided")
+        raise typer.Exit(1)

@@ -1,0 +1,170 @@
+"""People's decisions against a real Kafka, with workers that are killed.
+
+The workers run the decider and the curator alone: no model is needed.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.curation.settings import CuratorSettings
+from agents.curator import Curator
+from agents.decider import Decider
+from schemas.records import (
+    Candidate,
+    Example,
+    ExampleOrigin,
+    Provenance,
+    Rating,
+    Rejection,
+    Scored,
+)
+from streams.data.dataset import snapshot
+from streams.data.decisions import Decisions, open_decisions, read_decisions
+from streams.kafka.cluster import Cluster
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
+from streams.kafka.topics import REJECTED
+from streams.observe.audit import Audit, audit
+from streams.observe.lag import FlowReader
+from streams.run.processes import as_child, run_worker
+from streams.settings import Settings
+from streams.stages.topology import STAGES
+from tests.integration.conftest import ChildProcess, wait_until_idle
+from tests.integration.topics import Topics
+
+_TEXTS = (
+    "A cursor is a position in a table, and a reader that loses its cursor starts again.",
+    "Water boils at one hundred degrees Celsius where the pressure is that of sea level.",
+    "The council of the town meets each second Tuesday to hear what the citizens ask for.",
+    "Violins have four strings, which are tuned in fifths from the lowest to the highest.",
+)
+_STAGES = [spec for spec in STAGES if spec.name in (Decider.stage, Curator.stage)]
+
+
+def rated(number: int, score: float = 4.5, term: int = 0) -> Scored:
+    text = _TEXTS[number]
+    candidate = Candidate(
+        id=f"e{number}",
+        instruction=f"What is said about {' '.join(text.split()[:3]).lower()}, in short?",
+        response=text,
+        provenance=Provenance(source=f"notes/{number}.md", segment_id=f"s{number}"),
+        category="open_qa",
+    )
+    rating = Rating(
+        score=score, probabilities=(0, 0, 0, 0, 1), release=f"m{term}", template="t", term=term
+    )
+    return Scored(candidate=candidate, rating=rating)
+
+
+def _run(settings: Settings, base: Path, events: Any) -> None:
+    as_child(run_worker, settings, base, events.put, _STAGES)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"curation": CuratorSettings()})
+
+
+@pytest.fixture
+def cluster(settings: Settings) -> Cluster:
+    return settings.kafka.cluster()
+
+
+@pytest.fixture
+def topics(cluster: Cluster) -> Topics:
+    return Topics(cluster)
+
+
+@pytest.fixture
+def start(settings: Settings, house: Path) -> Iterator[Callable[[], ChildProcess]]:
+    started: list[ChildProcess] = []
+
+    def start() -> ChildProcess:
+        started.append(ChildProcess(_run, settings, house))
+        started[-1].wait_until_ready()
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture
+def decisions(cluster: Cluster) -> Iterator[Decisions]:
+    with open_decisions(cluster) as writer:
+        yield writer
+
+
+def settled(settings: Settings, topics: Topics) -> dict[str, Example]:
+    """What is kept when the stages have done all that is written."""
+    wait_until_idle(settings, 0)
+    return {example.id: example for example in snapshot(topics.cluster)}
+
+
+def account(cluster: Cluster) -> Audit:
+    with FlowReader(cluster, _STAGES) as reader:
+        committed = reader.committed()
+    return audit(cluster, committed, _STAGES)
+
+
+def refused(cluster: Cluster) -> list[tuple[str, str, str]]:
+    reader = RecordReader()
+    found = (reader.read_record(one, Rejection) for one in replay(cluster, REJECTED))
+    return [(one.id, one.reason, one.detail) for one in found if one is not None]
+
+
+def test_decisions_outlive_kills_restarts_and_better_releases(
+    settings, cluster, topics, start, decisions
+) -> None:
+    topics.write(rated(0), rated(1), rated(2, 2.0))
+    # No worker runs: what is decided now is done by the next one.
+    decisions.drop(rated(0), "ada", "about cursors")
+    decisions.accept(rated(2, 2.0), "bob")
+    worker = start()
+    assert settled(settings, topics).keys() == {"e1", "e2"}
+    decisions.edit(rated(1), "ada", instruction="When does water boil?")
+    topics.write(rated(0, 5.0, 1), rated(1, 1.0, 1), rated(2, 1.0, 1))
+    worker.kill()  # whatever it has done by then
+    start()
+    kept = settled(settings, topics)
+    assert kept.keys() == {"e1", "e2"}
+    assert (kept["e1"].instruction, kept["e1"].response) == ("When does water boil?", _TEXTS[1])
+    assert kept["e2"].ruling is not None
+    assert (kept["e2"].ruling.action, kept["e2"].ruling.by) == ("accept", "bob")
+    assert kept["e2"].ruling.at > 1.7e9
+    assert ("e0", "dropped", "by ada: about cursors") in refused(cluster)
+
+    # What is decided about an edited example keeps its texts, and what it was before.
+    decisions.accept(kept["e1"], "bob")
+    assert decisions.undo("e0", "bob") is not None
+    assert decisions.undo("e0", "bob") is None
+    kept = settled(settings, topics)
+    assert kept.keys() == {"e0", "e1", "e2"}
+    assert kept["e0"].ruling is None
+    assert kept["e0"].rating is not None
+    assert kept["e0"].rating.term == 1
+    assert kept["e1"].instruction == "When does water boil?"
+    assert decisions.undo("e1", "ada") is not None
+    assert settled(settings, topics).keys() == {"e0", "e2"}
+    newest = {one.id: (one.action, one.by) for one in read_decisions(cluster)}
+    assert newest == {"e0": ("undo", "bob"), "e1": ("undo", "ada"), "e2": ("accept", "bob")}
+
+    found = account(cluster)
+    assert found.complete, found
+    decider, curator = found.stages
+    assert (decider.ids, decider.followed, decider.dead, decider.in_flight) == (3, 3, 0, 0)
+    assert curator.ids == 3
+
+
+def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, decisions) -> None:
+    seed = Example(id="s", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
+    topics.write(seed)
+    start()
+    decisions.drop(seed, "ada")
+    assert settled(settings, topics) == {}
+    decisions.undo("s", "ada")
+    assert settled(settings, topics) == {"s": seed}
+    assert account(cluster).complete
