@@ -10,8 +10,8 @@ from streams.report.drawing.svg import COLOURS, add, fitted, number, plot, tip, 
 _SIZE = 640.0
 _MIDDLE = _SIZE / 2
 _HOLE, _INNER, _OUTER = 70.0, 175.0, 300.0
-_LEAST = 0.028
-"""Angle, in radians, of the thinnest part that has a label: 12 pixels need as much outside."""
+_LEAST = 12.0
+"""Width of the thinnest part that has a label, in its middle."""
 _WHOLE = 2 * math.pi
 
 
@@ -31,6 +31,11 @@ def sunburst(roots: Sequence[Root], label: str) -> Element:
             kind = f"{colour} outer{shade % 2}"
             _part(root, (inner, part), (_INNER + 2, _OUTER), kind, about.name, said)
             inner += part
+        rest = one.count - sum(about.count for about in one.objects)
+        if rest > 0:
+            left = _WHOLE * rest / total
+            said = f"{one.word}, other objects or none: {rest:,}"
+            _part(root, (inner, left), (_INNER + 2, _OUTER), f"{colour} outer2", "", said)
         angle += span
     return root
 
@@ -47,12 +52,12 @@ def _part(
     span = min(span, _WHOLE - 1e-4)
     path = add(root, "path", f"slice {kind}", d=_path(start, span, near, far))
     tip(path, said)
-    if span * near < 11 and span < _LEAST * (1.6 if near < _INNER else 1.0):
+    at = (near + far) / 2
+    if span * at < _LEAST or not text:
         return
     middle = start + span / 2
     turned = math.degrees(middle) - 90
     flipped = 90 < turned < 270
-    at = (near + far) / 2
     x, y = _point(middle, at)
     label = write(root, x, y, fitted(text, far - near - 8), "middle slice-label", dy="0.35em")
     rotation = turned - 180 if flipped else turned

@@ -12,7 +12,7 @@ from streams.report.gathering.item import Item, cut
 
 _MOST_NAMES = 24
 _ROOTS = 20
-_OBJECTS = 6
+_OBJECTS = 10
 _MOST_SOURCES = 24
 """Sources above which those of one folder or host are counted together."""
 _NAME = 120

@@ -23,7 +23,7 @@ from streams.observe.lag import FlowReader
 from streams.report.content import Named, Stage
 from streams.report.gathering.gathered import Gathered, Newest, Refused
 from streams.report.gathering.item import Item, item_of_example, item_of_scored
-from streams.stages.topology import STAGES
+from streams.stages.topology import EVERY_STAGE, STAGES
 
 _SAMPLES = 6
 """Refused pairs of each reason that are remembered, of which some are kept by now."""
@@ -122,7 +122,8 @@ def _read_curated(cluster: Cluster, reader: RecordReader) -> dict[str, Item]:
 
 def _stages(messages: Mapping[str, int], counts: Mapping[str, Counter[str]]) -> list[Stage]:
     """The stages that read or refused something, in flow order, then those of other packages."""
-    sources = {spec.name: spec.source.name for spec in STAGES}
+    sources = {spec.name: spec.source.name for spec in EVERY_STAGE}
+    always = {spec.name for spec in STAGES}
     names = [*sources, *sorted(counts.keys() - sources.keys())]
     return [
         Stage(
@@ -137,13 +138,8 @@ def _stages(messages: Mapping[str, int], counts: Mapping[str, Counter[str]]) -> 
             ),
         )
         for name in names
-        if name in counts or (messages.get(sources.get(name, "")) and _makes(name))
+        if name in counts or (name in always and messages.get(sources[name]))
     ]
-
-
-def _makes(stage: str) -> bool:
-    """Whether a stage stands on the way of every document or request to ``curated``."""
-    return stage not in ("recurator", "rewriter", "pairer")
 
 
 def _refused(wanted: Mapping[str, tuple[str, str]], texts: Mapping[str, Item]) -> list[Refused]:

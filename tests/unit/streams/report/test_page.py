@@ -116,6 +116,12 @@ def test_a_part_without_figures_is_left_out() -> None:
     assert 'id="novelty"' in text
 
 
+def test_an_empty_set_has_a_page() -> None:
+    text = page(report_of(Gathered("nothing", [], from_stream=True, threshold=4.0), NOW))
+    _parsed(text)
+    assert "<dd>0</dd>" in text
+
+
 def test_it_carries_its_data(tmp_path: Path) -> None:
     report = _hostile()
     file = tmp_path / "report.html"
