@@ -143,6 +143,7 @@ class Rated(_Part):
     """The newest ratings by one release."""
 
     release: Text
+    """Empty for a file, whose rows do not say what rated them."""
     pairs: Count
     mean: float
     bins: tuple[Bin, ...]

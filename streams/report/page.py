@@ -99,9 +99,10 @@ def _parts(report: Report, comparison: Comparison | None) -> list[Part]:
             "What became of the documents",
             _shown(funnel(report)),
             [
-                "Read: messages that the topics hold now, of scored different pairs. Documents and "
-                "passages are kept for seven days by default, refusals for a year, so a stage can "
-                "have refused more than its topic still holds."
+                "Read: messages that the topics hold now, of scored different pairs. The segmenter "
+                "reads documents and refuses passages of them. Documents and passages are kept for "
+                "seven days by default, refusals for a year, so a stage can have refused more than "
+                "its topic still holds."
             ]
             if report.stages
             else [],

@@ -181,6 +181,8 @@ def novelty(found: Novelty) -> Plot | None:
 def ratings(rated: Rated, threshold: float | None) -> Plot:
     """The histogram of one release's ratings."""
     says = f"{rated.release} rated {rated.pairs:,} pairs, {rated.mean:.2f} on average."
+    if not rated.release:
+        says = f"{rated.pairs:,} ratings, {rated.mean:.2f} on average."
     if rated.accepted is not None and threshold is not None:
         says += f" {rated.accepted:.0%} are rated {threshold:g} or more."
     if rated.precision is not None:
@@ -192,7 +194,7 @@ def ratings(rated: Rated, threshold: float | None) -> Plot:
         says += f" The ratings' own probabilities say {rated.expected:.0%} of them."
     drawn = [
         Column(
-            f"{one.low:g}",
+            f"{one.low:g}" if one.low == int(one.low) else "",
             (("c0", one.count),),
             f"{one.low:g} to {one.high:g}: {one.count:,} pairs",
         )
@@ -200,7 +202,7 @@ def ratings(rated: Rated, threshold: float | None) -> Plot:
     ]
     mark = ((threshold - 1) / 4, f"{threshold:g}") if threshold is not None else None
     return Plot(
-        f"Ratings by {rated.release}",
+        f"Ratings by {rated.release}" if rated.release else "Ratings",
         says,
         markup(columns(drawn, says, "rating", width=460.0, mark=mark)),
         ("rating", "pairs"),

@@ -13,7 +13,7 @@ _TOP = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name on the axis, and its parts from the bottom up, by colour."""
+    """One column: its name on the axis, or an empty one, and its parts from below, by colour."""
 
     name: str
     parts: tuple[tuple[str, float], ...]
@@ -40,7 +40,8 @@ def columns(
         add(root, "line", "grid", x1=_LEFT, x2=width - 8, y1=y, y2=y)
         write(root, _LEFT - 6, y + 4, f"{value:.0%}" if percent else f"{value:,.10g}", "end small")
     step = across / max(1, len(rows))
-    every = max(1, -(-len(rows) * 52 // int(across)))
+    named = [place for place, row in enumerate(rows) if row.name]
+    every = max(1, -(-len(named) * 52 // int(across)))
     for place, row in enumerate(rows):
         x, y = _LEFT + place * step, _TOP + down
         for kind, value in row.parts:
@@ -50,7 +51,7 @@ def columns(
                 root, "rect", kind, x=x + 1, y=y, width=max(0.5, step - 2), height=max(0.0, tall)
             )
             tip(rect, row.tip)
-        if place % every == 0:
+        if place in named[::every]:
             write(root, x + step / 2, height - _BOTTOM + 16, row.name, "middle small")
     write(root, _LEFT + across / 2, height - 6, axis, "middle small")
     if mark is not None:

@@ -10,7 +10,7 @@ from streams.report.drawing.svg import COLOURS, add, fitted, number, plot, tip, 
 _SIZE = 640.0
 _MIDDLE = _SIZE / 2
 _HOLE, _INNER, _OUTER = 70.0, 175.0, 300.0
-_LEAST = 12.0
+_LEAST = 10.5
 """Width of the thinnest part that has a label, in its middle."""
 _WHOLE = 2 * math.pi
 

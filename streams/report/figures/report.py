@@ -17,8 +17,6 @@ from streams.report.figures.ratings import human_of, rated_of
 from streams.report.figures.samples import passages_of, samples_of
 from streams.report.gathering.gathered import Gathered, Newest
 
-EVERY_RATING = "all ratings"
-"""Stands for the release in a report of a file, whose rows do not say what rated them."""
 Positions = Callable[[Collection[str]], Mapping[str, int]]
 
 
@@ -39,7 +37,7 @@ def report_of(
     described = [item for item in items if not item.seed] or list(items)
     scores = [item.score for item in described if item.score is not None]
     ratings = list(gathered.ratings.values()) or [
-        Newest(0, EVERY_RATING, score, 0.0, None) for score in scores
+        Newest(0, "", score, 0.0, None) for score in scores
     ]
     shown = samples_of(described, gathered.refused, {}, samples)
     places = positions(passages_of(shown))

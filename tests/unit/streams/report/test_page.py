@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +23,7 @@ from tests.unit.streams.report.items import decision, item
 from tests.unit.streams.report.test_figures import NOW
 
 _HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'\x00\x1b\u202e"
+_CHROMIUM = shutil.which("chromium")
 _VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -89,6 +92,21 @@ def test_hostile_texts_stay_texts() -> None:
     links = {one.get("href") for tag, one in checked.elements if tag == "a"}
     assert all(link and link.startswith("#") for link in links)
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text)
+
+
+@pytest.mark.skipif(_CHROMIUM is None, reason="there is no chromium on the path")
+@pytest.mark.slow
+def test_a_browser_finds_no_other_elements(tmp_path: Path) -> None:
+    report = _hostile()
+    file = tmp_path / "report.html"
+    file.write_text(page(report, compare(report, report)), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    command = [str(_CHROMIUM), *flags, "--dump-dom", file.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    elements = [tag for tag, _ in _parsed(shown).elements]
+    assert elements.count("script") == 1
+    assert "img" not in elements
+    assert elements.count("svg") == file.read_text(encoding="utf-8").count("<svg")
 
 
 def test_it_loads_nothing() -> None:
