@@ -103,3 +103,13 @@ def test_what_the_segmenter_refused_is_found_in_the_document(settings: Settings)
     assert [one.headings for one in found if one.text == "Too short."] == [("Guide",)]
     gone = dataclasses.replace(details.document, offset=99)
     assert refused_passages(settings, gone) == ()
+
+
+def test_topics_that_nothing_has_created_are_waited_for(settings: Settings) -> None:
+    cluster = dataclasses.replace(settings.kafka.cluster(), topic_prefix="page-of-none.")
+    with Store() as store, Follower(cluster, store):
+        wait_until(lambda: store.reading().caught_up and store.flow() is not None)
+        assert store.items().total == 0
+        create_topics(cluster)
+        Topics(cluster).write(scored())
+        wait_until(lambda: store.items().total == 1)

@@ -113,8 +113,11 @@ class Follower:
                 consumer.assign(places)
             self._resume(consumers, topics)
             reached = self._store.offsets()
-            lag_at, topics_at = 0.0, time.monotonic() + _TOPICS_SECONDS
+            look_again = _TOPICS_SECONDS if topics.places else 0.0
+            lag_at, topics_at = 0.0, time.monotonic() + look_again
             while not self._stopped.is_set():
+                if not topics.places:  # nothing has created them yet
+                    self._stopped.wait(_RETRY_SECONDS)
                 messages = [
                     *_poll(main, consumers[main], _POLL_MS),
                     *_poll(other, consumers[other], _RELEASES_POLL_MS),
