@@ -14,6 +14,7 @@ from streams.cli.commands import (
     data,
     dead_letters,
     deciding,
+    export,
     inspection,
     intake,
     inventing,
@@ -39,6 +40,7 @@ app = typer.Typer(
 for group in (
     running,
     data,
+    export,
     inventing,
     asking,
     intake,

@@ -4,8 +4,8 @@ It says what is in the file, who wrote and rated it, and under which licence.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import numpy as np
 import yaml
 
 from models.releases.checkpoints import HOUSE
-from schemas.records import Example, ExampleOrigin, Original, Provenance
+from schemas.records import Decision, Example, ExampleOrigin, Original, Provenance
 from schemas.release import Release
-from streams.data.exports import whole_file
+from streams.data.files import whole_file
+from streams.data.samples import samples
 
 OTHER = "other"
 """The licence where none is given."""
@@ -44,6 +45,18 @@ class Export:
     on: date
     acceptance: str = ""
     """How many of the last ratings the settings of the export accept; empty where unknown."""
+    filters: Sequence[str] = ()
+    """What was asked of the examples, in words."""
+    before: int | None = None
+    """How many there were before the filters; None where that is not known."""
+    sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The files of each side of a split, ``train`` and ``test``; empty for one file."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of examples on each side."""
+    left_out: int = 0
+    """How many are on neither side, because they are related to the other one."""
+    share: float | None = None
+    """The training share of the split."""
 
 
 def card_path(file: Path) -> Path:
@@ -54,31 +67,42 @@ def card_path(file: Path) -> Path:
     return file.with_suffix(".card.md")
 
 
-def write_card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> Path:
-    """Write the card and return its path. Raises BackstreamError where it cannot be written."""
-    path = card_path(export.file)
+def write_card(text: str, path: Path) -> Path:
+    """Write a card and return its path. Raises BackstreamError where it cannot be written."""
     with whole_file(path) as file:
-        file.write(card(export, examples, releases).encode())
+        file.write(text.encode())
     return path
 
 
-def card(export: Export, examples: Sequence[Example], releases: Iterable[Release]) -> str:
+def card(
+    export: Export,
+    examples: Sequence[Example],
+    releases: Iterable[Release],
+    decisions: Iterable[Decision] = (),
+) -> str:
     """The card in Markdown, after YAML metadata.
 
     Deterministic for the same examples in the same order on the same day. ``releases`` are needed
-    to find out which models were trained from the house model.
+    to find out which models were trained from the house model. ``decisions`` are the newest ones of
+    people, about examples that are not in the set too.
     """
     rated = [example.rating for example in examples if example.rating]
     origins = Counter(example.origin for example in examples)
-    written = _count(
+    written = counted(
         _writer_of(e).release or "-" for e in examples if e.origin is ExampleOrigin.AUGMENTED
     )
     turned = sum(1 for example in examples if example.turns)
     rewritten = sum(1 for example in examples if example.provenance.original)
+    languages = counted(e.provenance.language for e in examples if e.provenance.language)
     sources = {example.provenance.source for example in examples} - {""}
     documents = {example.provenance.document_id for example in examples} - {""}
     parts = [
-        _front(export, examples),
+        front(
+            export,
+            len(examples),
+            [name for name, _ in languages],
+            ["instruction-backtranslation", "instruction-tuning"],
+        ),
         f"# {export.file.stem}",
         "Instruction-tuning examples made by Backstream with [instruction "
         "backtranslation](https://arxiv.org/abs/2308.06259): "
@@ -86,8 +110,9 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
         "wrote the instruction that each answers, and a model rated the pair from "
         f"1 to 5. Exported on {export.on.isoformat()} to `{export.file.name}`, in the shape "
         f"`{export.shape}`.",
+        *applied(export, len(examples)),
         "## Examples",
-        _table(
+        table(
             ("", "examples"),
             [
                 ("all", len(examples)),
@@ -99,17 +124,20 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
             ],
         ),
         f"They come from {len(sources):,} sources and {len(documents):,} documents.",
-        _table(("category", "examples"), _count(e.category for e in examples if e.category)),
-        _table(
+        table(("category", "examples"), counted(e.category for e in examples if e.category)),
+        table(("language", "examples"), languages),
+        table(
             ("made by", "examples"),
-            _count(e.provenance.generator for e in examples if e.origin is ExampleOrigin.AUGMENTED),
+            counted(
+                e.provenance.generator for e in examples if e.origin is ExampleOrigin.AUGMENTED
+            ),
         ),
         *_agreement([e.confidence for e in examples if e.confidence is not None]),
         "## Who wrote the instructions",
-        _table(("release", "examples"), written) if written else "People alone.",
-        _table(
+        table(("release", "examples"), written) if written else "People alone.",
+        table(
             ("template", "examples"),
-            _count(_writer_of(e).template for e in examples if _writer_of(e).template),
+            counted(_writer_of(e).template for e in examples if _writer_of(e).template),
         ),
         "## Ratings",
         f"{len(rated):,} examples are rated; those written by people need no rating.",
@@ -120,16 +148,16 @@ def card(export: Export, examples: Sequence[Example], releases: Iterable[Release
     if rated:
         scores = np.quantile([rating.score for rating in rated], [q / 100 for q in _QUANTILES])
         parts += [
-            _table(
+            table(
                 ("quantile", "score"),
                 [(f"{q}%", f"{score:.2f}") for q, score in zip(_QUANTILES, scores, strict=True)],
             ),
-            _table(("rated by", "examples"), _count(rating.release for rating in rated)),
-            _table(("template", "examples"), _count(rating.template for rating in rated)),
+            table(("rated by", "examples"), counted(rating.release for rating in rated)),
+            table(("template", "examples"), counted(rating.template for rating in rated)),
         ]
-    parts += ["## Licence", f"`{export.license}`, as whoever exported it says.", _TEXTS]
-    if _from_house({name for name, _ in written} | {rating.release for rating in rated}, releases):
-        parts.append(_HOUSE)
+    parts += [*_decided(decisions), *samples(examples)]
+    used = {name for name, _ in written} | {rating.release for rating in rated}
+    parts += licence(export, used, releases)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -152,10 +180,10 @@ def _limits(rated: Sequence[Example]) -> list[str]:
     """The limits that were applied when the examples were kept, as the examples name them."""
     if not rated:
         return []
-    found = _count(map(_limit, rated))
+    found = counted(map(_limit, rated))
     if len(found) == 1:
         return [f"The curator applied one limit to all of them: {found[0][0]}."]
-    return ["The curator applied several limits to them:", _table(("limit", "examples"), found)]
+    return ["The curator applied several limits to them:", table(("limit", "examples"), found)]
 
 
 def _limit(example: Example) -> str:
@@ -182,17 +210,54 @@ def _precision(estimated: Sequence[float]) -> list[str]:
     ]
 
 
-def _front(export: Export, examples: Sequence[Example]) -> str:
-    languages = _count(e.provenance.language for e in examples if e.provenance.language)
+def front(export: Export, count: int, languages: Sequence[str], tags: Sequence[str]) -> str:
+    """The metadata that Hugging Face reads."""
+    files: object = export.file.name
+    if export.sides:
+        files = [{"split": side, "path": list(paths)} for side, paths in export.sides.items()]
     facts = {
         "license": export.license,
-        **({"language": [name for name, _ in languages]} if languages else {}),
-        "size_categories": [_size(len(examples))],
+        **({"language": list(languages)} if languages else {}),
+        "size_categories": [_size(count)],
         "task_categories": ["text-generation"],
-        "tags": ["backstream", "instruction-backtranslation", "instruction-tuning", "synthetic"],
-        "configs": [{"config_name": "default", "data_files": export.file.name}],
+        "tags": ["backstream", *tags, "synthetic"],
+        "configs": [{"config_name": "default", "data_files": files}],
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
+
+
+def applied(export: Export, count: int) -> list[str]:
+    """The filters and the split, in words; empty without any."""
+    parts = []
+    if export.filters:
+        of = f" of {export.before:,}" if export.before is not None else ""
+        asked = "\n".join(f"- {words}" for words in export.filters)
+        parts.append(f"The export has the {count:,}{of} examples with:\n\n{asked}")
+    if export.share is not None:
+        sides = ", ".join(f"{count:,} in `{side}`" for side, count in export.counts.items())
+        parts.append(
+            f"They are split by the hash of their document, conversation or request, with "
+            f"{export.share:g} of these for training: {sides}. {export.left_out:,} are on neither "
+            "side, because their passage is on the other one too."
+        )
+    return ["## What was applied", *parts] if parts else []
+
+
+def licence(export: Export, used: set[str], releases: Iterable[Release]) -> list[str]:
+    """What the card says about licences. ``used`` are the releases that wrote or rated."""
+    parts = ["## Licence", f"`{export.license}`, as whoever exported it says.", _TEXTS]
+    return [*parts, _HOUSE] if _from_house(used, releases) else parts
+
+
+def _decided(decisions: Iterable[Decision]) -> list[str]:
+    """How many examples people decided about."""
+    counts = Counter(decision.action for decision in decisions)
+    names = (("accept", "accepted"), ("edit", "edited"), ("drop", "dropped"))
+    rows = [(name, counts[action]) for action, name in names if counts[action]]
+    if not rows:
+        return []
+    said = "People decided about examples, before any filter; what they dropped is not in the set."
+    return ["## Decisions of people", said, table(("decision", "examples"), rows)]
 
 
 def _size(count: int) -> str:
@@ -204,12 +269,13 @@ def _size(count: int) -> str:
     return f"{_SIZES[step - 1]}<n<{_SIZES[step]}" if step < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-def _count(names: Iterable[str]) -> list[tuple[str, int]]:
+def counted(names: Iterable[str]) -> list[tuple[str, int]]:
     """Names with their counts, the most frequent first."""
     return sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
 
 
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
+def table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
+    """A table of two columns in Markdown; empty without rows."""
     lines = [
         f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |"
         for name, value in rows

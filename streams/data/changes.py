@@ -27,6 +27,8 @@ class Change:
     example: Example | None
     partition: int
     offset: int
+    timestamp_ms: int | None = None
+    """See ``Received.timestamp_ms``."""
 
 
 def newest(cluster: Cluster) -> list[Change]:
@@ -87,4 +89,5 @@ def partitions(cluster: Cluster) -> tuple[int, ...]:
 def _changes(messages: Iterable[Received], reader: RecordReader) -> Iterator[Change]:
     for message in messages:
         if (entry := reader.read_entry(message, Example)) is not None:
-            yield Change(entry.id, entry.record, message.partition, message.offset)
+            place = (message.partition, message.offset, message.timestamp_ms)
+            yield Change(entry.id, entry.record, *place)

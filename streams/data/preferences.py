@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.prompts.messages import MessagePrompter
 from schemas.records import Preference
-from streams.data.exports import request_of, write_lines, write_table
+from streams.data.exports import request_of
+from streams.data.files import write_lines, write_table
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.newest import newest_records
 
@@ -36,6 +37,8 @@ def dpo_row(pair: Preference) -> dict[str, Any]:
         "rejected": [{"role": "assistant", "content": pair.rejected.text}],
         "task": pair.task,
         "id": pair.example_id,
+        "source": pair.chosen.provenance.source,
+        "score": pair.chosen.rating.score,
         "score_chosen": pair.chosen.rating.score,
         "score_rejected": pair.rejected.rating.score,
     }
@@ -50,8 +53,8 @@ def columns() -> "pyarrow.Schema":
     return pyarrow.schema(
         [
             *((name, messages) for name in ("prompt", "chosen", "rejected")),
-            *((name, text) for name in ("task", "id")),
-            *((name, number) for name in ("score_chosen", "score_rejected")),
+            *((name, text) for name in ("task", "id", "source")),
+            *((name, number) for name in ("score", "score_chosen", "score_rejected")),
         ]
     )
 

@@ -16,7 +16,8 @@ from typing import Any
 from schemas.errors import BackstreamError
 from schemas.ids import message_id
 from schemas.records import Example, ExampleOrigin
-from streams.data.exports import request_of, write_lines, write_table
+from streams.data.exports import request_of
+from streams.data.files import write_lines, write_table
 
 _READY = "ready_for_export"
 _UNKNOWN = "und"
@@ -37,8 +38,11 @@ class Message:
     language: str
     model: str | None
     """The release that wrote it; None for people."""
+    source: str
     score: float = -math.inf
     """The highest rating of an example that it ends; infinite for human ones."""
+    example_id: str = ""
+    """Id of that example; empty where it ends none."""
     replies: dict[str, "Message"] = field(default_factory=dict)
     """By id, in the order in which they came."""
 
@@ -54,6 +58,9 @@ class Message:
             "rank": rank,
             "synthetic": self.model is not None,
             "model_name": self.model or "",
+            "example_id": self.example_id,
+            "source": self.source,
+            "score": self.score if math.isfinite(self.score) else 0.0,
         }
 
     def ranked(self) -> list[tuple["Message", int | None]]:
@@ -75,12 +82,13 @@ def trees_of(examples: Iterable[Example]) -> list[Message]:
             message = replies.get(id)
             if message is None:
                 language = example.provenance.language or _UNKNOWN
-                message = Message(id, parent, role, text, depth, language, model)
+                source = example.provenance.source
+                message = Message(id, parent, role, text, depth, language, model, source)
                 replies[id] = message
             if model is None:
                 message.model = None
-            if depth == last:
-                message.score = max(message.score, _score(example))
+            if depth == last and (score := _score(example)) > message.score:
+                message.score, message.example_id = score, example.id
             replies, parent = message.replies, id
     return list(roots.values())
 
@@ -143,7 +151,8 @@ def write_messages(examples: Iterable[Example], path: Path) -> int:
             *((name, text) for name in ("message_id", "parent_id", "text", "role", "lang")),
             *(("deleted", flag), ("rank", pyarrow.int32())),
             *(("synthetic", flag), ("model_name", text), ("message_tree_id", text)),
-            ("tree_state", text),
+            *(("tree_state", text), ("example_id", text), ("source", text)),
+            ("score", pyarrow.float64()),
         ]
     )
     counted = list(examples)

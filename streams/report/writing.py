@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from streams.data.exports import whole_file
+from streams.data.files import whole_file
 from streams.report.content import Report
 from streams.report.figures.comparing import Comparison
 from streams.report.page import page

@@ -230,7 +230,12 @@ def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(
         assert {"rewriter", "pairer"} <= set(shown)
     file = tmp_path / "pairs.jsonl"
     done = run(app, ["export", *broker, "-o", str(file), "--shape", "dpo", "--json"])
-    assert json.loads(done.stdout) == {"preferences": len(found), "file": str(file)}
+    card = file.with_suffix(".card.md")
+    report = {"preferences": len(found), "file": str(file), "card": str(card)}
+    assert json.loads(done.stdout) == report
+    assert f"| forward | {sum(pair.task == 'forward' for pair in found.values())} |" in (
+        card.read_text()
+    )
 
     # A retraction by hand takes the pairs with it, and the id needs no account any more.
     gone = found[min(found)].example_id

@@ -1,8 +1,5 @@
-"""Commands that write to the topics or read records from them: feed, seed, tail, export."""
+"""Commands that write to the topics or read records from them: feed, seed, tail."""
 
-import json
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -46,14 +43,13 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
-ShapeName = Literal["triples", "alpaca", "chat", "sharegpt"]
-ExportShapeName = Literal[ShapeName, "oasst", "dpo"]
+ShapeName = Literal["triples", "alpaca", "chat", "sharegpt", "prompt_completion"]
 TurnsName = Literal["first", "all"]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (feed, seed, tail, export):
+    for command in (feed, seed, tail):
         app.command()(command)
 
 
@@ -181,105 +177,3 @@ def tail(
             left = left and left - 1
             if left == 0:
                 return
-
-
-@with_settings(*BROKER)
-def export(
-    settings: "Settings",
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write; .jsonl or .parquet.")
-    ],
-    shape: Annotated[
-        ExportShapeName,
-        typer.Option(
-            help="Columns of a row: triples, alpaca (instruction/input/output), chat (messages), "
-            "sharegpt (conversations), oasst: Open-Assistant's trees, or dpo: preference pairs "
-            "(prompt/chosen/rejected)."
-        ),
-    ] = "triples",
-    license: Annotated[
-        str,
-        typer.Option(
-            "--license", help="Licence for the card, as Hugging Face names it: cc-by-4.0."
-        ),
-    ] = "other",
-    with_evidence: Annotated[
-        bool,
-        typer.Option(
-            "--with-evidence",
-            help="Add the figures that each rating was made from; triples only.",
-        ),
-    ] = False,
-    with_card: Annotated[
-        bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")
-    ] = True,
-    as_json: Json = False,
-) -> None:
-    """Write the curated set to a file, with a dataset card.
-
-    The file is for a training tool. The card of curated.jsonl is curated.card.md: a README.md for
-    the Hugging Face hub. With --shape dpo, writes the preference pairs, without a card.
-
-    Example: `backstream export -o curated.jsonl --shape chat`
-    """
-    from streams.cli.connection import connected
-    from streams.data.card import Export, write_card
-    from streams.data.dataset import snapshot
-    from streams.data.exports import Shape, write_jsonl, write_parquet
-    from streams.data.trees import write_messages, write_trees
-    from streams.observe.acceptance import read_acceptance
-    from streams.releases.announcements import read_releases
-
-    as_rows = {".jsonl": write_jsonl, ".parquet": write_parquet}.get(output.suffix)
-    as_trees = {".jsonl": write_trees, ".parquet": write_messages}.get(output.suffix)
-    if as_rows is None or as_trees is None:
-        raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
-    if with_evidence and shape != "triples":
-        raise typer.BadParameter(
-            f"rows of the shape {shape} have no rating: take --shape triples",
-            param_hint="--with-evidence",
-        )
-    if shape == "dpo":
-        _export_preferences(settings, output, as_json)
-        return
-    with connected(settings) as settings:
-        cluster = settings.kafka.cluster()
-        examples = snapshot(cluster)
-        if shape == "oasst":
-            count = as_trees(examples, output)
-        else:
-            count = as_rows(examples, output, Shape(shape), with_evidence)
-        card = None
-        if with_card:
-            accepted = read_acceptance(cluster, settings)
-            about = Export(
-                output,
-                shape,
-                license,
-                datetime.now(UTC).date(),
-                str(accepted) if accepted else "",
-            )
-            card = write_card(about, examples, read_releases(cluster))
-    if as_json:
-        report = {"examples": count, "file": str(output)}
-        print(json.dumps(report | ({"card": str(card)} if card else {})))
-    else:
-        print(f"{count:,} examples in {output}" + (f", described in {card}" if card else ""))
-
-
-def _export_preferences(settings: "Settings", output: Path, as_json: bool) -> None:
-    from streams.cli.connection import connected
-    from streams.cli.console import notice
-    from streams.data.preferences import preferences, write_preferences
-
-    with connected(settings) as settings:
-        count = write_preferences(preferences(settings.kafka.cluster()), output)
-    if as_json:
-        print(json.dumps({"preferences": count, "file": str(output)}))
-    else:
-        print(f"{count:,} preference pairs in {output}")
-    if not count:
-        notice(
-            "there is no pair: set preferences.enabled, and generation.samples above 1 or "
-            "rewriting.enabled, and run a worker"
-        )

@@ -16,9 +16,11 @@ from models.seeds.formats import Turns
 from schemas.errors import SettingsError
 from streams.cli import connection, prepare
 from streams.cli.commands.data import ShapeName, TurnsName
+from streams.cli.commands.export import ShapeName as ExportShapeName
 from streams.cli.main import app
 from streams.cli.options import SettingName
 from streams.data.exports import Shape
+from streams.data.shards import ShapeName as FormShapeName
 from streams.settings import load
 
 _HEAVY = (
@@ -108,6 +110,8 @@ def test_names_on_the_command_line_are_those_of_the_code() -> None:
     for name in get_args(SettingName):
         attrgetter(name)(settings)
     assert get_args(ShapeName) == tuple(Shape)
+    assert get_args(ExportShapeName) == get_args(FormShapeName)
+    assert set(get_args(ExportShapeName)) == {*Shape, "oasst", "dpo"}
     assert get_args(TurnsName) == tuple(Turns)
 
 

@@ -182,7 +182,8 @@ def test_it_lies_beside_the_file_and_is_no_readme(tmp_path: Path) -> None:
     ):
         assert card_path(tmp_path / name) == tmp_path / beside
     export = replace(EXPORT, file=tmp_path / "a.jsonl")
-    assert write_card(export, EXAMPLES, []).read_text() == card(export, EXAMPLES, [])
+    text = card(export, EXAMPLES, [])
+    assert write_card(text, card_path(export.file)).read_text() == text
 
 
 def test_languages_are_in_the_metadata_the_most_frequent_first() -> None:

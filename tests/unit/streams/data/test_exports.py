@@ -1,4 +1,4 @@
-"""Examples as files: four shapes, two formats, and files that appear whole or not at all."""
+"""Examples as files: five shapes, two formats, and files that appear whole or not at all."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from schemas.errors import BackstreamError
 from schemas.records import Example, ExampleOrigin, Provenance, Rating, Turn
-from streams.data.exports import Shape, json_line, row, write_jsonl, write_parquet
+from streams.data.exports import Shape, columns, json_line, row, write_jsonl, write_parquet
 
 RATING = Rating(
     score=4.5, probabilities=(0, 0, 0, 0.5, 0.5), release="r1", template="rating.markers.1"
@@ -49,6 +49,9 @@ def test_triples_carry_everything() -> None:
         "response": "Short.",
         "origin": "augmented",
         "score": 4.5,
+        "category": None,
+        "confidence": None,
+        "generator": "backward",
         "release": "r1",
         "source": "a.txt",
         "document_id": "d",
@@ -58,6 +61,22 @@ def test_triples_carry_everything() -> None:
     }
     assert row(BARE, Shape.TRIPLES)["context"] is None
     assert row(BARE, Shape.TRIPLES)["score"] is None
+    assert row(BARE, Shape.TRIPLES)["generator"] == "", "people wrote it"
+    known = FULL.model_copy(update={"category": "summarization", "confidence": 0.75})
+    assert row(known, Shape.TRIPLES) | {"category": "summarization", "confidence": 0.75} == row(
+        known, Shape.TRIPLES
+    )
+
+
+_COMMON = {"id": "2", "source": "a.txt", "score": 4.5}
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_every_shape_has_id_source_and_score(shape: Shape) -> None:
+    assert row(FULL, shape).items() >= _COMMON.items()
+    assert {"id", "source", "score"} <= set(columns(shape).names)
+    assert columns(shape).names == list(row(FULL, shape))
+    assert columns(shape, True).names == list(row(FULL, shape, True))
 
 
 @pytest.mark.parametrize("write", [write_jsonl, write_parquet])
@@ -97,6 +116,9 @@ def test_alpaca_has_no_null() -> None:
         "instruction": "Say it.",
         "input": "",
         "output": BARE.response,
+        "id": "1",
+        "source": "",
+        "score": None,
     }
     assert row(FULL, Shape.ALPACA)["input"] == "Long text."
 
@@ -106,7 +128,8 @@ def test_chat_puts_the_context_after_the_instruction() -> None:
         "messages": [
             {"role": "user", "content": "Sum it up.\n\nLong text."},
             {"role": "assistant", "content": "Short."},
-        ]
+        ],
+        **_COMMON,
     }
     assert row(BARE, Shape.CHAT)["messages"][0]["content"] == "Say it."  # type: ignore[index]
 
@@ -116,15 +139,15 @@ def test_every_shape_has_the_earlier_turns() -> None:
     assert row(LATER, Shape.TRIPLES)["turns"] == said
     assert json.loads(json.loads(json_line(LATER, Shape.TRIPLES))["turns"]) == said
     own = row(FULL, Shape.CHAT)["messages"]
-    assert row(LATER, Shape.CHAT) == {"messages": [*said, *own]}  # type: ignore[misc]
-    assert row(LATER, Shape.SHAREGPT) == {
-        "conversations": [
-            {"from": "human", "value": "Read it."},
-            {"from": "gpt", "value": "Done."},
-            {"from": "human", "value": "Sum it up.\n\nLong text."},
-            {"from": "gpt", "value": "Short."},
-        ]
-    }
+    assert row(LATER, Shape.CHAT)["messages"] == [*said, *own]  # type: ignore[misc]
+    assert row(LATER, Shape.PROMPT_COMPLETION)["prompt"] == [*said, own[0]]  # type: ignore[index,misc]
+    assert row(LATER, Shape.PROMPT_COMPLETION)["completion"] == [own[1]]  # type: ignore[index]
+    assert row(LATER, Shape.SHAREGPT)["conversations"] == [
+        {"from": "human", "value": "Read it."},
+        {"from": "gpt", "value": "Done."},
+        {"from": "human", "value": "Sum it up.\n\nLong text."},
+        {"from": "gpt", "value": "Short."},
+    ]
     assert row(LATER, Shape.ALPACA)["input"] == "User: Read it.\n\nAssistant: Done.\n\nLong text."
 
 

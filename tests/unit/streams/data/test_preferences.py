@@ -57,6 +57,8 @@ def test_a_forward_pair_is_two_answers_to_a_conversation() -> None:
         "rejected": [{"role": "assistant", "content": "LOCKS. See above."}],
         "task": "forward",
         "id": "e",
+        "source": "",
+        "score": 4.5,
         "score_chosen": 4.5,
         "score_rejected": 3.5,
     }
