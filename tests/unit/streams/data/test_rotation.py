@@ -1,6 +1,7 @@
 """An export that follows: files that appear one after another, and what a kill leaves."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 import pyarrow.dataset
 import pytest
 
-from models import atomic_file
 from schemas.errors import BackstreamError, SettingsError
 from schemas.records import Example, ExampleOrigin, Rating
 from streams.data.changes import Change
@@ -39,7 +39,7 @@ def change(id: str, offset: int, score: float | None = 4.5, at: int = _NOON) -> 
 
 @contextmanager
 def rotation(output: Path, **options: Any) -> Iterator[Rotation]:
-    given = {"selection": Selection(), "rows": 3, "seconds": 10.0} | options
+    given: dict[str, Any] = {"selection": Selection(), "rows": 3, "seconds": 10.0} | options
     with Rotation(Follow(output, Shape.TRIPLES, False, **given), "curated") as opened:
         yield opened
 
@@ -159,7 +159,7 @@ def test_a_kill_loses_and_doubles_nothing(
             one.take(each, now=0.0)
         with monkeypatch.context() as patch:
             if place == "write":
-                patch.setattr(atomic_file.os, "fsync", killed)
+                patch.setattr(os, "fsync", killed)
                 patch.setattr(Path, "unlink", killed)  # a killed process removes nothing
             elif place == "written":
                 patch.setattr(Ledger, "commit", killed)
@@ -191,7 +191,7 @@ def test_a_full_disk_is_an_error_that_changes_nothing(
     with rotation(tmp_path / "out.jsonl") as one:
         one.take(change("a", 0), now=0.0)
         with monkeypatch.context() as patch:
-            patch.setattr(atomic_file.os, "fsync", full)
+            patch.setattr(os, "fsync", full)
             with pytest.raises(BackstreamError, match="No space left"):
                 one.rotate()
     assert not list(tmp_path.glob("out*"))
