@@ -2,14 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 VERSION: Literal[1] = 1
 """Raised when the meaning of a field changes. A report of another version is not compared with."""
 
+_LONGEST = 2000
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Text = Annotated[str, StringConstraints(max_length=4000)]
+Text = Annotated[str, AfterValidator(lambda text: text[:_LONGEST])]
+"""A text that is cut where it is longer than a report shows."""
 
 
 class _Part(BaseModel):

@@ -112,6 +112,13 @@ def test_samples_are_the_ends_of_the_scale_and_some_between() -> None:
     )
 
 
+def test_a_text_is_cut_wherever_it_came_from() -> None:
+    ratings = {"e0": Newest(1, "r" * 9000, 4.0, 0.5, None)}
+    long = [item(n, source="s" * 9000, category="c" * 9000, score=4.0) for n in range(2)]
+    found = report_of(Gathered("a" * 9000, long, ratings=ratings), NOW)
+    assert len(found.model_dump_json()) < 40_000
+
+
 def test_seeds_are_not_described_where_the_stream_made_examples() -> None:
     made = [item(0, category="open_qa", score=4.5), item(1, score=4.0)]
     seeds = [item(n, category="summarization", seed=True) for n in range(5, 8)]
