@@ -157,7 +157,7 @@ def _without_politeness(clause: Sequence[str]) -> Sequence[str]:
 
 
 def _is_noun_here(words: Sequence[str]) -> bool:
-    """Whether a word that can be a verb is a noun, as in "Book recommendations"."""
+    """Whether a word that can be a verb is a noun, as in "Report of the year"."""
     return len(words) > 1 and words[1] in ("of", "is", "are", "was", "were", "has", "have", "'s")
 
 
