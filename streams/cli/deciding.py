@@ -1,6 +1,5 @@
 """What the commands by which people decide have in common."""
 
-import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from schemas.ruling import Action
 from streams.cli.connection import connected
 from streams.cli.console import notice, printable
 from streams.cli.editor import edited
+from streams.cli.login import login
 from streams.data.conditions import all_hold, parse_condition
 from streams.data.decisions import Pair, candidate_of, open_decisions
 from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
@@ -75,12 +75,7 @@ def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
 
 def name_of(by: str | None) -> str:
     """The given name, or else the login; empty where the user has none."""
-    if by is not None:
-        return by
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # The user of a container may have no name.
-        return ""
+    return login() if by is None else by
 
 
 def print_decisions(made: Sequence[Decision], as_json: bool) -> None:

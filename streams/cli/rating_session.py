@@ -1,28 +1,37 @@
 """A session of ``rate``: shows one pair after the other and writes the answers."""
 
+import pydoc
 import re
+import shutil
 import sys
-import time
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import typer
 
 from models.prompts.tasks.rating import DIGITS, SCALE
-from schemas.records import HumanRating, Scored
+from schemas.records import Scored
 from schemas.turns import transcript
-from streams.data.ratings import Ratings
+from streams.data.judging import Judging
 from streams.observe.quantities import as_count
 
-_SHOWN_CHARACTERS = 1500
+_SHOWN_LINES = 24
+"""Lines of a pair that are shown where there is no terminal, which has a height of its own."""
+_LEAST_LINES = 3
+"""Lines of each part that are shown on the smallest screen."""
+_AROUND = 6
+"""Lines of the screen that the pair does not have: its number, the keys and blank ones."""
 _KEYS = "1-5 rate · a show all of it · s skip · u take the last one back · q quit"
 # The text of a passage is untrusted: it must not move the cursor or colour the screen.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def ask_about(
-    pairs: Sequence[Scored], ratings: Ratings, rater: str, answers: Iterator[str]
+    pairs: Sequence[Scored], judging: Judging, rater: str, answers: Iterator[str]
 ) -> dict[int, int]:
     """Ask about each pair until the answers end, and write each rating.
+
+    A pair fills one screen at most; the key ``a`` shows all of it, in a pager on a terminal.
 
     Returns the given scores by the position of the pair. Raises BrokerError.
     """
@@ -31,31 +40,33 @@ def ask_about(
     at, shown = 0, -1
     while at < len(pairs):
         if shown != at:
-            text = _as_text(pairs[at], _SHOWN_CHARACTERS)
+            text = _on_screen(pairs[at])
             print(f"\n── {at + 1} of {len(pairs)} ──\n{text}\n\n{_KEYS}", flush=True)
             shown = at
         answer = next(answers, "q")
         if answer in DIGITS:
-            ratings.write(_rating(pairs[at], int(answer), rater))
+            judging.rate(pairs[at], int(answer), rater)
             given[at] = int(answer)
             at += 1
         elif answer == "s":
             at += 1
         elif answer == "a":
-            print(_as_text(pairs[at], None), flush=True)
+            _show_all(pairs[at])
         elif answer == "u" and given:
             at, _ = given.popitem()
             shown = -1
-            ratings.take_back(pairs[at].id)
+            judging.take_back(pairs[at].id, rater)
         elif answer == "q":
             break
+        elif answer == "u":
+            print("nothing to take back", flush=True)
         else:
-            print("nothing to take back" if answer == "u" else _KEYS, flush=True)
+            print(f"{_named(answer)} is not a key here. {_KEYS}", flush=True)
     return given
 
 
-def print_report(pairs: Sequence[Scored], given: dict[int, int]) -> None:
-    """Print the given scores beside the models' ratings."""
+def print_report(pairs: Sequence[Scored], given: dict[int, int], threshold: float) -> None:
+    """Print the given scores beside the models' ratings, and what they decide."""
     print("\nyou  model")
     for at, score in given.items():
         request = " ".join(_CONTROL.sub("", pairs[at].candidate.instruction).split())
@@ -65,6 +76,8 @@ def print_report(pairs: Sequence[Scored], given: dict[int, int]) -> None:
     if errors:
         mean = f", {sum(errors) / len(errors):.2f} points from the models on average"
     print(f"{as_count(len(given), 'pair')} rated{mean}")
+    if given:
+        print(_decided(given, threshold))
 
 
 def read_lines() -> Iterator[str]:
@@ -85,23 +98,59 @@ def read_keys() -> Iterator[str]:
             yield key
 
 
-def _rating(pair: Scored, score: int, rater: str) -> HumanRating:
-    candidate = pair.candidate
-    return HumanRating(
-        id=pair.id,
-        instruction=candidate.instruction,
-        context=candidate.context,
-        response=candidate.response,
-        headings=candidate.provenance.headings,
-        turns=candidate.turns,
-        score=score,
-        rater=rater,
-        at=time.time(),
+def _decided(given: dict[int, int], threshold: float) -> str:
+    """What the ratings decide, in a sentence."""
+    dropped = sum(score < threshold for score in given.values())
+    kept = len(given) - dropped
+    said = []
+    if dropped:
+        verb = "is" if dropped == 1 else "are"
+        said.append(f"{as_count(dropped, 'pair')} below the threshold of {threshold:g} {verb} out")
+    if kept:
+        verb = "is" if kept == 1 else "are"
+        said.append(f"{as_count(kept, 'pair')} at or above it {verb} kept")
+    return (
+        f"{' and '.join(said)}, whatever a model rates later. `backstream undo ID` takes one back."
     )
 
 
-def _as_text(pair: Scored, limit: int | None) -> str:
-    """Return a pair as text, with each part cut after ``limit`` characters."""
+def _named(answer: str) -> str:
+    return "that" if answer in ("?", "") else repr(answer[:20])
+
+
+def _show_all(pair: Scored) -> None:
+    text = "\n\n".join(f"{name}:\n{part}" for name, part in _parts(pair))
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        pydoc.pager(text)
+    else:
+        print(text, flush=True)
+
+
+def _on_screen(pair: Scored) -> str:
+    """The parts of a pair, so that all of them fit on the screen together.
+
+    Where they do not, the longest parts are cut, and say by how much.
+    """
+    size = shutil.get_terminal_size((100, _SHOWN_LINES + _AROUND))
+    parts = [(name, _wrapped(text, max(20, size.columns))) for name, text in _parts(pair)]
+    left = size.lines - _AROUND - 3 * len(parts)
+    shares = _shares([len(lines) for _, lines in parts], left)
+    return "\n\n".join(
+        f"{name}:\n{_cut(lines, share)}" for (name, lines), share in zip(parts, shares, strict=True)
+    )
+
+
+def _shares(lengths: Sequence[int], left: int) -> list[int]:
+    """How many lines each part gets: the short ones all, the long ones the same of what is left."""
+    shares = [0] * len(lengths)
+    for place, at in enumerate(sorted(range(len(lengths)), key=lambda at: lengths[at])):
+        fair = max(_LEAST_LINES, left // (len(lengths) - place))
+        shares[at] = min(lengths[at], fair)
+        left -= shares[at]
+    return shares
+
+
+def _parts(pair: Scored) -> list[tuple[str, str]]:
     candidate = pair.candidate
     parts = [
         ("Said before", transcript(candidate.turns)),
@@ -109,12 +158,21 @@ def _as_text(pair: Scored, limit: int | None) -> str:
         ("Given", candidate.context),
         ("Answer", candidate.response),
     ]
-    return "\n\n".join(
-        f"{name}:\n{_cut(_CONTROL.sub('', text), limit)}" for name, text in parts if text
-    )
+    return [(name, _CONTROL.sub("", text)) for name, text in parts if text]
 
 
-def _cut(text: str, limit: int | None) -> str:
-    if limit is None or len(text) <= limit:
-        return text
-    return f"{text[:limit]}… ({len(text) - limit:,} more characters: a)"
+def _wrapped(text: str, columns: int) -> list[str]:
+    lines: list[str] = []
+    for line in text.splitlines():
+        lines += textwrap.wrap(
+            line, columns, replace_whitespace=False, drop_whitespace=False, expand_tabs=False
+        ) or [""]
+    return lines
+
+
+def _cut(lines: Sequence[str], most: int) -> str:
+    if len(lines) <= most:
+        return "\n".join(lines)
+    shown = most - 1  # and one that says what is left
+    left = as_count(len(lines) - shown, "more line")
+    return "\n".join([*lines[:shown], f"… ({left}: a)"])

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored
 from schemas.wire import encode, headers_for
+from streams.data.decisions import read_decisions
 from streams.data.ratings import open_ratings, pairs_to_rate, read_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import SCORED
@@ -57,6 +58,15 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, cluster)
     assert sorted((rating.id, rating.score) for rating in ratings) == sorted(expected)
     assert {rating.rater for rating in ratings} == {"ada"}
     assert "3 pairs rated" in done.stdout
+    assert (
+        "2 pairs below the threshold of 4 are out and 1 pair at or above it is kept" in done.stdout
+    )
+    decided = {one.id: (one.action, one.by, one.ruling.note) for one in read_decisions(cluster)}
+    assert decided == {
+        first[0].id: ("drop", "ada", "rated 1"),
+        first[1].id: ("drop", "ada", "rated 3"),
+        first[3].id: ("accept", "ada", "rated 5"),
+    }
 
     left = pairs_to_rate(cluster, 100)
     assert {pair.id for pair in left} == {f"{number}" for number in range(10)} - {

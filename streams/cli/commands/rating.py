@@ -37,21 +37,28 @@ def rate(
     end, so that they influence nobody. A skipped pair comes again in a later session. Without a
     terminal, answers are read from standard input, one on each line.
 
+    A rating below `curation.threshold` also drops the pair, any other accepts it: neither is
+    changed by what a model rates later (`backstream undo`).
+
     Example: `backstream rate -n 50 --rater ada`
     """
     from streams.cli.connection import connected
     from streams.cli.login import login
     from streams.cli.rating_session import ask_about, print_report, read_keys, read_lines
+    from streams.data.decisions import open_decisions
+    from streams.data.judging import Judging
     from streams.data.ratings import open_ratings, pairs_to_rate
-    from streams.kafka.topics import RATINGS
+    from streams.kafka.topics import DECISIONS, RATINGS
 
-    with connected(settings, RATINGS) as settings:
+    threshold = settings.curation.threshold
+    with connected(settings, RATINGS, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
         pairs = pairs_to_rate(cluster, count)
         if not pairs:
             notice("there is nothing to rate: no pair is scored yet, or all pairs have a rating")
             raise typer.Exit(1)
         answers = read_keys() if sys.stdin.isatty() else read_lines()
-        with open_ratings(cluster) as ratings:
-            given = ask_about(pairs, ratings, login() if rater is None else rater, answers)
-    print_report(pairs, given)
+        with open_ratings(cluster) as ratings, open_decisions(cluster) as decisions:
+            judging = Judging(ratings, decisions, threshold)
+            given = ask_about(pairs, judging, login() if rater is None else rater, answers)
+    print_report(pairs, given, threshold)

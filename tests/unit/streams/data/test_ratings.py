@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored, Turn
-from streams.cli.rating_session import ask_about
+from streams.cli.rating_session import ask_about, print_report
+from streams.data.judging import Judging
 from streams.data.ratings import spread
 
 
@@ -35,10 +36,10 @@ class Written:
     def __init__(self) -> None:
         self.log: list[tuple[str, int | None]] = []
 
-    def write(self, rating: HumanRating) -> None:
-        self.log.append((rating.id, rating.score))
+    def rate(self, pair: Scored, score: int, by: str) -> None:
+        self.log.append((pair.id, score))
 
-    def take_back(self, id: str) -> None:
+    def take_back(self, id: str, by: str) -> None:
         self.log.append((id, None))
 
 
@@ -69,15 +70,47 @@ def test_each_answer_does_what_it_says(typed: str, log: list[tuple[str, int | No
     assert {PAIRS[at].id: score for at, score in given.items()} == standing
 
 
-def test_a_rating_holds_the_pair_and_who_gave_it() -> None:
-    kept: list[HumanRating] = []
+class Topic:
+    """Takes ratings and decisions in place of the broker."""
 
-    class Keeps(Written):
-        def write(self, rating: HumanRating) -> None:
-            kept.append(rating)
+    def __init__(self) -> None:
+        self.ratings: list[HumanRating] = []
+        self.log: list[tuple[str, ...]] = []
 
-    ask_about([scored("a", context="Given.")], Keeps(), "ada", iter("4"))  # type: ignore[arg-type]
-    (rating,) = kept
+    def write(self, rating: HumanRating) -> None:
+        self.log.append(("rating", rating.id))
+        self.ratings.append(rating)
+
+    def drop(self, pair: Scored, by: str, note: str) -> None:
+        self.log.append(("drop", pair.id, by, note))
+
+    def accept(self, pair: Scored, by: str, note: str) -> None:
+        self.log.append(("accept", pair.id, by, note))
+
+    def undo(self, id: str, by: str) -> None:
+        self.log.append(("undo", id, by))
+
+    def take_back(self, id: str) -> None:
+        self.log.append(("retract", id))
+
+
+def test_a_rating_holds_the_pair_and_decides() -> None:
+    topic = Topic()
+    judging = Judging(topic, topic, 4.0)  # type: ignore[arg-type]
+    ask_about(
+        [scored("a", context="Given."), scored("b"), scored("c")], judging, "ada", iter("43u5")
+    )
+    assert topic.log == [
+        ("accept", "a", "ada", "rated 4"),
+        ("rating", "a"),
+        ("drop", "b", "ada", "rated 3"),
+        ("rating", "b"),
+        ("undo", "b", "ada"),
+        ("retract", "b"),
+        ("accept", "b", "ada", "rated 5"),
+        ("rating", "b"),
+    ]
+    rating = topic.ratings[0]
     assert (rating.id, rating.instruction, rating.context, rating.response) == (
         "a",
         "Why a?",
@@ -88,23 +121,46 @@ def test_a_rating_holds_the_pair_and_who_gave_it() -> None:
     assert rating.at > 1.7e9
 
 
+def test_the_summary_says_what_the_ratings_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(PAIRS, {0: 1, 1: 4, 2: 5}, 4.0)
+    shown = capsys.readouterr().out
+    assert "3 pairs rated" in shown
+    assert "1 pair below the threshold of 4 is out and 2 pairs at or above it are kept" in shown
+    print_report(PAIRS, {0: 5}, 4.0)
+    shown = capsys.readouterr().out
+    assert "1 pair rated" in shown
+    assert "below" not in shown
+
+
+def test_an_unknown_key_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    ask_about(PAIRS, Written(), "ada", iter("x"))  # type: ignore[arg-type]
+    assert "'x' is not a key here. 1-5 rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lines", [16, 24, 60])
+def test_request_and_answer_are_on_one_screen(lines, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", str(lines))
+    long = scored("a", response="word " * 1000 + "END", context="given " * 300)
+    ask_about([long], Written(), "", iter("q"))  # type: ignore[arg-type]
+    shown = capsys.readouterr().out.splitlines()[7:]
+    assert len(shown) <= lines
+    assert {"Request:", "Why a?", "Given:", "Answer:"} <= set(shown)
+    assert any("more lines: a" in line for line in shown)
+
+
 def test_earlier_turns_are_shown_and_kept_with_the_rating(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kept: list[HumanRating] = []
-
-    class Keeps(Written):
-        def write(self, rating: HumanRating) -> None:
-            kept.append(rating)
-
+    topic = Topic()
     said = (Turn(role="user", text="Is it\x1b[2J old?"), Turn(role="assistant", text="Yes."))
     pair = scored("a")
     pair = pair.model_copy(update={"candidate": pair.candidate.model_copy(update={"turns": said})})
-    ask_about([pair], Keeps(), "ada", iter("4"))  # type: ignore[arg-type]
+    ask_about([pair], Judging(topic, topic, 4.0), "ada", iter("4"))  # type: ignore[arg-type]
     shown = capsys.readouterr().out
     assert "Said before:\nUser: Is it[2J old?\n\nAssistant: Yes.\n\nRequest:\nWhy a?" in shown
     assert "\x1b" not in shown
-    assert kept[0].turns == said
+    assert topic.ratings[0].turns == said
 
 
 def test_a_long_answer_is_cut_and_shown_whole_when_asked(
@@ -113,7 +169,7 @@ def test_a_long_answer_is_cut_and_shown_whole_when_asked(
     long = scored("a", response="word " * 1000 + "END")
     ask_about([long], Written(), "", iter("q"))  # type: ignore[arg-type]
     assert "END" not in (shown := capsys.readouterr().out)
-    assert "3,503 more characters" in shown
+    assert "more lines: a" in shown
     ask_about([long], Written(), "", iter("aq"))  # type: ignore[arg-type]
     assert "END" in capsys.readouterr().out
 

@@ -1,0 +1,43 @@
+"""A person's ratings, which also decide whether a pair is kept."""
+
+import time
+
+from schemas.records import HumanRating
+from streams.data.decisions import Decisions, Pair, candidate_of
+from streams.data.ratings import Ratings
+
+
+class Judging:
+    """Writes what a person thinks of pairs. Each method waits for the broker: BrokerError.
+
+    A rating below the threshold drops the pair, any other accepts it. The decision is written
+    first: where the process ends between the two, the pair is decided and has no rating.
+    """
+
+    def __init__(self, ratings: Ratings, decisions: Decisions, threshold: float) -> None:
+        self._ratings = ratings
+        self._decisions = decisions
+        self.threshold = threshold
+
+    def rate(self, pair: Pair, score: int, by: str) -> None:
+        """Write a rating from 1 to 5, and the decision that follows from it."""
+        write = self._decisions.drop if score < self.threshold else self._decisions.accept
+        write(pair, by, f"rated {score}")
+        candidate = candidate_of(pair)
+        rating = HumanRating(
+            id=pair.id,
+            instruction=candidate.instruction,
+            context=candidate.context,
+            response=candidate.response,
+            headings=candidate.provenance.headings,
+            turns=candidate.turns,
+            score=score,
+            rater=by,
+            at=time.time(),
+        )
+        self._ratings.write(rating)
+
+    def take_back(self, id: str, by: str) -> None:
+        """Retract the rating of a pair, and undo its decision."""
+        self._decisions.undo(id, by)
+        self._ratings.take_back(id)
