@@ -74,7 +74,7 @@ def main() -> int:
     except SiteError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{SITE.relative_to(ROOT)}/README.html")
+    print(f"{SITE.relative_to(ROOT)}/index.html")
     return 0
 
 

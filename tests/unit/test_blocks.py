@@ -15,6 +15,7 @@ _NOT_EXECUTED = {
     "docs/how-to/own-kafka.md": 1,
     "docs/how-to/own-model.md": 2,
     "docs/how-to/own-prompts.md": 1,
+    "docs/how-to/rate-and-drop.md": 1,
     "docs/how-to/trouble.md": 2,
     "docs/tutorial.md": 2,
 }
