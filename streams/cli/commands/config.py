@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.settings.origins import Layer, Setting
 
+_OTHERS = ("watch.metrics_port", "page.listen")
+"""Settings whose options have the names of others: those of ``metrics_port``, ``intake.listen``."""
+
 app = typer.Typer(no_args_is_help=True, help="Show the settings that a command would use.")
 
 
 @app.command()
-@with_settings(*(name for name in get_args(SettingName) if name != "watch.metrics_port"))
+@with_settings(*(name for name in get_args(SettingName) if name not in _OTHERS))
 def show(
     settings: "Settings",
     origins: "list[Layer]",
