@@ -47,7 +47,7 @@ def funnel(report: Report) -> Plot | None:
             rows.append(Bar(one.name, one.count, text, "refused", inner=True))
             table.append((stage.stage, stage.source, one.name, f"{one.count:,}"))
     rows.append(Bar("curated", report.examples, f"{report.examples:,} examples", "kept"))
-    table.append(("", "curated", "examples", f"{report.examples:,}"))
+    table.append(("all", "curated", "examples", f"{report.examples:,}"))
     says = _sentence(
         f"{stage.stage} read {stage.read:,} and refused {_total(stage):,}"
         for stage in report.stages

@@ -119,7 +119,7 @@ def _moved(before: Sequence[Named], now: Sequence[Named]) -> tuple[Figure, ...]:
 def _figures(before: Report, now: Report) -> list[Figure]:
     def both(name: str, get: Callable[[Report], float | None], percent: bool = False) -> None:
         old, new = get(before), get(now)
-        if old is not None and new is not None:
+        if old is not None and new is not None and (old or new):
             found.append(Figure(name, old, new, percent))
 
     found: list[Figure] = []
