@@ -6,17 +6,21 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
 
 from schemas.errors import BackstreamError
-from schemas.records import HumanRating
+from schemas.records import Example, ExampleOrigin, HumanRating, Provenance, Rating
+from schemas.turns import Turn
 from streams.cli.main import app
+from streams.data.exports import Shape, write_jsonl, write_parquet
 from streams.report.content import Named, Report, Stage
 from streams.report.figures.comparing import compare, read_report
 from streams.report.figures.report import report_of
+from streams.report.gathering.exported import gather_exported
 from streams.report.gathering.gathered import Gathered, Newest, Refused
 from streams.report.page import page
 from tests.unit.streams.report.items import decision, item
@@ -187,6 +191,40 @@ def test_an_exported_file_needs_no_broker(tmp_path: Path) -> None:
     assert "not an example" in said
     assert read_report(second).examples == 2
     assert "What changed" in second.read_text()
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_every_shape_of_an_export_is_read(write: Any, shape: Shape, tmp_path: Path) -> None:
+    examples = [
+        Example(
+            id=f"{number:032x}",
+            instruction=f"Write poem {number}.",
+            context="A list of words." if number else None,
+            response="Roses are red.",
+            origin=ExampleOrigin.AUGMENTED,
+            rating=Rating(
+                score=4 + number / 4,
+                probabilities=(0, 0, 0, 0, 1),
+                release="r",
+                template="t",
+            ),
+            provenance=Provenance(source="docs/a.md", generator="backward"),
+            turns=(Turn(role="user", text="Hello?"), Turn(role="assistant", text="Yes."))
+            if number
+            else (),
+        )
+        for number in range(3)
+    ]
+    file = tmp_path / "exported"
+    assert write(examples, file, shape) == 3
+    gathered, errors = gather_exported(file)
+    assert errors == []
+    assert [(one.id, one.source, one.score) for one in gathered.items] == [
+        (one.id, "docs/a.md", one.rating and one.rating.score) for one in examples
+    ]
+    assert all(one.instruction.startswith("Write poem") for one in gathered.items)
+    assert bool(gathered.items[1].history) is (shape is not Shape.ALPACA)
 
 
 def test_a_file_without_an_example_is_refused(tmp_path: Path) -> None:
