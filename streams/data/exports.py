@@ -23,7 +23,7 @@ _ABSENT: dict[str, Any] = {
     "confidence": 0.0,
     "precision": 0.0,
     "probabilities": [0.0] * _PROBABILITIES,
-    "evidence": {},
+    "evidence": [],
 }
 """What stands in JSON for a null of these columns; for one of text, an empty text."""
 
@@ -73,7 +73,7 @@ def row(example: Example, shape: Shape, with_evidence: bool = False) -> dict[str
         found |= {
             "probabilities": list(rating.probabilities) if rating else None,
             "precision": rating.precision if rating else None,
-            "evidence": dict(sorted(rating.evidence.items())) if rating else None,
+            "evidence": _figures(rating.evidence) if rating else None,
         }
     return found
 
@@ -103,6 +103,11 @@ def _trained_on(example: Example, shape: Shape) -> dict[str, object]:
         case Shape.PROMPT_COMPLETION:
             *prompt, reply = _messages(example)
             return {"prompt": prompt, "completion": [reply]}
+
+
+def _figures(evidence: Mapping[str, float]) -> list[dict[str, object]]:
+    """Figures with their names, in a type that readers of Parquet know."""
+    return [{"name": name, "value": value} for name, value in sorted(evidence.items())]
 
 
 def _generator(example: Example) -> str:
@@ -142,6 +147,8 @@ def filled_line(values: Mapping[str, object]) -> str:
     filled = {
         name: _ABSENT.get(name, "") if value is None else value for name, value in values.items()
     }
+    if "evidence" in filled:
+        filled["evidence"] = {each["name"]: each["value"] for each in filled["evidence"]}
     for name in ("turns", "evidence"):
         if name in filled:
             filled[name] = json.dumps(filled[name], ensure_ascii=False)
@@ -198,6 +205,6 @@ def columns(shape: Shape, with_evidence: bool = False) -> "pyarrow.Schema":
         fields += [
             ("probabilities", pyarrow.list_(number)),
             ("precision", number),
-            ("evidence", pyarrow.map_(text, number)),
+            ("evidence", pyarrow.list_(pyarrow.struct([("name", text), ("value", number)]))),
         ]
     return pyarrow.schema(fields)

@@ -91,7 +91,7 @@ def test_evidence_is_written_on_request(
     precisions = [each["precision"] for each in found]
     if write is write_parquet:
         assert precisions == [0.9, None, None]
-        assert dict(found[0]["evidence"]) == {"digit": 4.0}  # type: ignore[call-overload]
+        assert found[0]["evidence"] == [{"name": "digit", "value": 4.0}]
         assert found[2]["evidence"] is None
     else:
         assert precisions == [0.9, 0, 0]
