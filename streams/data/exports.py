@@ -144,7 +144,7 @@ def filled_line(values: Mapping[str, object]) -> str:
     the turns and the evidence of triples are JSON of their own, because most rows have no turns,
     and the names of evidence differ.
     """
-    filled = {
+    filled: dict[str, Any] = {
         name: _ABSENT.get(name, "") if value is None else value for name, value in values.items()
     }
     if "evidence" in filled:
