@@ -22,7 +22,8 @@ def test_the_navigation_has_the_pages() -> None:
     reached = {ROOT / name for name in named} | {
         file for page in lists for file in linked_files(page)
     }
-    assert not set(pages()) - reached
+    missing = [page.relative_to(ROOT).as_posix() for page in pages() if page not in reached]
+    assert not missing, "name them in the navigation of mkdocs.yml"
 
 
 _FAULTS = {
