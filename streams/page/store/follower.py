@@ -139,6 +139,7 @@ class Follower:
                 self._note(behind, None)
                 if now >= topics_at:
                     topics_at = now + _TOPICS_SECONDS
+                    self._store.prune()
                     if self._topics() != topics:
                         return
 

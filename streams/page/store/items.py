@@ -114,15 +114,17 @@ def reasons_of(database: sqlite3.Connection, filter: Filter) -> tuple[ReasonCoun
 
 def facets_of(database: sqlite3.Connection) -> Facets:
     """See ``Store.facets``."""
-    # One pass for the columns of few values, whose combinations are few as well.
-    columns = ("verdict", "stage", "category", "language", "generator", "decision")
+    # One pass over the index for all columns of few values, whose combinations are few as well.
+    columns = ("verdict", "stage", "reason", "category", "language", "generator", "decision")
     found: dict[str, Counter[str]] = {column: Counter() for column in columns}
-    rows = database.execute(
-        "SELECT verdict, iif(verdict IN ('refused', 'dropped'), stage, '') AS stage, category,"
-        " language, generator, decision, count(*) FROM items GROUP BY 1, 2, 3, 4, 5, 6"
-    )
-    for *row, count in rows:
-        for column, value in zip(columns, row, strict=True):
+    grouped = ", ".join(columns)
+    for *row, count in database.execute(
+        f"SELECT {grouped}, count(*) FROM items GROUP BY {grouped}"
+    ):
+        values = dict(zip(columns, row, strict=True))
+        if values["verdict"] not in _REFUSED:
+            values["stage"] = ""
+        for column, value in values.items():
             if value:
                 found[column][value] += count
     sources = database.execute(
@@ -130,18 +132,18 @@ def facets_of(database: sqlite3.Connection) -> Facets:
         " LIMIT ?",
         (_MOST_VALUES,),
     )
-    values = {
+    first = {
         column: dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_MOST_VALUES])
         for column, counts in found.items()
     }
     return Facets(
-        verdicts=values["verdict"],
-        stages=values["stage"],
+        verdicts=first["verdict"],
+        stages=first["stage"],
         sources=dict(sources.fetchall()),
-        categories=values["category"],
-        languages=values["language"],
-        generators=values["generator"],
-        decisions=values["decision"],
+        categories=first["category"],
+        languages=first["language"],
+        generators=first["generator"],
+        decisions=first["decision"],
     )
 
 

@@ -4,7 +4,7 @@
 tables of their own, which only the rows of a page are joined with.
 """
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the tables: a file of another version is made anew."""
 
 SCHEMA = """
@@ -51,6 +51,10 @@ CREATE TABLE items (
 );
 CREATE INDEX items_at ON items (at, number);
 CREATE INDEX items_verdict ON items (verdict, at, number);
+CREATE INDEX items_source ON items (source);
+CREATE INDEX items_facets ON items (
+    verdict, stage, reason, category, language, generator, decision, count
+);
 CREATE INDEX items_document ON items (document_id) WHERE document_id <> '';
 CREATE INDEX items_segment ON items (segment_id) WHERE segment_id <> '';
 

@@ -16,6 +16,7 @@ from streams.page.store.flow_meter import FlowMeter, Written
 from streams.page.store.folding import Folder
 from streams.page.store.item_details import details_of
 from streams.page.store.items import facets_of, page_of, reasons_of
+from streams.page.store.pruning import LIMITS, Limits, prune
 from streams.page.store.release_ratings import calibration_of, histogram_of, releases_of
 from streams.page.store.training_runs import training_of
 from streams.page.store.views import (
@@ -50,15 +51,17 @@ class Store:
         *,
         manifest_of: ManifestOf = lambda release: None,
         releases_dir: Path | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         """``file`` is made where there is none; without it, a temporary one is used.
 
-        ``releases_dir`` is where the progress of training is read from, where it is here.
-        Raises StoreError where it cannot be opened, or another process follows into it.
+        ``releases_dir`` is where the progress of training is read from, where it is here. Raises
+        StoreError where the file cannot be opened, or another process follows into it.
         """
         self._database = Database(file)
         self._manifest_of = manifest_of
         self._releases_dir = releases_dir
+        self._limits = limits
         self._meter = FlowMeter()
         self._lock = threading.Lock()
         self._version = 0
@@ -172,6 +175,13 @@ class Store:
         with self._lock:
             self._reading = replace(self._reading, read=self._reading.read + len(messages))
             self._version += 1
+
+    def prune(self) -> None:
+        """Delete the oldest rows that are more than the limits allow. For the Follower."""
+        with self._database.writing() as database:
+            pruned = prune(database, self._limits)
+        if pruned:
+            self._change()
 
     def note(self, *, behind: int | None, unreadable: int, error: str | None) -> None:
         """Note how far the topics were read; ``behind`` is None where it is as before.
