@@ -113,7 +113,8 @@ class Follower:
                 consumer.assign(places)
             self._resume(consumers, topics)
             reached = self._store.offsets()
-            look_again = _TOPICS_SECONDS if topics.places else 0.0
+            complete = len(topics.ids) == len(FOLLOWED)
+            look_again = _TOPICS_SECONDS if complete else _RETRY_SECONDS
             lag_at, topics_at = 0.0, time.monotonic() + look_again
             while not self._stopped.is_set():
                 if not topics.places:  # nothing has created them yet
@@ -138,7 +139,7 @@ class Follower:
                     self._caught_up |= not behind
                 self._note(behind, None)
                 if now >= topics_at:
-                    topics_at = now + _TOPICS_SECONDS
+                    topics_at = now + look_again
                     self._store.prune()
                     if self._topics() != topics:
                         return

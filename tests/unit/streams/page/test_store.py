@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from models.releases.release import read_manifest
 from schemas.errors import StoreError
 from schemas.records import Decision, HumanRating, Question, Rejection, Ruling, Scored
 from schemas.release import Release, ReleaseStatus
@@ -15,7 +14,6 @@ from streams.kafka.messages import Received
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DECISIONS, REJECTED, SCORED
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
-from streams.page.store.manifests import Manifests
 from streams.page.store.pruning import Limits
 from streams.page.store.store import Store
 from streams.page.store.views import PREVIEW_CHARACTERS
@@ -453,15 +451,6 @@ def test_the_oldest_refused_items_go_first_where_there_are_too_many(tmp_path: Pa
         assert store.version == version
         topics.write(scored("e1"))
         assert ids(store, Filter(text="water")) == ["e1", "e5", "e4", "e3"]
-
-
-def test_manifests_are_found_by_their_id(tiny_release: Path, tmp_path: Path) -> None:
-    id = read_manifest(tiny_release).id
-    manifests = Manifests(tmp_path / "releases", tiny_release.parent)
-    assert manifests(id) == read_manifest(tiny_release)
-    assert manifests("none") is None
-    assert manifests("../../etc") is None
-    assert manifests("") is None
 
 
 def test_the_version_rises_with_each_change(store: Store, topics: Topics) -> None:
