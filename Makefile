@@ -10,7 +10,7 @@ WORKERS ?= 3
 # folders, because the longest, those of tests/integration, come first.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine gpu lock clean \
+.PHONY: demo test test-fast chaos coverage check fuzz format setup bench bench-engine screenshots gpu lock clean \
 	site reference
 
 demo: $(READY)
@@ -59,6 +59,10 @@ reference: $(READY)
 # build/site/index.html, without a network; a broken link is an error.
 site: $(READY)
 	$(BIN)/python -m documentation.site
+
+# The pictures of the live page in docs/images. Needs Chromium: apt-get install chromium.
+screenshots: $(READY)
+	$(BIN)/python -m bench.screenshots
 
 bench: $(READY)
 	$(BIN)/python -m bench.stream

@@ -171,6 +171,17 @@ def _rating(chance: random.Random, term: int) -> Rating:
     )
 
 
+def fill(store: Store, items: int) -> str:
+    """Fill a store that is empty; return a word of which some items have many."""
+    chance = random.Random(0)
+    texts = _Texts(chance)
+    if not store.items().total:
+        feed = _Feed(store)
+        feed.fill(records(items, texts, chance))
+        feed.bury(200)
+    return texts.words[40]
+
+
 class _Feed:
     """Writes records into a store as a Follower does."""
 

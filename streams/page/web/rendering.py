@@ -2,8 +2,9 @@
 
 import hashlib
 import mimetypes
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -15,6 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from streams.page.web import charts, flow_picture
 from streams.page.web.guard import Visit
 from streams.page.web.query import address
+
+_ID = re.compile(r"\b([0-9a-f]{32})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,16 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {
+        filters: dict[str, Callable[..., Any]] = {
             "number": lambda value: f"{value:,}",
             "short": short,
             "rate": rate,
             "score": lambda value: "–" if value is None else f"{value:.2f}",
             "ago": lambda at: ago(time.time() - at),
             "when": when,
+            "ids": ids,
         }
+        self._environment.filters |= filters
         self._environment.globals |= {
             "asset": lambda name: self.assets[name].address,
             "address": address,
@@ -105,6 +110,11 @@ def when(at: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
     except (OverflowError, ValueError, OSError):
         return "unknown"
+
+
+def ids(text: str) -> list[tuple[str, bool]]:
+    """The text in parts, each with whether it is an id of an item."""
+    return [(part, at % 2 == 1) for at, part in enumerate(_ID.split(text))]
 
 
 def _assets() -> Mapping[str, Asset]:

@@ -15,6 +15,7 @@ from streams.data.decisions import candidate_of
 from streams.kafka.writing.sending_back import SentBack
 from streams.page.store.store import Store
 from streams.page.store.views import ItemDetails
+from streams.page.web.acting import Actions
 from streams.page.web.serving import PageServer, listening_on
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.topics import NOW, Topics
@@ -101,8 +102,6 @@ class Served:
     """A page, and a client of it that keeps cookies."""
 
     server: PageServer
-    topics: Topics
-    actions: StoredActions
     cookies: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -144,17 +143,32 @@ class Served:
 
 
 @contextmanager
-def served(store: Store, **settings: Any) -> Iterator[Served]:
+def serving(store: Store, actions: Actions, **settings: Any) -> Iterator[PageServer]:
     """Serve a store on a free port of the loopback interface."""
     page = PageSettings(**{"listen": "127.0.0.1:0", **settings})
-    topics = Topics(store)
-    actions = StoredActions(topics)
     with listening_on(page.address) as listening:
         server = PageServer(listening, store, actions, page, person="ada")
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            yield Served(server, topics, actions)
+            yield server
         finally:
             server.stop()
             thread.join(20)
+
+
+@dataclass
+class Filled(Served):
+    """The page of a store that a test fills."""
+
+    topics: Topics = field(kw_only=True)
+    actions: StoredActions = field(kw_only=True)
+
+
+@contextmanager
+def served(store: Store, **settings: Any) -> Iterator[Filled]:
+    """Serve a store, with actions that write straight into it."""
+    topics = Topics(store)
+    actions = StoredActions(topics)
+    with serving(store, actions, **settings) as server:
+        yield Filled(server, topics=topics, actions=actions)

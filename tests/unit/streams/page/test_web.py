@@ -9,7 +9,7 @@ from schemas.ruling import Texts
 from streams.page.store.store import Store
 from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
-from tests.unit.streams.page.served import Served, served
+from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import HOSTILE, fill
 
 _TOKEN = "0123456789abcdef"
@@ -35,21 +35,21 @@ _PAGES = (
 
 
 @pytest.fixture(scope="module")
-def filled() -> Iterator[Served]:
+def filled() -> Iterator[Filled]:
     with Store() as store, served(store) as page:
         fill(page.topics)
         yield page
 
 
 @pytest.fixture
-def page() -> Iterator[Served]:
+def page() -> Iterator[Filled]:
     with Store() as store, served(store) as page:
         fill(page.topics, 5)
         yield page
 
 
 @pytest.mark.parametrize("path", _PAGES)
-def test_pages_are_answered_under_the_policy(filled: Served, path: str) -> None:
+def test_pages_are_answered_under_the_policy(filled: Filled, path: str) -> None:
     answer = filled.get(path)
     assert answer.status == 200
     policy = answer.headers["content-security-policy"]
@@ -62,13 +62,13 @@ def test_pages_are_answered_under_the_policy(filled: Served, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", _PAGES)
-def test_texts_of_the_topics_are_escaped(filled: Served, path: str) -> None:
+def test_texts_of_the_topics_are_escaped(filled: Filled, path: str) -> None:
     text = filled.get(path).text
     assert "<script>alert" not in text
     assert "<img" not in text
 
 
-def test_hostile_texts_are_shown_as_they_are(filled: Served) -> None:
+def test_hostile_texts_are_shown_as_they_are(filled: Filled) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in filled.get("/items/hostile").text
     assert "{{ 7 * 7 }}" in filled.get("/items/hostile").text
     assert "\u202e" in HOSTILE
@@ -95,18 +95,18 @@ def test_an_empty_stream_has_pages() -> None:
         ("/rate?turn=9999999999999999999&passed=a,b", 200),
     ],
 )
-def test_wrong_addresses_are_named(filled: Served, path: str, status: int) -> None:
+def test_wrong_addresses_are_named(filled: Filled, path: str, status: int) -> None:
     assert filled.get(path).status == status
 
 
-def test_other_host_names_are_refused(filled: Served) -> None:
+def test_other_host_names_are_refused(filled: Filled) -> None:
     assert filled.get("/", Host="evil.example").status == 400
     port = filled.server.address.port
     for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
         assert filled.get("/", Host=host).status == 200
 
 
-def test_forms_of_other_sites_are_refused(page: Served) -> None:
+def test_forms_of_other_sites_are_refused(page: Filled) -> None:
     for origin in ("http://evil.example", "null", ""):
         answer = page.post("/items/e1/drop", {"Origin": origin})
         assert answer.status == 403
@@ -117,13 +117,13 @@ def test_forms_of_other_sites_are_refused(page: Served) -> None:
     assert page.actions.done == []
 
 
-def test_a_get_changes_nothing(page: Served) -> None:
+def test_a_get_changes_nothing(page: Filled) -> None:
     assert page.get("/items/e1/drop").status == 405
     assert page.get("/letters/replay").status == 404
     assert page.actions.done == []
 
 
-def test_a_form_that_is_too_long_is_refused(page: Served) -> None:
+def test_a_form_that_is_too_long_is_refused(page: Filled) -> None:
     page.get("/")
     connection = http.client.HTTPConnection(*page.server.address, timeout=10)
     headers = {"Origin": page.origin, "Content-Length": str(LONGEST_FORM + 9)}
@@ -156,7 +156,7 @@ def test_a_token_admits() -> None:
         assert page.post("/items/e1/drop").status == 303
 
 
-def test_decisions_have_the_name_of_who_decides(page: Served) -> None:
+def test_decisions_have_the_name_of_who_decides(page: Filled) -> None:
     assert page.post("/items/e1/rate", score="4").headers["location"] == "/items/e1?done=rated"
     assert page.post("/name", name="Grace Hopper\n").status == 303
     page.post("/items/e4/drop", back="/rate?turn=2")
@@ -171,14 +171,14 @@ def test_decisions_have_the_name_of_who_decides(page: Served) -> None:
     assert "Accept by Grace Hopper" in page.get("/items/e3").text
 
 
-def test_an_edit_has_the_texts_of_the_form(page: Served) -> None:
+def test_an_edit_has_the_texts_of_the_form(page: Filled) -> None:
     page.post("/items/e4/edit", instruction="Why?", context="", response="Because\r\nit does.")
     assert page.actions.texts == Texts(instruction="Why?", response="Because\nit does.")
     assert "Edit by ada" in page.get("/items/e4").text
     assert page.post("/items/e4/edit", instruction=" ", context="", response="x").status == 400
 
 
-def test_forms_lead_back_to_this_page_alone(page: Served) -> None:
+def test_forms_lead_back_to_this_page_alone(page: Filled) -> None:
     for back in ("//evil.example", "https://evil.example", "/\\evil.example", "x"):
         answer = page.post("/items/e1/rate", score="3", back=back)
         assert answer.headers["location"] == "/items/e1?done=rated"
@@ -186,7 +186,7 @@ def test_forms_lead_back_to_this_page_alone(page: Served) -> None:
     assert answer.headers["location"] == "/items?order=worst&done=rated"
 
 
-def test_scripts_get_json(page: Served) -> None:
+def test_scripts_get_json(page: Filled) -> None:
     accept = {"Accept": "application/json"}
     assert page.post("/items/e1/rate", accept, score="9").text == (
         """{"error":"the rating is '9', and can be 1 to 5"}"""
@@ -194,20 +194,20 @@ def test_scripts_get_json(page: Served) -> None:
     assert page.post("/items/e1/rate", accept, score="5").text == '{"done":"Rated."}'
 
 
-def test_releases_are_promoted_and_rolled_back(page: Served) -> None:
+def test_releases_are_promoted_and_rolled_back(page: Filled) -> None:
     assert page.post("/releases/rollback", id="r2").status == 400
     assert page.post("/releases/rollback", id="r1").status == 303
     assert page.post("/releases/r2/promote").status == 303
     assert page.actions.done == [("rollback", "base"), ("promote", "r2")]
 
 
-def test_dead_letters_are_sent_back(page: Served) -> None:
+def test_dead_letters_are_sent_back(page: Filled) -> None:
     assert "1 sent back" in page.post("/letters/0@0/replay").text
     assert "1 sent back" in page.post("/letters/replay", stage="backward").text
     assert page.actions.done == [("replay", "0@0"), ("replay", "all", "backward")]
 
 
-def test_changes_are_told(page: Served) -> None:
+def test_changes_are_told(page: Filled) -> None:
     connection = http.client.HTTPConnection(*page.server.address, timeout=10)
     connection.request("GET", "/events")
     response = connection.getresponse()
@@ -221,7 +221,7 @@ def test_changes_are_told(page: Served) -> None:
     connection.close()
 
 
-def test_a_pair_to_rate_does_not_show_the_models_rating(filled: Served) -> None:
+def test_a_pair_to_rate_does_not_show_the_models_rating(filled: Filled) -> None:
     text = filled.get("/rate?id=e11").text
     assert "4.80" not in text
     assert "Rate 5 of 5" in text

@@ -1,0 +1,218 @@
+"""The page in Chromium: light and dark, on a phone, by keyboard alone, and without scripts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from bench.chromium import CHROMIUM, chromium
+from streams.page.store.store import Store
+from tests.unit.streams.page.served import Filled, served
+from tests.unit.streams.page.stream import fill
+from tests.unit.streams.page.topics import candidate, example, rating, scored
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+    pytest.mark.slow,
+]
+
+_PAGES = (
+    "/",
+    "/items",
+    "/items/hostile",
+    "/rate",
+    "/releases",
+    "/letters",
+    "/letters/0@0",
+    "/keys",
+)
+_SERIOUS = ("serious", "critical")
+
+
+def complaints_of(page: Page) -> list[str]:
+    """What the browser reports from now on: errors of scripts, and breaches of the policy."""
+    found: list[str] = []
+    page.on("console", lambda message: found.append(message.text))
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("dialog", lambda dialog: found.append(f"dialog {dialog.message}"))
+    page.on("requestfailed", lambda request: found.append(f"failed {request.url}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[Filled]:
+    """A page that no test changes."""
+    with Store() as store, served(store) as page:
+        fill(page.topics)
+        yield page
+
+
+@pytest.fixture
+def stream() -> Iterator[Filled]:
+    with Store() as store, served(store) as page:
+        fill(page.topics, 6)
+        yield page
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_pages_are_accessible_and_fit(
+    browser: Browser, filled: Filled, scheme: Any, width: int
+) -> None:
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    complaints = complaints_of(page)
+    for path in _PAGES:
+        page.goto(filled.origin + path)
+        beyond = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert beyond <= 0, f"{path} is wider than the window"
+        violations = Axe().run(page).response["violations"]
+        serious = [(one["id"], one["nodes"]) for one in violations if one["impact"] in _SERIOUS]
+        assert not serious, path
+    # A stream of events is broken off where the next page is opened.
+    assert [one for one in complaints if not one.endswith("/events")] == []
+    context.close()
+
+
+def test_texts_of_the_topics_do_nothing(browser: Browser, filled: Filled) -> None:
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    page.goto(f"{filled.origin}/items/hostile")
+    expect(page.locator(".text").first).to_contain_text("<script>alert(1)</script>")
+    assert page.locator("main script, main img").count() == 0
+    assert complaints == []
+    page.close()
+
+
+def test_the_policy_forbids_inline_scripts_and_eval(browser: Browser, filled: Filled) -> None:
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    page.goto(f"{filled.origin}/keys")
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "document.title = 'run'";
+          document.body.append(script);
+          document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='document.title=1'>");
+        }"""
+    )
+    page.wait_for_timeout(100)
+    assert page.title() == "Keys · Backstream"
+    assert any("Content Security Policy" in one for one in complaints)
+    page.close()
+
+
+def test_figures_change_with_the_stream(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(stream.origin)
+    total = page.locator("main strong").first
+    expect(total).to_have_text("3")
+    page.get_by_text("The same as a table").click()
+    pair = scored("new", rating(4.9))
+    stream.topics.write(candidate("new"), pair, example(pair))
+    expect(total).to_have_text("4")
+    # What was opened stays open.
+    expect(page.get_by_role("columnheader", name="Records")).to_be_visible()
+    page.goto(f"{stream.origin}/items")
+    stream.topics.write(candidate("newer"), scored("newer"))
+    expect(page.get_by_text("load again")).to_be_visible()
+    page.close()
+
+
+def test_a_list_by_keyboard_alone(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/items?verdict=accepted&order=worst")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    rows = page.locator(".row")
+    expect(rows.nth(1)).to_be_focused()
+    outline = rows.nth(1).evaluate("row => getComputedStyle(row).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("2")
+    expect(page.get_by_role("status")).to_have_text("Rated.")
+    page.keyboard.press("d")
+    expect(rows.nth(1)).to_contain_text("drop")
+    expect(page.get_by_role("status")).to_contain_text("Dropped")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("dropped")
+    page.keyboard.press("u")
+    expect(page.get_by_role("status")).to_contain_text("taken back")
+    page.keyboard.press("b")
+    expect(page).to_have_url(f"{stream.origin}/items?verdict=accepted&order=worst")
+    page.keyboard.press("/")
+    page.keyboard.type("nothing-like-this")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No item passes this filter.")).to_be_visible()
+    assert [action for action, *_ in stream.actions.done] == ["rate", "drop", "undo"]
+    page.close()
+
+
+def test_an_edit_by_keyboard_alone(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/items/e5")
+    page.keyboard.press("e")
+    expect(page.get_by_label("Request", exact=False).first).to_be_focused()
+    # Keys that decide elsewhere are letters here.
+    page.keyboard.type("dad? ")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Edited")
+    assert stream.actions.texts is not None
+    assert "dad? " in stream.actions.texts.instruction
+    page.close()
+
+
+def test_rating_by_keys(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/rate")
+    for key in "135":
+        page.keyboard.press(key)
+        expect(page.get_by_role("status")).to_have_text("Rated.")
+        page.goto(page.url.replace("done=rated", ""))
+    rated = [(one[1], one[2]) for one in stream.actions.done]
+    assert [score for _, score in rated] == [1, 3, 5]
+    assert len({id for id, _ in rated}) == 3
+    page.keyboard.press("u")
+    expect(page.get_by_role("button", name="Rate 5 of 5")).to_have_attribute("aria-pressed", "true")
+    page.close()
+
+
+def test_keys_can_be_switched_off(browser: Browser, stream: Filled) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{stream.origin}/keys")
+    page.get_by_label("Single keys act").uncheck()
+    page.goto(f"{stream.origin}/items/e5")
+    page.keyboard.press("d")
+    page.wait_for_timeout(200)
+    assert stream.actions.done == []
+    context.close()
+
+
+def test_forms_act_without_scripts(browser: Browser, stream: Filled) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page: Page = context.new_page()
+    page.goto(f"{stream.origin}/items/e5")
+    page.get_by_role("button", name="Drop").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("dropped")
+    page.goto(f"{stream.origin}/releases")
+    page.get_by_text("Promote…").click()
+    page.get_by_role("button", name="Put r2 into service").click()
+    assert [action for action, *_ in stream.actions.done] == ["drop", "promote"]
+    context.close()
