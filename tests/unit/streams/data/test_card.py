@@ -9,10 +9,24 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.records import Example, ExampleOrigin, Original, Provenance, Rating
+from schemas.records import (
+    Decision,
+    Example,
+    ExampleOrigin,
+    Original,
+    Preference,
+    Provenance,
+    Rating,
+    Ruling,
+    Side,
+)
 from schemas.release import Release, ReleaseStatus
+from schemas.ruling import Action
 from streams.data.card import Export, card, card_path, write_card
+from streams.data.decisions import candidate_of
 from streams.data.exports import Shape
+from streams.data.preference_card import preference_card
+from streams.data.selection import Selection
 
 EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", date(2026, 11, 21))
 SEED = Example(id="s", instruction="Say it.", response="It.", origin=ExampleOrigin.SEED)
@@ -124,6 +138,64 @@ def test_its_front_matter_is_what_hugging_face_reads() -> None:
     assert facts["size_categories"] == ["n<1K"]
     assert facts["configs"] == [{"config_name": "default", "data_files": "curated.jsonl"}]
     assert "language" not in facts
+
+
+def test_it_says_what_was_applied() -> None:
+    assert "What was applied" not in card(EXPORT, EXAMPLES, [])
+    export = replace(
+        EXPORT,
+        filters=Selection(min_score=4.0, languages=("en", "de")).described(),
+        before=1234,
+        sides={"train": ["data/train.parquet"], "test": ["data/test.parquet"]},
+        counts={"train": 5, "test": 1},
+        left_out=2,
+        share=0.8,
+    )
+    text = card(export, EXAMPLES, [])
+    assert "The export has the 6 of 1,234 examples with:\n\n- a rating of 4 or more" in text
+    assert "\n- language `en` or `de`\n" in text
+    assert "with 0.8 of these for training: 5 in `train`, 1 in `test`. 2 are on neither" in text
+    facts = yaml.safe_load(text.split("---\n")[1])
+    (files,) = (each["data_files"] for each in facts["configs"])
+    assert files == [
+        {"split": "train", "path": ["data/train.parquet"]},
+        {"split": "test", "path": ["data/test.parquet"]},
+    ]
+
+
+def test_it_counts_what_people_decided() -> None:
+    candidate = candidate_of(EXAMPLES[1])
+    actions: list[Action] = ["drop", "drop", "accept", "undo"]
+    decisions = [
+        Decision(candidate=candidate, ruling=Ruling(action=action, by="ada")) for action in actions
+    ]
+    text = card(EXPORT, EXAMPLES, [], decisions)
+    assert "| accepted | 1 |\n| dropped | 2 |" in text
+    assert "ada" not in text, "a card may be published"
+
+
+def test_its_samples_cannot_leave_their_block() -> None:
+    wild = SEED.model_copy(update={"response": "```\n---\n# Not a heading\n" + "long " * 500})
+    text = card(EXPORT, [wild, *EXAMPLES[1:]], [])
+    assert "\n    # Not a heading\n" in text
+    assert "\n# Not a heading" not in text
+    assert text.count("rated ") >= 2
+    assert len(text) < 5000
+
+
+def test_preference_pairs_have_a_card_too() -> None:
+    rating = EXAMPLES[1].rating
+    assert rating is not None
+    side = Side(id="1", text="So.", rating=rating)
+    pair = Preference(
+        id="1.forward", example_id="1", task="forward", prompt="Why?", chosen=side, rejected=side,
+        margin=0.5,
+    )  # fmt: skip
+    text = preference_card(replace(EXPORT, shape="dpo"), [pair], [])
+    assert "| forward | 1 |" in text
+    assert "| 50% | 0.50 |" in text
+    assert "CC BY-SA 3.0" in text
+    assert "There is none." in preference_card(EXPORT, [], [])
 
 
 def test_hugging_face_reads_it() -> None:
