@@ -25,6 +25,7 @@ from streams.cli.commands import (
     rating,
     releases,
     reporting,
+    reviewing,
     running,
 )
 from streams.logs import configure_logging
@@ -58,6 +59,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(releases.app, name="releases")
+app.add_typer(reviewing.app, name="review")
 
 
 @app.callback()

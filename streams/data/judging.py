@@ -5,6 +5,7 @@ import time
 from schemas.records import HumanRating
 from streams.data.decisions import Decisions, Pair, candidate_of
 from streams.data.ratings import Ratings
+from streams.data.review import DROP, KEEP, Answer
 
 
 class Judging:
@@ -23,6 +24,35 @@ class Judging:
         """Write a rating from 1 to 5, and the decision that follows from it."""
         write = self._decisions.drop if score < self.threshold else self._decisions.accept
         write(pair, by, f"rated {score}")
+        self._rate(pair, score, by)
+
+    def answer(self, pair: Pair, answer: Answer, by: str) -> list[str]:
+        """Write what somebody answered in another tool, and return what that was.
+
+        To drop decides, or else an edit, or else to keep, or else the rating. The rating is of the
+        texts that were shown.
+        """
+        done: list[str] = []
+        if answer.decision == DROP:
+            self._decisions.drop(pair, by)
+            done.append("dropped")
+        elif answer.edits:
+            self._decisions.edit(pair, by, **answer.edits)
+            done.append("edited")
+        elif answer.decision == KEEP:
+            self._decisions.accept(pair, by)
+            done.append("kept")
+        if answer.rating is not None:
+            (self._rate if done else self.rate)(pair, answer.rating, by)
+            done.append("rated")
+        return done
+
+    def take_back(self, id: str, by: str) -> None:
+        """Retract the rating of a pair, and undo its decision."""
+        self._decisions.undo(id, by)
+        self._ratings.take_back(id)
+
+    def _rate(self, pair: Pair, score: int, by: str) -> None:
         candidate = candidate_of(pair)
         rating = HumanRating(
             id=pair.id,
@@ -36,8 +66,3 @@ class Judging:
             at=time.time(),
         )
         self._ratings.write(rating)
-
-    def take_back(self, id: str, by: str) -> None:
-        """Retract the rating of a pair, and undo its decision."""
-        self._decisions.undo(id, by)
-        self._ratings.take_back(id)
