@@ -32,6 +32,7 @@ from streams.observe.lag import FlowReader
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings
 from streams.stages.topology import STAGES
+from tests.integration.commands import backstream
 from tests.integration.conftest import ChildProcess, wait_until_idle
 from tests.integration.topics import Topics
 
@@ -157,6 +158,37 @@ def test_decisions_outlive_kills_restarts_and_better_releases(
     decider, curator = found.stages
     assert (decider.ids, decider.followed, decider.dead, decider.in_flight) == (3, 3, 0, 0)
     assert curator.ids == 3
+
+
+def test_the_commands_find_pairs_and_say_what_they_did(settings, cluster, topics, start) -> None:
+    topics.write(rated(0), rated(1, 4.1), rated(2, 2.0), rated(3, 4.2))
+    start()
+    assert settled(settings, topics).keys() == {"e0", "e1", "e3"}
+    broker = ["--broker", settings.kafka.bootstrap_servers, "--by", "ada"]
+
+    asked = backstream("drop", "--where", "score<4.3", *broker)
+    assert (asked.code, "2 kept pairs" in asked.text) == (1, True), asked.text
+    assert "add --yes to drop them" in asked.text
+    done = backstream("drop", "--where", "score<4.3", "--where", "source~notes/1", "-y", *broker)
+    assert (done.code, "e1: dropped by ada" in done.text) == (0, True), done.text
+    done = backstream("accept", "--where", "score<4", "--yes", *broker)
+    assert (done.code, "e2: accepted by ada" in done.text) == (0, True), done.text
+    done = backstream("edit", "e3", "--instruction", "How are violins tuned?", *broker)
+    assert (done.code, "e3: edited by ada" in done.text) == (0, True), done.text
+    unknown = backstream("drop", "e0", "nothing", *broker)
+    assert (unknown.code, "no pair has the id nothing" in unknown.text) == (1, True), unknown.text
+
+    kept = settled(settings, topics)
+    assert kept.keys() == {"e0", "e2", "e3"}
+    assert kept["e3"].instruction == "How are violins tuned?"
+    assert "e3: undone by ada" in backstream("undo", *broker).text
+    listed = backstream("decisions", *broker)
+    assert [line.split()[3:5] for line in listed.text.splitlines()] == [
+        ["drop", "e1"],
+        ["accept", "e2"],
+        ["undo", "e3"],
+    ], listed.text
+    assert settled(settings, topics)["e3"].instruction == rated(3).candidate.instruction
 
 
 def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, decisions) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import re
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from models.releases.release import read_manifest
 from schemas.errors import BrokerError
 from schemas.records import Example, ExampleOrigin, HumanRating, Preference
 from schemas.wire import encode, headers_for
+from streams.data.decisions import open_decisions
 from streams.data.feed import feed, seed
 from streams.data.ratings import open_ratings, read_ratings
 from streams.intake.http.serving import serving
@@ -176,6 +178,11 @@ kafka:
     )
     (directory / "pairs.jsonl").write_text('{"instruction": "Name a fish.", "output": "A carp."}\n')
     (directory / "text.md").write_text("A text.\n")
+    answers = [{"id": "2", "fields": {}, "responses": {"rating": [{"value": 2, "user_id": "u"}]}}]
+    (directory / "answers.json").write_text(json.dumps(answers))
+    if arguments[0] == "undo":
+        with open_decisions(deployment.kafka().cluster()) as decisions:
+            decisions.drop(scored("1", 2), "ada")
     here = [re.sub("^@", f"{directory}/", argument) for argument in arguments]
     return backstream(*here, "-c", str(settings), answers="3\n")
 
@@ -197,6 +204,13 @@ COMMANDS = {
     "dead-letters show": ["dead-letters", "show", "0@0"],
     "dead-letters replay": ["dead-letters", "replay", "all"],
     "rate": ["rate", "-n", "1", "--rater", "ada"],
+    "drop": ["drop", "0", "--by", "ada"],
+    "accept": ["accept", "0", "--by", "ada"],
+    "edit": ["edit", "0", "--instruction", "Name a tree.", "--by", "ada"],
+    "undo": ["undo", "1", "--by", "ada"],
+    "decisions": ["decisions"],
+    "review export": ["review", "export", "--for", "argilla", "--refused", "-o", "@review.json"],
+    "review import": ["review", "import", "--for", "argilla", "@answers.json"],
     "releases list": ["releases", "list"],
     "releases show": ["releases", "show", "r-1"],
     "releases compare": ["releases", "compare", "r-1", "r-2"],

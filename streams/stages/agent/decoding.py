@@ -18,13 +18,15 @@ def decode_keyless(
 def decode_entry(
     record: type[Record], data: bytes | None, headers: Mapping[str, bytes], key: bytes | None
 ) -> Record | Retraction:
-    """A message of a compacted topic. Its key is the id, also of a tombstone. Raises WireError."""
-    if data is not None:
-        return decode(record, data, headers)
+    """A message of a compacted topic. Its key is the id, also of a tombstone. Raises WireError.
+
+    Without a key in UTF-8 nothing else that reads the topic could read it.
+    """
+    what = "a tombstone" if data is None else "a message of a compacted topic"
     try:
         id = (key or b"").decode()
     except UnicodeDecodeError as error:
-        raise WireError(f"the key of a tombstone is not UTF-8: {error}") from error
+        raise WireError(f"the key of {what} is not UTF-8: {error}") from error
     if not id:
-        raise WireError("a tombstone without a key")
-    return Retraction(id, record)
+        raise WireError(f"{what} without a key")
+    return Retraction(id, record) if data is None else decode(record, data, headers)
