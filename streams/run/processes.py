@@ -209,7 +209,13 @@ def run_page(
             Store(file, manifest_of=Manifests(releases, base), releases_dir=releases)
         )
         stack.enter_context(Follower(cluster, store, stages_of(settings)))
-        server = PageServer(listening, store, KafkaActions(cluster), settings.page, person=person)
+        server = PageServer(
+            listening,
+            store,
+            KafkaActions(cluster, settings.curation.threshold),
+            settings.page,
+            person=person,
+        )
         stop_at(signals, server.stop, deadline)
         stack.callback(deadline.begin)
         on_event({"event": "page", "url": server.url})

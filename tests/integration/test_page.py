@@ -40,7 +40,7 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
     with (
         Store(tmp_path / "page.sqlite") as store,
         Follower(cluster, store),
-        serving(store, KafkaActions(cluster)) as server,
+        serving(store, KafkaActions(cluster, 4.0)) as server,
     ):
         page = Served(server)
         wait_until(lambda: store.items().total == 2 and store.letters().total == 1)

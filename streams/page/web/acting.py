@@ -1,10 +1,9 @@
 """What a person can do on the page, as records on the topics."""
 
-import time
 from typing import Protocol
 
-from schemas.records import HumanRating
 from streams.data.decisions import open_decisions
+from streams.data.judging import Judging
 from streams.data.ratings import open_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.writing.sending_back import SentBack, send_back
@@ -35,10 +34,10 @@ class Actions(Protocol):
         """Take the decision about a pair back."""
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
-        """Rate a pair from 1 to 5."""
+        """Rate a pair from 1 to 5: it is dropped below the threshold, and accepted otherwise."""
 
-    def take_back(self, id: str) -> None:
-        """Retract the rating of a pair."""
+    def take_back(self, id: str, by: str) -> None:
+        """Retract the rating of a pair, and undo its decision."""
 
     def promote(self, id: str) -> None:
         """Put a release into service."""
@@ -56,8 +55,10 @@ class Actions(Protocol):
 class KafkaActions:
     """Actions on the topics of a cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, threshold: float) -> None:
+        """``threshold`` is the lowest rating by a person that keeps a pair."""
         self._cluster = cluster
+        self._threshold = threshold
 
     def drop(self, item: ItemDetails, by: str) -> None:
         """See Actions."""
@@ -88,24 +89,14 @@ class KafkaActions:
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """See Actions."""
-        rating = HumanRating(
-            id=item.item.id,
-            instruction=item.instruction,
-            context=item.context or None,
-            response=item.response,
-            headings=item.headings,
-            turns=item.turns,
-            score=score,
-            rater=by,
-            at=time.time(),
-        )
-        with open_ratings(self._cluster) as ratings:
-            ratings.write(rating)
+        assert item.pair is not None
+        with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
+            Judging(ratings, decisions, self._threshold).rate(item.pair, score, by)
 
-    def take_back(self, id: str) -> None:
+    def take_back(self, id: str, by: str) -> None:
         """See Actions."""
-        with open_ratings(self._cluster) as ratings:
-            ratings.take_back(id)
+        with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
+            Judging(ratings, decisions, self._threshold).take_back(id, by)
 
     def promote(self, id: str) -> None:
         """See Actions."""

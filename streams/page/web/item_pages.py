@@ -74,7 +74,7 @@ def act(request: Request) -> Response:
     form = site.visit(request).form
     details = _found(site, request)
     id, by = details.item.id, site.name(request)
-    if action in ("drop", "accept", "edit") and details.pair is None:
+    if action in ("drop", "accept", "edit", "rate") and details.pair is None:
         raise QueryError(
             f"{id} cannot be decided about here: it has no rating of a model, and so is no pair "
             "that the stream can keep or leave out"
@@ -96,7 +96,7 @@ def _rate(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> st
 
 
 def _take_back(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
-    site.actions.take_back(details.item.id)
+    site.actions.take_back(details.item.id, by)
     return "taken-back"
 
 

@@ -70,7 +70,7 @@ class StoredActions:
         )
         self.done.append(("rate", item.item.id, score, by))
 
-    def take_back(self, id: str) -> None:
+    def take_back(self, id: str, by: str) -> None:
         self._topics.retract_rating(id)
         self.done.append(("take-back", id))
 

@@ -215,7 +215,7 @@ def test_changes_are_told(page: Filled) -> None:
     assert response.readline() == b"event: change\n"
     first = response.readline()
     response.readline()
-    page.actions.take_back("e1")
+    page.actions.take_back("e1", "ada")
     assert response.readline() == b"event: change\n"
     assert response.readline() != first
     connection.close()
