@@ -12,6 +12,7 @@ from schemas.records import (
     Provenance,
     Rating,
     Rejection,
+    Ruling,
     Scored,
     Segment,
     Side,
@@ -148,6 +149,24 @@ def test_a_pair_answers_for_its_example(evidence: Evidence) -> None:
     assert not evidence.is_followed("pairer", "example")
     evidence.add_preference(pair)
     assert evidence.is_followed("pairer", "example")
+
+
+@pytest.mark.parametrize("stage", ["decider", "curator"])
+def test_what_was_dropped_answers_for_its_decision(evidence: Evidence, stage: str) -> None:
+    assert not evidence.is_followed("decider", "example")
+    assert evidence.add_rejection(_rejection(stage, "example", "dropped"))
+    assert evidence.is_followed("decider", "example")
+
+
+def test_an_accepted_example_answers_for_its_decision(evidence: Evidence) -> None:
+    example = Example(
+        id="example", instruction="Why?", response="So.", origin=ExampleOrigin.AUGMENTED
+    )
+    evidence.add_example("example", example)
+    assert not evidence.is_followed("decider", "example")
+    accepted = example.model_copy(update={"ruling": Ruling(action="accept")})
+    evidence.add_example("example", accepted)
+    assert evidence.is_followed("decider", "example")
 
 
 def test_a_rejection_of_the_rewriter_leaves_the_example_as_it_is(evidence: Evidence) -> None:
