@@ -38,10 +38,14 @@ PAGES = {
     "releases": "/releases",
     "dead letters": "/letters",
 }
-_TIMES = """() => {
-  const paint = performance.getEntriesByName("first-contentful-paint")[0];
-  const navigation = performance.getEntriesByType("navigation")[0];
-  return [paint ? paint.startTime : null, navigation.responseEnd];
+_TIMES = """async () => {
+  const paint = await new Promise((done) => {
+    new PerformanceObserver((list) => {
+      list.getEntriesByName("first-contentful-paint").forEach((one) => done(one.startTime));
+    }).observe({ type: "paint", buffered: true });
+  });
+  const [navigation] = performance.getEntriesByType("navigation");
+  return [paint, navigation.responseEnd];
 }"""
 
 
@@ -55,9 +59,6 @@ def measure(browser: Browser, origin: str, word: str, runs: int) -> None:
             context = browser.new_context()
             page = context.new_page()
             page.goto(origin + PAGES[name].format(word=word), wait_until="load")
-            page.wait_for_function(
-                "performance.getEntriesByName('first-contentful-paint').length > 0"
-            )
             paint, answer = cast(tuple[float, float], page.evaluate(_TIMES))
             if run:  # the first one warms the file's cache
                 paints[name].append(paint)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -22,14 +23,14 @@ from playwright.sync_api import Page
 from bench.chromium import chromium
 from streams.data.feed import feed
 from streams.run.demo.documents import demo_documents
-from streams.settings.sources import load
+from streams.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS, _STREAM_SECONDS = 120.0, 300.0
 
 
 @contextmanager
-def stream(state: Path) -> Iterator[str]:
+def stream(state: Path, documents: int) -> Iterator[str]:
     """Run a stream with a page; yield the page's address."""
     log = state / "up.log"
     with log.open("w") as output:
@@ -45,8 +46,8 @@ def stream(state: Path) -> Iterator[str]:
     try:
         broker = _logged(log, process, r"broker at (\S+);")
         address = _logged(log, process, r"the page is at (\S+)/")
-        settings = load(None, {"broker": broker}, ())
-        feed(settings.kafka.cluster(), demo_documents(few=True))
+        settings = Settings().with_broker(broker)
+        feed(settings.kafka.cluster(), islice(demo_documents(few=True), documents))
         yield address
     finally:
         process.send_signal(signal.SIGINT)
@@ -69,7 +70,7 @@ def shoot(address: str, folder: Path) -> None:
         wide = browser.new_page(viewport={"width": 1200, "height": 640})
         wide.goto(address)
         wide.get_by_text("Stages are at work").wait_for(timeout=1000 * _STREAM_SECONDS)
-        wide.locator(".moving").nth(4).wait_for(state="attached", timeout=1000 * _STREAM_SECONDS)
+        wide.locator(".moving").nth(2).wait_for(state="attached", timeout=1000 * _STREAM_SECONDS)
         wide.wait_for_timeout(4000)
         _take(wide, folder / "page-flow.png")
         wide.get_by_text("Every stage has processed").wait_for(timeout=1000 * _STREAM_SECONDS)
@@ -105,8 +106,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--folder", type=Path, default=_ROOT / "docs" / "images")
+    parser.add_argument("--documents", type=int, default=40, help="how many are fed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as state, stream(Path(state)) as address:
+    with tempfile.TemporaryDirectory() as state, stream(Path(state), options.documents) as address:
         shoot(address, options.folder)
 
 
