@@ -95,6 +95,19 @@ def prepare(
     return _verified(release, cache)
 
 
+def exported(model: str, cache: Path) -> Path | None:
+    """The release directory of a model where ``prepare`` has made it; None before.
+
+    Of several exports in ``cache``, by other versions or with other prompts, the newest. Exports
+    and verifies nothing.
+    """
+    given = Path(model).expanduser()
+    if model not in NAMED and is_release(given):
+        return given.resolve()
+    of_model = [one for one in cached(cache) if one.name.rpartition("-")[0] == _slug(model)]
+    return of_model[-1] if of_model else None
+
+
 def cached(cache: Path) -> list[Path]:
     """The release directories in a cache, oldest first."""
     found = [

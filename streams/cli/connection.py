@@ -7,6 +7,7 @@ from schemas.errors import SettingsError
 from streams.cli.console import notice
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.embedded.broker import broker_address
+from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import Topic
 from streams.settings import Settings
 
@@ -33,6 +34,21 @@ def connected(settings: Settings, *topics: Topic, create_state: bool = False) ->
         if wanted:
             create_topics(settings.kafka.cluster(), wanted)
         yield settings
+
+
+def running(settings: Settings) -> Settings:
+    """Return the settings with the address of a broker that runs already; start none.
+
+    Raises SettingsError where none is named and none runs on the state directory.
+    """
+    address = settings.given_broker or running_address(settings.broker_dir)
+    if address is None:
+        raise SettingsError(
+            f"nothing runs on the state directory {settings.state_dir}: start `backstream up "
+            f"--state-dir {settings.state_dir}`, name another directory, or pass --broker for a "
+            "Kafka of your own"
+        )
+    return settings.with_broker(address)
 
 
 def _check_state(settings: Settings) -> None:

@@ -1,29 +1,13 @@
 """What ``status`` shows."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from models.releases.release import read_manifest
-from models.remote.usage import Usage, read_usage
-from streams.kafka.topics import CURATED, TOPICS
-from streams.observe.acceptance import Acceptance, read_acceptance
-from streams.observe.example_count import ExampleCount
-from streams.observe.lag import FlowReader
-from streams.observe.mix import MixTally, read_mix
-from streams.observe.progress import Rates
+from models.remote.usage import Usage
+from streams.observe.acceptance import Acceptance
+from streams.observe.mix import MixTally
 from streams.observe.quantities import as_count, as_duration
-from streams.releases.announcements import read_releases
-from streams.releases.rerating import Rerating, rerating
-from streams.releases.serving import other_base, passed_over, serving_of
-from streams.releases.store import release_store
-from streams.settings import Role, Settings
-from streams.stages.topology import stages_of
-
-_RATE_SECONDS = 1.0
-_COUNT_SECONDS = 10.0
-"""For counting examples."""
+from streams.releases.rerating import Rerating
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +19,8 @@ class StageStatus:
     done: int
     lag: int
     per_second: float
+    workers: int
+    """Workers that are members of the stage's consumer group."""
     deleted_unread: Mapping[int, int]
     """Partition to the number of messages that were deleted before they were read, where any."""
     held: Mapping[int, int]
@@ -64,8 +50,15 @@ class StageStatus:
         if not self.lag:
             return "up to date"
         if not self.per_second:
-            return "nothing was done in the last second"
-        return f"about {as_duration(self.lag / self.per_second)} left at this rate"
+            return "nothing was done just now" if self.workers else "no worker runs it"
+        return f"about {as_duration(self.seconds_left or 0)} left at this rate"
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the messages that are there will take. None where nothing is being done."""
+        if not self.lag:
+            return 0.0
+        return self.lag / self.per_second if self.per_second else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +101,11 @@ class Status:
 
     Offsets are counted, but examples are read. Where that takes too long, ``curated`` is left out.
     """
-    release: str
-    """Id of the release in service that can be used here, or of the base."""
+    release: str | None
+    """Id of the release in service that can be used here, or of the base.
+
+    None before the first release where ``settings.model`` has not been exported here.
+    """
     refused: Mapping[str, str]
     """Id of each later release in service to the reason why it cannot be used here."""
     pinned: Mapping[str, str]
@@ -124,10 +120,31 @@ class Status:
     """What the curator's rating rule accepts of the last ratings. None where there are none."""
     mix: MixTally | None
     """The categories of the last examples. None where none has one."""
+    dead_letters: int
+    in_the_way: Sequence[str]
+    """What keeps the stream from going on, and what to do about it."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the slowest stage needs for what lies before it. None where it does nothing."""
+        left = [stage.seconds_left for stage in self.stages]
+        return None if None in left else max((one or 0.0 for one in left), default=0.0)
+
+    def summary(self) -> str:
+        """Return the whole stream on one line."""
+        to_do = sum(stage.lag for stage in self.stages)
+        if not to_do:
+            left = "up to date"
+        elif self.seconds_left is None:
+            left = f"{to_do:,} to do, and a stage does nothing"
+        else:
+            left = f"{to_do:,} to do, about {as_duration(self.seconds_left)} left at this rate"
+        parts = [left, *(f"{topic} {count:,}" for topic, count in self.messages.items() if count)]
+        return " · ".join(parts)
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
-        lines = [f"broker {self.broker}, release in service {self.release}"]
+        lines = [f"broker {self.broker}, release in service {self.release or 'not known'}"]
         lines += [
             f"{id} was put into service, and is not used here: {reason}"
             for id, reason in self.refused.items()
@@ -145,64 +162,38 @@ class Status:
             lines.append(str(self.mix))
         lines += [stage.as_text() for stage in self.stages]
         lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
+        lines += [f"in the way: {one}" for one in self.in_the_way]
         return "\n".join(lines)
 
 
-def read_status(settings: Settings, base: Path) -> Status:
-    """Read the status from the broker; ``base`` is the directory of ``settings.model``.
-
-    Takes a second, in which the rates are measured, and up to ten where ``curated`` is large.
-    Raises BrokerError.
-    """
-    kafka = settings.kafka
-    cluster = kafka.cluster()
-    with FlowReader(cluster, stages_of(settings)) as reader, ExampleCount(cluster) as count:
-        rates, started = Rates(), time.monotonic()
-        rates.update(reader.read())
-        examples = count.read(_COUNT_SECONDS)
-        time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
-        flow = reader.read()
-        rates.update(flow)
-    messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
-    if count.complete:
-        messages[cluster.topic(CURATED)] = examples
-    else:
-        del messages[cluster.topic(CURATED)]
-    releases = read_releases(cluster)
-    base_id = read_manifest(base).id
-    found = serving_of(releases, base_id, release_store(settings))
-    serving, refused = found.release, found.refused
-    if (other := passed_over(releases, base_id)) is not None:
-        refused = {other.id: str(other_base(other, base_id))}
-    progress = None
-    if serving is not None and settings.rates_again:
-        progress = rerating(cluster, serving, settings.rerating.after_seconds)
-    return Status(
-        broker=kafka.bootstrap_servers,
-        stages=[
-            StageStatus(
-                stage.stage,
-                stage.topic,
-                stage.done,
-                stage.lag,
-                round(rates.per_second.get(stage.stage, 0.0), 2),
-                {
-                    one.partition: one.deleted_unread
-                    for one in stage.partitions
-                    if one.deleted_unread
-                },
-                {one.partition: one.held for one in stage.partitions if one.held},
+def obstacles(
+    stages: Sequence[StageStatus],
+    dead_letters: int,
+    acceptance: Acceptance | None,
+    broker: str,
+) -> Iterator[str]:
+    """Yield what keeps the stream from going on, each with what to do about it."""
+    idle = [stage.stage for stage in stages if not stage.workers]
+    waiting = [stage.stage for stage in stages if stage.lag and not stage.workers]
+    start = f"start `backstream up`, or `backstream worker --broker {broker}`"
+    if stages and len(idle) == len(stages):
+        yield f"no worker runs: {start}"
+    elif waiting:
+        yield f"no worker runs {', '.join(waiting)}: {start}, with these stages"
+    for stage in stages:
+        if stage.lag and stage.workers and not stage.per_second:
+            yield (
+                f"{stage.stage} did nothing just now: if that stays so, the log of its worker "
+                "says what it waits for, and so does its /ready"
             )
-            for stage in flow.stages
-        ],
-        messages=messages,
-        release=serving.id if serving else base_id,
-        refused=refused,
-        pinned={str(role): name for role in Role if (name := settings.pinned(role))},
-        releases=len(releases),
-        rerating=progress,
-        remote=read_usage(settings.usage_file),
-        remote_limits=RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost),
-        acceptance=read_acceptance(cluster, settings),
-        mix=read_mix(cluster, settings.curation.mix),
-    )
+    if dead_letters:
+        yield (
+            f"{as_count(dead_letters, 'dead letter')}: `backstream dead-letters list` says why, "
+            "and `dead-letters replay` sends them back"
+        )
+    if acceptance is not None and not acceptance.accepted:
+        yield (
+            f"none of the last {as_count(acceptance.ratings, 'rating')} is accepted "
+            f"({acceptance.rule}): `backstream curate --dry-run -s curation.threshold=3.5` says "
+            "what another threshold keeps"
+        )

@@ -6,7 +6,7 @@ is still open are not counted, unless uncommitted messages are read.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,6 +171,13 @@ class FlowReader:
             sources = [spec.source for spec in self._stages]
             return self._committed(places_of(self._admin, self._cluster, sources))
 
+    def workers(self) -> dict[str, int]:
+        """Map each stage to the number of workers that are members of its consumer group."""
+        groups = {self._cluster.consumer_group(spec.name): spec.name for spec in self._stages}
+        with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
+            found = self._of_coordinator(lambda: self._admin.describe_groups(list(groups)))
+        return {groups[group]: len(one["members"]) for group, one in found.items()}
+
     def _committed(self, places: Sequence[TopicPartition]) -> dict[tuple[str, str, int], int]:
         """The committed offsets of partitions.
 
@@ -193,16 +200,17 @@ class FlowReader:
         }
 
     def _group_offsets(self) -> dict[str, dict[TopicPartition, Any]]:
-        """Committed offsets by stage.
-
-        Waits for the group coordinator, which a broker that has just started does not have yet.
-        """
+        """Committed offsets by stage."""
         groups = {self._cluster.consumer_group(spec.name): spec.name for spec in self._stages}
+        found = self._of_coordinator(lambda: self._admin.list_group_offsets(dict.fromkeys(groups)))
+        return {groups[group]: offsets for group, offsets in found.items()}
+
+    def _of_coordinator(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Ask the group coordinator, and wait for it: a broker that has just started has none."""
         deadline = time.monotonic() + _COORDINATOR_SECONDS
         while True:
             try:
-                found = self._admin.list_group_offsets(dict.fromkeys(groups))
-                return {groups[group]: offsets for group, offsets in found.items()}
+                return ask()
             except (
                 CoordinatorNotAvailableError,
                 CoordinatorLoadInProgressError,

@@ -20,20 +20,35 @@ def register(app: typer.Typer) -> None:
 
 
 @with_settings(*BROKER, *MODELS)
-def status(settings: "Settings", as_json: Json = False) -> None:
-    """Show the stages' lag and rates, and the release in service.
+def status(
+    settings: "Settings",
+    watched: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show it again every few seconds, until Ctrl-C.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what every stage has to do, its rate, and what stands in the way.
 
-    The lag is that of committed offsets. Shows the number of messages on each topic too, and of
-    curated the number of examples.
+    Shows the release in service, what the curator accepts, what models behind addresses have cost,
+    and the number of messages on each topic; of curated, of examples. What a stage has to do is
+    what it has not committed. Reads a stream that runs, and starts nothing.
 
-    Example: `backstream status --json`
+    Example: `backstream status --watch`
     """
-    from streams.cli.connection import connected
-    from streams.cli.prepare import prepare_base
-    from streams.cli.status import read_status
+    from models.releases.cache import default_cache
+    from models.releases.catalogue import exported
+    from streams.cli.connection import running
+    from streams.cli.status_reader import StatusReader
+    from streams.cli.status_watch import watch
 
-    with connected(settings) as settings:
-        found = read_status(settings, prepare_base(settings))
+    if watched and as_json:
+        raise typer.BadParameter("--json shows the status once", param_hint="--watch")
+    base = exported(settings.model, default_cache())
+    with StatusReader(running(settings), base) as reader:
+        if watched:
+            watch(reader.read)
+            return
+        found = reader.read()
     print(json.dumps(asdict(found)) if as_json else found.as_text())
 
 

@@ -1,0 +1,125 @@
+"""Reads what ``status`` shows from the broker and the state directory."""
+
+import time
+from pathlib import Path
+
+from models.releases.release import read_manifest
+from models.remote.usage import read_usage
+from streams.cli.status import RemoteLimits, StageStatus, Status, obstacles
+from streams.kafka.topics import CURATED, DEAD_LETTERS, TOPICS
+from streams.observe.acceptance import read_acceptance
+from streams.observe.example_count import ExampleCount
+from streams.observe.lag import Flow, FlowReader
+from streams.observe.mix import read_mix
+from streams.observe.progress import Rates
+from streams.releases.announcements import read_releases
+from streams.releases.rerating import rerating
+from streams.releases.serving import other_base, passed_over, serving_of
+from streams.releases.store import release_store
+from streams.settings import Role, Settings
+from streams.stages.topology import stages_of
+
+_RATE_SECONDS = 0.6
+"""Between the first two readings of offsets, which give the first rates."""
+_COUNT_SECONDS = 10.0
+"""For counting examples."""
+
+
+class StatusReader:
+    """Reads the status again and again with the same clients. Use as a context manager.
+
+    Raises BrokerError where Kafka does not answer.
+    """
+
+    def __init__(self, settings: Settings, base: Path | None) -> None:
+        """``base`` is the directory of ``settings.model``; None where it has not been exported."""
+        self._settings = settings
+        self._cluster = settings.kafka.cluster()
+        self._base = read_manifest(base).id if base is not None else None
+        self._rates = Rates()
+        self._flow = FlowReader(self._cluster, stages_of(settings))
+        try:
+            self._count = ExampleCount(self._cluster)
+        except BaseException:
+            self._flow.__exit__()
+            raise
+        self._measured = False
+
+    def __enter__(self) -> "StatusReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._count.__exit__()
+        self._flow.__exit__()
+
+    def read(self) -> Status:
+        """The status now. The first one takes a moment in which the rates are measured.
+
+        It takes up to ten seconds where ``curated`` is large.
+        """
+        started = time.monotonic()
+        if not self._measured:
+            self._rates.update(self._flow.read())
+        settings, cluster = self._settings, self._cluster
+        examples = self._count.read(_COUNT_SECONDS)
+        acceptance = read_acceptance(cluster, settings)
+        mix = read_mix(cluster, settings.curation.mix)
+        releases = read_releases(cluster)
+        workers = self._flow.workers()
+        if not self._measured:
+            time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
+            self._measured = True
+        flow = self._flow.read()
+        self._rates.update(flow)
+        messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
+        if self._count.complete:
+            messages[cluster.topic(CURATED)] = examples
+        else:
+            del messages[cluster.topic(CURATED)]
+        serving, refused = None, {}
+        if self._base is not None:
+            found = serving_of(releases, self._base, release_store(settings))
+            serving, refused = found.release, found.refused
+            if (other := passed_over(releases, self._base)) is not None:
+                refused = {other.id: str(other_base(other, self._base))}
+        progress = None
+        if serving is not None and settings.rates_again:
+            progress = rerating(cluster, serving, settings.rerating.after_seconds)
+        stages = self._stages(flow, workers)
+        dead_letters = flow.messages[DEAD_LETTERS.name]
+        broker = settings.kafka.bootstrap_servers
+        return Status(
+            broker=broker,
+            stages=stages,
+            messages=messages,
+            release=serving.id if serving else self._base,
+            refused=refused,
+            pinned={str(role): name for role in Role if (name := settings.pinned(role))},
+            releases=len(releases),
+            rerating=progress,
+            remote=read_usage(settings.usage_file),
+            remote_limits=RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost),
+            acceptance=acceptance,
+            mix=mix,
+            dead_letters=dead_letters,
+            in_the_way=[*obstacles(stages, dead_letters, acceptance, broker)],
+        )
+
+    def _stages(self, flow: Flow, workers: dict[str, int]) -> list[StageStatus]:
+        return [
+            StageStatus(
+                stage.stage,
+                stage.topic,
+                stage.done,
+                stage.lag,
+                round(self._rates.per_second.get(stage.stage, 0.0), 2),
+                workers.get(stage.stage, 0),
+                {
+                    one.partition: one.deleted_unread
+                    for one in stage.partitions
+                    if one.deleted_unread
+                },
+                {one.partition: one.held for one in stage.partitions if one.held},
+            )
+            for stage in flow.stages
+        ]

@@ -1,0 +1,134 @@
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from streams.cli.status import RemoteLimits, StageStatus, Status, obstacles
+from streams.cli.status_watch import watch
+from streams.observe.acceptance import Acceptance
+
+
+def _stage(name: str, lag: int = 0, rate: float = 0.0, workers: int = 1) -> StageStatus:
+    return StageStatus(name, "documents", 10, lag, rate, workers, {}, {})
+
+
+def _status(*stages: StageStatus, in_the_way: tuple[str, ...] = ()) -> Status:
+    return Status(
+        broker="kafka:9092",
+        stages=stages,
+        messages={"documents": 12, "curated": 0},
+        release="house-1",
+        refused={},
+        pinned={},
+        releases=0,
+        rerating=None,
+        remote={},
+        remote_limits=RemoteLimits(None, None),
+        acceptance=None,
+        mix=None,
+        dead_letters=0,
+        in_the_way=in_the_way,
+    )
+
+
+def _acceptance(accepted: int) -> Acceptance:
+    return Acceptance("house-1", "rated 4 or more", 20, accepted, None, None)
+
+
+@pytest.mark.parametrize(
+    ("stages", "summary"),
+    [
+        ((_stage("segmenter"), _stage("scorer")), "up to date · documents 12"),
+        (
+            (_stage("segmenter", 10, 5.0), _stage("scorer", 300, 1.0)),
+            "310 to do, about 5 min left at this rate · documents 12",
+        ),
+        (
+            (_stage("segmenter", 10, 5.0), _stage("scorer", 3)),
+            "13 to do, and a stage does nothing · documents 12",
+        ),
+    ],
+)
+def test_the_summary_tells_what_is_left_for_the_slowest_stage(
+    stages: tuple[StageStatus, ...], summary: str
+) -> None:
+    assert _status(*stages).summary() == summary
+
+
+@pytest.mark.parametrize(
+    ("stages", "letters", "accepted", "words"),
+    [
+        ((_stage("segmenter"), _stage("scorer")), 0, 5, []),
+        ((_stage("segmenter", workers=0), _stage("scorer", workers=0)), 0, 5, ["no worker runs:"]),
+        ((_stage("segmenter"), _stage("scorer", workers=0)), 0, 5, []),
+        (
+            (_stage("segmenter"), _stage("scorer", 4, workers=0)),
+            0,
+            5,
+            ["no worker runs scorer"],
+        ),
+        ((_stage("segmenter"), _stage("scorer", 4)), 0, 5, ["scorer did nothing"]),
+        ((_stage("segmenter"),), 1, 5, ["1 dead letter: `backstream dead-letters list`"]),
+        ((_stage("segmenter"),), 0, 0, ["none of the last 20 ratings is accepted"]),
+    ],
+)
+def test_each_obstacle_is_named(
+    stages: tuple[StageStatus, ...], letters: int, accepted: int, words: list[str]
+) -> None:
+    found = [*obstacles(stages, letters, _acceptance(accepted), "kafka:9092")]
+    assert len(found) == len(words)
+    for line, start in zip(found, words, strict=True):
+        assert line.startswith(start)
+
+
+def test_the_text_ends_with_what_is_in_the_way() -> None:
+    text = _status(_stage("segmenter", 3, workers=0), in_the_way=("no worker runs",)).as_text()
+    assert "3 to do" in text
+    assert "no worker runs it" in text
+    assert text.endswith("in the way: no worker runs")
+
+
+class _Stopped(Exception):
+    pass
+
+
+def test_without_a_terminal_watch_prints_a_line_each_time_and_obstacles_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    readings = iter(
+        [
+            _status(_stage("scorer", 2), in_the_way=("no worker runs",)),
+            _status(_stage("scorer", 2), in_the_way=("no worker runs",)),
+            _status(_stage("scorer")),
+        ]
+    )
+
+    def read() -> Status:
+        try:
+            return next(readings)
+        except StopIteration:
+            raise _Stopped from None
+
+    with pytest.raises(_Stopped):
+        watch(read, Console(file=StringIO()), pause=lambda seconds: None)
+    lines = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 4
+    assert lines.count("in the way: no worker runs") == 1
+    assert lines[-1].startswith("up to date")
+
+
+def test_on_a_terminal_watch_replaces_what_it_showed() -> None:
+    shown = StringIO()
+    readings = iter([_status(_stage("scorer", 2, 1.0)), _status(_stage("scorer"))])
+
+    def read() -> Status:
+        try:
+            return next(readings)
+        except StopIteration:
+            raise _Stopped from None
+
+    console = Console(file=shown, force_terminal=True, width=100)
+    with pytest.raises(_Stopped):
+        watch(read, console, pause=lambda seconds: None)
+    assert "2 to do, about 2 s left" in shown.getvalue()
+    assert "\x1b[1A" in shown.getvalue() or "\x1b[2K" in shown.getvalue()
