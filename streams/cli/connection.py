@@ -43,6 +43,7 @@ def running(settings: Settings) -> Settings:
     """
     address = settings.given_broker or running_address(settings.broker_dir)
     if address is None:
+        _check_state(settings)
         raise SettingsError(
             f"nothing runs on the state directory {settings.state_dir}: start `backstream up "
             f"--state-dir {settings.state_dir}`, name another directory, or pass --broker for a "

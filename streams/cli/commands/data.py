@@ -151,7 +151,7 @@ def tail(
 
     Example: `backstream tail -n 3 --from-beginning`
     """
-    from streams.cli.connection import connected
+    from streams.cli.connection import running
     from streams.cli.console import notice
     from streams.cli.waiting import Waiting
     from streams.data.dataset import follow
@@ -159,7 +159,8 @@ def tail(
     from streams.kafka.topics import CURATED
     from streams.trainer.broker_probe import BrokerProbe
 
-    with connected(settings) as settings, BrokerProbe(settings.kafka.cluster()) as probe:
+    settings = running(settings)
+    with BrokerProbe(settings.kafka.cluster()) as probe:
         cluster = settings.kafka.cluster()
         what = f"{'' if from_beginning else 'new '}examples, which workers write to "
         what += f"{cluster.topic(CURATED)} at {cluster.address}"
