@@ -75,7 +75,7 @@ def accept(
     note: Note = "",
     as_json: Json = False,
 ) -> None:
-    """Keep pairs, whatever their ratings are and the rules say.
+    """Keep pairs, against any rule or rating.
 
     An accepted pair stays when another release rates it low. With --where, says how many rated
     pairs that are not kept satisfy the conditions, which are those of `drop`, and asks.

@@ -27,7 +27,7 @@ def status(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what every stage has to do, its rate, and what stands in the way.
+    """Show what is to do, how fast it goes, what is in the way.
 
     Shows the release in service, what the curator accepts, what models behind addresses have cost,
     and the number of messages on each topic; of curated, of examples. What a stage has to do is

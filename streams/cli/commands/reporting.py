@@ -35,7 +35,7 @@ def report(
     ] = None,
     samples: Annotated[int, typer.Option("-n", help="Samples of each kind.", min=0, max=100)] = 5,
 ) -> None:
-    """Write a page about the curated set: one HTML file that loads nothing.
+    """Write an HTML page about the curated set.
 
     It has what the stages refused and why, what the instructions ask for, sources, languages,
     lengths, novelty, ratings and their calibration, the nearest pairs, and samples. A file has no
