@@ -8,6 +8,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from models.evaluation.metrics import Array, Measurements
+from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker, TrainingSequence
 from models.seeds.labelled import LABELS, labelled
@@ -22,12 +23,14 @@ def measure(
     prompter: Prompter,
     pairs: Sequence[Pair],
     ratings: Array | None = None,
+    report: Report = lambda line: None,
 ) -> Measurements:
     """Measure a model on held-out pairs, and on the labelled pairs made from each.
 
     ``ratings``, [N, L], are those that ``labelled(pairs)`` get where the model is served, NaN for
     none. Without them the model rates by digits. A pair is left out where it does not fit the
-    model's context, or a labelled pair made from it has no rating.
+    model's context, or a labelled pair made from it has no rating. ``report`` gets a line every few
+    seconds.
     """
     maker = SequenceMaker(prompter)
     to_rate = labelled(pairs) if ratings is None else [[] for _ in pairs]
@@ -57,8 +60,8 @@ def measure(
         )
         return Measurements(
             tuple(kept),
-            np.array(losses(model, [row[0] for row in every])).reshape(-1, 2),
-            np.array(losses(model, [row[1] for row in every])).reshape(-1, 2),
+            np.array(losses(model, [row[0] for row in every], report)).reshape(-1, 2),
+            np.array(losses(model, [row[1] for row in every], report)).reshape(-1, 2),
             LABELS,
             rated.reshape(-1, len(LABELS)),
         )
@@ -72,10 +75,13 @@ def _context_length(model: PreTrainedModel) -> int:
 
 
 def losses(
-    model: PreTrainedModel, sequences: Sequence[TrainingSequence]
+    model: PreTrainedModel,
+    sequences: Sequence[TrainingSequence],
+    report: Report = lambda line: None,
 ) -> list[tuple[float, float]]:
     """Weighted loss in nats and sum of weights, for each sequence."""
     found = [(0.0, 0.0)] * len(sequences)
+    tick, done = at_intervals(report), 0
     for members, ids, weights, logits in _passes(model, sequences):
         each = functional.cross_entropy(
             logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
@@ -85,6 +91,8 @@ def losses(
             members, zip(nats.tolist(), weights[:, 1:].sum(1).tolist(), strict=True), strict=True
         ):
             found[member] = pair
+        done += len(members)
+        tick(f"measuring: {done} of {len(sequences)} held-out pairs")
     return found
 
 

@@ -4,9 +4,10 @@ Required options: ``--base DIR --parent DIR --examples FILE.jsonl --output DIR``
 
 Standard output is JSON lines: ``precision`` (precision, reason), ``started`` (examples, seeds,
 leaked, ratings, sequences), ``step`` (step, steps, loss, tokens_per_second, seconds_left),
-``evaluated`` (model: parent or new; metrics) and, last, ``released`` (id, directory, metrics,
-parent_metrics, counts, intervals, verdict). A failure exits with 1, and the last line of standard
-error is ``{"event": "failed", "error": ...}``.
+``working`` (text: how far the export and the measurements after the steps are), ``evaluated``
+(model: parent or new; metrics) and, last, ``released`` (id, directory, metrics, parent_metrics,
+counts, intervals, verdict). A failure exits with 1, and the last line of standard error is
+``{"event": "failed", "error": ...}``.
 
 Under ``python -m torch.distributed.run --standalone --nproc-per-node N -m models.training ...`` N
 processes train together, on a GPU each or on the CPU. The first one writes files and events.

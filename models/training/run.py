@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from models.evaluation.human_ratings import RatedPair, rated_pairs, read_ratings
 from models.evaluation.measure import measure
 from models.evaluation.metrics import Array, HumanAgreement, Measurements
 from models.evaluation.promotion import ReleaseComparison, compare_releases
-from models.export.export import export, print_to_stderr
+from models.export.export import export
 from models.judging.gathering import fit_judges
 from models.judging.judge import Judges
 from models.judging.measuring import Opened, opened, rate_pairs
 from models.judging.rated import RatedEvidence, examine_rated, read_rated, write_rated
+from models.progress import Report
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.releases.release import (
@@ -98,7 +100,7 @@ def train(
     del model  # frees memory for the two models that are measured
     exported = checkpoint.with_name("release")
     shutil.rmtree(exported, ignore_errors=True)
-    export(str(checkpoint), exported)
+    export(str(checkpoint), exported, report=partial(_emit_working, emit))
     found = _measure(inputs, settings, data, checkpoint, exported, emit)
     release = _write(
         inputs.releases, exported, _Lineage(base.id, parent.id, run), found, settings, counts, data
@@ -201,12 +203,14 @@ def _measure(
     Also fits the judges of the new release, and calibrates its ratings to human ratings.
     """
     # First, so that only one model is in memory.
-    parent = asyncio.run(_serve(inputs.parent, settings, data))
-    served = asyncio.run(_serve(exported, settings, data, inputs.base))
+    report = partial(_emit_working, emit)
+    parent = asyncio.run(_serve(inputs.parent, settings, data, report))
+    served = asyncio.run(_serve(exported, settings, data, report, inputs.base))
     held_out = [Pair.of(example) for example in data.held_out[: settings.measured]]
 
     def measured(directory: Path, which: str, served: _Served) -> Measurements:
-        found = measure(_load(directory), Prompter.load(directory), held_out, served.labelled)
+        model, prompter = _load(directory), Prompter.load(directory)
+        found = measure(model, prompter, held_out, served.labelled, report)
         emit({"event": "evaluated", "model": which, "metrics": found.metrics(served.threshold)})
         return found
 
@@ -228,7 +232,11 @@ def _measure(
 
 
 async def _serve(
-    directory: Path, settings: TrainingSettings, data: TrainingSet, base: Path | None = None
+    directory: Path,
+    settings: TrainingSettings,
+    data: TrainingSet,
+    report: Report,
+    base: Path | None = None,
 ) -> _Served:
     """Rate with a release's directory as the scorer does.
 
@@ -243,8 +251,8 @@ async def _serve(
     async with opened(directory) as release:
         if base:
             seeds = [Pair.of(seed) for seed in data.seeds]
-            learned = await _rated(release, data, base)
-            judges = await fit_judges(release, seeds, learned, print_to_stderr)
+            learned = await _rated(release, data, base, report)
+            judges = await fit_judges(release, seeds, learned, report)
         else:
             judges = read_manifest(directory).judges
         ratings = await rate_pairs(
@@ -252,7 +260,7 @@ async def _serve(
             judges,
             [*made, *(each.pair for each in rated)],
             settings.evidence,
-            print_to_stderr,
+            report,
             [*[()] * len(made), *(each.headings for each in rated)],
         )
     end = len(made) + len(data.rated_held_out)
@@ -266,12 +274,14 @@ async def _serve(
     )
 
 
-async def _rated(release: Opened, data: TrainingSet, base: Path) -> list[RatedEvidence]:
+async def _rated(
+    release: Opened, data: TrainingSet, base: Path, report: Report
+) -> list[RatedEvidence]:
     """The rated pairs that are not held out: those of this run, and others that the base has.
 
     The evidence about the latter is that of the model that was served when they were rated.
     """
-    own = await examine_rated(release, data.rated, print_to_stderr)
+    own = await examine_rated(release, data.rated, report)
     known = {each.id for each in (*data.rated, *data.rated_held_out)}
     return [*own, *(each for each in read_rated(base) if each.id not in known)]
 
@@ -368,6 +378,10 @@ def _run_id(
     for line in sorted({record.model_dump_json() for record in records}):
         digest.update(f"{line}\n".encode())
     return digest.hexdigest()
+
+
+def _emit_working(emit: Emit, line: str) -> None:
+    emit({"event": "working", "text": line})
 
 
 def _emit_released(directory: Path, emit: Emit) -> None:

@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from schemas.release import ReleaseStatus
 from streams.observe.lag import Flow
 
 _LINE_SECONDS = 5.0
 _IDLE_LINE_SECONDS = 60.0
 """Between two lines where nothing changes."""
+_VERDICTS = {ReleaseStatus.IN_SERVICE: "deployed", ReleaseStatus.KEPT: "kept back"}
+"""What was decided about a release, in words."""
 _SMOOTH_SECONDS = 10.0
 
 
@@ -53,6 +56,7 @@ class Progress:
         self._printed = float("-inf")
         self._shown: tuple[Flow, str] | None = None
         self._training = ""
+        self._training_began = clock()
 
     def __enter__(self) -> "Progress":
         if self._live:
@@ -73,12 +77,26 @@ class Progress:
         """Show the present flow."""
         self._rates.update(flow)
         if self._live:
+            self._shown = (flow, self._training)
             self._live.update(self._table(flow))
             return
         changed = (flow, self._training) != self._shown
         if self._clock() - self._printed >= (_LINE_SECONDS if changed else _IDLE_LINE_SECONDS):
             self._printed, self._shown = self._clock(), (flow, self._training)
             self.note(self._line(flow))
+
+    def training(self) -> None:
+        """Show every few seconds how far a training run is, where no flow is shown meanwhile.
+
+        To be called several times a second.
+        """
+        if self._live:
+            if self._shown:
+                self._live.update(self._table(self._shown[0]))
+        elif self._clock() - self._printed >= _LINE_SECONDS:
+            self._printed = self._clock()
+            taken = _minutes(self._clock() - self._training_began)
+            self.note(f"{self._training or 'training'}, {taken} so far")
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Show an event of a process."""
@@ -90,26 +108,33 @@ class Progress:
                 f"{_minutes(event['seconds_left'])} left"
             )
             return
+        if kind == "working":
+            self._training = f"training: {event['text']}"
+            return
         if kind == "note":
             self.note(event["text"])
             return
         self._training = ""
+        if kind == "training":
+            self._training_began = self._clock()
         texts = {
             "ready": "{process} is ready, serving {release}",
             "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
             "following": "{process} follows the curated examples",
             "fenced": "{process} has ended: {error}",
             "training": "trainer: training on {examples} curated examples and the seeds",
+            "started": "trainer: {sequences} sequences of {examples} examples and {seeds} seeds",
             "precision": "trainer: computes in {precision}: {reason}",
-            "evaluated": "trainer: evaluated on held-out pairs",
+            "evaluated": "trainer: evaluated on held-out pairs, the {model} model",
             "released": "trainer: release {id} written",
-            "announced": "trainer: release {release} is {status}: {reason}",
+            "announced": "trainer: release {release} is {verdict}: {reason}",
             "page": "the page is at {url}",
             "failed": "{process} failed: {error}",
             "died": "{process} ended with code {exit_code}; starting it again",
         }
         if kind in texts:
-            self.note(texts[kind].format(**{"process": process, **event}))
+            verdict = _VERDICTS.get(event.get("status", ""), "announced")
+            self.note(texts[kind].format(**{"process": process, "verdict": verdict, **event}))
 
     def _line(self, flow: Flow) -> str:
         rate = self._rates.per_second

@@ -205,6 +205,7 @@ class _Demo:
         process = self._supervisor.train_once()
         while process.is_alive():
             self.take_events()
+            self._progress.training()
             process.join(_POLL_SECONDS)
         self.take_events()
         if process.exitcode:

@@ -142,11 +142,28 @@ def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> Non
     assert lines == [
         "worker-1 is ready, serving house-1",
         "trainer: training on 12 curated examples and the seeds",
-        "trainer: evaluated on held-out pairs",
+        "trainer: evaluated on held-out pairs, the new model",
         "trainer: release r-1 written",
-        "trainer: release r-1 is kept: held-out NLL did not fall",
+        "trainer: release r-1 is kept back: held-out NLL did not fall",
         "trainer failed: [red]no[/red] disk",
         "worker-1 ended with code -9; starting it again",
+    ]
+
+
+def test_while_a_run_trains_there_is_a_line_every_few_seconds(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
+    progress.event({"event": "training", "examples": 12})
+    for second in range(11):
+        clock.now += 1
+        if second == 7:
+            progress.event({"event": "working", "text": "measuring: 8 of 16 held-out pairs"})
+        progress.training()
+    lines = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()[1:]]
+    assert lines == [
+        "training, 0:01 min so far",
+        "training, 0:06 min so far",
+        "training: measuring: 8 of 16 held-out pairs, 0:11 min so far",
     ]
 
 
