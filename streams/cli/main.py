@@ -33,7 +33,7 @@ from streams.logs import configure_logging
 app = typer.Typer(
     name="backstream",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Plain help: rich takes 0.2 s to import.
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -41,11 +41,35 @@ BASE: tuple[SettingName, ...] = ("model", "prompts")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def _option(*names: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+def given(value: Any) -> Any:
+    """Callback of an option or argument: refuse an empty one, as an unset variable leaves it.
+
+    An empty path would mean the working directory.
+    """
+    if value == "" or (isinstance(value, list | tuple) and "" in value):
+        raise typer.BadParameter("it is empty")
+    return value
 
 
-_CONFIG = Annotated[Path | None, _option("--config", "-c", help="A YAML settings file.")]
+def _path(text: str) -> Path:
+    return Path(given(text))
+
+
+def _option(
+    *names: str,
+    help: str,
+    metavar: str | None = None,
+    parser: Callable[[str], Any] | None = None,
+) -> Any:
+    return typer.Option(
+        *names, help=help, metavar=metavar, show_default=False, parser=parser, callback=given
+    )
+
+
+_CONFIG = Annotated[
+    Path | None,
+    _option("--config", "-c", metavar="PATH", parser=_path, help="A YAML settings file."),
+]
 _ASSIGNMENTS = Annotated[
     list[str] | None,
     _option(
@@ -59,7 +83,9 @@ _OPTIONS: dict[SettingName, Any] = {
     "state_dir": Annotated[
         Path | None,
         _option(
-            help="Directory of the topics, logs, releases and dataset. [default: backstream-state]"
+            metavar="PATH",
+            parser=_path,
+            help="Directory of the topics, logs, releases and dataset. [default: backstream-state]",
         ),
     ],
     "broker": Annotated[
@@ -87,7 +113,12 @@ _OPTIONS: dict[SettingName, Any] = {
         _option(help="Another model that rates, or its address likewise. [default: --model]"),
     ],
     "prompts": Annotated[
-        Path | None, _option(help="A YAML file of prompts of your own. [default: the project's]")
+        Path | None,
+        _option(
+            metavar="PATH",
+            parser=_path,
+            help="A YAML file of prompts of your own. [default: the project's]",
+        ),
     ],
     "device": Annotated[str | None, _option(help="auto, cpu or cuda. [default: auto]")],
     "metrics_port": Annotated[

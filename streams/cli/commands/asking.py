@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.options import BROKER, Json, given, with_settings
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -22,7 +22,8 @@ def ask(
         list[str],
         typer.Argument(
             help="Text with a question a line, JSON, JSON lines, CSV, Parquet or Arrow; also "
-            "compressed, directories and globs of them, and - for standard input."
+            "compressed, directories and globs of them, and - for standard input.",
+            callback=given,
         ),
     ],
     as_json: Json = False,
@@ -41,9 +42,11 @@ def ask(
     from streams.cli.reports import finish
     from streams.data import feed as feeding
     from streams.data.questions import read_questions
+    from streams.data.sources import require_one
     from streams.data.tally import Tally
     from streams.kafka.topics import QUESTIONS
 
+    require_one(files)
     tally = Tally()
     questions = tally.of(read_questions(files))
     with connected(settings, QUESTIONS, create_state=True) as settings:

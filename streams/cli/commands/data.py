@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.options import BROKER, Json, given, with_settings
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 Sources = Annotated[
-    list[str], typer.Argument(help="Files, directories, globs, or - for standard input.")
+    list[str],
+    typer.Argument(help="Files, directories, globs, or - for standard input.", callback=given),
 ]
 Format = Annotated[
     str | None,
@@ -78,10 +79,11 @@ def feed(
     from streams.cli.documents import read_documents, with_notices
     from streams.cli.reports import finish
     from streams.data import feed as feeding
-    from streams.data.sources import Choice
+    from streams.data.sources import Choice, require_one
     from streams.data.tally import Tally
     from streams.kafka.topics import DOCUMENTS
 
+    require_one(sources)
     tally = Tally()
     choice = Choice(include or (), exclude or ())
     with connected(settings, DOCUMENTS, create_state=True) as settings:
@@ -97,7 +99,8 @@ def seed(
         list[str],
         typer.Argument(
             help="JSON, JSON lines, CSV, Parquet or Arrow of Dolly, Alpaca, Self-Instruct, "
-            "Open-Assistant, chats or pairs; also compressed, and directories of them."
+            "Open-Assistant, chats or pairs; also compressed, and directories of them.",
+            callback=given,
         ),
     ],
     turns: Annotated[
@@ -124,9 +127,11 @@ def seed(
     from streams.cli.documents import read_seeds
     from streams.cli.reports import finish
     from streams.data import feed as feeding
+    from streams.data.sources import require_one
     from streams.data.tally import Tally
     from streams.kafka.topics import CURATED
 
+    require_one(files)
     tally = Tally()
     pairs = read_seeds(files, Reading(Turns(turns), replies), tally)
     with connected(settings, CURATED, create_state=True) as settings:

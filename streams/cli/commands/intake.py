@@ -8,7 +8,7 @@ import typer
 from schemas.errors import SettingsError
 from streams.cli.commands.data import Exclude, Format, Include, TextColumn
 from streams.cli.console import print_event
-from streams.cli.options import BROKER, with_settings
+from streams.cli.options import BROKER, given, with_settings
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -43,7 +43,9 @@ def watch(
     settings: "Settings",
     sources: Annotated[
         list[str] | None,
-        typer.Argument(help="Directories, addresses such as s3://bucket/folder, feeds (http)."),
+        typer.Argument(
+            help="Directories, addresses such as s3://bucket/folder, feeds (http).", callback=given
+        ),
     ] = None,
     format: Format = None,
     text_column: TextColumn = None,

@@ -46,10 +46,11 @@ def preview(
     """
     from streams.cli.documents import read_documents
     from streams.cli.prepare import prepare_all
-    from streams.data.sources import Choice
+    from streams.data.sources import Choice, require_one
     from streams.data.tally import Tally
     from streams.observe.preview import UNREADABLE, preview_documents
 
+    require_one(sources)
     tally = Tally()
     choice = Choice(include or (), exclude or ())
     documents = read_documents(sources, format, text_column, tally, choice)
@@ -96,11 +97,12 @@ def segment(
     """
     from schemas.records import Rejection, Segment
     from streams.cli.documents import read_documents
-    from streams.data.sources import Choice
+    from streams.data.sources import Choice, require_one
     from streams.data.tally import Tally
     from streams.observe.preview import RefusedPassage, cut_documents, explained_documents
 
     cut = explained_documents if explain else cut_documents
+    require_one(sources)
     tally = Tally()
     choice = Choice(include or (), exclude or ())
     failed = 0
@@ -152,10 +154,11 @@ def estimate(
     from streams.cli.documents import read_documents, with_notices
     from streams.cli.estimate_report import as_report, as_text
     from streams.cli.prepare import prepare_all
-    from streams.data.sources import Choice
+    from streams.data.sources import Choice, require_one
     from streams.data.tally import Tally
     from streams.observe.estimate import run_agents, sample_passages
 
+    require_one(sources)
     tally = Tally()
     choice = Choice(include or (), exclude or ())
     documents = with_notices(read_documents(sources, format, text_column, tally, choice))

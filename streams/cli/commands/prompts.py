@@ -14,7 +14,7 @@ app = typer.Typer(help="Look at prompts, and check a file of your own.", no_args
 def lint(
     file: Annotated[Path, typer.Argument(help="A YAML file of prompts.", show_default=False)],
 ) -> None:
-    """Check a prompts file, and name everything that is wrong with its line.
+    """Check a prompts file, and name each mistake with its line.
 
     Prints the ids of its templates. The exit code is 1 if it cannot be used.
 
@@ -37,7 +37,7 @@ def show(
         str | None, typer.Option(help="Show this family alone: markers, chat or plain.")
     ] = None,
 ) -> None:
-    """Print the prompts of every task as a prompts file, to start your own from.
+    """Print the prompts of every task, as a file to start from.
 
     With FILE, those of the file stand in place of the project's.
 

@@ -84,11 +84,12 @@ def import_answers(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Read what people answered in Argilla or Label Studio, as ratings and decisions.
+    """Read what people answered in Argilla or Label Studio.
 
-    Edited texts are an edit, keep or drop is that decision, and a rating alone decides as in
-    `rate`. Of several people's answers about a pair, the last one in the file counts. The exit code
-    is 1 if something could not be read. Importing the same file again writes the same again.
+    The answers become ratings and decisions. Edited texts are an edit, keep or drop is that
+    decision, and a rating alone decides as in `rate`. Of several people's answers about a pair, the
+    last one in the file counts. The exit code is 1 if something could not be read. Importing the
+    same file again writes the same again.
 
     Example: `backstream review import annotations.json --for label-studio`
     """

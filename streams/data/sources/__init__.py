@@ -8,7 +8,7 @@ mended is a value as well.
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.columns import Columns
 from streams.data.sources.converter import Converter
-from streams.data.sources.discovery import Stdin, discover
+from streams.data.sources.discovery import Stdin, discover, require_one
 from streams.data.sources.formats import FORMATS, ROWS, format_of
 from streams.data.sources.reading import Outcome, read
 
@@ -24,4 +24,5 @@ __all__ = [
     "discover",
     "format_of",
     "read",
+    "require_one",
 ]

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from schemas.errors import SourceError
+from schemas.errors import SettingsError, SourceError
 from schemas.text import PassedOver, name_of
 from streams.data.sources.choice import EVERY_FILE, Choice
 from streams.data.sources.formats import FORMATS, extension_of, format_of
@@ -18,6 +18,8 @@ from streams.data.sources.stored import StoredFile, is_address, stored_files, wi
 
 _DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
 """What Hugging Face's ``save_to_disk`` writes beside the rows."""
+
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,29 @@ def discover(
             seen.add(name)
             refused = None if isinstance(found, PassedOver) else choice.refuse(path_of(found))
             yield PassedOver(name_of(found), refused) if refused else found
+
+
+def require_one(arguments: Sequence[str]) -> None:
+    """Raise SettingsError if no argument names something that is there, so nothing can be read.
+
+    Globs without a match are refused too. Addresses and standard input are not looked at.
+    """
+    missing = [argument for argument in arguments if not _may_be_there(argument)]
+    if missing and len(missing) == len(arguments):
+        raise SettingsError(
+            f"nothing to read: there is no {', '.join(missing[:_MOST_NAMES])} in {Path.cwd()}; "
+            "name files, directories or globs that are there, or - for standard input"
+        )
+
+
+def _may_be_there(argument: str) -> bool:
+    if argument == "-":
+        return True
+    if argument.startswith("file:"):
+        argument = local_path(argument)
+    elif is_address(argument):
+        return True
+    return os.path.lexists(argument) or any(glob.iglob(argument, recursive=True))
 
 
 def path_of(file: File) -> PurePath:

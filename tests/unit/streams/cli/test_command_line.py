@@ -40,6 +40,7 @@ def _paths(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 _COMMANDS = list(_paths(typer.main.get_command(app)))
+_GROUPS = sorted({path[:-1] for path in _COMMANDS})
 
 
 def _run(*arguments: str) -> Any:
@@ -82,7 +83,7 @@ def test_nothing_starts_with_a_file_of_the_curation_that_is_not_there(
     assert not state.exists()
 
 
-@pytest.mark.parametrize("group", [(), ("dead-letters",), ("models",), ("releases",)])
+@pytest.mark.parametrize("group", _GROUPS, ids=" ".join)
 def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
     shown = _run(*group, "--help")
     assert shown.exit_code == 0
@@ -153,7 +154,9 @@ class _Started(Exception):
     """An embedded broker would have started."""
 
 
-@pytest.mark.parametrize("command", ["feed a.txt", "seed a.jsonl", "worker", "trainer"])
+@pytest.mark.parametrize(
+    "command", ["feed a.txt", "seed a.jsonl", "ask a.txt", "worker", "trainer"]
+)
 def test_a_command_that_writes_creates_the_state_directory(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +167,52 @@ def test_a_command_that_writes_creates_the_state_directory(
 
     monkeypatch.setattr(connection, "broker_address", start)
     monkeypatch.setattr(prepare, "prepare", lambda model, templates: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "a.jsonl"):
+        (tmp_path / name).touch()
     state = tmp_path / "new"
     started = _run(*command.split(), "--state-dir", str(state)).exception
     assert isinstance(started, _Started)
     assert started.args == (None, state / "kafka")
+
+
+@pytest.mark.parametrize("command", ["feed", "seed", "ask", "preview", "segment", "estimate"])
+def test_files_that_are_all_missing_are_noticed_before_anything_starts(
+    command: str, tmp_path: Path
+) -> None:
+    state, missing = tmp_path / "state", str(tmp_path / "missing.jsonl")
+    failed = _run(command, missing, str(tmp_path / "*.txt"), "-s", f"state_dir={state}")
+    assert isinstance(failed.exception, SettingsError)
+    assert missing in str(failed.exception)
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([command, ""] for command in ("feed", "seed", "ask", "preview", "segment", "estimate")),
+        ["watch", ""],
+        ["feed", "README.md", ""],
+        ["status", "--state-dir", ""],
+        ["status", "--broker", ""],
+        ["status", "--config", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_argument_is_refused(arguments: list[str]) -> None:
+    refused = _run(*arguments)
+    assert refused.exit_code == 2
+    assert "it is empty" in refused.output
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    def completed(*words: str) -> list[str]:
+        given = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        done = CliRunner().invoke(
+            app, [], env={"_BACKSTREAM_COMPLETE": "complete_bash", **given}, prog_name="backstream"
+        )
+        return done.output.split()
+
+    assert completed("backstream", "dead") == ["dead-letters"]
+    assert completed("backstream", "releases", "ro") == ["rollback"]
+    assert "--from-beginning" in completed("backstream", "tail", "--")
