@@ -13,6 +13,7 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.conversations import NotAConversation
 from schemas.errors import SourceError
+from schemas.ids import segment_id
 from schemas.record import Record
 from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
 from schemas.turns import transcript
@@ -28,6 +29,7 @@ _NEXT: dict[type[Record], str] = {
 }
 
 
+KEPT, REJECTED = "kept", "rejected"
 UNREADABLE = "unreadable"
 """Verdict on something that could not be read."""
 
@@ -38,6 +40,7 @@ class PassagePreview:
 
     source: str
     passage: str
+    """Also where it was refused; of several that were refused together, the longest."""
     instruction: str
     score: float | None
     verdict: str
@@ -64,9 +67,10 @@ def preview_documents(
         loaded.callback(lambda: runner.run(models.aclose()))
         agents = {name: make() for name, make in agent_makers(settings, models.handles).items()}
         writers = writers_of(settings, agents)
+        segmenter = segmenter_of(settings)
         shown = 0
         for document in documents:
-            verdicts = _follow(agents, writers, document)
+            verdicts = _follow(agents, writers, segmenter, document)
             while shown < count:
                 verdict = runner.run(anext(verdicts, None))  # type: ignore[arg-type]
                 if verdict is None:
@@ -123,18 +127,43 @@ def explained_documents(
 
 
 async def _follow(
-    agents: dict[str, Agent], writers: Sequence[str], document: Document | SourceError
+    agents: dict[str, Agent],
+    writers: Sequence[str],
+    segmenter: Segmenter,
+    document: Document | SourceError,
 ) -> AsyncIterator[PassagePreview]:
     if isinstance(document, SourceError):
         yield PassagePreview("", "", "", None, UNREADABLE, str(document))
         return
     for passage in await agents[Segmenter.stage].handle(document):
         if isinstance(passage, Rejection):
-            yield PassagePreview(document.source, "", "", None, "rejected", _reason(passage))
+            refused = refused_text(segmenter, document, passage)
+            yield PassagePreview(document.source, refused, "", None, REJECTED, _reason(passage))
             continue
         assert isinstance(passage, Segment)
         async for verdict in _judge(agents, writers, passage):
             yield verdict
+
+
+def refused_text(segmenter: Segmenter, document: Document, rejection: Rejection) -> str:
+    """What a rejection of the segmenter is about; of several passages, the longest.
+
+    Empty where it is about the whole document.
+    """
+    if rejection.id == document.id:
+        return ""
+    return max(
+        (
+            text
+            for _, text, refusal, turns in segmenter.passages(document)
+            if refusal
+            and refusal.reason == rejection.reason
+            and rejection.segment_id
+            in ("", segment_id(text, document.context, [turn.text for turn in turns]))
+        ),
+        key=len,
+        default="",
+    )
 
 
 async def _judge(
@@ -179,7 +208,7 @@ def _verdict(
         segment.text,
         written.instruction if written else "",
         score,
-        "kept" if isinstance(outcome, Example) else "rejected",
+        KEPT if isinstance(outcome, Example) else REJECTED,
         "passed every rule" if isinstance(outcome, Example) else _reason(outcome),
         category=(written.category or "") if written else "",
         response=written.response if written and written.response != segment.text else "",

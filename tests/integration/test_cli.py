@@ -105,6 +105,11 @@ def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
     assert verdict.keys() == given | {"score", "verdict", "reason"}
     assert verdict["verdict"] in ("kept", "rejected")
     assert not (tmp_path / "s").exists()
+    (tmp_path / "short.txt").write_text("Too little.")
+    refused = run("preview", str(tmp_path / "short.txt"))
+    assert "passage:     Too little." in refused.stdout
+    assert "refused (segmenter: too_short, a passage of 11 characters" in refused.stdout
+    assert refused.stderr.endswith("1 refused\n")
 
 
 def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
@@ -115,14 +120,14 @@ def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):
     rows = [json.loads(line) for line in cut.stdout.splitlines()]
     assert len(rows) == 1
     assert passage(5).strip().endswith(rows[0]["text"])
-    assert "1 passages; refused: 1 too_short" in cut.stderr
+    assert "1 passage; refused: 1 too_short" in cut.stderr
     assert run("segment", str(tmp_path / "c.txt")).returncode == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["feed", "x.txt", "--broker", "127.0.0.1:1"], "nothing listens on 127.0.0.1:1"),
+        (["feed", "README.md", "--broker", "127.0.0.1:1"], "nothing listens on 127.0.0.1:1"),
         (["status", "-s", "curation.treshold=3"], "did you mean 'curation.threshold'"),
         (["status", "-c", "no-such-file.yaml"], "no-such-file.yaml cannot be read"),
         (["preview", "README.md", "--model", "docs"], "docs"),

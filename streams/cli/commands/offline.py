@@ -10,6 +10,7 @@ import typer
 from streams.cli.commands.data import Exclude, Format, Include, Sources, TextColumn
 from streams.cli.console import notice
 from streams.cli.options import MODELS, Json, with_settings
+from streams.observe.quantities import as_count
 
 if TYPE_CHECKING:
     from streams.observe.preview import PassagePreview
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _PASSAGE_CHARACTERS = 160
 _UNREAD_SHOWN = 10
+_WORDS = {"kept": "kept", "rejected": "refused", "unreadable": "unreadable"}
+"""Verdicts in words."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,9 +41,9 @@ def preview(
 ) -> None:
     """Run the agents on a few passages, without a broker.
 
-    Prints instruction, rating, verdict and reason for each passage, and writes nothing. Prompts of
-    your own go to standard error first. The exit code is 1 if something could not be read, or if
-    there is no passage.
+    Prints each passage with its instruction, rating and verdict. One that is refused is shown with
+    stage, reason and detail. Writes nothing. Prompts of your own go to standard error first. The
+    exit code is 1 if something could not be read, or if there is no passage.
 
     Example: `backstream preview notes.md -n 5`
     """
@@ -48,7 +51,7 @@ def preview(
     from streams.cli.prepare import prepare_all
     from streams.data.sources import Choice, require_one
     from streams.data.tally import Tally
-    from streams.observe.preview import UNREADABLE, preview_documents
+    from streams.observe.preview import preview_documents
 
     require_one(sources)
     tally = Tally()
@@ -57,19 +60,20 @@ def preview(
     model = prepare_all(settings)
     for template in settings.templates().own:
         notice(f"{template.id}:\n{indent(template.with_context, '  ')}{template.lead}")
-    shown = failed = 0
+    found = Counter[str]()
     for verdict in preview_documents(settings, model, documents, count):
-        shown += 1
-        failed += verdict.verdict == UNREADABLE
+        found[verdict.verdict] += 1
         if as_json:
             print(json.dumps(verdict.as_dict(), ensure_ascii=False), flush=True)
         else:
-            print(_as_text(shown, verdict), flush=True)
+            print(_as_text(found.total(), verdict), flush=True)
     for line in tally.lines():
         notice(line)
-    if not shown:
+    if found:
+        notice(", ".join(f"{count:,} {_WORDS[verdict]}" for verdict, count in found.items()))
+    else:
         _notice_no_passage(settings)
-    if failed or not shown:
+    if found["unreadable"] or not found:
         raise typer.Exit(1)
 
 
@@ -124,7 +128,7 @@ def segment(
     for line in tally.lines():
         notice(line)
     unread = f"; {failed:,} could not be read" if failed else ""
-    notice(f"{len(seen):,} passages; refused: {reasons or 'none'}{unread}")
+    notice(f"{as_count(len(seen), 'passage')}; refused: {reasons or 'none'}{unread}")
     if failed or not seen:
         raise typer.Exit(1)
 
@@ -171,7 +175,8 @@ def estimate(
         _notice_no_passage(settings)
         raise typer.Exit(1)
     model = prepare_all(settings)
-    notice(f"{passages.total:,} passages; running the agents on {len(passages.sample):,} of them")
+    total = as_count(passages.total, "passage")
+    notice(f"{total}; running the agents on {len(passages.sample):,} of them")
     run = run_agents(settings, model, passages.sample)
     print(json.dumps(as_report(passages, run)) if as_json else as_text(passages, run))
     if passages.unread:
@@ -205,5 +210,5 @@ def _as_text(number: int, verdict: "PassagePreview") -> str:
         f"   instruction: {verdict.instruction or '-'}{category}\n"
         f"{response}"
         f"   rating:      {score}\n"
-        f"   verdict:     {verdict.verdict} ({verdict.reason})\n"
+        f"   verdict:     {_WORDS[verdict.verdict]} ({verdict.reason})\n"
     )
