@@ -14,6 +14,11 @@ class ReleaseStatus(StrEnum):
     IN_SERVICE = "in_service"
     KEPT = "kept"
 
+    @property
+    def in_words(self) -> str:
+        """What was decided about the release, for people."""
+        return "deployed" if self is ReleaseStatus.IN_SERVICE else "kept back"
+
 
 class Release(Record):
     """An announcement of trained models: the manifest of a release directory without its files."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.cli.console import printable
 from streams.observe.audit import Audit, StageAccount
-from streams.observe.quantities import as_count
+from streams.quantities import as_count
 
 _NAMED = 20
 """Most ids or messages of a kind that are named in the text. JSON has them all."""
@@ -43,7 +43,7 @@ def _lines(audit: Audit) -> Iterator[str]:
     for (stage, reason), count in sorted(audit.rejections.items()):
         of = ids.get(stage, 0)
         share = f", {count / of:.1%} of its ids" if count <= of else ""
-        yield f"rejected by {stage}: {reason} {count:,}{share}"
+        yield f"refused by {stage}: {reason} {count:,}{share}"
     for one in audit.deleted_unread:
         yield (
             f"lost: {as_count(one.count, 'message')} of {one.topic}/{one.partition}, from offset "
@@ -59,8 +59,8 @@ def _lines(audit: Audit) -> Iterator[str]:
 def _account_lines(account: StageAccount) -> Iterator[str]:
     unproved = f" + {len(account.unproved):,} unproved" if account.unproved else ""
     yield (
-        f"{account.stage:10} {account.ids:>8,} ids = {account.followed:,} followed + "
-        f"{account.rejected:,} rejected + {account.dead:,} dead + "
+        f"{account.stage:10} {account.ids:>8,} ids = {account.followed:,} passed on + "
+        f"{account.rejected:,} refused + {account.dead:,} dead + "
         f"{account.in_flight:,} in flight{unproved} + {len(account.lost):,} lost"
     )
     yield from _named("lost: ", account.lost, len(account.lost))

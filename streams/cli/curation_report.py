@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from agents.curation.settings import CurationRules
 from streams.cli.console import printable
 from streams.observe.dry_run import DryRun, Moved
-from streams.observe.quantities import as_count
+from streams.quantities import as_count
 
 
 def as_text(found: DryRun, count: int) -> str:

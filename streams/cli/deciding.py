@@ -18,7 +18,7 @@ from streams.data.decisions import Pair, candidate_of, open_decisions
 from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import DECISIONS
-from streams.observe.quantities import as_count
+from streams.quantities import as_count
 from streams.settings import Settings
 
 _SHOWN = 5

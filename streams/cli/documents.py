@@ -21,6 +21,7 @@ from streams.data.sources import (
     read,
 )
 from streams.data.tally import Tally
+from streams.quantities import as_count
 
 _NOTICE_SECONDS = 5.0
 
@@ -81,4 +82,4 @@ def with_notices(
         yield document
         if time.monotonic() - noticed >= _NOTICE_SECONDS:
             noticed = time.monotonic()
-            notice(f"{number:,} documents read")
+            notice(f"{as_count(number, 'document')} read")

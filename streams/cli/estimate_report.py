@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from streams.observe.estimate import Passages, RunOfAgents
-from streams.observe.quantities import as_count, as_duration
+from streams.quantities import as_count, as_duration
 
 
 def as_report(passages: Passages, run: RunOfAgents) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from streams.data.shards import Form, side_path, write_shards
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CURATED
 from streams.observe.acceptance import read_acceptance
+from streams.quantities import as_count
 from streams.releases.announcements import read_releases
 from streams.settings import Settings
 from streams.trainer.broker_probe import BrokerProbe
@@ -180,8 +181,8 @@ def _push(request: Request, found: Found, target: Push, described: _Description,
 
 
 def _said(request: Request, report: dict[str, Any]) -> str:
-    what = "preference pairs" if request.unit == "preferences" else "examples"
-    count = f"{report[request.unit]:,} {what}"
+    what = "preference pair" if request.unit == "preferences" else "example"
+    count = as_count(report[request.unit], what)
     parts = []
     if "file" in report:
         parts.append(f"in {report['file']}")
@@ -229,4 +230,6 @@ def export_on(follow: Follow, settings: Settings) -> None:
                 waiting.came()
                 rotation.take(change, time.monotonic())
             rotation.rotate()
-            notice(f"{rotation.written:,} rows written; the same command goes on from here")
+            notice(
+                f"{as_count(rotation.written, 'row')} written; the same command goes on from here"
+            )

@@ -14,6 +14,7 @@ from streams.kafka.admin.topic_states import topic_states
 from streams.kafka.embedded.jars import Jars
 from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import TOPICS
+from streams.quantities import as_count
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
 from streams.stages.plugins import installed_agents, load_each, packages_of
@@ -41,7 +42,9 @@ def probe_broker(settings: Settings) -> str:
 def probe_releases(settings: Settings) -> str:
     """Read the keys that sign releases and those that are trusted. Raises SettingsError."""
     trusted = release_store(settings).trusted
-    answer = f"{len(trusted)} trusted keys" if trusted else "no trusted keys: unsigned ones serve"
+    answer = (
+        as_count(len(trusted), "trusted key") if trusted else "no trusted keys: unsigned ones serve"
+    )
     if settings.releases.signing_key is None:
         return answer
     key = SigningKey.load(settings.releases.signing_key)

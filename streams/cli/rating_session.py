@@ -13,7 +13,7 @@ from models.prompts.tasks.rating import DIGITS, SCALE
 from schemas.records import Scored
 from schemas.turns import transcript
 from streams.data.judging import Judging
-from streams.observe.quantities import as_count
+from streams.quantities import as_count
 
 _SHOWN_LINES = 24
 """Lines of a pair that are shown where there is no terminal, which has a height of its own."""

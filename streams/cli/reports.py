@@ -7,12 +7,21 @@ import typer
 from streams.cli.console import notice
 from streams.data.feed import FeedReport
 from streams.data.tally import Tally
+from streams.quantities import as_count
 
 
-def finish(report: FeedReport, tally: Tally, kind: str, as_json: bool) -> None:
-    """Print the report. Raises Exit(1) if something could not be read, or if nothing was there."""
+def finish(report: FeedReport, tally: Tally, noun: str, as_json: bool) -> None:
+    """Print the report. ``noun`` is one of what was sent.
+
+    Raises Exit(1) if something could not be read, or if nothing was there.
+    """
+    head, space, rest = noun.partition(" ")
     if as_json:
-        counts = {kind: report.written, "bytes": report.bytes, "failed": report.failed}
+        counts = {
+            f"{head}s{space}{rest}": report.written,
+            "bytes": report.bytes,
+            "failed": report.failed,
+        }
         print(json.dumps({**counts, "errors": report.errors, **tally.as_dict()}))
     else:
         for line in tally.lines():
@@ -22,7 +31,8 @@ def finish(report: FeedReport, tally: Tally, kind: str, as_json: bool) -> None:
         if report.failed > len(report.errors):
             notice(f"and {report.failed - len(report.errors):,} more")
         failed = f", {report.failed:,} could not be read" if report.failed else ""
+        sent = f"{as_count(report.written, head)}{space}{rest}"
         megabytes = f"{report.bytes / 1e6:,.1f} MB"
-        print(f"{report.written:,} {kind} ({megabytes}) acknowledged by the broker{failed}")
+        print(f"{sent} ({megabytes}) acknowledged by the broker{failed}")
     if report.failed or not report.written:
         raise typer.Exit(1)

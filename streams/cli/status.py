@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.remote.usage import Usage
 from streams.observe.acceptance import Acceptance
 from streams.observe.mix import MixTally
-from streams.observe.quantities import as_count, as_duration
+from streams.quantities import as_count, as_duration
 from streams.releases.rerating import Rerating
 
 

@@ -13,6 +13,7 @@ from streams.kafka.connection.clients import kafka_errors
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.topics import BOOTSTRAPS, CURATED, DOCUMENTS, QUESTIONS, Topic
 from streams.kafka.writing.bounded_producer import bounded_producer, flush
+from streams.quantities import as_count
 
 R = TypeVar("R", Document, Example, Bootstrap, Question)
 _LONGEST_ERROR_LIST = 20
@@ -120,7 +121,7 @@ def _write(
     if failures:
         denied = denial(failures[0], cluster, [writing(name_on_cluster)])
         raise BrokerError(
-            f"the broker refused {len(failures)} records, the first because: "
+            f"the broker refused {as_count(len(failures), 'record')}, the first because: "
             f"{denied or failures[0]}. Feed them again"
         )
     return report

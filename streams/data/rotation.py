@@ -23,6 +23,7 @@ from streams.data.exports import Shape, columns, filled_line, row
 from streams.data.files import write_lines, write_table
 from streams.data.ledger import Batch, Ledger
 from streams.data.selection import Selection, traits_of
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     import pyarrow
@@ -167,7 +168,7 @@ class Rotation:
         self._rename(pending)
         self._number = number
         if self._rows:
-            self._say(f"{len(self._rows):,} rows in files number {number}")
+            self._say(f"{as_count(len(self._rows), 'row')} in files number {number}")
         self.written += len(self._rows)
         self._rows, self._digests, self._bytes = [], {}, 0
         self._moved, self._began = False, None

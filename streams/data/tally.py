@@ -8,6 +8,7 @@ from typing import TypeVar
 from schemas.errors import SourceError
 from schemas.records import Document, Example, Question
 from schemas.text import REPLACEMENT, PassedOver, Warned
+from streams.quantities import as_count
 
 R = TypeVar("R", Document, Example, Question)
 _MOST_NAMES = 20
@@ -57,8 +58,8 @@ class Tally:
             names = ", ".join(self._replaced_in)
             more = f" and {self._mended - len(self._replaced_in):,} more"
             yield (
-                f"{self.replaced:,} characters could not be decoded and are U+FFFD now, in {names}"
-                + (more if self._mended > len(self._replaced_in) else "")
+                f"{as_count(self.replaced, 'character')} could not be decoded; U+FFFD stands "
+                f"instead, in {names}" + (more if self._mended > len(self._replaced_in) else "")
             )
 
     def as_dict(self) -> dict[str, object]:

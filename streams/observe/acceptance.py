@@ -10,6 +10,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import SCORED
+from streams.quantities import as_count
 from streams.settings import Settings
 
 _LAST = 1000
@@ -40,8 +41,8 @@ class Acceptance:
             else ""
         )
         return (
-            f"{share} of the last {self.ratings:,} ratings of {self.release} are accepted "
-            f"({self.rule}){precision}"
+            f"{share} of the last {as_count(self.ratings, 'rating')} of {self.release} are "
+            f"accepted ({self.rule}){precision}"
         )
 
 

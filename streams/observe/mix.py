@@ -11,6 +11,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CANDIDATES, CURATED
+from streams.quantities import as_count
 
 _LAST = 1000
 """Messages of each partition of ``curated`` that are looked at for ``status``."""
@@ -42,8 +43,9 @@ class MixTally:
             f"{name} {one.share:.0%} of {one.wanted:.0%}" for name, one in self.categories.items()
         )
         return (
-            f"of the last {self.examples:,} examples {self.with_context / self.examples:.0%} have "
-            f"a context; share and wanted share: {found}"
+            f"of the last {as_count(self.examples, 'example')} "
+            f"{self.with_context / self.examples:.0%} have a context; "
+            f"share and wanted share: {found}"
         )
 
 

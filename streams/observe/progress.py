@@ -14,8 +14,6 @@ from streams.observe.lag import Flow
 _LINE_SECONDS = 5.0
 _IDLE_LINE_SECONDS = 60.0
 """Between two lines where nothing changes."""
-_VERDICTS = {ReleaseStatus.IN_SERVICE: "deployed", ReleaseStatus.KEPT: "kept back"}
-"""What was decided about a release, in words."""
 _SMOOTH_SECONDS = 10.0
 
 
@@ -133,7 +131,7 @@ class Progress:
             "died": "{process} ended with code {exit_code}; starting it again",
         }
         if kind in texts:
-            verdict = _VERDICTS.get(event.get("status", ""), "announced")
+            verdict = ReleaseStatus(event["status"]).in_words if "status" in event else ""
             self.note(texts[kind].format(**{"process": process, "verdict": verdict, **event}))
 
     def _line(self, flow: Flow) -> str:

@@ -14,7 +14,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import connect, kafka_errors
 from streams.kafka.connection.permissions import Permission
 from streams.observe.lag import Flow, PartitionLag, StageLag
-from streams.observe.quantities import as_count, as_duration
+from streams.quantities import as_count, as_duration
 
 log = logging.getLogger(__name__)
 _CHECK_SECONDS = 60.0

@@ -4,15 +4,16 @@ from models.releases.release import REPORT
 from models.releases.store import ReleaseStore
 from schemas.errors import ModelError
 from schemas.release import Release
+from streams.quantities import as_count
 
 
 def describe_release(release: Release, store: ReleaseStore) -> str:
     """A release in a few lines: metrics beside its parent's, bootstrap intervals, verdict."""
     lines = [
-        f"release {release.id} ({release.status}), trained from {release.base} on "
-        f"{release.examples:,} examples"
+        f"release {release.id} ({release.status.in_words}), trained from {release.base} "
+        f"on {as_count(release.examples, 'example')}"
     ]
-    lines[0] += f" curated under {release.parent} and {release.seeds:,} seeds"
+    lines[0] += f" curated under {release.parent} and {as_count(release.seeds, 'seed')}"
     lines.append(
         f"  {'held-out metric':22} {'release':>9} {'parent':>9} {'change':>9}  95% interval"
     )

@@ -146,7 +146,7 @@ def test_a_lost_id_is_named_and_the_exit_code_is_1(topics: Topics) -> None:
     topics.commit("segmenter", DOCUMENTS, 29)
     printed = _command(topics, "audit")
     assert printed.exit_code == 1
-    assert "30 ids = 1 followed + 0 rejected + 0 dead + 1 in flight + 28 lost" in printed.stdout
+    assert "30 ids = 1 passed on + 0 refused + 0 dead + 1 in flight + 28 lost" in printed.stdout
     assert printed.stdout.count("  lost: d") == 20
     assert "and 8 more" in printed.stdout
     report = json.loads(_command(topics, "audit", "--json").stdout)

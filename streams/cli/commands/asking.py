@@ -58,4 +58,4 @@ def ask(
             "`backstream tail` prints what is kept, and `backstream audit` says what became of "
             "each"
         )
-    finish(report, tally, "questions", as_json)
+    finish(report, tally, "question", as_json)

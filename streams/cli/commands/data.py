@@ -89,7 +89,7 @@ def feed(
     with connected(settings, DOCUMENTS, create_state=True) as settings:
         documents = with_notices(read_documents(sources, format, text_column, tally, choice))
         report = feeding.feed(settings.kafka.cluster(), documents)
-    finish(report, tally, "documents", as_json)
+    finish(report, tally, "document", as_json)
 
 
 @with_settings(*BROKER)
@@ -136,7 +136,7 @@ def seed(
     pairs = read_seeds(files, Reading(Turns(turns), replies), tally)
     with connected(settings, CURATED, create_state=True) as settings:
         report = feeding.seed(settings.kafka.cluster(), pairs)
-    finish(report, tally, "seeds", as_json)
+    finish(report, tally, "seed", as_json)
 
 
 @with_settings(*BROKER)

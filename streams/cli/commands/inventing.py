@@ -48,4 +48,4 @@ def invent(
             "status` counts what the inventor has done, `backstream tail` prints what is kept, and "
             "`backstream audit` says what became of each"
         )
-    finish(report, Tally(), "requests for instructions", as_json)
+    finish(report, Tally(), "request for instructions", as_json)

@@ -13,6 +13,7 @@ import typer
 from schemas.errors import SettingsError
 from streams.cli.console import notice
 from streams.cli.options import Json, with_settings
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     from models.releases.facts import ModelFacts
@@ -218,8 +219,8 @@ def _print_trial(trial: "Trial") -> None:
         f"{rating.digit_mass:.1%} of the probability)\n"
     )
     print(
-        f"{trial.prompt_tokens:,} prompt tokens read and {trial.generated_tokens:,} written in "
-        f"{trial.seconds:.2f} s, one request at a time; a stream runs many at once"
+        f"{as_count(trial.prompt_tokens, 'prompt token')} read and {trial.generated_tokens:,} "
+        f"written in {trial.seconds:.2f} s, one request at a time; a stream runs many at once"
     )
 
 

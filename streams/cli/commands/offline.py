@@ -10,7 +10,7 @@ import typer
 from streams.cli.commands.data import Exclude, Format, Include, Sources, TextColumn
 from streams.cli.console import notice
 from streams.cli.options import MODELS, Json, with_settings
-from streams.observe.quantities import as_count
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     from streams.observe.preview import PassagePreview

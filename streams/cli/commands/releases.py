@@ -8,6 +8,7 @@ import typer
 
 from schemas.errors import SettingsError
 from streams.cli.options import BASE, BROKER, Json, with_settings
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     from schemas.release import Release
@@ -26,7 +27,7 @@ Id = Annotated[str, typer.Argument(help="Id of a release.")]
 def list_releases(settings: "Settings", as_json: Json = False) -> None:
     """List the releases, the latest announcement last.
 
-    Of the releases in service, the last one of the model serves. A release that was trained from
+    Of the deployed releases, the last one of the model serves. A release that was trained from
     another model, from one with other prompts, or from one that another version has exported, is
     marked: it is passed over.
 
@@ -41,10 +42,10 @@ def list_releases(settings: "Settings", as_json: Json = False) -> None:
         return
     base = _base_or_none(settings) if releases else None
     for release in releases:
-        examples = f"{release.examples:,} examples and {release.seeds:,} seeds"
+        examples = f"{as_count(release.examples, 'example')} and {as_count(release.seeds, 'seed')}"
         passed_over = other_base(release, base) if base is not None else None
         print(
-            f"{release.id}  {release.status}  parent {release.parent}  {examples}"
+            f"{release.id}  {release.status.in_words}  parent {release.parent}  {examples}"
             + (f"  PASSED OVER: {passed_over}" if passed_over else "")
         )
 
@@ -96,7 +97,7 @@ def compare(
 @app.command()
 @with_settings(*BROKER, *BASE)
 def promote(settings: "Settings", id: Id) -> None:
-    """Put a release into service, whatever its metrics.
+    """Deploy a release, whatever its metrics.
 
     Every worker on the model that it was trained from changes to it within seconds.
 
@@ -110,7 +111,7 @@ def promote(settings: "Settings", id: Id) -> None:
     base = _base_or_none(settings)
     with connected(settings) as settings:
         release = announcements.promote(settings.kafka.cluster(), id)
-    print(f"{release.id} is in service for {release.base}")
+    print(f"{release.id} is deployed for {release.base}")
     if base is not None and (passed_over := other_base(release, base)):
         notice(f"workers on {base} pass {release.id} over: it was {passed_over}")
 
@@ -118,7 +119,7 @@ def promote(settings: "Settings", id: Id) -> None:
 @app.command()
 @with_settings(*BROKER, *BASE)
 def rollback(settings: "Settings") -> None:
-    """Take the release in service out of service.
+    """Take back the release that is deployed.
 
     The release before it serves again, or the base.
 
@@ -129,7 +130,7 @@ def rollback(settings: "Settings") -> None:
 
     with connected(settings) as settings:
         removed, serving = roll_back(settings.kafka.cluster(), _base(settings))
-    print(f"{removed.id} is out of service; {serving.id} serves")
+    print(f"{removed.id} is taken back; {serving.id} serves")
 
 
 @app.command()

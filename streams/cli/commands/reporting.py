@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.options import BROKER, with_settings
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -77,6 +78,6 @@ def report(
     write_report(found, output, compare(before, found) if before else None)
     for error in errors:
         notice(error)
-    print(f"{found.examples:,} examples, described in {output}")
+    print(f"{as_count(found.examples, 'example')}, described in {output}")
     if errors:
         raise typer.Exit(1)

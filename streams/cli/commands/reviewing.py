@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from streams.cli.options import BROKER, Json, with_settings
+from streams.quantities import as_count
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -65,7 +66,7 @@ def export_pairs(
     if as_json:
         print(json.dumps({"pairs": written, "file": str(output)}))
     else:
-        print(f"{written:,} pairs in {output}" if written != 1 else f"1 pair in {output}")
+        print(f"{as_count(written, 'pair')} in {output}")
 
 
 @app.command("import")

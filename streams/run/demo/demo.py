@@ -28,6 +28,7 @@ from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.mix import count_written, tally_of
 from streams.observe.progress import Progress
+from streams.quantities import as_count
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
 from streams.releases.store import release_store
@@ -98,7 +99,7 @@ def feed_missing(
     }
     report = feed(cluster, [document for document in documents if document.id not in held])
     note(
-        f"fed {report.written:,} documents ({report.bytes / 1e6:.1f} MB); {len(held):,} "
+        f"fed {as_count(report.written, 'document')} ({report.bytes / 1e6:.1f} MB); {len(held):,} "
         "were there already"
     )
     return report.written + len(held)
@@ -249,9 +250,8 @@ class _Demo:
             state = rerating(self._cluster, serving, seconds)
             if time.monotonic() - noted >= _NOTE_SECONDS or state.finished:
                 noted = time.monotonic()
-                self._progress.note(
-                    f"{serving.id} has rated {state.done:,} of {state.total:,} candidates again"
-                )
+                total = as_count(state.total, "candidate")
+                self._progress.note(f"{serving.id} has rated {state.done:,} of {total} again")
             if state.finished:
                 return state
 

@@ -10,6 +10,7 @@ from schemas.records import Example
 from schemas.release import Release
 from streams.observe.audit import Audit
 from streams.observe.mix import MixTally
+from streams.quantities import as_count
 from streams.releases.describe import describe_release
 from streams.releases.rerating import Rerating
 from streams.run.demo.best import best, excerpt
@@ -49,21 +50,24 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
     account, examples, releases = outcome.account, outcome.examples, outcome.releases
     lines = [
         "",
-        f"{outcome.documents:,} documents, every id accounted for"
+        f"{as_count(outcome.documents, 'document')}, every id accounted for"
         if account.complete
         else "IDS WERE LOST: see `backstream audit`",
     ]
     lines += [
-        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed + {s.rejected:,} rejected + "
+        f"  {s.stage:10} {s.ids:>6,} in = {s.followed:,} passed on + {s.rejected:,} refused + "
         f"{s.dead:,} dead"
         for s in account.stages
     ]
     lines += [
-        f"  rejected by {stage}: {reason} {count:,}"
+        f"  refused by {stage}: {reason} {count:,}"
         for (stage, reason), count in sorted(account.rejections.items())
     ]
     lines += _categories(outcome)
-    lines += ["", f"{len(examples):,} curated examples" + ("; the best three:" if examples else "")]
+    lines += [
+        "",
+        as_count(len(examples), "curated example") + ("; the best three:" if examples else ""),
+    ]
     for example in best(examples, _SHOWN):
         score = f"{example.rating.score:.2f}" if example.rating else "seed"
         lines += [
@@ -79,22 +83,22 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
     lines.append("")
     if releases:
         lines.append(describe_release(releases[-1], store))
-        served = f"loaded and in service: {outcome.served}"
+        served = f"loaded and deployed: {outcome.served}"
         lines.append(
             f"  {served}"
             if outcome.served == releases[-1].id
-            else f"  loaded and verified, not promoted; {served}"
+            else f"  loaded and verified, kept back; {served}"
         )
         if outcome.rerating is not None:
             before, kept = outcome.kept_before, {example.id for example in examples}
             lines.append(
-                f"  it rated {outcome.rerating.done:,} candidates again: "
-                f"{len(before & kept):,} examples stayed, "
+                f"  it rated {as_count(outcome.rerating.done, 'candidate')} again: "
+                f"{as_count(len(before & kept), 'example')} stayed, "
                 f"{len(before - kept):,} were taken back, "
                 f"{len(kept - before):,} came in"
             )
     else:
-        lines.append(f"no release: nothing new to train on; in service: {outcome.served}")
+        lines.append(f"no release: nothing new to train on; deployed: {outcome.served}")
     first = (
         f"the first curated example after {outcome.first_curated:.0f} s, "
         if outcome.first_curated is not None

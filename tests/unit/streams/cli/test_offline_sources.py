@@ -57,7 +57,7 @@ def test_replaced_characters_are_counted(directory: Path) -> None:
     (directory / "a.txt").write_bytes(passage(5).encode() + b" caf\xe9")
     done = _segment("docs/a.txt")
     assert done.exit_code == 0
-    assert "1 characters could not be decoded and are U+FFFD now, in docs/a.txt" in done.stderr
+    assert "1 character could not be decoded; U+FFFD stands instead, in docs/a.txt" in done.stderr
 
 
 def test_the_column_of_the_text_can_be_named(directory: Path) -> None:

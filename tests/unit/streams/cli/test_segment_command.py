@@ -22,7 +22,7 @@ def test_explain_prints_each_refused_passage_with_its_text_and_reason(tmp_path: 
     page.write_text(f"# A\n\n{kept}\n\n# Privacy policy\n\n{notice}\n\n# B\n\n{short}\n")
     passages, summary = lines(str(page))
     assert [passage["text"] for passage in passages] == [kept]
-    assert "1 passages; refused: 1 navigation, 1 too_short" in summary
+    assert "1 passage; refused: 1 navigation, 1 too_short" in summary
     explained, summary_too = lines(str(page), "--explain")
     assert summary_too == summary
     assert explained[0] == passages[0]

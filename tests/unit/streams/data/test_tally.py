@@ -28,7 +28,7 @@ def test_records_and_errors_go_on_and_the_rest_is_counted() -> None:
         "passed over c.png: .png file",
         "passed over f.png: .png file",
         "2 passed over: 2 .png file",
-        "2 characters could not be decoded and are U+FFFD now, in e.txt",
+        "2 characters could not be decoded; U+FFFD stands instead, in e.txt",
     ]
     assert tally.as_dict() == {
         "passed_over": {".png file": 2},

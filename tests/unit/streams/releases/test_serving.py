@@ -64,7 +64,7 @@ def test_the_list_marks_releases_of_another_base(
     monkeypatch.setattr(command, "_base", base)
     listed = CliRunner().invoke(command.app, ["list", "--broker", "nowhere:1"])
     one, other = listed.stdout.splitlines()
-    assert one.startswith("r-1  in_service")
+    assert one.startswith("r-1  deployed")
     assert ("PASSED OVER: trained from house-1" in one) is usable
     assert "PASSED OVER" not in other
     assert ("there is no model 'x'" in listed.stderr) is not usable

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.observe.quantities import as_count, as_duration
+from streams.quantities import as_count, as_duration
 
 
 def test_a_noun_is_in_the_plural_except_for_one() -> None:
