@@ -77,9 +77,7 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     assert serving() == base, "that the base serves again is announced too"
     with pytest.raises(SettingsError, match="nothing to roll back"):
         roll_back(cluster, base)
-    assert (
-        "r-1 is in service" in command.invoke(app, ["releases", "promote", "r-1", *broker]).stdout
-    )
+    assert "r-1 is deployed" in command.invoke(app, ["releases", "promote", "r-1", *broker]).stdout
     assert serving() == "r-1"
     compared = command.invoke(app, ["releases", "compare", "r-1", "r-3", *broker]).stdout
     assert [line.split() for line in compared.splitlines()][-1] == ["rating_auc", "0.100", "0.300"]
