@@ -144,9 +144,10 @@ class Status:
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
-        lines = [f"broker {self.broker}, release in service {self.release or 'not known'}"]
+        deployed = f"{self.release} is deployed" if self.release else "no model is exported here"
+        lines = [f"broker {self.broker}, {deployed}"]
         lines += [
-            f"{id} was put into service, and is not used here: {reason}"
+            f"{id} was deployed, and is not used here: {reason}"
             for id, reason in self.refused.items()
         ]
         lines += [f"the {role} role is pinned to {name}" for role, name in self.pinned.items()]

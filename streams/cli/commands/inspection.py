@@ -29,7 +29,7 @@ def status(
 ) -> None:
     """Show what is to do, how fast it goes, what is in the way.
 
-    Shows the release in service, what the curator accepts, what models behind addresses have cost,
+    Shows the deployed release, what the curator accepts, what models behind addresses have cost,
     and the number of messages on each topic; of curated, of examples. What a stage has to do is
     what it has not committed. Reads a stream that runs, and starts nothing.
 
