@@ -29,7 +29,10 @@
     │   └── RemoteError      a server refuses a request, or its answer cannot be used
     ├── PluginError          code of another package failed, or returned what it may not
     ├── TrainingError        a fine-tuning run failed
-    └── StoreError           the file behind the page cannot be read or written
+    ├── StoreError           the file behind the page cannot be read or written
+    ├── QueryError           an address or form of the page asks for something that there is not
+    ├── NotFound             there is nothing at an address of the page
+    └── VisitRefused         a request to the page is not admitted
 
 Each message says what happened, to which record or file, and what to do next. Errors of libraries
 are translated where they are caught (``raise ... from error``). The command line prints the message
@@ -172,3 +175,20 @@ class TrainingError(BackstreamError):
 
 class StoreError(BackstreamError):
     """The file behind the page cannot be read or written."""
+
+
+class QueryError(BackstreamError):
+    """An address or a form of the page asks for something that there is not."""
+
+
+class NotFound(BackstreamError):
+    """There is nothing at an address of the page."""
+
+
+class VisitRefused(BackstreamError):
+    """A request to the page is not admitted."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status of the answer; with 303, the message is where to go."""

@@ -17,7 +17,15 @@ from streams.data.dataset import snapshot
 from streams.data.feed import feed
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.replay import replay
-from streams.kafka.topics import CURATED, DEAD_LETTERS, DOCUMENTS, RELEASES, SCORED, TOPICS
+from streams.kafka.topics import (
+    CURATED,
+    DEAD_LETTERS,
+    DECISIONS,
+    DOCUMENTS,
+    RELEASES,
+    SCORED,
+    TOPICS,
+)
 from streams.observe.audit import audit
 from streams.observe.lag import FlowReader
 from streams.stages.topology import STAGES
@@ -129,7 +137,7 @@ def test_poison_on_every_topic_stops_nothing_and_neither_does_a_restart(settings
             worker.kill()
         assert passed_over[RELEASES.name] == len(unreadable(RELEASES))
         assert passed_over[CURATED.name] == len(unreadable(CURATED))
-        assert passed_over.keys() <= {RELEASES.name, CURATED.name, SCORED.name}
+        assert passed_over.keys() <= {RELEASES.name, CURATED.name, SCORED.name, DECISIONS.name}
         with FlowReader(cluster) as reader:
             account = audit(cluster, reader.committed())
         assert account.complete

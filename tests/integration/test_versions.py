@@ -36,8 +36,10 @@ NEW_FIELDS: Changes = {
         ('    name: ClassVar[str] = "segment"\n', '    script: str = "Latn"\n'),
         ('    name: ClassVar[str] = "candidate"\n', "    attempts: int = 1\n"),
         ('    name: ClassVar[str] = "example"\n', '    tags: tuple[str, ...] = ("new",)\n'),
+    ],
+    "provenance.py": [
         ('    """A model\'s rating of a pair, 1 to 5."""\n', "    difficulty: float = 0.5\n"),
-    ]
+    ],
 }
 NEW_FIELDS = {
     file: [(old, f"{old}\n{new}") for old, new in pairs] for file, pairs in NEW_FIELDS.items()

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from schemas.errors import BackstreamError, BrokerError, StoreError
+from schemas.errors import BackstreamError, BrokerError, NotFound, StoreError
 from streams.page.store.store import Store
 from streams.page.web import (
     flow_pages,
@@ -24,7 +24,7 @@ from streams.page.web.events import MOST_LISTENERS, changes
 from streams.page.web.guard import LONGEST_NAME, Guard
 from streams.page.web.rendering import Renderer
 from streams.page.web.sessions import Sessions
-from streams.page.web.site import NotFound, Site, back, site_of
+from streams.page.web.site import Site, back, site_of
 from streams.settings.address import Address
 from streams.settings.page import PageSettings
 

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.errors import VisitRefused
 from streams.page.web.sessions import Session, Sessions
 from streams.settings.address import Address
 
@@ -68,8 +69,8 @@ class Guard:
         answer: ASGIApp
         try:
             form = await self._checked(scope, headers, session, receive)
-        except _Refused as refused:
-            answer = refused.response
+        except VisitRefused as refused:
+            answer = _answer(refused)
         else:
             name = unquote(cookies.get(self._name_cookie, ""))[:LONGEST_NAME]
             scope.setdefault("state", {})["visit"] = Visit(
@@ -106,24 +107,24 @@ class Guard:
     async def _checked(
         self, scope: Scope, headers: Headers, session: Session, receive: Receive
     ) -> Mapping[str, str]:
-        """The fields of the form that was sent. Raises _Refused."""
+        """The fields of the form that was sent. Raises VisitRefused."""
         host = headers.get("host", "")
         if self._hosts is not None and _host_name(host) not in self._hosts:
             # Else a page of another site could read this one, once its name leads here.
-            raise _Refused(400, "this is not a name of the page; page.hosts can add it")
+            raise VisitRefused(400, "this is not a name of the page; page.hosts can add it")
         changes = scope["method"] not in ("GET", "HEAD")
         if changes and urlsplit(headers.get("origin", "")).netloc != host:
-            raise _Refused(403, "the request does not come from this page")
+            raise VisitRefused(403, "the request does not come from this page")
         if not self._admitted(headers, session) and not scope["path"].startswith(_OPEN):
             if changes or scope["path"] == "/events":
-                raise _Refused(401, "the access token is missing; open /login")
-            raise _Refused(303, "/login")
+                raise VisitRefused(401, "the access token is missing; open /login")
+            raise VisitRefused(303, "/login")
         if not changes:
             return {}
         form = _form(await _body(headers, receive))
         sent = headers.get("x-form-token") or form.get("form_token", "")
         if not self._sessions.is_form_token(session, sent):
-            raise _Refused(403, "the form is from an earlier start of the page: reload it")
+            raise VisitRefused(403, "the form is from an earlier start of the page: reload it")
         return form
 
     def _admitted(self, headers: Headers, session: Session) -> bool:
@@ -133,14 +134,10 @@ class Guard:
         return scheme.lower() == "bearer" and self._sessions.admits(token.strip())
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.response: Response = (
-            RedirectResponse(text, status)
-            if status == 303
-            else PlainTextResponse(f"{text}\n", status)
-        )
+def _answer(refused: VisitRefused) -> Response:
+    if refused.status == 303:
+        return RedirectResponse(str(refused), refused.status)
+    return PlainTextResponse(f"{refused}\n", refused.status)
 
 
 def _hosts(address: Address, names: Sequence[str]) -> frozenset[str] | None:
@@ -171,16 +168,16 @@ def _cookies(header: str) -> dict[str, str]:
 
 
 async def _body(headers: Headers, receive: Receive) -> bytes:
-    """The body of a form. Raises _Refused for one that is too long."""
+    """The body of a form. Raises VisitRefused for one that is too long."""
     parts, size = list[bytes](), 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise _Refused(400, "the request was broken off")
+            raise VisitRefused(400, "the request was broken off")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > LONGEST_FORM:
-            raise _Refused(413, f"a form may have {LONGEST_FORM:,} bytes")
+            raise VisitRefused(413, f"a form may have {LONGEST_FORM:,} bytes")
         if not message.get("more_body", False):
             return b"".join(parts)
 
@@ -189,4 +186,4 @@ def _form(body: bytes) -> dict[str, str]:
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError as error:
-        raise _Refused(400, f"the form cannot be read: {error}") from error
+        raise VisitRefused(400, f"the form cannot be read: {error}") from error

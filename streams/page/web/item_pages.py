@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.views import Item, ItemDetails
-from streams.page.web.query import QueryError, address, read_query
-from streams.page.web.site import NotFound, Site, back, site_of
+from streams.page.web.query import address, read_query
+from streams.page.web.site import Site, back, site_of
 
 _ONE = PageRequest(size=1)
 

@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from schemas.errors import NotFound
 from streams.kafka.writing.sending_back import SentBack
 from streams.page.store.filters import PageRequest
 from streams.page.web.query import PAGE_SIZE
-from streams.page.web.site import NotFound, Site, site_of
+from streams.page.web.site import Site, site_of
 
 
 def letters(request: Request) -> Response:

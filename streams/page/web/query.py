@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from schemas.errors import BackstreamError
+from schemas.errors import QueryError
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
 
 PAGE_SIZE = 50
@@ -14,10 +14,6 @@ _ENUMS: dict[str, type[StrEnum]] = {"verdict": Verdict, "kind": Kind, "human": H
 _NUMBERS = ("min_score", "max_score")
 _FIELDS = tuple(field.name for field in fields(Filter))
 _Enum = TypeVar("_Enum", bound=StrEnum)
-
-
-class QueryError(BackstreamError):
-    """The address asks for something that there is not."""
 
 
 def read_query(query: Mapping[str, str]) -> tuple[Filter, PageRequest]:

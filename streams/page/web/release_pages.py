@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from schemas.errors import QueryError
 from streams.page.store.views import CalibrationView, Histogram, ReleaseView
 from streams.page.web.charts import (
     HistogramChart,
@@ -14,7 +15,6 @@ from streams.page.web.charts import (
     histogram_chart,
     reliability_chart,
 )
-from streams.page.web.query import QueryError
 from streams.page.web.site import site_of
 
 

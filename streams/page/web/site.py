@@ -8,7 +8,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from schemas.errors import BackstreamError
 from streams.page.store.store import Store
 from streams.page.web.acting import Actions
 from streams.page.web.guard import Visit
@@ -30,10 +29,6 @@ DONE = {
     "replayed": "Sent back to its topic.",
 }
 """What is said after something was done. Addresses have the codes, so that no text is in them."""
-
-
-class NotFound(BackstreamError):
-    """There is nothing at an address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,11 @@ async function refreshAll() {
 
 function follow() {
   const events = new EventSource("/events");
-  let first = true;
-  events.addEventListener("change", () => {
-    if (!first) refreshAll();
-    first = false;
-  });
+  // The first event comes at once: the stream may have changed since the page was made.
+  events.addEventListener("change", refreshAll);
   events.onerror = () => {
     const state = document.querySelector(".state");
     if (state) { state.textContent = "not live: the page's server does not answer"; state.lastHtml = null; }
-    first = false;
   };
   document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refreshAll(); });
 }

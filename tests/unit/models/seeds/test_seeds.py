@@ -450,7 +450,7 @@ def test_own_exports_are_read_in_every_shape(
     assert bare == ("Ask", None, "Answer")
     assert full == (
         ("Sum it up.\n\nLong text.", None, "Short.")
-        if shape in (Shape.CHAT, Shape.SHAREGPT)
+        if shape in (Shape.CHAT, Shape.SHAREGPT, Shape.PROMPT_COMPLETION)
         else ("Sum it up.", "Long text.", "Short.")
     )
 

@@ -27,6 +27,8 @@ _Installed = Callable[..., None]
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Installed]:
     """Installs a package whose entry points are given."""
+    for module in ("definitions", "broken", "odd"):  # another test may have imported them
+        monkeypatch.delitem(sys.modules, module, raising=False)
     known = {*sys.modules}
 
     def put(points: str, files: dict[str, str] | None = None, name: str = "example") -> None:
