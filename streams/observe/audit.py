@@ -147,7 +147,8 @@ def _account(
     """Of ids without an outcome."""
     for received in replay(cluster, spec.source):
         id = _id_of(received, spec, reader)
-        if spec.source.cleanup == "compact" and received.value is None:
+        compacted = spec.source.cleanup == "compact"
+        if compacted and received.value is None and id != received.place:
             fates.pop(hash(id), None)  # retracted: nothing is to be made of it
             names.pop(hash(id), None)
             continue

@@ -294,7 +294,7 @@ async def test_pairs_are_rated_as_the_settings_say(judge_release: Path) -> None:
 
     data = divide(_SEEDS, 0.2)
     combined, digits = [
-        await _serve(judge_release, TrainingSettings(measured=2, **chosen), data)
+        await _serve(judge_release, TrainingSettings(measured=2, **chosen), data, lambda line: None)
         for chosen in ({"target_precision": 1.0}, {"evidence": EvidenceKind.DIGITS})
     ]
     assert combined.judges is not None
