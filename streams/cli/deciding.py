@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import typer
 
@@ -23,6 +23,7 @@ from streams.settings import Settings
 
 _SHOWN = 5
 _PARTS = ("instruction", "context", "response")
+_FEWEST_DASHES = "---"
 
 
 def decide(
@@ -95,27 +96,38 @@ def edited_in_editor(candidate: Candidate) -> dict[str, str]:
     if not sys.stdin.isatty():
         raise SettingsError("without a terminal, give --instruction, --context or --response")
     before = {name: getattr(candidate, name) or "" for name in _PARTS}
-    text = "".join(f"{_heading(name)}\n{before[name]}\n" for name in _PARTS)
-    after = parse_edited(edited(text))
+    dashes = _dashes(before.values())
+    text = "".join(f"{_heading(name, dashes)}\n{before[name]}\n" for name in _PARTS)
+    after = parse_edited(edited(text), dashes)
     if after == {name: part.strip() for name, part in before.items()}:
         notice("nothing was changed, so nothing was decided")
         raise typer.Exit(1)
     return after
 
 
-def parse_edited(text: str) -> dict[str, str]:
+def parse_edited(text: str, dashes: str = _FEWEST_DASHES) -> dict[str, str]:
     """The texts below the three headings. Raises SettingsError where one is not there."""
     rest, parts = text, dict[str, str]()
     for name in reversed(_PARTS):
-        rest, heading, below = rest.rpartition(f"{_heading(name)}\n")
+        rest, heading, below = rest.rpartition(f"{_heading(name, dashes)}\n")
         if not heading:
-            raise SettingsError(f"the line {_heading(name)!r} is gone: edit again, and leave it")
+            raise SettingsError(
+                f"the line {_heading(name, dashes)!r} is gone: edit again, and leave it"
+            )
         parts[name] = below.strip()
     return {name: parts[name] for name in _PARTS}
 
 
-def _heading(name: str) -> str:
-    return f"--- {name} ---"
+def _heading(name: str, dashes: str) -> str:
+    return f"{dashes} {name} {dashes}"
+
+
+def _dashes(texts: Collection[str]) -> str:
+    """Dashes for headings that are in none of the texts."""
+    dashes = _FEWEST_DASHES
+    while any(_heading(name, dashes) in text for name in _PARTS for text in texts):
+        dashes += "-"
+    return dashes
 
 
 def _matching(cluster: Cluster, action: Action, wanted: Callable[[Pair], bool]) -> list[Pair]:

@@ -277,10 +277,17 @@ def counted(names: Iterable[str]) -> list[tuple[str, int]]:
 def table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
     """A table of two columns in Markdown; empty without rows."""
     lines = [
-        f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |"
+        f"| {_cell(name)} | {value:,} |"
+        if isinstance(value, int)
+        else f"| {_cell(name)} | {value} |"
         for name, value in rows
     ]
     return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---:|", *lines]) if lines else ""
+
+
+def _cell(text: str) -> str:
+    """A name as a cell, which ends neither with a bar nor with a line in it."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _from_house(used: set[str], releases: Iterable[Release]) -> bool:

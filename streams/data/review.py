@@ -175,9 +175,14 @@ def _label_studio_answers(task: Mapping[str, Any]) -> Iterator[Answer]:
                 if result["type"] == "rating"
                 else value["choices"][0]
                 if result["type"] == "choices"
-                else "\n".join(value["text"])
+                else _joined(value["text"])
             )
         yield _answer(str(data["id"]), _name_in(annotation.get("completed_by")), given, data)
+
+
+def _joined(text: str | list[str]) -> str:
+    """A text of Label Studio, which is a list of them or a single one."""
+    return text if isinstance(text, str) else "\n".join(text)
 
 
 def _name_in(person: Any) -> str:
@@ -193,7 +198,7 @@ def _answer(id: str, by: str, given: Mapping[str, Any], shown: Mapping[str, Any]
     Raises ValueError.
     """
     rating, decision = given.get(RATING), given.get(DECISION)
-    if rating is not None and rating not in range(1, 6):
+    if rating is not None and (isinstance(rating, bool) or rating not in range(1, 6)):
         raise ValueError(f"the rating {rating!r} is not one of 1 to 5")
     if decision is not None and decision not in (KEEP, DROP):
         raise ValueError(f"the decision {decision!r} is not {KEEP} or {DROP}")
@@ -204,6 +209,8 @@ def _answer(id: str, by: str, given: Mapping[str, Any], shown: Mapping[str, Any]
             texts[name] = text.strip()
     if not all(texts.get(name, "-") for name in ("instruction", "response")):
         raise ValueError("an instruction or a response is empty")
+    for text in (id, by, *texts.values()):
+        text.encode()  # half of a surrogate pair cannot be written
     return Answer(id, by, rating and int(rating), decision, **texts)
 
 

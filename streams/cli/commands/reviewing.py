@@ -94,7 +94,7 @@ def import_answers(
 
     Example: `backstream review import annotations.json --for label-studio`
     """
-    from schemas.errors import SourceError
+    from schemas.errors import SourceError, WireError
     from streams.cli.connection import connected
     from streams.cli.console import notice
     from streams.cli.login import login
@@ -119,7 +119,12 @@ def import_answers(
                 if pair is None:
                     problems.append(f"no pair has the id {answer.id}")
                     continue
-                for done in judging.answer(pair, answer, by or answer.by or login()):
+                try:
+                    written = judging.answer(pair, answer, by or answer.by or login())
+                except WireError as error:
+                    problems.append(f"the answer about {answer.id} was not written: {error}")
+                    continue
+                for done in written:
                     counts[done] += 1
     for problem in problems:
         notice(problem)

@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from schemas.errors import StoreError
+from schemas.errors import QueryError
 from streams.page.store.filters import (
     LARGEST_PAGE,
     Filter,
@@ -153,14 +153,14 @@ def cursor(key: float, number: int) -> str:
 
 
 def read_cursor(text: str) -> tuple[float, int]:
-    """The key that ``cursor`` wrote. Raises StoreError for any other text."""
+    """The key that ``cursor`` wrote. Raises QueryError for any other text."""
     try:
         key, number = json.loads(base64.urlsafe_b64decode(text.encode()))
         if not isinstance(number, int) or not 0 <= number < 2**63:
             raise ValueError(number)
         return float(key), number
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise StoreError("there is no such page: go back to the first one") from error
+        raise QueryError("there is no such page: go back to the first one") from error
 
 
 def _condition(filter: Filter) -> tuple[str, list[object]]:

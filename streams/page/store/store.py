@@ -88,7 +88,7 @@ class Store:
     def items(self, filter: Filter = EVERYTHING, page: PageRequest = FIRST) -> Page[Item]:
         """A page of the items that the filter lets through.
 
-        Raises StoreError for a ``PageRequest.after`` that no page had.
+        Raises QueryError for a ``PageRequest.after`` that no page had.
         """
         with self._database.reading() as database:
             return page_of(database, filter, page)

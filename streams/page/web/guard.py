@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,7 +63,8 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        cookies = _cookies(headers.get("cookie", ""))
+        # Other servers on this machine set cookies too, which need not be well formed.
+        cookies = cookie_parser(headers.get("cookie", ""))
         known = self._sessions.read(cookies.get(self._cookie))
         session = known or self._sessions.start()
         answer: ASGIApp
@@ -113,7 +114,7 @@ class Guard:
             # Else a page of another site could read this one, once its name leads here.
             raise VisitRefused(400, "this is not a name of the page; page.hosts can add it")
         changes = scope["method"] not in ("GET", "HEAD")
-        if changes and urlsplit(headers.get("origin", "")).netloc != host:
+        if changes and not _is_from(headers.get("origin", ""), host):
             raise VisitRefused(403, "the request does not come from this page")
         if not self._admitted(headers, session) and not scope["path"].startswith(_OPEN):
             if changes or scope["path"] == "/events":
@@ -160,11 +161,11 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _cookies(header: str) -> dict[str, str]:
+def _is_from(origin: str, host: str) -> bool:
     try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 async def _body(headers: Headers, receive: Receive) -> bytes:

@@ -93,6 +93,6 @@ def wants_json(request: Request) -> bool:
 
 def back(form_value: str | None, otherwise: str) -> str:
     """An address of this page to go back to, and no other."""
-    if form_value and form_value.startswith("/") and not form_value.startswith(("//", "/\\")):
-        return form_value.replace("\r", "").replace("\n", "")
-    return otherwise
+    # Browsers pass over tabs and ends of lines: with one, the second slash may come later.
+    is_here = form_value and form_value.startswith("/") and not form_value.startswith(("//", "/\\"))
+    return form_value if form_value and is_here and form_value.isprintable() else otherwise

@@ -162,3 +162,33 @@ def test_an_answer_decides_once(answer: Answer, done: list[str], log: list[str])
     broker = Log()
     assert Judging(broker, broker, 4.0).answer(PAIR, answer, "ada") == done  # type: ignore[arg-type]
     assert broker.log == log
+
+
+def _label_studio(value: dict[str, Any], name: str, kind: str) -> str:
+    result = {"from_name": name, "to_name": "response", "type": kind, "value": value}
+    data = {"id": "e1", "instruction": "i", "response": "r"}
+    return json.dumps([{"data": data, "annotations": [{"result": [result]}]}])
+
+
+def test_a_single_text_of_label_studio_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(_label_studio({"text": "Another answer"}, "edited_response", "textarea"))
+    [answer] = read_answers(Tool.LABEL_STUDIO, file)
+    assert isinstance(answer, Answer)
+    assert answer.response == "Another answer"
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "kind"),
+    [
+        ({"text": ["\ud800"]}, "edited_response", "textarea"),
+        ({"rating": True}, "rating", "rating"),
+    ],
+)
+def test_what_cannot_be_written_is_named(
+    value: dict[str, Any], name: str, kind: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(_label_studio(value, name, kind))
+    [error] = read_answers(Tool.LABEL_STUDIO, file)
+    assert isinstance(error, SourceError)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import StoreError
+from schemas.errors import QueryError, StoreError
 from schemas.records import Decision, HumanRating, Question, Rejection, Ruling, Scored
 from schemas.release import Release, ReleaseStatus
 from schemas.ruling import Action
@@ -217,7 +217,7 @@ def test_pages_follow_each_other(store: Store, topics: Topics) -> None:
 
 @pytest.mark.parametrize("after", ["x", "WzFd", "bnVsbA==", "é", "WzEsIC0xXQ=="])
 def test_a_page_that_never_was(store: Store, after: str) -> None:
-    with pytest.raises(StoreError, match="no such page"):
+    with pytest.raises(QueryError, match="no such page"):
         store.items(page=PageRequest(after=after))
 
 
