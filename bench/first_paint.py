@@ -33,7 +33,7 @@ PAGES = {
     "filter: reason": "/items?verdict=refused&stage=curator&reason=novelty",
     "filter: score from 3 to 4, best first": "/items?min_score=3&max_score=4&order=best",
     "filter: language and text": "/items?language=en&text={word}",
-    "one item": "/items/e1000",
+    "one item": "/item?id=e1000",
     "rate": "/rate",
     "releases": "/releases",
     "dead letters": "/letters",

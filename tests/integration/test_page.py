@@ -46,22 +46,22 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         wait_until(lambda: store.items().total == 2 and store.letters().total == 1)
         assert "live" in page.get("/parts/state").text
 
-        assert page.post("/items/e1/rate", score="2").status == 303
+        assert page.post("/item/rate?id=e1", score="2").status == 303
         [rating] = read_ratings(cluster)
         assert (rating.id, rating.score, rating.rater) == ("e1", 2, "ada")
-        assert 'aria-pressed="true">2<' in page.get("/items/e1").text
-        page.post("/items/e1/take-back")
+        assert 'aria-pressed="true">2<' in page.get("/item?id=e1").text
+        page.post("/item/take-back?id=e1")
         assert read_ratings(cluster) == []
 
-        page.post("/items/e2/drop")
-        page.post("/items/e1/edit", instruction="Why?", context="", response="So.")
+        page.post("/item/drop?id=e2")
+        page.post("/item/edit?id=e1", instruction="Why?", context="", response="So.")
         decided = {one.id: one for one in read_decisions(cluster)}
         assert decided["e2"].ruling.action == "drop"
         assert decided["e2"].ruling.by == "ada"
         assert decided["e1"].candidate.ruled(decided["e1"].ruling).instruction == "Why?"
         dropped = store.items(Filter(verdict=Verdict.DROPPED)).items
         assert [one.id for one in dropped] == ["e2"]
-        page.post("/items/e2/undo")
+        page.post("/item/undo?id=e2")
         assert {one.id: one.action for one in read_decisions(cluster)}["e2"] == "undo"
 
         page.post("/releases/r1/promote")

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.views import Item, ItemDetails
-from streams.page.web.query import address, read_query
+from streams.page.web.query import address, item_address, read_query
 from streams.page.web.site import Site, back, site_of
 
 _ONE = PageRequest(size=1)
@@ -85,7 +85,7 @@ def act(request: Request) -> Response:
     before = _said(details.item)
     done = _DOERS[action](site, details, by, dict(form))
     site.wait(lambda: _changed(site, id, before))
-    return site.after(request, done, back(form.get("back"), f"/items/{id}"))
+    return site.after(request, done, back(form.get("back"), item_address(id)))
 
 
 def _rate(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
@@ -139,7 +139,7 @@ _DOERS: dict[str, Callable[[Site, ItemDetails, str, dict[str, str]], str]] = {
 
 
 def _found(site: Site, request: Request) -> ItemDetails:
-    id = request.path_params["id"]
+    id = request.query_params.get("id", "")
     found = site.store.item(id)
     if found is None:
         raise NotFound(f"no item has the id {id}; it may not have been read yet")
@@ -166,6 +166,6 @@ def _around(details: ItemDetails) -> tuple[str, str, str] | None:
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/items", items),
     Route("/parts/total", total_part),
-    Route("/items/{id}", item),
-    Route("/items/{id}/{action}", act, methods=["POST"]),
+    Route("/item", item),
+    Route("/item/{action}", act, methods=["POST"]),
 )

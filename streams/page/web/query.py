@@ -12,6 +12,8 @@ from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, 
 PAGE_SIZE = 50
 _ENUMS: dict[str, type[StrEnum]] = {"verdict": Verdict, "kind": Kind, "human": Human}
 _NUMBERS = ("min_score", "max_score")
+_TYPED = ("text", "source", "release")
+"""What people type. Other values are chosen, and have the blanks that the topics have."""
 _FIELDS = tuple(field.name for field in fields(Filter))
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
@@ -20,13 +22,15 @@ def read_query(query: Mapping[str, str]) -> tuple[Filter, PageRequest]:
     """The filter and the page of an address. What is empty is not asked for. Raises QueryError."""
     given: dict[str, object] = {}
     for name in _FIELDS:
-        value = query.get(name, "").strip()
-        if not value:
+        value = query.get(name, "")
+        if not value.strip():
             continue
         if name in _ENUMS:
             given[name] = _one_of(_ENUMS[name], name, value)
         elif name in _NUMBERS:
             given[name] = _number(name, value)
+        elif name in _TYPED:
+            given[name] = value.strip()
         else:
             given[name] = value
     order = _one_of(Order, "order", query.get("order") or Order.NEWEST)
@@ -39,6 +43,16 @@ def address(filter: Filter, order: Order = Order.NEWEST, after: str | None = Non
     asked = {name: getattr(filter, name) for name in _FIELDS}
     asked |= {"order": None if order is Order.NEWEST else order, "after": after}
     return urlencode({name: value for name, value in asked.items() if value is not None})
+
+
+def item_address(id: str, **more: str) -> str:
+    """The address of an item. An id may be any text, and only a query can hold any text."""
+    return "/item?" + urlencode({"id": id, **more})
+
+
+def act_address(id: str, action: str) -> str:
+    """The address that a form about an item is sent to."""
+    return f"/item/{action}?" + urlencode({"id": id})
 
 
 def _one_of(kind: type[_Enum], name: str, value: str) -> _Enum:

@@ -1,5 +1,6 @@
 """Rating by keys: one pair after the other, without the model's rating."""
 
+import hashlib
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -17,6 +18,8 @@ _WIDTH = 4 / _BINS
 _LAST = PageRequest(size=40)
 _REMEMBERED = 20
 """Pairs that were shown and do not come again at once: what was written is not read yet."""
+_DIGEST_CHARACTERS = 12
+"""Of the ids of such pairs. An address of whole ids may be longer than a server accepts."""
 
 
 def rate(request: Request) -> Response:
@@ -24,20 +27,20 @@ def rate(request: Request) -> Response:
     site = site_of(request)
     query = request.query_params
     turn = int(query["turn"][-6:]) if query.get("turn", "").isdecimal() else 0
-    passed = [id for id in query.get("passed", "").split(",") if id][-_REMEMBERED:]
-    wanted = query.get("id")
+    passed = [one for one in query.get("passed", "").split(",") if one][-_REMEMBERED:]
+    wanted, before = query.get("id"), query.get("before", "")
     details = site.store.item(wanted) if wanted else _next(site, turn, passed)
     following = "/rate"
     if details is not None:
-        seen = [*(id for id in passed if id != details.item.id), details.item.id]
-        following = _address(turn + 1, seen)
+        shown = _digest(details.item.id)
+        seen = [*(one for one in passed if one != shown), shown]
+        following = _address(turn + 1, seen, before=details.item.id)
     return site.page(
         request,
         "rate.jinja",
         details=details,
         following=following,
-        last=passed[-1] if passed and not wanted else None,
-        again=None if not passed else _address(turn, passed, id=passed[-1]),
+        again=_address(turn, passed, id=before) if before and not wanted else None,
     )
 
 
@@ -50,13 +53,17 @@ def _next(site: Site, turn: int, passed: list[str]) -> ItemDetails | None:
         high = 5.0 if number == _BINS - 1 else low + _WIDTH - 1e-6
         filter = Filter(kind=Kind.EXAMPLE, human=Human.NONE, min_score=low, max_score=high)
         for one in site.store.items(filter, _LAST).items:
-            if one.id not in passed and (details := site.store.item(one.id)) is not None:
+            if _digest(one.id) not in passed and (details := site.store.item(one.id)) is not None:
                 return details
     return None
 
 
 def _address(turn: int, passed: list[str], **more: str) -> str:
     return "/rate?" + urlencode({"turn": turn, "passed": ",".join(passed[-_REMEMBERED:]), **more})
+
+
+def _digest(id: str) -> str:
+    return hashlib.sha256(id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/rate", rate),)

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from streams.page.web import charts, flow_picture
 from streams.page.web.guard import Visit
-from streams.page.web.query import address
+from streams.page.web.query import act_address, address, item_address
 
 _ID = re.compile(r"\b([0-9a-f]{32})\b")
 
@@ -55,6 +55,8 @@ class Renderer:
         self._environment.globals |= {
             "asset": lambda name: self.assets[name].address,
             "address": address,
+            "item_address": item_address,
+            "act_address": act_address,
             "charts": charts,
             "box": flow_picture,
         }

@@ -83,10 +83,10 @@ const ACTIONS = { a: ["accept"], d: ["drop"], u: ["undo"] };
 for (const grade of "12345") ACTIONS[grade] = ["rate", { score: grade }];
 
 async function actOn(row, key) {
-  const item = row.closest("[data-id]");
+  const item = row.closest("[data-item]");
   if (!item) return;
   const [action, fields = {}] = ACTIONS[key];
-  const response = await fetch(`/items/${encodeURIComponent(item.dataset.id)}/${action}`, {
+  const response = await fetch(`/item/${action}?${item.dataset.item}`, {
     method: "POST",
     headers: { "Accept": "application/json", "X-Form-Token": formToken() },
     body: new URLSearchParams(fields),
@@ -115,7 +115,7 @@ function onKey(event) {
     move(steps[key]);
     return;
   }
-  if (row && row.closest("[data-id]") && key in ACTIONS) {
+  if (row && row.closest("[data-item]") && key in ACTIONS) {
     event.preventDefault();
     actOn(row, key).catch(() => say("the page's server does not answer", true));
     return;

@@ -21,7 +21,7 @@ pytestmark = [
 _PAGES = (
     "/",
     "/items",
-    "/items/hostile",
+    "/item?id=hostile",
     "/rate",
     "/releases",
     "/letters",
@@ -88,7 +88,7 @@ def test_pages_are_accessible_and_fit(
 def test_texts_of_the_topics_do_nothing(browser: Browser, filled: Filled) -> None:
     page = browser.new_page()
     complaints = complaints_of(page)
-    page.goto(f"{filled.origin}/items/hostile")
+    page.goto(f"{filled.origin}/item?id=hostile")
     expect(page.locator(".text").first).to_contain_text("<script>alert(1)</script>")
     assert page.locator("main script, main img").count() == 0
     assert complaints == []
@@ -163,7 +163,7 @@ def test_a_list_by_keyboard_alone(browser: Browser, stream: Filled) -> None:
 
 def test_an_edit_by_keyboard_alone(browser: Browser, stream: Filled) -> None:
     page = browser.new_page()
-    page.goto(f"{stream.origin}/items/e5")
+    page.goto(f"{stream.origin}/item?id=e5")
     page.keyboard.press("e")
     expect(page.get_by_label("Request", exact=False).first).to_be_focused()
     # Keys that decide elsewhere are letters here.
@@ -198,7 +198,7 @@ def test_keys_can_be_switched_off(browser: Browser, stream: Filled) -> None:
     page = context.new_page()
     page.goto(f"{stream.origin}/keys")
     page.get_by_label("Single keys act").uncheck()
-    page.goto(f"{stream.origin}/items/e5")
+    page.goto(f"{stream.origin}/item?id=e5")
     page.keyboard.press("d")
     page.wait_for_timeout(200)
     assert stream.actions.done == []
@@ -208,7 +208,7 @@ def test_keys_can_be_switched_off(browser: Browser, stream: Filled) -> None:
 def test_forms_act_without_scripts(browser: Browser, stream: Filled) -> None:
     context = browser.new_context(java_script_enabled=False)
     page: Page = context.new_page()
-    page.goto(f"{stream.origin}/items/e5")
+    page.goto(f"{stream.origin}/item?id=e5")
     page.get_by_role("button", name="Drop").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("dropped")
     page.goto(f"{stream.origin}/releases")
@@ -216,3 +216,21 @@ def test_forms_act_without_scripts(browser: Browser, stream: Filled) -> None:
     page.get_by_role("button", name="Put r2 into service").click()
     assert [action for action, *_ in stream.actions.done] == ["drop", "promote"]
     context.close()
+
+
+@pytest.mark.parametrize("id", ["../keys", "a/b?c#d%2F", "two\r\nlines\x00"])
+def test_foreign_ids_are_opened_and_decided_about_by_keys(
+    browser: Browser, stream: Filled, id: str
+) -> None:
+    stream.topics.write(scored(id))
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/items")
+    page.keyboard.press("j")
+    page.keyboard.press("d")
+    expect(page.get_by_role("status")).to_contain_text("Dropped")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("dropped")
+    page.keyboard.press("u")
+    expect(page.get_by_role("status")).to_contain_text("taken back")
+    assert [one[1] for one in stream.actions.done] == [id, id]
+    page.close()

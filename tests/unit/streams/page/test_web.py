@@ -1,24 +1,29 @@
 """The page over HTTP: who may ask, what is escaped, and what forms do."""
 
 import http.client
+import re
 from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 
+from schemas.records import Rejection
 from schemas.ruling import Texts
 from streams.page.store.store import Store
 from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import HOSTILE, fill
+from tests.unit.streams.page.topics import scored
 
 _TOKEN = "0123456789abcdef"
 _PAGES = (
     "/",
     "/items",
     "/items?verdict=refused&stage=curator&order=worst",
-    "/items/e1",
-    "/items/hostile",
+    "/item?id=e1",
+    "/item?id=hostile",
     "/rate",
     "/rate?id=hostile",
     "/releases",
@@ -69,8 +74,8 @@ def test_texts_of_the_topics_are_escaped(filled: Filled, path: str) -> None:
 
 
 def test_hostile_texts_are_shown_as_they_are(filled: Filled) -> None:
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in filled.get("/items/hostile").text
-    assert "{{ 7 * 7 }}" in filled.get("/items/hostile").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in filled.get("/item?id=hostile").text
+    assert "{{ 7 * 7 }}" in filled.get("/item?id=hostile").text
     assert "\u202e" in HOSTILE
 
 
@@ -84,13 +89,13 @@ def test_an_empty_stream_has_pages() -> None:
     ("path", "status"),
     [
         ("/nothing", 404),
-        ("/items/none", 404),
+        ("/item?id=none", 404),
         ("/letters/9@9", 404),
         ("/assets/../guard.py", 404),
         ("/items?min_score=x", 400),
         ("/items?verdict=good", 400),
         ("/items?after=!", 400),
-        ("/items/%00", 404),
+        ("/item?id=%00", 404),
         ("/items?text=%22%20OR%20*", 200),
         ("/rate?turn=9999999999999999999&passed=a,b", 200),
     ],
@@ -108,17 +113,17 @@ def test_other_host_names_are_refused(filled: Filled) -> None:
 
 def test_forms_of_other_sites_are_refused(page: Filled) -> None:
     for origin in ("http://evil.example", "null", ""):
-        answer = page.post("/items/e1/drop", {"Origin": origin})
+        answer = page.post("/item/drop?id=e1", {"Origin": origin})
         assert answer.status == 403
-    assert page.post("/items/e1/drop", form_token="wrong").status == 403
+    assert page.post("/item/drop?id=e1", form_token="wrong").status == 403
     page.get("/")
     other = {"Cookie": "backstream_1=x"}
-    assert page.post("/items/e1/drop", other).status == 403
+    assert page.post("/item/drop?id=e1", other).status == 403
     assert page.actions.done == []
 
 
 def test_a_get_changes_nothing(page: Filled) -> None:
-    assert page.get("/items/e1/drop").status == 405
+    assert page.get("/item/drop?id=e1").status == 405
     assert page.get("/letters/replay").status == 404
     assert page.actions.done == []
 
@@ -127,7 +132,7 @@ def test_a_form_that_is_too_long_is_refused(page: Filled) -> None:
     page.get("/")
     connection = http.client.HTTPConnection(*page.server.address, timeout=10)
     headers = {"Origin": page.origin, "Content-Length": str(LONGEST_FORM + 9)}
-    connection.request("POST", "/items/e1/drop", b"a" * (LONGEST_FORM + 9), headers)
+    connection.request("POST", "/item/drop?id=e1", b"a" * (LONGEST_FORM + 9), headers)
     assert connection.getresponse().status == 413
     connection.close()
 
@@ -145,7 +150,7 @@ def test_a_token_admits() -> None:
         assert page.get("/").headers["location"] == "/login"
         assert page.get("/events").status == 401
         assert page.get("/assets/page.css").status == 200
-        assert page.post("/items/e1/drop").status == 401
+        assert page.post("/item/drop?id=e1").status == 401
         assert page.get("/items", Authorization="Bearer wrong").status == 303
         assert page.get("/items", Authorization=f"Bearer {_TOKEN}").status == 200
         guest = dict(page.cookies)
@@ -153,45 +158,45 @@ def test_a_token_admits() -> None:
         assert page.post("/login", token=_TOKEN).status == 303
         assert page.cookies != guest
         assert page.get("/").status == 200
-        assert page.post("/items/e1/drop").status == 303
+        assert page.post("/item/drop?id=e1").status == 303
 
 
 def test_decisions_have_the_name_of_who_decides(page: Filled) -> None:
-    assert page.post("/items/e1/rate", score="4").headers["location"] == "/items/e1?done=rated"
+    assert page.post("/item/rate?id=e1", score="4").headers["location"] == "/item?id=e1&done=rated"
     assert page.post("/name", name="Grace Hopper\n").status == 303
-    page.post("/items/e4/drop", back="/rate?turn=2")
-    page.post("/items/e4/undo")
-    page.post("/items/e3/accept")
+    page.post("/item/drop?id=e4", back="/rate?turn=2")
+    page.post("/item/undo?id=e4")
+    page.post("/item/accept?id=e3")
     assert page.actions.done == [
         ("rate", "e1", 4, "ada"),
         ("drop", "e4", "Grace Hopper"),
         ("undo", "e4", "Grace Hopper"),
         ("accept", "e3", "Grace Hopper"),
     ]
-    assert "Accept by Grace Hopper" in page.get("/items/e3").text
+    assert "Accept by Grace Hopper" in page.get("/item?id=e3").text
 
 
 def test_an_edit_has_the_texts_of_the_form(page: Filled) -> None:
-    page.post("/items/e4/edit", instruction="Why?", context="", response="Because\r\nit does.")
+    page.post("/item/edit?id=e4", instruction="Why?", context="", response="Because\r\nit does.")
     assert page.actions.texts == Texts(instruction="Why?", response="Because\nit does.")
-    assert "Edit by ada" in page.get("/items/e4").text
-    assert page.post("/items/e4/edit", instruction=" ", context="", response="x").status == 400
+    assert "Edit by ada" in page.get("/item?id=e4").text
+    assert page.post("/item/edit?id=e4", instruction=" ", context="", response="x").status == 400
 
 
 def test_forms_lead_back_to_this_page_alone(page: Filled) -> None:
     for back in ("//evil.example", "https://evil.example", "/\\evil.example", "x"):
-        answer = page.post("/items/e1/rate", score="3", back=back)
-        assert answer.headers["location"] == "/items/e1?done=rated"
-    answer = page.post("/items/e1/rate", score="3", back="/items?order=worst")
+        answer = page.post("/item/rate?id=e1", score="3", back=back)
+        assert answer.headers["location"] == "/item?id=e1&done=rated"
+    answer = page.post("/item/rate?id=e1", score="3", back="/items?order=worst")
     assert answer.headers["location"] == "/items?order=worst&done=rated"
 
 
 def test_scripts_get_json(page: Filled) -> None:
     accept = {"Accept": "application/json"}
-    assert page.post("/items/e1/rate", accept, score="9").text == (
+    assert page.post("/item/rate?id=e1", accept, score="9").text == (
         """{"error":"the rating is '9', and can be 1 to 5"}"""
     )
-    assert page.post("/items/e1/rate", accept, score="5").text == '{"done":"Rated."}'
+    assert page.post("/item/rate?id=e1", accept, score="5").text == '{"done":"Rated."}'
 
 
 def test_releases_are_promoted_and_rolled_back(page: Filled) -> None:
@@ -230,20 +235,76 @@ def test_a_pair_to_rate_does_not_show_the_models_rating(filled: Filled) -> None:
 def test_cookies_of_other_servers_on_the_machine_do_no_harm(page: Filled) -> None:
     page.get("/keys")
     page.cookies = {"theirs": '{"theme": "dark"}', **page.cookies}
-    assert page.post("/items/e1/drop").status == 303
+    assert page.post("/item/drop?id=e1").status == 303
 
 
 def test_an_origin_that_is_no_address_is_refused(page: Filled) -> None:
-    assert page.post("/items/e1/drop", {"Origin": "http://[::1"}).status == 403
+    assert page.post("/item/drop?id=e1", {"Origin": "http://[::1"}).status == 403
     assert not page.actions.done
 
 
 @pytest.mark.parametrize("control", ["%09", "%0a", "%0d"])
 def test_the_way_back_leads_to_no_other_site(page: Filled, control: str) -> None:
-    text = page.get(f"/items/e1?back=/{control}/evil.example").text
+    text = page.get(f"/item?id=e1&back=/{control}/evil.example").text
     assert 'href="/items" data-key="b"' in text
 
 
 def test_numbers_and_cursors_that_no_page_had_are_no_fault_of_the_page(page: Filled) -> None:
     assert page.get("/rate?turn=" + "9" * 5000).status == 200
     assert page.get("/items?after=AAAA").status == 400
+
+
+_FOREIGN_IDS = (
+    "a/b",
+    "..",
+    ".",
+    "../../keys",
+    "100%25",
+    "a?b#c&d=e",
+    "a+b,c;d",
+    " blank ",
+    "two\r\nlines",
+    "\x00",
+    "quo\"te's<b>",
+    "\u202eé\U0001f600",
+    "𐍈" * 256,
+)
+
+
+@pytest.mark.parametrize("id", _FOREIGN_IDS)
+def test_every_id_has_an_address_and_can_be_decided_about(page: Filled, id: str) -> None:
+    page.topics.write(scored(id))
+    listed = addresses_in(page.get("/items?order=newest").text, "/item?")[0]
+    shown = page.get(listed)
+    assert shown.status == 200
+    drop = addresses_in(shown.text, "/item/drop?")[0]
+    answer = page.post(drop)
+    assert page.get(answer.headers["location"]).status == 200
+    assert page.actions.done == [("drop", id, "ada")]
+    rated = page.get("/rate?" + urlencode({"id": id}))
+    assert page.post(addresses_in(rated.text, "/item/undo?")[0]).status == 303
+
+
+def test_the_next_pair_to_rate_comes_whatever_ids_there_are() -> None:
+    with Store() as store, served(store) as page:
+        ids = [f"{number},/?𐍈" + "𐍈" * 240 for number in range(30)]
+        page.topics.write(*(scored(id) for id in ids))
+        seen: set[str] = set()
+        address = "/rate"
+        for _ in range(21):
+            text = page.get(address).text
+            seen.add(addresses_in(text, "/item?")[0])
+            [address] = set(addresses_in(text, "/rate?turn=")[:1])
+        assert len(seen) == 21
+
+
+def test_blanks_of_a_value_that_is_chosen_are_kept(page: Filled) -> None:
+    page.topics.write(Rejection(id="x", stage="segmenter", reason="r", document_id=" d "))
+    found = page.get("/items?" + urlencode({"document_id": " d "})).text
+    assert len(addresses_in(found, "/item?")) == 1
+
+
+def addresses_in(html: str, beginning: str) -> list[str]:
+    """The addresses of links and forms that begin so, as a browser reads them."""
+    found = map(unescape, re.findall(r'(?:href|action)="([^"]*)"', html))
+    return [one for one in found if one.startswith(beginning)]
