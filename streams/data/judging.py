@@ -47,10 +47,10 @@ class Judging:
             done.append("rated")
         return done
 
-    def take_back(self, id: str, by: str) -> None:
-        """Retract the rating of a pair, and undo its decision."""
-        self._decisions.undo(id, by)
-        self._ratings.take_back(id)
+    def take_back(self, id: str, by: str) -> bool:
+        """Retract the rating of a pair, and undo its decision. False where it has neither."""
+        undone = self._decisions.undo(id, by) is not None
+        return self._ratings.take_back(id) or undone
 
     def _rate(self, pair: Pair, score: int, by: str) -> None:
         candidate = candidate_of(pair)

@@ -87,9 +87,12 @@ class Ratings:
         """Add a rating, or replace the one of the same example."""
         self._send(rating.id, encode(rating))
 
-    def take_back(self, id: str) -> None:
-        """Retract the rating of an example."""
+    def take_back(self, id: str) -> bool:
+        """Retract the rating of an example. False, and nothing is written, where it has none."""
+        if all(one.id != id for one in read_ratings(self._cluster)):
+            return False
         self._send(id, None)
+        return True
 
     def _send(self, id: str, value: bytes | None) -> None:
         headers = headers_for(HumanRating) if value is not None else []

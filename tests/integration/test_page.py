@@ -63,6 +63,9 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         assert [one.id for one in dropped] == ["e2"]
         page.post("/item/undo?id=e2")
         assert {one.id: one.action for one in read_decisions(cluster)}["e2"] == "undo"
+        for address in ("/item/undo?id=e2", "/item/take-back?id=e2"):
+            again = page.post(address).headers["location"]
+            assert "nothing to take back" in page.get(again).text
 
         page.post("/releases/r1/promote")
         serving_one = in_service(read_releases(cluster), "b")

@@ -30,14 +30,14 @@ class Actions(Protocol):
     ) -> None:
         """Keep a pair with other texts."""
 
-    def undo(self, id: str, by: str) -> None:
-        """Take the decision about a pair back."""
+    def undo(self, id: str, by: str) -> bool:
+        """Take the decision about a pair back; False where none counts."""
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """Rate a pair from 1 to 5: it is dropped below the threshold, and accepted otherwise."""
 
-    def take_back(self, id: str, by: str) -> None:
-        """Retract the rating of a pair, and undo its decision."""
+    def take_back(self, id: str, by: str) -> bool:
+        """Retract the rating of a pair, and undo its decision; False where it has neither."""
 
     def promote(self, id: str) -> None:
         """Put a release into service."""
@@ -82,10 +82,10 @@ class KafkaActions:
                 item.pair, by, instruction=instruction, context=context, response=response
             )
 
-    def undo(self, id: str, by: str) -> None:
+    def undo(self, id: str, by: str) -> bool:
         """See Actions."""
         with open_decisions(self._cluster) as decisions:
-            decisions.undo(id, by)
+            return decisions.undo(id, by) is not None
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """See Actions."""
@@ -93,10 +93,10 @@ class KafkaActions:
         with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
             Judging(ratings, decisions, self._threshold).rate(item.pair, score, by)
 
-    def take_back(self, id: str, by: str) -> None:
+    def take_back(self, id: str, by: str) -> bool:
         """See Actions."""
         with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
-            Judging(ratings, decisions, self._threshold).take_back(id, by)
+            return Judging(ratings, decisions, self._threshold).take_back(id, by)
 
     def promote(self, id: str) -> None:
         """See Actions."""

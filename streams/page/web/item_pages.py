@@ -11,7 +11,7 @@ from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.views import Item, ItemDetails
 from streams.page.web.query import address, item_address, read_query
-from streams.page.web.site import Site, back, site_of
+from streams.page.web.site import NOTHING, Site, back, site_of
 
 _ONE = PageRequest(size=1)
 
@@ -84,7 +84,8 @@ def act(request: Request) -> Response:
         raise QueryError(f"{id} is no pair, and so cannot be rated")
     before = _said(details.item)
     done = _DOERS[action](site, details, by, dict(form))
-    site.wait(lambda: _changed(site, id, before))
+    if done != NOTHING:
+        site.wait(lambda: _changed(site, id, before))
     return site.after(request, done, back(form.get("back"), item_address(id)))
 
 
@@ -97,8 +98,7 @@ def _rate(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> st
 
 
 def _take_back(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
-    site.actions.take_back(details.item.id, by)
-    return "taken-back"
+    return "taken-back" if site.actions.take_back(details.item.id, by) else NOTHING
 
 
 def _drop(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
@@ -124,8 +124,7 @@ def _edit(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> st
 
 
 def _undo(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
-    site.actions.undo(details.item.id, by)
-    return "undone"
+    return "undone" if site.actions.undo(details.item.id, by) else NOTHING
 
 
 _DOERS: dict[str, Callable[[Site, ItemDetails, str, dict[str, str]], str]] = {

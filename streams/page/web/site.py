@@ -16,6 +16,7 @@ from streams.page.web.rendering import Renderer
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 
+NOTHING = "nothing"
 DONE = {
     "rated": "Rated.",
     "taken-back": "The rating is taken back.",
@@ -23,6 +24,7 @@ DONE = {
     "accepted": "Accepted: it stays, whatever its rating is.",
     "edited": "Edited: the new texts count.",
     "undone": "The decision is taken back: rating and rules count again.",
+    NOTHING: "There was nothing to take back: no decision or rating of a person counts here.",
     "promoted": "The release is put into service; workers change to it within seconds.",
     "rolled-back": "The release is out of service; the one before it serves.",
     "named": "Your name will stand beside your decisions.",
@@ -69,7 +71,7 @@ class Site:
     def after(self, request: Request, done: str, address: str) -> Response:
         """The answer to a form: the page at ``address``, or what was done as JSON."""
         if wants_json(request):
-            return JSONResponse({"done": DONE[done]})
+            return JSONResponse({"done": DONE[done], "changed": done != NOTHING})
         mark = "&" if "?" in address else "?"
         return RedirectResponse(f"{address}{mark}done={done}", 303)
 

@@ -93,7 +93,7 @@ async function actOn(row, key) {
   });
   const answer = await response.json().catch(() => ({ error: "the page does not answer as it should" }));
   say(answer.done ?? answer.error, !response.ok);
-  if (!response.ok) return;
+  if (!answer.changed) return;
   let note = item.querySelector(".now");
   if (!note) {
     note = document.createElement("span");

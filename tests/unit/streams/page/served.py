@@ -52,10 +52,13 @@ class StoredActions:
         self.texts = texts
         self._decide(item, "edit", by, texts)
 
-    def undo(self, id: str, by: str) -> None:
+    def undo(self, id: str, by: str) -> bool:
         item = self._topics.store.item(id)
         assert item is not None
+        if item.decision is None or item.decision.action == "undo":
+            return False
         self._decide(item, "undo", by)
+        return True
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         self._topics.write(
@@ -70,9 +73,13 @@ class StoredActions:
         )
         self.done.append(("rate", item.item.id, score, by))
 
-    def take_back(self, id: str, by: str) -> None:
+    def take_back(self, id: str, by: str) -> bool:
+        item = self._topics.store.item(id)
+        if item is None or item.human is None:
+            return False
         self._topics.retract_rating(id)
         self.done.append(("take-back", id))
+        return True
 
     def promote(self, id: str) -> None:
         self.done.append(("promote", id))

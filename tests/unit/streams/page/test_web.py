@@ -176,6 +176,18 @@ def test_decisions_have_the_name_of_who_decides(page: Filled) -> None:
     assert "Accept by Grace Hopper" in page.get("/item?id=e3").text
 
 
+def test_where_nobody_decided_there_is_nothing_to_take_back(page: Filled) -> None:
+    for action in ("undo", "take-back"):
+        answer = page.post(f"/item/{action}?id=e4")
+        assert "nothing to take back" in page.get(answer.headers["location"]).text
+        told = page.post(f"/item/{action}?id=e4", {"Accept": "application/json"}).text
+        assert "nothing to take back" in told
+        assert '"changed":false' in told
+    page.post("/item/drop?id=e4")
+    assert page.post("/item/undo?id=e4").headers["location"].endswith("done=undone")
+    assert page.post("/item/undo?id=e4").headers["location"].endswith("done=nothing")
+
+
 def test_an_edit_has_the_texts_of_the_form(page: Filled) -> None:
     page.post("/item/edit?id=e4", instruction="Why?", context="", response="Because\r\nit does.")
     assert page.actions.texts == Texts(instruction="Why?", response="Because\nit does.")
@@ -196,7 +208,9 @@ def test_scripts_get_json(page: Filled) -> None:
     assert page.post("/item/rate?id=e1", accept, score="9").text == (
         """{"error":"the rating is '9', and can be 1 to 5"}"""
     )
-    assert page.post("/item/rate?id=e1", accept, score="5").text == '{"done":"Rated."}'
+    assert (
+        page.post("/item/rate?id=e1", accept, score="5").text == '{"done":"Rated.","changed":true}'
+    )
 
 
 def test_releases_are_promoted_and_rolled_back(page: Filled) -> None:
