@@ -137,8 +137,12 @@ class ChildProcess:
         assert self._process.pid is not None
         return self._process.pid
 
-    def describe(self) -> str:
-        """Whether it runs, and what it wrote to standard error."""
+    def describe(self, seconds: float = 0) -> str:
+        """Whether it runs, and what it wrote to standard error.
+
+        ``seconds`` is how long its end is waited for: the error that ends a process comes last.
+        """
+        self._process.join(seconds)
         code = self._process.exitcode
         state = "runs" if code is None else f"ended with exit code {code}"
         return f"{self._process.name} {state}; its stderr:\n{self._errors.read_text()}"

@@ -62,7 +62,7 @@ def _get(port: object, path: str, process: ChildProcess | None = None) -> tuple[
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode().strip()
     except urllib.error.URLError as error:
-        pytest.fail(f"{path}: {error}: {process.describe() if process else 'see above'}")
+        pytest.fail(f"{path}: {error}: {process.describe(10) if process else 'see above'}")
 
 
 def _send(broker: EmbeddedBroker, number: signal.Signals) -> None:

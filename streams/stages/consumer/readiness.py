@@ -80,6 +80,9 @@ class Readiness:
         passed, self._looked = min(now - self._looked, _LONGEST_LOOK_SECONDS), now
         if self._works:  # on other partitions, perhaps: those of this one wait for room
             return
+        if self._broker_is_away:  # it has to answer first, and what is fetched then to be taken
+            self._unread = {}
+            return
         before = self._unread
         self._unread = {
             place: (offset, seconds + passed if known == offset else 0.0)
@@ -148,7 +151,7 @@ class Readiness:
 
         None while a broker is away.
         """
-        if self.refusal is not None or self.is_silent or self._not_fetched is not None:
+        if self._broker_is_away:
             return None
         for (topic, partition), (offset, seconds) in self._unread.items():
             if seconds > self._stalled_seconds:
@@ -156,6 +159,10 @@ class Readiness:
                     f"{topic}/{partition} is not read on from offset {offset}, for {seconds:.0f} s"
                 )
         return None
+
+    @property
+    def _broker_is_away(self) -> bool:
+        return self.refusal is not None or self.is_silent or self._not_fetched is not None
 
     @property
     def _works(self) -> bool:

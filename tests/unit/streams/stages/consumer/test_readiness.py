@@ -148,8 +148,10 @@ def test_a_partition_that_is_left_unread_is_named() -> None:
     assert pass_by(2) == "scored/0 is not read on from offset 3, for 601 s"
     readiness.since_fetched = lambda: {place: None}
     assert readiness.left_unread is None, "a broker is away"
+    assert pass_by(1) is not None, "nothing can be fetched"
     readiness.since_fetched = dict
-    assert readiness.left_unread is not None
+    assert pass_by(600) is None, "what is fetched now has to be taken first"
+    assert pass_by(2) is not None
     unread.clear()
     assert pass_by(1) is None
     unread[place] = 4
