@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agents.curator import Curator
 from agents.outcomes import Retraction
+from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from schemas.conversations import NotAConversation
@@ -141,7 +142,7 @@ async def _follow(
             yield PassagePreview(document.source, refused, "", None, REJECTED, _reason(passage))
             continue
         assert isinstance(passage, Segment)
-        async for verdict in _judge(agents, writers, passage):
+        for verdict in await judge(agents, writers, passage):
             yield verdict
 
 
@@ -166,16 +167,18 @@ def refused_text(segmenter: Segmenter, document: Document, rejection: Rejection)
     )
 
 
-async def _judge(
-    agents: dict[str, Agent], writers: Sequence[str], segment: Segment
-) -> AsyncIterator[PassagePreview]:
+async def judge(
+    agents: Mapping[str, Agent], writers: Sequence[str], segment: Segment
+) -> list[PassagePreview]:
     """The last verdict on each sample: a later one may take the place of one that was kept.
 
-    ``writers`` are the stages that make candidates of a segment.
+    ``writers`` are the stages that make candidates of a segment. Where there is a rewriter, what it
+    writes is one more sample; what it refuses is said with the sample, which stays as it is.
     """
     samples: dict[str, Candidate] = {}
     scores: dict[str, float] = {}
     verdicts: dict[str, PassagePreview] = {}
+    rewriter = agents.get(Rewriter.stage)
     waiting: list[Any] = [
         made for writer in writers for made in await agents[writer].handle(segment)
     ]
@@ -185,15 +188,21 @@ async def _judge(
             samples[record.id] = record
         elif isinstance(record, Scored):
             scores[record.id] = record.rating.score
-        if isinstance(record, Example | Rejection):
+        if isinstance(record, Rejection) and record.stage == Rewriter.stage:
+            kept = verdicts[record.id]
+            reason = f"{kept.reason}; not rewritten: {_reason(record, with_stage=False)}"
+            verdicts[record.id] = replace(kept, reason=reason)
+        elif isinstance(record, Example | Rejection):
             verdicts[record.id] = _verdict(
                 segment, samples.get(record.id), scores.get(record.id), record
             )
+            new = isinstance(record, Example) and record.provenance.original is None
+            if new and rewriter is not None:
+                waiting += await rewriter.handle(record)
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
     said = transcript(segment.turns)
-    for verdict in verdicts.values():
-        yield replace(verdict, said=said)
+    return [replace(verdict, said=said) for verdict in verdicts.values()]
 
 
 def _verdict(
@@ -209,13 +218,16 @@ def _verdict(
         written.instruction if written else "",
         score,
         KEPT if isinstance(outcome, Example) else REJECTED,
-        "passed every rule" if isinstance(outcome, Example) else _reason(outcome),
+        _why_kept(outcome) if isinstance(outcome, Example) else _reason(outcome),
         category=(written.category or "") if written else "",
         response=written.response if written and written.response != segment.text else "",
     )
 
 
-def _reason(rejection: Rejection) -> str:
-    return f"{rejection.stage}: {rejection.reason}" + (
-        f", {rejection.detail}" if rejection.detail else ""
-    )
+def _why_kept(example: Example) -> str:
+    return "rewritten; " * (example.provenance.original is not None) + "passed every rule"
+
+
+def _reason(rejection: Rejection, *, with_stage: bool = True) -> str:
+    stage = f"{rejection.stage}: " if with_stage else ""
+    return stage + rejection.reason + (f", {rejection.detail}" if rejection.detail else "")
