@@ -16,6 +16,7 @@
     │   ├── DocumentTooLarge a document is larger than a record may be
     │   └── SourceUnavailable
     │                        a store, a feed or a directory cannot be read now
+    ├── DecisionRefused      a person's decision is larger than the stream can take
     ├── RequestRefused       an HTTP request is not accepted, and nothing of it is written
     ├── NotText              bytes that should be text are binary, or in another charset
     ├── NotConverted         a PDF file or the like is damaged, encrypted or too large, or the
@@ -106,6 +107,10 @@ class SourceUnavailable(SourceError):
         super().__init__(message)
         self.seconds = seconds
         """Wait at least this long before trying again; infinity where it will not come back."""
+
+
+class DecisionRefused(BackstreamError):
+    """A person's decision is larger than the stream can take, and was not written."""
 
 
 class RequestRefused(BackstreamError):

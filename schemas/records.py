@@ -6,7 +6,7 @@ Each record names what it was made from, back to the document.
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.provenance import Offset as Offset
 from schemas.provenance import Original as Original
@@ -205,6 +205,13 @@ class Decision(Record):
     rating: Rating | None = None
     """The model's rating when it was decided; None for a human seed."""
     ruling: Ruling
+    """Not longer than ``MOST_BYTES`` of ``schemas/ruling.py``."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Decision":
+        if reason := self.ruling.too_long:
+            raise ValueError(reason)
+        return self
 
     @property
     def id(self) -> str:

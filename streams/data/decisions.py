@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, DecisionRefused, WireError
 from schemas.records import Candidate, Decision, Example, Rating, Ruling, Scored
 from schemas.ruling import Action, Texts
 from schemas.wire import MAX_BYTES, encode, headers_for
@@ -34,6 +34,7 @@ def read_decisions(cluster: Cluster, reader: RecordReader | None = None) -> list
 class Decisions:
     """Writes decisions. Each method waits for the broker, and raises BrokerError.
 
+    Raises DecisionRefused, and writes nothing, where texts and note are too long for the stream.
     ``by`` says who decides, ``note`` why. Each returns what was written.
     """
 
@@ -106,11 +107,22 @@ class Decisions:
         return Ruling(action=action, by=by, at=self._clock(), note=note, texts=texts)
 
     def _write(self, candidate: Candidate, rating: Rating | None, ruling: Ruling) -> Decision:
+        if reason := ruling.too_long:
+            raise DecisionRefused(
+                f"the decision about {candidate.id} was not written: {reason}. Shorten them"
+            )
         decision = Decision(candidate=candidate, rating=rating, ruling=ruling)
+        try:
+            data = encode(decision)
+        except WireError as error:
+            raise DecisionRefused(
+                f"the decision about {candidate.id} was not written: the pair, its new texts and "
+                f"the note have more than {MAX_BYTES:,} bytes together. Shorten texts or note"
+            ) from error
         try:
             self._producer.send(
                 self._topic,
-                encode(decision),
+                data,
                 decision.id.encode(),
                 headers=headers_for(Decision),
             ).get(timeout=_SECONDS)

@@ -12,15 +12,20 @@ import pytest
 from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
 from agents.decider import Decider
+from schemas.errors import DecisionRefused
 from schemas.records import (
     Candidate,
+    Decision,
     Example,
     ExampleOrigin,
     Provenance,
     Rating,
     Rejection,
+    Ruling,
     Scored,
 )
+from schemas.ruling import MOST_BYTES, Texts
+from schemas.wire import MAX_BYTES
 from streams.data.dataset import snapshot
 from streams.data.decisions import Decisions, open_decisions, read_decisions
 from streams.kafka.cluster import Cluster
@@ -29,6 +34,7 @@ from streams.kafka.reading.replay import replay
 from streams.kafka.topics import REJECTED
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
+from streams.observe.letters import details, read_letters
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings
 from streams.stages.topology import STAGES
@@ -189,6 +195,39 @@ def test_the_commands_find_pairs_and_say_what_they_did(settings, cluster, topics
         ["undo", "e3"],
     ], listed.text
     assert settled(settings, topics)["e3"].instruction == rated(3).candidate.instruction
+
+
+def test_an_edit_that_the_curator_could_not_write_is_refused_at_once(
+    settings, cluster, topics, start, decisions
+) -> None:
+    topics.write(rated(0), rated(1))
+    start()
+    assert settled(settings, topics).keys() == {"e0", "e1"}
+    pair, name = rated(0), len("ada")
+    with pytest.raises(DecisionRefused, match=r"3,000,0\d\d bytes, .* may have 1,572,864"):
+        decisions.edit(pair, "ada", response="x" * 3_000_000)
+    broker = ["--broker", settings.kafka.bootstrap_servers]
+    told = backstream("edit", "e0", "--response", "x" * 3_000_000, *broker)
+    assert (told.code, "may have 1,572,864" in told.text) == (1, True), told.text[:2000]
+    assert read_decisions(cluster) == []
+
+    question = pair.candidate.instruction
+    longest = "é" * ((MOST_BYTES - name - len(question)) // 2)
+    decisions.edit(pair, "ada", response=longest)
+    assert settled(settings, topics)["e0"].response == longest
+
+    # Other programs write decisions too.
+    texts = Texts(instruction="Why?", response="x" * 3_000_000)
+    ruling = Ruling(action="edit", by="eve", at=1.0, texts=texts)
+    foreign = Decision.model_construct(
+        candidate=rated(1).candidate, rating=rated(1).rating, ruling=ruling
+    )
+    with topics.producer(max_request_size=2 * MAX_BYTES) as producer:
+        topics.send(producer, foreign)
+    assert settled(settings, topics)["e1"].response == _TEXTS[1]
+    [letter] = [details(one) for one in read_letters(cluster)]
+    assert (letter["stage"], "1,572,864" in str(letter["message"])) == ("decider", True)
+    assert account(cluster).complete
 
 
 def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, decisions) -> None:

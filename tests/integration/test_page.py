@@ -61,6 +61,13 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         assert decided["e1"].candidate.ruled(decided["e1"].ruling).instruction == "Why?"
         dropped = store.items(Filter(verdict=Verdict.DROPPED)).items
         assert [one.id for one in dropped] == ["e2"]
+        response = "x" * 3_000_000
+        refused = page.post("/item/edit?id=e1", instruction="Why?", response=response)
+        assert refused.status == 400
+        assert "have 3,000,004 bytes" in refused.text
+        assert "1,572,864" in refused.text
+        assert page.post("/item/edit?id=e1", response="x" * 6_000_000).status == 413
+        assert {one.id: one for one in read_decisions(cluster)} == decided
         page.post("/item/undo?id=e2")
         assert {one.id: one.action for one in read_decisions(cluster)}["e2"] == "undo"
         for address in ("/item/undo?id=e2", "/item/take-back?id=e2"):

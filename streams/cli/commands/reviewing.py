@@ -94,7 +94,7 @@ def import_answers(
 
     Example: `backstream review import annotations.json --for label-studio`
     """
-    from schemas.errors import SourceError, WireError
+    from schemas.errors import DecisionRefused, SourceError, WireError
     from streams.cli.connection import connected
     from streams.cli.console import notice
     from streams.cli.login import login
@@ -121,6 +121,9 @@ def import_answers(
                     continue
                 try:
                     written = judging.answer(pair, answer, by or answer.by or login())
+                except DecisionRefused as error:
+                    problems.append(str(error))
+                    continue
                 except WireError as error:
                     problems.append(f"the answer about {answer.id} was not written: {error}")
                     continue

@@ -10,10 +10,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import VisitRefused
+from schemas.ruling import MOST_BYTES
 from streams.page.web.sessions import Session, Sessions
 from streams.settings.address import Address
 
-LONGEST_FORM = 2 * 1024 * 1024
+LONGEST_FORM = 3 * MOST_BYTES + 256 * 1024
+"""In bytes: a form has up to three for one byte of a text."""
 _MOST_FIELDS = 50
 LONGEST_NAME = 80
 _OPEN = ("/login", "/assets/")
@@ -178,7 +180,9 @@ async def _body(headers: Headers, receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > LONGEST_FORM:
-            raise VisitRefused(413, f"a form may have {LONGEST_FORM:,} bytes")
+            raise VisitRefused(
+                413, f"the texts are too long: together they may have {MOST_BYTES:,} bytes"
+            )
         if not message.get("more_body", False):
             return b"".join(parts)
 
