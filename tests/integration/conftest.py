@@ -158,6 +158,10 @@ class ChildProcess:
     def terminate(self) -> int | None:
         """SIGTERM; returns the exit code."""
         self._process.terminate()
+        return self.exit_code()
+
+    def exit_code(self) -> int | None:
+        """Waits for its end."""
         self._process.join(60)
         return self._process.exitcode
 
