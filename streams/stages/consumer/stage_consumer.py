@@ -270,7 +270,11 @@ class StageConsumer(Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         with self._readiness.committing():
-            done = await super()._commit(offsets)
+            try:
+                done = await super()._commit(offsets)
+            except Cancelled as error:  # faust would end the app
+                log.warning("%s: %s; committing again later", self._stage.name, error)
+                return False
         if done:
             committed = {**self._committed_offset, **offsets}
             self._readiness.committed(self._stage.offsets.exceed(committed))

@@ -330,6 +330,18 @@ async def test_a_commit_of_what_is_not_assigned_any_more_is_passed_over(
         commit_structure_validate({})  # what the stock thread ends the app with
 
 
+async def test_a_commit_that_the_thread_cancels_is_made_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def cancelled(*_: object) -> bool:
+        raise Cancelled
+
+    monkeypatch.setattr(Consumer, "_commit", cancelled)
+    consumer, _ = _reading(_FullStage())
+    consumer._readiness = Readiness(30, 600, lambda: 0)
+    assert not await consumer._commit({_TP: 3})
+
+
 def test_what_lies_behind_the_last_started_offset_is_unread() -> None:
     stage, place = _FullStage(), ("documents", 0)
     consumer, _ = _reading(stage)
