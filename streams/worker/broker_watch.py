@@ -27,9 +27,15 @@ class BrokerWatch:
     async def run(self, silent: Callable[[], bool]) -> NoReturn:
         """Look for a cause whenever ``silent()``. Logs each change of it once."""
         while True:
-            found = await asyncio.to_thread(diagnose, self._cluster) if silent() else None
-            cause = str(found) if found is not None else None
+            cause = await asyncio.to_thread(self._find) if silent() else None
             if cause is not None and cause != self.cause:
                 log.warning("no broker answers: %s", cause)
             self.cause = cause
             await asyncio.sleep(_SECONDS)
+
+    def _find(self) -> str | None:
+        try:
+            found = diagnose(self._cluster)
+        except Exception as error:  # whatever answers there, the worker waits for its broker
+            return f"the cause could not be found ({error!r})"
+        return str(found) if found is not None else None
