@@ -21,6 +21,8 @@ from streams.kafka.writing.bounded_producer import bounded_producer
 Pair = Scored | Example
 """What is decided about: a rated pair, or an example as ``curated`` has it."""
 _SECONDS = 60
+_FRESH_SECONDS = 2.0
+"""How old what was read of the topic may be, where many pairs are decided about in one go."""
 
 
 def read_decisions(cluster: Cluster, reader: RecordReader | None = None) -> list[Decision]:
@@ -45,6 +47,8 @@ class Decisions:
         self._cluster = cluster
         self._topic = cluster.topic(DECISIONS)
         self._clock = clock
+        self._read: dict[str, Decision] = {}
+        self._read_at = float("-inf")
 
     def drop(self, pair: Pair, by: str, note: str = "") -> Decision:
         """Remove a pair from the curated set, and keep it out."""
@@ -69,12 +73,8 @@ class Decisions:
         The texts are those of the newest decision, where the pair was edited before. Raises
         ValueError where the instruction or the response would be empty.
         """
-        known = self._known(pair.id)
-        if known is not None:
-            candidate, rating = known.candidate, known.rating
-        else:
-            candidate, rating = candidate_of(pair), pair.rating
-        now = candidate.ruled(known.ruling if known and known.ruling.keeps else None)
+        candidate, rating, before = self._before(pair)
+        now = candidate.ruled(before)
         texts = Texts(
             instruction=now.instruction if instruction is None else instruction,
             context=now.context if context is None else context or None,
@@ -93,15 +93,29 @@ class Decisions:
         return self._write(known.candidate, known.rating, self._ruling("undo", by, note))
 
     def _decide(self, pair: Pair, action: Action, by: str, note: str) -> Decision:
-        candidate, rating, texts = candidate_of(pair), pair.rating, None
-        if pair.ruling is not None and pair.ruling.texts is not None:
-            texts = pair.ruling.texts
-            if isinstance(pair, Example) and (known := self._known(pair.id)) is not None:
-                candidate, rating = known.candidate, known.rating
+        candidate, rating, before = self._before(pair)
+        texts = None if before is None else before.texts
         return self._write(candidate, rating, self._ruling(action, by, note, texts))
 
+    def _before(self, pair: Pair) -> tuple[Candidate, Rating | None, Ruling | None]:
+        """A pair as the model wrote it, its newest rating, and the ruling that it has now.
+
+        The topic says it: what somebody else decided may be on its way to ``pair`` still.
+        """
+        known = self._known(pair.id)
+        if known is None:
+            return candidate_of(pair), pair.rating, pair.ruling
+        ratings = [one for one in (pair.rating, known.rating) if one is not None]
+        rating = max(ratings, key=lambda one: one.term, default=None)
+        return known.candidate, rating, None if known.action == "undo" else known.ruling
+
     def _known(self, id: str) -> Decision | None:
-        return next((one for one in read_decisions(self._cluster) if one.id == id), None)
+        """The newest decision about an id. The topic is read at most every few seconds."""
+        now = time.monotonic()
+        if now - self._read_at > _FRESH_SECONDS:
+            self._read = {one.id: one for one in read_decisions(self._cluster)}
+            self._read_at = now
+        return self._read.get(id)
 
     def _ruling(self, action: Action, by: str, note: str, texts: Texts | None = None) -> Ruling:
         return Ruling(action=action, by=by, at=self._clock(), note=note, texts=texts)
@@ -131,6 +145,7 @@ class Decisions:
             raise BrokerError(
                 f"the decision about {decision.id} was not written: {denied or error}. Decide again"
             ) from error
+        self._read[decision.id] = decision
         return decision
 
 

@@ -35,12 +35,16 @@ from streams.kafka.topics import REJECTED
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
 from streams.observe.letters import details, read_letters
+from streams.page.store.follower import Follower
+from streams.page.store.store import Store
+from streams.page.web.acting import KafkaActions
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings
 from streams.stages.topology import STAGES
 from tests.integration.commands import backstream
 from tests.integration.conftest import ChildProcess, wait_until_idle
 from tests.integration.topics import Topics
+from tests.integration.waiting import wait_until
 
 _TEXTS = (
     "A cursor is a position in a table, and a reader that loses its cursor starts again.",
@@ -228,6 +232,36 @@ def test_an_edit_that_the_curator_could_not_write_is_refused_at_once(
     [letter] = [details(one) for one in read_letters(cluster)]
     assert (letter["stage"], "1,572,864" in str(letter["message"])) == ("decider", True)
     assert account(cluster).complete
+
+
+def test_what_somebody_else_decides_keeps_an_edit_that_no_worker_has_written(
+    settings, cluster, topics, start
+) -> None:
+    topics.write(rated(0), rated(1), rated(2))
+    with Store() as store, Follower(cluster, store):
+        wait_until(lambda: store.items().total == 3)
+        actions = KafkaActions(cluster, 4.0)
+        ids = ("e0", "e1", "e2")
+        shown = {id: found for id in ids if (found := store.item(id)) is not None}
+        for id in ids:
+            actions.edit(shown[id], "ada", instruction=f"Why {id}?", context="", response="So.")
+        # Each of the others has a page open from before the edit.
+        actions.accept(shown["e0"], "bob")
+        actions.drop(shown["e1"], "bob")
+        actions.accept(shown["e1"], "cyd")
+        actions.undo("e2", "bob")
+        actions.accept(shown["e2"], "cyd")
+        start()
+        kept = settled(settings, topics)
+        assert {id: one.instruction for id, one in kept.items()} == {
+            "e0": "Why e0?",
+            "e1": "Why e1?",
+            "e2": rated(2).candidate.instruction,
+        }
+        wait_until(lambda: not any(one.awaited for one in store.items().items))
+        found = store.item("e0")
+        assert found is not None
+        assert (found.instruction, found.item.by) == ("Why e0?", "bob")
 
 
 def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, decisions) -> None:

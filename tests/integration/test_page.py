@@ -49,7 +49,7 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         assert page.post("/item/rate?id=e1", score="2").status == 303
         [rating] = read_ratings(cluster)
         assert (rating.id, rating.score, rating.rater) == ("e1", 2, "ada")
-        assert 'aria-pressed="true">2<' in page.get("/item?id=e1").text
+        wait_until(lambda: 'aria-pressed="true">2<' in page.get("/item?id=e1").text)
         page.post("/item/take-back?id=e1")
         assert read_ratings(cluster) == []
 
@@ -59,8 +59,8 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         assert decided["e2"].ruling.action == "drop"
         assert decided["e2"].ruling.by == "ada"
         assert decided["e1"].candidate.ruled(decided["e1"].ruling).instruction == "Why?"
-        dropped = store.items(Filter(verdict=Verdict.DROPPED)).items
-        assert [one.id for one in dropped] == ["e2"]
+        is_dropped = Filter(verdict=Verdict.DROPPED)
+        wait_until(lambda: [one.id for one in store.items(is_dropped).items] == ["e2"])
         response = "x" * 3_000_000
         refused = page.post("/item/edit?id=e1", instruction="Why?", response=response)
         assert refused.status == 400
@@ -78,6 +78,7 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         serving_one = in_service(read_releases(cluster), "b")
         assert serving_one is not None
         assert serving_one.id == "r1"
+        wait_until(lambda: any(one.id == "r1" and one.in_service for one in store.releases()))
         page.post("/releases/rollback", id="r1")
         serving_one = in_service(read_releases(cluster), "b")
         assert serving_one is not None

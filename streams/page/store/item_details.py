@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from schemas.errors import StoreError
 from schemas.record import Record
-from schemas.records import Candidate, Example, HumanRating, Rating, Scored
+from schemas.records import Candidate, Example, ExampleOrigin, HumanRating, Rating, Scored
+from schemas.ruling import Texts
 from streams.data.decisions import candidate_of
 from streams.page.store.items import find, item_of
 from streams.page.store.views import (
@@ -56,7 +57,7 @@ def _details(database: sqlite3.Connection, row: sqlite3.Row) -> ItemDetails:
     rating = by_release.get(item.release)
     origin = written.provenance if written else None
     passage = _passage(database, row["segment_id"])
-    decision = one("SELECT action, by, at, note FROM decisions WHERE id = ?", item.id)
+    decision = one("SELECT action, by, at, note, texts FROM decisions WHERE id = ?", item.id)
     human = one("SELECT data FROM human_ratings WHERE id = ?", item.id)
     instruction, context, response = texts or ("", "", "")
     return ItemDetails(
@@ -77,22 +78,47 @@ def _details(database: sqlite3.Connection, row: sqlite3.Row) -> ItemDetails:
         request_id=row["request_id"],
         template=origin.template if origin else "",
         writer=origin.release if origin else "",
-        decision=HumanDecision(*decision) if decision else None,
+        decision=_decision(decision) if decision else None,
         human=HumanRating.model_validate_json(human["data"]) if human else None,
-        pair=example if row["curated"] else _scored(candidate or example, rating),
+        pair=_pair(candidate, example, rating, row["curated"], decision is not None),
     )
+
+
+def _pair(
+    candidate: Candidate | None,
+    example: Example | None,
+    rating: Rating | None,
+    curated: bool,
+    decided: bool,
+) -> Scored | Example | None:
+    """See ``ItemDetails.pair``."""
+    if example is not None and (curated or example.origin is ExampleOrigin.SEED):
+        return example
+    written = candidate or example
+    if written is not None and rating is not None:
+        pair = candidate_of(written) if isinstance(written, Example) else written
+        return Scored(candidate=pair, rating=rating)
+    if candidate is not None and decided:  # without a rating, a decision is about a human seed
+        return Example(
+            id=candidate.id,
+            instruction=candidate.instruction,
+            context=candidate.context,
+            response=candidate.response,
+            origin=ExampleOrigin.SEED,
+            provenance=candidate.provenance,
+            turns=candidate.turns,
+            category=candidate.category,
+        )
+    return None
+
+
+def _decision(row: sqlite3.Row) -> HumanDecision:
+    texts = Texts.model_validate_json(row["texts"]) if row["texts"] else None
+    return HumanDecision(row["action"], row["by"], row["at"], row["note"], texts)
 
 
 def _record(kind: type[R], data: bytes | None) -> R | None:
     return kind.model_validate_json(zlib.decompress(data)) if data else None
-
-
-def _scored(pair: Candidate | Example | None, rating: Rating | None) -> Scored | None:
-    if pair is None or rating is None:
-        return None
-    return Scored(
-        candidate=candidate_of(pair) if isinstance(pair, Example) else pair, rating=rating
-    )
 
 
 def _refusals(database: sqlite3.Connection, number: int) -> tuple[Refusal, ...]:

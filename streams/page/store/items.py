@@ -90,6 +90,7 @@ def item_of(row: sqlite3.Row) -> Item:
         human_score=row["human_score"],
         decision=row["decision"],
         by=row["by"],
+        awaited=bool(row["awaited"]),
         source=row["source"],
         category=row["category"],
         language=row["language"],

@@ -1,9 +1,20 @@
 """Pairs, their ratings, and what people said about them, as rows."""
 
+import hashlib
 import zlib
 
 from schemas.record import Record
-from schemas.records import Candidate, Decision, Example, ExampleOrigin, HumanRating, Rating, Scored
+from schemas.records import (
+    Candidate,
+    Decision,
+    Example,
+    ExampleOrigin,
+    HumanRating,
+    Rating,
+    Ruling,
+    Scored,
+)
+from schemas.ruling import Texts
 from streams.kafka.topics import CANDIDATES, CURATED, SCORED
 from streams.page.store.rows import (
     DETAIL_CHARACTERS,
@@ -32,7 +43,8 @@ UPDATE items SET
     (decision, by) = (
         SELECT coalesce(max(action), ''), coalesce(max(by), '') FROM decisions
         WHERE id = items.id AND action <> 'undo'
-    )
+    ),
+    decided = coalesce((SELECT mark FROM decisions WHERE id = items.id), '')
 WHERE number = ?
 """
 
@@ -58,15 +70,20 @@ def write_example(rows: Rows, id: str, example: Example | None) -> None:
     if example is None:
         # The record of the example stays: it has the other samples.
         rows.execute(
-            "UPDATE items SET curated = 0, retracted = 1, at = max(at, ?) WHERE id = ?",
+            "UPDATE items SET curated = 0, retracted = 1, ruled = '', at = max(at, ?) WHERE id = ?",
             rows.at,
             id,
         )
+        _show_texts(rows, id)
         return
     if example.origin is not ExampleOrigin.SEED:
         rows.count("curator", CURATED)
     number = _write_pair(rows, example)
-    rows.execute("UPDATE items SET curated = 1, retracted = 0 WHERE number = ?", number)
+    rows.execute(
+        "UPDATE items SET curated = 1, retracted = 0, ruled = ? WHERE number = ?",
+        _mark(example.ruling) if example.ruling else "",
+        number,
+    )
     if example.rating is not None:
         _write_rating(rows, number, example.rating)
 
@@ -90,23 +107,28 @@ def write_decision(rows: Rows, id: str, decision: Decision | None) -> None:
     """Write a person's decision with its pair, or take it back."""
     rows.execute("DELETE FROM decisions WHERE id = ?", id)
     if decision is None:
-        rows.execute("UPDATE items SET decision = '', by = '' WHERE id = ?", id)
+        rows.execute("UPDATE items SET decision = '', by = '', decided = '' WHERE id = ?", id)
+        _show_texts(rows, id)
         return
+    texts = decision.ruling.texts
     rows.execute(
-        "INSERT INTO decisions VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?)",
         decision.id,
         decision.action,
         name_of(decision.by),
         decision.at,
         clean(decision.ruling.note)[:DETAIL_CHARACTERS],
+        _mark(decision.ruling),
+        texts.model_dump_json() if texts else None,
     )
-    number = _write_pair(rows, decision.candidate)
+    number = _write_pair(rows, decision.candidate, seed=decision.rating is None)
     rows.execute(_SAID_BY_PEOPLE, number)
+    _show_texts(rows, id)
     if decision.rating is not None:
         _write_rating(rows, number, decision.rating)
 
 
-def _write_pair(rows: Rows, pair: Candidate | Example) -> int:
+def _write_pair(rows: Rows, pair: Candidate | Example, *, seed: bool = False) -> int:
     """Write a pair; return its number. What is on ``curated`` counts more than a candidate."""
     origin, curated = pair.provenance, isinstance(pair, Example)
     known = rows.row(
@@ -116,7 +138,7 @@ def _write_pair(rows: Rows, pair: Candidate | Example) -> int:
     )
     if known is not None and known[1] and not curated:
         return int(known[0])
-    seed = isinstance(pair, Example) and pair.origin is ExampleOrigin.SEED
+    seed = seed or (isinstance(pair, Example) and pair.origin is ExampleOrigin.SEED)
     number: int = rows.one(
         _PAIR,
         pair.id,
@@ -143,6 +165,34 @@ def _write_pair(rows: Rows, pair: Candidate | Example) -> int:
             number, text_of(pair.instruction), text_of(pair.context), text_of(pair.response)
         )
     return number
+
+
+def _show_texts(rows: Rows, id: str) -> None:
+    """Show the texts that a pair has which is not curated: a person's until that is undone."""
+    found = rows.row(
+        "SELECT i.number, p.candidate, d.texts FROM items i JOIN pairs p USING (number)"
+        " LEFT JOIN decisions d ON d.id = i.id AND d.action = 'drop'"
+        " WHERE i.id = ? AND NOT i.curated AND i.decision IN ('', 'drop')"
+        " AND p.candidate IS NOT NULL",
+        id,
+    )
+    if found is None:
+        return
+    number, candidate, texts = found
+    pair: Candidate | Texts
+    if texts is not None:
+        pair = Texts.model_validate_json(texts)
+    else:
+        pair = Candidate.model_validate_json(zlib.decompress(candidate))
+    rows.write_texts(
+        number, text_of(pair.instruction), text_of(pair.context), text_of(pair.response)
+    )
+
+
+def _mark(ruling: Ruling) -> str:
+    """The same for a decision on ``decisions`` and for what follows from it."""
+    made = ruling.model_copy(update={"order": 0}).model_dump_json()
+    return hashlib.sha256(made.encode(errors="replace")).hexdigest()[:16]
 
 
 def _write_rating(rows: Rows, number: int, rating: Rating) -> None:

@@ -2,9 +2,12 @@
 
 ``items`` is narrow, so that a filter that reads all of it reads little. Texts and records lie in
 tables of their own, which only the rows of a page are joined with.
+
+``decided`` is the mark of the newest decision about an item, and ``ruled`` that of the decision by
+which it is on ``curated``: where they differ, the decision is awaited.
 """
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of the tables: a file of another version is made anew."""
 
 SCHEMA = """
@@ -33,6 +36,8 @@ CREATE TABLE items (
     human_score INTEGER,
     decision TEXT NOT NULL DEFAULT '',
     by TEXT NOT NULL DEFAULT '',
+    decided TEXT NOT NULL DEFAULT '',
+    ruled TEXT NOT NULL DEFAULT '',
     source TEXT NOT NULL DEFAULT '',
     category TEXT NOT NULL DEFAULT '',
     language TEXT NOT NULL DEFAULT '',
@@ -47,7 +52,16 @@ CREATE TABLE items (
             WHEN stage <> '' OR retracted THEN 'refused'
             ELSE 'waiting'
         END
-    ) STORED
+    ) STORED,
+    awaited INTEGER NOT NULL GENERATED ALWAYS AS (
+        CASE
+            WHEN decided = '' THEN 0
+            WHEN decision = 'drop' THEN curated
+            WHEN decision <> '' THEN NOT curated OR ruled <> decided
+            WHEN curated THEN ruled <> ''
+            ELSE stage <> '' AND reason = 'dropped'
+        END
+    ) VIRTUAL
 );
 CREATE INDEX items_at ON items (at, number);
 CREATE INDEX items_verdict ON items (verdict, at, number);
@@ -98,7 +112,9 @@ CREATE TABLE decisions (
     action TEXT NOT NULL,
     by TEXT NOT NULL,
     at REAL NOT NULL,
-    note TEXT NOT NULL
+    note TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    texts TEXT
 );
 
 CREATE TABLE documents (

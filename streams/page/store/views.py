@@ -11,6 +11,7 @@ from enum import StrEnum
 from models.judging.judge import OperatingPoint
 from schemas.records import Alternative, Example, HumanRating, Original, Rating, Scored
 from schemas.release import Release
+from schemas.ruling import Texts
 from schemas.turns import Turn
 from streams.page.store.filters import Kind, Verdict
 
@@ -44,6 +45,8 @@ class Item:
     """``drop``, ``accept`` or ``edit`` by a person; empty where there is no decision."""
     by: str
     """Who decided."""
+    awaited: bool
+    """Whether workers have not done yet what was decided: ``curated`` is as it was before."""
     source: str
     category: str
     language: str
@@ -135,6 +138,8 @@ class HumanDecision:
     by: str
     at: float
     note: str
+    texts: Texts | None
+    """The pair's texts by this decision; None where they stay as the model wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,25 @@ class ItemDetails:
     human: HumanRating | None
     pair: Scored | Example | None
     """The whole pair as a record, which decisions are made of: as ``curated`` has it, or as it was
-    rated. None for what was never rated.
+    rated. A human seed stays one where it was dropped. None for what was never rated.
     """
+
+    @property
+    def awaited(self) -> Texts | None:
+        """The texts that a person gave it and that are not on ``curated`` yet."""
+        if self.decision is None or not self.item.awaited or self.item.decision == "drop":
+            return None
+        return self.decision.texts
+
+    @property
+    def editable(self) -> Texts | None:
+        """The whole texts, which an edit begins with. None for what cannot be edited."""
+        if self.pair is None:
+            return None
+        if self.decision is not None and self.decision.action != "undo" and self.decision.texts:
+            return self.decision.texts
+        pair = self.pair.candidate if isinstance(self.pair, Scored) else self.pair
+        return Texts(instruction=pair.instruction, context=pair.context, response=pair.response)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from starlette.routing import BaseRoute, Route
 
 from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
-from streams.page.store.views import Item, ItemDetails
+from streams.page.store.views import ItemDetails
 from streams.page.web.query import address, item_address, read_query
 from streams.page.web.site import NOTHING, Site, back, site_of
 
 _ONE = PageRequest(size=1)
+_PARTS = ("verdict", "said", "texts")
 
 
 def items(request: Request) -> Response:
@@ -66,6 +67,15 @@ def item(request: Request) -> Response:
     )
 
 
+def item_part(request: Request) -> Response:
+    """A part of an item, as it is now."""
+    site = site_of(request)
+    part = request.path_params["part"]
+    if part not in _PARTS:
+        raise NotFound(f"no item has a part that is called {part}")
+    return site.page(request, f"parts/item_{part}.jinja", details=_found(site, request))
+
+
 def act(request: Request) -> Response:
     """A decision or a rating by a person."""
     site = site_of(request)
@@ -82,7 +92,7 @@ def act(request: Request) -> Response:
         )
     if action in ("rate", "take-back") and details.item.kind is not Kind.EXAMPLE:
         raise QueryError(f"{id} is no pair, and so cannot be rated")
-    before = _said(details.item)
+    before = _said(details)
     done = _DOERS[action](site, details, by, dict(form))
     if done != NOTHING:
         site.wait(lambda: _changed(site, id, before))
@@ -145,13 +155,13 @@ def _found(site: Site, request: Request) -> ItemDetails:
     return found
 
 
-def _said(item: Item) -> tuple[Any, ...]:
-    return item.decision, item.by, item.human_score, item.verdict, item.at
+def _said(details: ItemDetails) -> tuple[Any, ...]:
+    return details.decision, details.human, details.item
 
 
 def _changed(site: Site, id: str, before: tuple[Any, ...]) -> bool:
     found = site.store.item(id)
-    return found is None or _said(found.item) != before
+    return found is None or _said(found) != before
 
 
 def _around(details: ItemDetails) -> tuple[str, str, str] | None:
@@ -166,5 +176,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/items", items),
     Route("/parts/total", total_part),
     Route("/item", item),
+    Route("/parts/item/{part}", item_part),
     Route("/item/{action}", act, methods=["POST"]),
 )

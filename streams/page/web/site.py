@@ -22,7 +22,7 @@ DONE = {
     "taken-back": "The rating is taken back.",
     "dropped": "Dropped: it is leaving the curated set, and stays out.",
     "accepted": "Accepted: it stays, whatever its rating is.",
-    "edited": "Edited: the new texts count.",
+    "edited": "Edited: workers write the new texts to the curated set.",
     "undone": "The decision is taken back: rating and rules count again.",
     NOTHING: "There was nothing to take back: no decision or rating of a person counts here.",
     "promoted": "The release is put into service; workers change to it within seconds.",

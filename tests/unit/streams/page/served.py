@@ -28,12 +28,14 @@ class StoredActions:
         self._topics = topics
         self.done: list[tuple[Any, ...]] = []
         self.texts: Texts | None = None
+        self.ruling: Ruling | None = None
         self._at = NOW
 
     def _decide(self, item: ItemDetails, action: Any, by: str, texts: Texts | None = None) -> None:
         assert item.pair is not None
         self._at += 1
         ruling = Ruling(action=action, by=by, at=self._at, note="", texts=texts)
+        self.ruling = ruling
         self._topics.write(
             Decision(candidate=candidate_of(item.pair), rating=item.pair.rating, ruling=ruling)
         )

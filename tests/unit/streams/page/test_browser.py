@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bench.chromium import CHROMIUM, chromium
+from schemas.records import Example
 from streams.page.store.store import Store
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import fill
@@ -236,4 +237,36 @@ def test_foreign_ids_are_opened_and_decided_about_by_keys(
     page.keyboard.press("u")
     expect(page.get_by_role("status")).to_contain_text("taken back")
     assert [one[1] for one in stream.actions.done] == [id, id]
+    page.close()
+
+
+def test_an_edit_is_awaited_until_it_is_written(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    page.goto(f"{stream.origin}/item?id=e5")
+    page.keyboard.press("e")
+    page.get_by_label("Request").fill("Why?")
+    page.get_by_role("button", name="Keep it with these texts").click()
+    expect(page.get_by_text("Awaited")).to_be_visible()
+    texts = page.get_by_label("Texts")
+    expect(texts.locator(".text").first).to_have_text("Why?")
+    expect(texts.get_by_text("When does water boil?")).to_be_hidden()
+    page.get_by_text("As it is until then").click()
+    expect(texts.get_by_text("When does water boil?")).to_be_visible()
+    page.goto(f"{stream.origin}/items")
+    expect(page.locator(".row", has_text="edit by ada, awaited")).to_have_count(1)
+    page.go_back()
+
+    details = stream.topics.store.item("e5")
+    assert details is not None
+    assert isinstance(details.pair, Example)
+    written = details.pair.model_copy(
+        update={"instruction": "Why?", "ruling": stream.actions.ruling}
+    )
+    stream.topics.write(written)
+    # Without loading the page again.
+    expect(page.get_by_text("Awaited")).to_have_count(0)
+    expect(page.get_by_text("When does water boil?")).to_have_count(0)
+    expect(page.get_by_label("Texts").locator(".text").first).to_have_text("Why?")
+    assert [one for one in complaints if not one.endswith("/events")] == []
     page.close()

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import QueryError, StoreError
-from schemas.records import Decision, HumanRating, Question, Rejection, Ruling, Scored
+from schemas.records import Decision, Example, HumanRating, Question, Rejection, Ruling, Scored
 from schemas.release import Release, ReleaseStatus
-from schemas.ruling import Action
+from schemas.ruling import Action, Texts
+from streams.data.decisions import candidate_of
 from streams.kafka.messages import Received
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DECISIONS, REJECTED, SCORED
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.pruning import Limits
 from streams.page.store.store import Store
-from streams.page.store.views import PREVIEW_CHARACTERS
+from streams.page.store.views import PREVIEW_CHARACTERS, TEXT_CHARACTERS
 from tests.unit.streams.page.topics import (
     NOW,
     Topics,
@@ -237,9 +238,12 @@ def test_a_new_text_of_an_example_is_found_and_the_old_one_is_not(
     assert ids(store, Filter(text="when")) == []
 
 
-def decision(action: Action, pair: Scored | None = None, by: str = "ada") -> Decision:
+def decision(
+    action: Action, pair: Scored | None = None, by: str = "ada", texts: str = ""
+) -> Decision:
     pair = pair or scored()
-    ruling = Ruling(action=action, by=by, at=NOW, note="why")
+    written = Texts(instruction=texts, response=pair.candidate.response) if texts else None
+    ruling = Ruling(action=action, by=by, at=NOW, note="why", texts=written)
     return Decision(candidate=pair.candidate, rating=pair.rating, ruling=ruling)
 
 
@@ -260,6 +264,77 @@ def test_a_dropped_item_is_dropped_at_once_and_until_it_is_undone(
     assert ids(store, Filter(human=Human.EDITED)) == ids(store, Filter(human=Human.DECIDED))
     topics.retract(DECISIONS, "e1")
     assert ids(store, Filter(human=Human.DECIDED)) == []
+
+
+def ruled(pair: Scored, decided: Decision, offset: int = 0) -> Example:
+    """What the curator writes of a decision that keeps a pair."""
+    ruling = decided.ordered(offset).ruling
+    texts = dict(ruling.texts) if ruling.texts else {}
+    return example(pair).model_copy(update={"ruling": ruling, **texts})
+
+
+def test_a_decision_is_awaited_until_workers_have_done_it(store: Store, topics: Topics) -> None:
+    def awaited() -> tuple[bool, str | None, str]:
+        found = store.item("e1")
+        assert found is not None
+        texts = found.awaited.instruction if found.awaited else None
+        return found.item.awaited, texts, found.instruction
+
+    pair, model = scored(), "When does water boil?"
+    topics.write(pair, example(pair))
+    assert awaited() == (False, None, model)
+    edit = decision("edit", texts="Why does it boil?")
+    topics.write(edit)
+    assert awaited() == (True, "Why does it boil?", model)
+    topics.write(ruled(pair, edit))
+    assert awaited() == (False, None, "Why does it boil?")
+    again = decision("edit", texts="Does it boil?", by="bob")
+    topics.write(again, ruled(pair, edit))  # that of the first decision comes late
+    assert awaited() == (True, "Does it boil?", "Why does it boil?")
+    topics.write(ruled(pair, again, 1))
+    assert awaited() == (False, None, "Does it boil?")
+
+    topics.write(decision("drop", texts="Does it boil?"))
+    assert awaited() == (True, None, "Does it boil?")
+    topics.retract(CURATED, "e1")
+    topics.write(candidate().refuse("curator", "dropped", "by ada"))
+    assert awaited() == (False, None, "Does it boil?")
+    topics.write(decision("undo"))
+    assert awaited() == (True, None, model)
+    topics.write(refusal())
+    assert awaited() == (False, None, model)
+    topics.write(decision("accept"))
+    assert awaited() == (True, None, model)
+    topics.retract(DECISIONS, "e1")
+    assert awaited() == (False, None, model)
+
+
+def test_a_seed_that_was_dropped_is_a_pair_still(store: Store, topics: Topics) -> None:
+    topics.write(seed())
+    dropped = Decision(
+        candidate=candidate_of(seed()), ruling=Ruling(action="drop", by="ada", at=NOW)
+    )
+    topics.write(dropped)
+    topics.retract(CURATED, "h1")
+    found = store.item("h1")
+    assert found is not None
+    assert (found.item.verdict, found.item.generator) == (Verdict.DROPPED, "seed")
+    assert found.pair == seed()
+    # Compaction deletes what was retracted: a page that starts then has the decision alone.
+    with Store() as other:
+        Topics(other).write(dropped)
+        found = other.item("h1")
+    assert found is not None
+    assert (found.pair, found.item.generator) == (seed(), "seed")
+
+
+def test_a_long_text_is_edited_whole(store: Store, topics: Topics) -> None:
+    long = "x" * (TEXT_CHARACTERS + 5)
+    topics.write(scored(instruction=long))
+    found = store.item("e1")
+    assert found is not None
+    assert found.editable is not None
+    assert (len(found.instruction), found.editable.instruction) == (TEXT_CHARACTERS, long)
 
 
 def test_a_decision_stands_alone_and_may_come_before_the_pair(store: Store, topics: Topics) -> None:
