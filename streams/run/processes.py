@@ -196,6 +196,7 @@ def run_page(
     # The server and the templates take a while to import, and no other process needs them.
     from streams.page.manifests import Manifests
     from streams.page.store.follower import Follower
+    from streams.page.store.passage_finder import PassageFinder
     from streams.page.store.store import Store
     from streams.page.web.acting import KafkaActions
     from streams.page.web.serving import PageServer, listening_on
@@ -215,6 +216,7 @@ def run_page(
             KafkaActions(cluster, settings.curation.threshold),
             settings.page,
             person=person,
+            refused_of=PassageFinder(settings),
         )
         stop_at(signals, server.stop, deadline)
         stack.callback(deadline.begin)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from kafka.admin import KafkaAdminClient
@@ -14,14 +15,17 @@ from streams.kafka.admin.creation import create_topics
 from streams.kafka.topics import RELEASES, SCORED
 from streams.page.store.filters import Filter, Verdict
 from streams.page.store.follower import Follower
+from streams.page.store.passage_finder import PassageFinder
 from streams.page.store.refused_passages import refused_passages
 from streams.page.store.store import Store
 from streams.page.store.views import EdgeKind
+from streams.page.web.acting import KafkaActions
 from streams.settings import Settings
 from streams.stages.topology import segmenter_of
 from tests.integration.conftest import passage
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until
+from tests.unit.streams.page.served import Served, serving
 from tests.unit.streams.page.topics import candidate, example, scored, segment
 
 
@@ -97,6 +101,12 @@ def test_what_the_segmenter_refused_is_found_in_the_document(settings: Settings)
         details = store.item(item.id)
         assert details is not None
         assert details.document is not None
+        with serving(store, KafkaActions(cluster, 4.0), PassageFinder(settings)) as server:
+            short = next(one for one in refused if one.reason == "too_short")
+            for _ in range(2):  # the second time it is remembered
+                shown = Served(server).get("/item/passages?" + urlencode({"id": short.id})).text
+                assert "Too short." in shown
+                assert "Guide ›" in shown
     found = refused_passages(settings, details.document)
     assert {one.id for one in found} == {one.id for one in refused}
     assert "Too short." in [one.text for one in found]

@@ -24,7 +24,7 @@ from streams.page.web.events import MOST_LISTENERS, changes
 from streams.page.web.guard import LONGEST_NAME, Guard
 from streams.page.web.rendering import Renderer
 from streams.page.web.sessions import Sessions
-from streams.page.web.site import Site, back, site_of
+from streams.page.web.site import RefusedOf, Site, back, site_of
 from streams.settings.address import Address
 from streams.settings.page import PageSettings
 
@@ -43,16 +43,18 @@ class Application:
         address: Address,
         *,
         person: str = "",
+        refused_of: RefusedOf = lambda place: (),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """``address`` is where it listens, ``person`` who decides where a browser says nothing.
 
+        ``refused_of`` finds what the segmenter refused of a document, which may take seconds.
         Event streams end when ``stopping`` holds.
         """
         self._stopping = stopping
         self._listeners = 0
         self._sessions = Sessions(settings.token)
-        self._site = Site(store, actions, Renderer(), person)
+        self._site = Site(store, actions, Renderer(), person, refused_of)
         inner = Starlette(
             routes=self._routes(),
             exception_handlers={

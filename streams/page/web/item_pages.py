@@ -76,6 +76,28 @@ def item_part(request: Request) -> Response:
     return site.page(request, f"parts/item_{part}.jinja", details=_found(site, request))
 
 
+def passages(request: Request) -> Response:
+    """What the segmenter refused, as a page. Its document is cut again."""
+    return _passages(request, "passages.jinja")
+
+
+def passages_part(request: Request) -> Response:
+    """The same as a part of the item's page."""
+    return _passages(request, "parts/passages.jinja")
+
+
+def _passages(request: Request, template: str) -> Response:
+    site = site_of(request)
+    details = _found(site, request)
+    refused = () if details.document is None else site.refused_of(details.document)
+    return site.page(
+        request,
+        template,
+        details=details,
+        passages=tuple(one for one in refused if one.id == details.item.id),
+    )
+
+
 def act(request: Request) -> Response:
     """A decision or a rating by a person."""
     site = site_of(request)
@@ -177,5 +199,7 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/parts/total", total_part),
     Route("/item", item),
     Route("/parts/item/{part}", item_part),
+    Route("/item/passages", passages),
+    Route("/parts/passages", passages_part),
     Route("/item/{action}", act, methods=["POST"]),
 )

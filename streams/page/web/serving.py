@@ -10,6 +10,7 @@ from schemas.errors import SettingsError
 from streams.page.store.store import Store
 from streams.page.web.acting import Actions
 from streams.page.web.application import Application
+from streams.page.web.site import RefusedOf
 from streams.settings.address import Address
 from streams.settings.page import PageSettings
 
@@ -29,11 +30,18 @@ class PageServer:
         settings: PageSettings,
         *,
         person: str = "",
+        refused_of: RefusedOf = lambda place: (),
     ) -> None:
-        """``person`` is who decides, where a browser does not say."""
+        """See Application."""
         self.address = Address(settings.address.host, listening.getsockname()[1])
         application = Application(
-            store, actions, settings, self.address, person=person, stopping=lambda: self._stopped
+            store,
+            actions,
+            settings,
+            self.address,
+            person=person,
+            refused_of=refused_of,
+            stopping=lambda: self._stopped,
         )
         self._stopped = False
         self._socket = listening

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streams.page.store.store import Store
+from streams.page.store.views import DocumentPlace, RefusedPassage
 from streams.page.web.acting import Actions
 from streams.page.web.guard import Visit
 from streams.page.web.rendering import Renderer
@@ -16,6 +17,8 @@ from streams.page.web.rendering import Renderer
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 
+RefusedOf = Callable[[DocumentPlace], tuple[RefusedPassage, ...]]
+"""What the segmenter refused of a document."""
 NOTHING = "nothing"
 DONE = {
     "rated": "Rated.",
@@ -41,6 +44,7 @@ class Site:
     actions: Actions
     renderer: Renderer
     person: str
+    refused_of: RefusedOf
 
     def visit(self, request: Request) -> Visit:
         """What the guard found out about the request."""

@@ -28,6 +28,15 @@ function focusables(part) {
   return [...part.querySelectorAll("a, button, summary, [tabindex]")];
 }
 
+// What takes a while to make is asked for once the page is there.
+async function load(part) {
+  part.setAttribute("aria-busy", "true");
+  const response = await fetch(part.dataset.load, { headers: { "X-Part": "1" } }).catch(() => null);
+  part.removeAttribute("aria-busy");
+  if (!response?.ok || response.redirected) return; // the link is there still
+  part.replaceChildren(document.createRange().createContextualFragment(await response.text()));
+}
+
 let refreshing = false;
 let again = false;
 
@@ -151,4 +160,5 @@ if (box) box.checked = keysOn();
 document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
 }));
+document.querySelectorAll("[data-load]").forEach(load);
 if (document.querySelector("[data-live]")) follow();

@@ -17,6 +17,7 @@ from streams.page.store.store import Store
 from streams.page.store.views import ItemDetails
 from streams.page.web.acting import Actions
 from streams.page.web.serving import PageServer, listening_on
+from streams.page.web.site import RefusedOf
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.topics import NOW, Topics
 
@@ -152,11 +153,13 @@ class Served:
 
 
 @contextmanager
-def serving(store: Store, actions: Actions, **settings: Any) -> Iterator[PageServer]:
+def serving(
+    store: Store, actions: Actions, refused_of: RefusedOf = lambda place: (), **settings: Any
+) -> Iterator[PageServer]:
     """Serve a store on a free port of the loopback interface."""
     page = PageSettings(**{"listen": "127.0.0.1:0", **settings})
     with listening_on(page.address) as listening:
-        server = PageServer(listening, store, actions, page, person="ada")
+        server = PageServer(listening, store, actions, page, person="ada", refused_of=refused_of)
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
@@ -175,9 +178,11 @@ class Filled(Served):
 
 
 @contextmanager
-def served(store: Store, **settings: Any) -> Iterator[Filled]:
+def served(
+    store: Store, refused_of: RefusedOf = lambda place: (), **settings: Any
+) -> Iterator[Filled]:
     """Serve a store, with actions that write straight into it."""
     topics = Topics(store)
     actions = StoredActions(topics)
-    with serving(store, actions, **settings) as server:
+    with serving(store, actions, refused_of, **settings) as server:
         yield Filled(server, topics=topics, actions=actions)

@@ -8,11 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bench.chromium import CHROMIUM, chromium
-from schemas.records import Example
+from schemas.records import Example, Rejection
 from streams.page.store.store import Store
+from streams.page.store.views import DocumentPlace, RefusedPassage
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import fill
-from tests.unit.streams.page.topics import candidate, example, rating, scored
+from tests.unit.streams.page.topics import candidate, document, example, rating, scored
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
@@ -270,3 +271,21 @@ def test_an_edit_is_awaited_until_it_is_written(browser: Browser, stream: Filled
     expect(page.get_by_label("Texts").locator(".text").first).to_have_text("Why?")
     assert [one for one in complaints if not one.endswith("/events")] == []
     page.close()
+
+
+def test_what_the_segmenter_refused_comes_when_the_page_is_there(browser: Browser) -> None:
+    def refused_of(place: DocumentPlace) -> tuple[RefusedPassage, ...]:
+        return (RefusedPassage("short", 3, ("Guide",), "<b>Too short.</b>", "too_short"),)
+
+    with Store() as store, served(store, refused_of) as stream:
+        refused = Rejection(id="short", stage="segmenter", reason="too_short", document_id="d1")
+        stream.topics.write(document(), refused)
+        page = browser.new_page()
+        complaints = complaints_of(page)
+        page.goto(f"{stream.origin}/items?stage=segmenter")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.locator(".passage")).to_have_text("<b>Too short.</b>")
+        expect(page.get_by_text("Guide › passage 4 of the document")).to_be_visible()
+        assert [one for one in complaints if not one.endswith("/events")] == []
+        page.close()

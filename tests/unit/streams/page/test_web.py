@@ -11,11 +11,12 @@ import pytest
 from schemas.records import Rejection
 from schemas.ruling import Texts
 from streams.page.store.store import Store
+from streams.page.store.views import DocumentPlace, RefusedPassage
 from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import HOSTILE, fill
-from tests.unit.streams.page.topics import scored
+from tests.unit.streams.page.topics import document, scored
 
 _TOKEN = "0123456789abcdef"
 _PAGES = (
@@ -310,6 +311,40 @@ def test_the_next_pair_to_rate_comes_whatever_ids_there_are() -> None:
             seen.add(addresses_in(text, "/item?")[0])
             [address] = set(addresses_in(text, "/rate?turn=")[:1])
         assert len(seen) == 21
+
+
+def test_what_the_segmenter_refused_is_shown_with_its_place() -> None:
+    asked: list[str] = []
+
+    def refused_of(place: DocumentPlace) -> tuple[RefusedPassage, ...]:
+        asked.append(place.id)
+        texts = ("Too short.", "Tiny.")
+        return tuple(
+            RefusedPassage("short", at, ("Guide", HOSTILE), text, "too_short")
+            for at, text in enumerate(texts)
+        )
+
+    with Store() as store, served(store, refused_of) as page:
+        page.topics.write(document())
+        for id in ("short", "other", "d1"):
+            refused = Rejection(id=id, stage="segmenter", reason="too_short", document_id="d1")
+            page.topics.write(refused)
+        listed = page.get("/items?verdict=refused&stage=segmenter&reason=too_short").text
+        assert len(addresses_in(listed, "/item?")) == 3
+        shown = page.get("/item?id=short").text
+        assert asked == []
+        [address] = addresses_in(shown, "/item/passages?")
+        assert f'data-load="{address.replace("/item/", "/parts/")}"' in shown
+        for path in (address, address.replace("/item/", "/parts/")):
+            text = page.get(path).text
+            assert "Too short." in text
+            assert "passage 2 of the document" in text
+            assert "&lt;script&gt;" in text
+            assert "<script>alert" not in text
+        assert "segments.*" in page.get("/parts/passages?id=other").text
+        # The whole document was refused: there is nothing to cut.
+        assert addresses_in(page.get("/item?id=d1").text, "/item/passages?") == []
+        assert page.get("/parts/passages?id=none").status == 404
 
 
 def test_blanks_of_a_value_that_is_chosen_are_kept(page: Filled) -> None:
