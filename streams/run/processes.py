@@ -194,6 +194,7 @@ def run_page(
     StoreError where another page uses the file.
     """
     # The server and the templates take a while to import, and no other process needs them.
+    from models.releases.cache import default_cache
     from streams.page.manifests import Manifests
     from streams.page.store.follower import Follower
     from streams.page.store.passage_finder import PassageFinder
@@ -207,7 +208,9 @@ def run_page(
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(listening_on(settings.page.address))
         store = stack.enter_context(
-            Store(file, manifest_of=Manifests(releases, base), releases_dir=releases)
+            Store(
+                file, manifest_of=Manifests(releases, default_cache(), base), releases_dir=releases
+            )
         )
         stack.enter_context(Follower(cluster, store, stages_of(settings)))
         server = PageServer(
