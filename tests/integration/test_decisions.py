@@ -45,6 +45,7 @@ from tests.integration.commands import backstream
 from tests.integration.conftest import ChildProcess, wait_until_idle
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until
+from tests.unit.streams.page.served import Served, serving
 
 _TEXTS = (
     "A cursor is a position in a table, and a reader that loses its cursor starts again.",
@@ -262,6 +263,26 @@ def test_what_somebody_else_decides_keeps_an_edit_that_no_worker_has_written(
         found = store.item("e0")
         assert found is not None
         assert (found.instruction, found.item.by) == ("Why e0?", "bob")
+
+
+def test_a_seed_is_dropped_and_accepted_again_on_the_page(settings, cluster, topics, start) -> None:
+    seed = Example(id="s", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
+    topics.write(seed)
+    start()
+    with (
+        Store() as store,
+        Follower(cluster, store),
+        serving(store, KafkaActions(cluster, 4.0)) as server,
+    ):
+        page = Served(server)
+        for action, kept in (("drop", []), ("accept", ["s"]), ("drop", []), ("undo", ["s"])):
+            wait_until(lambda: (found := store.item("s")) is not None and not found.item.awaited)
+            assert page.post(f"/item/{action}?id=s").status == 303
+            assert [*settled(settings, topics)] == kept
+        texts = {"instruction": "Why not?", "context": "", "response": "So."}
+        assert page.post("/item/edit?id=s", None, **texts).status == 303
+        assert settled(settings, topics)["s"].instruction == "Why not?"
+    assert account(cluster).complete
 
 
 def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, decisions) -> None:
