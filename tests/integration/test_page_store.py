@@ -18,7 +18,7 @@ from streams.page.store.follower import Follower
 from streams.page.store.passage_finder import PassageFinder
 from streams.page.store.refused_passages import refused_passages
 from streams.page.store.store import Store
-from streams.page.store.views import EdgeKind
+from streams.page.store.stream_views import EdgeKind
 from streams.page.web.acting import KafkaActions
 from streams.settings import Settings
 from streams.stages.topology import segmenter_of

@@ -6,7 +6,7 @@ import sqlite3
 
 from streams.page.store.filters import LARGEST_PAGE, Order, Page, PageRequest
 from streams.page.store.items import cursor, read_cursor
-from streams.page.store.views import Letter, LetterDetails
+from streams.page.store.stream_views import Letter, LetterDetails
 
 _AT = re.compile(r"(\d{1,10})@(\d{1,18})")
 

@@ -13,8 +13,7 @@ from schemas.record import Record
 from schemas.records import Candidate, Example, ExampleOrigin, HumanRating, Rating, Scored
 from schemas.ruling import Texts
 from streams.data.decisions import candidate_of
-from streams.page.store.items import find, item_of
-from streams.page.store.views import (
+from streams.page.store.item_views import (
     PREVIEW_CHARACTERS,
     TEXT_CHARACTERS,
     DocumentPlace,
@@ -23,6 +22,7 @@ from streams.page.store.views import (
     Passage,
     Refusal,
 )
+from streams.page.store.items import find, item_of
 
 R = TypeVar("R", bound=Record)
 

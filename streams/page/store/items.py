@@ -18,7 +18,7 @@ from streams.page.store.filters import (
     PageRequest,
     Verdict,
 )
-from streams.page.store.views import PREVIEW_CHARACTERS, Facets, Item, ReasonCount
+from streams.page.store.item_views import PREVIEW_CHARACTERS, Facets, Item, ReasonCount
 
 _MOST_WORDS = 20
 _LONGEST_WORD = 100

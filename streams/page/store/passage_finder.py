@@ -4,8 +4,8 @@ import threading
 from collections import OrderedDict
 
 from schemas.errors import StoreError
+from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.refused_passages import refused_passages
-from streams.page.store.views import DocumentPlace, RefusedPassage
 from streams.settings import Settings
 
 _REMEMBERED = 8

@@ -22,7 +22,7 @@ from streams.kafka.connection.permissions import reading
 from streams.kafka.messages import Received
 from streams.kafka.reading.consumers import Consumer
 from streams.kafka.topics import DOCUMENTS
-from streams.page.store.views import DocumentPlace, RefusedPassage
+from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.settings import Settings
 from streams.stages.agent.process import AgentProcess
 from streams.stages.topology import segmenter_of

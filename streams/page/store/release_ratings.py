@@ -5,7 +5,7 @@ import sqlite3
 
 from models.releases.release import Manifest
 from schemas.release import Release, ReleaseStatus
-from streams.page.store.views import (
+from streams.page.store.stream_views import (
     CalibrationView,
     Histogram,
     ReleaseView,

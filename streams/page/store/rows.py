@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.kafka.messages import Received
 from streams.kafka.topics import Topic
-from streams.page.store.views import TEXT_CHARACTERS
+from streams.page.store.item_views import TEXT_CHARACTERS
 
 NAME_CHARACTERS = 1_000
 """Longest source, title, code or name."""

@@ -15,24 +15,21 @@ from streams.page.store.filters import EVERYTHING, FIRST, Filter, Page, PageRequ
 from streams.page.store.flow_meter import FlowMeter, Written
 from streams.page.store.folding import Folder
 from streams.page.store.item_details import details_of
+from streams.page.store.item_views import Facets, Item, ItemDetails, ReasonCount
 from streams.page.store.items import facets_of, page_of, reasons_of
 from streams.page.store.pruning import LIMITS, Limits, prune
 from streams.page.store.release_ratings import calibration_of, histogram_of, releases_of
-from streams.page.store.training_runs import training_of
-from streams.page.store.views import (
+from streams.page.store.stream_views import (
     CalibrationView,
-    Facets,
     FlowView,
     Histogram,
-    Item,
-    ItemDetails,
     Letter,
     LetterDetails,
     ReadingState,
-    ReasonCount,
     ReleaseView,
     TrainingView,
 )
+from streams.page.store.training_runs import training_of
 from streams.stages.topology import StageSpec
 
 ManifestOf = Callable[[str], Manifest | None]

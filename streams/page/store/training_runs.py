@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.page.store.release_ratings import releases_of
-from streams.page.store.views import LossPoint, RunView, TrainingView
+from streams.page.store.stream_views import LossPoint, RunView, TrainingView
 
 _MOST_POINTS = 500
 _LARGEST_STATE = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ from streams.data.ratings import open_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.writing.sending_back import SentBack, send_back
 from streams.observe.letters import find_letter, read_letters
-from streams.page.store.views import ItemDetails
+from streams.page.store.item_views import ItemDetails
 from streams.releases import announcements
 from streams.stages.topology import STAGES
 

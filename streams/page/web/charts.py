@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.page.store.views import CalibrationView, Histogram, LossPoint
+from streams.page.store.stream_views import CalibrationView, Histogram, LossPoint
 
 WIDTH, HEIGHT = 420, 210
 """Of a chart, in the units of its view box."""

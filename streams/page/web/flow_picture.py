@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from streams.page.store.views import Edge, EdgeKind, FlowView
+from streams.page.store.stream_views import Edge, EdgeKind, FlowView
 
 WIDTH, HEIGHT = 104, 44
 """Of a box."""

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
-from streams.page.store.views import ItemDetails
+from streams.page.store.item_views import ItemDetails
 from streams.page.web.query import address, item_address, read_query
 from streams.page.web.site import NOTHING, Site, back, site_of
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from streams.page.store.filters import Filter, Human, Kind, PageRequest
-from streams.page.store.views import ItemDetails
+from streams.page.store.item_views import ItemDetails
 from streams.page.web.site import Site, site_of
 
 _BINS = 5

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from schemas.errors import QueryError
-from streams.page.store.views import CalibrationView, Histogram, ReleaseView
+from streams.page.store.stream_views import CalibrationView, Histogram, ReleaseView
 from streams.page.web.charts import (
     HistogramChart,
     ReliabilityChart,

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from streams.page.store.views import TEXT_CHARACTERS
+from streams.page.store.item_views import TEXT_CHARACTERS
 from streams.page.web import charts, flow_picture
 from streams.page.web.guard import Visit
 from streams.page.web.query import act_address, address, item_address

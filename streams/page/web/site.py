@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
-from streams.page.store.views import DocumentPlace, RefusedPassage
 from streams.page.web.acting import Actions
 from streams.page.web.guard import Visit
 from streams.page.web.rendering import Renderer

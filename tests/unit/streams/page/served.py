@@ -13,8 +13,8 @@ from schemas.records import Decision, HumanRating, Ruling
 from schemas.ruling import Texts
 from streams.data.decisions import candidate_of
 from streams.kafka.writing.sending_back import SentBack
+from streams.page.store.item_views import ItemDetails
 from streams.page.store.store import Store
-from streams.page.store.views import ItemDetails
 from streams.page.web.acting import Actions
 from streams.page.web.serving import PageServer, listening_on
 from streams.page.web.site import RefusedOf

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.chromium import CHROMIUM, chromium
 from schemas.records import Example, Rejection
+from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
-from streams.page.store.views import DocumentPlace, RefusedPassage
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import fill
 from tests.unit.streams.page.topics import candidate, document, example, rating, scored

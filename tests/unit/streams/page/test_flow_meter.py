@@ -3,7 +3,7 @@
 from streams.kafka.topics import CANDIDATES, CURATED, DEAD_LETTERS, PREFERENCES, REJECTED
 from streams.observe.lag import Flow, PartitionLag, StageLag
 from streams.page.store.flow_meter import FlowMeter
-from streams.page.store.views import Edge, EdgeKind, FlowView
+from streams.page.store.stream_views import Edge, EdgeKind, FlowView
 from streams.stages.topology import PAIRER, STAGES, StageSpec
 
 _SCORER = next(spec for spec in STAGES if spec.name == "scorer")

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.page.store.store import Store
-from streams.page.store.views import (
+from streams.page.store.stream_views import (
     CalibrationView,
     Edge,
     EdgeKind,

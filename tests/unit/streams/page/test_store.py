@@ -15,9 +15,9 @@ from streams.kafka.messages import Received
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DECISIONS, REJECTED, SCORED
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
+from streams.page.store.item_views import PREVIEW_CHARACTERS, TEXT_CHARACTERS
 from streams.page.store.pruning import Limits
 from streams.page.store.store import Store
-from streams.page.store.views import PREVIEW_CHARACTERS, TEXT_CHARACTERS
 from tests.unit.streams.page.topics import (
     NOW,
     Topics,

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.records import Rejection
 from schemas.ruling import Texts
+from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
-from streams.page.store.views import DocumentPlace, RefusedPassage
 from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.served import Filled, served
