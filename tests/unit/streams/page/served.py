@@ -113,6 +113,8 @@ class Served:
 
     server: PageServer
     cookies: dict[str, str] = field(default_factory=dict)
+    seconds: float = 10
+    """How long an answer is waited for."""
 
     @property
     def origin(self) -> str:
@@ -135,7 +137,7 @@ class Served:
         return found.text if found.status == 200 else self.get("/login").text
 
     def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(*self.server.address, timeout=10)
+        connection = http.client.HTTPConnection(*self.server.address, timeout=self.seconds)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent = {"Cookie": cookies, **headers} if cookies else dict(headers)
         try:
