@@ -36,8 +36,8 @@ from streams.kafka.topics import BOOTSTRAPS, CURATED, REJECTED, SCORED
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
 from streams.settings import Settings, load
+from streams.stages.making import agent_makers
 from streams.stages.metrics import Metrics
-from streams.stages.topology import agent_makers
 from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 

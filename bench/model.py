@@ -17,8 +17,8 @@ from bench.process import Tally
 from schemas.records import Candidate, Document, Segment
 from streams.run.demo.documents import demo_documents, library_documents
 from streams.settings import Settings
+from streams.stages.making import agent_makers
 from streams.stages.metrics import Metrics
-from streams.stages.topology import agent_makers
 from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 

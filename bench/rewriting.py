@@ -32,7 +32,7 @@ from streams.cli.prepare import prepare
 from streams.run.demo.documents import demo_documents
 from streams.settings import Role, Settings, load
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers
+from streams.stages.making import agent_makers
 from streams.worker.role_models import RoleModels
 
 _AT_ONCE = 4

@@ -17,7 +17,7 @@ from bench.writer.measure import Subject, write
 from bench.writer.records import Records, Written
 from models.prompts.openings import OPENINGS
 from streams.settings import Settings
-from streams.stages.topology import sampling_of
+from streams.stages.making import sampling_of
 
 
 def main() -> None:

@@ -21,8 +21,9 @@ from models.serving.written import WrittenText
 from schemas.records import Candidate, Question
 from streams.kafka.topics import QUESTIONS
 from streams.settings import Role, Settings
+from streams.stages.making import agent_makers
 from streams.stages.metrics import Metrics
-from streams.stages.topology import STAGES, agent_makers
+from streams.stages.topology import STAGES
 from streams.worker.role_models import RoleModels
 from streams.worker.worker import Worker
 

@@ -24,7 +24,7 @@ from models.serving.served_model import ServedModel
 from schemas.records import Candidate, Segment
 from streams.run.demo.documents import demo_documents
 from streams.settings import Role, Settings
-from streams.stages.topology import agent_makers
+from streams.stages.making import agent_makers
 
 _IN_FLIGHT = 64
 

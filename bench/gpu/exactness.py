@@ -16,7 +16,7 @@ from bench.gpu.subjects import Graphs, copy_tokenizer, precisions_on, random_mod
 from bench.report import Row
 from models.engine import Engine, Sampling
 from models.engine.onnx_runner import OnnxModelRunner
-from models.engine.precision import Precision
+from models.precision import Precision
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import HOUSE_CHECKPOINT
 from models.seeds import read_seeds

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
+from models.precision import Precision
 
 CONTEXT = 4096
 """Context window of the random models. Qwen2.5's own is longer, which no measurement needs."""

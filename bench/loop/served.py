@@ -11,10 +11,10 @@ from transformers import AutoConfig
 
 from bench.loop.tune import load
 from models.engine import Engine
-from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
 from models.export.graph import build
 from models.export.graph.shortlist import build as build_shortlist
+from models.precision import Precision
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
 from models.training.lora import merged

@@ -9,19 +9,24 @@ Reading order:
   decides, from the ``request_queue`` and the allocator ``kv_slots`` with its ``prefix_cache``;
   ``onnx_runner`` computes, over ``kv_memory``; ``sampling`` chooses tokens.
 - ``static``: the core of other graphs, which runs whole batches.
-- ``loading``: from a model's files to replicas. ``placement`` chooses device and ``precision``;
+- ``loading``: from a model's files to replicas. ``placement`` chooses device and precision;
   ``cuda`` tells whether a GPU can be used, and ``cuda_copies`` copies in its memory.
 """
 
 from models.engine.context_window import context_window_of
 from models.engine.engine import Engine
 from models.engine.limits import EngineLimits
-from models.engine.precision import DECODER_FILE, PRECISION_FILE, Precision, chosen_precision
 from models.engine.requests import Generation
 from models.engine.sampling import Choice, DigitProbabilities, Sampling
-from models.engine.static.batch_runner import MODEL_FILE
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
+from models.precision import (
+    DECODER_FILE,
+    MODEL_FILE,
+    PRECISION_FILE,
+    Precision,
+    chosen_precision,
+)
 
 __all__ = [
     "DECODER_FILE",

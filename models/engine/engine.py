@@ -17,7 +17,6 @@ from models.engine.device import usable_cpus
 from models.engine.limits import EngineLimits
 from models.engine.loading import Resources, load_replicas, load_static_replica
 from models.engine.placement import Placement, is_plain, place, place_without_gpu
-from models.engine.precision import Precision
 from models.engine.replica import Replica
 from models.engine.requests import (
     AnyRequest,
@@ -36,6 +35,7 @@ from models.engine.sampling import (
 )
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
+from models.precision import Precision
 from schemas.errors import ModelError, PromptTooLong
 
 log = logging.getLogger(__name__)

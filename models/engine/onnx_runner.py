@@ -17,10 +17,10 @@ from models.engine.cuda_copies import CudaCopies
 from models.engine.device import open_session
 from models.engine.kv_memory import KVLayout, KVMemory, Number
 from models.engine.model_runner import Decode, Prefill
-from models.engine.precision import Precision
 from models.engine.sampling import Logits, Nats
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from models.engine.subnormals import subnormals_as_zero
+from models.precision import Precision
 from schemas.errors import EngineError, ModelError
 
 _CHUNK = 512

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine.cuda import cuda_problem, has_driver
-from models.engine.precision import Precision, served_precision
+from models.precision import Precision, served_precision
 from schemas.errors import ModelError
 
 DEVICES = ("auto", "cpu", "cuda")

@@ -21,11 +21,11 @@ import warnings
 from pathlib import Path
 
 from models.engine.cuda import is_cuda_there
-from models.engine.precision import Precision
 from models.engine.shortlist import SHORTLIST_FILE
 from models.export.int8_choice import choose_precision, compare
 from models.export.int8_comparison import Int8Comparison
 from models.export.seed_pairs import PAIRS, calibration_prompts
+from models.precision import Precision
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
 from models.prompts.own.directory import PROMPTS_FILE, templates_of

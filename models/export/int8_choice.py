@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine.precision import PRECISION_FILE, Precision
 from models.export.int8_comparison import ComparedPair, Int8Comparison
 from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
+from models.precision import PRECISION_FILE, Precision
 from models.progress import Report, at_intervals
 
 

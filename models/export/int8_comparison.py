@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.engine.precision import Precision
 from models.export.likelihood import GraphScorer
 from models.export.seed_pairs import PAIRS, comparison_pairs, rating_prompt
+from models.precision import Precision
 from models.progress import Report
 from models.prompts.layout import Prompter
 

@@ -6,7 +6,6 @@ torch is not imported in this process.
 import asyncio
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,16 +25,10 @@ from models.prompts.template import TRAINED_TASKS
 from models.prompts.templates import BUILT_IN, Templates
 from models.releases.cache import KnownDigests, locked
 from models.releases.checkpoints import checkpoint_digest, sha256_of
+from models.releases.exports import slug_of
+from models.releases.golden import Origin, write_manifest
 from models.releases.names import NAMED
-from models.releases.release import (
-    MANIFEST,
-    Origin,
-    is_release,
-    read_manifest,
-    release_id,
-    verify,
-    write_manifest,
-)
+from models.releases.release import is_release, release_id, verify
 from models.releases.shipped_judges import judging_files, read_shipped_judges
 from models.releases.sources import checkpoint_of
 from models.seeds import read_seeds, split
@@ -78,14 +71,14 @@ def prepare(
         checkpoint = checkpoint_of(model, cache, progress)
         templates = _wanted(templates, checkpoint, model, progress)
         key = _key(checkpoint, templates, cache)
-        release = cache / f"{_slug(model)}-{key[:16]}"
+        release = cache / f"{slug_of(model)}-{key[:16]}"
         if is_release(release):  # without the lock: a cache that cannot be written still serves
             return _verified(release, cache)
         release.parent.mkdir(parents=True, exist_ok=True)
         with locked(cache / f".{release.name}.lock", progress):
             if not is_release(release):
                 progress(f"exporting {model} to ONNX, once")
-                _build(checkpoint, templates, release, _slug(model), cache, progress)
+                _build(checkpoint, templates, release, slug_of(model), cache, progress)
                 progress(f"exported {model} to {release}")
     except OSError as error:
         raise ModelError(
@@ -93,29 +86,6 @@ def prepare(
             "another directory"
         ) from error
     return _verified(release, cache)
-
-
-def exported(model: str, cache: Path) -> Path | None:
-    """The release directory of a model where ``prepare`` has made it; None before.
-
-    Of several exports in ``cache``, by other versions or with other prompts, the newest. Exports
-    and verifies nothing.
-    """
-    given = Path(model).expanduser()
-    if model not in NAMED and is_release(given):
-        return given.resolve()
-    of_model = [one for one in cached(cache) if one.name.rpartition("-")[0] == _slug(model)]
-    return of_model[-1] if of_model else None
-
-
-def cached(cache: Path) -> list[Path]:
-    """The release directories in a cache, oldest first."""
-    found = [
-        file.parent for file in cache.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")
-    ]
-    return sorted(
-        found, key=lambda directory: (read_manifest(directory).created_at, directory.name)
-    )
 
 
 def _wanted(templates: Templates, directory: Path, model: str, progress: Report) -> Templates:
@@ -237,13 +207,3 @@ def _digest(checkpoint: Path, cache: Path) -> str:
     digest = checkpoint_digest(checkpoint, digests)
     digests.save()
     return digest
-
-
-def _slug(model: str) -> str:
-    """A readable name for files and ids: the last part of a path or hub id, in lower case."""
-    name = re.sub(
-        r"[^a-z0-9]+",
-        "-",
-        Path(model).expanduser().resolve().name.lower() if model not in NAMED else model,
-    )
-    return name.strip("-")[:40] or "model"

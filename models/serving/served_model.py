@@ -16,7 +16,8 @@ from models.prompts.layout import Prompter
 from models.prompts.openings import LEAST_SHARE
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
-from models.releases.release import read_manifest, reproduce, require_templates
+from models.releases.golden import reproduce, require_templates
+from models.releases.release import read_manifest
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed

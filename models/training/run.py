@@ -26,15 +26,8 @@ from models.judging.rated import RatedEvidence, examine_rated, read_rated, write
 from models.progress import Report
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import side_files
-from models.releases.release import (
-    Manifest,
-    Origin,
-    is_release,
-    read_manifest,
-    release_id,
-    verify,
-    write_manifest,
-)
+from models.releases.golden import Origin, write_manifest
+from models.releases.release import Manifest, is_release, read_manifest, release_id, verify
 from models.seeds.labelled import LABELS, labelled
 from models.seeds.pairs import Pair
 from models.training.data import TrainingSet, divide, read_examples, sequences

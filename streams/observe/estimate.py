@@ -18,7 +18,7 @@ from schemas.records import Candidate, Document, Example, Rejection, Scored, Seg
 from streams.observe.preview import cut_documents
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers, writers_of
+from streams.stages.making import agent_makers, writers_of
 from streams.worker.role_models import RoleModels
 
 

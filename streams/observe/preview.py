@@ -20,7 +20,7 @@ from schemas.records import Candidate, Document, Example, Rejection, Scored, Seg
 from schemas.turns import transcript
 from streams.settings import Settings
 from streams.stages.agent.protocol import Agent
-from streams.stages.topology import agent_makers, segmenter_of, writers_of
+from streams.stages.making import agent_makers, segmenter_of, writers_of
 from streams.worker.role_models import RoleModels
 
 _NEXT: dict[type[Record], str] = {

@@ -1,28 +1,15 @@
 """Which agent reads which topic.
 
-A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``. One that runs
-only where the settings say so has its line in ``stages_of``.
+A new agent is a file under ``agents/``, a line in STAGES and one in ``agent_makers``
+(``streams/stages/making.py``). One that runs only where the settings say so has its line in
+``stages_of``. No agent is imported here: what only looks at the stream starts sooner without them.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
-from agents.answerer import Answerer
-from agents.backward import Backward
-from agents.curation.example_rules import ExampleRules
-from agents.curator import Curator
-from agents.decider import Decider
-from agents.inventor import Inventor
-from agents.pairer import Pairer
-from agents.plugged import Filtering, Generating
-from agents.plugin import Filter, Generator
-from agents.recurator import Recurator
-from agents.rewriter import Rewriter
-from agents.scorer import Scorer
-from agents.segmenter import Segmenter, SegmenterSettings
-from models.engine import Sampling
-from models.serving.model_handle import ModelHandle
+from agents.plugin import Generator
 from schemas.wire import decode_document
 from streams.kafka.topics import (
     BOOTSTRAPS,
@@ -43,8 +30,7 @@ from streams.kafka.topics import (
 )
 from streams.settings import Role, Settings
 from streams.stages.agent.decoding import decode_entry, decode_keyless
-from streams.stages.agent.process import AgentProcess
-from streams.stages.agent.protocol import Agent, MessageDecoder
+from streams.stages.agent.protocol import MessageDecoder
 from streams.stages.harness.policy import StagePolicy
 from streams.stages.plugins import PluggedAgent, load_agents
 
@@ -114,23 +100,23 @@ class StageSpec:
 
 
 STAGES = (
-    StageSpec(Segmenter.stage, DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
+    StageSpec("segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
     StageSpec(
-        Backward.stage,
+        "backward",
         SEGMENTS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.BACKWARD,
         remember=_REMEMBERED,
     ),
     StageSpec(
-        Inventor.stage,
+        "inventor",
         BOOTSTRAPS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
     StageSpec(
-        Answerer.stage,
+        "answerer",
         QUESTIONS,
         (CANDIDATES, REJECTED, DEAD_LETTERS),
         role=Role.FORWARD,
@@ -138,15 +124,15 @@ STAGES = (
         samples=lambda settings: settings.answering.samples,
     ),
     StageSpec(
-        Scorer.stage,
+        "scorer",
         CANDIDATES,
         (SCORED, REJECTED, DEAD_LETTERS),
         role=Role.FORWARD,
         remember=_REMEMBERED,
     ),
-    StageSpec(Decider.stage, DECISIONS, (SCORED, CURATED, REJECTED, DEAD_LETTERS)),
+    StageSpec("decider", DECISIONS, (SCORED, CURATED, REJECTED, DEAD_LETTERS)),
     StageSpec(
-        Curator.stage,
+        "curator",
         SCORED,
         (CURATED, REJECTED, DEAD_LETTERS),
         state=CURATED,
@@ -157,13 +143,13 @@ STAGES = (
 
 # Few in flight: they wait behind live records in the queue of the same engine.
 RECURATOR = StageSpec(
-    Recurator.stage, CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
+    "recurator", CANDIDATES, (SCORED, REJECTED, DEAD_LETTERS), role=Role.FORWARD, in_flight=16
 )
 """The stage that rates again while a release serves, in a consumer group for each release."""
 
 # Few in flight, because what they write is long.
 REWRITER = StageSpec(
-    Rewriter.stage,
+    "rewriter",
     CURATED,
     (CANDIDATES, REJECTED, DEAD_LETTERS),
     role=Role.FORWARD,
@@ -172,7 +158,7 @@ REWRITER = StageSpec(
 )
 """The stage that rewrites responses, where ``rewriting.enabled`` is set."""
 
-PAIRER = StageSpec(Pairer.stage, CURATED, (PREFERENCES, REJECTED, DEAD_LETTERS))
+PAIRER = StageSpec("pairer", CURATED, (PREFERENCES, REJECTED, DEAD_LETTERS))
 """The stage that makes preference pairs, where ``preferences.enabled`` is set."""
 
 ACCOUNTED_STAGES = (*STAGES, REWRITER, PAIRER)
@@ -230,109 +216,3 @@ def topics_of(stages: Sequence[StageSpec]) -> tuple[Topic, ...]:
     if any(stage.role for stage in stages):
         used.add(RELEASES)
     return tuple(topic for topic in TOPICS if topic in used)
-
-
-AgentMaker = Callable[[], Agent]
-
-
-def segmenter_of(settings: Settings) -> Segmenter:
-    """Make the segmenter with these settings."""
-    return Segmenter(_segmenter_settings(settings))
-
-
-def _segmenter_settings(settings: Settings) -> SegmenterSettings:
-    return SegmenterSettings(**settings.segments.model_dump(exclude={"max_seconds"}))
-
-
-def document_process(settings: Settings) -> AgentProcess:
-    """The process that reads and cuts large documents for the segmenter's stage."""
-    make = partial(Segmenter, _segmenter_settings(settings))
-    return AgentProcess(make, decode_document, settings.segments.max_seconds)
-
-
-def sampling_of(settings: Settings) -> Sampling:
-    """Return the sampling of the backward model."""
-    chosen = settings.generation
-    return Sampling(
-        temperature=chosen.temperature,
-        top_p=chosen.top_p,
-        top_k=chosen.top_k,
-        repetition_penalty=chosen.repetition_penalty,
-        max_tokens=chosen.max_tokens,
-    )
-
-
-def agent_makers(
-    settings: Settings, models: Mapping[Role, ModelHandle]
-) -> Mapping[str, AgentMaker]:
-    """Return a factory of agents for each of ACCOUNTED_STAGES whose model is loaded.
-
-    Only the curator's makes a new one at each call; the others have no state.
-    """
-    segmenter, decider = segmenter_of(settings), Decider()
-    # Made with the first curator: they read files, which only its worker needs.
-    rules_of_examples = cache(lambda: ExampleRules(settings.curation))
-    makers: dict[str, AgentMaker] = {
-        Segmenter.stage: lambda: segmenter,
-        Decider.stage: lambda: decider,
-        Curator.stage: lambda: Curator(
-            settings.curation, rules_of_examples(), rewriting=settings.rewriting.enabled
-        ),
-        Pairer.stage: lambda: Pairer(settings.preferences),
-    }
-    if Role.BACKWARD in models:
-        backward = Backward(
-            models[Role.BACKWARD],
-            sampling_of(settings),
-            settings.generation.samples,
-            settings.generation.openings,
-            settings.curation.mix,
-            settings.segments.max_characters,
-        )
-        makers[Backward.stage] = lambda: backward
-    if Role.FORWARD in models:
-        inventor = Inventor(models[Role.FORWARD], settings.invention)
-        makers[Inventor.stage] = lambda: inventor
-        scorer = Scorer(models[Role.FORWARD])
-        makers[Scorer.stage] = lambda: scorer
-        answerer = Answerer(models[Role.FORWARD], settings.answering)
-        makers[Answerer.stage] = lambda: answerer
-        rewriter = Rewriter(models[Role.FORWARD], settings.rewriting)
-        makers[Rewriter.stage] = lambda: rewriter
-    return _with_plugged(makers, settings, models)
-
-
-def _with_plugged(
-    makers: dict[str, AgentMaker], settings: Settings, models: Mapping[Role, ModelHandle]
-) -> Mapping[str, AgentMaker]:
-    """Add the generators of other packages, and their filters before what reads the same."""
-    plugged = plugged_agents(settings)
-    for agent in plugged:
-        plugin = agent.plugin
-        if isinstance(plugin, Generator) and (plugin.role is None or Role(plugin.role) in models):
-            handle = models[Role(plugin.role)] if plugin.role else None
-            made = plugin.make(agent.settings, handle)
-            generating = Generating(agent.name, agent.version, made, handle)
-            makers[agent.name] = partial(_itself, generating)
-    filters = [
-        (agent.name, agent.plugin, agent.plugin.make(agent.settings))
-        for agent in plugged
-        if isinstance(agent.plugin, Filter)
-    ]
-    for spec in stages_of(settings) if filters else ():
-        before = [(name, one) for name, kind, one in filters if kind.reads is spec.source.record]
-        if before and spec.name in makers:
-            filtering = Filtering(spec.name, makers[spec.name](), before)
-            makers[spec.name] = partial(_itself, filtering)
-    return makers
-
-
-def writers_of(settings: Settings, made: Container[str]) -> list[str]:
-    """The stages that make candidates of segments with these settings, of those in ``made``."""
-    return [
-        spec.name for spec in stages_of(settings) if spec.source is SEGMENTS and spec.name in made
-    ]
-
-
-def _itself(agent: Agent) -> Agent:
-    return agent

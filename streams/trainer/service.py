@@ -15,7 +15,8 @@ from models.judging.criterion import Criterion
 from models.judging.evidence import EvidenceKind
 from models.private_files import PRIVATE_MODE, private_directory
 from models.prompts.layout import Prompter
-from models.releases.release import read_manifest, require_templates
+from models.releases.golden import require_templates
+from models.releases.release import read_manifest
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
 from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult

@@ -12,14 +12,9 @@ from streams.kafka.writing.writer import KafkaWriter
 from streams.settings import Role, Settings
 from streams.stages.agent.protocol import Agent, AgentOf, StatefulAgent
 from streams.stages.consumer.faust_app import StageApp
+from streams.stages.making import AgentMaker, agent_makers, document_process
 from streams.stages.metrics import UNREADABLE, Metrics
-from streams.stages.topology import (
-    AgentMaker,
-    StageSpec,
-    agent_makers,
-    document_process,
-    stages_of,
-)
+from streams.stages.topology import StageSpec, stages_of
 from streams.worker.broker_watch import BrokerWatch
 from streams.worker.release_follower import ReleaseFollower
 from streams.worker.restoring import restore

@@ -21,7 +21,7 @@ from streams.page.store.store import Store
 from streams.page.store.stream_views import EdgeKind
 from streams.page.web.acting import KafkaActions
 from streams.settings import Settings
-from streams.stages.topology import segmenter_of
+from streams.stages.making import segmenter_of
 from tests.integration.conftest import passage
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until

@@ -32,7 +32,7 @@ from streams.releases.announcements import read_releases
 from streams.releases.store import release_store
 from streams.run.processes import run_trainer
 from streams.settings import Settings
-from streams.stages.topology import agent_makers
+from streams.stages.making import agent_makers
 from streams.worker.role_models import RoleModels
 from tests.integration.conftest import wait_for_flow
 

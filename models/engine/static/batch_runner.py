@@ -18,9 +18,8 @@ from models.engine.context_window import context_window_of
 from models.engine.core import ModelInfo
 from models.engine.device import open_session
 from models.engine.sampling import Logits, Nats, negative_log_probabilities
+from models.precision import MODEL_FILE
 from schemas.errors import EngineError, ModelError
-
-MODEL_FILE = "model.onnx"
 
 C = TypeVar("C")
 _Prompts = Sequence[Sequence[int]]

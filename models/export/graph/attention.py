@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from models.engine.precision import Precision
 from models.export.graph.decoder_config import DecoderConfig
 from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.nodes import MICROSOFT, Nodes
+from models.precision import Precision
 
 _LARGEST = 127
 """Largest 8-bit signed integer that scales map to."""

@@ -46,13 +46,13 @@ import torch
 from onnx import TensorProto, helper
 from transformers import PreTrainedModel
 
-from models.engine.precision import Precision
 from models.export.graph.attention import Attention, QueryTokens
 from models.export.graph.decoder_config import DecoderConfig
 from models.export.graph.equalization import AbsmaxRanges
 from models.export.graph.linear import Linear, Rows
 from models.export.graph.nodes import MICROSOFT, Array, Nodes
 from models.export.graph.weights import Weights
+from models.precision import Precision
 from schemas.errors import UnsupportedArchitecture
 
 _OPSET = 24

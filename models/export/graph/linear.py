@@ -13,9 +13,9 @@ from enum import Enum, auto
 
 import numpy as np
 
-from models.engine.precision import Precision
 from models.export.graph.nodes import MICROSOFT, Array, Nodes
 from models.export.graph.weights import Weights
+from models.precision import Precision
 from schemas.errors import UnsupportedArchitecture
 
 _LARGEST = 127

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.engine.precision import Precision
+from models.precision import Precision
 
 MICROSOFT = "com.microsoft"
 """Domain of onnxruntime's contributed operators."""

@@ -36,7 +36,7 @@ def status(
     Example: `backstream status --watch`
     """
     from models.releases.cache import default_cache
-    from models.releases.catalogue import exported
+    from models.releases.exports import exported
     from streams.cli.connection import running
     from streams.cli.status_reader import StatusReader
     from streams.cli.status_watch import watch

@@ -106,7 +106,7 @@ def list_models(
         _list_named(as_json)
         return
     from models.releases.cache import default_cache
-    from models.releases.catalogue import cached
+    from models.releases.exports import cached
     from models.releases.facts import ModelFacts
 
     found = [ModelFacts.read(directory) for directory in cached(default_cache())]
@@ -187,7 +187,7 @@ def try_model(
     """
     from models.serving import trial
     from streams.cli.prepare import prepare
-    from streams.stages.topology import sampling_of
+    from streams.stages.making import sampling_of
     from streams.worker.role_models import load_model
 
     async def run(directory: Path) -> "Trial":

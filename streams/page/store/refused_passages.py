@@ -25,7 +25,7 @@ from streams.kafka.topics import DOCUMENTS
 from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.settings import Settings
 from streams.stages.agent.process import AgentProcess
-from streams.stages.topology import segmenter_of
+from streams.stages.making import segmenter_of
 
 _MOST = 1_000
 """Most passages of a document that are returned."""

@@ -18,7 +18,7 @@ import pytest
 from models.engine import Engine
 from models.engine.cuda_copies import CudaCopies
 from models.engine.placement import place
-from models.engine.precision import Precision
+from models.precision import Precision
 from schemas.errors import EngineError, ModelError
 from tests.unit.models.export.test_graph import make_model, write
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from models.engine.precision import Precision
 from models.export.likelihood import GraphScorer
+from models.precision import Precision
 from tests.unit.models.export.test_graph import VOCABULARY, make_model, write
 
 DIGITS = (10, 11, 12, 13, 14)

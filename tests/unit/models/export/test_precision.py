@@ -17,7 +17,8 @@ from models.export.graph import build
 from models.export.int8_verdict import PairedDifferences, holds, is_refused_early
 from models.prompts.layout import Prompter
 from models.releases.facts import ModelFacts
-from models.releases.release import Origin, reproduce, verify, write_manifest
+from models.releases.golden import Origin, reproduce, write_manifest
+from models.releases.release import verify
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.models.export.test_graph import make_model

@@ -20,13 +20,8 @@ from models.prompts.templates import Templates
 from models.releases.cache import KnownDigests, default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
-from models.releases.release import (
-    MANIFEST,
-    read_manifest,
-    reproduce,
-    require_templates,
-    verify,
-)
+from models.releases.golden import reproduce, require_templates
+from models.releases.release import MANIFEST, read_manifest, verify
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 

@@ -19,7 +19,8 @@ from models.prompts.layout import Prompter
 from models.prompts.sequences import SequenceMaker
 from models.prompts.template import AUGMENTED_TAG, SEED_TAG
 from models.releases.checkpoints import sha256_of
-from models.releases.release import REPORT, read_manifest, reproduce, verify
+from models.releases.golden import reproduce
+from models.releases.release import REPORT, read_manifest, verify
 from models.seeds import read_seeds, split
 from models.seeds.labelled import LABELS
 from models.seeds.pairs import Pair

@@ -17,8 +17,9 @@ from streams.cli.probes import probe_agents
 from streams.kafka.topics import CANDIDATES, SEGMENTS
 from streams.observe.evidence import Evidence
 from streams.settings import Settings
+from streams.stages.making import agent_makers
 from streams.stages.rehearsal import rehearse
-from streams.stages.topology import agent_makers, plugged_agents, stages_of
+from streams.stages.topology import plugged_agents, stages_of
 from tests.plugin_package import blocks, entry_points, install
 
 _Installed = Callable[..., None]

@@ -13,6 +13,8 @@ Written by ``models/export/int8_choice.py``.
 """
 DECODER_FILE = "decoder.onnx"
 """The engine's own graph in fp32. Every model that has a graph of ours has this one."""
+MODEL_FILE = "model.onnx"
+"""The graph of an architecture that has none of ours."""
 
 
 class Precision(StrEnum):
