@@ -7,7 +7,6 @@ from pydantic_settings import NoDecode
 
 from agents.answers.forms import Form
 from agents.curation.settings import split_at_commas
-from models.engine import Sampling
 from models.prompts.tasks.answering import AnswerFormat
 
 Formats = Annotated[
@@ -49,17 +48,6 @@ class AnsweringSettings(BaseModel):
                 f"samples {self.samples} needs a temperature above 0: at 0 all of them are the same"
             )
         return self
-
-    @property
-    def sampling(self) -> Sampling:
-        """The sampling of one answer, without its seed."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
-            max_tokens=self.max_tokens,
-        )
 
     def format_of(self, sample: int, form: Form) -> AnswerFormat:
         """The format of a sample of a question whose answer has this form."""

@@ -1,13 +1,15 @@
 """What plays a role: what agents, the worker and ``check`` need of a model, wherever it runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from models.engine import Choice, Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.records import Rating, Turn
+
+if TYPE_CHECKING:  # the engine takes long to import, and only its types are named here
+    from models.engine import Choice, Sampling
 
 
 class RoleModel(Protocol):
@@ -30,7 +32,7 @@ class RoleModel(Protocol):
         parent_id: str,
         response: str,
         context: str | None,
-        sampling: Sampling,
+        sampling: "Sampling",
         sample: int = 0,
         *,
         headings: Sequence[str] = (),
@@ -47,14 +49,14 @@ class RoleModel(Protocol):
         """Name and version of a task's template, for provenance."""
 
     async def write(
-        self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
+        self, prompt: Prompt, sampling: "Sampling", *, one_line: bool = False
     ) -> WrittenText:
         """Continue a prompt of any task. ``one_line`` ends the text at its first line end.
 
         Raises PromptTooLong.
         """
 
-    async def choose(self, prompt: Prompt, options: Sequence[str]) -> Choice:
+    async def choose(self, prompt: Prompt, options: Sequence[str]) -> "Choice":
         """The probabilities of options, told apart by how they begin, in the answer to a prompt.
 
         Raises PromptTooLong, and ModelError where the model cannot choose.

@@ -11,7 +11,7 @@ from streams.observe.acceptance import read_acceptance
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.mix import read_mix
-from streams.observe.progress import Rates
+from streams.observe.rates import Rates
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import rerating
 from streams.releases.serving import other_base, passed_over, serving_of

@@ -8,15 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from agents.backward import Backward
-from agents.curator import Curator
-from agents.decider import Decider
-from agents.pairer import Pairer
 from agents.plugged import request_of
 from agents.refusal import DROPPED
-from agents.rewriter import Rewriter
-from agents.scorer import Scorer
-from agents.segmenter import Segmenter
 from schemas.record import Record
 from schemas.records import (
     Candidate,
@@ -45,7 +38,19 @@ from streams.kafka.topics import (
 )
 from streams.kafka.writing.dead_letters import origin_of, stage_of
 from streams.stages.harness.deleted_unread import DELETED_UNREAD, DeletedUnread
-from streams.stages.topology import ACCOUNTED_STAGES, EVERY_STAGE, PAIRER, STAGES, StageSpec
+from streams.stages.topology import (
+    ACCOUNTED_STAGES,
+    BACKWARD,
+    CURATOR,
+    DECIDER,
+    EVERY_STAGE,
+    PAIRER,
+    REWRITER,
+    SCORER,
+    SEGMENTER,
+    STAGES,
+    StageSpec,
+)
 
 R = TypeVar("R", bound=Record)
 _ORDER = {stage.name: TOPICS.index(stage.source) for stage in EVERY_STAGE}
@@ -94,7 +99,7 @@ class Evidence:
 
         What the curator kept and took back again is not followed: it is rejected.
         """
-        if stage == Curator.stage and hash(id) not in self._kept and self.is_rejected(stage, id):
+        if stage == CURATOR.name and hash(id) not in self._kept and self.is_rejected(stage, id):
             return False
         return hash(self._named(stage, id)) in self._followed[stage]
 
@@ -108,7 +113,7 @@ class Evidence:
 
     def add_segment(self, segment: Segment) -> None:
         """Take in a message of ``segments``."""
-        self._follow(Segmenter.stage, segment.document_id)
+        self._follow(SEGMENTER.name, segment.document_id)
 
     def add_candidate(self, candidate: Candidate) -> None:
         """Take in a message of ``candidates``."""
@@ -116,25 +121,25 @@ class Evidence:
 
     def add_scored(self, scored: Scored) -> None:
         """Take in a message of ``scored``."""
-        self._follow(Scorer.stage, scored.id)
+        self._follow(SCORER.name, scored.id)
         if scored.ruling is not None:
-            self._follow(Decider.stage, scored.id)
+            self._follow(DECIDER.name, scored.id)
         self._follow_origin(scored.candidate.provenance)
 
     def add_example(self, id: str, example: Example | None) -> None:
         """Take in a message of ``curated``. A tombstone shows that the id was kept before."""
-        self._follow(Curator.stage, id)
+        self._follow(CURATOR.name, id)
         (self._kept.discard if example is None else self._kept.add)(hash(id))
         if example is not None:
-            self._follow(Scorer.stage, id)
+            self._follow(SCORER.name, id)
             if example.ruling is not None or example.origin is ExampleOrigin.SEED:
-                self._follow(Decider.stage, id)
+                self._follow(DECIDER.name, id)
             for made in (example.provenance, *(one.provenance for one in example.alternatives)):
                 self._follow_origin(made)
 
     def add_preference(self, preference: Preference) -> None:
         """Take in a pair of ``preferences``."""
-        self._follow(Pairer.stage, preference.example_id)
+        self._follow(PAIRER.name, preference.example_id)
 
     def add_rejection(self, rejection: Rejection) -> bool:
         """Take in a message of ``rejected``. False where no stage of this version wrote it."""
@@ -146,22 +151,22 @@ class Evidence:
         if stage in self._rejected:
             self._rejected[stage].add(hash(rejection.id))
         # A rejected part accounts for what it is a part of, or was to be made from.
-        if stage == Segmenter.stage:
+        if stage == SEGMENTER.name:
             self._rejected[stage].add(hash(rejection.document_id))
-        elif stage == Backward.stage:
+        elif stage == BACKWARD.name:
             self._rejected[stage].add(hash(rejection.segment_id))
         elif stage in _OF_REQUESTS or stage in self._plugged:
             self._rejected[stage].add(hash(rejection.request_id))
         else:
             self._follow_request(rejection.request_id)
-        if self._order[stage] > _ORDER[Segmenter.stage]:
-            self._follow(Segmenter.stage, rejection.document_id)
-        if self._order[stage] > _ORDER[Backward.stage]:
-            self._follow(Backward.stage, rejection.segment_id)
-        if self._order[stage] > _ORDER[Scorer.stage]:
-            self._follow(Scorer.stage, rejection.id)
+        if self._order[stage] > _ORDER[SEGMENTER.name]:
+            self._follow(SEGMENTER.name, rejection.document_id)
+        if self._order[stage] > _ORDER[BACKWARD.name]:
+            self._follow(BACKWARD.name, rejection.segment_id)
+        if self._order[stage] > _ORDER[SCORER.name]:
+            self._follow(SCORER.name, rejection.id)
         if rejection.reason == DROPPED:
-            self._follow(Decider.stage, rejection.id)
+            self._follow(DECIDER.name, rejection.id)
         once = hash((stage, rejection.id, rejection.reason))
         if once not in self._counted:
             self._counted.add(once)
@@ -181,11 +186,11 @@ class Evidence:
         return True
 
     def _follow_origin(self, provenance: Provenance) -> None:
-        self._follow(Segmenter.stage, provenance.document_id)
-        self._follow(Backward.stage, provenance.segment_id)
+        self._follow(SEGMENTER.name, provenance.document_id)
+        self._follow(BACKWARD.name, provenance.segment_id)
         self._follow_request(provenance.request_id)
         if provenance.original is not None:
-            for stage in (Scorer.stage, Curator.stage, Rewriter.stage):
+            for stage in (SCORER.name, CURATOR.name, REWRITER.name):
                 self._follow(stage, provenance.original.id)
 
     def _named(self, stage: str, id: str) -> str:

@@ -99,46 +99,48 @@ class StageSpec:
         return max(1, settings.generation.in_flight // self.samples(settings))
 
 
-STAGES = (
-    StageSpec("segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED),
-    StageSpec(
-        "backward",
-        SEGMENTS,
-        (CANDIDATES, REJECTED, DEAD_LETTERS),
-        role=Role.BACKWARD,
-        remember=_REMEMBERED,
-    ),
-    StageSpec(
-        "inventor",
-        BOOTSTRAPS,
-        (CANDIDATES, REJECTED, DEAD_LETTERS),
-        role=Role.FORWARD,
-        remember=_REMEMBERED,
-    ),
-    StageSpec(
-        "answerer",
-        QUESTIONS,
-        (CANDIDATES, REJECTED, DEAD_LETTERS),
-        role=Role.FORWARD,
-        remember=_REMEMBERED,
-        samples=lambda settings: settings.answering.samples,
-    ),
-    StageSpec(
-        "scorer",
-        CANDIDATES,
-        (SCORED, REJECTED, DEAD_LETTERS),
-        role=Role.FORWARD,
-        remember=_REMEMBERED,
-    ),
-    StageSpec("decider", DECISIONS, (SCORED, CURATED, REJECTED, DEAD_LETTERS)),
-    StageSpec(
-        "curator",
-        SCORED,
-        (CURATED, REJECTED, DEAD_LETTERS),
-        state=CURATED,
-        decisions=DECISIONS,
-    ),
+SEGMENTER = StageSpec(
+    "segmenter", DOCUMENTS, (SEGMENTS, REJECTED, DEAD_LETTERS), remember=_REMEMBERED
 )
+BACKWARD = StageSpec(
+    "backward",
+    SEGMENTS,
+    (CANDIDATES, REJECTED, DEAD_LETTERS),
+    role=Role.BACKWARD,
+    remember=_REMEMBERED,
+)
+INVENTOR = StageSpec(
+    "inventor",
+    BOOTSTRAPS,
+    (CANDIDATES, REJECTED, DEAD_LETTERS),
+    role=Role.FORWARD,
+    remember=_REMEMBERED,
+)
+ANSWERER = StageSpec(
+    "answerer",
+    QUESTIONS,
+    (CANDIDATES, REJECTED, DEAD_LETTERS),
+    role=Role.FORWARD,
+    remember=_REMEMBERED,
+    samples=lambda settings: settings.answering.samples,
+)
+SCORER = StageSpec(
+    "scorer",
+    CANDIDATES,
+    (SCORED, REJECTED, DEAD_LETTERS),
+    role=Role.FORWARD,
+    remember=_REMEMBERED,
+)
+DECIDER = StageSpec("decider", DECISIONS, (SCORED, CURATED, REJECTED, DEAD_LETTERS))
+CURATOR = StageSpec(
+    "curator",
+    SCORED,
+    (CURATED, REJECTED, DEAD_LETTERS),
+    state=CURATED,
+    decisions=DECISIONS,
+)
+
+STAGES = (SEGMENTER, BACKWARD, INVENTOR, ANSWERER, SCORER, DECIDER, CURATOR)
 """The stages that always run, in flow order."""
 
 # Few in flight: they wait behind live records in the queue of the same engine.

@@ -39,13 +39,14 @@ def status(
     from models.releases.exports import exported
     from streams.cli.connection import running
     from streams.cli.status_reader import StatusReader
-    from streams.cli.status_watch import watch
 
     if watched and as_json:
         raise typer.BadParameter("--json shows the status once", param_hint="--watch")
     base = exported(settings.model, default_cache())
     with StatusReader(running(settings), base) as reader:
         if watched:
+            from streams.cli.status_watch import watch
+
             watch(reader.read)
             return
         found = reader.read()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streams.kafka.topics import DEAD_LETTERS, REJECTED, Topic
 from streams.observe.lag import Flow, StageLag
-from streams.observe.progress import Rates
+from streams.observe.rates import Rates
 from streams.page.store.folding import FOLLOWED
 from streams.page.store.stream_views import Edge, EdgeKind, FlowView
 from streams.stages.topology import StageSpec

@@ -28,6 +28,12 @@ _HEAVY = (
     "prometheus_client pyarrow pydantic_settings rich schemas.records streams.kafka "
     "streams.settings tokenizers torch transformers yaml"
 ).split()
+_WITH_A_MODEL = (
+    "agents.backward agents.curator agents.segmenter faust markdown_it "
+    "models.engine models.prompts.layout models.seeds onnxruntime rich streams.run "
+    "streams.stages.making tokenizers torch transformers"
+).split()
+"""What commands that only look at the stream do without, because it takes long to import."""
 _ROOT = Path(__file__).parents[4]
 
 
@@ -99,6 +105,22 @@ from streams.cli.main import app
 for command in {_COMMANDS!r}:
     assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0
 print(*[name for name in {_HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_commands_that_look_at_the_stream_import_no_engine_and_no_agent(tmp_path: Path) -> None:
+    commands = [["status"], ["tail"], ["audit"], ["dead-letters", "list"], ["releases", "list"]]
+    program = f"""
+import sys
+from typer.testing import CliRunner
+from streams.cli.main import app
+for command in {commands!r}:
+    CliRunner().invoke(app, [*command, "--state-dir", {str(tmp_path)!r}])
+print(*[name for name in {_WITH_A_MODEL!r} if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from streams.observe.lag import Flow, StageLag
-from streams.observe.progress import Progress, Rates
+from streams.observe.progress import Progress
+from streams.observe.rates import Rates
 
 
 class Clock:
