@@ -73,6 +73,20 @@ def received(parts: Parts, topic: str = "documents", offset: int = 0) -> Receive
     return Received(topic, 0, offset, key, value, headers)
 
 
+def several(parts: Parts) -> list[Parts]:
+    """The messages of an input, each led by the number of its parts."""
+    found: list[Parts] = []
+    at = 0
+    while at < len(parts):
+        count = int(parts[at] or b"0") if (parts[at] or b"").isdigit() else 0
+        if count < 2:
+            break
+        one = (*parts[at + 1 : at + 1 + count], None, None)
+        found.append(one if len(one) == 4 else one[:-2])
+        at += 1 + count
+    return found
+
+
 def to_json(value: Any) -> bytes:
     """JSON, at any depth, with what JSON does not know as text."""
     with _deep():

@@ -13,7 +13,13 @@ from tests.fuzz.target import LARGEST, Parts, input_of
 from tests.fuzz.targets import TARGETS
 
 _SEED = 20_261_126
-_UNITS_OF_WORK = {"settings": 40, "curated_set": 200, "parquet": 150, "markdown": 150}
+_UNITS_OF_WORK = {
+    "settings": 40,
+    "curated_set": 200,
+    "parquet": 150,
+    "markdown": 150,
+    "live_page": 60,
+}
 """Inputs of the slow targets."""
 
 

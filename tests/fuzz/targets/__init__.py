@@ -16,6 +16,7 @@ from tests.fuzz.targets.files import (
 from tests.fuzz.targets.formats import Formats
 from tests.fuzz.targets.gguf_files import GgufFiles
 from tests.fuzz.targets.intake import Bodies, Feeds
+from tests.fuzz.targets.page import LivePage
 from tests.fuzz.targets.passages import HtmlPages, MarkdownTexts, PlainTexts
 from tests.fuzz.targets.settings import SettingsSources
 from tests.fuzz.targets.sources import (
@@ -37,6 +38,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "announcements": Announcements,
     "batches": FetchedBatches,
     "curated_set": CuratedMessages,
+    "live_page": LivePage,
     "json_lines": JsonLines,
     "json": JsonFiles,
     "csv": CsvFiles,

@@ -20,7 +20,7 @@ from streams.observe.evidence import Evidence
 from streams.observe.letters import details, summary
 from streams.releases.announcements import fold, in_service
 from streams.trainer.curated_set import CuratedSet
-from tests.fuzz.messages import message, odd_headers, received
+from tests.fuzz.messages import message, odd_headers, received, several
 from tests.fuzz.mutation import damaged
 from tests.fuzz.records import VALUES
 from tests.fuzz.target import Parts
@@ -138,7 +138,7 @@ class Announcements:
     def check(self, parts: Parts) -> None:
         found: dict[str, Release] = {}
         reader = RecordReader()
-        for offset, one in enumerate(_several(parts)):
+        for offset, one in enumerate(several(parts)):
             fold(found, received(one, "releases", offset), reader, _NOW)
         for release in found.values():
             assert in_service(found.values(), release.base) is None or release.term > 0
@@ -163,7 +163,7 @@ class CuratedMessages:
 
     def check(self, parts: Parts) -> None:
         batch = [
-            received(one, "curated", self._offset + at) for at, one in enumerate(_several(parts))
+            received(one, "curated", self._offset + at) for at, one in enumerate(several(parts))
         ]
         self._offset += len(batch)
         self._set.apply(batch)
@@ -176,17 +176,3 @@ class CuratedMessages:
             keys = [example.id.encode() for example in examples]
             self._set.apply(received((key, None), "curated", self._offset) for key in keys)
             assert len(self._set) == 0, "every example is retracted by its key"
-
-
-def _several(parts: Parts) -> list[Parts]:
-    """The messages of an input, each led by the number of its parts."""
-    found: list[Parts] = []
-    at = 0
-    while at < len(parts):
-        count = int(parts[at] or b"0") if (parts[at] or b"").isdigit() else 0
-        if count < 2:
-            break
-        one = (*parts[at + 1 : at + 1 + count], None, None)
-        found.append(one if len(one) == 4 else one[:-2])
-        at += 1 + count
-    return found
