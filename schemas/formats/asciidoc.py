@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from schemas.formats import html
 from schemas.formats.asciidoc_inline import Inline
 from schemas.formats.asciidoc_tables import table_rows
-from schemas.formats.converted import Converted
+from schemas.formats.converted import Converted, not_included
 
 _SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:[ \t]+\1)?[ \t]*")
 _UNDERLINES = "=-~^+"
@@ -40,7 +40,7 @@ def read_asciidoc(text: str) -> Converted:
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     reader = _Reader(Inline())
     reader.read(_without_header(lines))
-    warnings = (f"{reader.left_out:,} included files are left out",) if reader.left_out else ()
+    warnings = (not_included(reader.left_out),) if reader.left_out else ()
     return Converted(reader.end(), None, warnings)
 
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from schemas.errors import NotConverted
-from schemas.formats.converted import Converted, not_installed
+from schemas.formats.converted import Converted, not_included, not_installed
 
 _ROLE = re.compile(r":([A-Za-z][\w.+-]*(?::[\w.+-]+)*):`")
 _DIRECTIVE = re.compile(
@@ -49,7 +49,7 @@ def read_rst(text: str) -> Converted:
     except Exception as error:  # docutils has no base of its own for what it stumbles over
         reason = f"{type(error).__name__}: {error}"
         raise NotConverted(f"reStructuredText that docutils cannot read ({reason})") from error
-    left_out = len(_INCLUDED.findall(text))
-    if left_out:
-        return converted._replace(warnings=(f"{left_out:,} included files are left out",))
+    directives = len(_INCLUDED.findall(text))
+    if directives:
+        return converted._replace(warnings=(not_included(directives),))
     return converted

@@ -99,6 +99,7 @@ def segment(
 
     Example: `backstream segment docs/ > passages.jsonl`
     """
+    from models.progress import at_intervals
     from schemas.records import Rejection, Segment
     from streams.cli.documents import read_documents
     from streams.data.sources import Choice, require_one
@@ -112,6 +113,7 @@ def segment(
     failed = 0
     seen: set[str] = set()
     rejected: Counter[str] = Counter()
+    say = at_intervals(notice)
     for outcome in cut(settings, read_documents(sources, format, text_column, tally, choice)):
         if isinstance(outcome, Segment):
             if outcome.id not in seen:
@@ -124,6 +126,7 @@ def segment(
         else:
             failed += 1
             notice(str(outcome))
+        say(f"so far: {as_count(len(seen), 'passage')}, {rejected.total():,} refused")
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
     for line in tally.lines():
         notice(line)

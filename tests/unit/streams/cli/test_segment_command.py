@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from streams.cli.main import app
@@ -42,3 +43,15 @@ def test_globs_choose_the_files(tmp_path: Path) -> None:
     assert [Path(passage["source"]).name for passage in passages] == ["a.md"]
     assert "2 passed over: " in summary
     assert "excluded by changelog*" in summary
+
+
+def test_what_was_cut_so_far_is_told_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.progress.at_intervals", lambda report: report)
+    for number in range(2):
+        (tmp_path / f"{number}.md").write_text(prose(700, number))
+    passages, summary = lines(str(tmp_path))
+    assert len(passages) == 2
+    assert "so far: 1 passage, 0 refused" in summary
+    assert "so far: 2 passages, 0 refused" in summary

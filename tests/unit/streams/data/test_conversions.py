@@ -338,7 +338,7 @@ narrow 2 m
    <script>
 """
         document, warning = reading("book.rst", text)
-        assert "1 included files are left out" in warning.message
+        assert "1 include directive not followed: name the included files" in warning.message
         for part in (
             "<h1>Canal locks</h1>",
             "See The paddles, join and the gate.",
