@@ -1,6 +1,6 @@
 """What ``status`` shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.remote.usage import Usage
@@ -67,6 +67,18 @@ class RemoteLimits:
 
     tokens: int | None
     cost: float | None
+
+    def spent(self, remote: Mapping[str, Usage]) -> str | None:
+        """Which setting's budget is used up, with its value. None where none is."""
+        if self.tokens is not None and self.tokens <= sum(
+            usage.charged_tokens for usage in remote.values()
+        ):
+            return f"remote.budget_tokens, {self.tokens:,}"
+        if self.cost is not None and self.cost <= sum(
+            usage.charged_cost for usage in remote.values()
+        ):
+            return f"remote.budget_cost, {self.cost:g}"
+        return None
 
     def as_text(self, remote: Mapping[str, Usage]) -> list[str]:
         """Return a line for each role, and one for the budget."""
@@ -165,36 +177,3 @@ class Status:
         lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
         lines += [f"in the way: {one}" for one in self.in_the_way]
         return "\n".join(lines)
-
-
-def obstacles(
-    stages: Sequence[StageStatus],
-    dead_letters: int,
-    acceptance: Acceptance | None,
-    broker: str,
-) -> Iterator[str]:
-    """Yield what keeps the stream from going on, each with what to do about it."""
-    idle = [stage.stage for stage in stages if not stage.workers]
-    waiting = [stage.stage for stage in stages if stage.lag and not stage.workers]
-    start = f"start `backstream up`, or `backstream worker --broker {broker}`"
-    if stages and len(idle) == len(stages):
-        yield f"no worker runs: {start}"
-    elif waiting:
-        yield f"no worker runs {', '.join(waiting)}: {start}, with these stages"
-    for stage in stages:
-        if stage.lag and stage.workers and not stage.per_second:
-            yield (
-                f"{stage.stage} did nothing just now: if that stays so, the log of its worker "
-                "says what it waits for, and so does its /ready"
-            )
-    if dead_letters:
-        yield (
-            f"{as_count(dead_letters, 'dead letter')}: `backstream dead-letters list` says why, "
-            "and `dead-letters replay` sends them back"
-        )
-    if acceptance is not None and not acceptance.accepted:
-        yield (
-            f"none of the last {as_count(acceptance.ratings, 'rating')} is accepted "
-            f"({acceptance.rule}): `backstream curate --dry-run -s curation.threshold=3.5` says "
-            "what another threshold keeps"
-        )

@@ -5,8 +5,15 @@ from pathlib import Path
 
 from models.releases.release import read_manifest
 from models.remote.usage import read_usage
-from streams.cli.status import RemoteLimits, StageStatus, Status, obstacles
-from streams.kafka.topics import CURATED, DEAD_LETTERS, TOPICS
+from schemas.errors import TrainingError
+from schemas.records import Rejection
+from schemas.release import Release
+from streams.cli.obstacles import obstacles
+from streams.cli.status import RemoteLimits, StageStatus, Status
+from streams.kafka.cluster import Cluster
+from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
+from streams.kafka.topics import CURATED, DEAD_LETTERS, REJECTED, TOPICS
 from streams.observe.acceptance import read_acceptance
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
@@ -18,11 +25,14 @@ from streams.releases.serving import other_base, passed_over, serving_of
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
 from streams.stages.topology import stages_of
+from streams.trainer.training_wait import training_wait
 
 _RATE_SECONDS = 0.6
 """Between the first two readings of offsets, which give the first rates."""
 _COUNT_SECONDS = 10.0
 """For counting examples."""
+_REFUSALS = 200
+"""Rejections of each partition that are looked at where nothing was kept."""
 
 
 class StatusReader:
@@ -87,6 +97,9 @@ class StatusReader:
             progress = rerating(cluster, serving, settings.rerating.after_seconds)
         stages = self._stages(flow, workers)
         dead_letters = flow.messages[DEAD_LETTERS.name]
+        remote = read_usage(settings.usage_file)
+        limits = RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost)
+        kept_nothing = self._count.complete and not examples and flow.messages[REJECTED.name]
         broker = settings.kafka.bootstrap_servers
         return Status(
             broker=broker,
@@ -97,12 +110,23 @@ class StatusReader:
             pinned={str(role): name for role in Role if (name := settings.pinned(role))},
             releases=len(releases),
             rerating=progress,
-            remote=read_usage(settings.usage_file),
-            remote_limits=RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost),
+            remote=remote,
+            remote_limits=limits,
             acceptance=acceptance,
             mix=mix,
             dead_letters=dead_letters,
-            in_the_way=[*obstacles(stages, dead_letters, acceptance, broker)],
+            in_the_way=[
+                *obstacles(
+                    stages,
+                    dead_letters,
+                    acceptance,
+                    broker,
+                    messages=flow.messages,
+                    budget=limits.spent(remote),
+                    refusals=_last_refusals(cluster) if kept_nothing else (),
+                ),
+                *_training(settings, serving),
+            ],
         )
 
     def _stages(self, flow: Flow, workers: dict[str, int]) -> list[StageStatus]:
@@ -123,3 +147,21 @@ class StatusReader:
             )
             for stage in flow.stages
         ]
+
+
+def _last_refusals(cluster: Cluster) -> list[str]:
+    """The reasons of the last rejections."""
+    reader = RecordReader()
+    found = (
+        reader.read_record(received, Rejection)
+        for received in replay(cluster, REJECTED, last=_REFUSALS)
+    )
+    return [rejection.reason for rejection in found if rejection is not None]
+
+
+def _training(settings: Settings, serving: Release | None) -> list[str]:
+    try:
+        waiting = training_wait(settings, serving)
+    except TrainingError as error:
+        return [str(error)]
+    return [] if waiting is None else [str(waiting)]

@@ -6,6 +6,7 @@ example.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from schemas.errors import TrainingError
@@ -57,6 +58,25 @@ class CuratedSet:
             self._database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise TrainingError(f"the curated set {file} cannot be opened: {error}") from error
+
+    @classmethod
+    @contextmanager
+    def looked_at(cls, file: Path) -> Iterator["CuratedSet | None"]:
+        """The set as its trainer has it, to read; None where none is there. Raises TrainingError.
+
+        The file is neither made nor changed.
+        """
+        if not file.is_file():
+            yield None
+            return
+        looking = cls.__new__(cls)
+        try:
+            looking._database = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+            with closing(looking._database) as database:
+                known = database.execute("PRAGMA user_version").fetchone()[0] == _VERSION
+                yield looking if known else None
+        except sqlite3.Error as error:
+            raise TrainingError(f"the curated set {file} cannot be read: {error}") from error
 
     def __enter__(self) -> "CuratedSet":
         return self

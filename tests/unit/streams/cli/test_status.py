@@ -1,9 +1,12 @@
 from io import StringIO
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from streams.cli.status import RemoteLimits, StageStatus, Status, obstacles
+from models.remote.usage import Usage
+from streams.cli.obstacles import obstacles
+from streams.cli.status import RemoteLimits, StageStatus, Status
 from streams.cli.status_watch import watch
 from streams.observe.acceptance import Acceptance
 
@@ -79,6 +82,32 @@ def test_each_obstacle_is_named(
     assert len(found) == len(words)
     for line, start in zip(found, words, strict=True):
         assert line.startswith(start)
+
+
+def _found(**given: Any) -> list[str]:
+    return [*obstacles((_stage("segmenter"),), 0, None, "kafka:9092", **given)]
+
+
+def test_a_stream_without_any_message_says_to_feed_it() -> None:
+    (line,) = _found(messages={"documents": 0, "segments": 0})
+    assert line.startswith("nothing has been fed yet: `backstream feed")
+    assert _found(messages={"documents": 0, "segments": 3}) == []
+
+
+def test_refusals_for_one_reason_are_named_where_nothing_is_kept() -> None:
+    (line,) = _found(refusals=["too_short"] * 25)
+    assert "each of the last 25 refusals has the reason too_short" in line
+    assert _found(refusals=["too_short"] * 24 + ["boilerplate"]) == []
+    assert _found(refusals=["too_short"] * 3) == []
+
+
+def test_a_budget_that_is_used_up_is_named_with_its_setting() -> None:
+    used = {"forward": Usage(requests=1, prompt_tokens=90, completion_tokens=10)}
+    spent = RemoteLimits(100, None).spent(used)
+    (line,) = _found(budget=spent)
+    assert "used up (remote.budget_tokens, 100)" in line
+    assert RemoteLimits(101, None).spent(used) is None
+    assert RemoteLimits(None, None).spent(used) is None
 
 
 def test_the_text_ends_with_what_is_in_the_way() -> None:
