@@ -8,8 +8,9 @@ from pathlib import Path
 from models.seeds.formats import Reading, read_pairs
 from schemas.errors import SourceError
 from schemas.records import Document, Example
-from schemas.text import PassedOver, Warned
+from schemas.text import PassedOver, Warned, name_of
 from streams.cli.console import notice
+from streams.cli.outputs import is_standard_output
 from streams.data.sources import (
     EVERY_FILE,
     ROWS,
@@ -50,6 +51,11 @@ def _outcomes(
         for source in discover(sources, choice):
             if isinstance(source, PassedOver | SourceError):
                 yield source
+            elif isinstance(source, Path) and is_standard_output(source):
+                yield SourceError(
+                    f"{name_of(source)}: not read, because the output of this command goes to it: "
+                    "write the output elsewhere"
+                )
             else:
                 yield from read(source, format=format, columns=columns, converter=converter)
 

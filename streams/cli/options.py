@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from streams.cli.outputs import paths_in, refuse_overwriting
+
 Command = Callable[..., None]
 SettingName = Literal[
     "state_dir",
@@ -155,7 +157,9 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
     """Return a decorator that adds the options to a command, and passes it the settings.
 
     The flags override the other sources of settings. A command with the parameter ``origins`` gets
-    what each source states too. Raises SettingsError for a value that is not valid.
+    what each source states too. Raises SettingsError for a value that is not valid, and
+    typer.BadParameter where the parameter ``output`` is a file that the command or the settings
+    read.
     """
     shared = {"config": _CONFIG, "assignments": _ASSIGNMENTS}
     shared |= {_parameter(name): _OPTIONS[name] for name in names}
@@ -175,6 +179,11 @@ def with_settings(*names: SettingName) -> Callable[[Command], Command]:
                 elif value is not None:
                     flags.setdefault(section, {})[key] = value
             settings, layers = load_with_layers(config, flags, tuple(assignments or ()))
+            output = given.get("output")
+            if isinstance(output, Path):
+                named = {name: value for name, value in given.items() if name != "output"}
+                read = (config, named, settings.model_dump())
+                refuse_overwriting(output, paths_in(read))
             command(settings, **given, **({"origins": layers} if wants_origins else {}))
 
         _, *own = inspect.signature(command).parameters.values()

@@ -1,5 +1,6 @@
 """Conditions over the fields of pairs, such as ``score<3.5`` or ``text~warranty``."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -53,10 +54,13 @@ class Condition:
     and ``>=`` compare numbers.
     """
     value: str
+    """Of ``score``, ``confidence`` and ``words``, a finite number. Empty after ``=`` and ``!=``
+    alone.
+    """
 
     def holds(self, pair: Pair) -> bool:
-        """Whether a pair satisfies it. One that lacks the field satisfies ``!=`` and ``!~`` alone;
-        an empty value stands for a field that is lacking.
+        """Whether a pair satisfies it. One that lacks the field satisfies ``!=`` and ``!~`` alone,
+        and ``=`` with an empty value, which stands for a field that is lacking.
         """
         found = _FIELDS[self.field](pair)
         if compare := _COMPARISONS.get(self.operator):
@@ -65,7 +69,7 @@ class Condition:
         if sign == "~":
             return (self.value.casefold() in str(found or "").casefold()) != negated
         if isinstance(found, float):
-            return (found == float(self.value)) != negated
+            return (self.value != "" and found == float(self.value)) != negated
         return (str(found or "") == self.value) != negated
 
 
@@ -84,19 +88,29 @@ def parse_condition(text: str) -> Condition:
         raise SettingsError(f"{text!r}: no field {field!r}; {hint}There are {', '.join(FIELDS)}")
     if sign in _COMPARISONS and field not in _NUMBERS:
         raise SettingsError(f"{text!r}: {field} is a text; take = != ~ or !~")
-    if field in _NUMBERS:
-        if "~" in sign:
-            raise SettingsError(f"{text!r}: {field} is a number; take = != < <= > or >=")
-        try:
-            float(value)
-        except ValueError:
-            raise SettingsError(f"{text!r}: {value!r} is not a number") from None
+    if field in _NUMBERS and "~" in sign:
+        raise SettingsError(f"{text!r}: {field} is a number; take = != < <= > or >=")
+    if not value and sign not in ("=", "!="):
+        raise SettingsError(
+            f"{text!r}: {sign} needs a value; {field}= finds pairs without one, {field}!= those "
+            "with one"
+        )
+    if field in _NUMBERS and value and not _is_finite(value):
+        raise SettingsError(f"{text!r}: {value!r} is not a number that {field} can have")
     return Condition(field, sign, value)
 
 
 def all_hold(conditions: Sequence[Condition], pair: Pair) -> bool:
     """Whether a pair satisfies every condition."""
     return all(condition.holds(pair) for condition in conditions)
+
+
+def _is_finite(value: str) -> bool:
+    """Whether a text is a number; ``nan`` and ``inf`` are none here."""
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _texts(pair: Pair) -> str:

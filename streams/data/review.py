@@ -12,10 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from models.atomic_file import write_atomically
 from schemas.errors import SourceError
 from schemas.turns import transcript
 from streams.data.decisions import Pair, candidate_of
+from streams.data.files import whole_file
 
 RATING, DECISION = "rating", "decision"
 KEEP, DROP = "keep", "drop"
@@ -57,7 +57,8 @@ def write_pairs(tool: Tool, pairs: Iterable[Pair], file: Path) -> int:
     """Write pairs for a tool, and return their number. The file appears whole or not at all.
 
     Beside it, ``FILE.config.xml`` is what Label Studio is set up with, ``FILE.settings.json`` what
-    Argilla is: the fields and questions of the data set.
+    Argilla is: the fields and questions of the data set. Raises BackstreamError where one of them
+    cannot be written.
     """
     as_row, name = {
         Tool.ARGILLA: (_argilla_record, "settings.json"),
@@ -65,9 +66,10 @@ def write_pairs(tool: Tool, pairs: Iterable[Pair], file: Path) -> int:
     }[tool]
     rows = [as_row(pair) for pair in pairs]
     text = json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False)
-    write_atomically(file, text + "\n")
     setup = _ARGILLA_SETTINGS if tool is Tool.ARGILLA else _LABEL_STUDIO_CONFIG
-    write_atomically(file.with_name(f"{file.stem}.{name}"), setup)
+    for path, content in ((file, text + "\n"), (file.with_name(f"{file.stem}.{name}"), setup)):
+        with whole_file(path) as opened:
+            opened.write(content.encode())
     return len(rows)
 
 

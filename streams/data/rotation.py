@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,8 +194,7 @@ class Rotation:
         for each in self._rows:
             folder = self._folder / RETRACTIONS if each.retracted else self._folder
             if self._is_table:
-                day = datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).date()
-                folder /= f"day={day.isoformat()}"
+                folder /= f"day={_day_of(each.timestamp_ms).isoformat()}"
             found[folder / name].append(each)
         return found
 
@@ -225,3 +224,11 @@ class Rotation:
                 partial.replace(final)
                 sync(final.parent)
         self._ledger.renamed()
+
+
+def _day_of(timestamp_ms: int) -> date:
+    """The day of a timestamp in UTC, or the nearest one that a date can be: any client sets it."""
+    try:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date()
+    except (OverflowError, OSError, ValueError):
+        return date.max if timestamp_ms > 0 else date.min

@@ -131,6 +131,16 @@ def test_parquet_has_a_folder_for_each_day(tmp_path: Path) -> None:
     assert [file.parent.name for file in retracted] == ["day=2026-11-29"]
 
 
+def test_a_timestamp_beyond_the_calendar_is_of_its_nearest_day(tmp_path: Path) -> None:
+    with rotation(tmp_path / "out.parquet", rows=10) as one:
+        for offset, at in enumerate((253_402_300_800_000, 2**62, -1, -(2**62))):
+            one.take(change(f"e{offset}", offset, at=at), now=0.0)
+        one.rotate()
+    table = pyarrow.dataset.dataset(tmp_path, partitioning="hive", format="parquet").to_table()
+    days = dict(zip(table["id"].to_pylist(), map(str, table["day"].to_pylist()), strict=True))
+    assert days == {"e0": "9999-12-31", "e1": "9999-12-31", "e2": "1969-12-31", "e3": "0001-01-01"}
+
+
 class _Killed(BaseException):
     """A process that ends at a place."""
 
