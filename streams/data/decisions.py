@@ -1,5 +1,6 @@
 """People's decisions about pairs, as they are written to the compacted topic of them."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,14 +16,13 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.connection.permissions import denial, writing
 from streams.kafka.reading.newest import newest_records
 from streams.kafka.reading.records import RecordReader
+from streams.kafka.reading.replay import replay
 from streams.kafka.topics import DECISIONS
 from streams.kafka.writing.bounded_producer import bounded_producer
 
 Pair = Scored | Example
 """What is decided about: a rated pair, or an example as ``curated`` has it."""
 _SECONDS = 60
-_FRESH_SECONDS = 2.0
-"""How old what was read of the topic may be, where many pairs are decided about in one go."""
 
 
 def read_decisions(cluster: Cluster, reader: RecordReader | None = None) -> list[Decision]:
@@ -33,6 +33,48 @@ def read_decisions(cluster: Cluster, reader: RecordReader | None = None) -> list
     return newest_records(cluster, Decision, reader)
 
 
+class KnownDecisions:
+    """The newest decision of each id. Only what is new on the topic is read each time.
+
+    Any thread may call it.
+    """
+
+    def __init__(self, cluster: Cluster, fresh_seconds: float = 2.0) -> None:
+        """``fresh_seconds`` is how old what was read may be, where many are asked for in one go."""
+        self._cluster = cluster
+        self._fresh_seconds = fresh_seconds
+        self._lock = threading.Lock()
+        self._newest: dict[str, Decision] = {}
+        self._next: dict[int, int] = {}
+        self._read_at = float("-inf")
+
+    def of(self, id: str) -> Decision | None:
+        """The newest decision about an id; None where there is none. Raises BrokerError."""
+        with self._lock:
+            if time.monotonic() - self._read_at > self._fresh_seconds:
+                self._read()
+                self._read_at = time.monotonic()
+            return self._newest.get(id)
+
+    def note(self, decision: Decision, partition: int, offset: int) -> None:
+        """Take in what was written just now, where it was not read already."""
+        with self._lock:
+            if offset >= self._next.get(partition, 0):
+                self._newest[decision.id] = decision
+
+    def _read(self) -> None:
+        reader = RecordReader()
+        for received in replay(self._cluster, DECISIONS, starts=self._next):
+            self._next[received.partition] = received.offset + 1
+            entry = reader.read_entry(received, Decision)
+            if entry is None:
+                continue
+            if entry.record is None:
+                self._newest.pop(entry.id, None)
+            else:
+                self._newest[entry.id] = entry.record
+
+
 class Decisions:
     """Writes decisions. Each method waits for the broker, and raises BrokerError.
 
@@ -41,14 +83,18 @@ class Decisions:
     """
 
     def __init__(
-        self, producer: KafkaProducer, cluster: Cluster, clock: Callable[[], float] = time.time
+        self,
+        producer: KafkaProducer,
+        cluster: Cluster,
+        known: KnownDecisions | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """``known`` may be shared with other writers in this process."""
         self._producer = producer
         self._cluster = cluster
         self._topic = cluster.topic(DECISIONS)
         self._clock = clock
-        self._read: dict[str, Decision] = {}
-        self._read_at = float("-inf")
+        self._known = known or KnownDecisions(cluster)
 
     def drop(self, pair: Pair, by: str, note: str = "") -> Decision:
         """Remove a pair from the curated set, and keep it out."""
@@ -87,7 +133,7 @@ class Decisions:
 
         None, and nothing is written, where no decision about the id counts.
         """
-        known = self._known(id)
+        known = self._known.of(id)
         if known is None or known.action == "undo":
             return None
         return self._write(known.candidate, known.rating, self._ruling("undo", by, note))
@@ -102,20 +148,12 @@ class Decisions:
 
         The topic says it: what somebody else decided may be on its way to ``pair`` still.
         """
-        known = self._known(pair.id)
+        known = self._known.of(pair.id)
         if known is None:
             return candidate_of(pair), pair.rating, pair.ruling
         ratings = [one for one in (pair.rating, known.rating) if one is not None]
         rating = max(ratings, key=lambda one: one.term, default=None)
         return known.candidate, rating, None if known.action == "undo" else known.ruling
-
-    def _known(self, id: str) -> Decision | None:
-        """The newest decision about an id. The topic is read at most every few seconds."""
-        now = time.monotonic()
-        if now - self._read_at > _FRESH_SECONDS:
-            self._read = {one.id: one for one in read_decisions(self._cluster)}
-            self._read_at = now
-        return self._read.get(id)
 
     def _ruling(self, action: Action, by: str, note: str, texts: Texts | None = None) -> Ruling:
         return Ruling(action=action, by=by, at=self._clock(), note=note, texts=texts)
@@ -134,7 +172,7 @@ class Decisions:
                 f"the note have more than {MAX_BYTES:,} bytes together. Shorten texts or note"
             ) from error
         try:
-            self._producer.send(
+            written = self._producer.send(
                 self._topic,
                 data,
                 decision.id.encode(),
@@ -145,15 +183,15 @@ class Decisions:
             raise BrokerError(
                 f"the decision about {decision.id} was not written: {denied or error}. Decide again"
             ) from error
-        self._read[decision.id] = decision
+        self._known.note(decision, written.partition, written.offset)
         return decision
 
 
 @contextmanager
-def open_decisions(cluster: Cluster) -> Iterator[Decisions]:
-    """A writer of decisions. Raises BrokerError."""
+def open_decisions(cluster: Cluster, known: KnownDecisions | None = None) -> Iterator[Decisions]:
+    """A writer of decisions. ``known`` may be shared with others. Raises BrokerError."""
     with bounded_producer(cluster, acks="all", max_request_size=2 * MAX_BYTES) as producer:
-        yield Decisions(producer, cluster)
+        yield Decisions(producer, cluster, known)
 
 
 def last_of(decisions: Iterable[Decision], by: str) -> Decision | None:

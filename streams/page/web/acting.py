@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streams.data.decisions import open_decisions
+from streams.data.decisions import KnownDecisions, open_decisions
 from streams.data.judging import Judging
 from streams.data.ratings import open_ratings
 from streams.kafka.cluster import Cluster
@@ -59,17 +59,18 @@ class KafkaActions:
         """``threshold`` is the lowest rating by a person that keeps a pair."""
         self._cluster = cluster
         self._threshold = threshold
+        self._known = KnownDecisions(cluster, fresh_seconds=0.0)
 
     def drop(self, item: ItemDetails, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster) as decisions:
+        with open_decisions(self._cluster, self._known) as decisions:
             decisions.drop(item.pair, by)
 
     def accept(self, item: ItemDetails, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster) as decisions:
+        with open_decisions(self._cluster, self._known) as decisions:
             decisions.accept(item.pair, by)
 
     def edit(
@@ -77,25 +78,31 @@ class KafkaActions:
     ) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster) as decisions:
+        with open_decisions(self._cluster, self._known) as decisions:
             decisions.edit(
                 item.pair, by, instruction=instruction, context=context, response=response
             )
 
     def undo(self, id: str, by: str) -> bool:
         """See Actions."""
-        with open_decisions(self._cluster) as decisions:
+        with open_decisions(self._cluster, self._known) as decisions:
             return decisions.undo(id, by) is not None
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
+        with (
+            open_ratings(self._cluster) as ratings,
+            open_decisions(self._cluster, self._known) as decisions,
+        ):
             Judging(ratings, decisions, self._threshold).rate(item.pair, score, by)
 
     def take_back(self, id: str, by: str) -> bool:
         """See Actions."""
-        with open_ratings(self._cluster) as ratings, open_decisions(self._cluster) as decisions:
+        with (
+            open_ratings(self._cluster) as ratings,
+            open_decisions(self._cluster, self._known) as decisions,
+        ):
             return Judging(ratings, decisions, self._threshold).take_back(id, by)
 
     def promote(self, id: str) -> None:
