@@ -183,7 +183,7 @@ def test_the_page_lives_on_without_a_broker_and_goes_on_with_it(tmp_path: Path) 
             wait_until(lambda: store.reading().caught_up)
             topics.write(scored("e2"))
             wait_until(lambda: store.item("e2") is not None)
-            assert "live" in page.get("/parts/state").text
+            wait_until(lambda: '"good">live' in page.get("/parts/state").text)
             assert page.post("/item/drop?id=e1").status == 303
             assert [one.action for one in read_decisions(cluster)] == ["drop"]
             assert cluster.topic(DECISIONS) == "decisions"
