@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from bench.chromium import CHROMIUM, chromium
 from schemas.records import Example, Rejection
@@ -34,12 +34,20 @@ _SERIOUS = ("serious", "critical")
 
 
 def complaints_of(page: Page) -> list[str]:
-    """What the browser reports from now on: errors of scripts, and breaches of the policy."""
+    """What the browser reports from now on: errors of scripts, and breaches of the policy.
+
+    A request that the browser ends because it loads another page is none.
+    """
     found: list[str] = []
+
+    def failed(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":
+            found.append(f"failed {request.url}")
+
     page.on("console", lambda message: found.append(message.text))
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("dialog", lambda dialog: found.append(f"dialog {dialog.message}"))
-    page.on("requestfailed", lambda request: found.append(f"failed {request.url}"))
+    page.on("requestfailed", failed)
     return found
 
 
