@@ -5,7 +5,6 @@ from agents.refusal import DROPPED, by_whom
 from schemas.records import (
     Decision,
     Example,
-    ExampleOrigin,
     Offset,
     Rejection,
     Scored,
@@ -42,17 +41,5 @@ def _of_seed(decision: Decision) -> list[Scored | Example | Rejection | Retracti
     if ruling.action == "drop":
         rejection = decision.candidate.refuse(Decider.stage, DROPPED, by_whom(ruling))
         return [rejection, Retraction(decision.id)]
-    pair = decision.candidate.ruled(ruling if ruling.keeps else None)
-    return [
-        Example(
-            id=pair.id,
-            instruction=pair.instruction,
-            context=pair.context,
-            response=pair.response,
-            origin=ExampleOrigin.SEED,
-            provenance=pair.provenance,
-            turns=pair.turns,
-            category=pair.category,
-            ruling=ruling if ruling.keeps else None,
-        )
-    ]
+    kept_by = ruling if ruling.keeps else None
+    return [decision.candidate.ruled(kept_by).as_seed(kept_by)]

@@ -155,6 +155,20 @@ class Candidate(Record):
             return self
         return self.model_copy(update=dict(ruling.texts))
 
+    def as_seed(self, ruling: Ruling | None = None) -> "Example":
+        """The pair as a human one on ``curated``, with the decision that keeps it, if any."""
+        return Example(
+            id=self.id,
+            instruction=self.instruction,
+            context=self.context,
+            response=self.response,
+            origin=ExampleOrigin.SEED,
+            provenance=self.provenance,
+            turns=self.turns,
+            category=self.category,
+            ruling=ruling,
+        )
+
     def refuse(
         self,
         stage: str,

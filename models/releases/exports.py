@@ -22,12 +22,17 @@ def exported(model: str, cache: Path) -> Path | None:
 
 def cached(cache: Path) -> list[Path]:
     """The release directories in a cache, oldest first."""
-    found = [
+    return sorted(
+        directories_in(cache),
+        key=lambda directory: (read_manifest(directory).created_at, directory.name),
+    )
+
+
+def directories_in(cache: Path) -> list[Path]:
+    """The same in no order, with those whose manifest cannot be read."""
+    return [
         file.parent for file in cache.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")
     ]
-    return sorted(
-        found, key=lambda directory: (read_manifest(directory).created_at, directory.name)
-    )
 
 
 def slug_of(model: str) -> str:

@@ -1,4 +1,4 @@
-"""Decides when to train, and runs one training in a process of its own."""
+"""Runs one training in a process of its own."""
 
 import contextlib
 import json
@@ -22,20 +22,6 @@ from schemas.record import Record
 from schemas.records import Example, HumanRating
 
 _AS_THEY_ARE = Mix()
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPolicy:
-    """Starts a run after enough new examples, or after enough time with any new example."""
-
-    min_examples: int = 200
-    max_seconds: float = 6 * 3600.0
-
-    def due(self, new_examples: int, seconds_since_last: float) -> bool:
-        """Return whether to train now."""
-        return new_examples >= self.min_examples or (
-            new_examples > 0 and seconds_since_last >= self.max_seconds
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Documents from the sources that a command names."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from models.progress import at_intervals
 from models.seeds.formats import Reading, read_pairs
 from schemas.errors import SourceError
 from schemas.records import Document, Example
@@ -83,9 +83,7 @@ def with_notices(
     documents: Iterable[Document | SourceError],
 ) -> Iterator[Document | SourceError]:
     """Yield the documents, and print their number every 5 s."""
-    noticed = time.monotonic()
+    say = at_intervals(notice, _NOTICE_SECONDS)
     for number, document in enumerate(documents, start=1):
         yield document
-        if time.monotonic() - noticed >= _NOTICE_SECONDS:
-            noticed = time.monotonic()
-            notice(f"{as_count(number, 'document')} read")
+        say(f"{as_count(number, 'document')} read")

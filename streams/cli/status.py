@@ -70,13 +70,10 @@ class RemoteLimits:
 
     def spent(self, remote: Mapping[str, Usage]) -> str | None:
         """Which setting's budget is used up, with its value. None where none is."""
-        if self.tokens is not None and self.tokens <= sum(
-            usage.charged_tokens for usage in remote.values()
-        ):
+        tokens, cost = _charged(remote)
+        if self.tokens is not None and self.tokens <= tokens:
             return f"remote.budget_tokens, {self.tokens:,}"
-        if self.cost is not None and self.cost <= sum(
-            usage.charged_cost for usage in remote.values()
-        ):
+        if self.cost is not None and self.cost <= cost:
             return f"remote.budget_cost, {self.cost:g}"
         return None
 
@@ -93,13 +90,18 @@ class RemoteLimits:
             )
             for role, usage in remote.items()
         ]
+        tokens, cost = _charged(remote)
         if self.tokens is not None:
-            charged = sum(usage.charged_tokens for usage in remote.values())
-            lines.append(f"remote budget: {charged:,} of {self.tokens:,} tokens")
+            lines.append(f"remote budget: {tokens:,} of {self.tokens:,} tokens")
         if self.cost is not None:
-            cost = sum(usage.charged_cost for usage in remote.values())
             lines.append(f"remote budget: a cost of {cost:.4g} of {self.cost:g}")
         return lines
+
+
+def _charged(remote: Mapping[str, Usage]) -> tuple[int, float]:
+    """Tokens and cost that count against the budget, of all roles."""
+    used = remote.values()
+    return sum(one.charged_tokens for one in used), sum(one.charged_cost for one in used)
 
 
 @dataclass(frozen=True, slots=True)

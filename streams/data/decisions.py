@@ -14,7 +14,7 @@ from schemas.ruling import Action, Texts
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.permissions import denial, writing
-from streams.kafka.reading.newest import newest_records
+from streams.kafka.reading.newest import newest_records, take_in
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import DECISIONS
@@ -66,13 +66,7 @@ class KnownDecisions:
         reader = RecordReader()
         for received in replay(self._cluster, DECISIONS, starts=self._next):
             self._next[received.partition] = received.offset + 1
-            entry = reader.read_entry(received, Decision)
-            if entry is None:
-                continue
-            if entry.record is None:
-                self._newest.pop(entry.id, None)
-            else:
-                self._newest[entry.id] = entry.record
+            take_in(self._newest, received, Decision, reader)
 
 
 class Decisions:

@@ -196,8 +196,7 @@ async def judge(
             verdicts[record.id] = _verdict(
                 segment, samples.get(record.id), scores.get(record.id), record
             )
-            new = isinstance(record, Example) and record.provenance.original is None
-            if new and rewriter is not None:
+            if rewriter is not None and isinstance(record, Example) and not _is_rewritten(record):
                 waiting += await rewriter.handle(record)
         elif not isinstance(record, Retraction):
             waiting += await agents[_NEXT[type(record)]].handle(record)
@@ -225,7 +224,11 @@ def _verdict(
 
 
 def _why_kept(example: Example) -> str:
-    return "rewritten; " * (example.provenance.original is not None) + "passed every rule"
+    return "rewritten; passed every rule" if _is_rewritten(example) else "passed every rule"
+
+
+def _is_rewritten(example: Example) -> bool:
+    return example.provenance.original is not None
 
 
 def _reason(rejection: Rejection, *, with_stage: bool = True) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from models.releases.release import MANIFEST, Manifest, read_manifest
+from models.releases.exports import directories_in
+from models.releases.release import Manifest, read_manifest
 from schemas.errors import ModelError
 
 
@@ -30,10 +31,10 @@ class Manifests:
     def _exported(self, id: str) -> Manifest | None:
         # An export's directory is named for its checkpoint, and not for its id.
         try:
-            directories = [file.parent for file in self._cache.glob(f"*/{MANIFEST}")]
+            directories = directories_in(self._cache)
         except OSError:
             return None
-        found = (_read(one) for one in directories if not one.name.startswith("."))
+        found = map(_read, directories)
         return next((one for one in found if one is not None and one.id == id), None)
 
 

@@ -19,8 +19,9 @@ from models.releases.golden import require_templates
 from models.releases.release import read_manifest
 from models.releases.signing import SigningKey
 from models.seeds import read_seeds
-from models.training.launch import TrainingLauncher, TrainingPolicy, TrainingResult
+from models.training.launch import TrainingLauncher, TrainingResult
 from models.training.mixing import Mix
+from models.training.policy import TrainingPolicy
 from schemas.errors import BrokerError, FencedError, ModelError, SettingsError, TrainingError
 from schemas.release import Release, ReleaseStatus
 from streams.data.ratings import read_ratings

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from models.training.policy import TrainingPolicy
 from schemas.release import Release
 from streams.quantities import as_count, as_duration
 from streams.settings import Settings
@@ -47,11 +48,10 @@ def training_wait(
             return None
         term = serving.term if serving and settings.rates_again else 0
         new, last = curated.arrivals_since_training(term), curated.last_training()
-    if new >= training.min_examples or (last is not None and not new):
+    # Without a run before, the time counts from the trainer's start, which is not known here.
+    waited = None if last is None else (time.time() if now is None else now) - last
+    policy = TrainingPolicy(training.min_examples, training.max_seconds)
+    if policy.due(new, waited or 0.0) or (waited is not None and not new):
         return None
-    left = None
-    if last is not None:
-        left = last + training.max_seconds - (time.time() if now is None else now)
-        if left <= 0:
-            return None
+    left = None if waited is None else training.max_seconds - waited
     return TrainingWait(new, training.min_examples, left, training.max_seconds)

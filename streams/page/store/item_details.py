@@ -99,16 +99,7 @@ def _pair(
         pair = candidate_of(written) if isinstance(written, Example) else written
         return Scored(candidate=pair, rating=rating)
     if candidate is not None and decided:  # without a rating, a decision is about a human seed
-        return Example(
-            id=candidate.id,
-            instruction=candidate.instruction,
-            context=candidate.context,
-            response=candidate.response,
-            origin=ExampleOrigin.SEED,
-            provenance=candidate.provenance,
-            turns=candidate.turns,
-            category=candidate.category,
-        )
+        return candidate.as_seed()
     return None
 
 

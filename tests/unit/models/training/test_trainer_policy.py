@@ -15,8 +15,9 @@ from models.judging.criterion import Criterion
 from models.prompts.template import AUGMENTED_TAG
 from models.releases.release import verify
 from models.releases.trained_on import TrainedOn
-from models.training.launch import TrainingLauncher, TrainingPolicy
+from models.training.launch import TrainingLauncher
 from models.training.mixing import Mix
+from models.training.policy import TrainingPolicy
 from schemas.errors import TrainingError
 from schemas.records import Example, ExampleOrigin, HumanRating, Provenance
 
