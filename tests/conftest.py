@@ -23,10 +23,14 @@ from tests.unit.checkpoints import make_checkpoint
 if TYPE_CHECKING:
     from tests.unit.engine_model import TinyModel
 
-# A deadline for each example fails by chance where the cores are shared.
-hypothesis.settings.register_profile("short", deadline=None)
+# Limits in time, for an example and for making it, fail by chance where the cores are shared.
+hypothesis.settings.register_profile(
+    "short", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 # 10,000 examples of each property: HYPOTHESIS_PROFILE=full pytest FILE
-hypothesis.settings.register_profile("full", deadline=None, max_examples=10_000)
+hypothesis.settings.register_profile(
+    "full", hypothesis.settings.get_profile("short"), max_examples=10_000
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 _MARKS = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # must precede torch
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from models.engine.device import open_session
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Logits, Sampler, Sampling
@@ -41,9 +43,10 @@ def session(weight: Matrix, rows: Rows = Rows.PLAIN) -> onnxruntime.InferenceSes
     graph = helper.make_graph(nodes.nodes, "product", [x], [y], [*nodes.initializers.values()])
     opsets = [helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / Precision.INT8.file
+        file.write_bytes(model.SerializeToString())
+        return open_session(file, device="cpu", threads=1)
 
 
 def reference(weight: Matrix, x: Matrix) -> Matrix:
