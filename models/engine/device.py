@@ -51,7 +51,7 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     # Threads that spin starve the Kafka client beside them on a small machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    # With AVX2 or AVX512 and without VNNI, products of 8 bits would saturate in 16 bits and be wrong.
+    # With AVX2 or AVX512 and without VNNI, products of 8 bits would saturate in 16 and be wrong.
     # Has no effect on other processors (onnxruntime_session_options_config_keys.h).
     options.add_session_config_entry("session.x64quantprecision", "1")
     # A pattern is kept for each shape of the inputs, and every decode step has a new shape.

@@ -25,7 +25,11 @@ _SETTLED_SECONDS = 3.0
 _COMMAND_SECONDS = 90.0
 _FIRST_PROGRESS_SECONDS = 180.0
 _TRICKLE, _TRICKLE_SECONDS = 4, 1.0
-"""Documents that are fed in each interval while a fault lasts or a recovery is awaited."""
+"""Documents that are fed in each interval while a recovery is awaited."""
+_ENOUGH_LEFT = 40
+"""While more messages than this are left, none are fed in addition: a slow machine would not get
+through them.
+"""
 _SETTINGS = (
     "curation.threshold=2",
     "kafka.session_seconds=6",
@@ -170,7 +174,8 @@ class Scene:
     def _recovery(self, since: float) -> float | None:
         """Seconds from ``since`` to committed progress of every stage. Feeds a little meanwhile."""
         while time.monotonic() < since + RECOVERY_SECONDS:
-            self.feed(_TRICKLE)
+            if self.watch.last.left < _ENOUGH_LEFT:
+                self.feed(_TRICKLE)
             self.until(lambda: self.watch.recovered(since) is not None, _TRICKLE_SECONDS)
             if (seconds := self.watch.recovered(since)) is not None:
                 return seconds

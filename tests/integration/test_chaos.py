@@ -16,8 +16,8 @@ from tests.chaos.faults.mixed import (
 )
 from tests.chaos.scene import FaultClass, Scene
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(600)]
-_DOCUMENTS = 240
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(1200)]
+_DOCUMENTS = 120
 _FAULTS = {
     "cut": cut_connections,
     "poison": put_poison,
