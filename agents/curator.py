@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 
+from agents.curation.choice import SampleChoice, with_sample
 from agents.curation.example_rules import ExampleRules
 from agents.curation.kept import UNRATED, KeptExamples, Rank, rank_of
 from agents.curation.rulings import Ruled, Rulings
@@ -9,7 +10,6 @@ from agents.curation.samples import (
     SampleGroups,
     Samples,
     alternatives,
-    best_first,
     has_others,
     passage_of,
     sample_of,
@@ -78,6 +78,7 @@ class Curator:
         self._kept = KeptExamples(settings)
         self._samples = SampleGroups()
         self._rulings = Rulings()
+        self._choice = SampleChoice(settings, self._kept, self._rulings)
         self._rated: dict[str, Rank] = {}
         """Rank of the latest rating of the last _RECENT_RATINGS ids, oldest first."""
 
@@ -234,18 +235,18 @@ class Curator:
         refusals: dict[str, Refusal] = {}
         accepted, chosen = self._rulings.accepted(passage), None
         if not accepted:
-            chosen = self._choose(samples, refusals, scored.candidate, kept, kept)
+            chosen = self._choice.best(samples, refusals, scored.candidate, kept, kept)
         outcomes: Outcomes = []
         for other in kept - {chosen.id if chosen else ""}:
             self._forget(other)
             rating = samples[other].rating if other in samples else scored.rating
-            outrated = self._outrated(passage, chosen)
+            outrated = self._choice.outrated(passage, chosen)
             refusal = self._settings.refuse_rating(rating) or refusals.get(other, outrated)
             outcomes += [self._reject(scored.candidate, rating, refusal, other), Retraction(other)]
         if chosen is None:
             self._samples.wait(passage, samples)
             return outcomes
-        pair = _with_sample(scored.candidate, chosen)
+        pair = with_sample(scored.candidate, chosen)
         example = self._example(pair, chosen.rating, alternatives(samples, chosen))
         self._kept.add(example)
         if self._samples.keep(passage, example):
@@ -286,7 +287,7 @@ class Curator:
         refusal = (
             self._settings.refuse_rating(scored.rating)
             or self._refuse(scored.candidate)
-            or self._refuse_known(scored.candidate, {id})
+            or self._choice.repeats(scored.candidate, {id})
         )
         self._remember(scored)
         if refusal is None:
@@ -325,7 +326,9 @@ class Curator:
             del samples[id]
         accepted = self._rulings.accepted(passage)
         settled = kept if again else kept - {id}
-        chosen = None if accepted else self._choose(samples, refusals, candidate, kept, settled)
+        chosen = (
+            None if accepted else self._choice.best(samples, refusals, candidate, kept, settled)
+        )
         outcomes: Outcomes = []
         for other in kept - {chosen.id if chosen else ""}:
             self._forget(other)
@@ -333,11 +336,11 @@ class Curator:
             self._samples.wait(passage, samples)
         else:
             others = alternatives(samples, chosen)
-            example = self._example(_with_sample(candidate, chosen), chosen.rating, others)
+            example = self._example(with_sample(candidate, chosen), chosen.rating, others)
             self._kept.add(example)
             if self._samples.keep(passage, example):
                 outcomes.append(example)
-        outrated = self._outrated(passage, chosen)
+        outrated = self._choice.outrated(passage, chosen)
         # Those whose rejections may be missing on the topic.
         rejected = {id, *kept, *(samples if again and chosen and chosen.id == id else ())}
         for other in sorted(rejected - {chosen.id if chosen else ""}):
@@ -347,46 +350,9 @@ class Curator:
         outcomes += [Retraction(other) for other in sorted(kept - {chosen.id if chosen else ""})]
         return outcomes
 
-    def _choose(
-        self,
-        samples: Samples,
-        refusals: dict[str, Refusal],
-        candidate: Candidate,
-        kept: Set[str],
-        settled: Set[str],
-    ) -> Alternative | None:
-        """The best-rated sample that passes, or None. ``candidate`` is any one of the passage.
-
-        Those that repeat an example of another passage go from ``samples`` to ``refusals``.
-        ``settled`` are kept, and repeat none.
-        """
-        for sample in best_first(samples.values()):
-            if self._settings.refuse_rating(sample.rating):
-                continue
-            if sample.id in settled:
-                return sample
-            refusal = self._refuse_known(_with_sample(candidate, sample), {sample.id, *kept})
-            if refusal is None:
-                return sample
-            refusals[sample.id] = refusal
-            del samples[sample.id]
-        return None
-
-    def _outrated(self, passage: bytes, chosen: Alternative | None) -> Refusal:
-        """Why a sample is not the one that is kept of its passage."""
-        if accepted := self._rulings.accepted(passage):
-            return Refusal("outrated", f"by {min(accepted)}, which a person keeps")
-        if chosen is None:
-            return Refusal("outrated", "by another sample of its passage")
-        return Refusal("outrated", f"by {chosen.id}, rated {chosen.rating.score:.2f}")
-
     def _refuse(self, candidate: Candidate) -> Refusal | None:
         """Apply the rules that look at this example alone."""
         return self._settings.rules.first(self._rules.refusals(candidate))
-
-    def _refuse_known(self, candidate: Candidate, besides: Set[str]) -> Refusal | None:
-        """Apply the rules that compare with kept examples, but for those in ``besides``."""
-        return self._settings.rules.first(self._kept.refusals(candidate, besides))
 
     def _masked(self, scored: Scored) -> Scored:
         return scored.model_copy(update={"candidate": self._rules.masked(scored.candidate)})
@@ -436,15 +402,3 @@ class Curator:
 
 def _order_of_writing(outcome: Example | Rejection | Retraction) -> int:
     return (Example, Rejection, Retraction).index(type(outcome))
-
-
-def _with_sample(candidate: Candidate, sample: Alternative) -> Candidate:
-    """Another sample of the passage of a candidate."""
-    return candidate.model_copy(
-        update={
-            "id": sample.id,
-            "instruction": sample.instruction,
-            "response": sample.response or candidate.response,
-            "provenance": sample.provenance,
-        }
-    )
