@@ -9,7 +9,7 @@ from schemas.record import Count, Record, ReleaseId, Seconds
 
 
 class ReleaseStatus(StrEnum):
-    """Whether a release was put into service."""
+    """Whether a release was deployed."""
 
     IN_SERVICE = "in_service"
     KEPT = "kept"
@@ -27,7 +27,7 @@ class Release(Record):
 
     id: ReleaseId
     parent: str | None
-    """Id of the release that was in service while the training set was curated."""
+    """Id of the release that was deployed while the training set was curated."""
     base: str
     """Id of the model that training started from."""
     status: ReleaseStatus
@@ -52,7 +52,7 @@ class Release(Record):
     intervals: dict[str, tuple[float, float, float]] = Field(default={})
     """Release minus parent for each metric, with the ends of its 95% bootstrap interval."""
     reason: str = ""
-    """Why the promotion gate put it into service or did not, in one sentence."""
+    """Why the promotion gate deployed it or did not, in one sentence."""
     examples: Count = 0
     """Number of curated examples in the training set."""
     seeds: Count = 0

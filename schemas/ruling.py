@@ -13,8 +13,8 @@ The curated example has the texts twice, as its own and in its ruling, and besid
 samples of its passage: with this limit it fits into a message.
 """
 Action = Literal["accept", "drop", "edit", "undo"]
-"""``accept``: the pair is kept, whatever its rating and the rules say. ``drop``: it is not.
-``edit``: it is kept with other texts. ``undo``: the model's rating and the rules count again.
+"""``accept``: the pair is accepted, whatever its rating and the rules say. ``drop``: it is not.
+``edit``: it is accepted with other texts. ``undo``: the model's rating and the rules count again.
 """
 
 

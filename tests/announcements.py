@@ -6,7 +6,7 @@ from schemas.release import Release, ReleaseStatus
 
 
 def announcement(id: str, base: str = "base", **changes: Any) -> Release:
-    """The announcement of a release in service that was trained from ``base``, in no directory."""
+    """The announcement of a deployed release that was trained from ``base``, in no directory."""
     fields: dict[str, Any] = {
         "id": id,
         "parent": base,

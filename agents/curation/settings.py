@@ -88,22 +88,22 @@ class CurationRules(BaseModel):
 
 
 class CuratorSettings(BaseModel):
-    """Which examples are kept."""
+    """Which examples are accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     threshold: float = Field(default=4.0, ge=1, le=5)
-    """Lowest rating that is kept. The paper trains on 4 and on 4.5 (arXiv 2308.06259)."""
+    """Lowest rating that is accepted. The paper trains on 4 and on 4.5 (arXiv 2308.06259)."""
     target_precision: float | None = Field(default=None, gt=0, le=1)
-    """Share of the kept examples that shall deserve a 4 or 5, such as 0.9.
+    """Share of the accepted examples that shall deserve a 4 or 5, such as 0.9.
 
-    Each release's calibration then gives the lowest rating that is kept. ``threshold`` holds for
+    Each release's calibration then gives the lowest rating that passes. ``threshold`` holds for
     ratings of releases without a judge.
     """
     novelty: float = Field(default=NEAR, gt=0, le=1)
-    """An instruction's ROUGE-L F1 with every kept instruction must be below this."""
+    """An instruction's ROUGE-L F1 with every accepted instruction must be below this."""
     passage_novelty: float = Field(default=NEAR_PASSAGE, gt=0, le=1)
-    """A response's Jaccard similarity with every kept response must be below this."""
+    """A response's Jaccard similarity with every accepted response must be below this."""
     min_words: int = Field(default=2, ge=1)
     """Fewest words of an instruction. Self-Instruct drops three or fewer."""
     max_words: int = Field(default=150, ge=1)
@@ -119,7 +119,7 @@ class CuratorSettings(BaseModel):
         NoDecode,
         BeforeValidator(split_at_commas),
     ] = ()
-    """Languages of the passages that are kept, as codes of ISO 639. None: every language.
+    """Languages of the passages that are accepted, as codes of ISO 639. None: every language.
 
     A passage whose language is not known passes.
     """

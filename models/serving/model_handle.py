@@ -1,4 +1,4 @@
-"""A handle on the model in service, through which agents use it for one record at a time."""
+"""A handle on the deployed model, through which agents use it for one record at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from models.serving.role_model import RoleModel
 
 
 class ModelHandle:
-    """Refers to the model in service, and counts the records that use each model.
+    """Refers to the deployed model, and counts the records that use each model.
 
     The model is replaced between two records. The handle does not own the models. It belongs to one
     event loop.
@@ -16,7 +16,7 @@ class ModelHandle:
 
     def __init__(self, model: RoleModel) -> None:
         self.model = model
-        """The model in service. To use it, ``borrow`` it."""
+        """The deployed model. To use it, ``borrow`` it."""
         self._borrowed: dict[int, int] = {}  # id() of a model to the number of records that use it
         self._returned = asyncio.Event()
         self._lending = asyncio.Event()
@@ -24,7 +24,7 @@ class ModelHandle:
 
     @property
     def release(self) -> str:
-        """Id of the release in service."""
+        """Id of the deployed release."""
         return self.model.release
 
     @property
@@ -47,7 +47,7 @@ class ModelHandle:
                 self._returned.set()
 
     async def probe(self) -> None:
-        """See whether the model in service works, without a record. Raises where it does not."""
+        """See whether the deployed model works, without a record. Raises where it does not."""
         async with self.borrow() as model:
             await model.probe()
 

@@ -31,7 +31,7 @@ _MEANINGS = {
     "response_nll": "NLL of the true response given its instruction, nats a token",
     "nll": "mean of both",
     "rating_auc": "rating AUC, true pairs against pairs that do not belong together",
-    "rating_precision": "share of the kept pairs that deserve a 4 or 5",
+    "rating_precision": "share of the accepted pairs that deserve a 4 or 5",
     "rating_recall": "share of the pairs that deserve a 4 or 5 that is kept",
     "rating_correlation": "rank correlation of ratings and labels",
     "rating_error": "mean distance of ratings and labels, points",
@@ -228,7 +228,9 @@ class TrainingReport:
                 f"{at.recall:.0%} of those that deserve it are accepted."
             )
         else:
-            text = "No threshold has the estimated precision that is asked for: nothing is kept."
+            text = (
+                "No threshold has the estimated precision that is asked for: nothing is accepted."
+            )
         return [
             text,
             "",
@@ -243,7 +245,9 @@ class TrainingReport:
 
     def _kept(self) -> str:
         own, its = (f"{one:g}" if math.isfinite(one) else "none is kept" for one in self.thresholds)
-        found = f"Lowest rating that is kept, by the evidence `{self.criterion.evidence}`: {own}"
+        found = (
+            f"Lowest rating that is accepted, by the evidence `{self.criterion.evidence}`: {own}"
+        )
         found += f"; of the parent's: {its}" if its != own else ""
         if (target := self.criterion.target_precision) is not None:
             found += f". A judge's estimated precision is {target:.0%} from there on"

@@ -28,6 +28,11 @@ def connected(settings: Settings, *topics: Topic, create_state: bool = False) ->
     given = settings.given_broker
     if given is None and not create_state:
         _check_state(settings)
+    if given is None and not settings.broker_dir.exists():
+        notice(
+            f"{settings.state_dir} is new: `backstream up --state-dir {settings.state_dir}` starts "
+            "a stream on what is written here"
+        )
     with broker_address(given, settings.broker_dir, settings.port, notice) as address:
         settings = settings.with_broker(address)
         wanted = [one for one in settings.kafka.wanted_topics() if one.topic in topics or not given]

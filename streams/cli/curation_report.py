@@ -16,13 +16,13 @@ def as_text(found: DryRun, count: int) -> str:
 def _lines(found: DryRun, count: int) -> Iterator[str]:
     yield f"{as_count(found.pairs, 'rated pair')}, {as_count(found.seeds, 'human seed')}"
     yield f"{'':28}{'now':>10}{'with these settings':>22}"
-    yield _row("kept", found.kept, found.kept_after)
+    yield _row("accepted", found.kept, found.kept_after)
     for rule in _in_order(found.refused.keys() | found.refused_after.keys()):
         yield _row(rule, found.refused.get(rule, 0), found.refused_after.get(rule, 0))
     if found.masked or found.masked_after:
         yield _row("masked places", found.masked, found.masked_after)
-    yield from _moved("would be kept as well", found.gained_count, found.gained[:count])
-    yield from _moved("would not be kept any more", found.lost_count, found.lost[:count])
+    yield from _moved("would be accepted as well", found.gained_count, found.gained[:count])
+    yield from _moved("would not be accepted any more", found.lost_count, found.lost[:count])
 
 
 def _row(name: str, now: int, then: int) -> str:

@@ -13,6 +13,7 @@ from streams.cli.connection import connected
 from streams.cli.console import notice, printable
 from streams.cli.editor import edited
 from streams.cli.login import login
+from streams.cli.usage import WrongUsage
 from streams.data.conditions import all_hold, parse_condition
 from streams.data.decisions import Pair, candidate_of, open_decisions
 from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
@@ -41,7 +42,7 @@ def decide(
     Raises SettingsError, BrokerError, and typer's exceptions for a wrong use.
     """
     if bool(ids) == bool(where):
-        raise typer.BadParameter("give ids, or conditions with --where", param_hint=action)
+        raise WrongUsage(f"give ids to {action}, or conditions with --where")
     conditions = [parse_condition(one) for one in where or ()]
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
@@ -50,8 +51,8 @@ def decide(
         else:
             pairs = _matching(cluster, action, lambda pair: all_hold(conditions, pair))
             if not pairs:
-                kept = "kept" if action == "drop" else "refused"
-                notice(f"no {kept} pair satisfies {' and '.join(where or ())}")
+                which = "accepted" if action == "drop" else "refused"
+                notice(f"no {which} pair satisfies {' and '.join(where or ())}")
                 raise typer.Exit(1)
             _confirm(action, pairs, yes, as_json)
         with open_decisions(cluster) as writer:
@@ -137,7 +138,7 @@ def _matching(cluster: Cluster, action: Action, wanted: Callable[[Pair], bool]) 
 
 
 def _confirm(action: Action, pairs: Sequence[Pair], yes: bool, as_json: bool) -> None:
-    count = as_count(len(pairs), "kept pair" if action == "drop" else "refused pair")
+    count = as_count(len(pairs), "accepted pair" if action == "drop" else "refused pair")
     if not as_json:
         print(f"{count}, such as:")
         for pair in pairs[:_SHOWN]:

@@ -28,10 +28,12 @@ from streams.cli.commands import (
     reviewing,
     running,
 )
+from streams.cli.usage import Commands
 from streams.logs import configure_logging
 
 app = typer.Typer(
     name="backstream",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -60,7 +60,7 @@ def obstacles(
         )
     if len(refusals) >= _SEVERAL and len({*refusals}) == 1:
         yield (
-            f"nothing is kept, and each of the last {as_count(len(refusals), 'refusal')} has the "
+            f"nothing is accepted; each of the last {as_count(len(refusals), 'refusal')} has the "
             f"reason {refusals[0]}: `backstream curate --dry-run` shows what other settings of "
             "the curator keep, and `backstream segment FILE` how documents are cut"
         )

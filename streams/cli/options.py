@@ -40,6 +40,14 @@ MODELS: tuple[SettingName, ...] = ("model", "backward", "forward", "prompts")
 BASE: tuple[SettingName, ...] = ("model", "prompts")
 """Settings that choose the model that is trained."""
 
+By = Annotated[
+    str | None,
+    typer.Option(
+        envvar="BACKSTREAM_RATER",
+        help="Your name beside what you decide and rate. [default: your login]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

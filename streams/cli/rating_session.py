@@ -21,7 +21,7 @@ _LEAST_LINES = 3
 """Lines of each part that are shown on the smallest screen."""
 _AROUND = 6
 """Lines of the screen that the pair does not have: its number, the keys and blank ones."""
-_KEYS = "1-5 rate · a show all of it · s skip · u take the last one back · q quit"
+_KEYS = "1-5 rate · w show the whole pair · s skip · u take the last one back · q quit"
 # The text of a passage is untrusted: it must not move the cursor or colour the screen.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -31,7 +31,7 @@ def ask_about(
 ) -> dict[int, int]:
     """Ask about each pair until the answers end, and write each rating.
 
-    A pair fills one screen at most; the key ``a`` shows all of it, in a pager on a terminal.
+    A pair fills one screen at most; the key ``w`` shows the whole pair, in a pager on a terminal.
 
     Returns the given scores by the position of the pair. Raises BrokerError.
     """
@@ -50,8 +50,8 @@ def ask_about(
             at += 1
         elif answer == "s":
             at += 1
-        elif answer == "a":
-            _show_all(pairs[at])
+        elif answer == "w":
+            _show_whole(pairs[at])
         elif answer == "u" and given:
             at, _ = given.popitem()
             shown = -1
@@ -101,14 +101,16 @@ def read_keys() -> Iterator[str]:
 def _decided(given: dict[int, int], threshold: float) -> str:
     """What the ratings decide, in a sentence."""
     dropped = sum(score < threshold for score in given.values())
-    kept = len(given) - dropped
+    accepted = len(given) - dropped
     said = []
     if dropped:
         verb = "is" if dropped == 1 else "are"
-        said.append(f"{as_count(dropped, 'pair')} below the threshold of {threshold:g} {verb} out")
-    if kept:
-        verb = "is" if kept == 1 else "are"
-        said.append(f"{as_count(kept, 'pair')} at or above it {verb} kept")
+        said.append(
+            f"{as_count(dropped, 'pair')} below the threshold of {threshold:g} {verb} dropped"
+        )
+    if accepted:
+        verb = "is" if accepted == 1 else "are"
+        said.append(f"{as_count(accepted, 'pair')} at or above it {verb} accepted")
     return (
         f"{' and '.join(said)}, whatever a model rates later. `backstream undo ID` takes one back."
     )
@@ -118,7 +120,7 @@ def _named(answer: str) -> str:
     return "that" if answer in ("?", "") else repr(answer[:20])
 
 
-def _show_all(pair: Scored) -> None:
+def _show_whole(pair: Scored) -> None:
     text = "\n\n".join(f"{name}:\n{part}" for name, part in _parts(pair))
     if sys.stdin.isatty() and sys.stdout.isatty():
         pydoc.pager(text)
@@ -175,4 +177,4 @@ def _cut(lines: Sequence[str], most: int) -> str:
         return "\n".join(lines)
     shown = most - 1  # and one that says what is left
     left = as_count(len(lines) - shown, "more line")
-    return "\n".join([*lines[:shown], f"… ({left}: a)"])
+    return "\n".join([*lines[:shown], f"… ({left}: w)"])

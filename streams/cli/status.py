@@ -116,12 +116,12 @@ class Status:
     Offsets are counted, but examples are read. Where that takes too long, ``curated`` is left out.
     """
     release: str | None
-    """Id of the release in service that can be used here, or of the base.
+    """Id of the deployed release that can be used here, or of the base.
 
     None before the first release where ``settings.model`` has not been exported here.
     """
     refused: Mapping[str, str]
-    """Id of each later release in service to the reason why it cannot be used here."""
+    """Id of each later deployed release to the reason why it cannot be used here."""
     pinned: Mapping[str, str]
     """Role to the model that the settings fix for it."""
     releases: int

@@ -7,6 +7,9 @@ from streams.data.decisions import Decisions, Pair, candidate_of
 from streams.data.ratings import Ratings
 from streams.data.review import DROP, KEEP, Answer
 
+KEPT = "kept"
+"""What an answer did that accepts a pair, as JSON names it."""
+
 
 class Judging:
     """Writes what a person thinks of pairs. Each method waits for the broker: BrokerError.
@@ -41,7 +44,7 @@ class Judging:
             done.append("edited")
         elif answer.decision == KEEP:
             self._decisions.accept(pair, by)
-            done.append("kept")
+            done.append(KEPT)
         if answer.rating is not None:
             (self._rate if done else self.rate)(pair, answer.rating, by)
             done.append("rated")

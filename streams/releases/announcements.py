@@ -1,8 +1,8 @@
-"""The ``releases`` topic: which models exist, and which is in service.
+"""The ``releases`` topic: which models exist, and which is deployed.
 
 The topic has one partition and is compacted, so announcements keep their order. Of the releases
-that are announced as in service, the last one announced serves. Promoting announces a release
-again. Rolling back announces the release in service as kept and the one before it again. The base
+that are announced as deployed, the last one announced is used. Promoting announces a release
+again. Rolling back announces the deployed release as kept and the one before it again. The base
 is announced too where it replaces a release. The offset of an announcement therefore tells which of
 two releases served later, whatever was compacted meanwhile (``Release.term``).
 
@@ -87,7 +87,7 @@ def in_service(releases: Iterable[Release], base: str) -> Release | None:
 
 
 def in_service_before(releases: Iterable[Release], base: str) -> list[Release]:
-    """The releases that were put into service for ``base``, and not taken out: the last one first.
+    """The releases that were deployed for ``base``, and not taken back: the last one first.
 
     Where one cannot be used, the next one serves.
     """
@@ -96,7 +96,7 @@ def in_service_before(releases: Iterable[Release], base: str) -> list[Release]:
 
 
 def promote(cluster: Cluster, id: str) -> Release:
-    """Put a release into service.
+    """Deploy a release.
 
     Raises SettingsError where there is no release of this id, BrokerError.
     """
@@ -108,15 +108,15 @@ def promote(cluster: Cluster, id: str) -> Release:
 
 
 def roll_back(cluster: Cluster, base: str) -> tuple[Release, Release]:
-    """Put the release before the one in service, or the base, into service again.
+    """Deploy the release before the deployed one, or the base, again.
 
-    Returns the release taken out of service and the one put into it. Raises SettingsError where the
-    base itself is in service, BrokerError.
+    Returns the release that was deployed and the one that is now. Raises SettingsError where the
+    base itself is deployed, BrokerError.
     """
     releases = read_releases(cluster)
     serving = in_service(releases, base)
     if serving is None or serving.id == base:
-        raise SettingsError(f"{base} itself is in service: there is nothing to roll back")
+        raise SettingsError(f"{base} itself is deployed: there is nothing to roll back")
     before = in_service(
         [release for release in releases if release.id != serving.id], base
     ) or _base(base)

@@ -1,4 +1,4 @@
-"""Following the ``releases`` topic to the releases in service."""
+"""Following the ``releases`` topic to the deployed releases."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ _RETRY_SECONDS = 2.0
 async def follow_in_service(
     cluster: Cluster, base: str, reader: RecordReader
 ) -> AsyncGenerator[list[Release]]:
-    """The releases in service for ``base`` now, if any was announced, and then after each change.
+    """The deployed releases for ``base`` now, if any was announced, and then after each change.
 
     The last one announced comes first. Where it cannot be used, the next one serves. Where the
     topic cannot be read, it is tried again, without end.

@@ -17,7 +17,7 @@ from streams.kafka.topics import CANDIDATES
 
 @dataclass(frozen=True, slots=True)
 class Rerating:
-    """Progress of a release on the candidates that were there when it was put into service."""
+    """Progress of a release on the candidates that were there when it was deployed."""
 
     release: str
     done: int

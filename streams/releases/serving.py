@@ -1,4 +1,4 @@
-"""Which of the releases in service a process can use, and why not the others."""
+"""Which of the deployed releases a process can use, and why not the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Serving:
     """What serves where the files of releases are those of one store."""
 
     release: Release | None
-    """The last one that was put into service and can be used; None before the first."""
+    """The last one that was deployed and can be used; None before the first."""
     refused: dict[str, str]
     """Id of each later one to the reason why it cannot be used."""
 
@@ -45,7 +45,7 @@ def other_base(release: Release, base: str) -> str | None:
 
 
 def passed_over(releases: Iterable[Release], base: str) -> Release | None:
-    """The last release in service, where none is for ``base`` and so the base itself serves."""
+    """The last deployed release, where none is for ``base`` and so the base itself serves."""
     found = [one for one in releases if one.status is ReleaseStatus.IN_SERVICE]
     if not found or any(one.base == base for one in found):
         return None

@@ -33,7 +33,7 @@ from streams.report.plots import (
 
 _KINDS = {
     "best": "Best-rated",
-    "lowest": "Lowest-rated of those that were kept",
+    "lowest": "Lowest-rated of the accepted ones",
     "drawn": "Drawn by chance",
     "refused": "Refused",
 }

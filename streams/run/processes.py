@@ -42,7 +42,7 @@ def run_worker(
     """Run stages until a signal: the first one drains them, the second ends the process at once.
 
     By default those of the settings run.
-    When a release is put into service, the models are replaced while the stages go on. Raises what
+    When a release is deployed, the models are replaced while the stages go on. Raises what
     ended the worker. The process ends ``shutdown_seconds`` after a signal or an error at the
     latest.
     """

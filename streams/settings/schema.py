@@ -90,7 +90,7 @@ class GenerationSettings(BaseModel):
     ] = Field(default_factory=lambda: dict(OPENINGS))
     """First words of instructions with their weights; none leaves them to the model."""
     samples: int = Field(default=1, ge=1, le=64)
-    """Instructions written for each segment; the best-rated one is kept.
+    """Instructions written for each segment; the best-rated one is accepted.
 
     More than one needs a temperature above 0.
     """
@@ -120,7 +120,7 @@ class ScorerSettings(BaseModel):
 
 
 class ReratingSettings(BaseModel):
-    """What happens to existing candidates when a release is put into service."""
+    """What happens to existing candidates when a release is deployed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -332,7 +332,7 @@ class Settings(BaseSettings):
 
     @property
     def rates_again(self) -> bool:
-        """Whether a release that is put into service rates existing candidates again."""
+        """Whether a release that is deployed rates existing candidates again."""
         return self.rerating.enabled and self.pinned(Role.FORWARD) is None
 
     @property

@@ -63,7 +63,7 @@ REPLACED = MetricDefinition(
 MASKED = MetricDefinition(
     "masked_places_total",
     MetricType.COUNTER,
-    "Places of kept examples whose e-mail address, phone number or key is masked.",
+    "Places of accepted examples whose e-mail address, phone number or key is masked.",
     ("stage",),
 )
 RETRIES = MetricDefinition(

@@ -236,7 +236,7 @@ class TrainerService:
     def _train_if_due(self, curated: CuratedSet, announcer: Announcer, waited: float) -> float:
         """Train if it is due. Returns the seconds after which to call this again.
 
-        It is not due before the release in service has rated again what was there: until then the
+        It is not due before the deployed release has rated again what was there: until then the
         set holds ratings of an earlier release. A training run that fails is tried again later.
         """
         serving = self._serving()
@@ -267,7 +267,7 @@ class TrainerService:
         self._announce(curated, announcer)
 
     def _serving(self) -> Release | None:
-        """The last release that was put into service and can be used, as workers choose it."""
+        """The last release that was deployed and can be used, as workers choose it."""
         releases = read_releases(self._settings.kafka.cluster(), self._reader)
         announced = in_service_before(releases, self._base_id)
         return next((release for release in announced if self._is_usable(release)), None)
@@ -280,7 +280,7 @@ class TrainerService:
                 verified = self._store.verify(release)
                 require_templates(verified.manifest, Prompter.load(verified.directory))
             except ModelError as error:
-                log.warning("release %s is in service, but is passed over: %s", release.id, error)
+                log.warning("release %s is deployed, but is passed over: %s", release.id, error)
                 self._usable[release.term] = False
             else:
                 self._usable[release.term] = True
@@ -306,7 +306,7 @@ class TrainerService:
             read_manifest(directory)
         except ModelError as error:
             log.warning(
-                "release %s in service is not at %s (%s): "
+                "the deployed release %s is not at %s (%s): "
                 "the new release is compared with the base instead",
                 serving.id,
                 directory,

@@ -1,8 +1,8 @@
-"""Keeps the models of a worker at the release in service.
+"""Keeps the models of a worker at the deployed release.
 
 The way of a release through a worker::
 
-    announced ─▶ verify ─▶ load beside the one in service ─▶ confirm that nothing was changed
+    announced ─▶ verify ─▶ load beside the deployed one ─▶ confirm that nothing was changed
               ─▶ replace it between two records ─▶ rate again what the one before has rated
 """
 
@@ -38,7 +38,7 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 
 
 class ReleaseFollower:
-    """Loads the release in service, and replaces it when another one is put into service.
+    """Loads the deployed release, and replaces it when another one is deployed.
 
     Use as a context manager: it loads the models on entry and closes them on exit. ``run`` follows
     the announcements. Roles that the settings pin to a model do not follow.
@@ -74,7 +74,7 @@ class ReleaseFollower:
         """Held by the re-rating that runs, until it has drained."""
 
     async def __aenter__(self) -> "ReleaseFollower":
-        """Load the release in service; where it cannot be used here, the one before it.
+        """Load the deployed release; where it cannot be used here, the one before it.
 
         Raises ModelError where the base cannot be loaded either, SettingsError where the model of a
         pinned role cannot, BrokerError where the announcements cannot be read.
@@ -99,7 +99,7 @@ class ReleaseFollower:
         """Follow the announcements until cancelled, and rate again after each change.
 
         A release that cannot be verified or loaded is refused, with an event ``failed``; the one
-        before it stays in service. Returns at once where no role follows releases. Raises what ends
+        before it stays deployed. Returns at once where no role follows releases. Raises what ends
         a re-rating.
         """
         if not self.models.following:
@@ -115,7 +115,7 @@ class ReleaseFollower:
                     rerating = tasks.create_task(self._rate_again(self._release, stages))
 
     async def _change(self, announced: Iterable[Release]) -> bool:
-        """Put the first of these that can be used into service. False where it serves already."""
+        """Deploy the first of these that can be used. False where it is deployed already."""
         for release in announced:
             if self._release is not None and release.term == self._release.term:
                 return False
@@ -125,13 +125,13 @@ class ReleaseFollower:
         return False
 
     async def _announced(self) -> list[Release]:
-        """What is in service, the last announced first."""
+        """What is deployed, the last announced first."""
         if all(self._settings.pinned(role) is not None for role in self._roles):
             return []
         releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
         if (other := passed_over(releases, self._base_id)) is not None:
             reason = other_base(other, self._base_id)
-            log.warning("release %s is in service, and is passed over: %s", other.id, reason)
+            log.warning("release %s is deployed, and is passed over: %s", other.id, reason)
         return in_service_before(releases, self._base_id)
 
     async def _role_models(self, directory: Path, term: int = 0) -> RoleModels:
@@ -149,7 +149,7 @@ class ReleaseFollower:
         return models
 
     async def _replace(self, release: Release) -> bool:
-        """Put a release into service here. False where it is refused."""
+        """Deploy a release here. False where it is refused."""
         started = time.monotonic()
         rerated_until = release.announced_at + self._settings.rerating.after_seconds
         try:
@@ -167,7 +167,7 @@ class ReleaseFollower:
 
     def _refuse(self, release: Release, error: ModelError) -> None:
         self._refused.add(release.term)
-        log.error("release %s is in service, but cannot be used here: %s", release.id, error)
+        log.error("release %s is deployed, but cannot be used here: %s", release.id, error)
         self._metrics.counter(REFUSED_RELEASES).inc()
         self._on_event({"event": "failed", "error": f"release {release.id} is refused: {error}"})
 

@@ -120,7 +120,7 @@ class RoleModels:
     async def replace(
         self, directory: Path, term: int, confirm: Callable[[], None] = lambda: None
     ) -> None:
-        """Load a release beside the one in service, replace that one, and close it.
+        """Load a release beside the deployed one, replace that one, and close it.
 
         The stages go on meanwhile. Each record keeps the model with which it began; the previous
         model is closed when the last of its records is done. ``confirm`` is called in a thread once

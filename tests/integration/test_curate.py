@@ -40,7 +40,7 @@ def test_other_settings_are_tried_on_what_is_there(settings: Settings) -> None:
     assert found["refused"] == {"below_threshold": 1, "not_curated_yet": 1}
     assert found["refused_after"] == {}
     assert {one["id"] for one in found["gained"]} == {"e1", "e2"}
-    assert "2 pairs would be kept as well" in curate("-s", "curation.threshold=3")
+    assert "2 pairs would be accepted as well" in curate("-s", "curation.threshold=3")
 
 
 def test_it_only_runs_dry() -> None:

@@ -178,7 +178,7 @@ def test_the_commands_find_pairs_and_say_what_they_did(settings, cluster, topics
     broker = ["--broker", settings.kafka.bootstrap_servers, "--by", "ada"]
 
     asked = backstream("drop", "--where", "score<4.3", *broker)
-    assert (asked.code, "2 kept pairs" in asked.text) == (1, True), asked.text
+    assert (asked.code, "2 accepted pairs" in asked.text) == (1, True), asked.text
     assert "add --yes to drop them" in asked.text
     done = backstream("drop", "--where", "score<4.3", "--where", "source~notes/1", "-y", *broker)
     assert (done.code, "e1: dropped by ada" in done.text) == (0, True), done.text

@@ -1,4 +1,4 @@
-"""A release is put into service while the stream goes on; nothing is lost, all is rated again."""
+"""A release is deployed while the stream goes on; nothing is lost, all is rated again."""
 
 import time
 from collections.abc import Iterable
@@ -123,7 +123,7 @@ def test_a_release_that_does_not_verify_is_refused_and_the_old_one_serves_on(set
             base
         }
 
-        # After kill -9 and a restart it refuses it again. The next intact one is put into service.
+        # After kill -9 and a restart it refuses it again. The next intact one is deployed.
         worker.kill()
         worker = WorkerProcess(settings, house)
         assert "is refused" in str(_next(worker, "failed")["error"])

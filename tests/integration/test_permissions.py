@@ -203,7 +203,7 @@ COMMANDS = {
     "dead-letters list": ["dead-letters", "list"],
     "dead-letters show": ["dead-letters", "show", "0@0"],
     "dead-letters replay": ["dead-letters", "replay", "all"],
-    "rate": ["rate", "-n", "1", "--rater", "ada"],
+    "rate": ["rate", "-n", "1", "--by", "ada"],
     "drop": ["drop", "0", "--by", "ada"],
     "accept": ["accept", "0", "--by", "ada"],
     "edit": ["edit", "0", "--instruction", "Name a tree.", "--by", "ada"],

@@ -47,7 +47,7 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, cluster)
     assert sorted(min(4, int((pair.rating.score - 1) / 4 * 5)) for pair in first) == [0, 1, 2, 3, 4]
 
     done = run(
-        "rate", "-n", "5", "--rater", "ada", *broker, input="1\n2\nu\n3\ns\n5\n"
+        "rate", "-n", "5", "--by", "ada", *broker, input="1\n2\nu\n3\ns\n5\n"
     )  # the input ends before the pairs
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Why ") == 7 + 3, (
@@ -59,7 +59,8 @@ def test_pairs_are_rated_over_the_whole_scale_and_never_twice(settings, cluster)
     assert {rating.rater for rating in ratings} == {"ada"}
     assert "3 pairs rated" in done.stdout
     assert (
-        "2 pairs below the threshold of 4 are out and 1 pair at or above it is kept" in done.stdout
+        "2 pairs below the threshold of 4 are dropped and 1 pair at or above it is accepted"
+        in done.stdout
     )
     decided = {one.id: (one.action, one.by, one.ruling.note) for one in read_decisions(cluster)}
     assert decided == {

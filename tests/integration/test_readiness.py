@@ -79,7 +79,7 @@ def test_without_a_broker_processes_are_live_and_not_ready_and_still_stop(
     own_broker, house, tmp_path
 ):
     settings = _settings(own_broker, tmp_path)
-    # From then on the trainer asks the broker which release is in service.
+    # From then on the trainer asks the broker which release is deployed.
     seed(settings.kafka.cluster(), read_seeds()[:1])
     worker = WorkerProcess(settings, house)
     trainer = ChildProcess(_run_trainer, settings, house)

@@ -1,4 +1,4 @@
-"""kill -9 at each step between the start of a training and the release in service everywhere.
+"""kill -9 at each step between the start of a training and the deployed release everywhere.
 
 The steps, by the events of the trainer and the worker:
 

@@ -1,4 +1,4 @@
-"""Which release is in service, promoted and rolled back by hand, on a real broker."""
+"""Which release is deployed, promoted and rolled back by hand, on a real broker."""
 
 import asyncio
 from collections.abc import Callable

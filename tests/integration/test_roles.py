@@ -64,7 +64,7 @@ def test_a_release_reaches_the_workers_that_would_serve_it_and_no_others(
                 seeds=1,
             ),
         )
-        # The release's directory is missing, so the base stays in service. Only the worker that
+        # The release's directory is missing, so the base stays deployed. Only the worker that
         # follows releases looks for it.
         event = following.wait_until_ready(60)
         assert event["event"] == "failed"

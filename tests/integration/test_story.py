@@ -75,7 +75,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     assert release.metrics.keys() == release.parent_metrics.keys()
     assert release_store(settings).verify(release).manifest.id == release.id
 
-    # If the release is put into service, the worker loads it by itself.
+    # If the release is deployed, the worker loads it by itself.
     if release.status == "in_service":
         assert worker.wait_until_ready()["release"] == release.id
 

@@ -55,7 +55,7 @@ def ask(
         notice(
             f"answered {settings.answering.samples} times each by the workers of `backstream up` "
             "or `backstream worker`: `backstream status` counts what the answerer has done, "
-            "`backstream tail` prints what is kept, and `backstream audit` says what became of "
+            "`backstream tail` prints what is accepted, and `backstream audit` says what became of "
             "each"
         )
     finish(report, tally, "question", as_json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.usage import WrongUsage
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -41,10 +42,9 @@ def curate(
     from streams.observe.dry_run import dry_run as compare
 
     if not dry_run:
-        raise typer.BadParameter(
+        raise WrongUsage(
             "add --dry-run: workers curate new ratings by themselves, with the settings that they "
-            "are started with",
-            param_hint="curate",
+            "are started with"
         )
     with connected(settings) as settings:
         found = compare(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.options import BROKER, By, Json, with_settings
 
 if TYPE_CHECKING:
     from schemas.records import Decision
@@ -23,14 +23,6 @@ Where = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-By = Annotated[
-    str | None,
-    typer.Option(
-        envvar="BACKSTREAM_RATER",
-        help="Your name beside the decision. [default: your login]",
-        show_default=False,
-    ),
-]
 Note = Annotated[str, typer.Option(help="Why.", show_default=False)]
 
 
@@ -53,10 +45,10 @@ def drop(
     """Remove examples from the curated set, and keep them out.
 
     A dropped example does not come back when another release rates it. With --where, says how many
-    kept examples satisfy the conditions, and asks. Fields: id, score, release, confidence, source,
-    document, segment, generator, language, category, origin, instruction, context, response, text
-    (all three), words (of the response), by (who decided). Workers do what is decided; without one
-    it is done when the next one starts.
+    accepted examples satisfy the conditions, and asks. Fields: id, score, release, confidence,
+    source, document, segment, generator, language, category, origin, instruction, context,
+    response, text (all three), words (of the response), by (who decided). Workers do what is
+    decided; without one it is done when the next one starts.
 
     Example: `backstream drop --where 'score<4.2' --where source~changelog`
     """
@@ -78,7 +70,7 @@ def accept(
     """Keep pairs, against any rule or rating.
 
     An accepted pair stays when another release rates it low. With --where, says how many rated
-    pairs that are not kept satisfy the conditions, which are those of `drop`, and asks.
+    pairs that are not accepted satisfy the conditions, which are those of `drop`, and asks.
 
     Example: `backstream accept 4f1c9a0b --note 'short, but right'`
     """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from streams.cli.options import BROKER, Json, with_settings
+from streams.cli.usage import WrongUsage
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -137,7 +138,7 @@ def export(
     from streams.data.shards import SUFFIXES, Form
 
     if output is None and push is None:
-        raise typer.BadParameter("name a file to write, or --push", param_hint="--output")
+        raise WrongUsage("name a file to write with --output, or a data set with --push")
     if output is not None and output.suffix not in SUFFIXES:
         raise typer.BadParameter(f"{output} must end in .jsonl or .parquet", param_hint="--output")
     if with_evidence and shape in ("oasst", "dpo"):

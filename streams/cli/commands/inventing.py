@@ -45,7 +45,7 @@ def invent(
     if report.written and not as_json:
         notice(
             "the workers of `backstream up` or `backstream worker` take them up: `backstream "
-            "status` counts what the inventor has done, `backstream tail` prints what is kept, and "
-            "`backstream audit` says what became of each"
+            "status` counts what the inventor has done, `backstream tail` prints what is accepted, "
+            "and `backstream audit` says what became of each"
         )
     finish(report, Tally(), "request for instructions", as_json)

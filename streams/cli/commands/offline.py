@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 _PASSAGE_CHARACTERS = 160
 _UNREAD_SHOWN = 10
-_WORDS = {"kept": "kept", "rejected": "refused", "unreadable": "unreadable"}
+_WORDS = {"kept": "accepted", "rejected": "refused", "unreadable": "unreadable"}
 """Verdicts in words."""
+_PASSED_ON, _REFUSED = "passed_on", "refused"
+"""Verdicts of ``segment``."""
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +91,9 @@ def segment(
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Also print each refused passage, with its text and the reason."
+            "--explain",
+            help="Print each refused passage too, with its text and the reason. Each row then has "
+            "a verdict: passed_on or refused.",
         ),
     ] = False,
 ) -> None:
@@ -118,9 +123,10 @@ def segment(
         if isinstance(outcome, Segment):
             if outcome.id not in seen:
                 seen.add(outcome.id)
-                print(outcome.model_dump_json(exclude_none=True))
+                passage = outcome.model_dump(mode="json", exclude_none=True)
+                print(_json_line(({"verdict": _PASSED_ON} if explain else {}) | passage))
         elif isinstance(outcome, RefusedPassage):
-            print(json.dumps(outcome.as_dict(), ensure_ascii=False))
+            print(_json_line({"verdict": _REFUSED} | outcome.as_dict()))
         elif isinstance(outcome, Rejection):
             rejected[outcome.reason] += outcome.count
         else:
@@ -184,6 +190,10 @@ def estimate(
     print(json.dumps(as_report(passages, run)) if as_json else as_text(passages, run))
     if passages.unread:
         raise typer.Exit(1)
+
+
+def _json_line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def _excerpt(text: str, last: bool = False) -> str:

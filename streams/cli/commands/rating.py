@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.console import notice
-from streams.cli.options import BROKER, with_settings
+from streams.cli.options import BROKER, By, with_settings
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -21,14 +21,7 @@ def register(app: typer.Typer) -> None:
 def rate(
     settings: "Settings",
     count: Annotated[int, typer.Option("-n", help="How many pairs.", min=1)] = 20,
-    rater: Annotated[
-        str | None,
-        typer.Option(
-            envvar="BACKSTREAM_RATER",
-            help="Your name beside the ratings. [default: your login]",
-            show_default=False,
-        ),
-    ] = None,
+    by: By = None,
 ) -> None:
     """Rate pairs from 1 to 5 by hand. The models' ratings are measured against these.
 
@@ -40,7 +33,7 @@ def rate(
     A rating below `curation.threshold` also drops the pair, any other accepts it: neither is
     changed by what a model rates later (`backstream undo`).
 
-    Example: `backstream rate -n 50 --rater ada`
+    Example: `backstream rate -n 50 --by ada`
     """
     from streams.cli.connection import connected
     from streams.cli.login import login
@@ -60,5 +53,5 @@ def rate(
         answers = read_keys() if sys.stdin.isatty() else read_lines()
         with open_ratings(cluster) as ratings, open_decisions(cluster) as decisions:
             judging = Judging(ratings, decisions, threshold)
-            given = ask_about(pairs, judging, login() if rater is None else rater, answers)
+            given = ask_about(pairs, judging, login() if by is None else by, answers)
     print_report(pairs, given, threshold)

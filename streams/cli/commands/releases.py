@@ -1,4 +1,4 @@
-"""``backstream releases``: which models were trained, how they compare, which one is in service."""
+"""``backstream releases``: which models were trained, how they compare, which one is deployed."""
 
 import json
 from pathlib import Path
@@ -121,7 +121,7 @@ def promote(settings: "Settings", id: Id) -> None:
 def rollback(settings: "Settings") -> None:
     """Take back the release that is deployed.
 
-    The release before it serves again, or the base.
+    The release before it is deployed again, or the base.
 
     Example: `backstream releases rollback`
     """
@@ -129,8 +129,8 @@ def rollback(settings: "Settings") -> None:
     from streams.releases.announcements import roll_back
 
     with connected(settings) as settings:
-        removed, serving = roll_back(settings.kafka.cluster(), _base(settings))
-    print(f"{removed.id} is taken back; {serving.id} serves")
+        removed, deployed = roll_back(settings.kafka.cluster(), _base(settings))
+    print(f"{removed.id} is taken back; {deployed.id} is deployed")
 
 
 @app.command()

@@ -12,9 +12,7 @@ from streams.quantities import as_count
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-app = typer.Typer(
-    no_args_is_help=True, help="Have pairs judged in Argilla or Label Studio: export, import."
-)
+app = typer.Typer(no_args_is_help=True, help="Have pairs judged in Argilla or Label Studio.")
 ToolName = Literal["argilla", "label-studio"]
 For = Annotated[ToolName, typer.Option("--for", help="The tool.")]
 
@@ -35,7 +33,8 @@ def export_pairs(
         ),
     ] = None,
     refused: Annotated[
-        bool, typer.Option("--refused", help="Pairs that are not kept, instead of kept ones.")
+        bool,
+        typer.Option("--refused", help="Pairs that are not accepted, instead of accepted ones."),
     ] = False,
     count: Annotated[
         int | None, typer.Option("-n", help="How many at most.", min=1, show_default=False)
@@ -99,7 +98,7 @@ def import_answers(
     from streams.cli.console import notice
     from streams.cli.login import login
     from streams.data.decisions import open_decisions
-    from streams.data.judging import Judging
+    from streams.data.judging import KEPT, Judging
     from streams.data.pairs import find_pairs
     from streams.data.ratings import open_ratings
     from streams.data.review import Tool, read_answers
@@ -108,7 +107,7 @@ def import_answers(
     found = list(read_answers(Tool(tool), file))
     problems = [str(one) for one in found if isinstance(one, SourceError)]
     answers = [one for one in found if not isinstance(one, SourceError)]
-    counts = dict.fromkeys(("rated", "edited", "kept", "dropped"), 0)
+    counts = dict.fromkeys(("rated", "edited", KEPT, "dropped"), 0)
     with connected(settings, RATINGS, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
         pairs = find_pairs(cluster, [one.id for one in answers])
@@ -134,6 +133,7 @@ def import_answers(
     if as_json:
         print(json.dumps({**counts, "failed": len(problems)}))
     else:
-        print(", ".join(f"{number:,} {done}" for done, number in counts.items()))
+        words = {done: "accepted" if done == KEPT else done for done in counts}
+        print(", ".join(f"{number:,} {words[done]}" for done, number in counts.items()))
     if problems or not answers:
         raise typer.Exit(1)

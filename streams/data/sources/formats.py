@@ -1,6 +1,7 @@
 """The formats that ``feed`` reads, by file extension; each also compressed."""
 
 import re
+from mimetypes import MimeTypes
 from pathlib import PurePath
 
 EXTENSIONS = {
@@ -45,10 +46,26 @@ _SECTION = re.compile(r"\.[1-9n](?:[a-z][a-z0-9_+-]{0,11})?")
 """Extension of a manual page: the section, and perhaps what it is about, as in ``.3pm``."""
 
 
+_TEXTS = re.compile(
+    r"(?:AUTHORS|BUGS|CHANGELOG|CHANGES|COPYING\d?|COPYRIGHT|HACKING|HISTORY|INSTALL|LICEN[CS]E|NEWS"
+    r"|NOTICE|README|THANKS|TODO|Change[Ll]og|changelog|readme)\.[^.]+(?:[.-]\d+)*"
+)
+"""Names of texts whose extension says for whom or what they are, as of ``README.Debian``."""
+_TYPES = MimeTypes(filenames=())
+"""Extensions that say what a file holds, whatever it is called. Those of this machine are left out,
+so that the same files are read everywhere.
+"""
+
+
 def format_of(path: PurePath) -> str | None:
     """The format of a file by its name. None for an extension that is not known."""
     extension = extension_of(path)
-    return EXTENSIONS.get(extension, "man" if _SECTION.fullmatch(extension) else None)
+    if found := EXTENSIONS.get(extension):
+        return found
+    name = path.stem if path.suffix.lower() in COMPRESSED else path.name
+    if _TEXTS.fullmatch(name) and _TYPES.guess_type(name)[0] is None:
+        return "text"
+    return "man" if _SECTION.fullmatch(extension) else None
 
 
 def extension_of(path: PurePath) -> str:

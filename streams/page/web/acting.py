@@ -40,10 +40,10 @@ class Actions(Protocol):
         """Retract the rating of a pair, and undo its decision; False where it has neither."""
 
     def promote(self, id: str) -> None:
-        """Put a release into service."""
+        """Deploy a release."""
 
     def roll_back(self, base: str) -> str:
-        """Take the release of a base out of service; return what serves then."""
+        """Take back the deployed release of a base; return what is deployed then."""
 
     def replay(self, at: str) -> SentBack:
         """Send a dead letter back to its topic."""

@@ -233,9 +233,9 @@ class _Demo:
             time.sleep(_POLL_SECONDS)
 
     def _wait_until_rerated(self) -> Rerating | None:
-        """Wait until the release in service has rated again what the base rated.
+        """Wait until the deployed release has rated again what the base rated.
 
-        None where the base is in service and nothing was ever announced for it.
+        None where the base is deployed and nothing was ever announced for it.
         """
         releases = reversed(read_releases(self._cluster))
         serving = next((release for release in releases if release.id == self._served), None)

@@ -121,7 +121,7 @@ class DeadLetters:
 
 
 class Announcements:
-    """Several messages of ``releases`` after each other: what is in service."""
+    """Several messages of ``releases`` after each other: what is deployed."""
 
     share = 8
 

@@ -1,4 +1,4 @@
-"""A handle on the model in service: each record has one model to its end."""
+"""A handle on the deployed model: each record has one model to its end."""
 
 import asyncio
 from dataclasses import dataclass

@@ -70,8 +70,8 @@ def test_report_states_verdict_metrics_and_intervals(tmp_path: Path) -> None:
     text = (tmp_path / REPORT).read_text(encoding="utf-8")
     assert text.startswith("# Release r-1\n\nPromoted: held-out NLL -0.2")
     assert "1,200 examples curated under r-0 and 30 human ratings" in text
-    assert "| share of the kept pairs that deserve a 4 or 5 |" in text
-    assert "Lowest rating that is kept, by the evidence `combined`: 4.\n" in text
+    assert "| share of the accepted pairs that deserve a 4 or 5 |" in text
+    assert "Lowest rating that is accepted, by the evidence `combined`: 4.\n" in text
     assert "| mean distance of ratings and human ratings, points |" in text
     assert "2.000 r -5.000" in text
     assert "the line is used" in text

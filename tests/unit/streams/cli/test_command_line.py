@@ -227,6 +227,47 @@ def test_an_empty_argument_is_refused(arguments: list[str]) -> None:
     assert "it is empty" in refused.output
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("drop", "Error: give ids to drop, or conditions with --where"),
+        ("accept", "Error: give ids to accept, or conditions with --where"),
+        ("curate", "Error: add --dry-run: "),
+        ("export", "Error: name a file to write with --output, or a data set with --push"),
+        ("export -o a.jsonl --shape chatt", "'--shape': 'chatt' is not one of 'triples', "),
+        ("review export --for argila -o a.json", "'--for': 'argila' is not one of 'argilla', "),
+    ],
+)
+def test_a_wrong_use_is_told_without_words_of_the_library(command: str, said: str) -> None:
+    refused = _run(*command.split())
+    assert refused.exit_code == 2
+    assert said in " ".join(refused.output.split())
+
+
+def test_one_option_has_the_name_of_who_decides_and_rates() -> None:
+    named = {path for path in _COMMANDS if "BACKSTREAM_RATER" in _run(*path, "--help").output}
+    assert {("rate",), ("drop",), ("accept",), ("edit",), ("undo",)} <= named
+    for path in named:
+        assert "--by " in _run(*path, "--help").output
+
+
+def test_a_state_directory_that_is_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def start(*given: object) -> Iterator[NoReturn]:
+        raise _Started
+        yield
+
+    monkeypatch.setattr(connection, "broker_address", start)
+    (tmp_path / "a.txt").touch()
+    state = tmp_path / "new"
+    begun = _run("feed", str(tmp_path / "a.txt"), "--state-dir", str(state))
+    assert f"{state} is new: `backstream up --state-dir {state}` starts" in begun.output
+    (state / "kafka").mkdir(parents=True)
+    assert "is new" not in _run("feed", str(tmp_path / "a.txt"), "--state-dir", str(state)).output
+
+
 def test_the_shell_completes_commands_and_options() -> None:
     def completed(*words: str) -> list[str]:
         given = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}

@@ -26,7 +26,8 @@ def test_explain_prints_each_refused_passage_with_its_text_and_reason(tmp_path: 
     assert "1 passage; refused: 1 navigation, 1 too_short" in summary
     explained, summary_too = lines(str(page), "--explain")
     assert summary_too == summary
-    assert explained[0] == passages[0]
+    assert explained[0] == {"verdict": "passed_on", **passages[0]}
+    assert [one["verdict"] for one in explained] == ["passed_on", "refused", "refused"]
     assert [
         (one["source"], one["headings"], one["text"], one["reason"]) for one in explained[1:]
     ] == [
@@ -34,6 +35,15 @@ def test_explain_prints_each_refused_passage_with_its_text_and_reason(tmp_path: 
         (str(page), ["B"], short, "too_short"),
     ]
     assert explained[1]["detail"] == "under the heading 'Privacy policy'"
+
+
+def test_every_row_is_written_alike(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Übung\n\n{prose(700)}\n\n# Ähnlich\n\nZu kurz.\n")
+    run = CliRunner().invoke(app, ["segment", str(page), "--explain"], catch_exceptions=False)
+    for line in run.stdout.splitlines():
+        assert line == json.dumps(json.loads(line), ensure_ascii=False, separators=(",", ":"))
+    assert len(run.stdout.splitlines()) == 2
 
 
 def test_globs_choose_the_files(tmp_path: Path) -> None:

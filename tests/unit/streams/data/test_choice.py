@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from schemas.text import PassedOver
-from streams.data.sources import Choice, discover
+from streams.data.sources import Choice, discover, format_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,30 @@ def test_a_glob_is_compared_with_names_or_with_the_end_of_the_path(
     for path in others:
         assert Choice(exclude=[glob]).refuse(PurePath(path)) is None
         assert Choice(include=[glob]).refuse(PurePath(path)) == "not included"
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("README.Debian", "text"),
+        ("README.Debian.gz", "text"),
+        ("README.1ST", "text"),
+        ("changelog.Debian.gz", "text"),
+        ("LICENSE.Apache-2.0", "text"),
+        ("LICENSE.MIT", "text"),
+        ("COPYING.LIB", "text"),
+        ("INSTALL", "text"),
+        ("INSTALL.linux", "text"),
+        ("README.md", "markdown"),
+        ("README.png", None),
+        ("INSTALL.zip", None),
+        ("changes.db", None),
+        ("READMES.Debian", None),
+        ("backstream.1", "man"),
+    ],
+)
+def test_a_name_that_texts_have_is_a_text_for_whomever_it_is(name: str, format: str | None) -> None:
+    assert format_of(PurePath(name)) == format
 
 
 def test_what_is_excluded_is_excluded_whatever_is_included() -> None:

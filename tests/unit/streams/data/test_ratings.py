@@ -59,7 +59,8 @@ PAIRS = [scored("a"), scored("b"), scored("c")]
         ("5suu3", [("a", 5), ("a", None), ("a", 3)]),
         ("12uu33", [("a", 1), ("b", 2), ("b", None), ("a", None), ("a", 3), ("b", 3)]),
         ("u06x5", [("a", 5)]),
-        ("aa5", [("a", 5)]),
+        ("ww5", [("a", 5)]),
+        ("a5", [("a", 5)]),
     ],
 )
 def test_each_answer_does_what_it_says(typed: str, log: list[tuple[str, int | None]]) -> None:
@@ -125,7 +126,10 @@ def test_the_summary_says_what_the_ratings_decide(capsys: pytest.CaptureFixture[
     print_report(PAIRS, {0: 1, 1: 4, 2: 5}, 4.0)
     shown = capsys.readouterr().out
     assert "3 pairs rated" in shown
-    assert "1 pair below the threshold of 4 is out and 2 pairs at or above it are kept" in shown
+    assert (
+        "1 pair below the threshold of 4 is dropped and 2 pairs at or above it are accepted"
+        in shown
+    )
     print_report(PAIRS, {0: 5}, 4.0)
     shown = capsys.readouterr().out
     assert "1 pair rated" in shown
@@ -146,7 +150,7 @@ def test_request_and_answer_are_on_one_screen(lines, capsys, monkeypatch) -> Non
     shown = capsys.readouterr().out.splitlines()[7:]
     assert len(shown) <= lines
     assert {"Request:", "Why a?", "Given:", "Answer:"} <= set(shown)
-    assert any("more lines: a" in line for line in shown)
+    assert any("more lines: w" in line for line in shown)
 
 
 def test_earlier_turns_are_shown_and_kept_with_the_rating(
@@ -169,8 +173,8 @@ def test_a_long_answer_is_cut_and_shown_whole_when_asked(
     long = scored("a", response="word " * 1000 + "END")
     ask_about([long], Written(), "", iter("q"))  # type: ignore[arg-type]
     assert "END" not in (shown := capsys.readouterr().out)
-    assert "more lines: a" in shown
-    ask_about([long], Written(), "", iter("aq"))  # type: ignore[arg-type]
+    assert "more lines: w" in shown
+    ask_about([long], Written(), "", iter("wq"))  # type: ignore[arg-type]
     assert "END" in capsys.readouterr().out
 
 

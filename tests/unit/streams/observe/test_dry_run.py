@@ -77,13 +77,13 @@ def test_other_settings_gain_and_lose_by_rule() -> None:
     assert text.splitlines() == [
         "3 rated pairs, 1 human seed",
         "                                   now   with these settings",
-        "kept                                 2                     2",
+        "accepted                             2                     2",
         "below_threshold                      1                     0        -1",
         "instruction_too_long                 0                     1        +1",
-        "1 pair would be kept as well",
+        "1 pair would be accepted as well",
         "  3.00  How deep is the sea?",
         "        below_threshold, rated 3.00, at least 4",
-        "1 pair would not be kept any more",
+        "1 pair would not be accepted any more",
         "  4.50  Which birds sing at night in spring?",
         "        instruction_too_long, 7 words, at most 5",
     ]

@@ -1,4 +1,4 @@
-"""What serves of the releases in service, and what is said of the others."""
+"""What serves of the deployed releases, and what is said of the others."""
 
 from pathlib import Path
 from typing import cast

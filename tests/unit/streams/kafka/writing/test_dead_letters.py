@@ -124,7 +124,7 @@ def test_a_message_that_is_no_letter_is_not_revived() -> None:
 
 
 def test_what_is_no_source_of_a_stage_is_not_written_to() -> None:
-    # A forged letter could otherwise put a release into service.
+    # A forged letter could otherwise deploy a release.
     letter = _arrived(dead_letter(_RECEIVED._replace(topic=RELEASES.name), "backward", _error()))
     with pytest.raises(WireError, match="'releases', which no stage of this deployment reads"):
         revived(_CLUSTER, letter, _SOURCES)
