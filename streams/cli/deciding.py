@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Collection, Sequence
+from typing import NoReturn
 
 import typer
 
@@ -15,7 +16,14 @@ from streams.cli.editor import edited
 from streams.cli.login import login
 from streams.cli.usage import WrongUsage
 from streams.data.conditions import all_hold, parse_condition
-from streams.data.decisions import Pair, candidate_of, open_decisions
+from streams.data.decisions import (
+    Pair,
+    candidate_of,
+    last_of,
+    open_decisions,
+    pair_of,
+    read_decisions,
+)
 from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import DECISIONS
@@ -52,15 +60,64 @@ def decide(
             pairs = _matching(cluster, action, lambda pair: all_hold(conditions, pair))
             if not pairs:
                 which = "accepted" if action == "drop" else "refused"
-                notice(f"no {which} pair satisfies {' and '.join(where or ())}")
-                raise typer.Exit(1)
-            _confirm(action, pairs, yes, as_json)
+                _none_satisfies(f"{which} pair", where or ())
+            which = "accepted pair" if action == "drop" else "refused pair"
+            _confirm(action, pairs, which, yes, as_json)
         with open_decisions(cluster) as writer:
             me, made = name_of(by), list[Decision]()
             write = writer.drop if action == "drop" else writer.accept
             for pair in pairs:
                 made.append(write(pair, me, note))
     print_decisions(made, as_json)
+
+
+def take_back(
+    settings: Settings,
+    ids: Sequence[str] | None,
+    where: Sequence[str] | None,
+    yes: bool,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Undo decisions, by the ids of the pairs or by conditions; without either, the last one.
+
+    Raises SettingsError, BrokerError, and typer's exceptions for a wrong use, or where no decision
+    counts.
+    """
+    if ids and where:
+        raise WrongUsage("give ids to undo, or conditions with --where, or neither")
+    conditions = [parse_condition(one) for one in where or ()]
+    me = name_of(by)
+    with connected(settings, DECISIONS) as settings:
+        cluster = settings.kafka.cluster()
+        if not ids:
+            counting = [one for one in read_decisions(cluster) if one.action != "undo"]
+            if conditions:
+                pairs = [one for one in map(pair_of, counting) if all_hold(conditions, one)]
+                if not pairs:
+                    _none_satisfies("decision that counts", where or ())
+                _confirm("undo", pairs, "decision", yes, as_json)
+                ids = [pair.id for pair in pairs]
+            else:
+                last = last_of(counting, me)
+                if last is None:
+                    notice(f"there is no decision of {me or 'yours'} to take back")
+                    raise typer.Exit(1)
+                ids = [last.id]
+        made, without = list[Decision](), list[str]()
+        with open_decisions(cluster) as writer:
+            for id in dict.fromkeys(ids):
+                decision = writer.undo(id, me)
+                if decision is None:
+                    without.append(id)
+                else:
+                    made.append(decision)
+    if made:
+        print_decisions(made, as_json)
+    for id in without:
+        notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
+    if without:
+        raise typer.Exit(1)
 
 
 def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
@@ -137,8 +194,13 @@ def _matching(cluster: Cluster, action: Action, wanted: Callable[[Pair], bool]) 
     return [*refused_pairs(cluster, wanted, kept_pairs(cluster, lambda _: True))]
 
 
-def _confirm(action: Action, pairs: Sequence[Pair], yes: bool, as_json: bool) -> None:
-    count = as_count(len(pairs), "accepted pair" if action == "drop" else "refused pair")
+def _none_satisfies(what: str, where: Sequence[str]) -> NoReturn:
+    notice(f"no {what} satisfies {' and '.join(where)}")
+    raise typer.Exit(1)
+
+
+def _confirm(action: Action, pairs: Sequence[Pair], which: str, yes: bool, as_json: bool) -> None:
+    count = as_count(len(pairs), which)
     if not as_json:
         print(f"{count}, such as:")
         for pair in pairs[:_SHOWN]:

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, DecisionRefused, WireError
-from schemas.records import Candidate, Decision, Example, Rating, Ruling, Scored
+from schemas.records import Candidate, Decision, Example, ExampleOrigin, Rating, Ruling, Scored
 from schemas.ruling import Action, Texts
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
@@ -192,6 +192,15 @@ def last_of(decisions: Iterable[Decision], by: str) -> Decision | None:
     """The newest decision of a person that was not undone."""
     counting = [one for one in decisions if one.by == by and one.action != "undo"]
     return max(counting, key=lambda one: one.at, default=None)
+
+
+def pair_of(decision: Decision) -> Pair:
+    """The pair that was decided about, with the texts of the decision: a seed without a rating."""
+    candidate = decision.candidate.ruled(decision.ruling)
+    if decision.rating is not None:
+        return Scored(candidate=candidate, rating=decision.rating, ruling=decision.ruling)
+    fields = {field: getattr(candidate, field) for field in Candidate.model_fields}
+    return Example(**fields, origin=ExampleOrigin.SEED, ruling=decision.ruling)
 
 
 def candidate_of(pair: Pair) -> Candidate:

@@ -56,13 +56,23 @@ class Ledger:
                     f"another process exports to {path.parent}: end it, or choose another -o"
                 ) from error
             raise BackstreamError(f"{path} cannot be used: {error}") from error
+        try:
+            self._begin(options)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise BackstreamError(f"{path} cannot be written: {error}") from error
+        except SettingsError:
+            self._db.close()
+            raise
+
+    def _begin(self, options: Mapping[str, str]) -> None:
+        """End the transaction that was begun, once the options are those of the file."""
         known = dict(self._db.execute("SELECT name, value FROM options"))
         for name, value in options.items():
             if known.setdefault(name, value) != value:
-                self._db.close()
                 raise SettingsError(
-                    f"{path.parent} was begun with another {name} ({known[name]}, not {value}): "
-                    "export with the same, or choose another -o"
+                    f"{self._path.parent} was begun with another {name} ({known[name]}, not "
+                    f"{value}): export with the same, or choose another -o"
                 )
         self._db.executemany("INSERT OR IGNORE INTO options VALUES (?, ?)", options.items())
         self._db.execute("COMMIT")

@@ -202,6 +202,32 @@ def test_the_commands_find_pairs_and_say_what_they_did(settings, cluster, topics
     assert settled(settings, topics)["e3"].instruction == rated(3).candidate.instruction
 
 
+def test_all_is_dropped_and_all_of_it_undone(settings, cluster, topics, start) -> None:
+    seed = Example(id="s", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
+    topics.write(*map(rated, range(4)), seed)
+    start()
+    every = {"e0", "e1", "e2", "e3", "s"}
+    assert settled(settings, topics).keys() == every
+    broker = ["--broker", settings.kafka.bootstrap_servers, "--by"]
+    done = backstream("drop", "--where", "id!=", "--yes", *broker, "ada")
+    assert (done.code, "5 pairs: dropped by ada" in done.text) == (0, True), done.text
+    assert settled(settings, topics) == {}
+    asked = backstream("undo", "--where", "by=ada", *broker, "bob")
+    assert (asked.code, "5 decisions: without a terminal, add --yes" in asked.text) == (1, True)
+    done = backstream("undo", "--where", "by=ada", "--where", "origin=seed", "-y", *broker, "bob")
+    assert (done.code, "s: undone by bob" in done.text) == (0, True), done.text
+    done = backstream("undo", "e0", "nothing", "e1", *broker, "bob")
+    assert (done.code, "2 pairs: undone by bob" in done.text) == (1, True), done.text
+    assert "no decision about nothing counts" in done.text
+    done = backstream("undo", "--where", "by=ada", "-y", *broker, "bob")
+    assert (done.code, "2 pairs: undone by bob" in done.text) == (0, True), done.text
+    assert settled(settings, topics).keys() == every
+    again = backstream("undo", "--where", "by=ada", "-y", *broker, "bob")
+    assert (again.code, "no decision that counts satisfies by=ada" in again.text) == (1, True)
+    both = backstream("undo", "e0", "--where", "by=ada", *broker, "bob")
+    assert (both.code, "give ids to undo, or conditions" in both.text) == (2, True)
+
+
 def test_an_edit_that_the_curator_could_not_write_is_refused_at_once(
     settings, cluster, topics, start, decisions
 ) -> None:

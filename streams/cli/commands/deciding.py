@@ -127,41 +127,27 @@ def edit(
 @with_settings(*BROKER)
 def undo(
     settings: "Settings",
-    id: Annotated[
-        str | None,
-        typer.Argument(help="An example id. [default: your last decision]", show_default=False),
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(help="Example ids. [default: your last decision]", show_default=False),
     ] = None,
+    where: Where = None,
+    yes: Yes = False,
     by: By = None,
     as_json: Json = False,
 ) -> None:
-    """Take a decision back.
+    """Take decisions back.
 
-    Without an id, takes back the newest decision with your name that counts. What was decided about
-    the pair before is not restored.
+    Without an id, takes back the newest decision with your name that counts. With --where, says how
+    many decisions that count are about pairs that satisfy the conditions, which are those of
+    `drop`, and asks: `by=ada` are all of a person. What was decided about a pair before is not
+    restored.
 
     Example: `backstream undo`
     """
-    from streams.cli.connection import connected
-    from streams.cli.console import notice
-    from streams.cli.deciding import name_of, print_decisions
-    from streams.data.decisions import last_of, open_decisions, read_decisions
-    from streams.kafka.topics import DECISIONS
+    from streams.cli.deciding import take_back
 
-    me = name_of(by)
-    with connected(settings, DECISIONS) as settings:
-        cluster = settings.kafka.cluster()
-        if id is None:
-            last = last_of(read_decisions(cluster), me)
-            if last is None:
-                notice(f"there is no decision of {me or 'yours'} to take back")
-                raise typer.Exit(1)
-            id = last.id
-        with open_decisions(cluster) as writer:
-            decision = writer.undo(id, me)
-    if decision is None:
-        notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
-        raise typer.Exit(1)
-    print_decisions([decision], as_json)
+    take_back(settings, ids, where, yes, by, as_json)
 
 
 @with_settings(*BROKER)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,6 +140,19 @@ def test_a_timestamp_beyond_the_calendar_is_of_its_nearest_day(tmp_path: Path) -
     table = pyarrow.dataset.dataset(tmp_path, partitioning="hive", format="parquet").to_table()
     days = dict(zip(table["id"].to_pylist(), map(str, table["day"].to_pylist()), strict=True))
     assert days == {"e0": "9999-12-31", "e1": "9999-12-31", "e2": "1969-12-31", "e3": "0001-01-01"}
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_and_the_next_start_goes_on(
+    tmp_path: Path,
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    try:
+        with pytest.raises(BackstreamError, match=r"\.out\.export\.db cannot be written"):
+            Ledger(tmp_path / ".out.export.db", {"shape": "chat"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    Ledger(tmp_path / ".out.export.db", {"shape": "chat"}).close()
 
 
 class _Killed(BaseException):
