@@ -147,7 +147,7 @@ class ChildProcess:
         state = "runs" if code is None else f"ended with exit code {code}"
         return f"{self._process.name} {state}; its stderr:\n{self._errors.read_text()}"
 
-    def wait_until_ready(self, seconds: float = 90) -> dict[str, object]:
+    def wait_until_ready(self, seconds: float = 270) -> dict[str, object]:
         return self.events.get(timeout=seconds)
 
     def kill(self) -> None:
@@ -162,7 +162,7 @@ class ChildProcess:
 
     def exit_code(self) -> int | None:
         """Waits for its end."""
-        self._process.join(60)
+        self._process.join(180)
         return self._process.exitcode
 
 
@@ -206,7 +206,7 @@ def kill_broker(broker: EmbeddedBroker) -> None:
 
 
 def wait_for_flow(
-    settings: Settings, reached: Callable[[Flow], bool], seconds: float = 180
+    settings: Settings, reached: Callable[[Flow], bool], seconds: float = 540
 ) -> Flow:
     """The first flow that satisfies ``reached``; fails the test where none does in time."""
     deadline = time.monotonic() + seconds
@@ -219,7 +219,7 @@ def wait_for_flow(
             time.sleep(0.2)
 
 
-def wait_until_idle(settings: Settings, documents: int, seconds: float = 240) -> Flow:
+def wait_until_idle(settings: Settings, documents: int, seconds: float = 720) -> Flow:
     """The flow once ``documents`` are on the topic and everything is accounted for.
 
     Two readings have to agree.

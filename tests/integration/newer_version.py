@@ -64,7 +64,7 @@ class Version:
                 assert process.poll() is None, output.read_text()
                 return '"event": "ready"' in output.read_text()
 
-            wait_until(is_ready, 180)
+            wait_until(is_ready, 540)
             yield process
         finally:
             process.kill()
@@ -81,7 +81,7 @@ class Version:
             cwd=self._tree,
             env=self._environment,
             stdout=subprocess.PIPE,
-            timeout=180,
+            timeout=540,
             check=False,
         ).stdout.decode()
 
@@ -92,4 +92,4 @@ class Version:
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM, and wait for the end."""
     process.terminate()
-    assert process.wait(90) == 0
+    assert process.wait(270) == 0

@@ -23,7 +23,7 @@ class Running:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def event(self, name: str, seconds: float = 60) -> dict[str, Any]:
+    def event(self, name: str, seconds: float = 180) -> dict[str, Any]:
         """The next event of this name."""
         while True:
             try:
@@ -46,7 +46,7 @@ class Running:
     def terminate(self) -> int:
         """SIGTERM; returns the exit code."""
         self.process.terminate()
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -159,7 +159,7 @@ def test_aborted_documents_do_not_count_and_open_ones_are_in_flight(topics: Topi
         producer.init_transactions()
         for number, end in ((0, producer.commit_transaction), (1, producer.abort_transaction)):
             producer.begin_transaction()
-            topics.send(producer, _document(number)).get(timeout=30)
+            topics.send(producer, _document(number)).get(timeout=90)
             end()
         topics.write(_refusal(0))
         topics.commit("segmenter", DOCUMENTS, 4)  # two messages, each with a marker
@@ -168,7 +168,7 @@ def test_aborted_documents_do_not_count_and_open_ones_are_in_flight(topics: Topi
         assert account.complete
 
         producer.begin_transaction()
-        topics.send(producer, _document(2)).get(timeout=30)
+        topics.send(producer, _document(2)).get(timeout=90)
         topics.write(_document(3))
         account = _audit(topics)
         assert account.complete

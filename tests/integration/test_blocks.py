@@ -22,7 +22,7 @@ from tests.integration.conftest import passage, wait_until_idle
 from tests.integration.waiting import wait_until
 from tests.unit.checkpoints import make_checkpoint
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(1200)]
 _ROOT = Path(__file__).parents[2]
 _CLIENTS = _ROOT / "docs" / "how-to" / "own-kafka.md"
 _EXECUTED = [
@@ -95,7 +95,7 @@ class Reader:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
@@ -124,12 +124,12 @@ def reader(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         with log.open("w") as file:
             stream = subprocess.Popen([sys.executable, "-m", "streams", *_STREAM], stderr=file)
         try:
-            wait_until(lambda: stream.poll() is not None or "broker at" in log.read_text(), 120)
+            wait_until(lambda: stream.poll() is not None or "broker at" in log.read_text(), 360)
             assert stream.poll() is None, log.read_text()
             yield reader
         finally:
             stream.terminate()
-            stream.wait(120)
+            stream.wait(360)
 
 
 def test_blocks_do_what_their_page_says(reader: Reader) -> None:

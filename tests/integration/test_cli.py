@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "streams", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT, **options
+        command, capture_output=True, text=True, timeout=720, check=False, cwd=ROOT, **options
     )
 
 

@@ -69,7 +69,7 @@ async def test_a_worker_whose_partition_has_no_leader_is_not_ready(settings: Set
     running = asyncio.create_task(worker.run({}))
 
     async def until(reason: str | None) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (found := worker.not_ready) != reason:
                 if reason and reason in (found or ""):
                     return
@@ -107,7 +107,7 @@ async def test_the_first_messages_are_read_though_they_come_in_a_rebalance(
     consumer.app.tables.recovery.recovery_delay = 2.0
     consumer._thread.thread_loop.call_soon_threadsafe(client._coordinator.request_rejoin)
     with FlowReader(cluster) as reader:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await asyncio.to_thread(reader.read)).stages[0].done < 20:
                 assert not running.done()
                 await asyncio.sleep(0.1)
@@ -148,7 +148,7 @@ async def test_a_partition_of_which_nothing_is_committed_is_sought_from_its_star
         assert await consumer.seek_to_committed() == {}, "nothing is assigned"
         consumer.assign([place])
         for _ in range(2):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 while not (taken := await consumer.getmany(timeout_ms=500)):
                     pass
             assert taken[place][0].offset == 0

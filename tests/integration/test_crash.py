@@ -106,7 +106,7 @@ def test_a_second_sigterm_ends_the_worker_at_once_and_loses_nothing(settings, st
         os.kill(worker.pid, signal.SIGTERM)
         return psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE
 
-    wait_until(ended, 60)
+    wait_until(ended, 180)
     assert worker.terminate() == 130
     start_worker().wait_until_ready()
     wait_until_idle(settings, 60)

@@ -43,17 +43,17 @@ def worker_of(pid: int) -> psutil.Process | None:
 
 def test_ctrl_c_leaves_nothing_running_and_a_second_run_ends_well(tmp_path, house):
     first = start(tmp_path)
-    wait_until(lambda: worker_of(first.pid) is not None, 120)
+    wait_until(lambda: worker_of(first.pid) is not None, 360)
     children = psutil.Process(first.pid).children(recursive=True)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does
-    _, errors = first.communicate(timeout=120)
+    _, errors = first.communicate(timeout=360)
     assert first.returncode == 130
     assert "Traceback" not in errors
     # The last to end is multiprocessing's resource tracker.
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
 
-    output, errors = start(tmp_path).communicate(timeout=280)
+    output, errors = start(tmp_path).communicate(timeout=840)
     assert "every id accounted for" in output, errors
     assert "held-out metric" in output
     assert "loaded and" in output

@@ -58,7 +58,7 @@ def extended(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a training on a busy machine
+@pytest.mark.timeout(1200)  # a training on a busy machine
 async def test_a_document_becomes_a_release_by_own_prompts_and_agents(
     extended: Settings, base: Path, tmp_path: Path
 ) -> None:

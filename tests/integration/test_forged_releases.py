@@ -166,7 +166,7 @@ def test_forged_announcements_are_refused_by_name_and_the_release_before_serves(
         forger.send(encode(foreign), b"../r-9999")
 
         def counted() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=180) as page:
                 return str(page.read().decode())
 
         unreadable = 'backstream_unreadable_messages_total{topic="releases"} 1.0'

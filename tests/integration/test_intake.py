@@ -26,7 +26,7 @@ def post(address: str, body: bytes, content_type: str = NDJSON) -> tuple[int, di
         f"{address}/documents", body, headers={"content-type": content_type}, method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -121,13 +121,13 @@ def test_while_the_broker_is_away_nothing_is_accepted(tmp_path):
 
 
 def _ready(address: str) -> bool:
-    with urllib.request.urlopen(f"{address}/ready", timeout=60) as answer:
+    with urllib.request.urlopen(f"{address}/ready", timeout=180) as answer:
         return answer.status == 200
 
 
 def test_an_address_that_others_reach_needs_a_token(settings, tmp_path):
     with started(tmp_path, *intake(settings, "--listen", "0.0.0.0:0")) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(180) == 1
         assert "set intake.token" in running.errors
 
 
@@ -136,5 +136,5 @@ def test_a_taken_port_is_named(settings, tmp_path):
         address = first.event("ready")["address"].removeprefix("http://")
         (tmp_path / "second").mkdir()
         with started(tmp_path / "second", *intake(settings, "--listen", address)) as second:
-            assert second.process.wait(60) == 1
+            assert second.process.wait(180) == 1
             assert f"intake.listen {address} cannot be used" in second.errors

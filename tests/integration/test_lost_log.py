@@ -116,7 +116,7 @@ def test_the_trainer_begins_again_where_curated_ends_before_its_offset(
             assert [example.id for example in curated.examples()] == ["e1"]
     finally:
         trainer.stop()
-        running.join(60)
+        running.join(180)
 
 
 def test_a_replay_ends_although_its_topic_is_made_anew_meanwhile(topics: Topics) -> None:

@@ -167,7 +167,7 @@ def test_the_page_lives_on_without_a_broker_and_goes_on_with_it(tmp_path: Path) 
         Follower(cluster, store),
         serving(store, KafkaActions(cluster, 4.0)) as server,
     ):
-        page = Served(server, seconds=180)
+        page = Served(server, seconds=540)
         wait_until(lambda: store.item("e1") is not None and store.reading().caught_up)
         kill_broker(broker)
         wait_until(lambda: store.reading().error is not None)

@@ -280,11 +280,11 @@ def test_a_worker_runs_with_what_is_documented_and_waits_where_its_password_is_r
         broker.set_password(user, "another")
         broker.stop()  # what is connected stays accepted
         broker.start()
-        wait_until(lambda: f"refuses the user {user} with SCRAM-SHA-256" in _readiness(port), 90)
+        wait_until(lambda: f"refuses the user {user} with SCRAM-SHA-256" in _readiness(port), 270)
         broker.set_password(user)
         feed(cluster, notes(range(2, 4)))
         assert wait_until_idle(_as(settings, fresh.kafka()), 4).messages["dead-letters"] == 0
-        wait_until(lambda: _readiness(port) == "ok", 60)
+        wait_until(lambda: _readiness(port) == "ok", 180)
         assert worker.terminate() == 0, worker.describe()
     finally:
         worker.kill()
@@ -303,15 +303,15 @@ def test_a_worker_waits_for_the_permission_to_use_its_groups(
     worker = WorkerProcess(own, house)
     try:
         wanted = f"User:{user}, who needs the permission Read on the group {fresh.prefix}"
-        wait_until(lambda: wanted in _readiness(port), 90)
+        wait_until(lambda: wanted in _readiness(port), 270)
         broker.allow(user, "Read", "group", fresh.name("group", "backstream.*"))
         worker.wait_until_ready()
-        wait_until(lambda: _readiness(port) == "ok", 60)
+        wait_until(lambda: _readiness(port) == "ok", 180)
 
         broker.forbid(user, "Read", "group", fresh.name("group", "backstream.*"))
-        wait_until(lambda: wanted in _readiness(port), 90)
+        wait_until(lambda: wanted in _readiness(port), 270)
         broker.allow(user, "Read", "group", fresh.name("group", "backstream.*"))
-        wait_until(lambda: _readiness(port) == "ok", 60)
+        wait_until(lambda: _readiness(port) == "ok", 180)
         feed(fresh.kafka().cluster(), notes(range(2)))
         assert wait_until_idle(_as(settings, fresh.kafka()), 2).messages["dead-letters"] == 0
         assert worker.terminate() == 0, worker.describe()
@@ -338,7 +338,7 @@ async def test_a_writer_waits_for_a_permission(deployment: Deployment) -> None:
 
 def _readiness(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=180) as answer:
             return str(answer.read().decode().strip())
     except urllib.error.HTTPError as error:
         return error.read().decode().strip()

@@ -57,7 +57,7 @@ def _settings(broker: EmbeddedBroker, tmp_path: Path, *more: str) -> Settings:
 def _get(port: object, path: str, process: ChildProcess | None = None) -> tuple[int, str]:
     """What is answered. Where nothing listens, fails with what became of the process."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=180) as answer:
             return answer.status, answer.read().decode().strip()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode().strip()
@@ -147,7 +147,7 @@ def test_a_worker_whose_agent_hangs_is_not_ready_and_still_stops(broker, setting
     worker = context.Process(target=_run_stuck_worker, args=(settings, house, events), daemon=True)
     worker.start()
     try:
-        port = events.get(timeout=90)["metrics_port"]
+        port = events.get(timeout=270)["metrics_port"]
         # Brokers hold a fetch of an empty topic for 1.5 s, so within 2 s other stages may not have
         # had an answer yet. The segmenter is named before them once it is stalled.
         wait_until(lambda: _get(port, "/ready")[1].startswith("segmenter: records are being"))
@@ -157,7 +157,7 @@ def test_a_worker_whose_agent_hangs_is_not_ready_and_still_stops(broker, setting
         assert _get(port, "/live") == (200, "ok")
         started = time.monotonic()
         worker.terminate()
-        worker.join(60)
+        worker.join(180)
         assert time.monotonic() - started < _SHUTDOWN_SECONDS + 10
         assert worker.exitcode in (0, 1)
     finally:

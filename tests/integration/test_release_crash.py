@@ -61,7 +61,7 @@ class Child:
         )
         self._process.start()
 
-    def wait_for(self, *kinds: str, seconds: float = 300) -> dict[str, Any]:
+    def wait_for(self, *kinds: str, seconds: float = 900) -> dict[str, Any]:
         """The next event of these kinds."""
         deadline = time.monotonic() + seconds
         while True:
@@ -82,7 +82,7 @@ class Child:
         self._process.join()
 
     def wait(self) -> None:
-        self._process.join(180)
+        self._process.join(540)
         assert self._process.exitcode is not None
 
 
@@ -135,7 +135,7 @@ class Loop:
     def until_served(self) -> None:
         """Wait until the release serves, has rated everything, and the stream is idle."""
         cluster = self.settings.kafka.cluster()
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 360
         while not (found := read_releases(cluster)) or not (
             time.time() > found[-1].announced_at + _AFTER_SECONDS
             and rerating(cluster, found[-1], _AFTER_SECONDS).finished

@@ -121,7 +121,7 @@ def start(rewriting: Settings):
         worker.kill()
 
 
-def _wait(settings: Settings, reached: Callable[[Any], bool], seconds: float = 120) -> None:
+def _wait(settings: Settings, reached: Callable[[Any], bool], seconds: float = 360) -> None:
     deadline = time.monotonic() + seconds
     with FlowReader(settings.kafka.cluster(), stages_of(settings)) as reader:
         while not reached(flow := reader.read()):
@@ -240,7 +240,7 @@ def test_workers_that_are_killed_midway_lose_nothing_and_change_no_id(
     # A retraction by hand takes the pairs with it, and the id needs no account any more.
     gone = found[min(found)].example_id
     producer = KafkaProducer(bootstrap_servers=rewriting.kafka.bootstrap_servers)
-    producer.send(cluster.topic(CURATED), None, gone.encode()).get(timeout=30)
+    producer.send(cluster.topic(CURATED), None, gone.encode()).get(timeout=90)
     producer.close()
     _wait_until_idle(rewriting)
     left = [one for one in examples if one.id != gone]

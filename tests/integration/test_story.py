@@ -24,7 +24,7 @@ def test_one_document_becomes_an_example_and_the_example_a_release(
     text = passage(3)
     headers = [("content-type", b"text/plain; charset=utf-8"), ("source", b"notes/three.txt")]
     topic = f"{settings.kafka.topic_prefix}documents"
-    sent = producer.send(topic, text.encode(), headers=headers).get(timeout=30)
+    sent = producer.send(topic, text.encode(), headers=headers).get(timeout=90)
     producer.close()
 
     # A worker takes it through segmenter, backward, scorer and curator.

@@ -78,7 +78,7 @@ def test_up_survives_its_broker_is_alone_and_goes_on_after_kill_9(house, start: 
     wait_until(lambda: first.says("worker-0 is ready"))
 
     second = start(state)
-    assert second.process.wait(60) == 1
+    assert second.process.wait(180) == 1
     assert f"already runs on {state}, as process {first.process.pid}" in second.log.read_text()
 
     first.broker().kill()
@@ -96,7 +96,7 @@ def test_up_survives_its_broker_is_alone_and_goes_on_after_kill_9(house, start: 
     first.process.wait()
     again = start(state)
     wait_until(lambda: again.says("worker-0 is ready"))
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=90)
     assert not alive
     address = running_address(state / "kafka")
     assert address is not None
@@ -109,9 +109,9 @@ def test_up_survives_its_broker_is_alone_and_goes_on_after_kill_9(house, start: 
     asked = time.monotonic()
     again.process.terminate()
     # 0 where all of it was in time; on a busy machine the watchdog, or the alarm, ends it.
-    assert again.process.wait(60) in (0, 1, -signal.SIGALRM)
+    assert again.process.wait(180) in (0, 1, -signal.SIGALRM)
     assert time.monotonic() - asked < _SHUTDOWN_SECONDS + 10
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
     assert "Traceback" not in again.log.read_text()
 
@@ -140,7 +140,7 @@ def test_a_full_disk_under_the_broker_of_up_is_named(house, start: Start, tmp_pa
         while True:
             filler.write(bytes(1 << 16))
             filler.flush()
-    assert up.process.wait(180) == 1
+    assert up.process.wait(540) == 1
     said = up.log.read_text()
     assert "the embedded Kafka ended by itself: the disk is full" in said
     assert "free some space on its disk" in said

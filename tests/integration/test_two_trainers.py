@@ -56,7 +56,7 @@ def test_a_trainer_that_is_overtaken_while_it_trains_ends_and_keeps_its_state_di
         target=run_trainer, args=(settings, judge_release, on_event), kwargs={"signals": ()}
     )
     trainer.start()
-    assert training.wait(60)
+    assert training.wait(180)
     with pytest.raises(TrainingError, match="another trainer uses"):
         run_trainer(settings, judge_release, on_event, once=True, signals=())
     with Announcer(cluster, f"{cluster.group}.trainer"):

@@ -33,18 +33,18 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
             [*common, "feed", str(tmp_path / "note.txt"), *options[:4]],
             cwd=ROOT,
             check=False,
-            timeout=120,
+            timeout=360,
         )
         assert fed.returncode == 0
         assert wait_until_idle(settings, 1).messages["segments"] == 1
         children = psutil.Process(up.pid).children(recursive=True)
         os.killpg(up.pid, signal.SIGINT)
-        _, errors = up.communicate(timeout=120)
+        _, errors = up.communicate(timeout=360)
     finally:
         up.kill()
     assert up.returncode == 0, errors
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
     assert not (state / "kafka").exists()
     with FlowReader(settings.kafka.cluster()) as reader:

@@ -170,7 +170,7 @@ def test_a_broker_that_goes_away_and_comes_back(inbox, tmp_path):
         kill_broker(broker)
         running.event("unavailable", 120)
         with EmbeddedBroker(tmp_path / "kafka", port=int(broker.address.split(":")[1])):
-            wait_until(partial(_has, settings, 12_000), 150)
+            wait_until(partial(_has, settings, 12_000), 450)
             found = counts(settings)
     assert len(found) == 12_000
     assert set(found.values()) == {1}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 90) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 270) -> None:
     """Return once ``reached`` is true. Fails the test where it is not within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not reached():

@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    connection = http.client.HTTPConnection(HOST, port, timeout=180)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -70,7 +70,7 @@ def test_an_idle_connection_does_not_keep_probes_waiting():
 
 def test_it_listens_on_its_address_alone():
     with serving() as port, pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.2", port), timeout=60)
+        socket.create_connection(("127.0.0.2", port), timeout=180)
 
 
 def test_a_taken_port_is_named():
@@ -122,7 +122,7 @@ def test_clients_that_hold_connections_keep_nobody_waiting():
 )
 def test_a_request_that_is_none_is_refused(request_bytes: bytes):
     with serving() as port:
-        with socket.create_connection((HOST, port), timeout=60) as client:
+        with socket.create_connection((HOST, port), timeout=180) as client:
             with contextlib.suppress(ConnectionError):
                 client.sendall(request_bytes)
             answer = read_all(client)
@@ -131,7 +131,7 @@ def test_a_request_that_is_none_is_refused(request_bytes: bytes):
 
 
 def test_of_pipelined_requests_the_first_is_answered():
-    with serving() as port, socket.create_connection((HOST, port), timeout=60) as client:
+    with serving() as port, socket.create_connection((HOST, port), timeout=180) as client:
         client.sendall(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
         assert read_all(client).count(b"HTTP/1.1 200") <= 1
         assert get(port, "/live")[0] == 200

@@ -61,7 +61,7 @@ def _run(body: str, *arguments: str) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("body", _STUCK.values(), ids=_STUCK)
 def test_whatever_is_stuck_the_process_ends_and_says_so(body: str) -> None:
     with _run(f"signal.raise_signal(signal.SIGTERM)\n{body}") as process:
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=90)
     if body == _HOLD_THE_GIL:  # no Python code can run: the kernel's alarm ends it
         assert process.returncode == -signal.SIGALRM
         return
@@ -97,7 +97,7 @@ launcher.train(directory, directory, [])
 
 def test_a_training_run_that_does_not_stop_is_killed(tmp_path) -> None:
     with _run(_TRAINING, str(tmp_path)) as process:
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=90)
     with contextlib.suppress(psutil.NoSuchProcess):  # else init has still to collect it
         assert psutil.Process(int(output)).status() == psutil.STATUS_ZOMBIE
 
@@ -112,5 +112,5 @@ def test_the_second_signal_ends_it_at_once() -> None:
 
 def test_before_the_signal_there_is_no_deadline() -> None:
     with _run("time.sleep(1.5); print('done')") as process:
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=90)
     assert (process.returncode, output) == (0, "done\n")

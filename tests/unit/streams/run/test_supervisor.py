@@ -29,7 +29,7 @@ def _poll_until(
     supervisor: Supervisor, reached: Callable[[list[Mapping[str, Any]]], bool]
 ) -> list[Mapping[str, Any]]:
     events: list[Mapping[str, Any]] = []
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 270
     while not reached(events):
         assert time.monotonic() < deadline, events
         events += supervisor.poll()

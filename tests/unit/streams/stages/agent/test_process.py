@@ -129,7 +129,7 @@ async def test_errors_come_back_with_their_trace() -> None:
 
 async def _child() -> psutil.Process:
     child_module = run.__module__
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             for child in psutil.Process().children():
                 with contextlib.suppress(psutil.ZombieProcess):  # left by another test
@@ -142,7 +142,7 @@ async def test_a_killed_process_is_started_again() -> None:
     async with trap() as process:
         assert await process.process(received(0, filled("fine")))
         (await _child()).kill()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while True:
                 try:
                     assert await process.process(received(1, filled("fine")))
