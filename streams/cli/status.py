@@ -158,7 +158,12 @@ class Status:
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
-        deployed = f"{self.release} is deployed" if self.release else "no model is exported here"
+        deployed = (
+            f"{self.release} is deployed"
+            if self.release
+            else "and which release is deployed is not known: the model of --model is not exported "
+            "on this machine"
+        )
         lines = [f"broker {self.broker}, {deployed}"]
         lines += [
             f"{id} was deployed, and is not used here: {reason}"

@@ -1,6 +1,7 @@
 """Reads what ``status`` shows from the broker and the state directory."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from models.releases.release import read_manifest
@@ -18,7 +19,7 @@ from streams.observe.acceptance import read_acceptance
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.mix import read_mix
-from streams.observe.rates import Rates
+from streams.observe.rates import Rates, rate_of_writes
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import rerating
 from streams.releases.serving import other_base, passed_over, serving_of
@@ -29,6 +30,8 @@ from streams.trainer.training_wait import training_wait
 
 _RATE_SECONDS = 0.6
 """Between the first two readings of offsets, which give the first rates."""
+_WRITES_SECONDS = 60.0
+"""That the writes of a stage are counted over which commits too seldom for that."""
 _COUNT_SECONDS = 10.0
 """For counting examples."""
 _REFUSALS = 200
@@ -95,7 +98,7 @@ class StatusReader:
         progress = None
         if serving is not None and settings.rates_again:
             progress = rerating(cluster, serving, settings.rerating.after_seconds)
-        stages = self._stages(flow, workers)
+        stages = self._stages(flow, workers, self._flow.written(_WRITES_SECONDS))
         dead_letters = flow.messages[DEAD_LETTERS.name]
         remote = read_usage(settings.usage_file)
         limits = RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost)
@@ -129,14 +132,22 @@ class StatusReader:
             ],
         )
 
-    def _stages(self, flow: Flow, workers: dict[str, int]) -> list[StageStatus]:
+    def _stages(
+        self, flow: Flow, workers: Mapping[str, int], written: Mapping[str, int]
+    ) -> list[StageStatus]:
+        rates = self._rates.per_second
+        slow = {
+            spec.name: rate_of_writes(spec, flow, written, _WRITES_SECONDS)
+            for spec in stages_of(self._settings)
+            if spec.role is not None
+        }
         return [
             StageStatus(
                 stage.stage,
                 stage.topic,
                 stage.done,
                 stage.lag,
-                round(self._rates.per_second.get(stage.stage, 0.0), 2),
+                round(rates.get(stage.stage) or slow.get(stage.stage, 0.0), 2),
                 workers.get(stage.stage, 0),
                 {
                     one.partition: one.deleted_unread

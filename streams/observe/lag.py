@@ -171,6 +171,25 @@ class FlowReader:
             sources = [spec.source for spec in self._stages]
             return self._committed(places_of(self._admin, self._cluster, sources))
 
+    def written(self, seconds: float) -> dict[str, int]:
+        """Messages of each topic that were written in the last seconds, by the writers' clocks.
+
+        Topics have their names in the table. Messages that are gone meanwhile count too.
+        """
+        since: Any = int((time.time() - seconds) * 1000)  # an offset's specification as well
+        with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
+            places = places_of(self._admin, self._cluster, self._topics)
+            first = self._offsets(places, since)
+            ends = self._offsets(places, OffsetSpec.LATEST)
+        return {
+            topic.name: sum(
+                max(0, ends[place] - offset)
+                for place, offset in first.items()
+                if place.topic == self._cluster.topic(topic) and offset >= 0
+            )
+            for topic in self._topics
+        }
+
     def workers(self) -> dict[str, int]:
         """Map each stage to the number of workers that are members of its consumer group."""
         groups = {self._cluster.consumer_group(spec.name): spec.name for spec in self._stages}

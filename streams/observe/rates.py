@@ -1,9 +1,10 @@
 """How many messages a second the stages process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streams.observe.lag import Flow
+from streams.stages.topology import StageSpec
 
 _SMOOTH_SECONDS = 10.0
 
@@ -26,3 +27,19 @@ class Rates:
                 rate = max(0.0, (count - self._last[1].get(name, 0)) / elapsed)
                 self.per_second[name] = (1 - share) * self.per_second.get(name, rate) + share * rate
         self._last = (now, done)
+
+
+def rate_of_writes(
+    spec: StageSpec, flow: Flow, written: Mapping[str, int], seconds: float
+) -> float:
+    """Messages per second that a stage processes, by what was written in the last ``seconds``.
+
+    ``written`` has the messages of each topic. A stage that needs many seconds for a message
+    commits too seldom for ``Rates``. What it writes for a message is taken to be what it wrote for
+    each so far. Other stages may write to the same topic, so this is an estimate.
+    """
+    output = spec.outputs[0].name
+    if not (held := flow.messages.get(output)):
+        return 0.0
+    done = sum(stage.done for stage in flow.stages if stage.stage == spec.name)
+    return written.get(output, 0) / seconds * (done or held) / held

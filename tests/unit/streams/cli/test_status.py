@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from models.remote.usage import Usage
+from schemas.errors import BrokerError
 from streams.cli.obstacles import obstacles
 from streams.cli.status import RemoteLimits, StageStatus, Status
 from streams.cli.status_watch import watch
@@ -144,6 +145,36 @@ def test_without_a_terminal_watch_prints_a_line_each_time_and_obstacles_once(
     assert len(lines) == 4
     assert lines.count("in the way: no worker runs") == 1
     assert lines[-1].startswith("up to date")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_watch_waits_for_a_broker_that_goes_away(
+    capsys: pytest.CaptureFixture[str], terminal: bool
+) -> None:
+    away = BrokerError("no broker answers at kafka:9092")
+    readings = iter([_status(_stage("scorer", 2)), away, away, _status(_stage("scorer"))])
+
+    def read() -> Status:
+        found = next(readings, _Stopped())
+        if isinstance(found, Status):
+            return found
+        raise found
+
+    shown = StringIO()
+    with pytest.raises(_Stopped):
+        watch(read, Console(file=shown, force_terminal=terminal, width=100), lambda seconds: None)
+    found = shown.getvalue() if terminal else capsys.readouterr().out
+    assert "no broker answers at kafka:9092" in found
+    assert terminal or found.count("no broker answers") == 1
+    assert found.index("no broker answers") < found.index("up to date")
+
+
+def test_watch_does_not_wait_for_a_broker_that_was_never_there() -> None:
+    def read() -> Status:
+        raise BrokerError("no broker answers at kafka:9092")
+
+    with pytest.raises(BrokerError):
+        watch(read, Console(file=StringIO()), lambda seconds: None)
 
 
 def test_on_a_terminal_watch_replaces_what_it_showed() -> None:
