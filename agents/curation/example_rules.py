@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agents.curation.benchmarks import contaminations
 from agents.curation.faithfulness import unfaithful
+from agents.curation.identifiers import unknown_identifiers
 from agents.curation.instruction_rules import InstructionRules
 from agents.curation.leakage import leaks
 from agents.curation.named_files import read_benchmark, read_word_list
@@ -61,6 +62,9 @@ class ExampleRules:
             instruction, invented=invented, turns=candidate.turns
         )
         yield from leaks(instruction, response)
+        if passage.segment_id:
+            known = (response, context or "", *said, *passage.headings, passage.source)
+            yield from unknown_identifiers(instruction, *known)
         if settings.personal_data == "refuse":
             for name, text in (
                 ("instruction", instruction),

@@ -73,6 +73,7 @@ class CurationRules(BaseModel):
     prompt_leak: bool = True
     response_echoes_instruction: bool = True
     instruction_echoes_response: bool = True
+    unknown_identifier: bool = True
     personal_data: bool = True
     toxic: bool = True
     unfaithful: bool = True
