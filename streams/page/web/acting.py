@@ -19,6 +19,9 @@ class Actions(Protocol):
     ``by`` says who acts.
     """
 
+    threshold: float
+    """Lowest rating by a person that accepts a pair."""
+
     def drop(self, item: ItemDetails, by: str) -> None:
         """Remove a pair from the curated set."""
 
@@ -56,9 +59,8 @@ class KafkaActions:
     """Actions on the topics of a cluster."""
 
     def __init__(self, cluster: Cluster, threshold: float) -> None:
-        """``threshold`` is the lowest rating by a person that keeps a pair."""
         self._cluster = cluster
-        self._threshold = threshold
+        self.threshold = threshold
         self._known = KnownDecisions(cluster, fresh_seconds=0.0)
 
     def drop(self, item: ItemDetails, by: str) -> None:
@@ -95,7 +97,7 @@ class KafkaActions:
             open_ratings(self._cluster) as ratings,
             open_decisions(self._cluster, self._known) as decisions,
         ):
-            Judging(ratings, decisions, self._threshold).rate(item.pair, score, by)
+            Judging(ratings, decisions, self.threshold).rate(item.pair, score, by)
 
     def take_back(self, id: str, by: str) -> bool:
         """See Actions."""
@@ -103,7 +105,7 @@ class KafkaActions:
             open_ratings(self._cluster) as ratings,
             open_decisions(self._cluster, self._known) as decisions,
         ):
-            return Judging(ratings, decisions, self._threshold).take_back(id, by)
+            return Judging(ratings, decisions, self.threshold).take_back(id, by)
 
     def promote(self, id: str) -> None:
         """See Actions."""

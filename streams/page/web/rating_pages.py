@@ -39,6 +39,7 @@ def rate(request: Request) -> Response:
         request,
         "rate.jinja",
         details=details,
+        threshold=site.actions.threshold,
         following=following,
         again=_address(turn, passed, id=before) if before and not wanted else None,
     )

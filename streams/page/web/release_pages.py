@@ -30,7 +30,7 @@ class Side:
 
 
 def releases(request: Request) -> Response:
-    """The list, and two releases side by side: the one in service and the newest other one."""
+    """The list, and two releases side by side: the deployed one and the newest other one."""
     site = site_of(request)
     views = site.store.releases()
     left = _chosen(views, request.query_params.get("left"), _serving(views))
@@ -64,13 +64,13 @@ def promote(request: Request) -> Response:
 
 
 def roll_back(request: Request) -> Response:
-    """Take the release in service out of it."""
+    """Roll the deployed release back."""
     site = site_of(request)
     serving = _serving(site.store.releases())
     if serving is None or serving.release is None:
-        raise QueryError("no release is in service: there is nothing to roll back")
+        raise QueryError("no release is deployed: there is nothing to roll back")
     if serving.id != site.visit(request).form.get("id"):
-        raise QueryError("another release is in service by now: look at the list again")
+        raise QueryError("another release is deployed by now: look at the list again")
     site.actions.roll_back(serving.release.base)
     site.wait(lambda: _serving(site.store.releases()) != serving)
     return site.after(request, "rolled-back", "/releases")

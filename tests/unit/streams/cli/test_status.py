@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -152,10 +153,12 @@ def test_watch_waits_for_a_broker_that_goes_away(
     capsys: pytest.CaptureFixture[str], terminal: bool
 ) -> None:
     away = BrokerError("no broker answers at kafka:9092")
-    readings = iter([_status(_stage("scorer", 2)), away, away, _status(_stage("scorer"))])
+    readings: Iterator[Status | Exception] = iter(
+        [_status(_stage("scorer", 2)), away, away, _status(_stage("scorer")), _Stopped()]
+    )
 
     def read() -> Status:
-        found = next(readings, _Stopped())
+        found = next(readings)
         if isinstance(found, Status):
             return found
         raise found

@@ -25,6 +25,8 @@ from tests.unit.streams.page.topics import NOW, Topics
 class StoredActions:
     """Actions that write straight to the topics of a test."""
 
+    threshold = 4.0
+
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
         self.done: list[tuple[Any, ...]] = []

@@ -53,6 +53,7 @@ def complaints_of(page: Page) -> list[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60_000)  # milliseconds; on a slow machine 5 s are not enough
     with chromium() as started:
         yield started
 
