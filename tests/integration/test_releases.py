@@ -67,11 +67,11 @@ def test_the_last_announced_serves_and_a_rollback_leaves_the_one_before(settings
     broker = ["--broker", settings.kafka.bootstrap_servers]
     command = CliRunner()
     assert (
-        "r-3 is taken back; r-1 serves"
+        "r-3 is taken back; r-1 is deployed"
         in command.invoke(app, ["releases", "rollback", *broker]).stdout
     )
     assert (
-        f"r-1 is taken back; {base} serves"
+        f"r-1 is taken back; {base} is deployed"
         in command.invoke(app, ["releases", "rollback", *broker]).stdout
     )
     assert serving() == base, "that the base serves again is announced too"
