@@ -34,7 +34,7 @@ class Progress:
         self._printed = float("-inf")
         self._shown: tuple[Flow, str] | None = None
         self._training = ""
-        self._training_began = clock()
+        self._training_began: float | None = None
 
     def __enter__(self) -> "Progress":
         if self._live:
@@ -73,6 +73,9 @@ class Progress:
                 self._live.update(self._table(self._shown[0]))
         elif self._clock() - self._printed >= _LINE_SECONDS:
             self._printed = self._clock()
+            if self._training_began is None:
+                self.note("the trainer prepares the training")
+                return
             taken = _minutes(self._clock() - self._training_began)
             self.note(f"{self._training or 'training'}, {taken} so far")
 

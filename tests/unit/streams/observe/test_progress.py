@@ -151,6 +151,19 @@ def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> Non
     ]
 
 
+def test_the_time_of_a_run_is_counted_from_its_beginning(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
+    clock.now += 240
+    progress.training()
+    progress.event({"event": "training", "examples": 12})
+    clock.now += 5
+    progress.training()
+    lines = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()]
+    assert lines[0] == "the trainer prepares the training"
+    assert lines[-1] == "training, 0:05 min so far"
+
+
 def test_while_a_run_trains_there_is_a_line_every_few_seconds(
     progress: Progress, clock: Clock, out: io.StringIO
 ) -> None:
