@@ -28,8 +28,11 @@ def unknown_identifiers(instruction: str, *known: str) -> Iterator[Refusal]:
     Identifiers are names with an underscore or ``::``, options such as ``--name``, and names before
     ``()``. Letter case does not matter.
     """
+    # Without letters and digits it is a blank to be filled in.
+    named = [name for name in _IDENTIFIER.findall(instruction) if name.strip("_-.")]
+    if not named:
+        return
     given = "\n".join(known).casefold()
-    for found in _IDENTIFIER.findall(instruction):
-        is_blank = not found.strip("_-.")  # to be filled in
-        if not is_blank and found.casefold() not in given:
-            yield Refusal("unknown_identifier", f"{found!r} is not in the passage")
+    for name in named:
+        if name.casefold() not in given:
+            yield Refusal("unknown_identifier", f"{name!r} is not in the passage")

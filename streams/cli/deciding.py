@@ -58,10 +58,9 @@ def decide(
             pairs = found(cluster, ids)
         else:
             pairs = _matching(cluster, action, lambda pair: all_hold(conditions, pair))
-            if not pairs:
-                which = "accepted" if action == "drop" else "refused"
-                _none_satisfies(f"{which} pair", where or ())
             which = "accepted pair" if action == "drop" else "refused pair"
+            if not pairs:
+                _none_satisfies(which, where or ())
             _confirm(action, pairs, which, yes, as_json)
         with open_decisions(cluster) as writer:
             me, made = name_of(by), list[Decision]()
@@ -90,20 +89,19 @@ def take_back(
     me = name_of(by)
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
-        if not ids:
-            counting = [one for one in read_decisions(cluster) if one.action != "undo"]
-            if conditions:
-                pairs = [one for one in map(pair_of, counting) if all_hold(conditions, one)]
-                if not pairs:
-                    _none_satisfies("decision that counts", where or ())
-                _confirm("undo", pairs, "decision", yes, as_json)
-                ids = [pair.id for pair in pairs]
-            else:
-                last = last_of(counting, me)
-                if last is None:
-                    notice(f"there is no decision of {me or 'yours'} to take back")
-                    raise typer.Exit(1)
-                ids = [last.id]
+        if conditions:
+            decided = (pair_of(one) for one in read_decisions(cluster) if one.action != "undo")
+            pairs = [pair for pair in decided if all_hold(conditions, pair)]
+            if not pairs:
+                _none_satisfies("decision that counts", where or ())
+            _confirm("undo", pairs, "decision", yes, as_json)
+            ids = [pair.id for pair in pairs]
+        elif not ids:
+            last = last_of(read_decisions(cluster), me)
+            if last is None:
+                notice(f"there is no decision of {me or 'yours'} to take back")
+                raise typer.Exit(1)
+            ids = [last.id]
         made, without = list[Decision](), list[str]()
         with open_decisions(cluster) as writer:
             for id in dict.fromkeys(ids):

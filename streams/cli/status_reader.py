@@ -98,7 +98,7 @@ class StatusReader:
         progress = None
         if serving is not None and settings.rates_again:
             progress = rerating(cluster, serving, settings.rerating.after_seconds)
-        stages = self._stages(flow, workers, self._flow.written(_WRITES_SECONDS))
+        stages = self._stages(flow, workers)
         dead_letters = flow.messages[DEAD_LETTERS.name]
         remote = read_usage(settings.usage_file)
         limits = RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost)
@@ -132,22 +132,23 @@ class StatusReader:
             ],
         )
 
-    def _stages(
-        self, flow: Flow, workers: Mapping[str, int], written: Mapping[str, int]
-    ) -> list[StageStatus]:
-        rates = self._rates.per_second
-        slow = {
-            spec.name: rate_of_writes(spec, flow, written, _WRITES_SECONDS)
+    def _stages(self, flow: Flow, workers: Mapping[str, int]) -> list[StageStatus]:
+        rates = {**self._rates.per_second}
+        slow = [
+            spec
             for spec in stages_of(self._settings)
-            if spec.role is not None
-        }
+            if spec.role is not None and not rates.get(spec.name)
+        ]
+        written = self._flow.written(_WRITES_SECONDS) if slow else {}
+        for spec in slow:
+            rates[spec.name] = rate_of_writes(spec, flow, written, _WRITES_SECONDS)
         return [
             StageStatus(
                 stage.stage,
                 stage.topic,
                 stage.done,
                 stage.lag,
-                round(rates.get(stage.stage) or slow.get(stage.stage, 0.0), 2),
+                round(rates.get(stage.stage, 0.0), 2),
                 workers.get(stage.stage, 0),
                 {
                     one.partition: one.deleted_unread

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError, DecisionRefused, WireError
-from schemas.records import Candidate, Decision, Example, ExampleOrigin, Rating, Ruling, Scored
+from schemas.records import Candidate, Decision, Example, Rating, Ruling, Scored
 from schemas.ruling import Action, Texts
 from schemas.wire import MAX_BYTES, encode, headers_for
 from streams.kafka.cluster import Cluster
@@ -66,7 +66,7 @@ class KnownDecisions:
         reader = RecordReader()
         for received in replay(self._cluster, DECISIONS, starts=self._next):
             self._next[received.partition] = received.offset + 1
-            take_in(self._newest, received, Decision, reader)
+            take_in(self._newest, received, Decision, reader, lambda decision: decision)
 
 
 class Decisions:
@@ -199,8 +199,7 @@ def pair_of(decision: Decision) -> Pair:
     candidate = decision.candidate.ruled(decision.ruling)
     if decision.rating is not None:
         return Scored(candidate=candidate, rating=decision.rating, ruling=decision.ruling)
-    fields = {field: getattr(candidate, field) for field in Candidate.model_fields}
-    return Example(**fields, origin=ExampleOrigin.SEED, ruling=decision.ruling)
+    return candidate.as_seed(decision.ruling)
 
 
 def candidate_of(pair: Pair) -> Candidate:

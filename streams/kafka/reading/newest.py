@@ -1,5 +1,6 @@
 """What a compacted topic holds: the newest record of each id."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from schemas.record import Record
@@ -10,6 +11,7 @@ from streams.kafka.reading.replay import replay
 from streams.kafka.topics import topic_of
 
 R = TypeVar("R", bound=Record)
+V = TypeVar("V")
 
 
 def newest_records(
@@ -19,14 +21,27 @@ def newest_records(
 
     Read from the topic of this record type, which is compacted. Raises BrokerError.
     """
-    reader, found = reader or RecordReader(), dict[str, R]()
+    return list(newest_values(cluster, record, lambda one: one, reader or RecordReader()).values())
+
+
+def newest_values(
+    cluster: Cluster, record: type[R], value: Callable[[R], V], reader: RecordReader
+) -> dict[str, V]:
+    """The same by id, with what ``value`` makes of each. Only that is held in memory."""
+    found: dict[str, V] = {}
     for received in replay(cluster, topic_of(record)):
-        take_in(found, received, record, reader)
-    return list(found.values())
+        take_in(found, received, record, reader, value)
+    return found
 
 
-def take_in(found: dict[str, R], received: Received, record: type[R], reader: RecordReader) -> None:
-    """Replace or remove in ``found`` the record whose id a message of a compacted topic has.
+def take_in(
+    found: dict[str, V],
+    received: Received,
+    record: type[R],
+    reader: RecordReader,
+    value: Callable[[R], V],
+) -> None:
+    """Replace or remove in ``found`` the value of the id that a message of a compacted topic has.
 
     A message that cannot be read changes nothing.
     """
@@ -36,4 +51,4 @@ def take_in(found: dict[str, R], received: Received, record: type[R], reader: Re
     if entry.record is None:
         found.pop(entry.id, None)
     else:
-        found[entry.id] = entry.record
+        found[entry.id] = value(entry.record)

@@ -16,6 +16,7 @@ from schemas.records import Example, Rejection, Scored, Segment
 from streams.data.decisions import read_decisions
 from streams.data.ratings import read_ratings
 from streams.kafka.cluster import Cluster
+from streams.kafka.reading.newest import newest_values
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED, REJECTED, SCORED, SEGMENTS
@@ -55,7 +56,7 @@ class _Rejections:
 def read_topics(cluster: Cluster, threshold: float) -> Gathered:
     """Read the topics. ``threshold`` is the setting's. Raises BrokerError."""
     reader = RecordReader()
-    items = _read_curated(cluster, reader)
+    items = newest_values(cluster, Example, item_of_example, reader)
     rejections = _Rejections()
     for received in replay(cluster, REJECTED):
         if (rejection := reader.read_record(received, Rejection)) is not None:
@@ -104,20 +105,6 @@ def read_positions(cluster: Cluster, segment_ids: Collection[str]) -> dict[str, 
         if received.key in keys and (segment := reader.read_record(received, Segment)):
             found[segment.id] = segment.position
     return found
-
-
-def _read_curated(cluster: Cluster, reader: RecordReader) -> dict[str, Item]:
-    """The examples by id, in order of first arrival."""
-    items: dict[str, Item] = {}
-    for received in replay(cluster, CURATED):
-        entry = reader.read_entry(received, Example)
-        if entry is None:
-            continue
-        if entry.record is None:
-            items.pop(entry.id, None)
-        else:
-            items[entry.id] = item_of_example(entry.record)
-    return items
 
 
 def _stages(messages: Mapping[str, int], counts: Mapping[str, Counter[str]]) -> list[Stage]:
