@@ -16,6 +16,7 @@ from streams.kafka.topics import topic_of
 from streams.page.store.filters import PageRequest
 from streams.page.store.folding import FOLLOWED, Folder
 from streams.page.store.store import Store
+from streams.page.web.acting import KafkaActions
 from streams.page.web.application import Application
 from streams.settings.address import Address
 from streams.settings.page import PageSettings
@@ -27,6 +28,7 @@ _RECORDS: tuple[type[Record], ...] = tuple(one for one in VALUES if topic_of(one
 _NAMES = {topic.name for topic in FOLLOWED}
 _ADDRESS = Address("127.0.0.1", 80)
 _MOST_ITEMS = 200
+_THRESHOLD = 4.0
 
 
 class LivePage:
@@ -35,12 +37,11 @@ class LivePage:
     share = 1
 
     def __init__(self, directory: Path) -> None:
-        self._folder = Folder(
-            Cluster({}, topic_prefix=""), RecordReader(note=lambda unreadable: None)
-        )
+        cluster = Cluster({}, topic_prefix="")  # only GET requests are made: nothing is written
+        self._folder = Folder(cluster, RecordReader(note=lambda unreadable: None))
         self._offset = 0
         self._store = Store(Path(tempfile.mkdtemp(dir=directory)) / "page.sqlite")
-        actions: Any = None
+        actions = KafkaActions(cluster, _THRESHOLD)
         self._page = Application(self._store, actions, PageSettings(), _ADDRESS).guard
 
     def make(self, random: Random) -> Parts:
