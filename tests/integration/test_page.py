@@ -78,7 +78,7 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         serving_one = in_service(read_releases(cluster), "b")
         assert serving_one is not None
         assert serving_one.id == "r1"
-        wait_until(lambda: any(one.id == "r1" and one.in_service for one in store.releases()))
+        wait_until(lambda: any(one.id == "r1" and one.deployed for one in store.releases()))
         page.post("/releases/rollback", id="r1")
         serving_one = in_service(read_releases(cluster), "b")
         assert serving_one is not None

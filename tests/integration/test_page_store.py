@@ -68,7 +68,7 @@ def test_the_store_follows_the_topics(
     )
     topics.write(announced)
     with Store(file) as store, Follower(cluster, store):
-        wait_until(lambda: store.items().total == 4 and store.releases()[0].in_service)
+        wait_until(lambda: store.items().total == 4 and store.releases()[0].deployed)
         assert store.reading().read == 2
 
     # A topic that was made anew under the same name holds other messages.

@@ -26,10 +26,10 @@ def releases_of(database: sqlite3.Connection) -> tuple[ReleaseView, ...]:
         Release.model_validate_json(data)
         for (data,) in database.execute("SELECT data FROM releases ORDER BY term DESC")
     ]
-    serving: dict[str, str] = {}
+    deployed: dict[str, str] = {}
     for release in announced:
         if release.status is ReleaseStatus.IN_SERVICE:
-            serving.setdefault(release.base, release.id)
+            deployed.setdefault(release.base, release.id)
     rated = dict(database.execute("SELECT release, count(*) FROM ratings GROUP BY release"))
     accepted = dict(
         database.execute(
@@ -42,7 +42,7 @@ def releases_of(database: sqlite3.Connection) -> tuple[ReleaseView, ...]:
     return tuple(
         ReleaseView(
             id,
-            in_service=id in serving.values(),
+            deployed=id in deployed.values(),
             rated=rated.get(id, 0),
             accepted=accepted.get(id, 0),
             release=by_id.get(id),

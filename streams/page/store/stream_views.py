@@ -83,7 +83,7 @@ class ReleaseView:
     """An announced release, or a model that rated without having been announced."""
 
     id: str
-    in_service: bool
+    deployed: bool
     """Whether it is the one that workers serve."""
     rated: int
     """Items that it rated."""

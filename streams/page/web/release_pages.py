@@ -1,4 +1,4 @@
-"""Releases: two side by side, and which of them serves."""
+"""Releases: two side by side, and which of them is deployed."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ def releases(request: Request) -> Response:
     """The list, and two releases side by side: the deployed one and the newest other one."""
     site = site_of(request)
     views = site.store.releases()
-    left = _chosen(views, request.query_params.get("left"), _serving(views))
+    left = _chosen(views, request.query_params.get("left"), _deployed(views))
     others = [view for view in views if view is not left]
     right = _chosen(views, request.query_params.get("right"), others[0] if others else None)
     shown = [view for view in (left, right) if view is not None]
@@ -55,29 +55,29 @@ def releases(request: Request) -> Response:
 
 
 def promote(request: Request) -> Response:
-    """Put a release into service."""
+    """Deploy a release."""
     site = site_of(request)
     id = request.path_params["id"]
     site.actions.promote(id)
-    site.wait(lambda: any(view.id == id and view.in_service for view in site.store.releases()))
-    return site.after(request, "promoted", "/releases")
+    site.wait(lambda: any(view.id == id and view.deployed for view in site.store.releases()))
+    return site.after(request, "deployed", "/releases")
 
 
 def roll_back(request: Request) -> Response:
-    """Roll the deployed release back."""
+    """Take the deployed release back."""
     site = site_of(request)
-    serving = _serving(site.store.releases())
-    if serving is None or serving.release is None:
-        raise QueryError("no release is deployed: there is nothing to roll back")
-    if serving.id != site.visit(request).form.get("id"):
+    deployed = _deployed(site.store.releases())
+    if deployed is None or deployed.release is None:
+        raise QueryError("no release is deployed: there is nothing to take back")
+    if deployed.id != site.visit(request).form.get("id"):
         raise QueryError("another release is deployed by now: look at the list again")
-    site.actions.roll_back(serving.release.base)
-    site.wait(lambda: _serving(site.store.releases()) != serving)
-    return site.after(request, "rolled-back", "/releases")
+    site.actions.roll_back(deployed.release.base)
+    site.wait(lambda: _deployed(site.store.releases()) != deployed)
+    return site.after(request, "release-taken-back", "/releases")
 
 
-def _serving(views: tuple[ReleaseView, ...]) -> ReleaseView | None:
-    return next((view for view in views if view.in_service), None)
+def _deployed(views: tuple[ReleaseView, ...]) -> ReleaseView | None:
+    return next((view for view in views if view.deployed), None)
 
 
 def _chosen(

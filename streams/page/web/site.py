@@ -28,8 +28,8 @@ DONE = {
     "edited": "Edited: workers write the new texts to the curated set.",
     "undone": "The decision is taken back: rating and rules count again.",
     NOTHING: "There was nothing to take back: no decision or rating of a person counts here.",
-    "promoted": "The release is put into service; workers change to it within seconds.",
-    "rolled-back": "The release is out of service; the one before it serves.",
+    "deployed": "The release is deployed: workers change to it within seconds.",
+    "release-taken-back": "The release is taken back: the one before it is deployed again.",
     "named": "Your name will stand beside your decisions.",
     "replayed": "Sent back to its topic.",
 }

@@ -223,8 +223,8 @@ def test_forms_act_without_scripts(browser: Browser, stream: Filled) -> None:
     page.get_by_role("button", name="Drop").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("dropped")
     page.goto(f"{stream.origin}/releases")
-    page.get_by_text("Promote…").click()
-    page.get_by_role("button", name="Put r2 into service").click()
+    page.get_by_text("Deploy…").click()
+    page.get_by_role("button", name="Deploy r2").click()
     assert [action for action, *_ in stream.actions.done] == ["drop", "promote"]
     context.close()
 

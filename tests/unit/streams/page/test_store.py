@@ -406,15 +406,15 @@ def test_calibration_compares_with_people(store: Store, topics: Topics) -> None:
     assert store.calibration("r1").pairs == 2
 
 
-def test_the_release_in_service_is_the_last_one_announced(store: Store, topics: Topics) -> None:
+def test_the_deployed_release_is_the_last_one_announced(store: Store, topics: Topics) -> None:
     topics.write(release("r1"), release("r2"), release("r3", ReleaseStatus.KEPT))
-    assert [(one.id, one.in_service) for one in store.releases()] == [
+    assert [(one.id, one.deployed) for one in store.releases()] == [
         ("r3", False),
         ("r2", True),
         ("r1", False),
     ]
     topics.write(release("r1"))
-    assert [one.id for one in store.releases() if one.in_service] == ["r1"]
+    assert [one.id for one in store.releases() if one.deployed] == ["r1"]
 
 
 def test_training_counts_what_came_since_the_newest_release(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from schemas.records import Rejection
+from schemas.release import ReleaseStatus
 from schemas.ruling import Texts
 from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
@@ -214,11 +215,27 @@ def test_scripts_get_json(page: Filled) -> None:
     )
 
 
-def test_releases_are_promoted_and_rolled_back(page: Filled) -> None:
+def test_releases_are_deployed_and_taken_back(page: Filled) -> None:
     assert page.post("/releases/rollback", id="r2").status == 400
-    assert page.post("/releases/rollback", id="r1").status == 303
-    assert page.post("/releases/r2/promote").status == 303
+    back = page.post("/releases/rollback", id="r1").headers["location"]
+    assert "The release is taken back" in page.get(back).text
+    deployed = page.post("/releases/r2/promote").headers["location"]
+    assert "The release is deployed" in page.get(deployed).text
     assert page.actions.done == [("rollback", "base"), ("promote", "r2")]
+
+
+def test_a_release_is_deployed_was_deployed_before_or_is_kept_back(page: Filled) -> None:
+    def states() -> list[str]:
+        text = page.get("/releases").text
+        return re.findall(
+            r"(deployed before|kept back|never announced|deployed)(?:</span>)?</td>", text
+        )
+
+    assert states() == ["kept back", "deployed"]
+    [kept] = [one.release for one in page.topics.store.releases() if one.id == "r2"]
+    assert kept is not None
+    page.topics.write(kept.model_copy(update={"status": ReleaseStatus.IN_SERVICE}))
+    assert states() == ["deployed", "deployed before"]
 
 
 def test_dead_letters_are_sent_back(page: Filled) -> None:
