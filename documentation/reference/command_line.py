@@ -17,6 +17,9 @@ Every command has `-h`. Options can stand before and after arguments. `backstrea
 more, to standard error. The exit code is 0 if all was done, 1 if something failed, 2 for a wrong
 usage and 130 after Ctrl-C; what else a command returns stands with it.
 
+What shows a stream at work starts nothing; what reads or writes the topics starts Kafka where none
+runs, for as long as it runs: [which command does what](../settings.md#which-commands-start-kafka).
+
 """
 
 

@@ -1,14 +1,20 @@
-"""The broker of a command."""
+"""The broker of a command.
 
+``running`` is for commands that show what a stream does now: without a stream they have nothing to
+show. ``connected`` is for those that read or write what the topics hold, which needs no worker.
+"""
+
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from schemas.errors import SettingsError
 from streams.cli.console import notice
 from streams.kafka.admin.creation import create_topics
-from streams.kafka.embedded.broker import broker_address
+from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import Topic
+from streams.quantities import as_duration
 from streams.settings import Settings
 
 
@@ -19,26 +25,38 @@ def connected(settings: Settings, *topics: Topic, create_state: bool = False) ->
     It has ``topics``, which are created where they are missing. An embedded broker has all topics.
 
     This is the broker that the settings name, the embedded one that runs on the state directory,
-    or else an embedded one that runs for the length of the block.
+    or else an embedded one that runs for the length of the block, which is said on standard error.
 
     Raises SettingsError if an embedded broker is needed and the state directory has no data of one,
     unless ``create_state``. A command that only reads would otherwise start an empty Kafka there
     and report that nothing is wrong. Raises BrokerError.
     """
     given = settings.given_broker
-    if given is None and not create_state:
+    address = given or running_address(settings.broker_dir)
+    if address is None and not create_state:
         _check_state(settings)
-    if given is None and not settings.broker_dir.exists():
-        notice(
-            f"{settings.state_dir} is new: `backstream up --state-dir {settings.state_dir}` starts "
-            "a stream on what is written here"
-        )
-    with broker_address(given, settings.broker_dir, settings.port, notice) as address:
-        settings = settings.with_broker(address)
+    with nullcontext(address) if address else _started(settings) as at:
+        settings = settings.with_broker(at)
         wanted = [one for one in settings.kafka.wanted_topics() if one.topic in topics or not given]
         if wanted:
             create_topics(settings.kafka.cluster(), wanted)
         yield settings
+
+
+@contextmanager
+def _started(settings: Settings) -> Iterator[str]:
+    """Run the embedded broker; yield its address."""
+    directory = settings.state_dir
+    if not settings.broker_dir.exists():
+        notice(
+            f"{directory} is new: `backstream up --state-dir {directory}` starts a stream on what "
+            "is written here"
+        )
+    notice(f"nothing runs on {directory}: starting its Kafka for as long as this command runs")
+    began = time.monotonic()
+    with EmbeddedBroker(settings.broker_dir, settings.port) as broker:
+        notice(f"Kafka has started, in {as_duration(time.monotonic() - began)}")
+        yield broker.address
 
 
 def running(settings: Settings) -> Settings:

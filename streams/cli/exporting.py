@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from schemas.errors import SettingsError
-from streams.cli.connection import connected
+from streams.cli.connection import connected, running
 from streams.cli.console import notice
 from streams.cli.stop_signal import StopSignal
 from streams.cli.waiting import Waiting
@@ -215,8 +215,9 @@ def _empty(request: Request, before: int) -> str:
 
 def export_on(follow: Follow, settings: Settings) -> None:
     """Write files as examples come, until Ctrl-C or SIGTERM. Raises BackstreamError."""
+    settings = running(settings)
     stopped = StopSignal()
-    with connected(settings) as settings, BrokerProbe(settings.kafka.cluster()) as probe:
+    with BrokerProbe(settings.kafka.cluster()) as probe:
         cluster = settings.kafka.cluster()
         what = f"examples, which workers write to {cluster.topic(CURATED)} at {cluster.address}"
         waiting = Waiting(what, lambda: probe.not_ready, notice)

@@ -70,7 +70,11 @@ def configure(
         bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")
     ] = False,
 ) -> None:
-    """Turns live text into instruction-tuning data, and into better models."""
+    """Turns live text into instruction-tuning data, and into better models.
+
+    Where no Kafka runs on the state directory, status, tail and export --follow say what to start,
+    and the other commands that need one start it for as long as they run.
+    """
     configure_logging(logging.INFO if verbose else logging.WARNING)
 
 

@@ -93,7 +93,8 @@ def export(
         bool,
         typer.Option(
             "--follow",
-            help="Go on until Ctrl-C, with a new file for what comes. A restart resumes.",
+            help="Follow a stream that runs, until Ctrl-C, with a new file for what comes. A "
+            "restart resumes.",
         ),
     ] = False,
     rotate_rows: Annotated[

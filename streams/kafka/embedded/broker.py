@@ -11,7 +11,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -22,13 +22,7 @@ from schemas.errors import BrokerError
 from streams.kafka.embedded.broker_death import Death, death
 from streams.kafka.embedded.jars import INFRA, Jars
 from streams.kafka.embedded.ports import LOOPBACK, listens, reserved_port
-from streams.kafka.embedded.running import (
-    Running,
-    end_orphan,
-    properties_file,
-    running_address,
-    take_lock,
-)
+from streams.kafka.embedded.running import Running, end_orphan, properties_file, take_lock
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 8.0
@@ -250,20 +244,3 @@ def cluster_id(entropy: bytes) -> str:
     Kafka's own tools would read an id that starts with a dash as an option.
     """
     return urlsafe_b64encode(bytes([entropy[0] & 0x7F]) + entropy[1:]).decode().rstrip("=")
-
-
-@contextlib.contextmanager
-def broker_address(
-    given: str | None, directory: Path, port: int = 0, on_start: Callable[[str], None] = print
-) -> Iterator[str]:
-    """The address of a broker: the given one, else the one that runs on ``directory``.
-
-    Without either, an embedded broker runs while the block does.
-    """
-    address = given or running_address(directory)
-    if address:
-        yield address
-        return
-    on_start(f"starting the embedded Kafka in {directory}")
-    with EmbeddedBroker(directory, port) as broker:
-        yield broker.address

@@ -1,12 +1,11 @@
 """The command line as a whole: help, shared options, start-up, and the state directory."""
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 
 from models.seeds.formats import Turns
 from schemas.errors import SettingsError
-from streams.cli import connection, prepare
 from streams.cli.commands.data import ShapeName, TurnsName
 from streams.cli.commands.export import ShapeName as ExportShapeName
 from streams.cli.main import app
@@ -138,66 +136,6 @@ def test_names_on_the_command_line_are_those_of_the_code() -> None:
     assert get_args(TurnsName) == tuple(Turns)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "audit",
-        "curate --dry-run",
-        "status",
-        "tail",
-        "export -o curated.jsonl",
-        "rate",
-        "report",
-        "dead-letters list",
-        "dead-letters show 0@0",
-        "dead-letters replay all",
-        "releases list",
-        "releases show r-1",
-        "releases compare r-1 r-2",
-        "releases promote r-1",
-        "releases rollback",
-    ],
-)
-def test_a_command_that_reads_refuses_a_missing_state_directory(
-    command: str, tmp_path: Path
-) -> None:
-    missing = tmp_path / "missing"
-    failed = _run(*command.split(), "--state-dir", str(missing))
-    assert isinstance(failed.exception, SettingsError)
-    assert f"the state directory {missing} does not exist" in str(failed.exception)
-    assert "--broker" in str(failed.exception)
-    assert not missing.exists()
-    (tmp_path / "other").mkdir()
-    failed = _run(*command.split(), "--state-dir", str(tmp_path / "other"))
-    assert "other holds no Kafka data" in str(failed.exception)
-
-
-class _Started(Exception):
-    """An embedded broker would have started."""
-
-
-@pytest.mark.parametrize(
-    "command", ["feed a.txt", "seed a.jsonl", "ask a.txt", "worker", "trainer"]
-)
-def test_a_command_that_writes_creates_the_state_directory(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextlib.contextmanager
-    def start(given: str | None, directory: Path, *_: object) -> Iterator[NoReturn]:
-        raise _Started(given, directory)
-        yield
-
-    monkeypatch.setattr(connection, "broker_address", start)
-    monkeypatch.setattr(prepare, "prepare", lambda model, templates: tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.txt", "a.jsonl"):
-        (tmp_path / name).touch()
-    state = tmp_path / "new"
-    started = _run(*command.split(), "--state-dir", str(state)).exception
-    assert isinstance(started, _Started)
-    assert started.args == (None, state / "kafka")
-
-
 @pytest.mark.parametrize("command", ["feed", "seed", "ask", "preview", "segment", "estimate"])
 def test_files_that_are_all_missing_are_noticed_before_anything_starts(
     command: str, tmp_path: Path
@@ -249,23 +187,6 @@ def test_one_option_has_the_name_of_who_decides_and_rates() -> None:
     assert {("rate",), ("drop",), ("accept",), ("edit",), ("undo",)} <= named
     for path in named:
         assert "--by " in _run(*path, "--help").output
-
-
-def test_a_state_directory_that_is_made_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextlib.contextmanager
-    def start(*given: object) -> Iterator[NoReturn]:
-        raise _Started
-        yield
-
-    monkeypatch.setattr(connection, "broker_address", start)
-    (tmp_path / "a.txt").touch()
-    state = tmp_path / "new"
-    begun = _run("feed", str(tmp_path / "a.txt"), "--state-dir", str(state))
-    assert f"{state} is new: `backstream up --state-dir {state}` starts" in begun.output
-    (state / "kafka").mkdir(parents=True)
-    assert "is new" not in _run("feed", str(tmp_path / "a.txt"), "--state-dir", str(state)).output
 
 
 def test_the_shell_completes_commands_and_options() -> None:
