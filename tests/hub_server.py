@@ -1,18 +1,19 @@
 """A stand-in of the Hugging Face hub's HTTP interface, for pushing and reading data sets.
 
 It has repositories of data sets with one branch, and storage by the hash of the content (Git LFS's
-"basic" transfer). What it is asked is as ``huggingface_hub`` 0.36 asks it.
+"basic" transfer). What it is asked is as ``huggingface_hub`` 0.36 asks it. A fault happens to one
+request: it is answered with an error or not at all, and a test can kill the client meanwhile.
 """
 
 import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
@@ -30,6 +31,24 @@ class Repository:
 
 
 @dataclass
+class Fault:
+    """What happens to one request."""
+
+    part: str
+    """Of the path of the request, such as ``storage``."""
+    then: int | Literal["close", "serve"]
+    """A status that is answered, or whether the connection is closed or the request served."""
+    skip: int = 0
+    """How many such requests are served before."""
+    done: bool = False
+    """Whether the hub has done what it was asked; otherwise it has read half of the request."""
+    holds: bool = False
+    """Whether it happens only after ``resume``."""
+    reached: threading.Event = field(default_factory=threading.Event)
+    resume: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class Hub:
     """What the stand-in holds, and what it was asked."""
 
@@ -39,8 +58,19 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict)
     uploads: list[str] = field(default_factory=list)
     """Hashes of what was sent, in order."""
-    fail_after: int | None = None
-    """Refuse uploads once there are so many."""
+    fault: Fault | None = None
+    """What happens next; None again when it has happened."""
+
+    def fault_of(self, path: str) -> Fault | None:
+        """What happens to this request."""
+        fault = self.fault
+        if fault is None or fault.part not in path:
+            return None
+        if fault.skip:
+            fault.skip -= 1
+            return None
+        self.fault = None
+        return fault
 
 
 @contextmanager
@@ -67,12 +97,39 @@ def hub_server() -> Iterator[Hub]:
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    _is_mute = False
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self._serve(self._post)
+
+    def do_PUT(self) -> None:
+        self._serve(self._put)
+
+    def _serve(self, act: Callable[[bytes], None]) -> None:
+        length = int(self.headers.get("content-length", 0))
+        fault = self.hub.fault_of(self.path)
+        if fault is None:
+            return act(self.rfile.read(length))
+        body = self.rfile.read(length if fault.done else length // 2)
+        if fault.done:
+            self._is_mute = True
+            act(body)
+            self._is_mute = False
+        fault.reached.set()
+        if fault.holds:
+            assert fault.resume.wait(120)
+        if fault.then == "close":
+            self.close_connection = True
+            return None
+        body += self.rfile.read(length - len(body))
+        if fault.then == "serve":
+            return act(body)
+        return self._error(fault.then, "The hub is out of order.")
+
+    def _post(self, body: bytes) -> None:
         path = unquote(urlsplit(self.path).path)
         if self.headers.get("authorization") != f"Bearer {self.hub.token}":
             return self._error(401, "Invalid username or password.")
@@ -86,8 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         if name not in self.hub.repositories:
             return self._error(404, "Repository not found", code="RepoNotFound")
         if "/preupload/" in path:
-            files = json.loads(body)["files"]
-            return self._answer({"files": [self._mode(file["path"]) for file in files]})
+            there = {entry["path"]: entry for entry in self._tree(self.hub.repositories[name])}
+            named = [file["path"] for file in json.loads(body)["files"]]
+            return self._answer({"files": [_mode(file, there.get(file)) for file in named]})
         if "/paths-info/" in path:
             asked = parse_qs(body.decode())["paths"]
             every = self._tree(self.hub.repositories[name])
@@ -96,11 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._commit(name, [json.loads(line) for line in body.splitlines()])
         return self._error(404, f"{path} is not part of the stand-in")
 
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+    def _put(self, body: bytes) -> None:
         digest = hashlib.sha256(body).hexdigest()
-        if self.hub.fail_after is not None and len(self.hub.uploads) >= self.hub.fail_after:
-            return self._error(403, "The connection to the storage is lost.")
         if digest != self.path.rpartition("/")[2]:
             return self._error(400, "The content has another hash.")
         self.hub.uploads.append(digest)
@@ -136,10 +191,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.repositories[name] = Repository(asked.get("private", False))
         return self._answer({"url": url, "name": name})
 
-    def _mode(self, path: str) -> dict[str, Any]:
-        mode = "lfs" if path.endswith(".parquet") else "regular"
-        return {"path": path, "uploadMode": mode, "shouldIgnore": False}
-
     def _batch(self, asked: dict[str, Any]) -> None:
         found = []
         for each in asked["objects"]:
@@ -156,6 +207,9 @@ class _Handler(BaseHTTPRequestHandler):
         for line in lines:
             value = line["value"]
             match line["key"]:
+                case "header":
+                    if value.get("parentCommit", repository.sha) != repository.sha:
+                        return self._error(412, "A commit has happened since.")
                 case "file":
                     files[value["path"]] = base64.b64decode(value["content"])
                 case "lfsFile":
@@ -165,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository.files = files
         repository.commits += 1
         url = f"{self.hub.address}/datasets/{name}/commit/{repository.sha}"
-        self._answer({"commitUrl": url, "commitOid": repository.sha, "hookOutput": ""})
+        return self._answer({"commitUrl": url, "commitOid": repository.sha, "hookOutput": ""})
 
     def _tree(self, repository: Repository) -> list[dict[str, Any]]:
         """Folders and files."""
@@ -206,6 +260,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps({"error": message}).encode(), named)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        if self._is_mute:
+            return
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -213,6 +269,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _mode(path: str, entry: dict[str, Any] | None) -> dict[str, Any]:
+    """How a file is to be sent, and the hash of what has its path now."""
+    found: dict[str, Any] = {"path": path, "shouldIgnore": False}
+    found["uploadMode"] = "lfs" if path.endswith(".parquet") else "regular"
+    if entry is not None:
+        found["oid"] = entry.get("lfs", entry)["oid"]
+    return found
 
 
 def _git_hash(content: bytes) -> str:

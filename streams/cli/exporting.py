@@ -169,7 +169,7 @@ class _Description:
 
 def _push(request: Request, found: Found, target: Push, described: _Description, token: str) -> str:
     """Push the set as shards of Parquet, and return its address."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix="backstream-push-") as folder:
         shards = {
             side: write_shards(request.form, items, Path(folder), side)
             for side, items in found.sides.items()

@@ -1,5 +1,6 @@
 """`backstream export` against a broker: filters, split, and what follows a kill."""
 
+import io
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import yaml
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
@@ -16,6 +19,7 @@ from streams.cli.main import app
 from streams.data.feed import seed
 from streams.data.rotation import RETRACTIONS
 from streams.kafka.topics import CURATED
+from tests.hub_server import Fault, hub_server
 
 _ROOT = Path(__file__).parents[2]
 
@@ -108,3 +112,65 @@ def test_following_goes_on_after_kills_without_loss_or_doubles(settings, tmp_pat
     assert sorted(str(row["id"]) for row in rows) == sorted(f"e{n}" for n in range(201))
     assert [row["id"] for row in _rows(out / RETRACTIONS)] == ["e5"]
     assert not list(out.rglob("*.partial"))
+
+
+def test_a_killed_push_leaves_the_data_set_whole_and_is_done_by_the_next(settings, tmp_path):
+    cluster = settings.kafka.cluster()
+    command = [sys.executable, "-m", "streams", "export", "--push", "ada/set", "--shape", "chat"]
+    command += ["--split", "0.7", "--broker", settings.kafka.bootstrap_servers]
+
+    with hub_server() as hub:
+        own = {"HF_ENDPOINT": hub.address, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path)}
+        own |= {"HF_HUB_OFFLINE": "0", "TMPDIR": str(tmp_path)}
+
+        def started() -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                command, cwd=_ROOT, env=os.environ | own, stdout=subprocess.PIPE, text=True
+            )
+
+        def killed(fault: Fault) -> dict[str, bytes]:
+            hub.fault = fault
+            with started() as process:
+                assert fault.reached.wait(120), "the request was not made"
+                process.kill()
+            fault.resume.set()
+            return hub.repositories["ada/set"].files
+
+        def push() -> str:
+            with started() as process:
+                said = process.communicate(timeout=120)[0]
+            assert process.returncode == 0
+            return said
+
+        seed(cluster, map(example, range(40)))
+        assert killed(Fault("storage", "close", holds=True)) == {}
+        assert killed(Fault("storage", "close", skip=1, holds=True)) == {}
+        assert len(hub.uploads) == 1
+        assert f"40 examples pushed to {hub.address}/datasets/ada/set" in push()
+        assert len(hub.uploads) == 2, "the first file was not sent again"
+        first = hub.repositories["ada/set"].files
+        assert _rows_as_the_card_says(first) == 40
+
+        seed(cluster, map(example, range(40, 80)))
+        assert killed(Fault("/commit/", "close", holds=True)) == first
+        second = killed(Fault("/commit/", "close", done=True, holds=True))
+        assert _rows_as_the_card_says(second) == 80
+        assert "80 examples pushed" in push()
+        assert hub.repositories["ada/set"].files == second
+        assert hub.repositories["ada/set"].commits == 2, "the same set makes no second commit"
+        assert len(hub.uploads) == len({*hub.uploads}) == 4
+
+
+def _rows_as_the_card_says(files: dict[str, bytes]) -> int:
+    """Number of rows, which the card has for each side. All files are in the card."""
+    _, front, text = files["README.md"].decode().split("---\n", 2)
+    [config] = yaml.safe_load(front)["configs"]
+    sides = {side["split"]: side["path"] for side in config["data_files"]}
+    assert {"README.md", *(path for paths in sides.values() for path in paths)} == files.keys()
+    total = 0
+    for side, paths in sides.items():
+        count = sum(pq.read_metadata(io.BytesIO(files[path])).num_rows for path in paths)
+        assert f"{count} in `{side}`" in text
+        total += count
+    assert f"| all | {total} |" in text
+    return total
