@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from streams.cli.status import StageStatus
 from streams.kafka.topics import BOOTSTRAPS, CANDIDATES, CURATED, DOCUMENTS, QUESTIONS, SEGMENTS
 from streams.observe.acceptance import Acceptance
+from streams.observe.lag import OtherStage
 from streams.quantities import as_count
 
 _BEFORE_EXAMPLES = (DOCUMENTS, BOOTSTRAPS, QUESTIONS, SEGMENTS, CANDIDATES, CURATED)
+_SWITCHES = {"rewriter": "rewriting.enabled=true", "pairer": "preferences.enabled=true"}
+"""What makes an optional stage run."""
 _SEVERAL = 20
 """Fewest refusals that tell that all have one reason."""
 
@@ -16,16 +19,19 @@ def obstacles(
     stages: Sequence[StageStatus],
     dead_letters: int,
     acceptance: Acceptance | None,
-    broker: str,
+    options: str,
     *,
+    others: Sequence[OtherStage] = (),
     messages: Mapping[str, int] | None = None,
     budget: str | None = None,
     refusals: Sequence[str] = (),
 ) -> Iterator[str]:
     """Yield what keeps the stream from going on, each with what to do about it.
 
-    ``messages`` are those of each topic by its name in the table. ``budget`` is the setting whose
-    budget is used up. ``refusals`` are the reasons of the last rejections where nothing was kept.
+    ``options`` of a worker name the broker and the state directory. ``others`` are stages that the
+    settings do not have. ``messages`` are those of each topic by its name in the table. ``budget``
+    is the setting whose budget is used up. ``refusals`` are the reasons of the last rejections
+    where nothing was kept.
     """
     if messages is not None and not any(messages.get(topic.name) for topic in _BEFORE_EXAMPLES):
         yield "nothing has been fed yet: `backstream feed PATH` sends documents"
@@ -35,12 +41,17 @@ def obstacles(
             "them wait; start again with a higher one"
         )
     idle = [stage.stage for stage in stages if not stage.workers]
-    waiting = [stage.stage for stage in stages if stage.lag and not stage.workers]
-    start = f"start `backstream up`, or `backstream worker --broker {broker}`"
     if stages and len(idle) == len(stages):
-        yield f"no worker runs: {start}"
-    elif waiting:
-        yield f"no worker runs {', '.join(waiting)}: {start}, with these stages"
+        yield f"no worker runs: start `backstream up`, or `backstream worker {options}`"
+    else:
+        for stage in stages:
+            if stage.lag and not stage.workers:
+                yield (
+                    f"{_waiting(stage.lag)} on {stage.topic}: no worker runs the {stage.stage}; "
+                    f"start one with `backstream worker {options} --stages {stage.stage}`"
+                )
+    for other in others:
+        yield from _of_other(other)
     for stage in stages:
         if stage.lag and stage.workers and not stage.per_second:
             yield (
@@ -64,3 +75,24 @@ def obstacles(
             f"reason {refusals[0]}: `backstream curate --dry-run` shows what other settings of "
             "the curator keep, and `backstream segment FILE` how documents are cut"
         )
+
+
+def _of_other(other: OtherStage) -> Iterator[str]:
+    switch = _SWITCHES.get(other.stage, f"a section agents.{other.stage}")
+    if other.workers:
+        yield (
+            f"{as_count(other.workers, 'worker')} run{'s' if other.workers == 1 else ''} the stage "
+            f"{other.stage}, which is not shown here: give `backstream status` the settings of the "
+            f"workers, with -c or -s ({switch})"
+        )
+    else:
+        for topic, count in other.waiting.items():
+            yield (
+                f"{_waiting(count)} on {topic} for the stage {other.stage}, which ran before: no "
+                "worker runs it, and these settings do not have it; start the workers with "
+                f"{switch}, or leave it off"
+            )
+
+
+def _waiting(count: int) -> str:
+    return f"{as_count(count, 'message')} wait{'s' if count == 1 else ''}"

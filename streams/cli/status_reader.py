@@ -78,7 +78,7 @@ class StatusReader:
         acceptance = read_acceptance(cluster, settings)
         mix = read_mix(cluster, settings.curation.mix)
         releases = read_releases(cluster)
-        workers = self._flow.workers()
+        workers, others = self._flow.workers(), self._flow.others()
         if not self._measured:
             time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
             self._measured = True
@@ -123,7 +123,8 @@ class StatusReader:
                     stages,
                     dead_letters,
                     acceptance,
-                    broker,
+                    _worker_options(settings),
+                    others=others,
                     messages=flow.messages,
                     budget=limits.spent(remote),
                     refusals=_last_refusals(cluster) if kept_nothing else (),
@@ -159,6 +160,14 @@ class StatusReader:
             )
             for stage in flow.stages
         ]
+
+
+def _worker_options(settings: Settings) -> str:
+    """The options with which a worker joins this stream."""
+    options = f"--broker {settings.kafka.bootstrap_servers}"
+    if settings.state_dir != Settings.model_fields["state_dir"].default:
+        options += f" --state-dir {settings.state_dir}"
+    return options
 
 
 def _last_refusals(cluster: Cluster) -> list[str]:

@@ -6,6 +6,7 @@ is still open are not counted, unless uncommitted messages are read.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import connect, kafka_errors
 from streams.kafka.connection.permissions import describing
 from streams.kafka.topics import TOPICS, Topic
-from streams.stages.topology import STAGES, StageSpec
+from streams.stages.topology import RECURATOR, STAGES, StageSpec
 
 _COORDINATOR_SECONDS = 30.0
 _UNREADABLE = "the stream's offsets cannot be read"
@@ -73,6 +74,17 @@ class StageLag:
     def deleted_unread(self) -> int:
         """Messages that retention deleted before the stage had processed them."""
         return sum(partition.deleted_unread for partition in self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStage:
+    """A stage that runs or ran on the cluster, and that is not among those that are read."""
+
+    stage: str
+    workers: int
+    """Members of its consumer group."""
+    waiting: Mapping[str, int]
+    """Topic, with the prefix, to its messages after the committed offsets, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +208,40 @@ class FlowReader:
         with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
             found = self._of_coordinator(lambda: self._admin.describe_groups(list(groups)))
         return {groups[group]: len(one["members"]) for group, one in found.items()}
+
+    def others(self) -> list[OtherStage]:
+        """The other stages that have a consumer group, but for re-ratings.
+
+        Only of groups that may be described: a broker lists no others.
+        """
+        prefix = self._cluster.consumer_group("")
+        known = {spec.name for spec in self._stages}
+        with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
+            listed = [str(one["group_id"]) for one in self._admin.list_groups()]
+            groups = {
+                group: name
+                for group in listed
+                if (name := group.removeprefix(prefix)) != group
+                and name not in known
+                and not name.startswith(RECURATOR.name)
+            }
+            if not groups:
+                return []
+            members = self._of_coordinator(lambda: self._admin.describe_groups(list(groups)))
+            committed = self._of_coordinator(
+                lambda: self._admin.list_group_offsets(dict.fromkeys(groups))
+            )
+            ends = self._offsets(
+                list({place for places in committed.values() for place in places}),
+                OffsetSpec.LATEST,
+            )
+        found = []
+        for group, name in sorted(groups.items()):
+            waiting = Counter[str]()
+            for place, offset in committed[group].items():
+                waiting[place.topic] += max(0, ends[place] - (_offset(offset) or 0))
+            found.append(OtherStage(name, len(members[group]["members"]), +waiting))
+        return found
 
     def _committed(self, places: Sequence[TopicPartition]) -> dict[tuple[str, str, int], int]:
         """The committed offsets of partitions.

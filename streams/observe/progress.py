@@ -9,8 +9,9 @@ from rich.live import Live
 from rich.table import Table
 
 from schemas.release import ReleaseStatus
-from streams.observe.lag import Flow
+from streams.observe.lag import Flow, StageLag
 from streams.observe.rates import Rates
+from streams.quantities import as_duration
 
 _LINE_SECONDS = 5.0
 _IDLE_LINE_SECONDS = 60.0
@@ -118,19 +119,21 @@ class Progress:
             self.note(texts[kind].format(**{"process": process, "verdict": verdict, **event}))
 
     def _line(self, flow: Flow) -> str:
-        rate = self._rates.per_second
-        parts = [
-            f"{s.stage} {s.done:,} done, {s.lag:,} to do, {rate.get(s.stage, 0.0):.1f}/s"
-            for s in flow.stages
-        ]
+        parts = []
+        for stage in _with_work(flow):
+            rate = self._rates.per_second.get(stage.stage, 0.0)
+            to_do = f", {stage.lag:,} to do" if stage.lag else ""
+            parts.append(f"{stage.stage} {stage.done:,} done{to_do}, {rate:.1f}/s")
         parts.append(f"curated {flow.examples or 0:,}")
+        if (left := self._rates.seconds_left(flow)) is not None:
+            parts.append(f"about {as_duration(left)} left at this rate")
         return " | ".join([*parts, *([self._training] if self._training else [])])
 
     def _table(self, flow: Flow) -> Table:
         table = Table(title=self._training or None, title_justify="left")
         for heading in ("stage", "reads", "done", "to do", "a second"):
             table.add_column(heading, justify="left" if heading in ("stage", "reads") else "right")
-        for stage in flow.stages:
+        for stage in _with_work(flow):
             rate = self._rates.per_second.get(stage.stage, 0.0)
             table.add_row(
                 stage.stage, stage.topic, f"{stage.done:,}", f"{stage.lag:,}", f"{rate:.1f}"
@@ -140,6 +143,11 @@ class Progress:
         for name, count in counts.items():
             table.add_row("", name, f"{count:,}", "", "", style="dim")
         return table
+
+
+def _with_work(flow: Flow) -> list[StageLag]:
+    """The stages whose source holds anything."""
+    return [stage for stage in flow.stages if stage.done or stage.lag]
 
 
 def _minutes(seconds: float) -> str:

@@ -28,6 +28,15 @@ class Rates:
                 self.per_second[name] = (1 - share) * self.per_second.get(name, rate) + share * rate
         self._last = (now, done)
 
+    def seconds_left(self, flow: Flow) -> float | None:
+        """How long the slowest stage needs for what lies before it.
+
+        None where nothing is to do, or where a stage with something to do did nothing just now.
+        """
+        behind = [stage for stage in flow.stages if stage.lag]
+        left = [stage.lag / rate for stage in behind if (rate := self.per_second.get(stage.stage))]
+        return max(left) if left and len(left) == len(behind) else None
+
 
 def rate_of_writes(
     spec: StageSpec, flow: Flow, written: Mapping[str, int], seconds: float

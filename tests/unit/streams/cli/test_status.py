@@ -11,6 +11,7 @@ from streams.cli.obstacles import obstacles
 from streams.cli.status import RemoteLimits, StageStatus, Status
 from streams.cli.status_watch import watch
 from streams.observe.acceptance import Acceptance
+from streams.observe.lag import OtherStage
 
 
 def _stage(name: str, lag: int = 0, rate: float = 0.0, workers: int = 1) -> StageStatus:
@@ -70,7 +71,7 @@ def test_the_summary_tells_what_is_left_for_the_slowest_stage(
             (_stage("segmenter"), _stage("scorer", 4, workers=0)),
             0,
             5,
-            ["no worker runs scorer"],
+            ["4 messages wait on documents: no worker runs the scorer; start one"],
         ),
         ((_stage("segmenter"), _stage("scorer", 4)), 0, 5, ["scorer did nothing"]),
         ((_stage("segmenter"),), 1, 5, ["1 dead letter: `backstream dead-letters list`"]),
@@ -80,14 +81,34 @@ def test_the_summary_tells_what_is_left_for_the_slowest_stage(
 def test_each_obstacle_is_named(
     stages: tuple[StageStatus, ...], letters: int, accepted: int, words: list[str]
 ) -> None:
-    found = [*obstacles(stages, letters, _acceptance(accepted), "kafka:9092")]
+    found = [*obstacles(stages, letters, _acceptance(accepted), "--broker kafka:9092")]
     assert len(found) == len(words)
     for line, start in zip(found, words, strict=True):
         assert line.startswith(start)
 
 
+def test_a_stage_that_no_worker_runs_is_named_with_the_command_that_runs_it() -> None:
+    stages = (_stage("segmenter"), _stage("answerer", 1, workers=0))
+    (line,) = obstacles(stages, 0, None, "--broker kafka:9092")
+    assert line.startswith("1 message waits on documents: no worker runs the answerer;")
+    assert line.endswith("`backstream worker --broker kafka:9092 --stages answerer`")
+
+
+def test_stages_that_the_settings_do_not_have_are_named() -> None:
+    line, *more = _found(others=[OtherStage("rewriter", 1, {"curated": 12})])
+    assert line.startswith("1 worker runs the stage rewriter, which is not shown here")
+    assert "rewriting.enabled=true" in line
+    assert not more
+    (line,) = _found(others=[OtherStage("pairer", 0, {"curated": 12})])
+    assert line.startswith("12 messages wait on curated for the stage pairer, which ran before")
+    assert "preferences.enabled=true" in line
+    (line,) = _found(others=[OtherStage("shouter", 0, {"segments": 1})])
+    assert "agents.shouter" in line
+    assert _found(others=[OtherStage("pairer", 0, {})]) == []
+
+
 def _found(**given: Any) -> list[str]:
-    return [*obstacles((_stage("segmenter"),), 0, None, "kafka:9092", **given)]
+    return [*obstacles((_stage("segmenter"),), 0, None, "--broker kafka:9092", **given)]
 
 
 def test_a_stream_without_any_message_says_to_feed_it() -> None:

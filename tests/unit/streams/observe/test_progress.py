@@ -111,6 +111,21 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds(
     assert "\x1b" not in out.getvalue()
 
 
+def test_a_line_has_the_stages_with_work_and_how_long_it_takes(
+    progress: Progress, clock: Clock, out: io.StringIO
+) -> None:
+    idle = StageLag("answerer", "questions", 0, 0)
+    for done in (0, 40):
+        stages = [StageLag("segmenter", "documents", done, 600 - done), idle]
+        progress.flow(Flow({}, stages, 1))
+        clock.now += 20
+    lines = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()]
+    assert lines == [
+        "segmenter 0 done, 600 to do, 0.0/s | curated 1",
+        "segmenter 40 done, 560 to do, 2.0/s | curated 1 | about 4.67 min left at this rate",
+    ]
+
+
 def test_without_a_terminal_what_does_not_change_is_a_line_a_minute(
     progress: Progress, clock: Clock, out: io.StringIO
 ) -> None:
