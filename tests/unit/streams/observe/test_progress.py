@@ -1,4 +1,4 @@
-"""Progress: rates by a clock, and lines where there is no terminal."""
+"""Progress: lines where there is no terminal, and a table where there is one."""
 
 import io
 from typing import Any
@@ -8,7 +8,6 @@ from rich.console import Console
 
 from streams.observe.lag import Flow, StageLag
 from streams.observe.progress import Progress
-from streams.observe.rates import Rates
 
 
 class Clock:
@@ -45,53 +44,6 @@ def out() -> io.StringIO:
 @pytest.fixture
 def progress(clock: Clock, out: io.StringIO) -> Progress:
     return Progress(Console(file=out, width=200, force_terminal=False), clock)
-
-
-def test_the_first_rate_is_the_mean_since_the_first_reading(clock: Clock) -> None:
-    rates = Rates(clock)
-    rates.update(_flow(1_000))  # done before we looked: no rate
-    assert rates.per_second == {}
-    clock.now += 2
-    rates.update(_flow(1_050))
-    assert rates.per_second == pytest.approx({"segmenter": 25.0, "backward": 50.0})
-
-
-def test_rates_are_smoothed_and_fall_when_nothing_comes(clock: Clock) -> None:
-    rates = Rates(clock)
-    rates.update(_flow(0))
-    clock.now += 5
-    rates.update(_flow(50))
-    clock.now += 5
-    rates.update(_flow(50))
-    assert rates.per_second["segmenter"] == pytest.approx(5.0), (
-        "half of ten seconds at 10, half at 0"
-    )
-    clock.now += 60
-    rates.update(_flow(50))
-    assert rates.per_second["segmenter"] == 0.0
-
-
-def test_a_group_that_was_reset_has_no_negative_rate(clock: Clock) -> None:
-    rates = Rates(clock)
-    rates.update(_flow(50))
-    clock.now += 10
-    rates.update(_flow(0))
-    assert rates.per_second["segmenter"] == 0.0
-
-
-def test_a_stage_that_appears_later_counts_from_nothing(clock: Clock) -> None:
-    rates = Rates(clock)
-    rates.update(Flow({}, []))
-    clock.now += 1
-    rates.update(_flow(3))
-    assert rates.per_second["segmenter"] == 3.0
-
-
-def test_two_readings_at_one_moment_are_no_division_by_zero(clock: Clock) -> None:
-    rates = Rates(clock)
-    rates.update(_flow(0))
-    rates.update(_flow(50))
-    assert rates.per_second == {}
 
 
 def test_without_a_terminal_there_is_a_line_every_few_seconds(

@@ -7,19 +7,73 @@ from streams.observe.rates import Rates, rate_of_writes
 from streams.stages.topology import BACKWARD
 
 
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 def _flow(done: int, **messages: int) -> Flow:
-    return Flow(messages, [StageLag("backward", "segments", done, 100)])
+    return Flow(
+        messages,
+        [StageLag("segmenter", "documents", done, 0), StageLag("backward", "segments", done, 0)],
+    )
 
 
-def test_a_rate_is_what_is_committed_between_two_readings() -> None:
-    times = iter((0.0, 2.0, 12.0))
-    rates = Rates(clock=lambda: next(times))
-    rates.update(_flow(0))
+def test_the_first_rate_is_the_mean_since_the_first_reading(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(1_000))  # done before we looked: no rate
     assert rates.per_second == {}
-    rates.update(_flow(10))
-    assert rates.per_second == {"backward": 5.0}
-    rates.update(_flow(10))
-    assert rates.per_second == {"backward": 0.0}
+    clock.now += 2
+    rates.update(_flow(1_050))
+    assert rates.per_second == pytest.approx({"segmenter": 25.0, "backward": 25.0})
+
+
+def test_rates_are_smoothed_and_fall_when_nothing_comes(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(0))
+    clock.now += 5
+    rates.update(_flow(50))
+    clock.now += 5
+    rates.update(_flow(50))
+    assert rates.per_second["segmenter"] == pytest.approx(5.0), (
+        "half of ten seconds at 10, half at 0"
+    )
+    clock.now += 60
+    rates.update(_flow(50))
+    assert rates.per_second["segmenter"] == 0.0
+
+
+def test_a_group_that_was_reset_has_no_negative_rate(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(50))
+    clock.now += 10
+    rates.update(_flow(0))
+    assert rates.per_second["segmenter"] == 0.0
+
+
+def test_a_stage_that_appears_later_counts_from_nothing(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(Flow({}, []))
+    clock.now += 1
+    rates.update(_flow(3))
+    assert rates.per_second["segmenter"] == 3.0
+
+
+def test_two_readings_at_one_moment_are_no_division_by_zero(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(0))
+    rates.update(_flow(50))
+    assert rates.per_second == {}
 
 
 def test_a_slow_stage_has_the_rate_of_what_it_writes() -> None:
