@@ -12,7 +12,6 @@ from agents.answers.agreement import Majority, largest_cluster, majority
 from agents.answers.finding import final_answer
 from agents.answers.forms import AnswerForm, Form, form_of
 from agents.answers.settings import AnsweringSettings
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.template import BOTH_TAGS
 from models.serving.model_handle import ModelHandle
@@ -86,7 +85,7 @@ class Answerer:
             },
             question.turns,
         )
-        sampling = replace(sampling_of(self._settings), seed=sampling_seed(answer.id))
+        sampling = replace(self._settings.sampling(), seed=sampling_seed(answer.id))
         try:
             written = await model.write(prompt, sampling)
         except PromptTooLong as error:
@@ -160,14 +159,3 @@ def _disagreement(agreed: Majority, samples: int, failures: Counter[str]) -> str
     on = f" on {agreed.answer[:_SHOWN]!r}" if agreed.answer is not None else ""
     others = [f"{count} {reason}" for reason, count in sorted(failures.items())]
     return ", ".join((f"{len(agreed.members)} of {samples} agree{on}", *others))
-
-
-def sampling_of(settings: AnsweringSettings) -> Sampling:
-    """The sampling of one answer, without its seed."""
-    return Sampling(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        top_k=settings.top_k,
-        repetition_penalty=settings.repetition_penalty,
-        max_tokens=settings.max_tokens,
-    )

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from agents.tasks.choosing import Assignment, Mix, TaskChooser
 from agents.tasks.labels import Choice
 from agents.tasks.material import Material
-from models.engine import Sampling
 from models.prompts.categories import FIRST_WORDS, category_of
 from models.prompts.template import Task
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.written import WrittenInstruction

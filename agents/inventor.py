@@ -15,12 +15,12 @@ from agents.inventing.instances import (
 )
 from agents.inventing.settings import InventionSettings
 from agents.refusal import Refusal
-from models.engine import Sampling
 from models.evaluation.rouge import NEAR, rouge_l
 from models.evaluation.words import words
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.invention import NO, YES
 from models.prompts.template import BOTH_TAGS, Task
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from schemas.categories import Category
@@ -263,13 +263,8 @@ class _Invention:
 
     def _sampled(self, id: str) -> Sampling:
         """The sampling of a line, seeded from an example's id."""
-        settings = self.settings
-        return Sampling(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            max_tokens=settings.line_tokens,
-            seed=sampling_seed(id),
+        return replace(
+            self.settings.sampling(), max_tokens=self.settings.line_tokens, seed=sampling_seed(id)
         )
 
     def _prompt(self, task: Task, texts: dict[str, str]) -> Prompt:

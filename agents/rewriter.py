@@ -12,7 +12,6 @@ from agents.outcomes import Retraction
 from agents.refusal import Refusal
 from agents.rewriting.grounding import says_more, unfounded
 from agents.rewriting.settings import RewritingSettings
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.backward import heading_line
 from models.prompts.template import SEED_TAG, Task
@@ -42,12 +41,7 @@ class Rewriter:
     def __init__(self, handle: ModelHandle, settings: RewritingSettings | None = None) -> None:
         self._handle = handle
         self._settings = settings = settings or RewritingSettings()
-        self._sampling = Sampling(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            max_tokens=settings.max_tokens,
-        )
+        self._sampling = settings.sampling()
 
     async def handle(
         self, example: Example | Retraction, at: Offset | None = None

@@ -15,7 +15,7 @@ import psutil
 
 from agents.curator import Curator
 from bench.process import Cost, State, Tally, watch
-from models.engine import Sampling
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from models.serving.written import WrittenInstruction

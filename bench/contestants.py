@@ -75,7 +75,7 @@ async def write_and_rate(
     engine: Any, work: Sequence[Passage], digits: Sequence[int], in_flight: int
 ) -> None:
     """Run a workload through the project's engine, with ``in_flight`` passages at a time."""
-    from models.engine import Sampling
+    from models.sampling import Sampling
 
     places = asyncio.Semaphore(in_flight)
 

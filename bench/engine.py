@@ -28,7 +28,8 @@ import psutil
 from bench import workload
 from bench.contestants import AGAIN, CONTESTANTS, READY, REMARK, Passage, write_and_rate
 from bench.report import Row, machine, publish
-from models.engine import Engine, EngineLimits, Sampling
+from models.engine import Engine, EngineLimits
+from models.sampling import Sampling
 
 _PROJECT = Path(__file__).parents[1]
 _PEERS_PYTHON = _PROJECT / ".venv-peers" / "bin" / "python"

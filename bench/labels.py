@@ -25,11 +25,11 @@ from statistics import mean
 from agents.inventing.instances import input_of
 from agents.inventing.settings import InventionSettings
 from bench.report import describe_machine, machine
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.template import BOTH_TAGS, Task
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from schemas.ids import example_id, sampling_seed
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from bench.writer.figures import opening
 from bench.writer.material import Documentation
 from bench.writer.measure import Subject
-from models.engine import Sampling
 from models.prompts.openings import OPENINGS
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from schemas.records import Segment
 

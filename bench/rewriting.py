@@ -21,8 +21,8 @@ from agents.curator import Curator
 from agents.rewriter import Rewriter
 from agents.rewriting.grounding import covered, missing_names, missing_numbers
 from agents.scorer import Scorer
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.written import WrittenText

@@ -17,7 +17,6 @@ from bench.writer.measure import Subject, write
 from bench.writer.records import Records, Written
 from models.prompts.openings import OPENINGS
 from streams.settings import Settings
-from streams.stages.making import sampling_of
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     kept = Records(subject.file(options.work, "unseen"), Written)
     texts = {id: (segment.text, segment.headings) for id, segment in passages.items()}
     try:
-        asyncio.run(write(subject.model, texts, sampling_of(Settings()), OPENINGS, kept))
+        asyncio.run(write(subject.model, texts, Settings().generation.sampling(), OPENINGS, kept))
     finally:
         subject.model.close()
     whole = [one for one in kept.of(passages) if one.instruction and one.complete]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from agents.segmenter import Segmenter
 from bench.contestants import Passage
-from models.engine import Engine, Precision, Sampling
+from models.engine import Engine, Precision
 from models.prompts.layout import Prompter
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE_CHECKPOINT
 from models.releases.sources import checkpoint_of
+from models.sampling import Sampling
 from schemas.records import Segment
 from streams.run.demo.documents import demo_documents
 

@@ -1,19 +1,19 @@
 """The settings of the inventor."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from agents.sampling import SamplingSettings
 
 MOST_INSTANCES = 5
 """Most instances of an instruction, as in Self-Instruct (arXiv 2212.10560, section 2.2)."""
 
 
-class InventionSettings(BaseModel):
+class InventionSettings(SamplingSettings):
     """How instructions are invented, and examples of them made.
 
     Instructions and inputs are sampled; labels and answers are greedy. Temperature and top-p are
     the paper's. In place of its presence penalty stands the engine's repetition penalty.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     temperature: float = Field(default=0.7, ge=0, le=2)
     top_p: float = Field(default=0.5, gt=0, le=1)

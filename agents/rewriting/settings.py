@@ -1,18 +1,15 @@
 """The settings of the rewriter."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from agents.sampling import SamplingSettings
 
 
-class RewritingSettings(BaseModel):
+class RewritingSettings(SamplingSettings):
     """Whether responses are rewritten, how they are sampled, and what is taken as faithful."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = False
     """Whether the responses of curated examples are rewritten."""
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    """0 is greedy."""
-    top_p: float = Field(default=0.9, gt=0, le=1)
     repetition_penalty: float = Field(default=1.05, ge=1, le=2)
     max_tokens: int = Field(default=512, ge=1, le=4096)
     """Most tokens of a rewritten response. One that reaches them is refused."""

@@ -13,8 +13,9 @@ from agents.answerer import Answerer
 from agents.scorer import Scorer
 from bench.chain import stream_state, through
 from bench.process import Tally
-from models.engine import EngineStats, Sampling
+from models.engine import EngineStats
 from models.prompts.prompt import Prompt
+from models.sampling import Sampling
 from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
 from models.serving.written import WrittenText

@@ -16,9 +16,10 @@ from agents.scorer import Scorer
 from agents.segmenter import Segmenter
 from bench.gpu.subjects import copy_tokenizer, precisions_on, write_graphs
 from bench.report import Row
-from models.engine import DigitProbabilities, Engine, Generation, Sampling
+from models.engine import DigitProbabilities, Engine, Generation
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import HOUSE_CHECKPOINT
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.records import Candidate, Segment

@@ -14,11 +14,12 @@ import numpy as np
 
 from bench.gpu.subjects import Graphs, copy_tokenizer, precisions_on, random_model, write_graphs
 from bench.report import Row
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.engine.onnx_runner import OnnxModelRunner
 from models.precision import Precision
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import HOUSE_CHECKPOINT
+from models.sampling import Sampling
 from models.seeds import read_seeds
 
 _SHARES = {Precision.FP32: 1.0, Precision.FP16: 0.98}

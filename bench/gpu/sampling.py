@@ -9,9 +9,10 @@ import numpy as np
 import onnxruntime
 
 from bench.report import Row
-from models.engine.sampling import Sampler, Sampling
+from models.engine.sampling import Sampler
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from models.export.graph.shortlist import build
+from models.sampling import Sampling
 
 _SAMPLINGS = (
     Sampling(),

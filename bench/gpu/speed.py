@@ -15,10 +15,11 @@ import numpy as np
 
 from bench.gpu.subjects import precisions_on, random_model, write_graphs
 from bench.report import Row
-from models.engine import Engine, EngineLimits, Sampling
+from models.engine import Engine, EngineLimits
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler
+from models.sampling import Sampling
 
 _GREEDY = Sampling()
 

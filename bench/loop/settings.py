@@ -5,7 +5,7 @@ Nothing is tuned on the held-out pairs.
 
 from dataclasses import dataclass
 
-from models.engine import Sampling
+from models.sampling import Sampling
 from models.training.settings import TrainingSettings
 from streams.settings import GenerationSettings
 

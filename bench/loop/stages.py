@@ -12,7 +12,7 @@ from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
 from agents.scorer import Scorer
 from bench.loop.steps import Note
-from models.engine import Sampling
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.errors import ModelError

@@ -7,9 +7,9 @@ from typing import Any
 from agents.backward import Backward
 from bench.loop.served import Served
 from bench.loop.steps import Done
-from models.engine import Sampling
 from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
+from models.sampling import Sampling
 from models.seeds.pairs import Pair
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel

@@ -21,13 +21,12 @@ from bench.writer.records import Ranked, Records, Written
 from models.prompts.openings import LEAST_SHARE, OPENINGS
 from schemas.records import Segment
 from streams.settings import Settings
-from streams.stages.making import sampling_of
 
 _CARD = Path("models/writer/CARD.md")
 _NAMES = {"house": "house model", "smollm2": "SmolLM2, as it is", "writer": "writer"}
 _SAMPLES = 20
 _OPENINGS = 8
-_SAMPLING = sampling_of(Settings())
+_SAMPLING = Settings().generation.sampling()
 """As the stream writes."""
 
 

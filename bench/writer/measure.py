@@ -11,7 +11,7 @@ from bench.progress import say
 from bench.writer.material import RankedRow
 from bench.writer.records import R, Ranked, Records, Written
 from models.atomic_file import atomic_directory
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.judging.shared_scores import SharedScores
 from models.progress import at_intervals
 from models.prompts.layout import Prompter
@@ -19,6 +19,7 @@ from models.prompts.template import Task
 from models.releases.cache import default_cache
 from models.releases.checkpoints import checkpoint_digest
 from models.releases.sources import checkpoint_of
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from schemas.errors import PromptTooLong
 

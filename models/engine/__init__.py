@@ -17,7 +17,7 @@ from models.engine.context_window import context_window_of
 from models.engine.engine import Engine
 from models.engine.limits import EngineLimits
 from models.engine.requests import Generation
-from models.engine.sampling import Choice, DigitProbabilities, Sampling
+from models.engine.sampling import Choice, DigitProbabilities
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
 from models.precision import (
@@ -27,6 +27,7 @@ from models.precision import (
     Precision,
     chosen_precision,
 )
+from models.sampling import Sampling
 
 __all__ = [
     "DECODER_FILE",

@@ -26,16 +26,11 @@ from models.engine.requests import (
     ScoreRequest,
 )
 from models.engine.routing import Router
-from models.engine.sampling import (
-    DIGITS,
-    Choice,
-    DigitProbabilities,
-    Sampling,
-    digit_probabilities,
-)
+from models.engine.sampling import DIGITS, Choice, DigitProbabilities, digit_probabilities
 from models.engine.stats import EngineStats
 from models.engine.thread_budget import ThreadBudget
 from models.precision import Precision
+from models.sampling import Sampling
 from schemas.errors import ModelError, PromptTooLong
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from models.engine.sampling import Choice, Sampling
+from models.engine.sampling import Choice
+from models.sampling import Sampling
 from schemas.errors import EngineError
 
 R = TypeVar("R")

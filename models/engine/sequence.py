@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from models.engine.model_runner import Decode, Prefill
 from models.engine.requests import AnyRequest, Generation, GenerationRequest, ScoreRequest
-from models.engine.sampling import Sampler, Sampling
+from models.engine.sampling import Sampler
+from models.sampling import Sampling
 
 Tokens = NDArray[np.int32]
 

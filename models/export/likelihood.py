@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.prefix_cache import common
-from models.engine.sampling import Logits, Sampler, Sampling, choice_among
+from models.engine.sampling import Logits, Sampler, choice_among
 from models.engine.sequence import Tokens
 from models.precision import Precision
+from models.sampling import Sampling
 
 Nats = NDArray[np.float64]
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.engine import Sampling
 from models.evaluation.rouge import rouge_l
 from models.evaluation.words import words
 from models.house.data import Passages, read_pairs
@@ -20,6 +19,7 @@ from models.house.writing import RatedInstruction, write_and_rate
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE
+from models.sampling import Sampling
 
 _GREEDY = [
     Sampling(repetition_penalty=penalty, max_tokens=64) for penalty in (1.0, 1.1, 1.2, 1.3, 1.4)

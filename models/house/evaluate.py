@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine import Precision, Sampling
+from models.engine import Precision
 from models.evaluation.bootstrap import Estimate, bootstrap_interval
 from models.evaluation.metrics import auc
 from models.export.likelihood import GraphScorer
@@ -29,6 +29,7 @@ from models.prompts.template import SEED_TAG
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from models.releases.checkpoints import HOUSE, HOUSE_CHECKPOINT
+from models.sampling import Sampling
 from models.seeds.grades import Grader
 from models.seeds.pairs import Pair
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.engine import Sampling
+from models.sampling import Sampling
 from models.seeds.pairs import Pair
 from models.serving.served_model import ServedModel
 from schemas.errors import PromptTooLong

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
 from models.judging.fitting import WRITTEN, WRITTEN_FOR_ANOTHER, GradedEvidence, fit_to
@@ -16,6 +16,7 @@ from models.judging.rated import RatedEvidence
 from models.judging.rater import Examines
 from models.progress import Report, at_intervals
 from models.prompts.layout import Prompter
+from models.sampling import Sampling
 from models.seeds.labelled import MadePair, some_kinds
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError, PromptTooLong

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.atomic_file import sync, write_atomically
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.evaluation.bootstrap import Estimate
 from models.evaluation.promotion import Verdict
 from models.judging.judge import Judges
@@ -22,6 +22,7 @@ from models.prompts.template import TRAINED_TASKS, Task
 from models.releases.checkpoints import sha256_of
 from models.releases.release import MANIFEST, GoldenVector, Manifest, read_manifest
 from models.releases.trained_on import TrainedOn
+from models.sampling import Sampling
 from schemas.errors import ModelError
 
 GOLDEN_TOKENS = 16

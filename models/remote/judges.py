@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.atomic_file import write_atomically
-from models.engine import Sampling
 from models.judging.fitting import fit_to
 from models.judging.gathering import gather_with
 from models.judging.judge import VERSION, Judges
 from models.progress import Report
 from models.remote.model import RemoteModel
+from models.sampling import Sampling
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError, PromptTooLong
 

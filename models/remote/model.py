@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from models.engine import Choice, Sampling
+from models.engine import Choice
 from models.judging.evidence import EvidenceKind
 from models.judging.judge import Judges
 from models.judging.rater import Rater
@@ -16,6 +16,7 @@ from models.remote.answers import choice_among, written_text
 from models.remote.chat import Chat
 from models.remote.client import RemoteClient
 from models.remote.examiner import RemoteExaminer
+from models.sampling import Sampling
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, RemoteUnavailable
 from schemas.ids import example_id, sampling_seed

@@ -9,7 +9,8 @@ from models.serving.written import WrittenInstruction, WrittenText
 from schemas.records import Rating, Turn
 
 if TYPE_CHECKING:  # the engine takes long to import, and only its types are named here
-    from models.engine import Choice, Sampling
+    from models.engine import Choice
+    from models.sampling import Sampling
 
 
 class RoleModel(Protocol):

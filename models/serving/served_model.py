@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
-from models.engine import Choice, Engine, Sampling, ThreadBudget
+from models.engine import Choice, Engine, ThreadBudget
 from models.evaluation.calibration import CalibrationLine, calibrated
 from models.judging.evidence import EvidenceKind
 from models.judging.examiner import Examiner
@@ -18,6 +18,7 @@ from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.releases.golden import reproduce, require_templates
 from models.releases.release import read_manifest
+from models.sampling import Sampling
 from models.serving.written import WrittenInstruction, WrittenText
 from schemas.errors import ModelError, PromptTooLong
 from schemas.ids import example_id, sampling_seed

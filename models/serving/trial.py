@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from models.engine import Sampling
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from schemas.records import Rating
 

@@ -21,6 +21,7 @@ from agents.inventing.settings import InventionSettings
 from agents.pairer import PreferenceSettings
 from agents.passages.headings import NAVIGATION
 from agents.rewriting.settings import RewritingSettings
+from agents.sampling import SeveralSamples
 from models.prompts.openings import OPENINGS
 from models.prompts.templates import BUILT_IN, Templates
 from models.remote.address import RemoteAddress, is_remote
@@ -72,17 +73,12 @@ class SegmentSettings(BaseModel):
         return self
 
 
-class GenerationSettings(BaseModel):
+class GenerationSettings(SeveralSamples):
     """How instructions are sampled.
 
     Temperature 0 is greedy. The paper samples at 0.7 with top-p 0.9.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    top_p: float = Field(default=0.9, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
     repetition_penalty: float = Field(default=1.3, ge=1, le=2)
     max_tokens: int = Field(default=64, ge=1, le=4096)
     openings: dict[
@@ -98,14 +94,6 @@ class GenerationSettings(BaseModel):
     """Most records that a model stage has taken in and not yet acknowledged."""
     timeout_seconds: float = Field(default=1800.0, gt=0)
     """Longest duration of one attempt of a model stage, its wait in the engine's queue included."""
-
-    @model_validator(mode="after")
-    def _samples_differ(self) -> "GenerationSettings":
-        if self.samples > 1 and self.temperature == 0:
-            raise ValueError(
-                f"samples {self.samples} needs a temperature above 0: at 0 all of them are the same"
-            )
-        return self
 
 
 class ScorerSettings(BaseModel):

@@ -15,7 +15,6 @@ from agents.plugin import Filter, Generator
 from agents.rewriter import Rewriter
 from agents.scorer import Scorer
 from agents.segmenter import Segmenter, SegmenterSettings
-from models.engine import Sampling
 from models.serving.model_handle import ModelHandle
 from schemas.wire import decode_document
 from streams.kafka.topics import SEGMENTS
@@ -42,18 +41,6 @@ def document_process(settings: Settings) -> AgentProcess:
     return AgentProcess(make, decode_document, settings.segments.max_seconds)
 
 
-def sampling_of(settings: Settings) -> Sampling:
-    """Return the sampling of the backward model."""
-    chosen = settings.generation
-    return Sampling(
-        temperature=chosen.temperature,
-        top_p=chosen.top_p,
-        top_k=chosen.top_k,
-        repetition_penalty=chosen.repetition_penalty,
-        max_tokens=chosen.max_tokens,
-    )
-
-
 def agent_makers(
     settings: Settings, models: Mapping[Role, ModelHandle]
 ) -> Mapping[str, AgentMaker]:
@@ -75,7 +62,7 @@ def agent_makers(
     if Role.BACKWARD in models:
         backward = Backward(
             models[Role.BACKWARD],
-            sampling_of(settings),
+            settings.generation.sampling(),
             settings.generation.samples,
             settings.generation.openings,
             settings.curation.mix,

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from models.engine import Sampling
 from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.own.writing import as_yaml
 from models.prompts.template import Family, Task
 from models.prompts.templates import BUILT_IN
 from models.releases.golden import Origin, write_manifest
 from models.releases.release import MANIFEST, read_manifest
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from streams.cli.documents import read_documents
 from streams.data.dataset import snapshot

@@ -18,9 +18,10 @@ from typing import Any
 
 from aiohttp import web
 
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.prompts.layout import Prompter
 from models.prompts.tasks.rating import DIGITS
+from models.sampling import Sampling
 from schemas.errors import PromptTooLong
 
 KEY = "a-key-of-the-tests-0123456789"

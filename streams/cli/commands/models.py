@@ -187,13 +187,12 @@ def try_model(
     """
     from models.serving import trial
     from streams.cli.prepare import prepare
-    from streams.stages.making import sampling_of
     from streams.worker.role_models import load_model
 
     async def run(directory: Path) -> "Trial":
         served = await load_model(settings, directory)
         try:
-            return await trial.try_model(served, passage, sampling_of(settings))
+            return await trial.try_model(served, passage, settings.generation.sampling())
         finally:
             served.close()
 

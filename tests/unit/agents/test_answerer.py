@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from agents.answerer import Answerer, sampling_of
+from agents.answerer import Answerer
 from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.answering import AnswerFormat
 from models.prompts.template import BOTH_TAGS, Task
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.written import WrittenText
@@ -100,7 +100,7 @@ async def test_the_formats_take_turns_and_seeds_are_those_of_the_ids() -> None:
         example_id(_question(context="Ten eggs.").id, "r-1", "steps.test.1", 1)
     )
     assert model.sampled[0] == dataclasses.replace(
-        sampling_of(AnsweringSettings()), seed=model.sampled[0].seed
+        AnsweringSettings().sampling(), seed=model.sampled[0].seed
     )
     assert model.prompts[0].texts == {
         "instruction": "How many eggs are left?",

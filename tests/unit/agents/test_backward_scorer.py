@@ -10,12 +10,12 @@ import pytest
 
 from agents.backward import Backward
 from agents.scorer import Scorer
-from models.engine import Sampling
 from models.engine.static.batching import StaticBatching
 from models.prompts.categories import FIRST_WORDS
 from models.prompts.layout import Prompter
 from models.prompts.prompt import Prompt
 from models.prompts.template import MARKERS, SEED_TAG, Task
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from schemas.categories import Category

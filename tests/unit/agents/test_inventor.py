@@ -10,11 +10,12 @@ from agents.inventing.instances import input_of, labels_of
 from agents.inventing.settings import InventionSettings
 from agents.inventor import Inventor
 from agents.outcomes import Outcome
-from models.engine import Choice, Sampling
+from models.engine import Choice
 from models.prompts.prompt import Prompt
 from models.prompts.tasks.invention import NO_INPUT, SHOWN_INPUTS
 from models.prompts.template import BOTH_TAGS, Family, Task
 from models.prompts.templates import BUILT_IN
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.served_model import ServedModel
 from models.serving.written import WrittenText

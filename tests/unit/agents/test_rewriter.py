@@ -9,9 +9,9 @@ import pytest
 from agents.outcomes import Retraction
 from agents.rewriter import Rewriter
 from agents.rewriting.settings import RewritingSettings
-from models.engine import Sampling
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
+from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.written import WrittenText
 from schemas.errors import EngineError, PromptTooLong

@@ -11,8 +11,9 @@ from bench.writer.figures import of_ranks, of_writing, opening, openings, repeat
 from bench.writer.material import RIVALS, held_out_rows
 from bench.writer.measure import rank, write
 from bench.writer.records import Ranked, Records, Written
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.prompts.layout import Prompter
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 
 

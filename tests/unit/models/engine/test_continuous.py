@@ -25,9 +25,10 @@ from models.engine.requests import (
     GenerationRequest,
     ScoreRequest,
 )
-from models.engine.sampling import Logits, Nats, Sampling, negative_log_probabilities
+from models.engine.sampling import Logits, Nats, negative_log_probabilities
 from models.engine.scheduler import Scheduler
 from models.engine.sequence import RunningSequence
+from models.sampling import Sampling
 from schemas.errors import EngineError
 
 VOCABULARY = 16

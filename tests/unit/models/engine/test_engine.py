@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.engine import Engine, EngineLimits, Generation, Sampling
+from models.engine import Engine, EngineLimits, Generation
 from models.engine.static.batching import StaticBatching
+from models.sampling import Sampling
 from schemas.errors import PromptTooLong
 from tests.unit.engine_model import CONTEXT, VOCABULARY, CuedRunner, TinyModel, engine_of, open_tiny
 

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 
-from models.engine import Engine, EngineLimits, Sampling, ThreadBudget
+from models.engine import Engine, EngineLimits, ThreadBudget
 from models.engine.core import CoreOutput
 from models.engine.sampling import Logits
 from models.engine.static.batching import StaticBatching
+from models.sampling import Sampling
 from schemas.errors import EngineError
 from tests.unit.engine_model import CuedRunner, TinyModel, engine_of, open_tiny
 

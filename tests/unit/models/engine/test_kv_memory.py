@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from models.engine.kv_memory import KVLayout, KVMemory
 from models.engine.model_runner import Decode
 from models.engine.onnx_runner import OnnxModelRunner
-from models.engine.sampling import Sampler, Sampling
+from models.engine.sampling import Sampler
+from models.sampling import Sampling
 from tests.unit.models.export.test_graph import make_model, write
 
 

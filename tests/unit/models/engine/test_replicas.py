@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine import Engine, EngineLimits, Generation, Sampling, ThreadBudget
+from models.engine import Engine, EngineLimits, Generation, ThreadBudget
 from models.engine.core import EngineCore
 from models.engine.loading import replica_count
 from models.engine.replica import Replica
 from models.engine.routing import Router
 from models.engine.static.batching import StaticBatching
+from models.sampling import Sampling
 from schemas.errors import EngineError
 from tests.unit.engine_model import TinyModel, open_tiny
 from tests.unit.models.export.test_graph import assert_greedy, make_model, prompts, write

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine.sampling import Sampler, Sampling, Shortlist, choice_among
+from models.engine.sampling import Sampler, Shortlist, choice_among
+from models.sampling import Sampling
 
 
 def draws(sampling: Sampling, logits: list[float], count: int) -> list[int]:

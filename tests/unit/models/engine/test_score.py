@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from models.engine import Engine, EngineLimits, Sampling
+from models.engine import Engine, EngineLimits
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler
 from models.engine.static.batching import StaticBatching
 from models.prompts.layout import Prompter
 from models.releases.checkpoints import HOUSE_CHECKPOINT
+from models.sampling import Sampling
 from models.seeds import read_seeds
 from schemas.errors import EngineError, PromptTooLong
 from tests.unit.engine_model import VOCABULARY as TINY_VOCABULARY

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.engine import Engine, Precision, Sampling
+from models.engine import Engine, Precision
 from models.engine.continuous import ContinuousBatching
 from models.engine.device import open_session
 from models.engine.kv_slots import KVSlots
@@ -21,6 +21,7 @@ from models.engine.sampling import Sampler, Shortlist
 from models.engine.shortlist import SHORTLIST_FILE, Shortlister
 from models.export.export import export
 from models.export.graph.shortlist import build
+from models.sampling import Sampling
 from schemas.errors import EngineError
 from tests.unit.checkpoints import make_checkpoint
 from tests.unit.models.export.test_graph import make_model, prompts, write

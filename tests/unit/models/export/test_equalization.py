@@ -17,9 +17,10 @@ from transformers import PreTrainedModel
 
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
-from models.engine.sampling import Logits, Sampler, Sampling
+from models.engine.sampling import Logits, Sampler
 from models.export.graph import AbsmaxRanges, build, equalize, measure
 from models.precision import Precision
+from models.sampling import Sampling
 from tests.unit.models.export.test_graph import VARIANTS, make_model
 
 PROMPTS = [list(range(60)), list(range(90, 20, -1)), [7, 3] * 40]

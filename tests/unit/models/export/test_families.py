@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from models.engine import Sampling
 from models.export.export import export
 from models.prompts.template import Family
 from models.releases.facts import ModelFacts
 from models.releases.golden import Origin, write_manifest
+from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from models.serving.trial import try_model
 from tests.unit.checkpoints import make_checkpoint

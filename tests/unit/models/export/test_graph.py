@@ -20,11 +20,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from models.engine import Engine, EngineLimits, Sampling
+from models.engine import Engine, EngineLimits
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
 from models.engine.sampling import Sampler
 from models.export.graph import build
+from models.sampling import Sampling
 from schemas.errors import ModelError, UnsupportedArchitecture
 
 VOCABULARY = 96

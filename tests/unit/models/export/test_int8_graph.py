@@ -17,12 +17,13 @@ from onnx import TensorProto, helper
 from models.engine.device import open_session
 from models.engine.model_runner import Decode, Prefill
 from models.engine.onnx_runner import OnnxModelRunner
-from models.engine.sampling import Logits, Sampler, Sampling
+from models.engine.sampling import Logits, Sampler
 from models.export.graph import build, equalize, measure, rotate
 from models.export.graph.linear import Linear, Rows
 from models.export.graph.nodes import Nodes
 from models.export.graph.weights import Weights
 from models.precision import Precision
+from models.sampling import Sampling
 from tests.unit.models.export.test_graph import VARIANTS, make_model
 
 Matrix = NDArray[np.float32]

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from models.engine import DigitProbabilities, Engine, Generation, Sampling
+from models.engine import DigitProbabilities, Engine, Generation
 from models.judging.criterion import Criterion
 from models.judging.evidence import LIKELIHOOD_FIGURES, EvidenceKind
 from models.judging.examiner import Examiner
@@ -22,6 +22,7 @@ from models.judging.rater import Rater
 from models.prompts.layout import Prompter
 from models.prompts.template import Task
 from models.releases.release import Manifest
+from models.sampling import Sampling
 from models.seeds.labelled import KINDS, every_kind, some_kinds
 from models.seeds.pairs import Pair
 from schemas.errors import ModelError, PromptTooLong

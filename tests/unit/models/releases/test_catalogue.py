@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models.engine import Engine, Sampling
+from models.engine import Engine
 from models.prompts.layout import Prompter
 from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.own.reading import parse_own
@@ -22,6 +22,7 @@ from models.releases.catalogue import prepare
 from models.releases.checkpoints import checkpoint_digest, locate, sha256_of, weight_files
 from models.releases.golden import reproduce, require_templates
 from models.releases.release import MANIFEST, read_manifest, verify
+from models.sampling import Sampling
 from schemas.errors import ModelError
 from tests.unit.checkpoints import make_checkpoint
 

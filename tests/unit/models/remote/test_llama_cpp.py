@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from models.engine import Sampling
 from models.releases.cache import default_cache
 from models.releases.names import NAMED
 from models.releases.wheels import WheelFile
@@ -22,6 +21,7 @@ from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Ledger
+from models.sampling import Sampling
 from schemas.errors import PromptTooLong
 
 _PASSAGE = (

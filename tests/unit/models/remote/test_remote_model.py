@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from agents.backward import Backward
-from models.engine import Sampling
 from models.judging.evidence import EvidenceKind
 from models.judging.fitting import FEWEST_SOURCES
 from models.judging.judge import Judges
@@ -23,6 +22,7 @@ from models.remote.client import RemoteClient, RequestOptions
 from models.remote.judges import fit_judges, read_judges
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Budget, Ledger, Tokens
+from models.sampling import Sampling
 from models.seeds import read_seeds, split
 from models.seeds.pairs import Pair
 from models.serving.model_handle import ModelHandle
