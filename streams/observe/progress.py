@@ -13,6 +13,7 @@ from streams.observe.lag import Flow, StageLag
 from streams.observe.rates import Rates
 from streams.quantities import as_duration
 
+STOPPING = "stopping: what is in flight is finished first; Ctrl-C again stops at once"
 _LINE_SECONDS = 5.0
 _IDLE_LINE_SECONDS = 60.0
 """Between two lines where nothing changes."""
@@ -100,6 +101,7 @@ class Progress:
         if kind == "training":
             self._training_began = self._clock()
         texts = {
+            "loading": "{process} loads {release}",
             "ready": "{process} is ready, serving {release}",
             "serving": "{process} serves {release}, loaded in {seconds} s while the stream went on",
             "following": "{process} follows the curated examples",

@@ -80,6 +80,7 @@ class ReleaseFollower:
         pinned role cannot, BrokerError where the announcements cannot be read.
         """
         for release in await self._announced():
+            self._note_loading(release.id)
             try:
                 self.models = await self._load(release)
             except ModelError as error:
@@ -89,6 +90,8 @@ class ReleaseFollower:
             else:
                 self._release = release
                 return self
+        if self._follows:
+            self._note_loading(self._base_id)
         self.models = await self._role_models(self._base)
         return self
 
@@ -124,9 +127,17 @@ class ReleaseFollower:
                 return True
         return False
 
+    @property
+    def _follows(self) -> bool:
+        """Whether a role follows releases."""
+        return any(self._settings.pinned(role) is None for role in self._roles)
+
+    def _note_loading(self, id: str) -> None:
+        self._on_event({"event": "loading", "release": id})
+
     async def _announced(self) -> list[Release]:
         """What is deployed, the last announced first."""
-        if all(self._settings.pinned(role) is not None for role in self._roles):
+        if not self._follows:
             return []
         releases = await asyncio.to_thread(read_releases, self._cluster, self._reader)
         if (other := passed_over(releases, self._base_id)) is not None:
@@ -150,6 +161,7 @@ class ReleaseFollower:
 
     async def _replace(self, release: Release) -> bool:
         """Deploy a release here. False where it is refused."""
+        self._note_loading(release.id)
         started = time.monotonic()
         rerated_until = release.announced_at + self._settings.rerating.after_seconds
         try:

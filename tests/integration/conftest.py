@@ -148,7 +148,11 @@ class ChildProcess:
         return f"{self._process.name} {state}; its stderr:\n{self._errors.read_text()}"
 
     def wait_until_ready(self, seconds: float = 270) -> dict[str, object]:
-        return self.events.get(timeout=seconds)
+        """The next event that is not about the beginning of a load."""
+        while True:
+            event: dict[str, object] = self.events.get(timeout=seconds)
+            if event["event"] != "loading":
+                return event
 
     def kill(self) -> None:
         """kill -9."""

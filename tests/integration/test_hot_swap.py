@@ -38,7 +38,7 @@ def rated_by(examples: Iterable[Example]) -> set[tuple[str, int]]:
 
 def _next(worker: WorkerProcess, kind: str) -> dict[str, object]:
     while True:
-        event = worker.wait_until_ready(60)
+        event = worker.events.get(timeout=60)
         if event["event"] == kind:
             return event
 
@@ -72,6 +72,7 @@ def test_a_release_takes_service_while_the_stream_goes_on(settings, house):
         feed(cluster, notes(range(60)))
         wait_until(lambda: len(_records(settings, Scored)) >= 10)
         announce(cluster, copy_release(house, settings.releases_dir / "r-1", "r-1"))
+        assert _next(worker, "loading")["release"] == "r-1"
         assert _next(worker, "serving")["release"] == "r-1"
         feed(cluster, notes(range(60, 80)))
         wait_until_idle(settings, 80)

@@ -44,8 +44,45 @@ def test_up_with_a_broker_of_ones_own_starts_none_and_leaves_it_running(settings
         up.kill()
     assert up.returncode == 0, errors
     assert "Traceback" not in errors
+    assert "worker-0 loads house-" in errors
+    assert "stopping: what is in flight is finished first; Ctrl-C again stops at once" in errors
+    assert errors.splitlines()[-1] == (
+        f"stopped; the topics are on {address}, the releases in {state}; the same command "
+        "continues from there"
+    )
     _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
     assert not (state / "kafka").exists()
     with FlowReader(settings.kafka.cluster()) as reader:
         assert reader.read().messages["documents"] == 1, "the broker outlives us"
+
+
+def test_a_second_ctrl_c_stops_up_at_once(settings, house, tmp_path):
+    address = settings.kafka.bootstrap_servers
+    command = [sys.executable, "-m", "streams", "up", "--no-training", "--broker", address]
+    up = subprocess.Popen(
+        [*command, "--state-dir", str(tmp_path / "ours")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert up.stderr is not None
+        lines = iter(up.stderr.readline, "")
+        next(line for line in lines if "worker-0 loads" in line)
+        children = psutil.Process(up.pid).children(recursive=True)
+        (worker,) = (one for one in children if "--multiprocessing-fork" in one.cmdline())
+        worker.suspend()  # it does not end by itself
+        os.killpg(up.pid, signal.SIGINT)
+        next(line for line in lines if "stopping: " in line)
+        os.killpg(up.pid, signal.SIGINT)
+        errors = "".join(lines)
+        assert up.wait(180) == 130
+    finally:
+        up.kill()
+        up.communicate()
+    said = "stopped at once; what was in flight is processed again after the next start"
+    assert errors.splitlines()[-1] == said
+    _, alive = psutil.wait_procs(children, timeout=180)
+    assert not alive

@@ -62,8 +62,8 @@ def up(
 ) -> None:
     """Run the stream: broker, workers and trainer, supervised.
 
-    With --broker, the stream uses that Kafka and starts none. Ctrl-C drains and stops. A second
-    Ctrl-C aborts.
+    With --broker, the stream uses that Kafka and starts none. Ctrl-C stops it once what
+    is in flight is finished, a second one at once.
 
     Example: `backstream up --port 9092`
     """
@@ -84,6 +84,7 @@ def up(
         supervisor = Supervisor(settings, base, notice, lambda: stop.asked)
         deadline = ShutdownDeadline(settings.shutdown_seconds, "`backstream up`", supervisor.kill)
         stop = StopSignal(deadline.begin)
+        stop.on_second = supervisor.abort
         try:
             with supervisor:
                 try:
@@ -91,7 +92,14 @@ def up(
                 finally:
                     deadline.begin()
         except KeyboardInterrupt:  # while the broker was starting
+            notice("stopped before Kafka had started")
             raise typer.Exit(130) from None
+        except SystemExit:  # the second signal
+            notice("stopped at once; what was in flight is processed again after the next start")
+            raise
+    given, directory = settings.given_broker, settings.state_dir
+    where = f"are on {given}, the releases" if given else "and the releases are"
+    notice(f"stopped; the topics {where} in {directory}; the same command continues from there")
 
 
 def _supervise(
@@ -99,7 +107,7 @@ def _supervise(
 ) -> None:
     """Start the processes and show what they do, until a signal."""
     from streams.cli.login import login
-    from streams.observe.progress import Progress
+    from streams.observe.progress import STOPPING, Progress
     from streams.run.flow_watch import FlowWatch
     from streams.stages.topology import stages_of
 
@@ -126,8 +134,7 @@ def _supervise(
                 noted = time.monotonic()
                 progress.note(f"no progress can be shown: {watch.error}")
             stop.wait(_POLL_SECONDS)
-        stop.on_second = supervisor.abort
-        progress.note("draining; Ctrl-C again to abort")
+        progress.note(STOPPING)
 
 
 @with_settings(*BROKER, *MODELS, "device", "metrics_port")

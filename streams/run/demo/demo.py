@@ -27,7 +27,7 @@ from streams.observe.audit import audit
 from streams.observe.example_count import ExampleCount
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.mix import count_written, tally_of
-from streams.observe.progress import Progress
+from streams.observe.progress import STOPPING, Progress
 from streams.quantities import as_count
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import Rerating, rerating
@@ -69,6 +69,9 @@ def run_demo(settings: Settings, base: Path, limit: int | None = None) -> int:
                 outcome = demo.run(islice(demo_documents(few=large), limit))
             except BrokerError:
                 demo.take_events()  # raises the cause where the broker of the demo has ended
+                raise
+            except KeyboardInterrupt:
+                progress.note(STOPPING)
                 raise
         output = settings.state_dir / "curated.jsonl"
         with private_umask():  # it lies in the state directory
@@ -224,9 +227,11 @@ class _Demo:
             return
         newest = releases[-1]
         if newest.status != ReleaseStatus.IN_SERVICE:
+            self._progress.note(f"loading {newest.id}, to see that it can be used")
             verified = release_store(self._settings).verify(newest)
             loading = ServedModel.load(verified.directory, device=self._settings.device)
             asyncio.run(loading).close()
+            self._progress.note(f"{newest.id} can be used")
             return
         while self._served != newest.id:
             self.take_events()

@@ -91,6 +91,7 @@ def test_without_a_terminal_what_does_not_change_is_a_line_a_minute(
 
 def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> None:
     events: list[dict[str, Any]] = [
+        {"event": "loading", "process": "worker-1", "release": "house-1"},
         {"event": "ready", "process": "worker-1", "release": "house-1", "metrics_port": None},
         {"event": "training", "examples": 12},
         {"event": "evaluated", "model": "new", "metrics": {}},
@@ -108,6 +109,7 @@ def test_events_are_lines_that_stay(progress: Progress, out: io.StringIO) -> Non
         progress.event(event)
     lines = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()]
     assert lines == [
+        "worker-1 loads house-1",
         "worker-1 is ready, serving house-1",
         "trainer: training on 12 curated examples and the seeds",
         "trainer: evaluated on held-out pairs, the new model",
