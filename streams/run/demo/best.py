@@ -15,7 +15,15 @@ _CODE = re.compile(r">>>|::|\w\(\w*\)\s*->|^\s*[\w.]+\(.*\)\s*$", re.MULTILINE)
 _NAME = re.compile(r"\w*(?:_|\d|[a-z][A-Z]|[A-Z]{2})\w*")
 """A word that is spelt as names in programs are."""
 _CONTENT = 4
-"""Letters from which on a word should not stand twice in an instruction."""
+"""Letters from which on a word tells what an instruction is about. It should not stand twice."""
+_OPENING = 2
+"""Words at the beginning of an instruction that say what to do, not about what."""
+_GROUNDED = 0.75
+"""Share of the words after the opening that the text should have.
+
+By hand (docs/results/judge.md), of 61 instructions of the house model the 13 that reach it were
+rated 2.8 on average and the others 1.4; of 104 by the writer, 50 were rated 3.4, the others 2.9.
+"""
 
 
 def best(examples: Iterable[Example], count: int) -> list[Example]:
@@ -48,7 +56,7 @@ def excerpt(response: str) -> str:
 
 def _is_readable(example: Example) -> bool:
     response = example.response.lstrip()
-    words = [word for word in _words(example.instruction) if len(word) >= _CONTENT]
+    words = _content(_words(example.instruction))
     return (
         len(example.instruction) <= _LONGEST_INSTRUCTION
         and example.instruction.endswith((".", "?"))
@@ -57,7 +65,24 @@ def _is_readable(example: Example) -> bool:
         and len(response) <= _LONGEST_RESPONSE
         and response[:1].isupper()
         and not _CODE.search(response[:_EXCERPT])
+        and _is_grounded(example)
     )
+
+
+def _is_grounded(example: Example) -> bool:
+    """Whether the text has what the instruction is about."""
+    about = _content(_words(example.instruction)[_OPENING:])
+    text = set(_words(f"{example.context or ''} {example.response}"))
+    return sum(any(_alike(word, one) for one in text) for word in about) >= _GROUNDED * len(about)
+
+
+def _alike(word: str, other: str) -> bool:
+    """Whether two words are the same but for an ending such as *s* or *ed*."""
+    return other.startswith(word[: max(_CONTENT, len(word) - 2)])
+
+
+def _content(words: list[str]) -> list[str]:
+    return [word for word in words if len(word) >= _CONTENT]
 
 
 def _score(example: Example) -> float:
@@ -65,7 +90,7 @@ def _score(example: Example) -> float:
 
 
 def _opening(instruction: str) -> str:
-    return " ".join(_words(instruction)[:2])
+    return " ".join(_words(instruction)[:_OPENING])
 
 
 def _words(text: str) -> list[str]:

@@ -4,7 +4,12 @@ from schemas.records import Example, ExampleOrigin, Provenance, Rating
 from streams.run.demo.best import best, excerpt
 
 
-def example(instruction: str, score: float, response: str = "A text.", source: str = "") -> Example:
+def example(
+    instruction: str,
+    score: float,
+    response: str = "A tuple is an immutable list with methods.",
+    source: str = "",
+) -> Example:
     return Example(
         id=f"{instruction} {source}",
         instruction=instruction,
@@ -32,9 +37,10 @@ def test_what_is_easy_to_read_comes_first() -> None:
     fragment = example("When is it closed?", 4.9, "and then it is closed.")
     twice = example("Which words are these words?", 4.9)
     invented = example("How is FIRST_OF_ALL used?", 4.9, "FIRST_COMPLETED is a constant.")
-    found = best([long, code, unfinished, fragment, twice, invented, plain], 7)
+    astray = example("What is the difference of strings and tuples?", 4.9, "A tuple is immutable.")
+    found = best([long, code, unfinished, fragment, twice, invented, astray, plain], 8)
     assert found[0] is plain
-    assert len(found) == 7
+    assert len(found) == 8
     assert best([], 3) == []
 
 
