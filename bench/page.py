@@ -6,10 +6,11 @@
 
 The items come as messages of the topics, by the way that a Follower writes them: segments, pairs
 that one to three releases have rated, examples, rejections, human ratings, decisions and dead
-letters. Words are drawn as unequally as in English (Zipf). In each run every query is made once, in
-an order that is shuffled, while a second thread writes a message ten times a second, as on a stream
-that runs. The CPU time of a query hardly depends on what else runs. The flow, which needs a broker,
-is read of an empty one.
+letters. Of half of the documents the refused passages are known, as a RefusedReader writes them.
+Words are drawn as unequally as in English (Zipf). In each run every query is made once, in an order
+that is shuffled, while a second thread writes a message ten times a second, as on a stream that
+runs. The CPU time of a query hardly depends on what else runs. The flow, which needs a broker, is
+read of an empty one.
 """
 
 import argparse
@@ -48,6 +49,7 @@ from streams.kafka.topics import DEAD_LETTERS, topic_of
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.folding import Folder
+from streams.page.store.item_views import RefusedPassage
 from streams.page.store.store import Store
 
 _VOCABULARY = 20_000
@@ -155,6 +157,7 @@ def records(items: int, texts: _Texts, chance: random.Random) -> Iterator[Record
                 detail="97 characters; at least 300 are wanted",
                 count=chance.randint(1, 5),
                 document_id=document,
+                segment_id=f"x{number}",
             )
 
 
@@ -179,6 +182,7 @@ def fill(store: Store, items: int) -> str:
         feed = _Feed(store)
         feed.fill(records(items, texts, chance))
         feed.bury(200)
+        feed.read_again(texts)
     return texts.words[40]
 
 
@@ -207,6 +211,18 @@ class _Feed:
                 DEAD_LETTERS.name, 0, number, letter.key, letter.value, letter.headers
             )
             self._store.apply(self._folder, [message])
+
+    def read_again(self, texts: _Texts) -> None:
+        """Write the refused passages of every second document."""
+        places = self._store.documents_to_cut(1 << 30)
+        for place in places[::2]:
+            first = int(place.id[1:]) * _PASSAGES_A_DOCUMENT
+            found = [
+                RefusedPassage(f"x{number}", 0, (), texts.of(40), "list", "en")
+                for number in range(first, first + _PASSAGES_A_DOCUMENT)
+                if number % 3 == 0
+            ]
+            self._store.write_refused(place.id, found)
 
     def message(self, record: Record) -> Received:
         kind = type(record)
@@ -262,6 +278,11 @@ def queries(store: Store, texts: _Texts) -> dict[str, Callable[[], object]]:
         "accepted, worst first": lambda: store.items(
             Filter(verdict=Verdict.ACCEPTED), PageRequest(order=Order.WORST)
         ),
+        "not searched by a text": lambda: store.unsearched(Filter(text=frequent)),
+        "not searched, of a source": lambda: store.unsearched(
+            Filter(text=frequent, source=texts.words[3])
+        ),
+        "documents to cut": lambda: store.documents_to_cut(100),
         "one item": lambda: store.item("e1000"),
         "reasons": store.reasons,
         "facets": store.facets,
@@ -322,6 +343,7 @@ def main() -> None:
             start = time.perf_counter()
             written = feed.fill(records(options.items, texts, chance))
             feed.bury(200)
+            feed.read_again(texts)
             seconds = time.perf_counter() - start
             print(f"\n{written:,} messages in {seconds:.0f} s, {written / seconds:,.0f} a second")
         print(f"\n{store.items().total:,} items\n")

@@ -198,6 +198,7 @@ def run_page(
     from streams.page.manifests import Manifests
     from streams.page.store.follower import Follower
     from streams.page.store.passage_finder import PassageFinder
+    from streams.page.store.refused_reader import RefusedReader
     from streams.page.store.store import Store
     from streams.page.web.acting import KafkaActions
     from streams.page.web.serving import PageServer, listening_on
@@ -213,6 +214,7 @@ def run_page(
             )
         )
         stack.enter_context(Follower(cluster, store, stages_of(settings)))
+        stack.enter_context(RefusedReader(settings, store))
         server = PageServer(
             listening,
             store,

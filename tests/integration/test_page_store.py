@@ -17,6 +17,7 @@ from streams.page.store.filters import Filter, Verdict
 from streams.page.store.follower import Follower
 from streams.page.store.passage_finder import PassageFinder
 from streams.page.store.refused_passages import refused_passages
+from streams.page.store.refused_reader import RefusedReader
 from streams.page.store.store import Store
 from streams.page.store.stream_views import EdgeKind
 from streams.page.web.acting import KafkaActions
@@ -113,6 +114,39 @@ def test_what_the_segmenter_refused_is_found_in_the_document(settings: Settings)
     assert [one.headings for one in found if one.text == "Too short."] == [("Guide",)]
     gone = dataclasses.replace(details.document, offset=99)
     assert refused_passages(settings, gone) == ()
+
+
+def test_what_the_segmenter_refused_is_searched_once_its_document_was_read_again(
+    settings: Settings,
+) -> None:
+    cluster = settings.kafka.cluster()
+    kept = [passage(number) for number in (1, 2)]
+    texts = [
+        f"# Guide\n\n{word} is too short.\n\n# Notes\n\n{text}"
+        for word, text in zip(("Aardvark", "Badger"), kept, strict=True)
+    ]
+    documents = [
+        Document(id=f"d{at}", source="guide.md", text=text, media_type="text/markdown")
+        for at, text in enumerate(texts)
+    ]
+    gone = Document(id="gone", source="gone.md", text="Nothing.")
+    refused = [
+        found
+        for document in documents
+        for found in asyncio.run(segmenter_of(settings).handle(document))
+        if isinstance(found, Rejection)
+    ]
+    other = Rejection(id="x", stage="segmenter", reason="leans", document_id="gone", segment_id="x")
+    Topics(cluster).write(*documents, gone, *refused, other)
+    with Store() as store, Follower(cluster, store), RefusedReader(settings, store):
+        wait_until(lambda: store.items(Filter(text="badger")).total == 1)
+        [found] = store.items(Filter(text="aardvark too short")).items
+        assert (found.reason, found.response) == ("too_short", "Aardvark is too short.")
+        # Its document has no such passage: it is looked for once, and counted as not searched.
+        wait_until(lambda: not store.documents_to_cut(9))
+        assert store.unsearched(Filter(text="badger")) == 1
+        assert store.unsearched(Filter(text="badger", source="guide")) == 0
+        assert store.unsearched(Filter()) == 0
 
 
 def test_topics_that_nothing_has_created_are_waited_for(settings: Settings) -> None:

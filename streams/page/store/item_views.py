@@ -54,7 +54,9 @@ class Item:
     instruction: str
     """Its beginning; see PREVIEW_CHARACTERS. Empty for what is not an example."""
     response: str
-    """Beginning of the response, of the refused passage, or of the request's instruction."""
+    """Beginning of the response, of the refused passage, or of the request's instruction. Empty for
+    a passage that the segmenter refused, until its document was read again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class RefusedPassage:
     text: str
     """Its first 20,000 characters."""
     reason: str
+    language: str = ""
+    """Its code; empty where it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _ORDERS = {
 
 def page_of(database: sqlite3.Connection, filter: Filter, page: PageRequest) -> Page[Item]:
     """See ``Store.items``."""
-    where, values = _condition(filter)
+    where, values = condition_of(filter)
     [total] = database.execute(f"SELECT count(*) FROM items i WHERE {where}", values).fetchone()
     key, direction = _ORDERS[page.order]
     size = min(max(1, page.size), LARGEST_PAGE)
@@ -103,7 +103,7 @@ def item_of(row: sqlite3.Row) -> Item:
 
 def reasons_of(database: sqlite3.Connection, filter: Filter) -> tuple[ReasonCount, ...]:
     """See ``Store.reasons``."""
-    where, values = _condition(filter)
+    where, values = condition_of(filter)
     rows = database.execute(
         "SELECT stage, reason, count(*), sum(count) FROM items i"
         f" WHERE {where} AND i.verdict = 'refused' AND i.stage <> ''"
@@ -164,7 +164,7 @@ def read_cursor(text: str) -> tuple[float, int]:
         raise QueryError("there is no such page: go back to the first one") from error
 
 
-def _condition(filter: Filter) -> tuple[str, list[object]]:
+def condition_of(filter: Filter) -> tuple[str, list[object]]:
     """What the filter asks for, of ``items i``, and the values of its parameters."""
     parts, values = ["1"], list[object]()
 

@@ -54,21 +54,30 @@ class Rows:
 
     def write_texts(self, number: int, instruction: str, context: str, response: str) -> None:
         """Write the texts of an item, and what they are found by."""
-        new = (instruction, context, response)
-        row = self.row("SELECT instruction, context, response FROM texts WHERE number = ?", number)
-        if row is not None:
-            if tuple(row) == new:
-                return
-            self._writer.execute(
-                "INSERT INTO search (search, rowid, instruction, context, response)"
-                " VALUES ('delete', ?, ?, ?, ?)",
-                (number, *row),
-            )
-        self._writer.execute("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", (number, *new))
-        self._writer.execute(
-            "INSERT INTO search (rowid, instruction, context, response) VALUES (?, ?, ?, ?)",
-            (number, *new),
+        write_texts(self._writer, number, instruction, context, response)
+
+
+def write_texts(
+    writer: sqlite3.Connection, number: int, instruction: str, context: str, response: str
+) -> None:
+    """Write the texts of an item, and what they are found by."""
+    new = (instruction, context, response)
+    row = writer.execute(
+        "SELECT instruction, context, response FROM texts WHERE number = ?", (number,)
+    ).fetchone()
+    if row is not None:
+        if tuple(row) == new:
+            return
+        writer.execute(
+            "INSERT INTO search (search, rowid, instruction, context, response)"
+            " VALUES ('delete', ?, ?, ?, ?)",
+            (number, *row),
         )
+    writer.execute("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", (number, *new))
+    writer.execute(
+        "INSERT INTO search (rowid, instruction, context, response) VALUES (?, ?, ?, ?)",
+        (number, *new),
+    )
 
 
 def clean(text: str) -> str:

@@ -15,9 +15,17 @@ from streams.page.store.filters import EVERYTHING, FIRST, Filter, Page, PageRequ
 from streams.page.store.flow_meter import FlowMeter, Written
 from streams.page.store.folding import Folder
 from streams.page.store.item_details import details_of
-from streams.page.store.item_views import Facets, Item, ItemDetails, ReasonCount
+from streams.page.store.item_views import (
+    DocumentPlace,
+    Facets,
+    Item,
+    ItemDetails,
+    ReasonCount,
+    RefusedPassage,
+)
 from streams.page.store.items import facets_of, page_of, reasons_of
 from streams.page.store.pruning import LIMITS, Limits, prune
+from streams.page.store.refused_texts import documents_to_cut, unsearched, write_refused_texts
 from streams.page.store.release_ratings import calibration_of, histogram_of, releases_of
 from streams.page.store.stream_views import (
     CalibrationView,
@@ -100,6 +108,14 @@ class Store:
         with self._database.reading() as database:
             return reasons_of(database, filter)
 
+    def unsearched(self, filter: Filter) -> int:
+        """Refused passages that a filter by text or language may leave out for want of a text.
+
+        The other conditions let them through. 0 where neither text nor language is asked for.
+        """
+        with self._database.reading() as database:
+            return unsearched(database, filter)
+
     def facets(self) -> Facets:
         """Values that filters can have."""
         with self._database.reading() as database:
@@ -172,6 +188,17 @@ class Store:
         with self._lock:
             self._reading = replace(self._reading, read=self._reading.read + len(messages))
             self._version += 1
+
+    def documents_to_cut(self, most: int) -> tuple[DocumentPlace, ...]:
+        """Documents whose refused passages were not looked for. For the RefusedReader."""
+        with self._database.reading() as database:
+            return documents_to_cut(database, most)
+
+    def write_refused(self, document_id: str, passages: Sequence[RefusedPassage]) -> None:
+        """Write what was found of the refused passages of a document. For the RefusedReader."""
+        with self._database.writing() as database:
+            write_refused_texts(database, document_id, passages)
+        self._change()
 
     def prune(self) -> None:
         """Delete the oldest rows that are more than the limits allow. For the Follower."""

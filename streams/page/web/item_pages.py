@@ -29,6 +29,7 @@ def items(request: Request) -> Response:
         order=page.order,
         first=page.after is None,
         found=found,
+        unsearched=site.store.unsearched(filter),
         facets=site.store.facets(),
         reasons=site.store.reasons(),
         verdicts=tuple(Verdict),
@@ -49,6 +50,7 @@ def total_part(request: Request) -> Response:
         request,
         "parts/total.jinja",
         total=total,
+        unsearched=site.store.unsearched(filter),
         shown=request.query_params.get("shown", ""),
         beginning=address(filter, page.order),
     )

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from agents.reasons import in_words
 from streams.page.store.item_views import TEXT_CHARACTERS
 from streams.page.web import charts, flow_picture
 from streams.page.web.guard import Visit
@@ -51,6 +52,7 @@ class Renderer:
             "ago": lambda at: ago(time.time() - at),
             "when": when,
             "ids": ids,
+            "in_words": in_words,
         }
         self._environment.filters |= filters
         self._environment.globals |= {

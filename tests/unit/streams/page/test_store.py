@@ -15,7 +15,7 @@ from streams.kafka.messages import Received
 from streams.kafka.topics import CURATED, DEAD_LETTERS, DECISIONS, REJECTED, SCORED
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, Verdict
-from streams.page.store.item_views import PREVIEW_CHARACTERS, TEXT_CHARACTERS
+from streams.page.store.item_views import PREVIEW_CHARACTERS, TEXT_CHARACTERS, RefusedPassage
 from streams.page.store.pruning import Limits
 from streams.page.store.store import Store
 from tests.unit.streams.page.topics import (
@@ -404,6 +404,31 @@ def test_calibration_compares_with_people(store: Store, topics: Topics) -> None:
     assert high.promised == pytest.approx(0.8)
     topics.retract_rating("e0")
     assert store.calibration("r1").pairs == 2
+
+
+def test_a_refused_passage_is_searched_once_its_text_is_known(store: Store, topics: Topics) -> None:
+    refused = [
+        Rejection(id=id, stage="segmenter", reason="leans", document_id="d1", segment_id=id)
+        for id in ("p1", "p2", "p3")
+    ]
+    whole = Rejection(id="d1", stage="segmenter", reason="no_passage", document_id="d1")
+    topics.write(refused[0], whole)
+    assert store.documents_to_cut(9) == ()  # it is not known where the document is
+    topics.write(document(), refused[1])
+    assert [one.id for one in store.documents_to_cut(9)] == ["d1"]
+    assert store.unsearched(Filter(text="boils")) == store.unsearched(Filter(language="en")) == 2
+    before = store.version
+    parts = [
+        RefusedPassage("p1", at, (), text, "leans", "en") for at, text in ((0, "It"), (1, "boils"))
+    ]
+    store.write_refused("d1", parts)
+    assert store.version > before
+    assert ids(store, Filter(text="it boils", language="en")) == ["p1"]
+    assert store.documents_to_cut(9) == ()  # p2 is looked for once
+    assert store.unsearched(Filter(text="boils")) == 1
+    topics.write(refused[0], refused[2])
+    assert ids(store, Filter(text="boils")) == ["p1"]
+    assert [one.id for one in store.documents_to_cut(9)] == ["d1"]
 
 
 def test_the_deployed_release_is_the_last_one_announced(store: Store, topics: Topics) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from agents.reasons import REASONS, in_words
 from schemas.records import Rejection
 from schemas.release import ReleaseStatus
 from schemas.ruling import Texts
@@ -362,6 +363,44 @@ def test_what_the_segmenter_refused_is_shown_with_its_place() -> None:
         # The whole document was refused: there is nothing to cut.
         assert addresses_in(page.get("/item?id=d1").text, "/item/passages?") == []
         assert page.get("/parts/passages?id=none").status == 404
+
+
+def test_a_row_without_a_request_says_what_it_is(page: Filled) -> None:
+    def refuse(id: str, reason: str, at: str = "segmenter") -> Rejection:
+        return Rejection(id=id, stage=at, reason=reason, document_id="d1", segment_id=id)
+
+    page.topics.write(
+        refuse("p1", "leans"), refuse("p2", "mine.odd"), refuse("s2", "language", "b")
+    )
+    unread = unescape(page.get("/items?verdict=refused").text)
+    assert "(no request)" not in unread
+    assert '<span class="ask" dir="auto">After.</span>' in unread
+    for sentence in (in_words("leans"), in_words("language"), "Refused: mine.odd."):
+        assert f'<span class="reply says">{sentence}</span>' in unread
+    found = RefusedPassage("p1", 0, (), "And so it <b>boils</b>.", "leans", "en")
+    page.topics.store.write_refused("d1", [found])
+    text = page.get("/items?reason=leans&text=boils").text
+    assert '<span class="ask" dir="auto">And so it &lt;b&gt;boils&lt;/b&gt;.</span>' in text
+    assert "leans: It cannot be understood alone:" in text
+    assert "Not searched" not in text  # the other conditions leave the others out
+    assert "Not searched: 1 passage that" in page.get("/items?text=boils").text
+
+
+def test_every_reason_is_explained_where_it_is_shown() -> None:
+    with Store() as store, served(store) as page:
+        page.topics.write(
+            *(
+                Rejection(id=reason, stage="segmenter", reason=reason, document_id="d")
+                for reason in REASONS
+            )
+        )
+        counted = unescape(page.get("/parts/reasons").text)
+        shown = re.findall("reason=([a-z_]+)", counted)
+        assert shown
+        assert all(in_words(reason, "segmenter") in counted for reason in shown)
+        for reason, sentence in REASONS.items():
+            for path in (f"/items?reason={reason}", f"/item?id={reason}"):
+                assert sentence in unescape(page.get(path).text), path
 
 
 def test_blanks_of_a_value_that_is_chosen_are_kept(page: Filled) -> None:
