@@ -14,8 +14,17 @@ _INTRODUCTION = """\
 # Commands
 
 Every command has `-h`. Options can stand before and after arguments. `backstream -v COMMAND` logs
-more, to standard error. The exit code is 0 if all was done, 1 if something failed, 2 for a wrong
-usage and 130 after Ctrl-C; what else a command returns stands with it.
+more, to standard error.
+
+| exit code | |
+| --- | --- |
+| 0 | All was done. |
+| 1 | It failed, or nothing was there to be done. |
+| 2 | Wrong usage. |
+| 3 | A part was done. The last line counts what was left out, such as files that cannot be read. |
+| 130 | After Ctrl-C. |
+
+What else a command returns stands with it.
 
 What shows a stream at work starts nothing; what reads or writes the topics starts Kafka where none
 runs, for as long as it runs: [which command does what](../settings.md#which-commands-start-kafka).

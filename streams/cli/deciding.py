@@ -13,6 +13,7 @@ from schemas.ruling import Action
 from streams.cli.connection import connected
 from streams.cli.console import notice, printable
 from streams.cli.editor import edited
+from streams.cli.exit_codes import end
 from streams.cli.login import login
 from streams.cli.usage import WrongUsage
 from streams.data.conditions import all_hold, parse_condition
@@ -114,8 +115,7 @@ def take_back(
         print_decisions(made, as_json)
     for id in without:
         notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
-    if without:
-        raise typer.Exit(1)
+    end(len(made), len(without))
 
 
 def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:

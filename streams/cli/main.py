@@ -79,7 +79,10 @@ def configure(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 130 interrupted.
+    """
     try:
         app()
     except (BackstreamError, OSError) as error:

@@ -2,9 +2,8 @@
 
 import json
 
-import typer
-
 from streams.cli.console import notice
+from streams.cli.exit_codes import end
 from streams.data.feed import FeedReport
 from streams.data.tally import Tally
 from streams.quantities import as_count
@@ -13,7 +12,7 @@ from streams.quantities import as_count
 def finish(report: FeedReport, tally: Tally, noun: str, as_json: bool) -> None:
     """Print the report. ``noun`` is one of what was sent.
 
-    Raises Exit(1) if something could not be read, or if nothing was there.
+    Raises Exit if something could not be read, or if nothing was there.
     """
     head, space, rest = noun.partition(" ")
     if as_json:
@@ -34,5 +33,4 @@ def finish(report: FeedReport, tally: Tally, noun: str, as_json: bool) -> None:
         sent = f"{as_count(report.written, head)}{space}{rest}"
         megabytes = f"{report.bytes / 1e6:,.1f} MB"
         print(f"{sent} ({megabytes}) acknowledged by the broker{failed}")
-    if report.failed or not report.written:
-        raise typer.Exit(1)
+    end(report.written, report.failed)

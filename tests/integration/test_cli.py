@@ -31,7 +31,7 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
 
     fed = run("feed", str(tmp_path / "in"), "--json", *broker)
     report = json.loads(fed.stdout)
-    assert fed.returncode == 1  # two inputs could not be read
+    assert fed.returncode == 3  # two inputs could not be read
     assert (report["documents"], report["failed"]) == (3, 2)
     assert "three.jsonl" in "".join(report["errors"])
     assert "four.txt" in "".join(report["errors"])
@@ -82,7 +82,7 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     for _ in range(2):
         seeded = run("seed", str(pairs), "--json", *broker)
         report = json.loads(seeded.stdout)
-        assert (seeded.returncode, report["seeds"], report["failed"]) == (1, 1, 1)
+        assert (seeded.returncode, report["seeds"], report["failed"]) == (3, 1, 1)
     assert run("export", "-o", str(tmp_path / "seeded.jsonl"), *broker).returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "seeded.jsonl").read_text().splitlines()]
     assert [row["instruction"] for row in rows if row["origin"] == "seed"] == ["Name a bird."]
@@ -110,6 +110,11 @@ def test_preview_shows_verdicts_and_writes_nothing(tmp_path, house):
     assert "passage:     Too little." in refused.stdout
     assert "refused (segmenter: too_short, a passage of 11 characters" in refused.stdout
     assert refused.stderr.endswith("1 refused\n")
+    assert refused.returncode == 0
+    (tmp_path / "broken.jsonl").write_text("{\n")
+    partly = run("preview", str(tmp_path / "broken.jsonl"), str(tmp_path / "short.txt"))
+    assert partly.returncode == 3
+    assert partly.stderr.endswith("1 unreadable, 1 refused\n")
 
 
 def test_segment_prints_each_passage_once_and_counts_what_it_refuses(tmp_path):

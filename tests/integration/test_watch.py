@@ -121,7 +121,7 @@ def test_once_ends_and_says_what_could_not_be_read(settings, inbox, tmp_path):
     (inbox / "a.txt").write_text("A text.")
     (inbox / "broken.jsonl").write_text("{\n")
     first = run(*watch(settings, str(inbox), "--once"))
-    assert first.returncode == 1
+    assert first.returncode == 3
     assert "broken.jsonl" in first.stderr
     fed = [json.loads(line) for line in first.stdout.splitlines()][-1]
     assert (fed["documents"], fed["refused"]) == (1, 1)

@@ -32,7 +32,7 @@ def ask(
 
     A row has an instruction or a question, and may have a context, a category and an id; what it
     may have as an answer is not sent. What most answers agree on becomes a candidate, with the
-    share that agrees as its confidence. Asking the same twice changes nothing. The exit code is 1
+    share that agrees as its confidence. Asking the same twice changes nothing. The exit code is 3
     if something could not be read.
 
     Example: `backstream ask questions.txt dolly.jsonl`

@@ -70,7 +70,7 @@ def feed(
     AsciiDoc, EPUB, JSON, JSONL, CSV, Parquet, Arrow, WARC and WET, with the extra "formats" PDF,
     DOCX and reStructuredText, too; all but Parquet also compressed with gzip, bzip2, xz or zstd.
     Directories of Hugging Face's data sets are read as well. Feeding the same
-    twice changes nothing downstream. The exit code is 1 if something could not be read. What is
+    twice changes nothing downstream. The exit code is 3 if something could not be read. What is
     passed over, such as images in a directory, is counted and named.
 
     Example: `backstream feed docs/ 'pages/*.html' dump.jsonl.gz`
@@ -117,7 +117,7 @@ def seed(
 
     The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each
     id; the exchanges of a conversation stay together. Each exchange is a seed of its own, with the
-    turns before it. Seeding the same twice changes nothing. The exit code is 1 if a line is not a
+    turns before it. Seeding the same twice changes nothing. The exit code is 3 if a line is not a
     pair.
 
     Example: `backstream seed dolly.jsonl oasst.jsonl.gz --replies 2`

@@ -7,6 +7,7 @@ import typer
 
 from schemas.errors import SettingsError
 from streams.cli.console import notice, printable
+from streams.cli.exit_codes import end
 from streams.cli.options import BROKER, Json, with_settings
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def replay(
     """Send dead letters back to their topics, byte for byte.
 
     They stay on the dead-letter topic too. A letter that cannot be sent back is left out, and named
-    with the reason. The exit code is 1 if one is left out.
+    with the reason. The exit code is 3 if one is left out.
 
     Example: `backstream dead-letters replay all --stage scorer`
     """
@@ -96,6 +97,6 @@ def replay(
             notice(f"{letter.at} left out: {printable(letter.reason)}")
         if more := len(outcome.left_out[_NAMED:]):
             notice(f"and {more:,} more left out; --json names them all")
-        print(f"{outcome.sent:,} sent back")
-    if outcome.left_out:
-        raise typer.Exit(1)
+        left_out = f", {len(outcome.left_out):,} left out" if outcome.left_out else ""
+        print(f"{outcome.sent:,} sent back{left_out}")
+    end(outcome.sent, len(outcome.left_out))

@@ -8,6 +8,7 @@ import typer
 from schemas.errors import SettingsError
 from streams.cli.commands.data import Exclude, Format, Include, TextColumn
 from streams.cli.console import print_event
+from streams.cli.exit_codes import end
 from streams.cli.options import BROKER, given, with_settings
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def watch(
 
     Files are fed when they appear and when they change, entries of RSS and Atom feeds when they are
     new, each document once. What was fed is kept in the state directory, so that a later start goes
-    on there. Prints a JSON line for what was fed. With --once, the exit code is 1 if something
+    on there. Prints a JSON line for what was fed. With --once, the exit code is 3 if something
     could not be read.
 
     Example: `backstream watch inbox/ s3://bucket/pages https://example.org/feed.xml`
@@ -76,6 +77,6 @@ def watch(
     for name in names:  # Before a broker is started for them.
         source_of(name, settings, reading)
     with connected(settings, DOCUMENTS, create_state=True) as settings:
-        _, refused = run_watch(settings, names, reading, print_event, once=once)
+        fed, refused = run_watch(settings, names, reading, print_event, once=once)
     if once and refused:
-        raise typer.Exit(1)
+        end(fed, refused)

@@ -10,6 +10,7 @@ import typer
 
 from streams.cli.commands.data import Exclude, Format, Include, Sources, TextColumn
 from streams.cli.console import notice
+from streams.cli.exit_codes import FAILED, end
 from streams.cli.options import MODELS, Json, with_settings
 from streams.quantities import as_count
 
@@ -46,7 +47,7 @@ def preview(
 
     Prints each passage with its instruction, rating and verdict. One that is refused is shown with
     stage, reason and detail. Writes nothing. Prompts of your own go to standard error first. The
-    exit code is 1 if something could not be read, or if there is no passage.
+    exit code is 3 if something could not be read, and 1 if there is no passage.
 
     Example: `backstream preview notes.md -n 5`
     """
@@ -76,8 +77,7 @@ def preview(
         notice(", ".join(f"{count:,} {_WORDS[verdict]}" for verdict, count in found.items()))
     else:
         _notice_no_passage(settings)
-    if found["unreadable"] or not found:
-        raise typer.Exit(1)
+    end(found.total() - found["unreadable"], found["unreadable"])
 
 
 @with_settings()
@@ -100,7 +100,7 @@ def segment(
     """Cut documents into passages, without a broker or a model.
 
     Prints a JSON line for each passage. A passage that occurs several times is printed once. The
-    exit code is 1 if something could not be read, or if there is no passage.
+    exit code is 3 if something could not be read, and 1 if there is no passage.
 
     Example: `backstream segment docs/ > passages.jsonl`
     """
@@ -138,8 +138,7 @@ def segment(
         notice(line)
     unread = f"; {failed:,} could not be read" if failed else ""
     notice(f"{as_count(len(seen), 'passage')}; refused: {reasons or 'none'}{unread}")
-    if failed or not seen:
-        raise typer.Exit(1)
+    end(len(seen), failed)
 
 
 @with_settings(*MODELS, "device")
@@ -160,7 +159,7 @@ def estimate(
     Cuts every document, and runs the agents on a sample of the passages, as many at once as a
     worker does. Needs no broker and writes nothing. The rate is that of one process on this
     machine. The more passages there are, the more are refused as near to others: a sample does not
-    show that. The exit code is 1 if something could not be read, or if there is no passage.
+    show that. The exit code is 3 if something could not be read, and 1 if there is no passage.
 
     Example: `backstream estimate docs/`
     """
@@ -179,17 +178,18 @@ def estimate(
     for line in (*passages.unread[:_UNREAD_SHOWN], *tally.lines()):
         notice(line)
     if (more := len(passages.unread) - _UNREAD_SHOWN) > 0:
-        notice(f"{more:,} more could not be read")
+        notice(f"and {more:,} more")
     if not passages.total:
         _notice_no_passage(settings)
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
     model = prepare_all(settings)
     total = as_count(passages.total, "passage")
     notice(f"{total}; running the agents on {len(passages.sample):,} of them")
     run = run_agents(settings, model, passages.sample)
     print(json.dumps(as_report(passages, run)) if as_json else as_text(passages, run))
     if passages.unread:
-        raise typer.Exit(1)
+        notice(f"{as_count(len(passages.unread), 'input')} could not be read")
+    end(passages.total, len(passages.unread))
 
 
 def _json_line(values: Mapping[str, Any]) -> str:

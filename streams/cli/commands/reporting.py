@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli.exit_codes import end
 from streams.cli.options import BROKER, with_settings
 from streams.quantities import as_count
 
@@ -40,7 +41,7 @@ def report(
 
     It has what the stages refused and why, what the instructions ask for, sources, languages,
     lengths, novelty, ratings and their calibration, the nearest pairs, and samples. A file has no
-    refusals, and nothing that people said. The exit code is 1 if a row of the file is no example.
+    refusals, and nothing that people said. The exit code is 3 if a row of the file is no example.
 
     Example: `backstream report -o report.html --compare last-week.html`
     """
@@ -78,6 +79,7 @@ def report(
     write_report(found, output, compare(before, found) if before else None)
     for error in errors:
         notice(error)
-    print(f"{as_count(found.examples, 'example')}, described in {output}")
+    left_out = f"; {as_count(len(errors), 'row')} could not be read" if errors else ""
+    print(f"{as_count(found.examples, 'example')}, described in {output}{left_out}")
     if errors:
-        raise typer.Exit(1)
+        end(found.examples, len(errors))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from streams.cli.exit_codes import end
 from streams.cli.options import BROKER, Json, with_settings
 from streams.quantities import as_count
 
@@ -88,7 +89,7 @@ def import_answers(
 
     The answers become ratings and decisions. Edited texts are an edit, keep or drop is that
     decision, and a rating alone decides as in `rate`. Of several people's answers about a pair, the
-    last one in the file counts. The exit code is 1 if something could not be read. Importing the
+    last one in the file counts. The exit code is 3 if something could not be read. Importing the
     same file again writes the same again.
 
     Example: `backstream review import annotations.json --for label-studio`
@@ -106,6 +107,7 @@ def import_answers(
 
     found = list(read_answers(Tool(tool), file))
     problems = [str(one) for one in found if isinstance(one, SourceError)]
+    unread = len(problems)
     answers = [one for one in found if not isinstance(one, SourceError)]
     counts = dict.fromkeys(("rated", "edited", KEPT, "dropped"), 0)
     with connected(settings, RATINGS, DECISIONS) as settings:
@@ -134,6 +136,6 @@ def import_answers(
         print(json.dumps({**counts, "failed": len(problems)}))
     else:
         words = {done: "accepted" if done == KEPT else done for done in counts}
-        print(", ".join(f"{number:,} {words[done]}" for done, number in counts.items()))
-    if problems or not answers:
-        raise typer.Exit(1)
+        left_out = f"; {as_count(len(problems), 'answer')} left out" if problems else ""
+        print(", ".join(f"{n:,} {words[done]}" for done, n in counts.items()) + left_out)
+    end(len(answers) - (len(problems) - unread), len(problems))

@@ -74,9 +74,11 @@ def test_the_report_scales_the_sample_to_all_passages() -> None:
 def test_the_command_runs_the_agents(tmp_path: Path) -> None:
     for title in ("cpy", "mover", "linker"):
         (tmp_path / f"{title}.md").write_text(_PASSAGE.format(title=title), encoding="utf-8")
+    (tmp_path / "broken.jsonl").write_text("{\n", encoding="utf-8")
     arguments = ["estimate", str(tmp_path), "--sample", "2", "--json"]
     result = CliRunner().invoke(app, [*arguments, "-s", "segments.min_characters=300"])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
+    assert result.stderr.endswith("1 input could not be read\n")
     found = json.loads(result.stdout)
     assert (found["passages"], found["sample"], found["device"]) == (3, 2, "cpu")
     assert found["passages_per_second"] > 0

@@ -42,12 +42,12 @@ def test_everything_read_is_0_and_what_is_passed_over_is_named(directory: Path) 
         ("b.jsonl", b'{"text": "a"', "docs/b.jsonl#1: not JSON"),
     ],
 )
-def test_something_unread_is_1_and_the_rest_is_cut(
+def test_something_unread_is_3_and_the_rest_is_cut(
     directory: Path, name: str, data: bytes, says: str
 ) -> None:
     (directory / name).write_bytes(data)
     done = _segment("docs")
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert len(done.stdout.splitlines()) == 1
     assert says in done.stderr
     assert "1 could not be read" in done.stderr

@@ -63,7 +63,7 @@ def test_passages_are_not_cut_from_the_file_that_they_are_printed_to(tmp_path: P
             text=True,
             check=False,
         )
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "b.txt: not read, because the output of this command goes to it" in done.stderr
     printed = output.read_text().removeprefix(text).splitlines()
     assert {Path(json.loads(line)["source"]).name for line in printed} == {"a.md"}
