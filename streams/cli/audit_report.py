@@ -1,5 +1,6 @@
 """What ``audit`` prints."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from streams.cli.console import printable
 from streams.observe.audit import Audit, StageAccount
 from streams.quantities import as_count
+from streams.stages.topology import SEGMENTER
 
 _NAMED = 20
 """Most ids or messages of a kind that are named in the text. JSON has them all."""
@@ -16,6 +18,7 @@ def as_report(audit: Audit) -> dict[str, Any]:
     """Return the audit as ``audit --json`` prints it."""
     return {
         "complete": audit.complete,
+        "passages": audit.passages,
         "examples": audit.examples,
         "stages": [asdict(account) for account in audit.stages],
         "deleted_unread": [asdict(one) for one in audit.deleted_unread],
@@ -39,11 +42,16 @@ def _lines(audit: Audit) -> Iterator[str]:
     for account in audit.stages:
         yield from _account_lines(account)
     yield f"curated holds {as_count(audit.examples, 'example')}"
-    ids = {account.stage: account.ids for account in audit.stages}
+    refused = Counter[str]()
+    for (stage, _), count in audit.rejections.items():
+        refused[stage] += count
+    yield (
+        f"segments holds {as_count(audit.passages, 'passage')}, each counted once; the segmenter "
+        f"refused {refused[SEGMENTER.name]:,}"
+    )
     for (stage, reason), count in sorted(audit.rejections.items()):
-        of = ids.get(stage, 0)
-        share = f", {count / of:.1%} of its ids" if count <= of else ""
-        yield f"refused by {stage}: {reason} {count:,}{share}"
+        share = count / refused[stage]
+        yield f"refused by {stage}: {reason} {count:,}, {share:.1%} of its refusals"
     for one in audit.deleted_unread:
         yield (
             f"lost: {as_count(one.count, 'message')} of {one.topic}/{one.partition}, from offset "

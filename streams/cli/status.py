@@ -181,6 +181,7 @@ class Status:
         if self.mix is not None:
             lines.append(str(self.mix))
         lines += [stage.as_text() for stage in self.stages]
-        lines.append("   ".join(f"{topic} {count:,}" for topic, count in self.messages.items()))
+        counts = "   ".join(f"{topic} {count:,}" for topic, count in self.messages.items())
+        lines.append(f"messages, and of curated examples:   {counts}")
         lines += [f"in the way: {one}" for one in self.in_the_way]
         return "\n".join(lines)

@@ -18,6 +18,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.messages import Received
 from streams.kafka.reading.records import RecordReader, Unreadable
 from streams.kafka.reading.replay import replay
+from streams.kafka.topics import SEGMENTS
 from streams.observe.evidence import Evidence, read_evidence
 from streams.observe.horizon import Horizon, horizons
 from streams.observe.lag import FlowReader, StageLag
@@ -79,6 +80,8 @@ class Audit:
     rejections: Mapping[tuple[str, str], int]
     duplicates: int
     """Messages on ``curated`` beyond the first of each id: those that compaction removes."""
+    passages: int = 0
+    """Distinct ids on ``segments``."""
     examples: int = 0
     """Examples on ``curated``: ids that are not retracted, of human seeds too."""
     deleted_unread: tuple[DeletedUnread, ...] = ()
@@ -127,6 +130,10 @@ def audit(
         accounts,
         dict(evidence.rejections),
         evidence.duplicates,
+        max(
+            (a.ids for a, s in zip(accounts, stages, strict=True) if s.source is SEGMENTS),
+            default=0,
+        ),
         evidence.examples,
         _deleted_unread(evidence, lags.values()),
         UnreadableMessages(dict(unread.counts), tuple(unread.named)),

@@ -97,6 +97,6 @@ def replay(
             notice(f"{letter.at} left out: {printable(letter.reason)}")
         if more := len(outcome.left_out[_NAMED:]):
             notice(f"and {more:,} more left out; --json names them all")
-        left_out = f", {len(outcome.left_out):,} left out" if outcome.left_out else ""
-        print(f"{outcome.sent:,} sent back{left_out}")
+        remaining = f", {len(outcome.left_out):,} left out" if outcome.left_out else ""
+        print(f"{outcome.sent:,} sent back{remaining}")
     end(outcome.sent, len(outcome.left_out))

@@ -137,6 +137,7 @@ def test_the_text_ends_with_what_is_in_the_way() -> None:
     text = _status(_stage("segmenter", 3, workers=0), in_the_way=("no worker runs",)).as_text()
     assert "3 to do" in text
     assert "no worker runs it" in text
+    assert "messages, and of curated examples:   documents 12   curated 0" in text
     assert text.endswith("in the way: no worker runs")
 
 
