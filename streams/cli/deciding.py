@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
@@ -16,7 +17,7 @@ from streams.cli.editor import edited
 from streams.cli.exit_codes import end
 from streams.cli.login import login
 from streams.cli.usage import WrongUsage
-from streams.data.conditions import all_hold, parse_condition
+from streams.data.conditions import Condition, all_hold, parse_condition
 from streams.data.decisions import (
     Pair,
     candidate_of,
@@ -34,6 +35,7 @@ from streams.settings import Settings
 _SHOWN = 5
 _PARTS = ("instruction", "context", "response")
 _FEWEST_DASHES = "---"
+_DONE = {"drop": "dropped", "accept": "accepted", "edit": "edited", "undo": "undone"}
 
 
 def decide(
@@ -53,22 +55,23 @@ def decide(
     if bool(ids) == bool(where):
         raise WrongUsage(f"give ids to {action}, or conditions with --where")
     conditions = [parse_condition(one) for one in where or ()]
+    me = name_of(by)
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
-        if ids:
-            pairs = found(cluster, ids)
-        else:
-            pairs = _matching(cluster, action, lambda pair: all_hold(conditions, pair))
+        pairs = found(cluster, ids) if ids else _matching(cluster, action, conditions)
+        before = _made_before(cluster, action, me, note, {pair.id for pair in pairs}, conditions)
+        pairs = [pair for pair in pairs if pair.id not in before]
+        if where:
             which = "accepted pair" if action == "drop" else "refused pair"
-            if not pairs:
-                _none_satisfies(which, where or ())
-            _confirm(action, pairs, which, yes, as_json)
-        with open_decisions(cluster) as writer:
-            me, made = name_of(by), list[Decision]()
+            if not pairs and not before:
+                _none_satisfies(which, where)
+            if pairs:
+                _confirm(action, pairs, which, yes, as_json)
+        with _printed(as_json) as made, open_decisions(cluster) as writer:
             write = writer.drop if action == "drop" else writer.accept
             for pair in pairs:
                 made.append(write(pair, me, note))
-    print_decisions(made, as_json)
+    _say_before(action, before, me)
 
 
 def take_back(
@@ -90,32 +93,66 @@ def take_back(
     me = name_of(by)
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
-        if conditions:
-            decided = (pair_of(one) for one in read_decisions(cluster) if one.action != "undo")
-            pairs = [pair for pair in decided if all_hold(conditions, pair)]
-            if not pairs:
-                _none_satisfies("decision that counts", where or ())
-            _confirm("undo", pairs, "decision", yes, as_json)
-            ids = [pair.id for pair in pairs]
-        elif not ids:
+        if not ids and not conditions:
             last = last_of(read_decisions(cluster), me)
             if last is None:
                 notice(f"there is no decision of {me or 'yours'} to take back")
                 raise typer.Exit(1)
             ids = [last.id]
-        made, without = list[Decision](), list[str]()
-        with open_decisions(cluster) as writer:
-            for id in dict.fromkeys(ids):
+        before = _made_before(cluster, "undo", me, "", ids or (), conditions)
+        if where:
+            decided = (pair_of(one) for one in read_decisions(cluster) if one.action != "undo")
+            pairs = [pair for pair in decided if all_hold(conditions, pair)]
+            if not pairs and not before:
+                _none_satisfies("decision that counts", where)
+            if pairs:
+                _confirm("undo", pairs, "decision", yes, as_json)
+            ids = [pair.id for pair in pairs]
+        without = list[str]()
+        with _printed(as_json) as made, open_decisions(cluster) as writer:
+            for id in dict.fromkeys(ids or ()):
+                if id in before:
+                    continue
                 decision = writer.undo(id, me)
                 if decision is None:
                     without.append(id)
                 else:
                     made.append(decision)
-    if made:
-        print_decisions(made, as_json)
+    _say_before("undo", before, me)
     for id in without:
         notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
     end(len(made), len(without))
+
+
+def change(
+    settings: Settings,
+    id: str,
+    texts: Mapping[str, str | None],
+    by: str | None,
+    note: str,
+    as_json: bool,
+) -> None:
+    """Edit a pair; in the user's editor where no text is given.
+
+    Raises SettingsError, BrokerError, and typer's exceptions for a wrong use.
+    """
+    me = name_of(by)
+    with connected(settings, DECISIONS) as settings:
+        cluster = settings.kafka.cluster()
+        [pair] = found(cluster, [id])
+        known = {one.id: one for one in read_decisions(cluster)}.get(id)
+        now = candidate_of(pair_of(known) if known else pair)  # workers may not have done it yet
+        given = {name: text for name, text in texts.items() if text is not None}
+        given = given or edited_in_editor(now)
+        for name in ("instruction", "response"):
+            if not given.get(name, "-").strip():
+                raise typer.BadParameter(f"the {name} is empty", param_hint=f"--{name}")
+        is_as_given = all((getattr(now, name) or "") == text for name, text in given.items())
+        if known is not None and is_as_given and _is_same(known, "edit", me, note):
+            return _say_before("edit", {id}, me)
+        with _printed(as_json) as made, open_decisions(cluster) as writer:
+            made.append(writer.edit(pair, me, **given, note=note))
+    return None
 
 
 def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
@@ -135,16 +172,56 @@ def name_of(by: str | None) -> str:
     return login() if by is None else by
 
 
-def print_decisions(made: Sequence[Decision], as_json: bool) -> None:
-    """Print what was written."""
+def _is_same(known: Decision, action: Action, me: str, note: str) -> bool:
+    return (known.action, known.by, known.ruling.note) == (action, me, note)
+
+
+def _made_before(
+    cluster: Cluster,
+    action: Action,
+    me: str,
+    note: str,
+    ids: Collection[str],
+    conditions: Sequence[Condition],
+) -> set[str]:
+    """Which pairs were decided about just so, as by the same command that was interrupted.
+
+    They are among those with the ids, or satisfy the conditions where there are any.
+    """
+    made = [one for one in read_decisions(cluster) if _is_same(one, action, me, note)]
+    return {
+        one.id
+        for one in made
+        if one.id in ids or (conditions and all_hold(conditions, pair_of(one)))
+    }
+
+
+@contextmanager
+def _printed(as_json: bool) -> Iterator[list[Decision]]:
+    """A list of what is written, which is printed at the end, also after an error or Ctrl-C."""
+    made = list[Decision]()
+    try:
+        yield made
+    finally:
+        if made:
+            _print_decisions(made, as_json)
+
+
+def _say_before(action: Action, before: Collection[str], me: str) -> None:
+    """Say of which pairs nothing had to be written."""
+    if before:
+        what = f"{next(iter(before))} was" if len(before) == 1 else f"{len(before):,} pairs were"
+        notice(f"{what} {_DONE[action]}{f' by {printable(me)}' if me else ''} before")
+
+
+def _print_decisions(made: Sequence[Decision], as_json: bool) -> None:
     if as_json:
         for one in made:
             print(json.dumps({"id": one.id, "action": one.action, "by": one.by, "at": one.at}))
         return
-    done = {"drop": "dropped", "accept": "accepted", "edit": "edited", "undo": "undone"}
     who = f" by {printable(made[0].by)}" if made[0].by else ""
     what = made[0].id if len(made) == 1 else as_count(len(made), "pair")
-    print(f"{what}: {done[made[0].action]}{who}")
+    print(f"{what}: {_DONE[made[0].action]}{who}")
 
 
 def edited_in_editor(candidate: Candidate) -> dict[str, str]:
@@ -186,10 +263,13 @@ def _dashes(texts: Collection[str]) -> str:
     return dashes
 
 
-def _matching(cluster: Cluster, action: Action, wanted: Callable[[Pair], bool]) -> list[Pair]:
+def _matching(cluster: Cluster, action: Action, conditions: Sequence[Condition]) -> Sequence[Pair]:
+    def wanted(pair: Pair) -> bool:
+        return all_hold(conditions, pair)
+
     if action == "drop":
-        return [*kept_pairs(cluster, wanted)]
-    return [*refused_pairs(cluster, wanted, kept_pairs(cluster, lambda _: True))]
+        return kept_pairs(cluster, wanted)
+    return refused_pairs(cluster, wanted, kept_pairs(cluster, lambda _: True))
 
 
 def _none_satisfies(what: str, where: Sequence[str]) -> NoReturn:

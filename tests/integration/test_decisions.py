@@ -71,7 +71,7 @@ def rated(number: int, score: float = 4.5, term: int = 0) -> Scored:
     return Scored(candidate=candidate, rating=rating)
 
 
-def _run(settings: Settings, base: Path, events: Any) -> None:
+def run_stages(settings: Settings, base: Path, events: Any) -> None:
     as_child(run_worker, settings, base, events.put, _STAGES)
 
 
@@ -95,7 +95,7 @@ def start(settings: Settings, house: Path) -> Iterator[Callable[[], ChildProcess
     started: list[ChildProcess] = []
 
     def start() -> ChildProcess:
-        started.append(ChildProcess(_run, settings, house))
+        started.append(ChildProcess(run_stages, settings, house))
         started[-1].wait_until_ready()
         return started[-1]
 

@@ -104,24 +104,10 @@ def edit(
 
     Example: `backstream edit 4f1c9a0b --instruction 'How do I restore a backup?'`
     """
-    from streams.cli.connection import connected
-    from streams.cli.deciding import edited_in_editor, found, name_of, print_decisions
-    from streams.data.decisions import candidate_of, open_decisions
-    from streams.kafka.topics import DECISIONS
+    from streams.cli.deciding import change
 
     texts = {"instruction": instruction, "context": context, "response": response}
-    with connected(settings, DECISIONS) as settings:
-        cluster = settings.kafka.cluster()
-        [pair] = found(cluster, [id])
-        if instruction is context is response is None:
-            texts = {**edited_in_editor(candidate_of(pair))}
-        for name in ("instruction", "response"):
-            text = texts[name]
-            if text is not None and not text.strip():
-                raise typer.BadParameter(f"the {name} is empty", param_hint=f"--{name}")
-        with open_decisions(cluster) as writer:
-            decision = writer.edit(pair, name_of(by), **texts, note=note)
-    print_decisions([decision], as_json)
+    change(settings, id, texts, by, note, as_json)
 
 
 @with_settings(*BROKER)
