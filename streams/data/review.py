@@ -1,8 +1,9 @@
 """Files for Argilla and Label Studio, in which people judge pairs, and what they answered.
 
 Both tools are asked the same: a rating from 1 to 5, whether to keep or drop the pair, and its texts
-where they should be others. The formats are those of Argilla 2 (``Dataset.records.to_json``) and of
-Label Studio's JSON, with ``predictions`` and ``annotations``.
+where they should be others. The formats are those of the records of a data set in Argilla 2
+(``from_json``, and back ``to_list(flatten=True)`` or ``to_json``), and Label Studio's JSON with
+``predictions`` and ``annotations``.
 """
 
 import json
@@ -134,13 +135,43 @@ def _argilla_record(pair: Pair) -> dict[str, Any]:
 
 def _argilla_answers(record: Mapping[str, Any]) -> Iterator[Answer]:
     people: dict[str, dict[str, Any]] = {}
+    is_flat = "fields" not in record
+    for question, value, by, status in (_flat if is_flat else _nested)(record):
+        if status == "submitted":
+            people.setdefault(by, {})[question] = value
+    for by, given in people.items():
+        shown = record if is_flat else record["fields"] or {}
+        yield _answer(str(record["id"]), by, given, shown)
+
+
+_Given = tuple[str, Any, str, str]
+"""Question, value, person and status of an answer."""
+
+
+def _flat(record: Mapping[str, Any]) -> Iterator[_Given]:
+    """The answers of a record that ``to_list(flatten=True)`` wrote."""
+    for key, values in record.items():
+        question, mark, rest = key.rpartition(".responses")
+        if mark and not rest and values is not None:
+            people, statuses = record[f"{key}.users"], record[f"{key}.status"]
+            for value, by, status in zip(values, people, statuses, strict=True):
+                yield question, value, str(by), str(status)
+
+
+def _nested(record: Mapping[str, Any]) -> Iterator[_Given]:
+    """The answers of a record that ``to_json`` wrote, which leaves out the status of each.
+
+    Raises ValueError where some may be drafts: where the record is not completed.
+    """
     for question, answers in (record.get("responses") or {}).items():
         for answer in answers:
-            if answer.get("status", "submitted") == "submitted":
-                by = str(answer.get("user_id") or "")
-                people.setdefault(by, {})[question] = answer["value"]
-    for by, given in people.items():
-        yield _answer(str(record["id"]), by, given, record.get("fields") or {})
+            status = answer.get("status")
+            if status is None and record.get("status", "completed") != "completed":
+                raise ValueError(
+                    f"the record is {record['status']}, and to_json does not say which answers are "
+                    "drafts: write the file with to_list(flatten=True), as docs/people.md shows"
+                )
+            yield question, answer["value"], str(answer.get("user_id") or ""), status or "submitted"
 
 
 # Label Studio: data by the names that the configuration has, results by the name of the control.

@@ -69,6 +69,36 @@ def test_what_people_answered_in_argilla_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_drafts_of_argilla_are_no_answers(tmp_path: Path) -> None:
+    """Two records as ``to_list(flatten=True)`` of Argilla 2.8 has them; one has no answers."""
+    flat = {
+        "id": "a",
+        "status": "pending",
+        "_server_id": None,
+        "instruction": "Why is the sky blue?",
+        "response": "Light is scattered.",
+        "score": 4.25,
+        "rating.responses": [2, 5],
+        "rating.responses.users": ["u1", "u2"],
+        "rating.responses.status": ["submitted", "discarded"],
+        "edited_response.responses": ["Light is", "So.", "Light is scattered."],
+        "edited_response.responses.users": ["u3", "u2", "u1"],
+        "edited_response.responses.status": ["draft", "discarded", "submitted"],
+        "edited_response.suggestion": "Light is scattered.",
+        "edited_response.suggestion.score": None,
+        "edited_response.suggestion.agent": None,
+    }
+    empty = dict.fromkeys(flat) | {"id": "b", "status": "pending", "instruction": "Why?"}
+    assert answers(Tool.ARGILLA, tmp_path, [flat, empty]) == [Answer("a", "u1", 2)]
+
+    [nested] = written(Tool.ARGILLA, tmp_path)  # as ``to_json`` writes it: no status of an answer
+    nested |= {"status": "pending", "responses": {"rating": [{"value": 2, "user_id": "u1"}]}}
+    [refused] = answers(Tool.ARGILLA, tmp_path, [nested])
+    assert "which answers are drafts: write the file with to_list(flatten=True)" in str(refused)
+    nested["status"] = "completed"
+    assert answers(Tool.ARGILLA, tmp_path, [nested]) == [Answer("a", "u1", 2)]
+
+
 def annotation(*results: tuple[str, str, dict[str, Any]], **more: Any) -> dict[str, Any]:
     made = [
         {"from_name": name, "to_name": "response", "type": kind, "value": value}
