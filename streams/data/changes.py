@@ -42,6 +42,16 @@ def newest(cluster: Cluster) -> list[Change]:
     return list(by_id.values())
 
 
+def newest_offsets(cluster: Cluster) -> dict[str, int]:
+    """The offset of the newest message of each id, which may be a retraction. Raises BrokerError.
+
+    All messages of an id are in one partition.
+    """
+    return {
+        change.id: change.offset for change in _changes(replay(cluster, CURATED), RecordReader())
+    }
+
+
 def changes(
     cluster: Cluster,
     start: Mapping[int, int] | None = None,

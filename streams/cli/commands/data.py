@@ -148,38 +148,26 @@ def tail(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the examples that are there.")
     ] = False,
-    shape: Annotated[ShapeName, typer.Option(help="What a row looks like.")] = "triples",
+    shape: Annotated[
+        ShapeName | None,
+        typer.Option(
+            help="What a JSON line looks like; implies --json. [default: triples]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print curated examples as they arrive, until Ctrl-C.
 
-    Prints a JSON line for each example. Says on standard error what it waits for.
+    Prints the rating, id and source of each, its request, and the beginning of its answer. With
+    --json, prints a line with all of it. With --from-beginning, what was dropped or rated again is
+    there once, as it is now, or not at all. Standard error has what it waits for, and the ids of
+    printed examples that are no longer accepted.
 
     Example: `backstream tail -n 3 --from-beginning`
     """
-    from streams.cli.connection import running
-    from streams.cli.console import notice
-    from streams.cli.waiting import Waiting
-    from streams.data.dataset import follow
-    from streams.data.exports import Shape, json_line
-    from streams.kafka.topics import CURATED
-    from streams.trainer.broker_probe import BrokerProbe
+    from streams.cli import tailing
+    from streams.data.exports import Shape
 
-    settings = running(settings)
-    with BrokerProbe(settings.kafka.cluster()) as probe:
-        cluster = settings.kafka.cluster()
-        what = f"{'' if from_beginning else 'new '}examples, which workers write to "
-        what += f"{cluster.topic(CURATED)} at {cluster.address}"
-        waiting = Waiting(what, lambda: probe.not_ready, notice)
-        examples = follow(cluster, from_beginning=from_beginning, stop=waiting.look)
-        printed: dict[str, int] = {}
-        left = count
-        for example in examples:
-            waiting.came()
-            line = json_line(example, Shape(shape))
-            if printed.get(example.id) == hash(line):  # only its alternatives are new
-                continue
-            printed[example.id] = hash(line)
-            print(line, flush=True)
-            left = left and left - 1
-            if left == 0:
-                return
+    named = shape or ("triples" if as_json else None)
+    tailing.tail(settings, count, from_beginning, Shape(named) if named else None)
