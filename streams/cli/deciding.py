@@ -121,7 +121,7 @@ def take_back(
     _say_before("undo", before, me)
     for id in without:
         notice(f"no decision about {id} counts: `backstream decisions` lists those that do")
-    end(len(made), len(without))
+    end(len(made) + len(before), len(without))
 
 
 def change(
