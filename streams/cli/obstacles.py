@@ -21,6 +21,7 @@ def obstacles(
     acceptance: Acceptance | None,
     options: str,
     *,
+    failing: Mapping[str, str] | None = None,
     others: Sequence[OtherStage] = (),
     messages: Mapping[str, int] | None = None,
     budget: str | None = None,
@@ -28,10 +29,10 @@ def obstacles(
 ) -> Iterator[str]:
     """Yield what keeps the stream from going on, each with what to do about it.
 
-    ``options`` of a worker name the broker and the state directory. ``others`` are stages that the
-    settings do not have. ``messages`` are those of each topic by its name in the table. ``budget``
-    is the setting whose budget is used up. ``refusals`` are the reasons of the last rejections
-    where nothing was kept.
+    ``options`` of a worker name the broker and the state directory. ``failing`` are processes of
+    ``up`` with their errors. ``others`` are stages that the settings do not have. ``messages`` are
+    those of each topic by its name in the table. ``budget`` is the setting whose budget is used up.
+    ``refusals`` are the reasons of the last rejections where nothing was kept.
     """
     if messages is not None and not any(messages.get(topic.name) for topic in _BEFORE_EXAMPLES):
         yield "nothing has been fed yet: `backstream feed PATH` sends documents"
@@ -41,8 +42,12 @@ def obstacles(
             "them wait; start again with a higher one"
         )
     idle = [stage.stage for stage in stages if not stage.workers]
+    failing = failing or {}
+    for name, error in failing.items():
+        yield f"{name} of `backstream up` ends and is started again: {error}"
     if stages and len(idle) == len(stages):
-        yield f"no worker runs: start `backstream up`, or `backstream worker {options}`"
+        if not any(name.startswith("worker") for name in failing):
+            yield f"no worker runs: start `backstream up`, or `backstream worker {options}`"
     else:
         for stage in stages:
             if stage.lag and not stage.workers:

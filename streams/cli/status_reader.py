@@ -17,6 +17,7 @@ from streams.kafka.reading.replay import replay
 from streams.kafka.topics import CURATED, DEAD_LETTERS, REJECTED, TOPICS
 from streams.observe.acceptance import read_acceptance
 from streams.observe.example_count import ExampleCount
+from streams.observe.failing import read_failing
 from streams.observe.lag import Flow, FlowReader
 from streams.observe.mix import read_mix
 from streams.observe.rates import Rates, rate_of_writes
@@ -124,6 +125,7 @@ class StatusReader:
                     dead_letters,
                     acceptance,
                     _worker_options(settings),
+                    failing=read_failing(settings.state_dir),
                     others=others,
                     messages=flow.messages,
                     budget=limits.spent(remote),

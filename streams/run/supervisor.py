@@ -21,6 +21,7 @@ from streams.kafka.admin.creation import create_topics
 from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.embedded.running import running_address
 from streams.logs import configure_logging
+from streams.observe.failing import Failing
 from streams.run.processes import as_child, run_page, run_trainer, run_worker
 from streams.run.supervised_broker import SupervisedBroker
 from streams.settings import Settings
@@ -34,6 +35,8 @@ _STEADY_SECONDS = 60.0
 _LATE_SECONDS = 60.0
 """A worker that is not ready by then is mentioned, and again after as long."""
 _JOIN_SECONDS = 0.1
+_AT_WORK = ("ready", "following", "page")
+"""Events of a worker, the trainer and the page which say that it does its work."""
 
 
 @dataclass
@@ -57,6 +60,8 @@ class _Child:
     """When to mention that it is not ready."""
     kill_at: float | None = None
     """When to kill it, after it reported its end."""
+    error: str = ""
+    """The last one that it reported."""
 
     def run(self, now: float) -> BaseProcess:
         """Start the process."""
@@ -92,8 +97,14 @@ class Supervisor:
     _embedded: EmbeddedBroker | None = None
     _broker: SupervisedBroker | None = None
     _children: list[_Child] = field(default_factory=list)
+    _failing: Failing = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing has failed yet."""
+        self._failing = Failing(self.settings.state_dir)
 
     def __enter__(self) -> "Supervisor":
+        self._failing.remove()
         try:
             address = self.settings.given_broker or running_address(self.settings.broker_dir)
             if address is None:
@@ -161,8 +172,11 @@ class Supervisor:
             # Fenced: a newer process with the same transactional id took over. A restart would
             # fence that one.
             child.once = child.once or event["event"] == "fenced"
-            if event["event"] == "ready":
+            if event["event"] in _AT_WORK:
                 child.late_at = None
+                self._failing.clear(child.name)
+            elif event["event"] == "failed":
+                child.error = str(event["error"])
             elif event["event"] == "ends":
                 child.kill_at = now + self.settings.shutdown_seconds
                 continue
@@ -172,7 +186,10 @@ class Supervisor:
         if child.once:
             return
         if child.process is not None and ended:
-            yield {"event": "died", "process": child.name, "exit_code": child.process.exitcode}
+            code = child.process.exitcode
+            yield {"event": "died", "process": child.name, "exit_code": code}
+            self._failing.note(child.name, child.error or f"it ended with code {code}")
+            child.error = ""
             child.failures = 1 if now - child.started > _STEADY_SECONDS else child.failures + 1
             child.restart_at = now + _BACKOFF.after(child.failures)
             child.process = None
@@ -208,6 +225,7 @@ class Supervisor:
                 process.join()
             self._children.clear()
         finally:
+            self._failing.remove()
             self._stop_broker(began)
 
     def abort(self) -> None:

@@ -78,7 +78,10 @@ def up(
     probe_releases(settings)
     probe_curation(settings)
     if page:
-        _ = settings.page.address  # raises where a token is needed
+        from streams.page.web.serving import listening_on
+
+        with listening_on(settings.page.address):  # raises where it is taken, or needs a token
+            pass
     with only_one(settings.state_dir):
         base = prepare_all(settings)
         supervisor = Supervisor(settings, base, notice, lambda: stop.asked)

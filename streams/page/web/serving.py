@@ -91,7 +91,7 @@ def listening_on(address: Address) -> Iterator[socket.socket]:
     except OSError as error:
         raise SettingsError(
             f"page.listen {address} cannot be used: {error.strerror or error}. Choose another "
-            "port with --listen, or 0 for any free one"
+            "port with -s page.listen=HOST:PORT, or 0 for any free one"
         ) from error
     with found:
         yield found

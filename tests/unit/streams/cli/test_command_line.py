@@ -1,5 +1,6 @@
 """The command line as a whole: help, shared options, start-up, and the state directory."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,17 @@ def test_nothing_starts_with_a_file_of_the_curation_that_is_not_there(
     refused = _run(command, "--state-dir", str(state), "-s", setting)
     assert isinstance(refused.exception, SettingsError)
     assert "absent.jsonl cannot be read: No such file" in str(refused.exception)
+    assert not state.exists()
+
+
+def test_up_starts_nothing_where_the_port_of_the_page_is_taken(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = _run("up", "--page", "--state-dir", str(state), "-s", f"page.listen={at}")
+    assert isinstance(refused.exception, SettingsError)
+    assert f"page.listen {at} cannot be used: Address already in use" in str(refused.exception)
+    assert "-s page.listen=HOST:PORT" in str(refused.exception)
     assert not state.exists()
 
 

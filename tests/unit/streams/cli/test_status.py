@@ -87,6 +87,15 @@ def test_each_obstacle_is_named(
         assert line.startswith(start)
 
 
+def test_a_process_of_up_that_fails_again_and_again_is_named() -> None:
+    stages = (_stage("segmenter", 3, workers=0),)
+    (line,) = obstacles(stages, 0, None, "--broker a:1", failing={"worker-0": "no such file"})
+    assert line == "worker-0 of `backstream up` ends and is started again: no such file"
+    first, second = obstacles(stages, 0, None, "--broker a:1", failing={"page": "it is taken"})
+    assert first.startswith("page of `backstream up` ends")
+    assert second.startswith("no worker runs: ")
+
+
 def test_a_stage_that_no_worker_runs_is_named_with_the_command_that_runs_it() -> None:
     stages = (_stage("segmenter"), _stage("answerer", 1, workers=0))
     (line,) = obstacles(stages, 0, None, "--broker kafka:9092")
