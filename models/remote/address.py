@@ -11,6 +11,10 @@ from models.prompts.templates import BUILT_IN, Templates
 from schemas.errors import SettingsError
 
 _SCHEME = "openai:"
+_RELEASE = "openai-"
+"""How the ids of such releases begin. Those of local models begin with a name without a dash, or
+with that of a directory.
+"""
 _FORM = re.compile(rf"{_SCHEME}(?P<model>[^\s@].*?)@(?P<url>https?://\S+)", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_SLUG = 120
@@ -19,6 +23,11 @@ _LONGEST_SLUG = 120
 def is_remote(name: str) -> bool:
     """Whether the name of a model is the address of one that is served elsewhere."""
     return name.lower().startswith(_SCHEME)
+
+
+def is_remote_release(id: str) -> bool:
+    """Whether an id is one that ``RemoteAddress.release`` made."""
+    return id.startswith(_RELEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class RemoteAddress:
         ids = (templates.of(task, Family.CHAT).id for task in TRAINED_TASKS)
         digest = hashlib.sha256("\n".join((self.model, self.url, *ids)).encode()).hexdigest()
         place = self.url.partition("://")[2]
-        slug = _UNSAFE.sub("-", f"openai-{self.model}-{place}")[:_LONGEST_SLUG]
+        slug = _UNSAFE.sub("-", f"{_RELEASE}{self.model}-{place}")[:_LONGEST_SLUG]
         return f"{slug.rstrip('-.')}-{digest[:8]}"
 
     @property

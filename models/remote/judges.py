@@ -1,16 +1,15 @@
-"""The judges of remote models: fitted on request, kept in the cache by the model's release."""
+"""Fits the judges of remote models, on request."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from models.atomic_file import write_atomically
 from models.judging.fitting import fit_to
 from models.judging.gathering import gather_with
-from models.judging.judge import VERSION, Judges
+from models.judging.judge import Judges
 from models.progress import Report
+from models.remote.kept_judges import judges_file
 from models.remote.model import RemoteModel
 from models.sampling import Sampling
 from models.seeds.pairs import Pair
@@ -21,28 +20,6 @@ _PAIRS = 32
 forty requests.
 """
 _TOKENS = 48
-
-
-def judges_file(cache: Path, release: str) -> Path:
-    """Where the judges of a release are kept."""
-    return cache / "judges" / f"{release}-{VERSION}.json"
-
-
-def read_judges(cache: Path, release: str) -> Judges | None:
-    """The judges that were fitted for a release; None where there are none.
-
-    Raises ModelError where the file cannot be read.
-    """
-    file = judges_file(cache, release)
-    try:
-        return Judges.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise ModelError(
-            f"{file} cannot be read as the judge of {release}; delete it, and fit the judge again "
-            "with `backstream models judge`"
-        ) from error
 
 
 async def fit_judges(

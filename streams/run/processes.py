@@ -195,7 +195,7 @@ def run_page(
     """
     # The server and the templates take a while to import, and no other process needs them.
     from models.releases.cache import default_cache
-    from streams.page.manifests import Manifests
+    from streams.page.promises import Promises
     from streams.page.store.follower import Follower
     from streams.page.store.passage_finder import PassageFinder
     from streams.page.store.refused_reader import RefusedReader
@@ -209,9 +209,7 @@ def run_page(
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(listening_on(settings.page.address))
         store = stack.enter_context(
-            Store(
-                file, manifest_of=Manifests(releases, default_cache(), base), releases_dir=releases
-            )
+            Store(file, promise_of=Promises(releases, default_cache(), base), releases_dir=releases)
         )
         stack.enter_context(Follower(cluster, store, stages_of(settings)))
         stack.enter_context(RefusedReader(settings, store))

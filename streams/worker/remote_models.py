@@ -7,7 +7,7 @@ from models.judging.evidence import EvidenceKind
 from models.releases.cache import default_cache
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
-from models.remote.judges import read_judges
+from models.remote.kept_judges import read_judges
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Budget, Ledger, Prices, Tokens
 from streams.settings import Role, Settings

@@ -3,11 +3,11 @@
 import math
 import sqlite3
 
-from models.releases.release import Manifest
 from schemas.release import Release, ReleaseStatus
 from streams.page.store.stream_views import (
     CalibrationView,
     Histogram,
+    Promise,
     ReleaseView,
     ReliabilityBin,
     ScoreBin,
@@ -85,7 +85,7 @@ def histogram_of(database: sqlite3.Connection, release: str, bins: int) -> Histo
 
 
 def calibration_of(
-    database: sqlite3.Connection, release: str, bins: int, manifest: Manifest | None
+    database: sqlite3.Connection, release: str, bins: int, promise: Promise
 ) -> CalibrationView:
     """See ``Store.calibration``."""
     rows = [
@@ -103,7 +103,6 @@ def calibration_of(
     by_bin: dict[int, list[tuple[float, int, float | None]]] = {}
     for row in rows:
         by_bin.setdefault(min(int((row[0] - _LOWEST) / width + 1e-9), bins - 1), []).append(row)
-    judge = manifest.judges.combined if manifest and manifest.judges else None
     return CalibrationView(
         release=release,
         bins=tuple(
@@ -114,10 +113,7 @@ def calibration_of(
         mean_error=sum(abs(score - human) for score, human, _ in rows) / len(rows)
         if rows
         else None,
-        curve=judge.curve if judge else (),
-        line=manifest.calibration if manifest else None,
-        figures=dict(judge.figures) if judge else {},
-        manifest=manifest is not None,
+        promise=promise,
     )
 
 

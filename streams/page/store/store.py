@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from models.releases.release import Manifest
 from streams.kafka.messages import Received
 from streams.observe.lag import Flow
 from streams.page.store.database import Database, clear
@@ -28,11 +27,13 @@ from streams.page.store.pruning import LIMITS, Limits, prune
 from streams.page.store.refused_texts import documents_to_cut, unsearched, write_refused_texts
 from streams.page.store.release_ratings import calibration_of, histogram_of, releases_of
 from streams.page.store.stream_views import (
+    NO_FILES,
     CalibrationView,
     FlowView,
     Histogram,
     Letter,
     LetterDetails,
+    Promise,
     ReadingState,
     ReleaseView,
     TrainingView,
@@ -40,8 +41,8 @@ from streams.page.store.stream_views import (
 from streams.page.store.training_runs import training_of
 from streams.stages.topology import StageSpec
 
-ManifestOf = Callable[[str], Manifest | None]
-"""The manifest of a release by its id; None where its directory is not here."""
+PromiseOf = Callable[[str], Promise]
+"""What the judge of a release promises, by the release's id."""
 
 
 class Store:
@@ -54,7 +55,7 @@ class Store:
         self,
         file: Path | None = None,
         *,
-        manifest_of: ManifestOf = lambda release: None,
+        promise_of: PromiseOf = lambda release: NO_FILES,
         releases_dir: Path | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -64,7 +65,7 @@ class Store:
         StoreError where the file cannot be opened, or another process follows into it.
         """
         self._database = Database(file)
-        self._manifest_of = manifest_of
+        self._promise_of = promise_of
         self._releases_dir = releases_dir
         self._limits = limits
         self._meter = FlowMeter()
@@ -142,7 +143,7 @@ class Store:
     def calibration(self, release: str, bins: int = 8) -> CalibrationView:
         """How a release's ratings agree with people."""
         with self._database.reading() as database:
-            return calibration_of(database, release, bins, self._manifest_of(release))
+            return calibration_of(database, release, bins, self._promise_of(release))
 
     def training(self) -> TrainingView:
         """Training's progress."""

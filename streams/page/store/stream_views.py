@@ -135,9 +135,38 @@ class ReliabilityBin:
     """Mean precision of these ratings by the judge's calibration; None without a judge."""
 
 
+class Unknown(StrEnum):
+    """Why it is not known what the judge of a release promises."""
+
+    NO_FILES = "the release is neither in the state directory nor in the cache of exports here"
+    NO_JUDGE = "the release has no judge"
+    REMOTE = (
+        "this is a model behind an address, and no judge of it is in the cache here. Without a "
+        "judge it rates by digits alone, which promise no precision. Where its server gives "
+        "likelihoods, `backstream models judge` fits one"
+    )
+    DAMAGED_REMOTE = (
+        "the judge of this model behind an address cannot be read from the cache here. Fit it "
+        "again with `backstream models judge`"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a judge promises: precision by rating, as it was measured when the judge was fitted."""
+
+    curve: tuple[OperatingPoint, ...] = ()
+    """Threshold, acceptance, precision and recall; empty where it is not known."""
+    unknown: Unknown | None = None
+    """Why it is not known."""
+
+
+NO_FILES = Promise(unknown=Unknown.NO_FILES)
+
+
 @dataclass(frozen=True, slots=True)
 class CalibrationView:
-    """How a release's ratings agree with people, and what its manifest says."""
+    """How a release's ratings agree with people, and what its judge promises."""
 
     release: str
     bins: tuple[ReliabilityBin, ...]
@@ -145,14 +174,7 @@ class CalibrationView:
     pairs: int
     mean_error: float | None
     """Mean absolute difference of rating and human rating, in points; None without pairs."""
-    curve: tuple[OperatingPoint, ...]
-    """Threshold, acceptance, precision and recall by the manifest; empty without a judge."""
-    line: tuple[float, float] | None
-    """Slope and offset of the manifest from ratings to human ones."""
-    figures: Mapping[str, float]
-    """Cross-validated figures of the judge."""
-    manifest: bool
-    """Whether the release's directory was found here."""
+    promise: Promise
 
 
 @dataclass(frozen=True, slots=True)

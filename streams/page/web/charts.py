@@ -124,8 +124,8 @@ def reliability_chart(view: CalibrationView) -> ReliabilityChart:
         )
         for bin in view.bins
     )
-    if view.curve:
-        promised = [(point.threshold, point.precision) for point in view.curve]
+    if view.promise.curve:
+        promised = [(point.threshold, point.precision) for point in view.promise.curve]
     else:
         promised = [(bin.score, bin.promised) for bin in view.bins if bin.promised is not None]
     return ReliabilityChart(

@@ -19,7 +19,8 @@ from models.prompts.template import Family, Task
 from models.prompts.templates import BUILT_IN
 from models.remote.address import RemoteAddress
 from models.remote.client import RemoteClient, RequestOptions
-from models.remote.judges import fit_judges, read_judges
+from models.remote.judges import fit_judges
+from models.remote.kept_judges import read_judges
 from models.remote.model import RemoteModel
 from models.remote.usage import Account, Budget, Ledger, Tokens
 from models.sampling import Sampling

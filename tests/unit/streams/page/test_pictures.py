@@ -4,6 +4,7 @@ import pytest
 
 from streams.page.store.store import Store
 from streams.page.store.stream_views import (
+    NO_FILES,
     CalibrationView,
     Edge,
     EdgeKind,
@@ -92,7 +93,7 @@ def test_columns_of_a_histogram_are_stacked() -> None:
 
 def test_reliability_has_points_with_intervals() -> None:
     bin = ReliabilityBin(3, 3.5, 20, 3.2, 3.0, 0.4, 0.2, 0.6, 0.5)
-    view = CalibrationView("r1", (bin,), 20, 0.5, (), None, {}, False)
+    view = CalibrationView("r1", (bin,), 20, 0.5, NO_FILES)
     [point] = charts.reliability_chart(view).points
     assert point.low > point.y > point.high  # downwards
     assert "40% of 20" in point.text

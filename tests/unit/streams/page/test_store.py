@@ -18,6 +18,7 @@ from streams.page.store.filters import Filter, Human, Kind, Order, PageRequest, 
 from streams.page.store.item_views import PREVIEW_CHARACTERS, TEXT_CHARACTERS, RefusedPassage
 from streams.page.store.pruning import Limits
 from streams.page.store.store import Store
+from streams.page.store.stream_views import NO_FILES
 from tests.unit.streams.page.topics import (
     NOW,
     Topics,
@@ -395,7 +396,7 @@ def test_calibration_compares_with_people(store: Store, topics: Topics) -> None:
         topics.write(HumanRating(id=f"e{number}", instruction="?", response="!", score=human))
         topics.write(scored(f"e{number}", rating(score)))
     found = store.calibration("r1", bins=4)
-    assert (found.pairs, found.manifest, found.curve) == (3, False, ())
+    assert (found.pairs, found.promise) == (3, NO_FILES)
     assert found.mean_error == pytest.approx((0.5 + 1.6 + 0.2) / 3)
     low, high = found.bins
     assert (low.pairs, low.human, low.kept_share) == (1, 1.0, 0.0)
