@@ -72,7 +72,7 @@ def test_feed_status_export_and_tail(settings, start_worker, tmp_path):
     )
     assert not (tmp_path / "chat.card.md").exists()
     assert parquet.read_table(tmp_path / "chat.parquet").num_rows == kept
-    tailed = run("tail", "-n", "1", "--from-beginning", "--json", *broker)
+    tailed = run("tail", "-n", "1", "--from-beginning", *broker)
     assert json.loads(tailed.stdout)["response"]
 
     pairs = tmp_path / "pairs.jsonl"

@@ -41,12 +41,12 @@ def test_what_was_dropped_is_left_out_and_what_is_dropped_later_is_said(settings
     retract(cluster, "b")
     options = ["--from-beginning", "--broker", settings.kafka.bootstrap_servers]
 
-    shown = backstream("tail", "-n", "2", *options)
+    shown = backstream("tail", "-n", "2", "--text", *options)
     assert shown.code == 0, shown.text
     assert shown.text.startswith("4.50  a  notes/a.md\n    request  Why a?\n     answer  word word")
     assert shown.text.endswith("4.50  c  notes/a.md\n    request  Why c?\n     answer  So.\n\n")
     assert len(shown.text.splitlines()) == 11, "the long answer has four lines"
-    rows = backstream("tail", "-n", "2", "--json", *options).text.splitlines()
+    rows = backstream("tail", "-n", "2", *options).text.splitlines()
     assert [json.loads(row)["id"] for row in rows] == ["a", "c"]
     [row] = backstream("tail", "-n", "1", "--shape", "chat", *options).text.splitlines()
     assert json.loads(row)["messages"][1]["content"] == "word " * 300

@@ -1,5 +1,6 @@
 """Commands that write to the topics or read records from them: feed, seed, tail."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -155,19 +156,28 @@ def tail(
             show_default=False,
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: Annotated[
+        bool | None,
+        typer.Option(
+            "--json/--text",
+            help="JSON lines, or text for people. Default: text on a terminal, JSON elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print curated examples as they arrive, until Ctrl-C.
 
-    Prints the rating, id and source of each, its request, and the beginning of its answer. With
-    --json, prints a line with all of it. With --from-beginning, what was dropped or rated again is
-    there once, as it is now, or not at all. Standard error has what it waits for, and the ids of
-    printed examples that are no longer accepted.
+    On a terminal, prints the rating, id and source of each, its request, and the beginning of its
+    answer. In a pipe or a file, prints a JSON line with all of it. With --from-beginning, what was
+    dropped or rated again is there once, as it is now, or not at all. Standard error has what it
+    waits for, and the ids of printed examples that are no longer accepted.
 
     Example: `backstream tail -n 3 --from-beginning`
     """
     from streams.cli import tailing
     from streams.data.exports import Shape
 
+    if as_json is None:
+        as_json = not sys.stdout.isatty()
     named = shape or ("triples" if as_json else None)
     tailing.tail(settings, count, from_beginning, Shape(named) if named else None)
