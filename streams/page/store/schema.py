@@ -5,9 +5,12 @@ tables of their own, which only the rows of a page are joined with.
 
 ``decided`` is the mark of the newest decision about an item, and ``ruled`` that of the decision by
 which it is on ``curated``: where they differ, the decision is awaited.
+
+``sought`` is, of a passage that the segmenter refused, 0 until its document was cut again, then 2
+where its text was found, else 1.
 """
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of the tables: a file of another version is made anew."""
 
 SCHEMA = """
@@ -38,6 +41,7 @@ CREATE TABLE items (
     by TEXT NOT NULL DEFAULT '',
     decided TEXT NOT NULL DEFAULT '',
     ruled TEXT NOT NULL DEFAULT '',
+    sought INTEGER NOT NULL DEFAULT 0,
     source TEXT NOT NULL DEFAULT '',
     category TEXT NOT NULL DEFAULT '',
     language TEXT NOT NULL DEFAULT '',
@@ -70,6 +74,7 @@ CREATE INDEX items_facets ON items (
     verdict, stage, reason, category, language, generator, decision, count
 );
 CREATE INDEX items_document ON items (document_id) WHERE document_id <> '';
+CREATE INDEX items_sought ON items (at) WHERE kind = 'document' AND sought < 2;
 CREATE INDEX items_segment ON items (segment_id) WHERE segment_id <> '';
 
 CREATE TABLE texts (

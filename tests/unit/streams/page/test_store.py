@@ -430,6 +430,9 @@ def test_a_refused_passage_is_searched_once_its_text_is_known(store: Store, topi
     topics.write(refused[0], refused[2])
     assert ids(store, Filter(text="boils")) == ["p1"]
     assert [one.id for one in store.documents_to_cut(9)] == ["d1"]
+    store.write_refused("d1", ())  # what was found stays
+    assert ids(store, Filter(text="boils")) == ["p1"]
+    assert store.unsearched(Filter(text="boils")) == 2
 
 
 def test_the_deployed_release_is_the_last_one_announced(store: Store, topics: Topics) -> None:
