@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from agents.answers.agreement import Majority, largest_cluster, majority
 from agents.answers.finding import final_answer
-from agents.answers.forms import AnswerForm, Form, form_of
+from agents.answers.form import Form
+from agents.answers.forms import AnswerForm, form_of
 from agents.answers.settings import AnsweringSettings
 from models.prompts.prompt import Prompt
 from models.prompts.template import BOTH_TAGS

@@ -7,10 +7,9 @@ ratings, and it is written again whenever one of them changes.
 from collections.abc import Iterable
 from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agents.curation.kept import rank_of
 from agents.outcomes import Retraction
+from agents.pairing.settings import PreferenceSettings
 from schemas.ids import preference_id
 from schemas.records import (
     Alternative,
@@ -21,18 +20,6 @@ from schemas.records import (
     Rejection,
     Side,
 )
-
-
-class PreferenceSettings(BaseModel):
-    """Whether preference pairs are made, and of which samples."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    enabled: bool = False
-    """Whether pairs are written to ``preferences``."""
-    margin: float = Field(default=0.5, ge=0, le=4)
-    """Smallest difference of the two scores."""
-
 
 _TASKS: tuple[PreferenceTask, ...] = get_args(PreferenceTask)
 

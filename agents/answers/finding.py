@@ -1,7 +1,8 @@
 """The final answer of a text, by the rule of its form."""
 
 from agents.answers.choices import choice_in
-from agents.answers.forms import AnswerForm, Form
+from agents.answers.form import Form
+from agents.answers.forms import AnswerForm
 from agents.answers.numbers import number_in
 from agents.answers.spans import span_in
 from agents.answers.yes_no import yes_or_no_in

@@ -2,26 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from agents.answers.choices import Options, options_of
+from agents.answers.form import Form
 from agents.answers.plain_text import plain
 from models.evaluation.words import count_words
 from schemas.categories import Category
 from schemas.records import Question
-
-
-class Form(StrEnum):
-    """What a final answer is."""
-
-    NUMBER = "number"
-    CHOICE = "choice"
-    """A letter or a label of those that the question gives."""
-    YES_NO = "yes_no"
-    SPAN = "span"
-    """A few words."""
-    TEXT = "text"
-    """A text that has no final answer apart from itself."""
 
 
 @dataclass(frozen=True, slots=True)

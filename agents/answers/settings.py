@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from agents.answers.forms import Form
+from agents.answers.form import Form
 from agents.curation.settings import split_at_commas
 from agents.sampling import SeveralSamples
 from models.prompts.tasks.answering import AnswerFormat

@@ -19,12 +19,6 @@ from numpy.typing import NDArray
 from models.evaluation.words import SPACELESS
 from schemas.errors import SettingsError
 
-NEAR_PASSAGE = 0.7
-"""Estimated similarity at which passages are near duplicates.
-
-It is below 0.8, so that the error of the estimate hides 1% of the pairs with 0.8.
-"""
-
 _BANDS = 16
 _ROWS = 6
 _SHINGLE = 3
@@ -47,7 +41,7 @@ class NearPassage(NamedTuple):
 class PassageIndex:
     """Passages by id, with a search for the nearest one to a text. Not thread-safe."""
 
-    def __init__(self, threshold: float = NEAR_PASSAGE) -> None:
+    def __init__(self, threshold: float) -> None:
         """``threshold``: similarity at which passages are near, in (0, 1]; else SettingsError."""
         if not 0 < threshold <= 1:
             raise SettingsError(

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from agents.answers.forms import Form
+from agents.answers.form import Form
 from bench.answering.calibration import Vote, calibration, vote
 from bench.answering.problems import problems
 from bench.answering.run import Pass, Written, engine_alone, stream

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from agents.answers.agreement import largest_cluster, majority
 from agents.answers.finding import final_answer
-from agents.answers.forms import AnswerForm, Form, form_of
+from agents.answers.form import Form
+from agents.answers.forms import AnswerForm, form_of
 from bench.answering.run import Written
 from schemas.records import Question
 

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings, split_at_commas
 from agents.inventing.settings import InventionSettings
-from agents.pairer import PreferenceSettings
+from agents.pairing.settings import PreferenceSettings
 from agents.passages.headings import NAVIGATION
 from agents.rewriting.settings import RewritingSettings
 from agents.sampling import SeveralSamples

@@ -15,7 +15,8 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from agents.pairer import Pairer, PreferenceSettings
+from agents.pairer import Pairer
+from agents.pairing.settings import PreferenceSettings
 from models.prompts.prompt import Prompt
 from models.prompts.template import Task
 from models.serving.model_handle import ModelHandle

@@ -7,7 +7,8 @@ import pytest
 from agents.answers.agreement import largest_cluster, majority
 from agents.answers.choices import choice_in, options_of
 from agents.answers.finding import final_answer
-from agents.answers.forms import AnswerForm, Form, form_of
+from agents.answers.form import Form
+from agents.answers.forms import AnswerForm, form_of
 from agents.answers.numbers import number_in
 from agents.answers.plain_text import plain
 from agents.answers.spans import span_in

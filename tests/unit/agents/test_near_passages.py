@@ -42,7 +42,7 @@ def _pairs() -> list[tuple[str, str, float]]:
 
 def _found(pairs: list[tuple[str, str, float]]) -> float:
     """Share of the pairs whose second text is found by the first."""
-    index = PassageIndex()
+    index = PassageIndex(CuratorSettings().passage_novelty)
     for number, (left, _, _) in enumerate(pairs):
         index.add(str(number), left)
     near = [index.nearest(right) for _, right, _ in pairs]
@@ -58,7 +58,7 @@ def test_pairs_with_a_similarity_of_080_are_found_and_different_ones_are_not() -
 
 
 def test_the_estimate_is_that_of_96_values() -> None:
-    index = PassageIndex()
+    index = PassageIndex(CuratorSettings().passage_novelty)
     errors = [
         float((index.signature(left) == index.signature(right)).mean()) - exact
         for left, right, exact in _pairs()
@@ -81,7 +81,7 @@ def test_white_space_and_case_do_not_count() -> None:
     ["船夫等着水闸的门慢慢打开。", "水門の番人はゆっくりと扉を開ける。", "ประตูน้ำเปิดช้าๆ", "", "a b"],
 )
 def test_every_script_and_length(text: str) -> None:
-    index = PassageIndex()
+    index = PassageIndex(CuratorSettings().passage_novelty)
     index.add("a", text * 20)
     assert index.nearest(text * 20)
     assert index.nearest("An other text altogether, of the canal and its locks.") is None
@@ -89,7 +89,7 @@ def test_every_script_and_length(text: str) -> None:
 
 def test_texts_are_replaced_removed_and_passed_over() -> None:
     (one, _, _), (two, _, _), *_ = _pairs()
-    index = PassageIndex()
+    index = PassageIndex(CuratorSettings().passage_novelty)
     assert index.nearest(one) is None
     index.add("a", one)
     index.add("b", one)

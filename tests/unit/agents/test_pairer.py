@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from agents.outcomes import Retraction
-from agents.pairer import Pairer, PreferenceSettings
+from agents.pairer import Pairer
+from agents.pairing.settings import PreferenceSettings
 from schemas.records import (
     Alternative,
     Example,

@@ -138,6 +138,15 @@ print(*[name for name in {_WITH_A_MODEL!r} if name in sys.modules])
     assert done.stdout.split() == []
 
 
+def test_settings_import_no_numpy_and_no_rule_of_an_agent() -> None:
+    heavy = ["numpy", "agents.answers.forms", "agents.curation.near_passages"]
+    program = f"import sys, streams.settings; print(*[n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
 def test_names_on_the_command_line_are_those_of_the_code() -> None:
     settings = load()
     for name in get_args(SettingName):
