@@ -1,7 +1,7 @@
 """The curated topic, message by message: examples, newer values of them, and retractions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafka import TopicPartition
 
@@ -31,14 +31,19 @@ class Change:
     """See ``Received.timestamp_ms``."""
 
 
-def newest(cluster: Cluster) -> list[Change]:
-    """The newest value of each id that is not retracted. Raises BrokerError."""
+def newest(
+    cluster: Cluster, needed: Callable[[Example], Example] = lambda example: example
+) -> list[Change]:
+    """The newest value of each id that is not retracted. Raises BrokerError.
+
+    Of each example, what ``needed`` returns is held in memory.
+    """
     by_id: dict[str, Change] = {}
     for change in _changes(replay(cluster, CURATED), RecordReader()):
         if change.example is None:
             by_id.pop(change.id, None)
         else:
-            by_id[change.id] = change
+            by_id[change.id] = replace(change, example=needed(change.example))
     return list(by_id.values())
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,12 +15,16 @@ import yaml
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from schemas.records import Example, ExampleOrigin, Provenance
+from schemas.records import Alternative, Example, ExampleOrigin, Provenance, Rating
+from streams.cli.exporting import needed
 from streams.cli.main import app
+from streams.data.changes import newest
 from streams.data.feed import seed
 from streams.data.rotation import RETRACTIONS
 from streams.kafka.topics import CURATED
 from tests.hub_server import Fault, hub_server
+from tests.integration.commands import backstream
+from tests.integration.topics import Topics
 
 _ROOT = Path(__file__).parents[2]
 
@@ -72,6 +77,31 @@ def test_filters_and_a_split(settings, tmp_path):
     assert "0 examples" in done.stdout
     assert "passes the filters" in done.stderr
     assert file.read_text() == ""
+
+
+def test_what_no_row_has_is_not_held_in_memory(settings, tmp_path):
+    cluster = settings.kafka.cluster()
+    seed(cluster, [])  # creates the topics
+    rating = Rating(
+        score=4.5,
+        probabilities=(0, 0, 0, 0, 1),
+        evidence={"digits": 4.25},
+        release="r",
+        template="t",
+    )
+    other = Alternative(id="e1", instruction="And why?", rating=rating)
+    written = example(0).model_copy(update={"rating": rating, "alternatives": (other,)})
+    Topics(cluster).write(written)
+    [held] = newest(cluster, partial(needed, with_evidence=False))
+    assert held.example == example(0).model_copy(
+        update={"rating": rating.model_copy(update={"evidence": {}})}
+    )
+    file = tmp_path / "curated.jsonl"
+    done = backstream(
+        "export", "--with-evidence", "-o", str(file), "--broker", settings.kafka.bootstrap_servers
+    )
+    assert done.code == 0, done.text
+    assert json.loads(json.loads(file.read_text())["evidence"]) == {"digits": 4.25}
 
 
 def test_following_goes_on_after_kills_without_loss_or_doubles(settings, tmp_path):
