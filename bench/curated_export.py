@@ -49,10 +49,11 @@ def main() -> None:
         _write(cluster, _examples(options.examples, options.samples))
         for name, file, more in _WAYS:
             command = [sys.executable, "-c", _TIMED, "export", "-o", f"{folder}/{file}", *more]
-            command += ["--broker", broker.address]
+            command += ["--json", "--broker", broker.address]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            wall, cpu, memory = json.loads(done.stdout.splitlines()[-1])
-            figures = f"{options.examples:,} | {options.samples} | {wall:.0f} | {cpu:.0f}"
+            report, used = map(json.loads, done.stdout.splitlines())
+            wall, cpu, memory = used
+            figures = f"{report['examples']:,} | {options.samples} | {wall:.0f} | {cpu:.0f}"
             print(f"| {name} | {figures} | {memory:.0f} |", flush=True)
 
 
@@ -100,6 +101,7 @@ def _write(cluster: Cluster, examples: Iterator[Example]) -> None:
     for example in examples:
         value, key = encode(example), example.id.encode()
         producer.send(cluster.topic(CURATED), value, key, headers=headers_for(Example))
+    producer.flush()
     producer.close()
 
 
