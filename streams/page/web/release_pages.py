@@ -36,7 +36,8 @@ def releases(request: Request) -> Response:
     left = _chosen(views, request.query_params.get("left"), _deployed(views))
     others = [view for view in views if view is not left]
     right = _chosen(views, request.query_params.get("right"), others[0] if others else None)
-    shown = [view for view in (left, right) if view is not None]
+    # Where there is one release alone, it is not shown beside itself.
+    shown = [view for view in (left, right) if view is not None][: len(views)]
     histograms = [site.store.scores(view.id) for view in shown]
     top = highest(histograms)
     sides: list[Side] = []

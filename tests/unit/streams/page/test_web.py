@@ -239,6 +239,16 @@ def test_a_release_is_deployed_was_deployed_before_or_is_kept_back(page: Filled)
     assert states() == ["deployed", "deployed before"]
 
 
+def test_one_release_is_not_shown_beside_itself() -> None:
+    with Store() as store, served(store) as page:
+        page.topics.write(scored())
+        text = page.get("/releases").text
+        assert text.count("<section") == 1
+        assert "Compare" not in text
+        assert "1 rating," in text
+        assert "<strong>1</strong> item\n" in page.get("/items").text
+
+
 def test_dead_letters_are_sent_back(page: Filled) -> None:
     assert "1 sent back" in page.post("/letters/0@0/replay").text
     assert "1 sent back" in page.post("/letters/replay", stage="backward").text
