@@ -206,7 +206,7 @@ COMMANDS = {
     "rate": ["rate", "-n", "1", "--by", "ada"],
     "drop": ["drop", "0", "--by", "ada"],
     "accept": ["accept", "0", "--by", "ada"],
-    "edit": ["edit", "0", "--instruction", "Name a tree.", "--by", "ada"],
+    "edit": ["edit", "0", "--instruction", "Name a tree.", "--note", "@new", "--by", "ada"],
     "undo": ["undo", "1", "--by", "ada"],
     "decisions": ["decisions"],
     "review export": ["review", "export", "--for", "argilla", "--refused", "-o", "@review.json"],
