@@ -76,7 +76,7 @@ REASONS: Mapping[str, str] = {
     # The pairer
     "edited": "No preference pair: a person edited it after it was rated.",
     "no_other_sample": "No preference pair: no other sample of its passage is known.",
-    "rated_apart": "No preference pair: another release or term rated the other samples.",
+    "rated_apart": "No preference pair: another release or an earlier deployment rated the others.",
     "other_prompt": "No preference pair: no other sample shares the instruction or the response.",
     "small_margin": "No preference pair: the ratings are too close to each other.",
     # Any stage

@@ -231,15 +231,15 @@ class FlowReader:
             committed = self._of_coordinator(
                 lambda: self._admin.list_group_offsets(dict.fromkeys(groups))
             )
-            ends = self._offsets(
-                list({place for places in committed.values() for place in places}),
-                OffsetSpec.LATEST,
-            )
+            places = places_of(self._admin, self._cluster, self._topics)
+            ends = self._offsets(places, OffsetSpec.LATEST)
         found = []
         for group, name in sorted(groups.items()):
             waiting = Counter[str]()
             for place, offset in committed[group].items():
-                waiting[place.topic] += max(0, ends[place] - (_offset(offset) or 0))
+                # A foreign group of such a name may read other topics, or those that are gone.
+                if place in ends:
+                    waiting[place.topic] += max(0, ends[place] - (_offset(offset) or 0))
             found.append(OtherStage(name, len(members[group]["members"]), +waiting))
         return found
 

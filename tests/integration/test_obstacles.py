@@ -1,6 +1,7 @@
 """What ``status`` says is in the way of a stream, from a real broker."""
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import OffsetAndMetadata
 
 from schemas.records import Question
@@ -27,6 +28,12 @@ def test_records_that_no_stage_takes_are_named(settings: Settings) -> None:
     place = TopicPartition(cluster.topic(CURATED), 0)
     rewriter.assign([place])
     rewriter.commit({place: OffsetAndMetadata(0, "", -1)})
+    foreign = TopicPartition(f"foreign-{cluster.topic(CURATED)}", 0)
+    with KafkaAdminClient(bootstrap_servers=servers) as admin:
+        admin.create_topics([NewTopic(foreign.topic, 1, 1)])
+    with topics.producer() as producer:
+        producer.send(foreign.topic, b"1").get(60)
+    rewriter.commit({foreign: OffsetAndMetadata(0, "", -1)})
     rewriter.close()
     plugged, segmenter = member("shouter"), member("segmenter")
     try:
@@ -42,4 +49,4 @@ def test_records_that_no_stage_takes_are_named(settings: Settings) -> None:
     questions = f"3 messages wait on {cluster.topic_prefix}questions: no worker runs the answerer"
     assert any(line.startswith(questions) for line in found), found
     assert any("1 worker runs the stage shouter, which is not shown" in line for line in found)
-    assert not any("rewriter" in line for line in found), "nothing waits for it"
+    assert not any("rewriter" in line for line in found), "nothing of the stream waits for it"
