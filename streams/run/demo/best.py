@@ -60,6 +60,7 @@ def _is_readable(example: Example) -> bool:
     return (
         len(example.instruction) <= _LONGEST_INSTRUCTION
         and example.instruction.endswith((".", "?"))
+        and "\n" not in example.instruction
         and len(set(words)) == len(words)
         and all(name in response for name in _NAME.findall(example.instruction))
         and len(response) <= _LONGEST_RESPONSE

@@ -38,9 +38,10 @@ def test_what_is_easy_to_read_comes_first() -> None:
     twice = example("Which words are these words?", 4.9)
     invented = example("How is FIRST_OF_ALL used?", 4.9, "FIRST_COMPLETED is a constant.")
     astray = example("What is the difference of strings and tuples?", 4.9, "A tuple is immutable.")
-    found = best([long, code, unfinished, fragment, twice, invented, astray, plain], 8)
+    broken = example("Which lists are\nimmutable?", 4.9)
+    found = best([long, code, unfinished, fragment, twice, invented, astray, broken, plain], 9)
     assert found[0] is plain
-    assert len(found) == 8
+    assert len(found) == 9
     assert best([], 3) == []
 
 
