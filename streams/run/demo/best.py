@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import permutations
 
 from schemas.records import Example
 
@@ -61,7 +62,7 @@ def _is_readable(example: Example) -> bool:
         len(example.instruction) <= _LONGEST_INSTRUCTION
         and example.instruction.endswith((".", "?"))
         and "\n" not in example.instruction
-        and len(set(words)) == len(words)
+        and not any(_alike(one, other) for one, other in permutations(words, 2))
         and all(name in response for name in _NAME.findall(example.instruction))
         and len(response) <= _LONGEST_RESPONSE
         and response[:1].isupper()

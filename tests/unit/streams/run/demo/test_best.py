@@ -35,7 +35,7 @@ def test_what_is_easy_to_read_comes_first() -> None:
     code = example("Show the use of it.", 4.9, "Call it:\n>>> it()\n1")
     unfinished = example("Explain the", 4.9)
     fragment = example("When is it closed?", 4.9, "and then it is closed.")
-    twice = example("Which words are these words?", 4.9)
+    twice = example("Which lists are listed here?", 4.9)
     invented = example("How is FIRST_OF_ALL used?", 4.9, "FIRST_COMPLETED is a constant.")
     astray = example("What is the difference of strings and tuples?", 4.9, "A tuple is immutable.")
     broken = example("Which lists are\nimmutable?", 4.9)
