@@ -147,7 +147,9 @@ def test_a_worker_whose_agent_hangs_is_not_ready_and_still_stops(broker, setting
     worker = context.Process(target=_run_stuck_worker, args=(settings, house, events), daemon=True)
     worker.start()
     try:
-        port = events.get(timeout=270)["metrics_port"]
+        while (event := events.get(timeout=270))["event"] != "ready":
+            pass
+        port = event["metrics_port"]
         # Brokers hold a fetch of an empty topic for 1.5 s, so within 2 s other stages may not have
         # had an answer yet. The segmenter is named before them once it is stalled.
         wait_until(lambda: _get(port, "/ready")[1].startswith("segmenter: records are being"))
