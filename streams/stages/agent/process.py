@@ -49,9 +49,17 @@ class AgentProcess:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        if self._running is None:
+            return
+        self._running.cancel()
+        cancelled = False
+        while not self._running.done():  # it kills the child, so this does not take long
+            try:
+                await asyncio.wait([self._running])
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
 
     def takes(self, received: Received) -> bool:
         """Whether a message is large enough, or has to be converted."""

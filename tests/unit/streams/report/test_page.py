@@ -186,7 +186,7 @@ def test_an_exported_file_needs_no_broker(tmp_path: Path) -> None:
     assert _report(str(file), "-o", str(first))[0] == 0
     file.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]) + '{"no": 1}\n')
     code, said = _report(str(file), "-o", str(second), "--compare", str(first))
-    assert code == 1
+    assert code == 3
     assert "x.jsonl" in said
     assert "not an example" in said
     assert read_report(second).examples == 2

@@ -60,6 +60,18 @@ def filled(word: str) -> str:
     return f"{word} {'.' * 10_000}"
 
 
+async def test_a_cancellation_while_it_ends_leaves_no_child() -> None:
+    process = trap()
+    await process.process(received(0, filled("answer")))
+    [child] = psutil.Process().children()
+    ending = asyncio.create_task(process.__aexit__())
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert not child.is_running()
+
+
 async def test_it_writes_what_the_agent_would() -> None:
     settings = SegmenterSettings()
     document = decode_document(_TEXT.encode(), {}, b"source")
