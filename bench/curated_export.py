@@ -8,8 +8,6 @@ as ``--samples`` says, less one.
 import argparse
 import json
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from kafka import KafkaProducer
 
 from bench.report import describe_machine, machine
+from bench.timed_command import timed_command
 from schemas.records import Alternative, Example, ExampleOrigin, Provenance, Rating
 from schemas.wire import encode, headers_for
 from streams.kafka.admin.creation import create_topics
@@ -48,13 +47,12 @@ def main() -> None:
         create_topics(cluster)
         _write(cluster, _examples(options.examples, options.samples))
         for name, file, more in _WAYS:
-            command = [sys.executable, "-c", _TIMED, "export", "-o", f"{folder}/{file}", *more]
-            command += ["--json", "--broker", broker.address]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            report, used = map(json.loads, done.stdout.splitlines())
-            wall, cpu, memory = used
-            figures = f"{report['examples']:,} | {options.samples} | {wall:.0f} | {cpu:.0f}"
-            print(f"| {name} | {figures} | {memory:.0f} |", flush=True)
+            taken = timed_command(
+                *("export", "-o", f"{folder}/{file}", *more, "--json", "--broker", broker.address)
+            )
+            [report] = map(json.loads, taken.printed)
+            figures = f"{report['examples']:,} | {options.samples} | {taken.seconds:.0f}"
+            print(f"| {name} | {figures} | {taken.cpu:.0f} | {taken.memory:.0f} |", flush=True)
 
 
 def _examples(count: int, samples: int) -> Iterator[Example]:
@@ -103,17 +101,6 @@ def _write(cluster: Cluster, examples: Iterator[Example]) -> None:
         producer.send(cluster.topic(CURATED), value, key, headers=headers_for(Example))
     producer.flush()
     producer.close()
-
-
-_TIMED = """
-import json, resource, sys, time
-from streams.cli.main import app
-began = time.monotonic()
-app(standalone_mode=False)
-used = resource.getrusage(resource.RUSAGE_SELF)
-cpu = used.ru_utime + used.ru_stime
-print(json.dumps([time.monotonic() - began, cpu, used.ru_maxrss / 1024]))
-"""
 
 
 if __name__ == "__main__":

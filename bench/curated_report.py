@@ -7,10 +7,7 @@ examples, twice as many rated pairs, and as many refusals.
 """
 
 import argparse
-import json
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 from kafka import KafkaProducer
 
 from bench.report import describe_machine, machine
+from bench.timed_command import timed_command
 from models.seeds import read_seeds
 from schemas.record import Record
 from schemas.records import Candidate, Example, ExampleOrigin, Provenance, Rating, Rejection, Scored
@@ -113,24 +111,9 @@ def _write(cluster: Cluster, examples: Iterator[Example]) -> None:
 
 def _measure(name: str, count: int, work: Path, *arguments: str) -> None:
     page = work / "report.html"
-    command = [sys.executable, "-c", _TIMED, "report", "-o", str(page), *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    wall, cpu, memory = json.loads(done.stdout.splitlines()[-1])
-    size = page.stat().st_size / 1000
-    print(
-        f"| {name} | {count:,} | {wall:.0f} | {cpu:.0f} | {memory:.0f} | {size:.0f} |", flush=True
-    )
-
-
-_TIMED = """
-import json, resource, sys, time
-from streams.cli.main import app
-began = time.monotonic()
-app(standalone_mode=False)
-used = resource.getrusage(resource.RUSAGE_SELF)
-cpu = used.ru_utime + used.ru_stime
-print(json.dumps([time.monotonic() - began, cpu, used.ru_maxrss / 1024]))
-"""
+    taken = timed_command("report", "-o", str(page), *arguments)
+    figures = f"{taken.seconds:.0f} | {taken.cpu:.0f} | {taken.memory:.0f}"
+    print(f"| {name} | {count:,} | {figures} | {page.stat().st_size / 1000:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ from models.prompts.prompt import Prompt
 from models.prompts.template import BOTH_TAGS, Task
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
-from models.sampling import Sampling
 from models.serving.served_model import ServedModel
 from schemas.ids import example_id, sampling_seed
 
@@ -126,17 +125,12 @@ class Trial:
     async def _write(self, task: str, number: int, label: str = "") -> str | None:
         kind = Task.LABELLED_INPUT if label else Task.INPUT
         settings = InventionSettings()
-        sampling = Sampling(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            max_tokens=settings.line_tokens,
-        )
         id = example_id(task, label, kind, number)
-        texts = {"instruction": task, "label": label, "tag": BOTH_TAGS}
-        written = await self._model.write(
-            Prompt(kind, texts), replace(sampling, seed=sampling_seed(id)), one_line=True
+        sampling = replace(
+            settings.sampling(), max_tokens=settings.line_tokens, seed=sampling_seed(id)
         )
+        texts = {"instruction": task, "label": label, "tag": BOTH_TAGS}
+        written = await self._model.write(Prompt(kind, texts), sampling, one_line=True)
         return input_of(written.text) if written.finished else None
 
     async def _likeliest(self, task: str, given: str, labels: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 Nothing is tuned on the held-out pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.sampling import Sampling
 from models.training.settings import TrainingSettings
@@ -98,14 +98,7 @@ class LoopSettings:
 
     def sampling(self) -> Sampling:
         """Return the sampling of the stream, at this temperature."""
-        product = GenerationSettings()
-        return Sampling(
-            temperature=self.temperature,
-            top_p=product.top_p,
-            top_k=product.top_k,
-            repetition_penalty=product.repetition_penalty,
-            max_tokens=product.max_tokens,
-        )
+        return replace(GenerationSettings().sampling(), temperature=self.temperature)
 
 
 TINY = LoopSettings(
