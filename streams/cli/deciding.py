@@ -59,7 +59,8 @@ def decide(
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
         pairs = found(cluster, ids) if ids else _matching(cluster, action, conditions)
-        before = _made_before(cluster, action, me, note, {pair.id for pair in pairs}, conditions)
+        known = read_decisions(cluster)
+        before = _made_before(known, action, me, note, {pair.id for pair in pairs}, conditions)
         pairs = [pair for pair in pairs if pair.id not in before]
         if where:
             which = "accepted pair" if action == "drop" else "refused pair"
@@ -93,15 +94,16 @@ def take_back(
     me = name_of(by)
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
+        known = read_decisions(cluster)
         if not ids and not conditions:
-            last = last_of(read_decisions(cluster), me)
+            last = last_of(known, me)
             if last is None:
                 notice(f"there is no decision of {me or 'yours'} to take back")
                 raise typer.Exit(1)
             ids = [last.id]
-        before = _made_before(cluster, "undo", me, "", ids or (), conditions)
+        before = _made_before(known, "undo", me, "", ids or (), conditions)
         if where:
-            decided = (pair_of(one) for one in read_decisions(cluster) if one.action != "undo")
+            decided = (pair_of(one) for one in known if one.action != "undo")
             pairs = [pair for pair in decided if all_hold(conditions, pair)]
             if not pairs and not before:
                 _none_satisfies("decision that counts", where)
@@ -177,7 +179,7 @@ def _is_same(known: Decision, action: Action, me: str, note: str) -> bool:
 
 
 def _made_before(
-    cluster: Cluster,
+    known: Sequence[Decision],
     action: Action,
     me: str,
     note: str,
@@ -188,7 +190,7 @@ def _made_before(
 
     They are among those with the ids, or satisfy the conditions where there are any.
     """
-    made = [one for one in read_decisions(cluster) if _is_same(one, action, me, note)]
+    made = [one for one in known if _is_same(one, action, me, note)]
     return {
         one.id
         for one in made
