@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents.curation.settings import CurationRules
 from models.prompts.own.directory import PROMPTS_FILE
 from models.prompts.own.writing import as_yaml
 from models.prompts.template import Family, Task
@@ -47,14 +48,21 @@ async def base(house: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def extended(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings with the agents of the example package, which is installed."""
+    """Settings with the agents of the example package, which is installed.
+
+    Two stages make an example of each passage. Both are kept, whichever is rated first.
+    """
     package = tmp_path / "package"
     package.mkdir()
     install(package, blocks(), entry_points())
     monkeypatch.syspath_prepend(str(package))  # a worker's process gets it too
     agents: dict[str, dict[str, Any]] = {"definitions": {}, "advertising": {}}
     training = settings.training.model_copy(update={"max_tokens": 4000})
-    return settings.model_copy(update={"agents": agents, "training": training})
+    rules = CurationRules(same_response=False, not_novel=False, near_duplicate=False)
+    curation = settings.curation.model_copy(update={"rules": rules})
+    return settings.model_copy(
+        update={"agents": agents, "training": training, "curation": curation}
+    )
 
 
 @pytest.mark.slow

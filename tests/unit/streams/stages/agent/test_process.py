@@ -63,7 +63,7 @@ def filled(word: str) -> str:
 async def test_a_cancellation_while_it_ends_leaves_no_child() -> None:
     process = trap()
     await process.process(received(0, filled("answer")))
-    [child] = psutil.Process().children()
+    child = await _child()
     ending = asyncio.create_task(process.__aexit__())
     await asyncio.sleep(0)
     ending.cancel()
