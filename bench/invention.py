@@ -1,9 +1,10 @@
 """What the inventor makes of requests, and how fast, beside its engine alone.
 
 Run with ``python -m bench.invention --model smollm2 --count 200``. The requests show the project's
-human pairs, and go through a whole stream on an embedded Kafka: inventor, scorer and curator. Then
-the same agents handle them without Kafka. It prints how often each rule refused, the rates, and
-examples that nobody picked: those with the lowest ids.
+human pairs, and go through a whole stream on an embedded Kafka: inventor, scorer and curator. It
+prints how often each rule refused, the rates, and examples that nobody picked: those with the
+lowest ids. With ``--rounds``, the stream and the same agents without Kafka handle ``--timed``
+requests in turns.
 """
 
 import argparse
@@ -15,12 +16,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from agents.curator import Curator
 from agents.inventor import Inventor
 from agents.scorer import Scorer
-from bench.chain import stream_state, through
+from bench.chain import through
+from bench.in_turns import in_turns
 from bench.process import Tally, in_fresh_process
+from bench.recorded_model import RecordedModel
 from bench.report import describe_machine, machine
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
@@ -35,7 +39,7 @@ from streams.kafka.reading.replay import replay
 from streams.kafka.topics import BOOTSTRAPS, CURATED, REJECTED, SCORED
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
-from streams.settings import Settings, load
+from streams.settings import Role, Settings, load
 from streams.stages.making import agent_makers
 from streams.stages.metrics import Metrics
 from streams.worker.role_models import RoleModels
@@ -56,20 +60,23 @@ class Pass:
 
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
-    """Measure a worker, from the first request read to the last pair curated."""
+    """Measure a worker, from the first text asked for to the last pair curated."""
     metrics = Metrics()
     tally = Tally(metrics)
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
-        started = time.perf_counter()
-        await through(
+        handle = models.handles[Role.FORWARD]
+        served = handle.model
+        recorded = RecordedModel(served)
+        handle.model = recorded  # type: ignore[assignment]
+        cost = await through(
             Worker(settings, metrics=metrics),
             models.handles,
-            lambda: stream_state(tally.read(), fed, BOOTSTRAPS),
+            lambda: recorded.state(tally, fed, BOOTSTRAPS),
             poll_seconds=0.25,
             stalled_seconds=_STALLED_SECONDS,
         )
-        seconds = time.perf_counter() - started
-    return Pass(tally.read().get((Inventor.stage, "candidates"), 0), seconds)
+        handle.model = served
+    return Pass(tally.read().get((Inventor.stage, "candidates"), 0), cost.seconds)
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int, seed: int) -> Pass:
@@ -156,12 +163,20 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         yield from refused(account)
         yield "\nThe examples with the lowest ids (rating, what became of it):\n"
         yield from samples(cluster, options.samples)
-        if options.alone:
-            alone = in_fresh_process(engine_alone, settings, directory, options.count, options.seed)
+        if options.rounds:
+            yield "\n| round | stream | agents without Kafka | share |\n|---|---|---|---|"
+        shares: list[float] = []
+        for number, own in enumerate(in_turns(settings, options.rounds), 1):
+            invent(own.kafka.cluster(), draw([], options.timed, options.seed))
+            ours = in_fresh_process(stream, own, directory, options.timed)
+            alone = in_fresh_process(engine_alone, own, directory, options.timed, options.seed)
+            shares.append(alone.seconds / ours.seconds)
             yield (
-                f"\nThe agents without Kafka: {_rates(alone, options.count)}. The stream's rate as "
-                f"a share of theirs: {alone.seconds / streamed.seconds:.2f}."
+                f"| {number} | {_rates(ours, options.timed)} | {_rates(alone, options.timed)} | "
+                f"{shares[-1]:.2f} |"
             )
+        if shares:
+            yield f"\nMedian of the shares: {median(shares):.2f}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -198,7 +213,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="as --seed of backstream invent")
     parser.add_argument("--samples", type=int, default=20, help="examples to print")
     parser.add_argument(
-        "--stream-only", dest="alone", action="store_false", help="leave out the agents alone"
+        "--rounds", type=int, default=0, help="rounds of stream and agents without Kafka, in turns"
+    )
+    parser.add_argument(
+        "--timed", type=int, default=40, help="requests of a round (default: %(default)s)"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable"

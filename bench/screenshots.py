@@ -70,8 +70,9 @@ def shoot(address: str, folder: Path) -> None:
         wide = browser.new_page(viewport={"width": 1200, "height": 640})
         wide.goto(address)
         wide.get_by_text("Stages are at work").wait_for(timeout=1000 * _STREAM_SECONDS)
+        accepted = wide.locator("p", has_text=re.compile(r"[1-9]\d*\s+accepted example"))
+        accepted.wait_for(timeout=1000 * _STREAM_SECONDS)
         wide.locator(".moving").nth(2).wait_for(state="attached", timeout=1000 * _STREAM_SECONDS)
-        wide.wait_for_timeout(4000)
         _take(wide, folder / "page-flow.png")
         wide.get_by_text("Every stage has processed").wait_for(timeout=1000 * _STREAM_SECONDS)
         for grade in "45241352":

@@ -21,8 +21,10 @@ from typing import Any
 from agents.answers.form import Form
 from bench.answering.calibration import Vote, calibration, vote
 from bench.answering.problems import problems
-from bench.answering.run import Pass, Written, engine_alone, stream
+from bench.answering.run import Pass, engine_alone, stream
+from bench.in_turns import in_turns
 from bench.process import in_fresh_process
+from bench.recorded_model import Written
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
 from schemas.ids import question_id
@@ -149,26 +151,26 @@ def _timed(
     """The worker beside the engine alone, in turns. Each has a process and topics of its own."""
     streams: list[Pass] = []
     alone: list[Pass] = []
-    for number in range(rounds):
-        kafka = settings.kafka.model_copy(
-            update={"topic_prefix": f"round{number}.", "group": f"round{number}"}
-        )
-        own = settings.model_copy(update={"kafka": kafka})
-        create_topics(own.kafka.cluster())
+    for own in in_turns(settings, rounds):
         ask(own.kafka.cluster(), asked)
         streams.append(one := in_fresh_process(stream, own, directory, len(asked)))
-        _note(f"round {number + 1}: the stream: {len(asked) / one.seconds:.2f} questions/s")
+        _note(f"the stream: {len(asked) / one.seconds:.2f} questions/s")
         alone.append(one := in_fresh_process(engine_alone, own, directory, asked))
-        _note(f"round {number + 1}: the engine alone: {len(asked) / one.seconds:.2f} questions/s")
+        _note(f"the engine alone: {len(asked) / one.seconds:.2f} questions/s")
     shares = [its.seconds / ours.seconds for ours, its in zip(streams, alone, strict=True)]
     return {
         "questions": len(asked),
         "stream, questions a second": [round(len(asked) / one.seconds, 3) for one in streams],
         "engine alone, questions a second": [round(len(asked) / one.seconds, 3) for one in alone],
         "stream as a share of the engine": round(median(shares), 3),
-        "prompt tokens": alone[-1].stats.prompt_tokens,
-        "reused tokens": alone[-1].stats.reused_tokens,
-        "generated tokens": alone[-1].stats.generated_tokens,
+        "tokens": {
+            name: {
+                "prompt": found.stats.prompt_tokens,
+                "reused": found.stats.reused_tokens,
+                "generated": found.stats.generated_tokens,
+            }
+            for name, found in (("stream", streams[-1]), ("engine alone", alone[-1]))
+        },
     }
 
 

@@ -7,7 +7,7 @@ from agents.answers.agreement import largest_cluster, majority
 from agents.answers.finding import final_answer
 from agents.answers.form import Form
 from agents.answers.forms import AnswerForm, form_of
-from bench.answering.run import Written
+from bench.recorded_model import Written
 from schemas.records import Question
 
 _BINS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))

@@ -2,23 +2,19 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agents.answerer import Answerer
 from agents.scorer import Scorer
-from bench.chain import stream_state, through
+from bench.chain import through
 from bench.process import Tally
+from bench.recorded_model import RecordedModel, Written
 from models.engine import EngineStats
-from models.prompts.prompt import Prompt
-from models.sampling import Sampling
 from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
-from models.serving.written import WrittenText
 from schemas.records import Candidate, Question
 from streams.kafka.topics import QUESTIONS
 from streams.settings import Role, Settings
@@ -33,17 +29,6 @@ _STALLED_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One sampled answer."""
-
-    instruction: str
-    task: str
-    seed: int
-    text: str
-    finished: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
     """One pass over the questions."""
 
@@ -54,52 +39,29 @@ class Pass:
     written: tuple[Written, ...] = ()
 
 
-class _Recording:
-    """A model that notes what it writes, in a file too as it goes, where one is named."""
-
-    def __init__(self, model: RoleModel, written: list[Written], file: Path | None) -> None:
-        self._model = model
-        self._written = written
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    async def write(
-        self, prompt: Prompt, sampling: Sampling, *, one_line: bool = False
-    ) -> WrittenText:
-        found = await self._model.write(prompt, sampling, one_line=one_line)
-        asked = prompt.texts["instruction"]
-        one = Written(asked, prompt.task, sampling.seed, found.text, found.finished)
-        self._written.append(one)
-        if self._file:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(one)) + "\n")
-        return found
-
-
 async def stream(settings: Settings, directory: Path, fed: int, file: Path | None = None) -> Pass:
-    """Measure a worker from the first question read to the last pair curated.
+    """Measure a worker from the first answer asked for to the last pair curated.
 
     Every sampled answer goes to ``file``, if one is given.
     """
-    metrics, written = Metrics(), list[Written]()
+    metrics = Metrics()
     tally = Tally(metrics)
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
         handle = models.handles[Role.FORWARD]
         served = handle.model
-        handle.model = _Recording(served, written, file)  # type: ignore[assignment]
+        recorded = RecordedModel(served, file)
+        handle.model = recorded  # type: ignore[assignment]
         cost = await through(
             Worker(settings, metrics=metrics),
             models.handles,
-            lambda: stream_state(tally.read(), fed, QUESTIONS),
+            lambda: recorded.state(tally, fed, QUESTIONS),
             poll_seconds=0.25,
             stalled_seconds=_STALLED_SECONDS,
         )
         handle.model = served
         stats = _stats(served)
     made = tally.read().get((Answerer.stage, "candidates"), 0)
-    return Pass(fed, cost.seconds, made, stats, tuple(written))
+    return Pass(fed, cost.seconds, made, stats, tuple(recorded.written))
 
 
 async def engine_alone(settings: Settings, directory: Path, questions: Sequence[Question]) -> Pass:

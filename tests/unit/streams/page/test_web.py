@@ -229,7 +229,7 @@ def test_a_release_is_deployed_was_deployed_before_or_is_kept_back(page: Filled)
     def states() -> list[str]:
         text = page.get("/releases").text
         return re.findall(
-            r"(deployed before|kept back|never announced|deployed)(?:</span>)?</td>", text
+            r"(deployed before|kept back|model of the settings|deployed)(?:</span>)?</td>", text
         )
 
     assert states() == ["kept back", "deployed"]
