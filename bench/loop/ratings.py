@@ -5,12 +5,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from agents.curation.settings import CuratorSettings
 from agents.curator import Curator
 from bench.loop.arms import Signal
-from models.evaluation.metrics import Array
 from models.judging.evidence import Evidence
 from models.judging.judge import Judges
 from models.seeds.grades import Grader
@@ -32,13 +29,13 @@ def ratings(
 ) -> list[float | None]:
     """Return the rating of each pair, 1 to 5; None without evidence."""
     known = [each for each in evidence if each is not None]
-    found = iter(_ratings(known, judges, signal).tolist())
+    found = iter(_ratings(known, judges, signal))
     return [None if each is None else next(found) for each in evidence]
 
 
-def _ratings(evidence: Sequence[Evidence], judges: Judges, signal: Signal) -> Array:
+def _ratings(evidence: Sequence[Evidence], judges: Judges, signal: Signal) -> list[float]:
     if signal is Signal.DIGITS:
-        return np.array([each["digit"] for each in evidence], np.float64)
+        return [each["digit"] for each in evidence]
     judge = judges.likelihood if signal is Signal.LIKELIHOOD else judges.combined
     return judge.ratings(evidence)
 
@@ -116,7 +113,7 @@ def by_request(
     width = len(REQUESTS)
     return {
         signal: {
-            request: _ratings(known[column::width], judges, signal).tolist()
+            request: _ratings(known[column::width], judges, signal)
             for column, request in enumerate(REQUESTS)
         }
         for signal in Signal

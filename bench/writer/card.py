@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.evaluation.bootstrap import Estimate
 from models.evaluation.cards import cell, write_between
+from models.evaluation.estimate import Estimate
 
 _BEGIN = "<!-- written by bench.writer -->"
 _MEANINGS = {

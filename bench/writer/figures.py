@@ -8,7 +8,8 @@ import numpy as np
 
 from agents.curation.instruction_rules import InstructionRules
 from bench.writer.records import Ranked, Written
-from models.evaluation.bootstrap import Estimate, bootstrap_interval
+from models.evaluation.bootstrap import bootstrap_interval
+from models.evaluation.estimate import Estimate
 
 _WORD = re.compile(r"[\w']+")
 _PHRASE = 4

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-Estimate = tuple[float, float, float]
-"""A value and the ends of its 95% bootstrap interval."""
+from models.evaluation.estimate import Estimate
 
 _RESAMPLES = 2000
 

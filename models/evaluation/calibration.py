@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.bootstrap import Estimate, bootstrap_interval
+from models.evaluation.bootstrap import bootstrap_interval
+from models.evaluation.estimate import Estimate
 from models.evaluation.metrics import HumanAgreement
 
 MIN_RATED_PAIRS = 20

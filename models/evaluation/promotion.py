@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.bootstrap import Estimate, bootstrap_intervals
+from models.evaluation.bootstrap import bootstrap_intervals
+from models.evaluation.estimate import Estimate
 from models.evaluation.metrics import HumanAgreement, Measurements
+from models.evaluation.verdict import Verdict
 
 MIN_PAIRS = 10
 """Fewest pairs for a promotion. With fewer, bootstrap intervals are too narrow."""
@@ -26,15 +28,6 @@ pass. With few pairs, the interval of a drop is wide and would let a large one p
 """
 _NLL = ("instruction_nll", "response_nll")
 _COUNTS = ("pairs", "people_pairs")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The decision of the promotion gate."""
-
-    promote: bool
-    reason: str
-    """One sentence."""
 
 
 @dataclass(frozen=True, slots=True)

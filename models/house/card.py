@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.evaluation.bootstrap import Estimate
 from models.evaluation.cards import cell, write_between
+from models.evaluation.estimate import Estimate
 from models.house.writing import RatedInstruction
 
 _BEGIN = "<!-- written by models.house.evaluate -->"

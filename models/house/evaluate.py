@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from models.engine import Precision
-from models.evaluation.bootstrap import Estimate, bootstrap_interval
+from models.evaluation.bootstrap import bootstrap_interval
+from models.evaluation.estimate import Estimate
 from models.evaluation.metrics import auc
 from models.export.likelihood import GraphScorer
 from models.house.card import render

@@ -5,7 +5,8 @@ import math
 from collections.abc import Awaitable, Callable
 
 from models.engine import DigitProbabilities
-from models.judging.evidence import EvidenceKind, PairNats, digit_figures
+from models.judging.evidence import EvidenceKind, digit_figures
+from models.judging.pair_nats import PairNats
 from schemas.errors import ModelError
 
 

@@ -8,21 +8,12 @@ is wrong with it. Log-likelihoods are in nats; a gain is how many nats the other
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
 
 from models.prompts.tasks.rating import DIGITS
 
 Evidence = Mapping[str, float]
 """Figures of a pair by name, all finite."""
-Nats = Sequence[float] | NDArray[np.float32]
-"""Of each token of a text."""
-
-_EDGE = 20
-"""Tokens of the head and of the tail of a response."""
 _LEAST_MASS = 1e-6
 
 LIKELIHOOD_FIGURES = {
@@ -67,43 +58,6 @@ class EvidenceKind(StrEnum):
         return likelihood + digits
 
 
-@dataclass(frozen=True, slots=True)
-class PairNats:
-    """Negative log-likelihoods of a pair's tokens, with and without the other part.
-
-    The last token of each is the one that ends it. None may be empty.
-    """
-
-    response_given: Nats
-    response_alone: Nats
-    instruction_given: Nats
-    instruction_alone: Nats
-
-    def figures(self) -> dict[str, float]:
-        """The figures of LIKELIHOOD_FIGURES."""
-        given, alone = np.asarray(self.response_given), np.asarray(self.response_alone)
-        asked, unasked = np.asarray(self.instruction_given), np.asarray(self.instruction_alone)
-        gain, asked_gain = alone - given, unasked - asked
-        found = (
-            gain.mean(),
-            _compressed(gain.sum()),
-            gain[:_EDGE].mean(),
-            gain[-_EDGE:].mean(),
-            asked_gain.mean(),
-            _compressed(asked_gain.sum()),
-            -given.mean(),
-            -alone.mean(),
-            -given[:_EDGE].mean(),
-            -given[-_EDGE:].mean(),
-            -given[-1],
-            -asked.mean(),
-            -unasked.mean(),
-            math.log(len(given)),
-            math.log(len(asked)),
-        )
-        return {name: float(value) for name, value in zip(LIKELIHOOD_FIGURES, found, strict=True)}
-
-
 def digit_figures(probabilities: Sequence[float], mass: float) -> dict[str, float]:
     """The figures of DIGIT_FIGURES. ``probabilities`` are those of '1' to '5' and sum to 1."""
     digit = expected_grade(probabilities)
@@ -117,7 +71,3 @@ def digit_figures(probabilities: Sequence[float], mass: float) -> dict[str, floa
 def expected_grade(probabilities: Sequence[float]) -> float:
     """Expected value of five probabilities, those of the grades 1 to 5."""
     return sum(int(grade) * p for grade, p in zip(DIGITS, probabilities, strict=True))
-
-
-def _compressed(value: float) -> float:
-    return math.copysign(math.log1p(abs(value)), value)

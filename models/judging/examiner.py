@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from models.engine import DigitProbabilities, Engine
 from models.judging.asking import ask_for
-from models.judging.evidence import EvidenceKind, PairNats
+from models.judging.evidence import EvidenceKind
+from models.judging.pair_nats import PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.layout import Prompter
 from models.prompts.template import Task

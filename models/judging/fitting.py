@@ -19,9 +19,10 @@ from models.evaluation.bootstrap import bootstrap_interval
 from models.evaluation.metrics import Array, rank_correlation
 from models.judging.evidence import Evidence, EvidenceKind
 from models.judging.judge import SAME_SCALE, VERSION, Judge, Judges, Scale
-from models.judging.ordinal import GRADES, OrdinalModel, fit, rows_of
+from models.judging.ordinal import GRADES, OrdinalModel
 from models.judging.quality import balanced, figures_of, figures_of_rated, operating_points
 from models.judging.rated import RatedEvidence
+from models.judging.regression import fit, probabilities_of, rows_of
 from models.seeds.labelled import KINDS
 
 WRITTEN = "written"
@@ -118,9 +119,10 @@ def _judge(
     if tested:
         expected = _left_out(of_rated, factor) @ _SCALE
         scale = _equated(expected, scores)
-        people = figures_of_rated(scale.applied(expected), scores)
-        curve = operating_points(scale.applied(expected), scores, np.ones(len(scores)))
-    ratings = scale.applied(_left_out(of_graded, factor) @ _SCALE)
+        rated_again = _applied(scale, expected)
+        people = figures_of_rated(rated_again, scores)
+        curve = operating_points(rated_again, scores, np.ones(len(scores)))
+    ratings = _applied(scale, _left_out(of_graded, factor) @ _SCALE)
     if not tested:
         curve = operating_points(ratings, grades, balanced(grades))
     return Judge(
@@ -155,7 +157,13 @@ def _equated(expected: Array, scores: Array) -> Scale:
 
 def _left_out(parts: Sequence[tuple[OrdinalModel, Array]], factor: float) -> Array:
     """[N, 5] probabilities of the pairs that a model was not fitted on."""
-    return np.concatenate([model.sharpened(factor).probabilities_of(rows) for model, rows in parts])
+    return np.concatenate(
+        [probabilities_of(model.sharpened(factor), rows) for model, rows in parts]
+    )
+
+
+def _applied(scale: Scale, expected: Array) -> Array:
+    return np.array([scale.applied(each) for each in expected.tolist()], np.float64)
 
 
 def _loss(probabilities: Array, grades: Array, weights: Array) -> float:
@@ -180,7 +188,7 @@ def _fitted(
     written = rows_of(ungraded, figures)
     return fit(
         np.concatenate([rows, written]),
-        np.concatenate([goals, model.probabilities_of(written)]),
+        np.concatenate([goals, probabilities_of(model, written)]),
         np.concatenate([weights, np.ones(len(written))]),
         figures,
     )

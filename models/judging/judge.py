@@ -1,14 +1,13 @@
 """A release's judge: what its manifest holds to turn evidence into ratings."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from models.evaluation.metrics import Array
-from models.judging.evidence import Evidence, EvidenceKind
-from models.judging.ordinal import GRADES, Grades, OrdinalModel, rows_of
+from models.judging.evidence import Evidence, EvidenceKind, expected_grade
+from models.judging.ordinal import Grades, OrdinalModel
 
 VERSION = 1
 """Raised when the meaning of a figure changes. A judge of another version is not used."""
@@ -24,9 +23,12 @@ class Scale(NamedTuple):
     three: float
     four: float
 
-    def applied(self, expected: Array) -> Array:
-        """The ratings of expected grades."""
-        return np.interp(expected, (1.0, *self, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0))
+    def applied(self, expected: float) -> float:
+        """The rating of an expected grade."""
+        ends = (1.0, *self, 5.0)
+        grade = min(max(bisect_right(ends, expected), 1), 4)
+        low, high = ends[grade - 1], ends[grade]
+        return min(max(grade + (expected - low) / (high - low), 1.0), 5.0)
 
 
 SAME_SCALE = Scale(2.0, 3.0, 4.0)
@@ -67,12 +69,11 @@ class Judge(BaseModel):
 
     def score(self, probabilities: Grades) -> float:
         """The rating that follows from the probabilities of the grades, 1 to 5."""
-        return float(self.scale.applied(_expected(np.array([probabilities])))[0])
+        return self.scale.applied(expected_grade(probabilities))
 
-    def ratings(self, evidence: Sequence[Evidence]) -> Array:
-        """[N] ratings of N pairs."""
-        probabilities = self.model.probabilities_of(rows_of(evidence, self.model.figures))
-        return self.scale.applied(_expected(probabilities))
+    def ratings(self, evidence: Sequence[Evidence]) -> list[float]:
+        """The ratings of pairs."""
+        return [self.score(self.model.probabilities(each)) for each in evidence]
 
     def at(self, score: float) -> OperatingPoint:
         """The highest threshold that a score reaches."""
@@ -108,8 +109,3 @@ class Judges(BaseModel):
             EvidenceKind.LIKELIHOOD: self.likelihood,
         }
         return judges.get(kind) if self.version == VERSION else None
-
-
-def _expected(probabilities: Array) -> Array:
-    """[N] expected values of [N, 5] probabilities of the grades."""
-    return probabilities @ np.arange(1.0, GRADES + 1)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from models.atomic_file import sync, write_atomically
 from models.engine import Engine
-from models.evaluation.bootstrap import Estimate
-from models.evaluation.promotion import Verdict
+from models.evaluation.estimate import Estimate
+from models.evaluation.verdict import Verdict
 from models.judging.judge import Judges
 from models.precision import Precision
 from models.prompts.layout import Prompter

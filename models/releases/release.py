@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.evaluation.bootstrap import Estimate
-from models.evaluation.promotion import Verdict
+from models.evaluation.estimate import Estimate
+from models.evaluation.verdict import Verdict
 from models.judging.judge import Judges
 from models.precision import DECODER_FILE, MODEL_FILE
 from models.prompts.template import Task

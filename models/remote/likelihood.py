@@ -8,7 +8,7 @@ import asyncio
 import functools
 from collections.abc import Sequence
 
-from models.judging.evidence import PairNats
+from models.judging.pair_nats import PairNats
 from models.judging.shared_scores import SharedScores
 from models.prompts.plain_text import END, plain_prompt, plain_text
 from models.prompts.prompt import Prompt

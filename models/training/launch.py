@@ -13,8 +13,8 @@ from typing import Any
 
 from models.atomic_file import write_atomically
 from models.child_process import ending_with
-from models.evaluation.bootstrap import Estimate
-from models.evaluation.promotion import Verdict
+from models.evaluation.estimate import Estimate
+from models.evaluation.verdict import Verdict
 from models.judging.criterion import Criterion
 from models.training.mixing import Mix
 from schemas.errors import TrainingError

@@ -12,7 +12,8 @@ import numpy as np
 
 from agents.curator import Curator
 from agents.scorer import Scorer
-from models.evaluation.bootstrap import Estimate, bootstrap_interval
+from models.evaluation.bootstrap import bootstrap_interval
+from models.evaluation.estimate import Estimate
 from schemas.errors import SettingsError, SourceError
 from schemas.records import Candidate, Document, Example, Rejection, Scored, Segment
 from streams.observe.preview import cut_documents

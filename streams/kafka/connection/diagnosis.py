@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from kafka.cluster import collect_hosts
 from kafka.net.sasl import get_sasl_mechanism
 from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
@@ -355,6 +354,8 @@ def _encrypt(plain: socket.socket, context: ssl.SSLContext | None, host: str) ->
 
 
 def _expiry(certificate: Path) -> datetime | None:
+    from cryptography import x509  # 45 ms, which commands that connect do not need
+
     try:
         return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     except (OSError, ValueError):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.evaluation.bootstrap import Estimate
+from models.evaluation.estimate import Estimate
 from models.evaluation.metrics import HumanAgreement, Measurements
 from models.evaluation.promotion import MIN_PAIRS, compare_releases, decide
 

@@ -8,10 +8,10 @@ from models.judging.evidence import (
     DIGIT_FIGURES,
     LIKELIHOOD_FIGURES,
     EvidenceKind,
-    PairNats,
     digit_figures,
     expected_grade,
 )
+from models.judging.pair_nats import PairNats
 
 
 def test_figures_of_likelihoods() -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.judging.ordinal import OrdinalModel, fit, rows_of
+from models.judging.ordinal import OrdinalModel
+from models.judging.regression import fit, probabilities_of, rows_of
 
 
 def _rows(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +33,7 @@ def test_grades_are_told_apart() -> None:
 def test_probabilities_are_those_of_the_data() -> None:
     """The mean probability of a grade is its share: the loss has no slope at its minimum."""
     rows, grades = _rows(400)
-    shares = _fitted().probabilities_of(rows).mean(axis=0)
+    shares = probabilities_of(_fitted(), rows).mean(axis=0)
     assert shares == pytest.approx(np.bincount(grades, minlength=6)[1:] / 400, abs=1e-3)
 
 

@@ -75,13 +75,12 @@ def test_as_many_reach_a_grade_as_people_gave_it(learned: Judges) -> None:
 def test_a_rating_has_the_order_of_the_expected_grade(learned: Judges) -> None:
     judge = learned.combined
     assert judge.scale != SAME_SCALE
-    expected = np.linspace(1, 5, 100)
-    ratings = judge.scale.applied(expected)
+    ratings = [judge.scale.applied(each) for each in np.linspace(1, 5, 100).tolist()]
     assert (np.diff(ratings) > 0).all(), "no two are made alike"
     assert (ratings[0], ratings[-1]) == (1.0, 5.0)
     evidence = [each.evidence for each in _rated(10, 0.7)]
     scores = [judge.score(judge.model.probabilities(each)) for each in evidence]
-    assert judge.ratings(evidence).tolist() == pytest.approx(scores)
+    assert judge.ratings(evidence) == pytest.approx(scores)
 
 
 def test_few_ratings_change_nothing() -> None:
@@ -103,7 +102,13 @@ def test_a_scale_of_ratings_without_some_grades_still_rises() -> None:
     found = fit_to(_graded(), alike)
     assert found is not None
     assert 1 <= found.combined.scale.two < found.combined.scale.three < found.combined.scale.four
-    assert Scale(2, 3, 4).applied(np.array([1.0, 2.5, 5.0])).tolist() == [1, 2.5, 5]
+
+
+@pytest.mark.parametrize("expected", [0.5, 1.0, 1.2, 1.5, 2.0, 2.9, 3.0, 4.1, 4.9, 5.0, 5.5])
+def test_a_scale_lies_on_lines_between_its_grades(expected: float) -> None:
+    scale = Scale(1.5, 2.25, 4.1)
+    lines = np.interp(expected, (1.0, *scale, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0))
+    assert scale.applied(expected) == pytest.approx(float(lines), abs=1e-12)
 
 
 def test_the_file_holds_figures_and_no_texts(tmp_path: Path) -> None:
