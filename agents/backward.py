@@ -7,7 +7,7 @@ together with its answer, a part of the passage (``agents/tasks/``).
 import asyncio
 from collections.abc import Mapping
 
-from agents.tasks.choosing import Assignment, Mix, TaskChooser
+from agents.tasks.choosing import Assignment, TaskChooser
 from agents.tasks.labels import Choice
 from agents.tasks.material import Material
 from models.prompts.categories import FIRST_WORDS, category_of
@@ -16,7 +16,7 @@ from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
 from models.serving.role_model import RoleModel
 from models.serving.written import WrittenInstruction
-from schemas.categories import Category
+from schemas.categories import Category, Mix
 from schemas.errors import PromptTooLong
 from schemas.ids import example_id
 from schemas.records import Candidate, Offset, Provenance, Rejection, Segment

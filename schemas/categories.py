@@ -1,5 +1,6 @@
 """The kinds of task that an example may set, as databricks-dolly-15k names them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -25,3 +26,7 @@ WITH_CONTEXT = frozenset(
     }
 )
 """Tasks that need material to work on: their examples have a context."""
+
+Mix = Mapping[Category, float]
+"""Wanted shares of the categories, which need not sum to 1. A category without one is not wanted.
+"""

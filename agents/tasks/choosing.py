@@ -18,14 +18,10 @@ from models.prompts.prompt import Prompt
 from models.prompts.tasks.backward import heading_line
 from models.prompts.template import Task
 from models.serving.role_model import RoleModel
-from schemas.categories import WITH_CONTEXT, Category
+from schemas.categories import WITH_CONTEXT, Category, Mix
 from schemas.errors import ModelError, PromptTooLong, RemoteMissing
 from schemas.ids import hash_fraction
 from schemas.records import Segment
-
-Mix = Mapping[Category, float]
-"""Wanted shares of the categories, which need not sum to 1. A category without one is not wanted.
-"""
 
 T = TypeVar("T")
 _ENGLISH = (None, "en")

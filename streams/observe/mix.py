@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agents.tasks.choosing import Mix
-from schemas.categories import Category
+from schemas.categories import Category, Mix
 from schemas.records import Candidate, Example, ExampleOrigin
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
