@@ -67,24 +67,24 @@ class StatusReader:
         self._flow.__exit__()
 
     def read(self) -> Status:
-        """The status now. The first one takes a moment in which the rates are measured.
+        """The status now. Where something is to do, the first one measures rates for a moment.
 
         It takes up to ten seconds where ``curated`` is large.
         """
         started = time.monotonic()
-        if not self._measured:
-            self._rates.update(self._flow.read())
+        flow = self._flow.read()
+        self._rates.update(flow)
         settings, cluster = self._settings, self._cluster
         examples = self._count.read(_COUNT_SECONDS)
         acceptance = read_acceptance(cluster, settings)
         mix = read_mix(cluster, settings.curation.mix)
         releases = read_releases(cluster)
         workers, others = self._flow.workers(), self._flow.others()
-        if not self._measured:
+        if not self._measured and not flow.idle:
             time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
-            self._measured = True
-        flow = self._flow.read()
-        self._rates.update(flow)
+            flow = self._flow.read()
+            self._rates.update(flow)
+        self._measured = True
         messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
         if self._count.complete:
             messages[cluster.topic(CURATED)] = examples

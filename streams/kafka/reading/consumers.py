@@ -25,6 +25,10 @@ from streams.kafka.messages import Partition, Received
 from streams.kafka.reading.fetched import Fetched, Gap, Restart
 
 _SEEK_SECONDS = 60.0
+_BACKOFF_MS = 10
+"""Between two requests of kafka-python's consumer for metadata, the one when it connects among them.
+It has no option for the 100 ms that it waits otherwise, for each topic that a command reads.
+"""
 _SEEK_PAUSE_SECONDS = 0.1
 
 
@@ -174,6 +178,7 @@ class Consumer(KafkaConsumer):
 
     def __init__(self, *topics: str, **options: Any) -> None:
         super().__init__(*topics, **options)
+        self._cluster.config["retry_backoff_ms"] = _BACKOFF_MS
         self._fetcher.__class__ = _SyncFetcher
         self._fetcher.suspects = {}
 
