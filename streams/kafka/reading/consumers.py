@@ -26,8 +26,9 @@ from streams.kafka.reading.fetched import Fetched, Gap, Restart
 
 _SEEK_SECONDS = 60.0
 _BACKOFF_MS = 10
-"""Between two requests of kafka-python's consumer for metadata, the one when it connects among them.
-It has no option for the 100 ms that it waits otherwise, for each topic that a command reads.
+"""Between two requests of kafka-python's consumer for metadata, of which the first is made when it
+connects. It has no option for the 100 ms that it waits otherwise, for each topic that a command
+reads.
 """
 _SEEK_PAUSE_SECONDS = 0.1
 
