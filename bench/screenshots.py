@@ -73,6 +73,7 @@ def shoot(address: str, folder: Path) -> None:
         accepted = wide.locator("p", has_text=re.compile(r"[1-9]\d*\s+accepted example"))
         accepted.wait_for(timeout=1000 * _STREAM_SECONDS)
         wide.locator(".moving").nth(2).wait_for(state="attached", timeout=1000 * _STREAM_SECONDS)
+        wide.wait_for_timeout(4000)  # the counts of topics are read less often than the items
         _take(wide, folder / "page-flow.png")
         wide.get_by_text("Every stage has processed").wait_for(timeout=1000 * _STREAM_SECONDS)
         for grade in "45241352":

@@ -32,7 +32,7 @@ from streams.trainer.training_wait import training_wait
 _RATE_SECONDS = 0.6
 """Between the first two readings of offsets, which give the first rates."""
 _WRITES_SECONDS = 60.0
-"""That the writes of a stage are counted over which commits too seldom for that."""
+"""That the writes of a stage are counted over which committed nothing between the two."""
 _COUNT_SECONDS = 10.0
 """For counting examples."""
 _REFUSALS = 200
@@ -136,11 +136,17 @@ class StatusReader:
         )
 
     def _stages(self, flow: Flow, workers: Mapping[str, int]) -> list[StageStatus]:
+        """The stages, with their rates.
+
+        A stage commits once a second, or seldom. So the rate of one that has something to do and
+        committed nothing just now is that of what it wrote in the last minute.
+        """
         rates = {**self._rates.per_second}
+        waiting = {stage.stage for stage in flow.stages if stage.lag}
         slow = [
             spec
             for spec in stages_of(self._settings)
-            if spec.role is not None and not rates.get(spec.name)
+            if spec.name in waiting and not rates.get(spec.name)
         ]
         written = self._flow.written(_WRITES_SECONDS) if slow else {}
         for spec in slow:

@@ -1,6 +1,7 @@
 """What was written lately, which ``status`` judges slow stages by."""
 
-from schemas.records import Document
+from schemas.records import Document, Segment
+from streams.cli.status_reader import StatusReader
 from streams.observe.lag import FlowReader
 from streams.settings import Settings
 from tests.integration.topics import Topics
@@ -20,3 +21,23 @@ def test_messages_of_the_last_seconds_are_counted(settings: Settings) -> None:
         written = reader.written(60)
     assert written["documents"] == 3
     assert sum(written.values()) == 3
+
+
+def test_a_stage_without_work_has_no_rate_and_one_that_wrote_lately_has_one(
+    settings: Settings,
+) -> None:
+    """The segmenter has a document to do and wrote segments; the backward stage wrote nothing."""
+    topics = Topics(settings.kafka.cluster())
+    topics.write(Document(id="d", source="s", text="A text."))
+    topics.write(
+        *(
+            Segment(id=f"s{n}", document_id="d", source="s", position=n, text="A text.")
+            for n in range(6)
+        )
+    )
+    with StatusReader(settings, None) as reader:
+        stages = {stage.stage: stage for stage in reader.read().stages}
+    assert stages["segmenter"].per_second == 0.1
+    assert stages["backward"].lag == 6
+    assert stages["backward"].per_second == 0
+    assert stages["inventor"].per_second == 0, "what others wrote to candidates is not its work"
