@@ -158,12 +158,15 @@ class Status:
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
-        deployed = (
-            f"{self.release} is deployed"
-            if self.release
-            else "and which release is deployed is not known: the model of --model is not exported "
-            "on this machine"
-        )
+        if not self.releases:
+            deployed = "no release is deployed: workers serve the model that they were started with"
+        elif self.release:
+            deployed = f"{self.release} is deployed"
+        else:
+            deployed = (
+                "and which release is deployed is not known: the model of --model is not exported "
+                "on this machine"
+            )
         lines = [f"broker {self.broker}, {deployed}"]
         lines += [
             f"{id} was deployed, and is not used here: {reason}"

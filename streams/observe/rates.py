@@ -7,6 +7,14 @@ from streams.observe.lag import Flow
 from streams.stages.topology import StageSpec
 
 _SMOOTH_SECONDS = 10.0
+_LEAST = 1 / 600
+"""A rate below one message in ten minutes counts as none: it is what smoothing left of an earlier
+one, and gives a time that means nothing.
+"""
+_FEW = 256
+"""More messages than a stage has in work. It commits in their order, so of fewer it has written for
+many that it has not committed.
+"""
 
 
 class Rates:
@@ -25,7 +33,8 @@ class Rates:
             share = min(1.0, elapsed / _SMOOTH_SECONDS)
             for name, count in done.items():
                 rate = max(0.0, (count - self._last[1].get(name, 0)) / elapsed)
-                self.per_second[name] = (1 - share) * self.per_second.get(name, rate) + share * rate
+                smoothed = (1 - share) * self.per_second.get(name, rate) + share * rate
+                self.per_second[name] = smoothed if smoothed >= _LEAST else 0.0
         self._last = (now, done)
 
     def seconds_left(self, flow: Flow) -> float | None:
@@ -45,10 +54,11 @@ def rate_of_writes(
 
     ``written`` has the messages of each topic. A stage that needs many seconds for a message
     commits too seldom for ``Rates``. What it writes for a message is taken to be what it wrote for
-    each so far. Other stages may write to the same topic, so this is an estimate.
+    each so far, or one message while few are done. Other stages may write to the same topic, so
+    this is an estimate.
     """
     output = spec.outputs[0].name
     if not (held := flow.messages.get(output)):
         return 0.0
     done = sum(stage.done for stage in flow.stages if stage.stage == spec.name)
-    return written.get(output, 0) / seconds * (done or held) / held
+    return written.get(output, 0) / seconds * (done / held if done >= _FEW else 1.0)

@@ -81,11 +81,23 @@ def test_a_slow_stage_has_the_rate_of_what_it_writes() -> None:
         flow = _flow(done, candidates=held)
         return rate_of_writes(BACKWARD, flow, {"candidates": written}, 60)
 
-    assert rate(done=10, held=10, written=30) == 0.5
-    assert rate(done=10, held=40, written=120) == 0.5  # four samples of each passage
-    assert rate(done=20, held=10, written=15) == 0.5  # half of the passages were refused
-    assert rate(done=0, held=3, written=3) == pytest.approx(
-        0.05
-    )  # the first ones are not committed yet
-    assert rate(done=10, held=10, written=0) == 0
-    assert rate(done=10, held=0, written=0) == 0
+    assert rate(done=300, held=300, written=30) == 0.5
+    assert rate(done=300, held=1200, written=120) == 0.5  # four samples of each passage
+    assert rate(done=600, held=300, written=15) == 0.5  # half of the passages were refused
+    assert rate(done=300, held=300, written=0) == 0
+    assert rate(done=300, held=0, written=0) == 0
+    # Of the first ones hardly any are committed.
+    assert rate(done=0, held=3, written=3) == pytest.approx(0.05)
+    assert rate(done=1, held=60, written=30) == 0.5
+
+
+def test_what_smoothing_leaves_of_a_rate_becomes_none(clock: Clock) -> None:
+    rates = Rates(clock)
+    rates.update(_flow(0))
+    clock.now += 1
+    rates.update(_flow(1))
+    for _ in range(30):
+        clock.now += 5
+        rates.update(_flow(1))
+    assert rates.per_second["segmenter"] == 0.0
+    assert rates.seconds_left(Flow({}, [StageLag("segmenter", "documents", 1, 9)])) is None
