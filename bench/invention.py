@@ -21,10 +21,9 @@ from statistics import median
 from agents.curator import Curator
 from agents.inventor import Inventor
 from agents.scorer import Scorer
-from bench.chain import through
 from bench.in_turns import in_turns
-from bench.process import Tally, in_fresh_process
-from bench.recorded_model import RecordedModel
+from bench.process import in_fresh_process
+from bench.recorded_model import recorded_stream
 from bench.report import describe_machine, machine
 from models.releases.cache import default_cache
 from models.releases.catalogue import prepare
@@ -39,14 +38,10 @@ from streams.kafka.reading.replay import replay
 from streams.kafka.topics import BOOTSTRAPS, CURATED, REJECTED, SCORED
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
-from streams.settings import Role, Settings, load
+from streams.settings import Settings, load
 from streams.stages.making import agent_makers
-from streams.stages.metrics import Metrics
 from streams.worker.role_models import RoleModels
-from streams.worker.worker import Worker
 
-_STALLED_SECONDS = 1800.0
-"""A slow model has many requests in work before the first one is done."""
 _LONGEST = 400
 """Characters of a text that are printed."""
 
@@ -61,22 +56,9 @@ class Pass:
 
 async def stream(settings: Settings, directory: Path, fed: int) -> Pass:
     """Measure a worker, from the first text asked for to the last pair curated."""
-    metrics = Metrics()
-    tally = Tally(metrics)
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
-        handle = models.handles[Role.FORWARD]
-        served = handle.model
-        recorded = RecordedModel(served)
-        handle.model = recorded  # type: ignore[assignment]
-        cost = await through(
-            Worker(settings, metrics=metrics),
-            models.handles,
-            lambda: recorded.state(tally, fed, BOOTSTRAPS),
-            poll_seconds=0.25,
-            stalled_seconds=_STALLED_SECONDS,
-        )
-        handle.model = served
-    return Pass(tally.read().get((Inventor.stage, "candidates"), 0), cost.seconds)
+        found = await recorded_stream(settings, models, fed, BOOTSTRAPS)
+    return Pass(found.counts.get((Inventor.stage, "candidates"), 0), found.seconds)
 
 
 async def engine_alone(settings: Settings, directory: Path, count: int, seed: int) -> Pass:

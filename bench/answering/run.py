@@ -9,9 +9,7 @@ from pathlib import Path
 
 from agents.answerer import Answerer
 from agents.scorer import Scorer
-from bench.chain import through
-from bench.process import Tally
-from bench.recorded_model import RecordedModel, Written
+from bench.recorded_model import Written, recorded_stream
 from models.engine import EngineStats
 from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
@@ -19,13 +17,8 @@ from schemas.records import Candidate, Question
 from streams.kafka.topics import QUESTIONS
 from streams.settings import Role, Settings
 from streams.stages.making import agent_makers
-from streams.stages.metrics import Metrics
 from streams.stages.topology import STAGES
 from streams.worker.role_models import RoleModels
-from streams.worker.worker import Worker
-
-_STALLED_SECONDS = 1800.0
-"""A question takes a slow model minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +37,11 @@ async def stream(settings: Settings, directory: Path, fed: int, file: Path | Non
 
     Every sampled answer goes to ``file``, if one is given.
     """
-    metrics = Metrics()
-    tally = Tally(metrics)
     async with contextlib.aclosing(await RoleModels.load(settings, directory)) as models:
-        handle = models.handles[Role.FORWARD]
-        served = handle.model
-        recorded = RecordedModel(served, file)
-        handle.model = recorded  # type: ignore[assignment]
-        cost = await through(
-            Worker(settings, metrics=metrics),
-            models.handles,
-            lambda: recorded.state(tally, fed, QUESTIONS),
-            poll_seconds=0.25,
-            stalled_seconds=_STALLED_SECONDS,
-        )
-        handle.model = served
-        stats = _stats(served)
-    made = tally.read().get((Answerer.stage, "candidates"), 0)
-    return Pass(fed, cost.seconds, made, stats, tuple(recorded.written))
+        found = await recorded_stream(settings, models, fed, QUESTIONS, file)
+        stats = _stats(models.handles[Role.FORWARD].model)
+    made = found.counts.get((Answerer.stage, "candidates"), 0)
+    return Pass(fed, found.seconds, made, stats, found.written)
 
 
 async def engine_alone(settings: Settings, directory: Path, questions: Sequence[Question]) -> Pass:

@@ -52,7 +52,8 @@ class OrdinalModel(BaseModel):
         ]
         highest = max(scores)
         exponents = [math.exp(score - highest) for score in scores]
-        one, two, three, four, five = (each / sum(exponents) for each in exponents)
+        total = sum(exponents)
+        one, two, three, four, five = (each / total for each in exponents)
         return one, two, three, four, five
 
     def sharpened(self, factor: float) -> "OrdinalModel":

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.admin.creation import create_topics
+from streams.kafka.cluster import Cluster
 from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.observe.lag import Flow, FlowReader
 from streams.run.processes import as_child, run_worker
 from streams.settings import Settings, load
 from tests.certificates import Certificates
 from tests.integration.secured_broker import SecuredBroker
+from tests.integration.topics import Topics
 
 PASSAGE = """\
 {title}
@@ -113,6 +115,16 @@ def settings(broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> Setti
     assert made.kafka.topic_prefix == topic_prefix
     create_topics(made.kafka.cluster())
     return made
+
+
+@pytest.fixture
+def cluster(settings: Settings) -> Cluster:
+    return settings.kafka.cluster()
+
+
+@pytest.fixture
+def topics(cluster: Cluster) -> Topics:
+    return Topics(cluster)
 
 
 class ChildProcess:

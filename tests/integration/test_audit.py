@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from schemas.records import Candidate, Document, Provenance, Rejection, Segment
@@ -20,14 +19,8 @@ from streams.kafka.topics import (
 from streams.kafka.writing.dead_letters import dead_letter
 from streams.observe.audit import Audit, audit
 from streams.observe.lag import FlowReader
-from streams.settings import Settings
 from streams.stages.harness.deleted_unread import DeletedUnread
 from tests.integration.topics import Topics
-
-
-@pytest.fixture
-def topics(settings: Settings) -> Topics:
-    return Topics(settings.kafka.cluster())
 
 
 def _audit(topics: Topics) -> Audit:

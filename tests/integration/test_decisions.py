@@ -81,16 +81,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def cluster(settings: Settings) -> Cluster:
-    return settings.kafka.cluster()
-
-
-@pytest.fixture
-def topics(cluster: Cluster) -> Topics:
-    return Topics(cluster)
-
-
-@pytest.fixture
 def start(settings: Settings, house: Path) -> Iterator[Callable[[], ChildProcess]]:
     started: list[ChildProcess] = []
 

@@ -50,11 +50,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def cluster(settings: Settings) -> Cluster:
-    return settings.kafka.cluster()
-
-
-@pytest.fixture
 def written(cluster: Cluster) -> Iterator[Callable[[], int]]:
     """How many decisions were written in all."""
     consumer = KafkaConsumer(**cluster.client)

@@ -5,7 +5,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
 from kafka.admin import KafkaAdminClient
 
 from schemas.records import Document, Example, ExampleOrigin
@@ -20,11 +19,6 @@ from streams.trainer.service import TrainerService
 from tests.integration.segmenting import segmenting
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until
-
-
-@pytest.fixture
-def topics(settings: Settings) -> Topics:
-    return Topics(settings.kafka.cluster())
 
 
 def _documents(start: int, end: int) -> list[Document]:

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from schemas.errors import WireError
 from streams.data.decisions import read_decisions
 from streams.data.ratings import read_ratings
@@ -17,16 +15,6 @@ from streams.settings import Settings
 from tests.integration.commands import Ended, backstream
 from tests.integration.test_decisions import rated
 from tests.integration.topics import Topics
-
-
-@pytest.fixture
-def cluster(settings: Settings) -> Cluster:
-    return settings.kafka.cluster()
-
-
-@pytest.fixture
-def topics(cluster: Cluster) -> Topics:
-    return Topics(cluster)
 
 
 def run(settings: Settings, *arguments: str) -> Ended:

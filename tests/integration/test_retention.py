@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from schemas.records import Document
 from streams.kafka.reading.replay import replay
 from streams.kafka.topics import DOCUMENTS, REJECTED
@@ -16,11 +14,6 @@ from streams.stages.harness.deleted_unread import DeletedUnread
 from tests.integration.segmenting import segmenting
 from tests.integration.topics import Topics
 from tests.integration.waiting import wait_until
-
-
-@pytest.fixture
-def topics(settings: Settings) -> Topics:
-    return Topics(settings.kafka.cluster())
 
 
 def _documents(count: int) -> list[Document]:

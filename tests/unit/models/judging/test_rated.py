@@ -102,6 +102,7 @@ def test_a_scale_of_ratings_without_some_grades_still_rises() -> None:
     found = fit_to(_graded(), alike)
     assert found is not None
     assert 1 <= found.combined.scale.two < found.combined.scale.three < found.combined.scale.four
+    assert [Scale(2, 3, 4).applied(each) for each in (1.0, 2.5, 5.0)] == [1, 2.5, 5]
 
 
 @pytest.mark.parametrize("expected", [0.5, 1.0, 1.2, 1.5, 2.0, 2.9, 3.0, 4.1, 4.9, 5.0, 5.5])
