@@ -126,6 +126,8 @@ class Status:
     """Role to the model that the settings fix for it."""
     releases: int
     """Number of releases that were announced."""
+    deployed: int
+    """Number of these that were deployed and not taken back. The others were kept back."""
     rerating: Rerating | None
     remote: Mapping[str, Usage]
     """Role to what its models behind addresses have used, as far as this state directory knows."""
@@ -158,8 +160,11 @@ class Status:
 
     def as_text(self) -> str:
         """Return the status as lines for a terminal."""
-        if not self.releases:
-            deployed = "no release is deployed: workers serve the model that they were started with"
+        if not self.deployed:
+            kept = f" ({as_count(self.releases, 'release')} kept back)" if self.releases else ""
+            deployed = (
+                f"no release is deployed{kept}: workers serve the model that they were started with"
+            )
         elif self.release:
             deployed = f"{self.release} is deployed"
         else:

@@ -8,7 +8,7 @@ from models.releases.release import read_manifest
 from models.remote.usage import read_usage
 from schemas.errors import TrainingError
 from schemas.records import Rejection
-from schemas.release import Release
+from schemas.release import Release, ReleaseStatus
 from streams.cli.obstacles import obstacles
 from streams.cli.status import RemoteLimits, StageStatus, Status
 from streams.kafka.cluster import Cluster
@@ -113,6 +113,7 @@ class StatusReader:
             refused=refused,
             pinned={str(role): name for role in Role if (name := settings.pinned(role))},
             releases=len(releases),
+            deployed=sum(one.status is ReleaseStatus.IN_SERVICE for one in releases),
             rerating=progress,
             remote=remote,
             remote_limits=limits,

@@ -14,7 +14,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource
 from pydantic_settings import PydanticBaseSettingsSource as Source
@@ -137,6 +136,8 @@ def _parse(text: str, what: str) -> Any:
     """The value of a YAML text. Raises SettingsError."""
     if _depth(text) > _DEEPEST:
         raise SettingsError(f"{what} is nested too deep to be settings")
+    import yaml  # most commands read none
+
     try:
         return yaml.safe_load(text)
     # PyYAML lets through what its constructors of dates, numbers and sets raise, of any kind.

@@ -1,6 +1,5 @@
 """``backstream models``: export models, look at them, try them."""
 
-import asyncio
 import json
 import sys
 import time
@@ -64,6 +63,8 @@ def judge(
 
     Example: `backstream models judge openai:MODEL@http://127.0.0.1:8000/v1`
     """
+    import asyncio
+
     from models.judging.evidence import EvidenceKind
     from models.judging.quality import JUDGE_FIGURES
     from models.releases.cache import default_cache
@@ -185,6 +186,8 @@ def try_model(
 
     Example: `backstream models try house passage.txt`
     """
+    import asyncio
+
     from models.serving import trial
     from streams.cli.prepare import prepare
     from streams.worker.role_models import load_model

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -27,6 +28,7 @@ def _status(*stages: StageStatus, in_the_way: tuple[str, ...] = ()) -> Status:
         refused={},
         pinned={},
         releases=0,
+        deployed=0,
         rerating=None,
         remote={},
         remote_limits=RemoteLimits(None, None),
@@ -59,6 +61,19 @@ def test_the_summary_tells_what_is_left_for_the_slowest_stage(
     stages: tuple[StageStatus, ...], summary: str
 ) -> None:
     assert _status(*stages).summary() == summary
+
+
+@pytest.mark.parametrize(
+    ("releases", "deployed", "words"),
+    [
+        (0, 0, "no release is deployed: workers serve the model that they were started with"),
+        (2, 0, "no release is deployed (2 releases kept back): workers serve the model"),
+        (2, 1, "house-1 is deployed"),
+    ],
+)
+def test_the_first_line_tells_what_is_deployed(releases: int, deployed: int, words: str) -> None:
+    status = replace(_status(), releases=releases, deployed=deployed)
+    assert f"broker kafka:9092, {words}" in status.as_text()
 
 
 @pytest.mark.parametrize(
