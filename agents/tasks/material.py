@@ -24,6 +24,10 @@ _FEWEST = 3
 """Such sentences that a passage must have to set a task on it: else the answer is most of it."""
 _MOST_CODE = 4
 """Signs of code from which on a sentence is no answer."""
+_PROSE = 0.3
+"""Share of a passage that such sentences must be. Among options, fields and fragments a sentence is
+a detail that few would ask for, and three are no summary.
+"""
 _FEWEST_ITEMS, _MOST_ITEMS = 3, 12
 _SUMMARY = 0.3
 """Share of the passage in a summary, at most."""
@@ -32,8 +36,20 @@ _SHORTEST_WORD = 4
 """Letters of a word that tells what a passage is about."""
 _BLOCK = re.compile(r"\n[^\S\n]*\n")
 _INDENTED = re.compile(r"(?: {4}|\t|```|>>>)")
-_FIGURE = re.compile(r"(?<![\w.])\d+(?![\w.]*\w)")
-"""A number that is no version and no part of a name."""
+_FIGURE = re.compile(r"(?<![\w.])(?<!\w\()\d+(?![\w.]*\w)")
+"""A number that is no version, no part of a name and no section of a manual, as in tty(4)."""
+_ELSEWHERE = re.compile(
+    r"\A(?:please )?(?:see|refer to|consult)\b"
+    r"|\bfor (?:(?:some|any|the|a) )?(?:more|further|additional|full|complete|other|detailed) "
+    r"(?:\w+ )?(?:information|details?|documentation|descriptions?|examples?|help|discussions?)\b"
+    r"|\b(?:can|may) be found (?:in|at|on|under|here)\b"
+    r"|\b(?:see|refer to|described in|documented in|explained in|defined in|given in) (?:the )?"
+    r"(?:[^\s.]+ ){0,6}?"
+    r"(?:[\w.:-]+\(\d\w*\)|documentation|manual|README|RFC|chapter|file|page|wiki)"
+    r"|\bsee also\b|https?://|\]\[",
+    re.IGNORECASE,
+)
+"""A sentence that says where something stands in place of saying it."""
 _ENDS = re.compile(rf"[{TERMINALS}][\"'’”»)\]]*\Z")
 
 
@@ -61,8 +77,9 @@ def materials(segment: Segment, longest: int) -> dict[Category, Material]:
     answers = _answers(segment.text)
     if len(answers) < _FEWEST:
         return found
+    told = answers if _is_prose(segment.text, answers) else ()
     for category, make in _MAKERS.items():
-        if response := make(segment, answers):
+        if response := make(segment, told):
             found[category] = Material(category, segment.text, response)
     if choice := choice_of(segment):
         found[Category.CLASSIFICATION] = Material(
@@ -92,12 +109,19 @@ def _stands_alone(sentence: str) -> bool:
         and not sentence.endswith("?")
         and len(CODE_SIGNS.findall(sentence)) < _MOST_CODE
         and not points_back(sentence)
+        and not _ELSEWHERE.search(sentence)
     )
 
 
+def _is_prose(text: str, answers: Sequence[str]) -> bool:
+    """Whether enough of a passage are sentences that are understood alone."""
+    return sum(map(len, answers)) >= _PROSE * len(" ".join(text.split()))
+
+
 def _one_sentence(segment: Segment, answers: Sequence[str]) -> str:
-    """A sentence of the passage, whichever its id draws."""
-    return answers[int(hash_fraction(f"answer {segment.id}") * len(answers))]
+    """A sentence of the passage, whichever its id draws; empty where there is none."""
+    drawn = int(hash_fraction(f"answer {segment.id}") * len(answers))
+    return answers[drawn] if answers else ""
 
 
 def _listed(segment: Segment, answers: Sequence[str]) -> str:
@@ -111,7 +135,12 @@ def _listed(segment: Segment, answers: Sequence[str]) -> str:
 
 
 def _summary(segment: Segment, answers: Sequence[str]) -> str:
-    """The first sentence and those with the most frequent words of the passage, in its order."""
+    """The first sentence and those with the most frequent words of the passage, in its order.
+
+    Empty where the passage begins otherwise: what the others are about is then not told.
+    """
+    if not answers or not " ".join(segment.text.split()).startswith(answers[0]):
+        return ""
     counts = Counter(_about(segment.text))
     first, *rest = answers
     room = int(_SUMMARY * len(segment.text)) - len(first)

@@ -104,6 +104,51 @@ def test_without_a_list_a_sentence_with_a_figure_is_extracted() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        "For further details about the gates, see lockgate(7).",
+        "See the harbour master's handbook for the times of opening.",
+        "More about the sluices of the canal is described in sluice(8).",
+        "The list of all locks can be found in the appendix of the guide.",
+        "The tables of the tides are published at https://example.org/tides every year.",
+    ],
+)
+def test_a_sentence_that_points_elsewhere_is_no_answer(pointer: str) -> None:
+    found = [materials(segment(f"s{n}", f"{PROSE} {pointer}"), 3000) for n in range(60)]
+    given = {material.response for one in found for material in one.values()}
+    assert not any(pointer in response for response in given)
+    assert materials(segment(text=PROSE.replace("12 boats", "boats(7)")), 3000).keys() == {
+        Category.CLOSED_QA,
+        Category.SUMMARIZATION,
+        Category.CLASSIFICATION,
+    }
+
+
+def test_a_sentence_about_more_of_something_is_an_answer() -> None:
+    more = "A flight may hold a barge for more than two hours in the summer."
+    answers = {
+        materials(segment(f"s{n}", f"{PROSE} {more}"), 3000)[Category.CLOSED_QA].response
+        for n in range(90)
+    }
+    assert more in answers
+
+
+def test_options_have_no_sentence_as_an_answer() -> None:
+    options = "".join(f"--gate-{n} NUMBER\nthe gate that is meant, or none\n\n" for n in range(30))
+    found = materials(segment(text=f"{PROSE}\n\n{options}"), 3000)
+    assert set(found) == {Category.CLASSIFICATION}
+    assert Category.INFORMATION_EXTRACTION in materials(
+        segment(text=f"{PROSE}\n\n{LIST}\n\n{options}"), 3000
+    )
+
+
+def test_a_summary_begins_as_its_passage() -> None:
+    found = materials(segment(text=f"which are locks.\n\n{PROSE}"), 3000)
+    assert Category.SUMMARIZATION not in found
+    assert Category.CLOSED_QA in found
+
+
 @pytest.mark.parametrize("text", ["x", ">>> 1\n" * 90, "| a | b |\n" * 80, "\n" * 700, "a" * 3000])
 def test_text_without_sentences_is_no_material(text: str) -> None:
     assert materials(segment(text=text), 3000) == {}
