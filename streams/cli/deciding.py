@@ -164,7 +164,8 @@ def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
         raise SettingsError(
             f"no pair has the id {unknown[0]}"
             + (f", nor {as_count(len(unknown) - 1, 'other')}" if unknown[1:] else "")
-            + ": `backstream tail --from-beginning` and exports show ids; nothing was decided"
+            + ": `backstream tail --from-beginning` and exports show ids, which are given whole; "
+            "nothing was decided"
         )
     return [pairs[id] for id in dict.fromkeys(ids)]
 

@@ -24,8 +24,8 @@ _QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 _TEXTS = """\
 The texts were collected by whoever ran the stream; the licence of each text holds for it, \
-whatever stands above. The sources
-are named in the rows of the shape `triples`."""
+whatever stands above. Each row
+names its source."""
 _HOUSE = """\
 Instructions or ratings came from Backstream's house model or from a release that was trained \
 from it. Its card says: its

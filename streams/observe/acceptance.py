@@ -41,8 +41,8 @@ class Acceptance:
             else ""
         )
         return (
-            f"{share} of the last {as_count(self.ratings, 'rating')} of {self.release} are "
-            f"accepted ({self.rule}){precision}"
+            f"{share} of the last {as_count(self.ratings, 'rating')} of {self.release} are high "
+            f"enough ({self.rule}){precision}"
         )
 
 

@@ -72,7 +72,7 @@ def accept(
     An accepted pair stays when another release rates it low. With --where, says how many rated
     pairs that are not accepted satisfy the conditions, which are those of `drop`, and asks.
 
-    Example: `backstream accept 4f1c9a0b --note 'short, but right'`
+    Example: `backstream accept ID --note 'short, but right'`
     """
     from streams.cli.deciding import decide
 
@@ -102,7 +102,7 @@ def edit(
     Without one of the texts, opens the pair in $VISUAL or $EDITOR. The edited pair stays when
     another release rates it; its rating is that of the texts before the edit.
 
-    Example: `backstream edit 4f1c9a0b --instruction 'How do I restore a backup?'`
+    Example: `backstream edit ID --instruction 'How do I restore a backup?'`
     """
     from streams.cli.deciding import change
 

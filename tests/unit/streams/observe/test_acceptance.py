@@ -34,7 +34,7 @@ def test_a_threshold() -> None:
     assert found.precision == 0.8
     assert found.expected == pytest.approx(0.85)
     assert str(found) == (
-        "50% of the last 4 ratings of r-2 are accepted (rated 4 or more); of pairs "
+        "50% of the last 4 ratings of r-2 are high enough (rated 4 or more); of pairs "
         "rated as high, an estimated 80% deserve a 4 or 5"
     )
 
