@@ -115,6 +115,14 @@ class StageConsumer(Consumer):
         client = self._thread._consumer
         return client if isinstance(client, AsyncConsumer) else None
 
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: ``Readiness`` sees a stage that stalls.
+
+        The stock method logs that faust's own streams are slow, of which there are none, and fails
+        an assertion, which ends the app, at a partition without a position: one that was assigned
+        while the broker was about to go away.
+        """
+
     def unread(self) -> Mapping[TP, int]:
         """The next offset that the stage is to be given of each partition that has more messages.
 

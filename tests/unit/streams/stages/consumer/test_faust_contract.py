@@ -40,6 +40,7 @@ _OVERRIDDEN = {
     "_new_offset": ["self", "tp"],
     "_commit": ["self", "offsets"],
     "_new_consumer_thread": ["self"],
+    "verify_all_partitions_active": ["self"],
     "perform_seek": ["self"],
     "wait_empty": ["self"],
     "on_partitions_revoked": ["self", "revoked"],
@@ -340,6 +341,29 @@ async def test_a_commit_that_the_thread_cancels_is_made_again_later(
     consumer, _ = _reading(_FullStage())
     consumer._readiness = Readiness(30, 600, lambda: 0)
     assert not await consumer._commit({_TP: 3})
+
+
+@pytest.mark.parametrize(("kind", "fails"), [(Consumer, True), (StageConsumer, False)])
+async def test_a_partition_without_a_position_does_not_end_the_app(
+    kind: type[Consumer], fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = _consumer(None)
+
+    def asserts(now: float, tp: TP) -> None:
+        raise AssertionError(f"{tp} has no position")  # as aiokafka's state of a partition does
+
+    async def at_once(seconds: float) -> None: ...
+
+    monkeypatch.setattr(consumer, "assignment", lambda: {_TP}, raising=False)
+    monkeypatch.setattr(consumer, "sleep", at_once, raising=False)
+    monkeypatch.setattr(consumer, "verify_event_path", asserts, raising=False)
+    monkeypatch.setattr(Consumer, "should_stop", False)
+    failed = False
+    try:
+        await kind.verify_all_partitions_active(consumer)
+    except AssertionError:
+        failed = True
+    assert failed is fails
 
 
 def test_what_lies_behind_the_last_started_offset_is_unread() -> None:
