@@ -79,6 +79,18 @@ _ELSEWHERE = re.compile(
     rf"|\b{_PARTS}\s+(?:above|below|on\s+(?-i:[A-Z\"“]))",
     re.IGNORECASE,
 )
+_POINTER = re.compile(
+    r"\A(?:please )?(?:see|refer to|consult)\b"
+    r"|\bfor (?:(?:some|any|the|a) )?(?:more|further|additional|full|complete|other|detailed) "
+    r"(?:\w+ )?(?:information|details?|documentation|descriptions?|examples?|help|discussions?)\b"
+    r"|\b(?:can|may) be found (?:in|at|on|under|here)\b"
+    r"|\b(?:see|refer to|described in|documented in|explained in|defined in|given in) (?:the )?"
+    r"(?:[^\s.]+ ){0,6}?"
+    r"(?:[\w.:-]+\(\d\w*\)|documentation|manual|README|RFC|chapter|file|page|wiki)"
+    r"|\bsee also\b|https?://|\]\[",
+    re.IGNORECASE,
+)
+"""A sentence that says where something stands in place of saying it."""
 _OF_ANOTHER = re.compile(r"\s+(?:of|in)\s+(?!this\b|the\b)[\w.-]+\(\d\w*\)")
 """What follows a reference to a section of another manual page."""
 _BLANK = re.compile(r"\n{3,}")
@@ -128,6 +140,11 @@ def points_back(text: str) -> bool:
     """Whether a text begins with a word that points to what stands before it."""
     start = text[:40].lstrip()
     return _PRONOUN.match(start) is not None or _CONNECTIVE.match(start) is not None
+
+
+def points_elsewhere(sentence: str) -> bool:
+    """Whether an English sentence says where something stands in place of saying it."""
+    return _POINTER.search(sentence) is not None
 
 
 def leads_on(text: str) -> bool:

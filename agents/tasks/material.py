@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agents.passages.leaning import BULLET, CODE_SIGNS, points_back
+from agents.passages.leaning import BULLET, CODE_SIGNS, points_back, points_elsewhere
 from agents.passages.length import length_of
 from agents.passages.sentences import TERMINALS, sentences
 from agents.tasks.labels import Choice, choice_of
@@ -38,18 +38,6 @@ _BLOCK = re.compile(r"\n[^\S\n]*\n")
 _INDENTED = re.compile(r"(?: {4}|\t|```|>>>)")
 _FIGURE = re.compile(r"(?<![\w.])(?<!\w\()\d+(?![\w.]*\w)")
 """A number that is no version, no part of a name and no section of a manual, as in tty(4)."""
-_ELSEWHERE = re.compile(
-    r"\A(?:please )?(?:see|refer to|consult)\b"
-    r"|\bfor (?:(?:some|any|the|a) )?(?:more|further|additional|full|complete|other|detailed) "
-    r"(?:\w+ )?(?:information|details?|documentation|descriptions?|examples?|help|discussions?)\b"
-    r"|\b(?:can|may) be found (?:in|at|on|under|here)\b"
-    r"|\b(?:see|refer to|described in|documented in|explained in|defined in|given in) (?:the )?"
-    r"(?:[^\s.]+ ){0,6}?"
-    r"(?:[\w.:-]+\(\d\w*\)|documentation|manual|README|RFC|chapter|file|page|wiki)"
-    r"|\bsee also\b|https?://|\]\[",
-    re.IGNORECASE,
-)
-"""A sentence that says where something stands in place of saying it."""
 _ENDS = re.compile(rf"[{TERMINALS}][\"'’”»)\]]*\Z")
 
 
@@ -109,7 +97,7 @@ def _stands_alone(sentence: str) -> bool:
         and not sentence.endswith("?")
         and len(CODE_SIGNS.findall(sentence)) < _MOST_CODE
         and not points_back(sentence)
-        and not _ELSEWHERE.search(sentence)
+        and not points_elsewhere(sentence)
     )
 
 
