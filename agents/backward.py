@@ -24,6 +24,13 @@ from schemas.records import Candidate, Offset, Provenance, Rejection, Segment
 _LABELS_TEMPLATE = "labels.1"
 """Name and version of the wordings of ``agents/tasks/labels.py``, for provenance."""
 _LONGEST = 3000
+_TEXTS_AHEAD = 2
+"""Texts that are asked for at once, for each that the model writes side by side.
+
+One is written while another waits for its place. More would only delay passages: a task with a
+context asks the model several times in turn, and the engine answers in the order of the requests,
+so the last request of the first passage would come after those of all passages in flight.
+"""
 
 
 class Backward:
@@ -50,17 +57,21 @@ class Backward:
         self._sampling = sampling
         self._samples = samples
         self._tasks = TaskChooser(mix or {}, longest)
+        self._places = asyncio.Semaphore(
+            max(1, _TEXTS_AHEAD * handle.model.generation_slots // self._samples)
+        )
 
     async def handle(
         self, segment: Segment, at: Offset | None = None
     ) -> list[Candidate | Rejection]:
         """Write ``samples`` instructions for a segment, concurrently; one for a classification.
 
-        A segment whose prompt is too long gives one rejection, and so does one that can set no task
-        of the mix. Identical instructions are not removed here: the curator keeps one sample of a
-        segment.
+        Waits while as many segments are begun as keep the model busy. A segment whose prompt is
+        too long gives one rejection, and so does one that can set no task of the mix. Identical
+        instructions are not removed here: the curator keeps one sample of a segment.
         """
-        async with self._handle.borrow() as model:
+        # A place first: a passage that waits for one keeps no model from being replaced.
+        async with self._places, self._handle.borrow() as model:
             try:
                 chosen = await self._tasks.choose(model, segment)
                 if chosen is None:

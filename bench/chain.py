@@ -77,6 +77,7 @@ class ConstantModel:
     """
 
     release = "constant"
+    generation_slots = 16
 
     def __init__(self, score: float) -> None:
         self._score = score

@@ -48,13 +48,20 @@ class Engine:
         *,
         precision: Precision = Precision.FP32,
         unused_gpu: str | None = None,
+        limits: EngineLimits | None = None,
     ) -> None:
-        """``replicas`` are one or several of the same model. The engine closes them."""
+        """``replicas`` are one or several of the same model, which share ``limits``.
+
+        The engine closes them.
+        """
         self.precision = precision
         self.unused_gpu = unused_gpu
         """Why the GPU is not used although a driver is installed; None where it is, or was not
         wanted.
         """
+        each = (limits or EngineLimits()).divided(len(replicas))
+        self.generation_slots = len(replicas) * each.generation_slots
+        """Generations that decode together."""
         self._replicas = replicas
         self._router = Router(len(replicas))
 
@@ -82,12 +89,15 @@ class Engine:
         """
         threads = usable_cpus() if threads is None else threads
 
+        plain = is_plain(directory)
+
+        def limits_at(placed: Placement) -> EngineLimits:
+            return limits or (EngineLimits() if plain else EngineLimits.on(placed.device))
+
         def load_at(placed: Placement) -> Sequence[Replica]:
-            if is_plain(directory):
-                resources = Resources(threads, memory_gb, limits or EngineLimits(), budget)
+            resources = Resources(threads, memory_gb, limits_at(placed), budget)
+            if plain:
                 return [load_static_replica(directory, placed.device, resources)]
-            bounds = limits or EngineLimits.on(placed.device)
-            resources = Resources(threads, memory_gb, bounds, budget)
             return load_replicas(directory / placed.precision.file, placed.device, resources)
 
         placed = place(directory, device, precision)
@@ -104,7 +114,12 @@ class Engine:
                 directory,
                 placed.unused_gpu,
             )
-        return cls(replicas, precision=placed.precision, unused_gpu=placed.unused_gpu)
+        return cls(
+            replicas,
+            precision=placed.precision,
+            unused_gpu=placed.unused_gpu,
+            limits=limits_at(placed),
+        )
 
     @property
     def device(self) -> str:

@@ -74,6 +74,11 @@ class RemoteClient:
         self._resumes = -math.inf
         """When requests may be sent again, by the clock of the event loop."""
 
+    @property
+    def in_flight(self) -> int:
+        """Most requests at a time."""
+        return self._options.in_flight
+
     async def post(
         self, path: str, body: Mapping[str, Any], most: Tokens, read: Callable[[Any], R]
     ) -> R:

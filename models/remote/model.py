@@ -50,6 +50,7 @@ class RemoteModel:
         """
         self.release = client.address.release(templates)
         self.device = "remote"
+        self.generation_slots = client.in_flight
         self._client = client
         self._prompter = MessagePrompter(templates, system)
         self._chat = Chat(client)

@@ -28,6 +28,10 @@ class RoleModel(Protocol):
     def placement(self) -> str:
         """Its release and where it computes, in words."""
 
+    @property
+    def generation_slots(self) -> int:
+        """Texts that it writes side by side. Further ones wait."""
+
     async def write_instruction(
         self,
         parent_id: str,

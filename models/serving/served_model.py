@@ -119,6 +119,11 @@ class ServedModel:
         unused = self.engine.unused_gpu
         return f"{self.release} on {self.device}" + (f" ({unused})" if unused else "")
 
+    @property
+    def generation_slots(self) -> int:
+        """Texts that it writes side by side."""
+        return self.engine.generation_slots
+
     async def write_instruction(
         self,
         parent_id: str,

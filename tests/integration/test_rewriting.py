@@ -48,6 +48,7 @@ class _Model:
 
     release = "model"
     device = placement = "cpu"
+    generation_slots = 16
 
     async def write_instruction(
         self, parent_id: str, response: str, context: str | None, sampling: Any, sample: int = 0,

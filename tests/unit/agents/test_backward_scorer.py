@@ -1,10 +1,11 @@
 """The backward and the scorer agent on a real engine with a tiny model."""
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +18,9 @@ from models.prompts.prompt import Prompt
 from models.prompts.template import MARKERS, SEED_TAG, Task
 from models.sampling import Sampling
 from models.serving.model_handle import ModelHandle
+from models.serving.role_model import RoleModel
 from models.serving.served_model import ServedModel
+from models.serving.written import WrittenInstruction
 from schemas.categories import Category
 from schemas.errors import EngineError, ModelError, PromptTooLong
 from schemas.ids import example_id
@@ -401,3 +404,61 @@ async def test_without_a_context_the_passage_is_the_response(model: ServedModel)
     assert isinstance(found, Candidate)
     assert (found.response, found.context, found.category) == (_SEGMENT.text, None, "open_qa")
     assert found.id == example_id("segment-1", "r-1", "backward.markers.1", 0)
+
+
+class _SlowModel:
+    """Writes two texts side by side; each is done when the test says so."""
+
+    release = "slow"
+    generation_slots = 2
+
+    def __init__(self) -> None:
+        self.asked: dict[str, asyncio.Event] = {}
+
+    async def write_instruction(self, id: str, *_: Any, **__: Any) -> WrittenInstruction:
+        written = self.asked.setdefault(id, asyncio.Event())
+        await written.wait()
+        return WrittenInstruction(id, "Why?", None, True, self.release, "backward.test.1")
+
+
+async def test_no_more_segments_are_begun_than_keep_the_model_busy() -> None:
+    """Else the first of a hundred segments with a context would be done after the last one."""
+    first, second = _SlowModel(), _SlowModel()
+    handle = ModelHandle(cast(RoleModel, first))
+    agent = Backward(handle, _GREEDY)
+    segments = [_SEGMENT.model_copy(update={"id": str(number)}) for number in range(12)]
+    tasks = [asyncio.create_task(agent.handle(segment)) for segment in segments]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert list(first.asked) == ["0", "1", "2", "3"]
+    first.asked["1"].set()
+    await tasks[1]
+    await asyncio.sleep(0)
+    assert list(first.asked) == ["0", "1", "2", "3", "4"]
+
+    replaced = asyncio.create_task(handle.replace(cast(RoleModel, second)))
+    await asyncio.sleep(0)
+    for written in first.asked.values():
+        written.set()
+    assert cast(_SlowModel, await replaced) is first, "segments that have not begun keep no model"
+    while not all(task.done() for task in tasks):
+        for written in second.asked.values():
+            written.set()
+        await asyncio.sleep(0)
+    assert list(second.asked) == [str(number) for number in range(5, 12)]
+    assert [len(task.result()) for task in tasks] == [1] * 12
+
+
+async def test_samples_share_the_places_of_a_model() -> None:
+    model = _SlowModel()
+    agent = Backward(ModelHandle(cast(RoleModel, model)), _SAMPLED, samples=64)
+    tasks = [
+        asyncio.create_task(agent.handle(_SEGMENT.model_copy(update={"id": id}))) for id in "ab"
+    ]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert list(model.asked) == ["a"], "one, although it has more samples than there are places"
+    model.asked["a"].set()
+    model.asked["b"] = asyncio.Event()
+    model.asked["b"].set()
+    assert [len(found) for found in await asyncio.gather(*tasks)] == [64, 64]
