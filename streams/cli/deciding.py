@@ -27,6 +27,7 @@ from streams.data.decisions import (
     read_decisions,
 )
 from streams.data.pairs import find_pairs, kept_pairs, refused_pairs
+from streams.data.short_ids import FEWEST, whole_ids
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import DECISIONS
 from streams.quantities import as_count
@@ -101,7 +102,9 @@ def take_back(
                 notice(f"there is no decision of {me or 'yours'} to take back")
                 raise typer.Exit(1)
             ids = [last.id]
-        before = _made_before(known, "undo", me, "", ids or (), conditions)
+        meant = one_meant(ids or (), {one.id for one in known})
+        ids = [meant.get(id, id) for id in ids or ()]
+        before = _made_before(known, "undo", me, "", ids, conditions)
         if where:
             decided = (pair_of(one) for one in known if one.action != "undo")
             pairs = [pair for pair in decided if all_hold(conditions, pair)]
@@ -112,7 +115,7 @@ def take_back(
             ids = [pair.id for pair in pairs]
         without = list[str]()
         with _printed(as_json) as made, open_decisions(cluster) as writer:
-            for id in dict.fromkeys(ids or ()):
+            for id in dict.fromkeys(ids):
                 if id in before:
                     continue
                 decision = writer.undo(id, me)
@@ -142,7 +145,7 @@ def change(
     with connected(settings, DECISIONS) as settings:
         cluster = settings.kafka.cluster()
         [pair] = found(cluster, [id])
-        known = {one.id: one for one in read_decisions(cluster)}.get(id)
+        known = {one.id: one for one in read_decisions(cluster)}.get(pair.id)
         now = candidate_of(pair_of(known) if known else pair)  # workers may not have done it yet
         given = {name: text for name, text in texts.items() if text is not None}
         given = given or edited_in_editor(now)
@@ -151,23 +154,43 @@ def change(
                 raise typer.BadParameter(f"the {name} is empty", param_hint=f"--{name}")
         is_as_given = all((getattr(now, name) or "") == text for name, text in given.items())
         if known is not None and is_as_given and _is_same(known, "edit", me, note):
-            return _say_before("edit", {id}, me)
+            return _say_before("edit", {pair.id}, me)
         with _printed(as_json) as made, open_decisions(cluster) as writer:
             made.append(writer.edit(pair, me, **given, note=note))
     return None
 
 
 def found(cluster: Cluster, ids: Sequence[str]) -> list[Pair]:
-    """The pairs with these ids. Raises SettingsError where one is unknown, and BrokerError."""
+    """The pairs with these ids, or whose ids alone begin so.
+
+    Raises SettingsError where an id is unknown or may mean several, and BrokerError.
+    """
     pairs = find_pairs(cluster, ids)
-    if unknown := [id for id in ids if id not in pairs]:
+    meant = one_meant(ids, pairs)
+    if unknown := [id for id in ids if id not in meant]:
         raise SettingsError(
             f"no pair has the id {unknown[0]}"
             + (f", nor {as_count(len(unknown) - 1, 'other')}" if unknown[1:] else "")
-            + ": `backstream tail --from-beginning` and exports show ids, which are given whole; "
+            + ": `backstream tail --from-beginning` and exports show ids, of which "
+            f"{FEWEST} characters or more are enough where they are of one pair; "
             "nothing was decided"
         )
-    return [pairs[id] for id in dict.fromkeys(ids)]
+    return [pairs[id] for id in dict.fromkeys(meant[id] for id in ids)]
+
+
+def one_meant(ids: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """The known id that each of ``ids`` means; those that mean none are missing.
+
+    Raises SettingsError where one means several.
+    """
+    found = whole_ids(ids, known)
+    for id, whole in found.items():
+        if len(whole) > 1:
+            raise SettingsError(
+                f"{as_count(len(whole), 'pair')} have ids that begin with {id}, such as "
+                f"{' and '.join(whole[:2])}: give more of it; nothing was decided"
+            )
+    return {id: whole[0] for id, whole in found.items() if whole}
 
 
 def name_of(by: str | None) -> str:

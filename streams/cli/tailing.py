@@ -8,7 +8,7 @@ from schemas.turns import transcript
 from streams.cli.connection import running
 from streams.cli.console import notice, printable
 from streams.cli.waiting import Waiting
-from streams.data.changes import Change, changes, newest_offsets
+from streams.data.changes import Change, changes, newest, newest_offsets
 from streams.data.exports import Shape, json_line
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import CURATED
@@ -40,7 +40,7 @@ def tail(settings: Settings, count: int | None, from_beginning: bool, shape: Sha
                     notice(f"{printable(change.id)} is no longer accepted")
                 continue
             example = change.example
-            text = as_text(example) if shape is None else json_line(example, shape)
+            text = _shown(example, shape)
             if printed.get(example.id) == hash(text):  # only its alternatives are new
                 continue
             printed[example.id] = hash(text)
@@ -48,6 +48,24 @@ def tail(settings: Settings, count: int | None, from_beginning: bool, shape: Sha
             left = left and left - 1
             if left == 0:
                 return
+
+
+def print_newest(settings: Settings, count: int, shape: Shape | None) -> None:
+    """Print the ``count`` examples that were accepted or changed last, oldest first.
+
+    Raises SettingsError and BrokerError.
+    """
+    cluster = running(settings).kafka.cluster()
+    found = sorted(newest(cluster), key=lambda change: change.timestamp_ms or 0)[-count:]
+    for change in found:
+        if change.example is not None:
+            print(_shown(change.example, shape))
+    if not found:
+        notice("no example has been accepted yet: `backstream status` says what is to do")
+
+
+def _shown(example: Example, shape: Shape | None) -> str:
+    return as_text(example) if shape is None else json_line(example, shape)
 
 
 def _changes(cluster: Cluster, from_beginning: bool, waiting: Waiting) -> Iterator[Change]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from schemas.records import Example, Scored
 from streams.data.dataset import snapshot
 from streams.data.decisions import Pair
+from streams.data.short_ids import meant_by
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -40,15 +41,15 @@ def refused_pairs(
 def find_pairs(cluster: Cluster, ids: Sequence[str]) -> dict[str, Pair]:
     """The pairs with these ids, by id: as they are kept, or else as they were rated.
 
-    An id that is on neither topic is missing in the result. Raises BrokerError.
+    Also those whose ids begin with one of ``ids`` (``short_ids.py``). An id that is on neither
+    topic is missing in the result. Raises BrokerError.
     """
-    wanted = set(ids)
-    kept = kept_pairs(cluster, lambda pair: pair.id in wanted)
+    is_meant = meant_by(ids)
+    kept = kept_pairs(cluster, lambda pair: is_meant(pair.id))
     found: dict[str, Pair] = {example.id: example for example in kept}
-    if len(found) < len(wanted):
-        found |= {
-            pair.id: pair for pair in refused_pairs(cluster, lambda pair: pair.id in wanted, kept)
-        }
+    if not all(id in found for id in ids):
+        rated = refused_pairs(cluster, lambda pair: is_meant(pair.id), kept)
+        found |= {pair.id: pair for pair in rated}
     return found
 
 

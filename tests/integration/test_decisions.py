@@ -192,6 +192,39 @@ def test_the_commands_find_pairs_and_say_what_they_did(settings, cluster, topics
     assert settled(settings, topics)["e3"].instruction == rated(3).candidate.instruction
 
 
+def test_the_beginning_of_an_id_is_enough_where_it_is_of_one_pair(
+    settings, cluster, topics, start
+) -> None:
+    ids = ("abcd10", "abcd20", "beef30")
+    for number, id in enumerate(ids):
+        pair = rated(number)
+        candidate = pair.candidate.model_copy(update={"id": id})
+        topics.write(pair.model_copy(update={"candidate": candidate}))
+    start()
+    assert settled(settings, topics).keys() == set(ids)
+    broker = ["--broker", settings.kafka.bootstrap_servers, "--by", "ada"]
+
+    several = backstream("drop", "beef", "abcd", *broker)
+    assert several.code == 1
+    assert "2 pairs have ids that begin with abcd, such as abcd10 and abcd20" in several.text
+    short = backstream("drop", "bee", *broker)
+    assert (short.code, "no pair has the id bee:" in short.text) == (1, True), short.text
+    assert read_decisions(cluster) == []
+
+    done = backstream("drop", "beef", "abcd1", "beef30", *broker)
+    assert (done.code, "2 pairs: dropped by ada" in done.text) == (0, True), done.text
+    assert settled(settings, topics).keys() == {"abcd20"}
+    done = backstream("accept", "beef", *broker)
+    assert (done.code, "beef30: accepted by ada" in done.text) == (0, True), done.text
+    done = backstream("edit", "abcd2", "--instruction", "How are violins tuned?", *broker)
+    assert (done.code, "abcd20: edited by ada" in done.text) == (0, True), done.text
+    several = backstream("undo", "abcd", *broker)
+    assert (several.code, "begin with abcd" in several.text) == (1, True), several.text
+    done = backstream("undo", "abcd1", "nothing", *broker)
+    assert (done.code, "abcd10: undone by ada" in done.text) == (3, True), done.text
+    assert settled(settings, topics).keys() == set(ids)
+
+
 def test_all_is_dropped_and_all_of_it_undone(settings, cluster, topics, start) -> None:
     seed = Example(id="s", instruction="Why?", response="So.", origin=ExampleOrigin.SEED)
     topics.write(*map(rated, range(4)), seed)

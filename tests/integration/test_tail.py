@@ -39,7 +39,8 @@ def test_what_was_dropped_is_left_out_and_what_is_dropped_later_is_said(settings
     seed(cluster, [])  # creates the topics
     topics.write(example("a", "Old."), example("b"), example("a", "word " * 300), example("c"))
     retract(cluster, "b")
-    options = ["--from-beginning", "--broker", settings.kafka.bootstrap_servers]
+    broker = ["--broker", settings.kafka.bootstrap_servers]
+    options = ["--from-beginning", *broker]
 
     shown = backstream("tail", "-n", "2", "--text", *options)
     assert shown.code == 0, shown.text
@@ -50,6 +51,16 @@ def test_what_was_dropped_is_left_out_and_what_is_dropped_later_is_said(settings
     assert [json.loads(row)["id"] for row in rows] == ["a", "c"]
     [row] = backstream("tail", "-n", "1", "--shape", "chat", *options).text.splitlines()
     assert json.loads(row)["messages"][1]["content"] == "word " * 300
+
+    newest = backstream("tail", "--newest", "1", "--text", *broker)
+    assert (newest.code, newest.text) == (
+        0,
+        "4.50  c  notes/a.md\n    request  Why c?\n     answer  So.\n\n",
+    )
+    rows = backstream("tail", "--newest", "5", *broker).text.splitlines()
+    assert [json.loads(row)["id"] for row in rows] == ["a", "c"], "all that there are, and it ends"
+    both = backstream("tail", "--newest", "5", *options)
+    assert (both.code, "not with -n or --from-beginning" in both.text) == (2, True), both.text
 
     with subprocess.Popen(
         [sys.executable, "-m", "streams", "tail", "-n", "3", "--json", *options],

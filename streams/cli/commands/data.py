@@ -149,6 +149,16 @@ def tail(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the examples that are there.")
     ] = False,
+    newest: Annotated[
+        int | None,
+        typer.Option(
+            "--newest",
+            metavar="N",
+            help="Print this many of the newest that are there, oldest first, and end.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     shape: Annotated[
         ShapeName | None,
         typer.Option(
@@ -165,19 +175,25 @@ def tail(
         ),
     ] = None,
 ) -> None:
-    """Print curated examples as they arrive, until Ctrl-C.
+    """Print curated examples as they arrive, or the newest.
 
     On a terminal, prints the rating, id and source of each, its request, and the beginning of its
     answer. In a pipe or a file, prints a JSON line with all of it. With --from-beginning, what was
     dropped or rated again is there once, as it is now, or not at all. Standard error has what it
     waits for, and the ids of printed examples that are no longer accepted.
 
-    Example: `backstream tail -n 3 --from-beginning`
+    Example: `backstream tail --newest 3`
     """
     from streams.cli import tailing
     from streams.data.exports import Shape
 
+    if newest and (count or from_beginning):
+        raise typer.BadParameter("not with -n or --from-beginning", param_hint="--newest")
     if as_json is None:
         as_json = not sys.stdout.isatty()
     named = shape or ("triples" if as_json else None)
-    tailing.tail(settings, count, from_beginning, Shape(named) if named else None)
+    chosen = Shape(named) if named else None
+    if newest:
+        tailing.print_newest(settings, newest, chosen)
+    else:
+        tailing.tail(settings, count, from_beginning, chosen)

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from schemas.records import Decision
     from streams.settings import Settings
 
-Ids = Annotated[list[str] | None, typer.Argument(help="Example ids.", show_default=False)]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Example ids, or beginnings of 4 characters or more that only one has.",
+        show_default=False,
+    ),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
