@@ -29,10 +29,10 @@ from streams.settings import Role, Settings
 from streams.stages.topology import stages_of
 from streams.trainer.training_wait import training_wait
 
-_RATE_SECONDS = 0.6
-"""Between the first two readings of offsets, which give the first rates."""
 _WRITES_SECONDS = 60.0
-"""That the writes of a stage are counted over which committed nothing between the two."""
+"""That the writes of a stage are counted over whose commits give no rate."""
+_RATE_SECONDS = 0.6
+"""Between the first two readings of offsets, where a stage wrote nothing in that time."""
 _COUNT_SECONDS = 10.0
 """For counting examples."""
 _REFUSALS = 200
@@ -57,7 +57,7 @@ class StatusReader:
         except BaseException:
             self._flow.__exit__()
             raise
-        self._measured = False
+        self._is_first = True
 
     def __enter__(self) -> "StatusReader":
         return self
@@ -67,10 +67,7 @@ class StatusReader:
         self._flow.__exit__()
 
     def read(self) -> Status:
-        """The status now. Where something is to do, the first one measures rates for a moment.
-
-        It takes up to ten seconds where ``curated`` is large.
-        """
+        """The status now. It takes up to ten seconds where ``curated`` is large."""
         started = time.monotonic()
         flow = self._flow.read()
         self._rates.update(flow)
@@ -80,11 +77,13 @@ class StatusReader:
         mix = read_mix(cluster, settings.curation.mix)
         releases = read_releases(cluster)
         workers, others = self._flow.workers(), self._flow.others()
-        if not self._measured and not flow.idle:
+        rates = self._rates_in(flow)
+        if self._is_first and not all(rates.get(one.stage) for one in flow.stages if one.lag):
             time.sleep(max(0.0, _RATE_SECONDS - (time.monotonic() - started)))
             flow = self._flow.read()
             self._rates.update(flow)
-        self._measured = True
+            rates = self._rates_in(flow)
+        self._is_first = False
         messages = {cluster.topic(topic): flow.messages[topic.name] for topic in TOPICS}
         if self._count.complete:
             messages[cluster.topic(CURATED)] = examples
@@ -99,7 +98,7 @@ class StatusReader:
         progress = None
         if serving is not None and settings.rates_again:
             progress = rerating(cluster, serving, settings.rerating.after_seconds)
-        stages = self._stages(flow, workers)
+        stages = _stages(flow, rates, workers)
         dead_letters = flow.messages[DEAD_LETTERS.name]
         remote = read_usage(settings.usage_file)
         limits = RemoteLimits(settings.remote.budget_tokens, settings.remote.budget_cost)
@@ -136,11 +135,11 @@ class StatusReader:
             ],
         )
 
-    def _stages(self, flow: Flow, workers: Mapping[str, int]) -> list[StageStatus]:
-        """The stages, with their rates.
+    def _rates_in(self, flow: Flow) -> Mapping[str, float]:
+        """Messages a second of the stages.
 
-        A stage commits once a second, or seldom. So the rate of one that has something to do and
-        committed nothing just now is that of what it wrote in the last minute.
+        A stage commits once a second, or seldom. So the rate of one that has something to do, and
+        of which no commit was seen, is that of what it wrote in the last minute.
         """
         rates = {**self._rates.per_second}
         waiting = {stage.stage for stage in flow.stages if stage.lag}
@@ -149,26 +148,26 @@ class StatusReader:
             for spec in stages_of(self._settings)
             if spec.name in waiting and not rates.get(spec.name)
         ]
-        written = self._flow.written(_WRITES_SECONDS) if slow else {}
-        for spec in slow:
-            rates[spec.name] = rate_of_writes(spec, flow, written, _WRITES_SECONDS)
-        return [
-            StageStatus(
-                stage.stage,
-                stage.topic,
-                stage.done,
-                stage.lag,
-                round(rates.get(stage.stage, 0.0), 2),
-                workers.get(stage.stage, 0),
-                {
-                    one.partition: one.deleted_unread
-                    for one in stage.partitions
-                    if one.deleted_unread
-                },
-                {one.partition: one.held for one in stage.partitions if one.held},
-            )
-            for stage in flow.stages
-        ]
+        written = self._flow.write_rates(_WRITES_SECONDS) if slow else {}
+        return rates | {spec.name: rate_of_writes(spec, flow, written) for spec in slow}
+
+
+def _stages(
+    flow: Flow, rates: Mapping[str, float], workers: Mapping[str, int]
+) -> list[StageStatus]:
+    return [
+        StageStatus(
+            stage.stage,
+            stage.topic,
+            stage.done,
+            stage.lag,
+            round(rates.get(stage.stage, 0.0), 2),
+            workers.get(stage.stage, 0),
+            {one.partition: one.deleted_unread for one in stage.partitions if one.deleted_unread},
+            {one.partition: one.held for one in stage.partitions if one.held},
+        )
+        for stage in flow.stages
+    ]
 
 
 def _worker_options(settings: Settings) -> str:

@@ -27,6 +27,8 @@ from streams.kafka.topics import TOPICS, Topic
 from streams.stages.topology import RECURATOR, STAGES, StageSpec
 
 _COORDINATOR_SECONDS = 30.0
+_LEAST_SECONDS = 10.0
+"""That messages are counted over. Of a slow stage several come together, after long waits."""
 _UNREADABLE = "the stream's offsets cannot be read"
 
 
@@ -183,24 +185,27 @@ class FlowReader:
             sources = [spec.source for spec in self._stages]
             return self._committed(places_of(self._admin, self._cluster, sources))
 
-    def written(self, seconds: float) -> dict[str, int]:
-        """Messages of each topic that were written in the last seconds, by the writers' clocks.
+    def write_rates(self, seconds: float) -> dict[str, float]:
+        """Messages a second that were written to each topic in the last ``seconds``.
 
-        Topics have their names in the table. Messages that are gone meanwhile count too.
+        Where the first of them came later, in the seconds since then, but at least 10. By the
+        clocks of the writers. Topics have their names in the table. Messages that are gone
+        meanwhile count too.
         """
-        since: Any = int((time.time() - seconds) * 1000)  # an offset's specification as well
+        now = time.time()
+        since: Any = int((now - seconds) * 1000)  # an offset's specification as well
         with kafka_errors(_UNREADABLE, self._cluster, *self._needed):
             places = places_of(self._admin, self._cluster, self._topics)
-            first = self._offsets(places, since)
+            first = self._found(places, since)
             ends = self._offsets(places, OffsetSpec.LATEST)
-        return {
-            topic.name: sum(
-                max(0, ends[place] - offset)
-                for place, offset in first.items()
-                if place.topic == self._cluster.topic(topic) and offset >= 0
-            )
-            for topic in self._topics
-        }
+        rates = {}
+        for topic in self._topics:
+            name = self._cluster.topic(topic)
+            new = [(p, one) for p, one in first.items() if p.topic == name and one.offset >= 0]
+            oldest = min((one.timestamp / 1000 for _, one in new), default=now)
+            written = sum(max(0, ends[place] - one.offset) for place, one in new)
+            rates[topic.name] = written / min(max(now - oldest, _LEAST_SECONDS), seconds)
+        return rates
 
     def workers(self) -> dict[str, int]:
         """Map each stage to the number of workers that are members of its consumer group."""
@@ -288,14 +293,19 @@ class FlowReader:
     def _offsets(
         self, places: Sequence[TopicPartition], spec: OffsetSpec, isolation: str | None = None
     ) -> dict[TopicPartition, int]:
+        found = self._found(places, spec, isolation)
+        return {place: one.offset for place, one in found.items()}
+
+    def _found(
+        self, places: Sequence[TopicPartition], spec: OffsetSpec, isolation: str | None = None
+    ) -> Mapping[TopicPartition, Any]:
+        """The offsets with the timestamps of their messages, in milliseconds."""
         if not places:
             return {}
-        return {
-            place: found.offset
-            for place, found in self._admin.list_partition_offsets(
-                dict.fromkeys(places, spec), isolation_level=isolation or self._cluster.isolation
-            ).items()
-        }
+        isolation = isolation or self._cluster.isolation
+        return self._admin.list_partition_offsets(
+            dict.fromkeys(places, spec), isolation_level=isolation
+        )
 
 
 def places_of(

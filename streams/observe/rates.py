@@ -11,9 +11,9 @@ _LEAST = 1 / 600
 """A rate below one message in ten minutes counts as none: it is what smoothing left of an earlier
 one, and gives a time that means nothing.
 """
-_FEW = 256
-"""More messages than a stage has in work. It commits in their order, so of fewer it has written for
-many that it has not committed.
+_FEW = 32
+"""Fewer messages do not tell what a stage writes for each: it has written for some that it has not
+committed.
 """
 
 
@@ -47,18 +47,16 @@ class Rates:
         return max(left) if left and len(left) == len(behind) else None
 
 
-def rate_of_writes(
-    spec: StageSpec, flow: Flow, written: Mapping[str, int], seconds: float
-) -> float:
-    """Messages per second that a stage processes, by what was written in the last ``seconds``.
+def rate_of_writes(spec: StageSpec, flow: Flow, written: Mapping[str, float]) -> float:
+    """Messages per second that a stage processes, by what it writes.
 
-    ``written`` has the messages of each topic. A stage that needs many seconds for a message
-    commits too seldom for ``Rates``. What it writes for a message is taken to be what it wrote for
-    each so far, or one message while few are done. Other stages may write to the same topic, so
-    this is an estimate.
+    ``written`` has the messages a second that were written to each topic. Needs one reading, where
+    ``Rates`` needs two, between which a stage that takes long commits nothing. What the stage
+    writes for a message is taken to be what it wrote for each so far, or one message while few are
+    done. Other stages may write to the same topic, so this is an estimate.
     """
     output = spec.outputs[0].name
     if not (held := flow.messages.get(output)):
         return 0.0
     done = sum(stage.done for stage in flow.stages if stage.stage == spec.name)
-    return written.get(output, 0) / seconds * (done / held if done >= _FEW else 1.0)
+    return written.get(output, 0.0) * (done / held if done >= _FEW else 1.0)

@@ -79,7 +79,7 @@ def test_two_readings_at_one_moment_are_no_division_by_zero(clock: Clock) -> Non
 def test_a_slow_stage_has_the_rate_of_what_it_writes() -> None:
     def rate(done: int, held: int, written: int) -> float:
         flow = _flow(done, candidates=held)
-        return rate_of_writes(BACKWARD, flow, {"candidates": written}, 60)
+        return rate_of_writes(BACKWARD, flow, {"candidates": written / 60})
 
     assert rate(done=300, held=300, written=30) == 0.5
     assert rate(done=300, held=1200, written=120) == 0.5  # four samples of each passage
