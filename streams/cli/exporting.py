@@ -52,7 +52,7 @@ class Request:
     split: Split | None
     output: Path | None
     push: Push | None
-    license: str
+    license: str | None
     with_card: bool
 
     @property

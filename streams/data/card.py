@@ -18,14 +18,14 @@ from schemas.release import Release
 from streams.data.files import whole_file
 from streams.data.samples import samples
 
-OTHER = "other"
-"""The licence where none is given."""
+_NO_LICENCE = "unknown"
+"""Hugging Face's word for the licence where none is given."""
 _QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+_NONE_GIVEN = "Whoever exported the set has given none: `backstream export --license` does."
 _TEXTS = """\
 The texts were collected by whoever ran the stream; the licence of each text holds for it, \
-whatever stands above. Each row
-names its source."""
+whatever stands above. Each row names its source."""
 _HOUSE = """\
 Instructions or ratings came from Backstream's house model or from a release that was trained \
 from it. Its card says: its
@@ -40,8 +40,8 @@ class Export:
     file: Path
     shape: str
     """A Shape, or ``oasst``."""
-    license: str
-    """Hugging Face's name of it, such as ``cc-by-4.0``."""
+    license: str | None
+    """Hugging Face's name of it, such as ``cc-by-4.0``; None where none is given."""
     on: date
     acceptance: str = ""
     """How many of the last ratings the settings of the export accept; empty where unknown."""
@@ -216,7 +216,7 @@ def front(export: Export, count: int, languages: Sequence[str], tags: Sequence[s
     if export.sides:
         files = [{"split": side, "path": list(paths)} for side, paths in export.sides.items()]
     facts = {
-        "license": export.license,
+        "license": export.license or _NO_LICENCE,
         **({"language": list(languages)} if languages else {}),
         "size_categories": [_size(count)],
         "task_categories": ["text-generation"],
@@ -245,7 +245,8 @@ def applied(export: Export, count: int) -> list[str]:
 
 def licence(export: Export, used: set[str], releases: Iterable[Release]) -> list[str]:
     """What the card says about licences. ``used`` are the releases that wrote or rated."""
-    parts = ["## Licence", f"`{export.license}`, as whoever exported it says.", _TEXTS]
+    given = f"`{export.license}`, as whoever exported it says."
+    parts = ["## Licence", given if export.license else _NONE_GIVEN, _TEXTS]
     return [*parts, _HOUSE] if _from_house(used, releases) else parts
 
 

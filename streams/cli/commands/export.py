@@ -115,11 +115,13 @@ def export(
         bool, typer.Option("--public/--private", help="Of a data set that --push creates.")
     ] = False,
     license: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--license", help="Licence for the card, as Hugging Face names it: cc-by-4.0."
+            "--license",
+            help="Licence for the card, as Hugging Face names it: cc-by-4.0.",
+            show_default=False,
         ),
-    ] = "other",
+    ] = None,
     with_card: Annotated[
         bool, typer.Option("--card/--no-card", help="Write a dataset card beside the file.")
     ] = True,

@@ -28,7 +28,7 @@ from streams.data.exports import Shape
 from streams.data.preference_card import preference_card
 from streams.data.selection import Selection
 
-EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, "other", date(2026, 11, 21))
+EXPORT = Export(Path("data/curated.jsonl"), Shape.CHAT, None, date(2026, 11, 21))
 SEED = Example(id="s", instruction="Say it.", response="It.", origin=ExampleOrigin.SEED)
 
 
@@ -202,7 +202,10 @@ def test_hugging_face_reads_it() -> None:
     from huggingface_hub import DatasetCard
 
     read: Any = DatasetCard(card(EXPORT, EXAMPLES, []), ignore_metadata_errors=False)
-    assert (read.data.license, read.data.size_categories) == ("other", ["n<1K"])
+    assert (read.data.license, read.data.size_categories) == ("unknown", ["n<1K"])
+    assert "has given none: `backstream export --license`" in read.text
+    given = DatasetCard(card(replace(EXPORT, license="cc-by-4.0"), EXAMPLES, []))
+    assert "`cc-by-4.0`, as whoever exported it says." in given.text
 
 
 @pytest.mark.parametrize(
