@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 
+from agents.passages.myst import without_myst
+
 _FRONT_MATTER = re.compile(
     r"\A\s*(?:---[ \t]*\n(?=(?:[ \t]*#.*\n|\s)*+(?:---|\.\.\.|[^\n:]+:))"
     r"(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\n(?:.*\n)*?\+\+\+)[ \t]*(?:\n|\Z)"
@@ -37,14 +39,15 @@ def without_dialect(text: str) -> str:
     """A Markdown text, its lines ended by a line feed, without what is not text in it.
 
     Left out are front matter in YAML, TOML and JSON, images in base64, footnotes with their marks,
-    imports of MDX, and the marks of containers and alerts, whose content is kept. Code in
-    fences is unchanged.
+    imports of MDX, and the marks of containers and alerts, whose content is kept. So are those of
+    roles and directives (``myst.py``). Code in fences is unchanged.
     """
     text = _without_front_matter(text)
     if "base64," in text:
         text = _DATA_IMAGE.sub("", text)
     notes: set[str] = set()
-    text = "\n".join(_lines(text.split("\n"), notes))
+    lines = text.split("\n")
+    text = "\n".join(_lines(list(without_myst(lines)) if "{" in text else lines, notes))
     if notes:
         text = _NOTE_MARK.sub(lambda mark: "" if mark[1] in notes else mark[0], text)
     return text

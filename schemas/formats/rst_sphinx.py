@@ -8,29 +8,11 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives, roles
 from docutils.parsers.rst.languages import en
 
+from schemas.formats.sphinx_names import CODE, LEFT_OUT, VERSION_LABELS
+
 _TITLED = re.compile(r"(.+?)\s*<[^<>]*>\s*", re.DOTALL)
-_CODE = frozenset(
-    "code-block sourcecode prompt testcode testoutput doctest ipython ipython3 productionlist"
-    " highlight-block jupyter-execute code-cell console".split()
-)
-_LEFT_OUT = frozenset(
-    "toctree index highlight module currentmodule py:module py:currentmodule sectionauthor"
-    " moduleauthor codeauthor tabularcolumns literalinclude graphviz digraph plot mermaid uml"
-    " inheritance-diagram autosummary automodule autoclass autofunction automethod autoexception"
-    " autodata autoattribute testsetup testcleanup bibliography cssclass todolist audit-event"
-    " audit-event-table availability impl-detail-ref acks gallery minigallery youtube video"
-    " availability-table miscnews raw include image".split()
-)
 _UNNAMED = frozenset("only ifconfig hlist tab-set grid rst-class card-carousel tabs".split())
 """Their arguments are conditions and the like, which are left out."""
-_LABELS = {
-    "versionadded": "New in version {}",
-    "versionchanged": "Changed in version {}",
-    "deprecated": "Deprecated since version {}",
-    "deprecated-removed": "Deprecated since version {}",
-    "versionremoved": "Removed in version {}",
-    "availability": "Availability: {}",
-}
 _ADMONITIONS = {"seealso": "See also", "impl-detail": "Note", "todo": "", "danger": "Warning"}
 """What stands before the text of these; those with an empty text are left out."""
 
@@ -41,7 +23,7 @@ def register(role_names: Collection[str], directive_names: Collection[str]) -> N
         if name.lower() not in en.roles:
             roles.register_local_role(name, _role)
     for name in directive_names:
-        if name in _CODE or name.lower() not in en.directives:
+        if name in CODE or name.lower() not in en.directives:
             directives.register_directive(name, _directive_of(name))
 
 
@@ -68,14 +50,14 @@ def _role(
 
 
 def _directive_of(name: str) -> type[Directive]:
-    if name in _CODE:
+    if name in CODE:
         return _Code
-    if name in _LEFT_OUT:
+    if name in LEFT_OUT:
         return _Nothing
     if name in _UNNAMED:
         return type("_Unnamed", (_Other,), {"named": False})
-    if name in _LABELS:
-        return type("_Version", (_Version,), {"label": _LABELS[name]})
+    if name in VERSION_LABELS:
+        return type("_Version", (_Version,), {"label": VERSION_LABELS[name]})
     if name in _ADMONITIONS:
         return type("_Note", (_Note,), {"label": _ADMONITIONS[name]})
     return _Other
