@@ -29,6 +29,12 @@ _FEWEST_RECORDS = 4
 _RECORDS = 0.2
 _MOST_CODE = 0.5
 """Share of lines of code above which a passage without a sentence is not prose."""
+_MOST_DATA = 0.5
+"""Share of data above which a passage is not prose, whatever sentence leads or follows it."""
+_DATA = re.compile(
+    r"""["'][^"'\n]{1,200}["']\s*:(?:\s|\Z)|[\[\]{}(),\s]+\Z|["'{\[\d](?:[^\n]{0,2000}["'}\]\d])?,\Z"""
+)
+"""A line of JSON, but for the white space around it: a key, brackets, or an item and a comma."""
 _ENDS = frozenset(TERMINALS)
 _ALIKE = 0.5
 """Jaccard similarity of two sentences' trigrams at which one repeats the other."""
@@ -81,6 +87,9 @@ def refuse(text: str, limits: Limits) -> Refusal | None:
     lines = code_share(text)
     if lines > _MOST_CODE and not (has_sentence(text) or has_lead(text)):
         return Refusal("not_prose", f"{lines:.0%} of the lines are code, and there is no sentence")
+    data = data_share(text)
+    if data > _MOST_DATA:
+        return Refusal("not_prose", f"{data:.0%} of the text is data")
     repeated = repetition(text, limits.max_repetition)
     if repeated > limits.max_repetition:
         return Refusal("repetitive", f"{repeated:.0%} of the sentences repeat another")
@@ -107,6 +116,13 @@ def code_share(text: str) -> float:
     lines = [line for line in text.split("\n") if line.strip()]
     code = sum(bool(CODE_SIGNS.search(line)) and line.rstrip()[-1] not in _ENDS for line in lines)
     return code / len(lines) if lines else 0.0
+
+
+def data_share(text: str) -> float:
+    """Fraction of a text that is in lines of data, such as JSON that a command prints; 0 to 1."""
+    lines = list(filter(None, map(str.strip, text.split("\n"))))
+    total = sum(map(len, lines))
+    return sum(len(line) for line in lines if _DATA.match(line)) / total if total else 0.0
 
 
 def letter_share(text: str) -> float:

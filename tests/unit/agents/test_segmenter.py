@@ -1,5 +1,6 @@
 """The segmenter: passages by heading, the filters, and hostile pages."""
 
+import json
 from pydoc_data.topics import topics
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from agents.passages.filters import Limits, letter_share, refuse, repetition
+from agents.passages.filters import Limits, data_share, letter_share, refuse, repetition
 from agents.passages.html import read_html
 from agents.passages.markdown import block_parser, read_markdown
 from agents.passages.packing import pack
@@ -361,6 +362,23 @@ class TestFilters:
         for introduction in (lead, "These functions close the gates of a lock."):
             again = refuse(f"{introduction}\n\n{text}", LIMITS)
             assert again is None or again.reason == "repetitive"
+
+    def test_what_a_command_prints_is_no_prose(self) -> None:
+        gates = [{"state": prose(40, i), "open": i % 2, "locks": [i, "a"]} for i in range(9)]
+        printed = json.dumps({f"gate-{i}": gate for i, gate in enumerate(gates)}, indent=4)
+        start = f"{prose(120)}\n\n$ lock gates --all\n\n{printed}\n\n{prose(60)}"
+        refusal = refuse(start, LIMITS)
+        assert refusal
+        assert (refusal.reason, "of the text is data" in refusal.detail) == ("not_prose", True)
+        middle = refuse("\n".join(printed.split("\n")[7:-9]), LIMITS)
+        assert middle
+        assert middle.reason == "not_prose"
+        assert refuse(f"{prose(700)}\n\n{printed[:400]}", LIMITS) is None
+
+    def test_talk_is_no_data(self) -> None:
+        said = "\n".join(f'"{prose(60, i)}"' for i in range(20))
+        assert data_share(said) == 0.0
+        assert data_share('{\n  "a": 1,\n  "b": [\n    2,\n    "c"\n  ]\n}') > 0.8
 
     def test_a_list_of_records_is_no_prose(self) -> None:
         text = "\n\n".join(
