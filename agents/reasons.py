@@ -9,7 +9,7 @@ REASONS: Mapping[str, str] = {
     "capital_heading": "Its heading is in capitals, which is not the style of the document.",
     "too_short": "The passage is too short. Short passages of a document share one refusal.",
     "too_long": "The passage is too long, and has no place where it can be cut.",
-    "not_prose": "It is hardly prose: few letters, or mostly code, declarations, data or identifiers.",
+    "not_prose": "It is hardly prose: few letters, or mostly code, data or identifiers.",
     "repetitive": "Its sentences repeat each other.",
     "licence": "It is a licence, or most of its document is one.",
     "contents": "It is a list of contents: most lines name a section and its place.",
