@@ -7,7 +7,7 @@ which notebooks of Quarto and R have, are code, and so is every block whose name
 import re
 from collections.abc import Iterator, Sequence
 
-from schemas.formats.sphinx_names import CODE, LEFT_OUT, VERSION_LABELS
+from schemas.formats.sphinx_names import CODE, LEFT_OUT, TITLED, VERSION_LABELS, shortened
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,}|:{3,})[ \t]*(.*?)[ \t]*\Z")
 _DIRECTIVE = re.compile(r"\{([a-z][\w:.+-]*)\}[ \t]*(.*)")
@@ -25,7 +25,6 @@ _TITLED = frozenset(
 """Directives with a title there, which is left out as those of other containers are."""
 _PICTURES = frozenset(("figure", "iframe", "eval-rst"))
 _ROLE = re.compile(r"(?<![\w`\\$])\{([a-z][\w:.+-]{0,40})\}(`{1,2})(?!`)([^`\n]{1,300})\2(?!`)")
-_TITLED_TARGET = re.compile(r"(.+?)\s*<[^<>]*>")
 _PLAIN_ROLES = frozenset(
     "ref numref doc term abbr any download pypi issue pr gh user ghuser bpo cve cwe dfn sub sup"
     " guilabel menuselection external source".split()
@@ -122,9 +121,8 @@ def _said(role: re.Match[str]) -> str:
     is_code = name in _CODE_ROLES or ":" in name
     if not is_code and name not in _PLAIN_ROLES:
         return role[0]
-    if titled := _TITLED_TARGET.fullmatch(text.strip()):
+    if titled := TITLED.fullmatch(text.strip()):
         text = titled[1]
-    elif is_code and text.startswith("~"):
-        text = text.rpartition(".")[2].lstrip("~")
-    text = text.lstrip("!") if is_code else text
-    return f"{marks}{text}{marks}" if is_code else text
+    elif is_code:
+        text = shortened(text)
+    return f"{marks}{text.lstrip('!')}{marks}" if is_code else text

@@ -1,6 +1,5 @@
 """Roles and directives of Sphinx and its extensions, as docutils can be taught them."""
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -8,9 +7,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives, roles
 from docutils.parsers.rst.languages import en
 
-from schemas.formats.sphinx_names import CODE, LEFT_OUT, VERSION_LABELS
+from schemas.formats.sphinx_names import CODE, LEFT_OUT, TITLED, VERSION_LABELS, shortened
 
-_TITLED = re.compile(r"(.+?)\s*<[^<>]*>\s*", re.DOTALL)
 _UNNAMED = frozenset("only ifconfig hlist tab-set grid rst-class card-carousel tabs".split())
 """Their arguments are conditions and the like, which are left out."""
 _ADMONITIONS = {"seealso": "See also", "impl-detail": "Note", "todo": "", "danger": "Warning"}
@@ -38,10 +36,9 @@ def _role(
 ) -> tuple[list[Any], list[Any]]:
     """The title of a reference, or what it names: ``~a.b.c`` is ``c``."""
     text = text.replace("\0", "\\")
-    if titled := _TITLED.fullmatch(text):
+    if titled := TITLED.fullmatch(text):
         return [nodes.inline(rawtext, titled[1])], []
-    if text.startswith("~"):
-        text = text[1:].rpartition(".")[2] or text[1:]
+    text = shortened(text)
     kind = name.lower().rpartition(":")[2]
     node = nodes.inline(rawtext, text.lstrip("!"))
     if kind in ("ref", "numref", "doc"):

@@ -1,5 +1,9 @@
-"""Directives of Sphinx and its extensions, by what becomes of their content."""
+"""Directives of Sphinx and its extensions by what becomes of their content, and texts of roles."""
 
+import re
+
+TITLED = re.compile(r"(.+?)\s*<[^<>]*>\s*", re.DOTALL)
+"""The text of a role that has a title before its target."""
 CODE = frozenset(
     "code-block sourcecode prompt testcode testoutput doctest ipython ipython3 productionlist"
     " highlight-block jupyter-execute code-cell console".split()
@@ -21,3 +25,8 @@ VERSION_LABELS = {
     "availability": "Availability: {}",
 }
 """What leads the text of these, with the version in it."""
+
+
+def shortened(text: str) -> str:
+    """The text of a role without a title as a reader sees it: ``~a.b.c`` is ``c``."""
+    return text[1:].rpartition(".")[2] or text[1:] if text.startswith("~") else text
