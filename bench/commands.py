@@ -1,5 +1,8 @@
 """Times commands as a shell starts them: ``--help``, and ``status`` on a stream that runs.
 
+Beside them: Python that imports the libraries of ``status`` and does nothing, the least that it
+could take on this machine.
+
     python -m bench.commands              # starts a stream on a temporary directory
     python -m bench.commands --runs 15 --json commands.json
 
@@ -24,7 +27,9 @@ from streams.observe.lag import Flow, FlowReader
 from streams.settings import load
 
 _COMMAND = (sys.executable, "-m", "streams")
-_TARGETS = {"--help": 0.5, "status": 1.5}
+_LIBRARIES = (sys.executable, "-c", "import aiokafka, kafka, pydantic_settings, typer")
+_LIBRARIES_ALONE = "libraries of status, imported"
+_TARGETS = {"--help": 0.5, "status": 1.5, _LIBRARIES_ALONE: None}
 """Seconds of the median."""
 _POLL_SECONDS = 0.5
 _START_SECONDS = 180.0
@@ -44,7 +49,11 @@ def main() -> None:
     at_start = machine()
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory, "state")
-        commands = {"--help": ["--help"], "status": ["status", "--state-dir", str(state)]}
+        commands = {
+            "--help": [*_COMMAND, "--help"],
+            "status": [*_COMMAND, "status", "--state-dir", str(state)],
+            _LIBRARIES_ALONE: _LIBRARIES,
+        }
         rows: list[Row] = []
         with _Stream(state) as stream:
             stream.feed(options.documents)
@@ -61,8 +70,8 @@ def _measured(commands: Mapping[str, Sequence[str]], runs: int, beside: str) -> 
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     cpu: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
-        for name, arguments in commands.items():
-            taken, computed = _timed(arguments)
+        for name, command in commands.items():
+            taken, computed = _timed(command)
             seconds[name].append(taken)
             cpu[name].append(computed)
     return [
@@ -74,10 +83,10 @@ def _measured(commands: Mapping[str, Sequence[str]], runs: int, beside: str) -> 
     ]
 
 
-def _timed(arguments: Sequence[str]) -> tuple[float, float]:
+def _timed(command: Sequence[str]) -> tuple[float, float]:
     """Seconds by the clock, and CPU seconds."""
     before, began = os.times(), time.perf_counter()
-    subprocess.run([*_COMMAND, *arguments], check=True, capture_output=True, env=_environment())
+    subprocess.run(command, check=True, capture_output=True, env=_environment())
     taken, after = time.perf_counter() - began, os.times()
     user = after.children_user - before.children_user
     return taken, user + after.children_system - before.children_system
