@@ -1,5 +1,6 @@
 """Content types: their media type and charset, and the media types that are read."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ _OTHER_NAMES = {
     "text/x-markdown": "text/markdown",
     "text/x-web-markdown": "text/markdown",
 }
+_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_LISTED = re.compile(r'(?:"[^"]*"?|[^",])+')
+"""What stands between commas that are not quoted."""
 
 
 class ContentType(NamedTuple):
@@ -26,13 +30,26 @@ class ContentType(NamedTuple):
 
     @classmethod
     def of(cls, value: str) -> "ContentType":
-        """Parse ``text/html; charset=utf-8``, in any case and with any parameters."""
+        """Parse ``text/html; charset=utf-8``, in any case and with any parameters.
+
+        Of a list, which a repeated header stands for, the last one that names a type counts, as
+        Fetch's "extract a MIME type" has it. A charset of the same type before it stays.
+        """
         return _parse(value)
 
 
 @lru_cache(maxsize=256)
 def _parse(value: str) -> ContentType:
     """Cached: the messages of a topic and the pages of an archive have few different ones."""
+    found: ContentType | None = None
+    for each in map(_parse_one, _LISTED.findall(value)):
+        if _TYPE.fullmatch(each.media_type) and each.media_type != "*/*":
+            again = found and found.media_type == each.media_type and each.charset is None
+            found = found if again else each
+    return found or _parse_one(value)
+
+
+def _parse_one(value: str) -> ContentType:
     media_type, *parameters = value.split(";")
     charset = None
     for parameter in parameters:

@@ -6,16 +6,17 @@ Archives hold bodies that do not fit their headers: many tools decode a body and
 import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from schemas.text import ContentType, decompressed
+from streams.data.sources.chunks import unchunked
 
 if TYPE_CHECKING:
-    from fastwarc.warc import WarcRecord
+    from fastwarc.warc import HeaderMap, WarcRecord
 
-_Mode = Literal["all", "content", "transfer", "none"]
-_MODES: tuple[_Mode, ...] = ("all", "content", "transfer", "none")
-"""Which codings of the header are undone: all, or as many as the body has."""
+_Mode = Literal["content", "none"]
+_CHUNKED = "chunked"
 _HTML = tuple(
     b"<" + name
     for name in (
@@ -33,6 +34,8 @@ class ResponseHeaders(NamedTuple):
     type: ContentType
     content_encoding: str
     """In lower case; empty where there is none."""
+    transfer_codings: tuple[str, ...]
+    """In lower case."""
 
 
 def parse_response(content: bytes) -> ResponseHeaders:
@@ -43,8 +46,11 @@ def parse_response(content: bytes) -> ResponseHeaders:
         raise ValueError("it has no HTTP headers")
     return ResponseHeaders(
         headers.status_code,
-        ContentType.of(headers.get("Content-Type") or ""),
+        ContentType.of(_every(headers, "content-type")),
         (headers.get("Content-Encoding") or "").strip().lower(),
+        tuple(
+            filter(None, map(str.strip, _every(headers, "transfer-encoding").lower().split(",")))
+        ),
     )
 
 
@@ -55,18 +61,18 @@ def body_of(
 
     Raises SourceError for a damaged body, OSError or ValueError for one that cannot be read at all.
     """
-    body = b""
-    for mode in _MODES:
-        try:
-            body = _parse(content, mode).reader.read(most)
-            break
-        except (OSError, ValueError):
-            if mode == _MODES[-1]:
-                raise
+    body = _parse(content, "none").reader.read()
+    if _CHUNKED in headers.transfer_codings:
+        whole = unchunked(body, lambda text: warn(f"{place}: {text}"))
+        if whole is not None:
+            content = content[: len(content) - len(body)] + whole
+            body = whole
+    with suppress(OSError, ValueError):  # the tool that wrote the archive decoded it already
+        body = _parse(content, "content").reader.read(most)
     if headers.content_encoding == "deflate":
         body = _inflated(body, most)
-    if not headers.content_encoding:
-        return body
+    if not headers.content_encoding and set(headers.transfer_codings) <= {_CHUNKED}:
+        return body[:most]
     raw = cast(io.RawIOBase, io.BytesIO(body))  # which a reader takes as well
     return decompressed(io.BufferedReader(raw), place, warn).read(most)
 
@@ -79,6 +85,11 @@ def is_html(body: bytes) -> bool:
         and (mark == b"<!--" or head[len(mark) : len(mark) + 1] in b" >\n\r\t/")
         for mark in _HTML
     )
+
+
+def _every(headers: "HeaderMap", name: str) -> str:
+    """The values of a header, which may be repeated, as the list that they stand for."""
+    return ", ".join(value for each, value in headers.items() if each.lower() == name)
 
 
 def _inflated(body: bytes, most: int) -> bytes:

@@ -574,6 +574,7 @@ def warc_bytes(*records: WarcRecord, packed: bool = False) -> bytes:
     return stream.getvalue()
 
 
+PACKED = gzip.compress(b"<p>a</p>", mtime=0)
 PAGE = "HTTP/1.1 200 OK\r\nContent-Type: text/html"
 
 
@@ -628,6 +629,33 @@ class TestWarc:
             ("<p>é".encode("utf-16-le"), "; charset=utf-16", "<p>é"),
             (b"<p>a</p>", "\r\nTransfer-Encoding: chunked", "<p>a</p>"),
             (b"8\r\n<p>a</p>\r\n0\r\n\r\n", "\r\nTransfer-Encoding: chunked", "<p>a</p>"),
+            (
+                b'8;a\r\n<p>a</p>\r\n08 ; b="c"\r\n<p>d</p>\r\n0\r\nEtag: e\r\n\r\n',
+                "\r\nTransfer-Encoding: Chunked",
+                "<p>a</p><p>d</p>",
+            ),
+            (
+                b"8\r\n<p>a</p>\r\n8;a\r\n<p>d</p>\r\n",
+                "\r\nTransfer-Encoding: chunked",
+                "<p>a</p><p>d</p>",
+            ),
+            (
+                b"8\r\n<p>a</p>\r\n8;a\r\n<p>d",
+                "\r\nTransfer-Encoding: chunked",
+                "<p>a</p><p>d",
+            ),
+            (b"8\r\n<p>a</p>\r\n!\r\n<p>d", "\r\nTransfer-Encoding: chunked", "<p>a</p>"),
+            (b"5\r\n<p>a</p>", "\r\nTransfer-Encoding: chunked", "5\r\n<p>a</p>"),
+            (
+                b"%x;a\r\n%s\r\n0\r\n\r\n" % (len(PACKED), PACKED),
+                "\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+                "<p>a</p>",
+            ),
+            (
+                b"%x;a\r\n%s\r\n0\r\n\r\n" % (len(PACKED), PACKED),
+                "\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip",
+                "<p>a</p>",
+            ),
             (b"<p>a</p>", "\r\nContent-Encoding: gzip", "<p>a</p>"),
             (b"<p>a</p>", "\r\nContent-Encoding: br", "<p>a</p>"),
             (gzip.compress(b"<p>a</p>", mtime=0), "\r\nContent-Encoding: x-gzip", "<p>a</p>"),
@@ -661,12 +689,34 @@ class TestWarc:
             ("\r\nContent-Type: text/plain", "text/plain"),
             ("", "text/html"),
             ("\r\nContent-Type: application/octet-stream", "text/html"),
+            ("\r\nContent-Type: text/plain, text/html", "text/html"),
+            (
+                '\r\nContent-Type: text/html\r\nContent-Type: text/plain;a=",", */*, b',
+                "text/plain",
+            ),
         ],
     )
     def test_types_of_a_response(self, file: Files, type_: str, media_type: str) -> None:
         record = warc_record("http://a.example/", b"<!DOCTYPE html><p>a", "HTTP/1.1 200 OK" + type_)
         [found] = documents(file("a.warc", warc_bytes(record)))
         assert found.media_type == media_type
+
+    def test_a_charset_of_the_same_type_before_it_stays(self, file: Files) -> None:
+        head = PAGE + "; charset=KOI8-R\r\nContent-Type: text/html"
+        [found] = documents(
+            file("a.warc", warc_bytes(warc_record("http://a.example/", b"<p>\xc1", head)))
+        )
+        assert found.text == "<p>а"
+
+    def test_a_body_cut_short_in_a_chunk_is_named(self, file: Files) -> None:
+        record = warc_record(
+            "http://a.example/", b"8\r\n<p>a", PAGE + "\r\nTransfer-Encoding: chunked"
+        )
+        [warned, found] = read(file("a.warc", warc_bytes(record)))
+        assert isinstance(warned, Warned)
+        assert "a.example/): its body is cut short" in warned.message
+        assert isinstance(found, Document)
+        assert found.text == "<p>a"
 
     def test_a_resource_is_read_by_its_own_type(self, file: Files) -> None:
         record = warc_record("http://a.example/", "<p>é".encode("cp1252"))
