@@ -39,6 +39,10 @@ _TOOLS = frozenset(
     )
 )
 """Names for calls of tools and their results, which are passed over."""
+_TEXT_PARTS = ("text", "input_text", "output_text")
+"""Types of a part of a message that is text: of chats, and of OpenAI's Responses."""
+_THOUGHTS = ("thinking", "reasoning", "reasoning_text", "summary_text")
+"""Types of a part that is no answer, which are passed over."""
 _LONGEST_ROLE = 40
 _SIDES = {"user": "the user's", "assistant": "the assistant's"}
 
@@ -181,7 +185,13 @@ def _messages(messages: Sequence[Mapping[str, Any]]) -> list[_Message]:
                 f"message {number} has the role {named[:_LONGEST_ROLE]!r}{late}, and only a user "
                 "and an assistant may speak"
             )
-        text = _text_of(message["content"] if "content" in message else message["value"])
+        content = message["content"] if "content" in message else message["value"]
+        text = _text_of(content)
+        if not text and (other := _unread_types(content)):
+            raise NotAConversation(
+                f"message {number} has its text in parts of the type {other}; what is read: "
+                f"{', '.join(_TEXT_PARTS)}"
+            )
         if text or role == "user":
             found.append(_Message(number, role, text))
     return found
@@ -190,12 +200,22 @@ def _messages(messages: Sequence[Mapping[str, Any]]) -> list[_Message]:
 def _text_of(content: Any) -> str:
     """Content as a text, without white space around it; of content in parts, the text is taken."""
     if isinstance(content, list):
-        content = "\n\n".join(part["text"] for part in content if part.get("type") == "text")
+        texts = (part["text"] for part in content if part.get("type") in _TEXT_PARTS)
+        content = "\n\n".join(texts)
     if content is None:
         return ""
     if not isinstance(content, str):
         raise NotAConversation(f"{type(content).__name__} stands where text is wanted")
     return clean(content).strip()
+
+
+def _unread_types(content: Any) -> str:
+    """The types of parts that have a text which is not read."""
+    if not isinstance(content, list):
+        return ""
+    types = {str(part.get("type")) for part in content if part.get("text")}
+    types -= {*_TEXT_PARTS, *_THOUGHTS}
+    return ", ".join(sorted(types))[:_LONGEST_ROLE]
 
 
 def tree_exchanges(prompt: Mapping[str, Any], replies: int = 1) -> Iterator[Exchange]:

@@ -6,6 +6,7 @@ file is JSON lines, a JSON list, CSV, Parquet or Arrow; it may be compressed.
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,15 @@ from schemas.wire import MAX_ROW_BYTES
 __all__ = ["Reading", "Turns", "make_seed", "read_pairs"]
 
 _DELIMITED = frozenset((".csv", ".tsv", ".tab"))
-_NOTHING = frozenset(
-    ("<noinput>", "noinput", "no input", "<nooutput>", "nooutput", "no output", "n/a", "nan")
+_NOTHING = re.compile(r"no ?(?:input|output)|n/a|nan")
+"""What data sets write where there is no context or no answer, in lower case and without a mark."""
+_NO_CONTEXT = re.compile(
+    rf"{_NOTHING.pattern}|none|null|not applicable"
+    r"|no ?(?:input|context)(?: is)? (?:required|needed|necessary|provided|given|available)"
+    r"|no ?context"
 )
-"""What data sets write where there is no context or no answer, in lower case."""
+"""What they write for a context alone: as an answer these words can be meant."""
+_BRACKETS = ("<>", "[]", "()", "{}")
 _WHOLE = Reading()
 
 
@@ -154,16 +160,25 @@ def _row(row: Row, reading: Reading) -> Iterator[Example | SourceError]:
 
 
 def _pair(exchange: Exchange) -> Iterator[Example]:
-    asked, given, answered = map(_said, exchange[:3])
+    asked, answered = _said(exchange.asked), _said(exchange.answered)
+    given = _said(exchange.context, _NO_CONTEXT)
     if asked and answered:
         yield make_seed(asked, given or None, answered, exchange.turns, exchange.conversation)
 
 
-def _said(text: Any) -> str:
+def _said(text: Any, nothing: re.Pattern[str] = _NOTHING) -> str:
     """A text without white space around it. Empty where a placeholder stands for nothing."""
     if text is None or text != text:  # NaN, as pandas writes an empty cell
         return ""
     if not isinstance(text, str):
         raise NotAPair(f"{type(text).__name__} stands where text is wanted")
     text = clean(text).strip()
-    return "" if text.lower() in _NOTHING else text
+    return "" if nothing.fullmatch(_unmarked(text.lower())) else text
+
+
+def _unmarked(text: str) -> str:
+    """A text without a full stop and a pair of brackets around it."""
+    text = text.removesuffix(".")
+    if text[:1] + text[-1:] in _BRACKETS:
+        text = text[1:-1].strip().removesuffix(".")
+    return text

@@ -29,6 +29,8 @@ _PAIRS = (
 )
 """Names of what is asked and what is answered."""
 _OTHERS = (("instruction", "instances"), TREE)
+_VERDICTS = ("label", "kto_tag")
+"""Fields of a row for KTO that say whether its answer is a good one."""
 _MOST_NAMES = 12
 """Fields that an error names."""
 _LONGEST_NAME = 40
@@ -85,6 +87,8 @@ def exchanges(row: Mapping[str, Any], reading: Reading) -> Iterator[Exchange]:
 
     Raises NotAPair, NotAConversation, or KeyError for an incomplete row.
     """
+    if verdict := _rejecting(row):
+        raise NotAPair(f"its {verdict} is false: people rejected the answer")
     if "instances" in row:
         for instance in row["instances"]:
             yield Exchange(row["instruction"], instance.get("input"), instance["output"])
@@ -92,6 +96,21 @@ def exchanges(row: Mapping[str, Any], reading: Reading) -> Iterator[Exchange]:
         yield from _chosen(read_conversation(row, reading.replies), reading)
     else:
         yield from _pair(row, reading)
+
+
+def _rejecting(row: Mapping[str, Any]) -> str | None:
+    """The field that says that the answer of a row for KTO is a bad one.
+
+    The label of a question is none: it may be what the answer says.
+    """
+    if "prompt" in row or is_conversation(row):
+        return next((name for name in _VERDICTS if _is_false(row.get(name))), None)
+    return None
+
+
+def _is_false(value: object) -> bool:
+    """Whether a value is false, or the word for it in CSV."""
+    return value is False or (isinstance(value, str) and value.strip().lower() == "false")
 
 
 def _chosen(found: list[ChatExchange], reading: Reading) -> Iterator[Exchange]:

@@ -186,6 +186,45 @@ def test_a_line_that_json_stumbles_over_is_named(tmp_path: Path, line: bytes) ->
 
 
 @pytest.mark.parametrize(
+    "nothing",
+    [
+        *("<noinput>", "<No input>", "No input.", "[no input]", "(no input.)", "No input required"),
+        *("None", "[None]", "null", "Not applicable.", "n/a", "No context", "no context provided."),
+    ],
+)
+def test_a_word_for_no_context_is_none(tmp_path: Path, nothing: str) -> None:
+    row = {"instruction": "Ask", "input": nothing, "output": "Answer"}
+    assert _read(tmp_path, row) == [make_seed("Ask", None, "Answer")]
+
+
+@pytest.mark.parametrize("text", ["No input is read by it.", "[]", "None of them", "(b)", "<p>."])
+def test_a_text_that_only_resembles_one_is_a_context(tmp_path: Path, text: str) -> None:
+    row = {"instruction": "Ask", "input": text, "output": "Answer"}
+    assert _read(tmp_path, row) == [make_seed("Ask", text, "Answer")]
+
+
+@pytest.mark.parametrize("text", ["None", "null", "Not applicable.", "No input is required."])
+def test_an_answer_may_be_a_word_that_is_no_context(tmp_path: Path, text: str) -> None:
+    assert _read(tmp_path, {"question": "Ask", "answer": text}) == [make_seed("Ask", None, text)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Ask", "completion": "Answer", "label": True},
+        {"prompt": "Ask", "completion": "Answer", "label": 0},
+        {"question": "Is it so?", "answer": "No", "label": False},
+    ],
+    ids=["good", "number", "question"],
+)
+def test_a_label_that_rejects_no_answer_changes_nothing(
+    tmp_path: Path, row: dict[str, Any]
+) -> None:
+    (seed,) = _read(tmp_path, row)
+    assert isinstance(seed, Example)
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {"prompt": "Ask", "completion": "Answer"},
@@ -251,6 +290,10 @@ _U, _A = ({"role": role, "content": role} for role in ("user", "assistant"))
         ([_U, {"role": "system", "content": "x"}, _A], "message 2 has the role 'system' after"),
         ([_U, {"role": "narrator", "content": "x"}, _A], "message 2 has the role 'narrator'"),
         ([{"role": "user", "content": ""}, _A, _U, _A], "message 3 follows one of the user's"),
+        (
+            [_U, {"role": "assistant", "content": [{"type": "speech", "text": "a"}]}],
+            "message 2 has its text in parts of the type speech; what is read: text, input_text",
+        ),
         ([_U, {"role": "assistant", "content": {}}], "dict stands where text is wanted"),
         ([_U, _A] * 300, "600 messages; at most 512"),
     ],
@@ -271,6 +314,10 @@ def test_messages_that_are_no_conversation_are_refused_by_name(
     [
         ({"instruction": "Draw.", "output": "<nooutput>"}, "no instruction with a response"),
         ({"instruction": "Ask", "input": "N/A", "output": "N/A"}, "no instruction"),
+        ({"instruction": "Ask", "output": "<No output>."}, "no instruction"),
+        ({"prompt": "Ask", "completion": "Bad", "label": False}, "its label is false"),
+        ({"prompt": "Ask", "response": "Bad", "label": "False"}, "its label is false"),
+        ({"messages": [{"role": "user", "content": "Ask"}], "kto_tag": False}, "kto_tag is false"),
         ({"text": "a", "label": 1}, "its fields are text, label"),
         ({"messages": [{"role": "user"}]}, "no 'value'"),
         (
@@ -480,6 +527,13 @@ def test_parts_of_a_message_are_joined(tmp_path: Path) -> None:
     (seed,) = _read(tmp_path, {"messages": [{"role": "user", "content": parts}, _CHAT[1]]})
     assert isinstance(seed, Example)
     assert seed.instruction == "As\n\nk"
+
+
+def test_parts_of_the_responses_api_are_text(tmp_path: Path) -> None:
+    asked = {"role": "user", "content": [{"type": "input_text", "text": "Ask"}]}
+    parts = [{"type": "reasoning", "text": "Hm."}, {"type": "output_text", "text": "Answer"}]
+    row = {"messages": [asked, {"role": "assistant", "content": parts}]}
+    assert _read(tmp_path, row) == [make_seed("Ask", None, "Answer")]
 
 
 _ASK, _ANSWER = {"role": "User", "content": "Ask"}, {"role": "assistant", "content": "Answer"}
