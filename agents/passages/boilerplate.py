@@ -29,7 +29,7 @@ class Part(Enum):
 
 AROUND = frozenset(
     "nav header footer aside noscript template svg select button dialog datalist object audio "
-    "video canvas rp rt menu".split()
+    "video canvas rp rt menu annotation annotation-xml".split()
 )
 """Elements around the main text, and those whose content is not text of the page."""
 _ROLES = frozenset(

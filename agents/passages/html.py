@@ -57,6 +57,8 @@ _NOTE = re.compile(
 """Text of a link to a note, or to the place where it stands."""
 _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
 """Signs that documentation generators append to a heading as a link to itself."""
+_CLOSING = ".,;:!?)]}"
+"""Signs that stand beside the word before them, also where something between was left out."""
 _DEEPEST_LIST = 8
 """Lists within lists that are indented further."""
 
@@ -123,6 +125,8 @@ class _Reader:
         """Characters before the current link; None outside of links."""
         self._to_note = False
         """Whether the current link leads to a place in the page."""
+        self._gap = False
+        """Whether something was left out before the next text, which must not join two words."""
 
     def read(self, html: str) -> list[Piece]:
         """The text and the marks of a page, without what surrounds the text."""
@@ -145,12 +149,16 @@ class _Reader:
         if not text:  # it was a soft hyphen
             return
         if self._pre:
+            self._gap = False
             self._pieces.append(Code(text))
             self._characters += len(text)
             return
         text = _SPACES.sub(" ", text)
         length = len(text) - 1 if text[0] == " " else len(text)
         self._characters += length
+        if self._gap and text[0] not in _CLOSING:
+            text = " " + text
+        self._gap = False
         if self._link_from is not None:
             self._pieces.append(text if self._exempt else Linked(text))
             if self._characters - self._link_from > _LONGEST_LINK:
@@ -332,8 +340,7 @@ class _Reader:
         start = element.start
         if element.part in (Part.HIDDEN, Part.AROUND):
             del self._pieces[start:]
-            if not self._pre:
-                self._pieces.append(" ")
+            self._gap = not self._pre
             self._prose, self._characters = element.prose, element.characters
             while self._maybe and self._maybe[-1].start >= start:
                 self._maybe.pop()

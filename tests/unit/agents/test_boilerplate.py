@@ -256,6 +256,24 @@ class TestForm:
         html = "<p>Call:</p><pre><a href=x>open</a>(\n\n  <a href=y>gate</a>)</pre>"
         assert blocks(html) == ["Call:", "open(\n\n  gate)"]
 
+    def test_the_annotation_of_a_formula_is_not_shown(self) -> None:
+        formula = (
+            "<math><semantics><mi>v</mi><mo>=</mo><mn>3</mn>"
+            "<annotation encoding='application/x-tex'>v = 3</annotation>"
+            "<annotation-xml encoding='MathML-Content'><eq/><ci>v</ci></annotation-xml>"
+            "</semantics></math><span aria-hidden=true>v=3</span>"
+        )
+        page = f"<p>It is {formula}. Then ({formula}), and {formula} <b>{formula}</b>again.</p>"
+        assert blocks(page) == ["It is v=3. Then (v=3), and v=3 v=3 again."]
+
+    def test_what_is_left_out_of_a_line_joins_no_words_and_parts_no_signs(self) -> None:
+        out = "<button>Copy</button>"
+        page = (
+            f"<p>One{out}two{out}<b>{out}: three</b>{out}.</p><pre>a{out}b</pre>{out}<pre>c</pre>"
+        )
+        assert blocks(page) == ["One two: three.", "ab", "c"]
+        assert blocks(f"<ul><li>{out}One<li>two{out}</ul>") == ["- One\n- two"]
+
     def test_ruby_is_its_base(self) -> None:
         assert blocks("<p><ruby>閘<rp>(</rp><rt>こう</rt><rp>)</rp></ruby>門。</p>") == ["閘 門。"]
 
