@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 _FILE = b"ARROW1"
-ARROW_MARKS = (_FILE, b"\xff\xff\xff\xff")
-"""The first bytes of a file with an index, and those of a stream of batches."""
+_FEATHER = b"FEA1\0"
+ARROW_MARKS = (_FILE, b"\xff\xff\xff\xff", _FEATHER)
+"""The first bytes of a file with an index, of a stream of batches, and of Feather's first version."""
 
 
 def arrow_rows(
@@ -28,7 +29,13 @@ def _batches(stream: io.BufferedReader, name: str) -> "Iterator[pyarrow.RecordBa
     # Imported here: 0.2 s that no other format needs.
     import pyarrow
 
-    if not stream.peek(len(_FILE)).startswith(_FILE):
+    head = stream.peek(len(_FILE))
+    if head.startswith(_FEATHER):
+        raise SourceError(
+            f"{name}: Feather's version 1, which is not read; write it as Arrow IPC: "
+            "pyarrow.feather.write_feather(pyarrow.feather.read_table(OLD), NEW)"
+        )
+    if not head.startswith(_FILE):
         yield from pyarrow.ipc.open_stream(stream)
         return
     if not stream.seekable():

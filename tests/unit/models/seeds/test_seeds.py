@@ -412,6 +412,13 @@ def test_parquet_and_arrow(tmp_path: Path, columns: dict[str, list[Any]]) -> Non
         assert _pairs(tmp_path / name) == [("Ask", None, "Answer")]
 
 
+@pytest.mark.parametrize("name", ["rows.arrow", "rows.feather"])
+def test_the_first_version_of_feather_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"FEA1\0\0\0\0" + bytes(64) + b"FEA1")
+    (error,) = read_pairs(tmp_path / name)
+    assert f"{name}: Feather's version 1, which is not read; write it as Arrow IPC" in str(error)
+
+
 def test_csv(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv.gz"
     file.write_bytes(gzip.compress(b'instruction;input;output\nAsk;;"An;\nswer"\n'))
