@@ -77,9 +77,9 @@ _FILLERS = frozenset(
 )
 """Words that stand beside one of them in the name of a class."""
 _IN_LINES = frozenset(
-    "headerlink permalink anchorjs header-anchor heading-anchor anchor-link lineno linenos "
-    "line-number line-numbers-rows linenumber ln editsection mw-editsection footnote footnote-ref "
-    "footnote-reference footnote-backref footnote-back reference-noteref footnoteref "
+    "headerlink permalink hash-link anchorjs header-anchor heading-anchor anchor-link lineno "
+    "linenos line-number line-numbers-rows linenumber ln editsection mw-editsection footnote "
+    "footnote-ref footnote-reference footnote-backref footnote-back reference-noteref footnoteref "
     "hljs-ln-numbers blob-num".split()
 )
 """Classes of elements inside of a line or of code that are left out: anchors, numbers, notes."""

@@ -11,7 +11,7 @@ never closed does not swallow the page. ``blocks.py`` makes sections of what rem
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, Table, fold
 from agents.passages.boilerplate import AROUND, Part, part_of
@@ -55,10 +55,14 @@ _NOTE = re.compile(
     r"\s*[\[(]?(?:\d{1,3}|[a-z]|note \d{1,2})[\])]?\s*|\s*[*†‡§¶#↑↩^\N{LINK SYMBOL}]+\s*"
 )
 """Text of a link to a note, or to the place where it stands."""
-_ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}"
+_ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}\u200b\u2060"
 """Signs that documentation generators append to a heading as a link to itself."""
 _CLOSING = ".,;:!?)]}"
 """Signs that stand beside the word before them, also where something between was left out."""
+_NAMING = _HEADINGS.keys() | frozenset(("dt", "th"))
+"""Elements that name what follows."""
+_AROUND_NAMES = frozenset(("a", "button"))
+"""Elements that may hold the whole of a name: a link to itself, and what opens and closes it."""
 _DEEPEST_LIST = 8
 """Lists within lists that are indented further."""
 
@@ -115,6 +119,8 @@ class _Reader:
         """Level of the current heading, 0 outside of headings."""
         self._heading = 0
         """Index in ``_pieces`` at which it begins."""
+        self._aside: Sequence[str] = ()
+        """What was left out of the current heading, term or head cell, and may be all of it."""
         self._pre = 0
         """Number of open ``<pre>``."""
         self._articles = 0
@@ -189,6 +195,8 @@ class _Reader:
         element = _Element(name, part, len(self._pieces), self._prose, self._characters)
         self._open.append(element)
         self._names[name] = self._names.get(name, 0) + 1
+        if name in _NAMING:
+            self._aside = ()
         if name in _HEADINGS:
             self._level, self._heading = _HEADINGS[name], len(self._pieces)
             self._lay_out()
@@ -303,6 +311,12 @@ class _Reader:
         """End the innermost element; ``own``: by its end tag, or by what ends it as well."""
         element = self._open.pop()
         name = element.name
+        if name in ("dt", "th"):
+            self._exempt -= 1
+            if self._characters == element.characters:
+                self._pieces += self._aside
+                self._characters += sum(map(len, self._aside))
+            self._aside = ()
         if element.outer is not None:
             self._names = element.outer
             self._cells.pop()
@@ -318,8 +332,6 @@ class _Reader:
             self._pieces.append(Border.END_OF_LIST)
         elif name == "dl":
             self._pieces.append(Border.END_OF_LIST)
-        elif name in ("dt", "th"):
-            self._exempt -= 1
         elif name == "a":
             self._end_link(element)
         elif element.table is not None:
@@ -339,7 +351,10 @@ class _Reader:
         """Take the content of an element out of the page, or note that it may have to be."""
         start = element.start
         if element.part in (Part.HIDDEN, Part.AROUND):
+            left_out = self._pieces[start:]
             del self._pieces[start:]
+            if element.part is Part.AROUND and element.name in _AROUND_NAMES:
+                self._set_aside(left_out)
             self._gap = not self._pre
             self._prose, self._characters = element.prose, element.characters
             while self._maybe and self._maybe[-1].start >= start:
@@ -348,10 +363,25 @@ class _Reader:
             prose = self._prose - element.prose
             self._maybe.append(Extent(start, len(self._pieces), prose, element.part))
 
+    def _set_aside(self, pieces: list[Piece]) -> None:
+        """Keep the heading of a button; in a name, keep text that may be all of it."""
+        headings = [one for one in pieces if isinstance(one, Heading)]
+        if len(headings) == 1:
+            self._pieces += headings
+        elif not self._aside and (self._level or self._exempt):
+            text = [one for one in pieces if isinstance(one, str)]
+            if any(map(str.isalnum, "".join(text))):
+                self._aside = text
+
     def _end_heading(self) -> None:
         if self._level:
-            pieces = self._pieces[self._heading :]
-            text = " ".join("".join(one if isinstance(one, str) else " " for one in pieces).split())
+            text = _heading_text(self._pieces[self._heading :]) or _heading_text(self._aside)
             del self._pieces[self._heading :]
-            self._pieces.append(Heading(self._level, text.rstrip(_ANCHOR_SIGNS)))
+            self._pieces.append(Heading(self._level, text))
             self._level = 0
+            self._aside = ()
+
+
+def _heading_text(pieces: Sequence[Piece]) -> str:
+    text = "".join(one if isinstance(one, str) else " " for one in pieces)
+    return " ".join(text.split()).rstrip(_ANCHOR_SIGNS)

@@ -292,6 +292,45 @@ class TestForm:
         assert blocks(html)[-1] == "b"
 
 
+class TestNames:
+    """A heading, a term or a head cell that is inside of what is left out elsewhere."""
+
+    @pytest.mark.parametrize(
+        "heading",
+        [
+            "<h2>Locks</h2>",
+            "<h2><a class=permalink href=#l>Locks</a></h2>",
+            "<h2><a class=header-anchor href=#l><span>Locks</span></a></h2>",
+            "<h2><a class=headerlink href=#l>Locks</a> <a class=anchorjs href=#l>#</a></h2>",
+            "<h2>Locks<a class=hash-link href=#l>\u200b</a></h2>",
+            "<h2>Locks <button>Copy link</button></h2>",
+            "<h2><button aria-expanded=true><span>Locks</span><svg/></button></h2>",
+            "<button class=toggle><h2>Locks</h2></button>",
+        ],
+    )
+    def test_heading(self, heading: str) -> None:
+        (section,) = read_html(f"<h1>A</h1>{heading}{NOTICE}")
+        assert section.headings == ("A", "Locks")
+
+    def test_buttons_with_several_headings_are_a_menu(self) -> None:
+        (section,) = read_html(f"<h1>A</h1><button><h2>B</h2><h2>C</h2></button>{NOTICE}")
+        assert section.headings == ("A",)
+
+    @pytest.mark.parametrize("term", ["<a class=permalink href=#f>--fast</a>", "--fast"])
+    @pytest.mark.parametrize(
+        "more", ["", "<a class=headerlink href=#f>¶</a>", "<button>i</button>"]
+    )
+    def test_term(self, term: str, more: str) -> None:
+        html = f"<dl><dt>{term}{more}</dt><dd>Goes at once.</dd></dl>"
+        assert blocks(html) == ["--fast\nGoes at once."]
+
+    def test_head_cell(self) -> None:
+        cells = (
+            "<tr><th><button>Lock</button></th><th>Year</th></tr><tr><td>A</td><td>1831</td></tr>"
+        )
+        assert blocks(f"<table>{cells}</table>") == ["Lock | Year\nA | 1831"]
+
+
 @pytest.mark.parametrize(
     "html",
     [
