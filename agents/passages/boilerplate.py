@@ -35,8 +35,13 @@ AROUND = frozenset(
 _ROLES = frozenset(
     "navigation banner contentinfo complementary search menu menubar menuitem toolbar dialog "
     "alertdialog doc-toc doc-endnotes doc-footnote doc-noteref doc-index doc-pagelist "
-    "tablist tooltip".split()
+    "doc-pagebreak tablist tooltip".split()
 )
+_EPUB_TYPES = frozenset(
+    "toc landmarks page-list pagebreak noteref footnote footnotes endnote endnotes rearnote "
+    "rearnotes index loi lot loa lov".split()
+)
+"""Values of EPUB's ``epub:type`` that say the same as a role, or have no role."""
 _BLOCKS = frozenset(
     "div section article ul ol dl table td p form details fieldset center aside nav".split()
 )
@@ -93,7 +98,7 @@ _NOT_SHOWN = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_RELEVANT = re.compile(r"hidden|style|role|class|itemprop|\bid\b", re.IGNORECASE)
+_RELEVANT = re.compile(r"hidden|style|role|class|itemprop|epub:type|\bid\b", re.IGNORECASE)
 _LONGEST_CACHED = 200
 
 
@@ -127,6 +132,8 @@ def _by_attributes(name: str, source: str) -> Part:
     ):
         return Part.HIDDEN
     if any(role in _ROLES for role in found.get("role", "").lower().split()):
+        return Part.AROUND
+    if not _EPUB_TYPES.isdisjoint(found.get("epub:type", "").lower().split()):
         return Part.AROUND
     if name == "aside" and not _NOTES.isdisjoint(found.get("class", "").lower().split()):
         return Part.TEXT

@@ -21,8 +21,12 @@ _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 _BODY = re.compile(r"<body\b[^>]*>(.*?)(?:</body\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_EMPTY = re.compile(r"<(title|script|style|a|i|b|em|span|div|p|td)\b([^<>]*)/>", re.IGNORECASE)
+_PREFIX = re.compile(r"(?<=<)(/?)[a-z_][\w.-]*:(?=[a-z])", re.IGNORECASE)
+"""The prefix of an element's namespace, as in ``svg:text``, which HTML has none of."""
+_EMPTY = re.compile(r"<(title|script|style|div|p|td)\b([^<>]*)/>", re.IGNORECASE)
 """An element without content as XML writes it, which HTML would leave open."""
+_NOTHING = re.compile(r"<(a|i|b|em|span)\b[^<>]*(?:/>|></\1>)", re.IGNORECASE)
+"""The same within a line, such as the mark of a page, which may stand within a word."""
 
 
 class _Book(NamedTuple):
@@ -44,12 +48,13 @@ def read_epub(data: bytes) -> Converted:
         blocks, unread = [], len(book.pages) - len(present)
         for name in present:
             try:
-                page = decode(archive.read(name), None, "text/html")
+                page = _PREFIX.sub(r"\1", decode(archive.read(name), None, "text/html"))
             except NotText:
                 unread += 1
                 continue
             body = _BODY.search(page)
-            blocks.append(_EMPTY.sub(r"<\1\2></\1>", body[1] if body else page))
+            page = _NOTHING.sub("", body[1] if body else page)
+            blocks.append(_EMPTY.sub(r"<\1\2></\1>", page))
     warnings = (f"{unread:,} of {len(book.pages):,} pages cannot be read",) if unread else ()
     return Converted(blocks, book.title, warnings)
 

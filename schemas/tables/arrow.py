@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FILE = b"ARROW1"
 _FEATHER = b"FEA1\0"
 ARROW_MARKS = (_FILE, b"\xff\xff\xff\xff", _FEATHER)
-"""The first bytes of a file with an index, of a stream of batches, and of Feather's first version."""
+"""The first bytes of a file with an index, of a stream of batches, and of old Feather."""
 
 
 def arrow_rows(

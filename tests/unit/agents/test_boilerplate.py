@@ -44,6 +44,8 @@ class TestLeftOut:
             "dialog",
             "div class=footnotes",
             "div role=doc-endnotes",
+            "section epub:type='backmatter rearnotes'",
+            "div epub:type=page-list",
             "div class='tagline desktoponly'",
             "div class=nosearch",
             "div id=jp-relatedposts",

@@ -235,6 +235,18 @@ class TestEpub:
         assert "All of the contents" not in document.text
         assert [each.headings for each in passages(document)] == [("Locks",), ("Gates",)]
 
+    def test_types_of_epub_and_namespaces(self, reading: Read) -> None:
+        page = (
+            f"<h1>Locks</h1><p>{SENTENCE * 8}The wa<span epub:type='pagebreak' title='8'/>ter"
+            " rises<a epub:type='noteref' href='#n'>9</a>.<em>\n<span epub:type='pagebreak'>Page 8"
+            "</span></em> <h:b xmlns:h='x'>It falls.</h:b></p><section epub:type='endnotes'>"
+            f"<p>{SENTENCE * 8}</p></section><s:svg xmlns:s='x'><s:text>Drawn</s:text></s:svg>"
+            "<aside epub:type='footnote' id='n'>A note</aside>"
+        )
+        (document,) = reading("book.epub", epub({"a.xhtml": page}))
+        (passage,) = passages(document)
+        assert passage.text == f"{SENTENCE * 8}The water rises. It falls."
+
     def test_pages_that_are_missing_or_binary_are_counted(self, reading: Read) -> None:
         data = epub({"a.xhtml": f"<p>{SENTENCE}</p>", "b.xhtml": b"\0\1\2" * 100})
         document, warning = reading("book.epub", data)
