@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from agents.passages.markdown_marks import Marks
 from agents.passages.myst import without_myst
 
 _FRONT_MATTER = re.compile(
@@ -20,11 +21,26 @@ _DATA_IMAGE = re.compile(
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MARK = re.compile(
-    r"[ \t]*(?::{3,}.*|\[\[?(?:toc|_toc_)\]?\]|\{:.*\}|\{\{[<%].*[>%]\}\}"
-    r"|(?:import|export)\s.*\sfrom\s+['\"][^'\"]*['\"];?)[ \t]*\Z",
+    r"[ \t]*(?::{3,}.*|\[\[?(?:toc|_toc_)\]?\]|\{:[^{}]*\}|\*\[[^\]]{1,100}\]:.*"
+    r"|(?-i:import|export)\s.*\sfrom\s+['\"][^'\"]*['\"];?|(?-i:import)\s+['\"][^'\"]*['\"];?"
+    r"|(?-i:export\s+(?:const|let|default))\s.*[;\])}])[ \t]*\Z",
     re.IGNORECASE,
 )
-"""A line that is no text: the border of a container, a place for contents, a class, an import."""
+"""A line that is no text: the border of a container, a place for contents, a class, what an
+abbreviation is short for, an import.
+"""
+_IMPORT = re.compile(r"(?:import|export)\s[^'\"]{0,200}\{[^}]{0,200}\Z")
+"""The first line of an import that goes on."""
+_IMPORTED_NAMES = re.compile(r"[\w$*, \t]*[\w$*,][ \t]*\Z")
+_IMPORT_END = re.compile(r"[\w$*, \t]*\}\s*from\s+['\"][^'\"]*['\"];?[ \t]*\Z")
+_BLOCK_LABEL = re.compile(r"[ \t]\^(?=[\w-]*[a-zA-Z-])[\w-]{4,100}[ \t]*\Z")
+"""The name of a block in Obsidian, which links use."""
+_HIGHLIGHT = re.compile(r"[ \t]*\{%-?\s*highlight\s+([\w+#-]*)[^%\n]*%\}[ \t]*\Z")
+_HIGHLIGHT_END = re.compile(r"[ \t]*\{%-?\s*endhighlight\s*-?%\}[ \t]*\Z")
+"""The borders of code in Jekyll."""
+_HIGHLIGHTED = "{% highlight"
+"""Stands for the marks of the fence of such code."""
+_FENCE_MARKS = "```"
 _CONTAINER = re.compile(r"( *)(?:!!!|\?\?\?\+?|===\+?)[ \t]+(?:[\w-]|\").*\Z")
 """The first line of an admonition or a tab, with its content indented below it."""
 _ALERT = re.compile(r"((?:[ \t]*>)+[ \t]*)\[![\w-]{1,30}\][+-]?[ \t]*")
@@ -40,7 +56,8 @@ def without_dialect(text: str) -> str:
 
     Left out are front matter in YAML, TOML and JSON, images in base64, footnotes with their marks,
     imports of MDX, and the marks of containers and alerts, whose content is kept. So are those of
-    roles and directives (``myst.py``). Code in fences is unchanged.
+    roles and directives (``myst.py``), of templates and comments (``markdown_marks.py``). Code in
+    fences is unchanged.
     """
     text = _without_front_matter(text)
     if "base64," in text:
@@ -66,30 +83,45 @@ def _without_front_matter(text: str) -> str:
 
 def _lines(lines: list[str], notes: set[str]) -> Iterator[str]:
     """The lines without marks and footnotes; the labels of those are added to ``notes``."""
+    marks = Marks(lines)
     fence = ""
     dedent = 0
     """Indentation of the content of the current container."""
     in_note = False
-    for line in lines:
+    imported = 0
+    """Lines that belong to an import."""
+    for number, line in enumerate(lines):
         bare = line.lstrip(" ")
         indent = len(line) - len(bare)
-        if dedent and bare and indent < dedent:
+        if dedent and bare and indent < dedent and not marks.in_comment:
             dedent = 0
         inner = line[min(dedent, indent) :]
         if fence:
-            if inner.strip().strip(fence[0]) == "" and inner.strip().startswith(fence):
-                fence = ""
-            yield inner
+            ended = _is_end(fence, inner)
+            yield _FENCE_MARKS if ended and fence == _HIGHLIGHTED else inner
+            fence = "" if ended else fence
             continue
-        if in_note and (not bare or indent >= 2):
+        if number < imported or (in_note and (not bare or indent >= 2)):
             continue
         in_note = False
-        opened = _FENCE.match(inner)
-        if opened:
+        if not marks.in_comment and (highlight := _HIGHLIGHT.match(inner)):
+            fence = _HIGHLIGHTED
+            yield _FENCE_MARKS + highlight[1]
+            continue
+        if marks.in_comment or indent - dedent < _INDENT:
+            shown = marks.cut(number, inner)
+            if bare and not shown.strip():
+                yield ""
+                continue
+            inner = shown
+        if opened := _FENCE.match(inner):
             fence = opened[1]
         elif container := _CONTAINER.match(inner):
             dedent += len(container[1]) + _INDENT
             yield ""
+            continue
+        elif imported_now := _lines_of_import(lines, number):
+            imported = number + imported_now
             continue
         elif _MARK.match(inner):
             yield ""
@@ -102,4 +134,22 @@ def _lines(lines: list[str], notes: set[str]) -> Iterator[str]:
             if alert.end() == len(inner):
                 continue
             inner = alert[1] + inner[alert.end() :]
-        yield inner
+        yield _BLOCK_LABEL.sub("", inner)
+
+
+def _is_end(fence: str, line: str) -> bool:
+    if fence == _HIGHLIGHTED:
+        return _HIGHLIGHT_END.match(line) is not None
+    line = line.strip()
+    return line.startswith(fence) and not line.strip(fence[0])
+
+
+def _lines_of_import(lines: list[str], number: int) -> int:
+    """How many lines an import has that begins here and goes on; 0 where none does."""
+    if _IMPORT.match(lines[number]):
+        for at in range(number + 1, len(lines)):
+            if _IMPORT_END.match(lines[at]):
+                return at + 1 - number
+            if not _IMPORTED_NAMES.match(lines[at]):
+                break
+    return 0

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from agents.passages.markdown import block_parser, read_markdown
+from agents.passages.markdown_source import without_dialect
 from tests.unit.agents.test_segmenter import prose, shape
 
 Sections = list[tuple[tuple[str, ...], list[str]]]
@@ -132,3 +133,50 @@ def test_the_marks_of_alerts_are_left_out_and_their_titles_kept() -> None:
     text = "# A\n\nOne.\n\n> [!WARNING]\n> Two.\n\n> [!tip]- Three\n> four.\n\n> [!not] an alert\n"
     assert read(text)[0][1] == ["One.", "> Two.", "> Three\n> four.", "> an alert"]
     assert read("# A\n\n```\n> [!NOTE]\n```\n")[0][1] == ["```\n> [!NOTE]\n```"]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("{{% notice %}}Close the gate.{{% /notice %}}", "Close the gate."),
+        ("{{< lead >}}Close the {{< icon >}} gate.{{< /lead >}}", "Close the gate."),
+        ('{{< tooltip text="Sluices" id="s" >}} close.', "Sluices close."),
+        ('See {{< ref "gate.md" >}}, which closes.', "See, which closes."),
+        ("Write `{{< ref >}}`, or {{</* ref */>}}.", "Write `{{< ref >}}`, or {{</* ref */>}}."),
+        ("{:.lead} Close the gate. {: #gate .wide}", " Close the gate."),
+        ("Close {% if open %}the gate{% endif %}.", "Close the gate."),
+        ("Write `{% if open %}` and {{ gate }}.", "Write `{% if open %}` and {{ gate }}."),
+        ("Close it. <!-- TODO: which? -->", "Close it."),
+        ("Close <!-- TODO:\n\nwhich? -->it.", "Close\n\nit."),
+        ("Close <!-- it.", "Close <!-- it."),
+        ("Write `<!--`, then `-->`.", "Write `<!--`, then `-->`."),
+        ("Close it. {/* which? */}", "Close it."),
+        ("Close it. %%Which?%%", "Close it."),
+        ("It is 50%% of 60%% now.", "It is 50%% of 60%% now."),
+        ("Close it. ^gate-rule", "Close it."),
+        ("It is x ^2", "It is x ^2"),
+    ],
+)
+def test_marks_of_templates_and_editors_are_cut(source: str, shown: str) -> None:
+    assert without_dialect(source) == shown
+
+
+def test_lines_of_templates_are_left_out() -> None:
+    text = (
+        "import { Gate,\n  Lock } from './gate';\n\n{% include toc.html %}\n\n"
+        '{% hint style="info" %}\nOne.\n{% endhint %}\n\nTwo.\n\n*[ICE]: in case of emergency\n\n'
+        "{/* not\nshown */}\n\nexport const gates = [1];\n\nThree.\n"
+    )
+    assert read(text) == [((), ["One.", "Two.", "Three."])]
+
+
+def test_code_of_jekyll_is_code() -> None:
+    code = "puts '{% gate %}'\n\n# no heading"
+    text = f"One.\n\n{{% highlight ruby linenos %}}\n{code}\n{{% endhighlight %}}\n\nTwo.\n"
+    (section,) = read(text)
+    assert section[1] == ["One.", f"```ruby\n{code}\n```", "Two."]
+
+
+@pytest.mark.parametrize("mark", ["{%", "{{<", "<!-- ", "`a ``b ", "<!--\n", "%%a", "import {\n"])
+def test_marks_without_an_end_are_text(mark: str) -> None:
+    assert without_dialect(mark * 2000).startswith(mark.strip())
