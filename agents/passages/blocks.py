@@ -8,6 +8,7 @@ from enum import Enum
 from agents.passages.leaning import leads_on
 from agents.passages.sections import Continued, Section, Trail
 
+_EMPTY_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 _WIDE_SPACES = re.compile(r"(?<=\S) {2,}")
 _SPACE_AFTER_LINE = re.compile(r"\n (?=\S)")
 _LABELS = frozenset(
@@ -284,7 +285,9 @@ class _Folder:
         self._parts, self._linked = [], 0
         self._code = self._fresh = self._broken = False
         if code:
-            text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
+            text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+            if above := _EMPTY_LINES.match(text):
+                text = text[above.end() :]
             if text.strip() and not _NUMBERS.fullmatch(text):
                 self._blocks.append(self._continued(text))
                 self._in_list = False

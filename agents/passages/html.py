@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, Table, fold
 from agents.passages.boilerplate import AROUND, Part, part_of
 from agents.passages.centre import Extent, without_surroundings
+from agents.passages.code_lines import has_lines_of_code
 from agents.passages.markup import attributes, plain, tags
 from agents.passages.sections import Section
 
@@ -31,6 +32,8 @@ _BLOCKS = _IN_HEADINGS | frozenset(
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _TABLES = frozenset("table thead tbody tfoot tr td th caption".split())
 _CELLS = frozenset(("td", "th"))
+_LINES = _BLOCKS | frozenset(("tr", "li"))
+"""Elements that are lines where they stand in code."""
 _STRUCTURE = (
     _BLOCKS | _TABLES | AROUND | _HEADINGS.keys() | frozenset("li dt dd option html".split())
 )
@@ -80,7 +83,7 @@ def read_html(html: str, title: str | None = None) -> Iterator[Section]:
 class _Element:
     """An open element."""
 
-    __slots__ = ("characters", "name", "outer", "part", "prose", "start", "table")
+    __slots__ = ("characters", "code", "name", "outer", "part", "prose", "start", "table")
 
     def __init__(self, name: str, part: Part, start: int, prose: int, characters: int) -> None:
         self.name = name
@@ -91,6 +94,8 @@ class _Element:
         """Characters outside of links before it."""
         self.characters = characters
         """Characters before it."""
+        self.code = False
+        """Whether its content is code."""
         self.table: Table | None = None
         self.outer: dict[str, int] | None = None
         """For a cell: the number of open elements outside of it, by name."""
@@ -121,8 +126,10 @@ class _Reader:
         """Index in ``_pieces`` at which it begins."""
         self._aside: Sequence[str] = ()
         """What was left out of the current heading, term or head cell, and may be all of it."""
-        self._pre = 0
-        """Number of open ``<pre>``."""
+        self._code = 0
+        """Number of open elements with code."""
+        self._code_in_lines = 0
+        """Those of them that are no ``<pre>``: each line of the code is an element."""
         self._articles = 0
         """Number of open ``<article>`` and ``<main>``."""
         self._exempt = 0
@@ -154,9 +161,11 @@ class _Reader:
         text = plain(text)
         if not text:  # it was a soft hyphen
             return
-        if self._pre:
+        if self._code:
+            if self._code == self._code_in_lines and "\n" in text and text.isspace():
+                return
             self._gap = False
-            self._pieces.append(Code(text))
+            self._pieces.append(Code(text.replace("\u00a0", " ")))
             self._characters += len(text)
             return
         text = _SPACES.sub(" ", text)
@@ -175,7 +184,7 @@ class _Reader:
 
     def _void(self, name: str) -> None:
         if name == "br":
-            self._pieces.append(Code("\n") if self._pre else Border.LINE)
+            self._pieces.append(Code("\n") if self._code else Border.LINE)
         elif name == "hr":
             self._border(name)
 
@@ -197,6 +206,8 @@ class _Reader:
         self._names[name] = self._names.get(name, 0) + 1
         if name in _NAMING:
             self._aside = ()
+        if name == "pre" or has_lines_of_code(name, source):
+            self._start_code(element)
         if name in _HEADINGS:
             self._level, self._heading = _HEADINGS[name], len(self._pieces)
             self._lay_out()
@@ -208,9 +219,6 @@ class _Reader:
             self._to_note = place.startswith("#")
         elif name in ("ul", "ol", "li"):
             self._start_in_list(name, source)
-        elif name == "pre":
-            self._pre += 1
-            self._lay_out()
         elif name in ("article", "main"):
             self._articles += 1
         elif name == "dl":
@@ -228,7 +236,37 @@ class _Reader:
         if self._tables:
             self._tables[-1].lay_out()
 
+    def _start_code(self, element: _Element) -> None:
+        element.code = True
+        self._code += 1
+        self._code_in_lines += element.name != "pre"
+        self._lay_out()
+
+    def _end_code(self, element: _Element) -> None:
+        self._code -= 1
+        self._code_in_lines -= element.name != "pre"
+        if not self._code:
+            self._pieces.append(Border.BLOCK)
+
+    def _break_line(self) -> None:
+        """Begin a line of code, unless the last one is ended."""
+        last = self._pieces[-1] if self._pieces else None
+        if isinstance(last, Code) and not last.endswith("\n"):
+            self._pieces.append(Code("\n"))
+
+    def _end_line(self, start: int) -> None:
+        """End a line of code that is an element; an empty one is an empty line."""
+        if len(self._pieces) == start:
+            self._pieces.append(Code("\n"))
+        else:
+            self._break_line()
+
     def _start_in_list(self, name: str, source: str) -> None:
+        if self._code:
+            self._break_line()
+            if name != "li":
+                self._lists.append(None)
+            return
         number = self._lists[-1] if self._lists else None
         if name == "li":
             depth = min(max(0, len(self._lists) - 1), _DEEPEST_LIST)
@@ -244,18 +282,21 @@ class _Reader:
 
     def _start_in_table(self, element: _Element, source: str) -> None:
         name = element.name
-        if name == "table":
+        in_table = bool(self._tables) and not self._code
+        if self._code and name == "tr":
+            self._break_line()
+        elif name == "table" and not self._code:
             outer = self._tables[-1] if self._tables else None
             if outer and not outer.has_head:
                 outer.lays_out = True
             role = attributes(source).get("role", "") if source else ""
             element.table = Table(lays_out=role in ("presentation", "none"), outer=outer)
             self._tables.append(element.table)
-        elif self._tables and name == "tr":
+        elif in_table and name == "tr":
             self._tables[-1].end_row()
             self._pieces.append(self._tables[-1].row)
         elif name in _CELLS:
-            if self._tables:
+            if in_table:
                 self._pieces.append(self._tables[-1].cell)
                 self._tables[-1].has_head |= name == "th"
             self._exempt += name == "th"
@@ -268,7 +309,10 @@ class _Reader:
             self._pieces.append(" ")
             return
         self._end_heading()
-        self._pieces.append(Border.BLOCK)
+        if self._code:
+            self._break_line()
+        else:
+            self._pieces.append(Border.BLOCK)
 
     def _end(self, name: str) -> None:
         if name in _HEADINGS:
@@ -323,13 +367,16 @@ class _Reader:
             if self._tables and element.part in (Part.TEXT, Part.CENTRE):
                 self._tables[-1].end_cell(self._characters - element.characters)
         self._names[name] -= 1
-        if name == "pre":
-            self._pre -= 1
-        elif name in ("article", "main"):
+        if element.code:
+            self._end_code(element)
+        elif self._code and name in _LINES:
+            self._end_line(element.start)
+        if name in ("article", "main"):
             self._articles -= 1
         elif name in ("ul", "ol"):
             self._lists.pop()
-            self._pieces.append(Border.END_OF_LIST)
+            if not self._code:
+                self._pieces.append(Border.END_OF_LIST)
         elif name == "dl":
             self._pieces.append(Border.END_OF_LIST)
         elif name == "a":
@@ -355,7 +402,7 @@ class _Reader:
             del self._pieces[start:]
             if element.part is Part.AROUND and element.name in _AROUND_NAMES:
                 self._set_aside(left_out)
-            self._gap = not self._pre
+            self._gap = not self._code
             self._prose, self._characters = element.prose, element.characters
             while self._maybe and self._maybe[-1].start >= start:
                 self._maybe.pop()

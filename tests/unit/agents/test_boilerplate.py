@@ -333,6 +333,41 @@ class TestNames:
         assert blocks(f"<table>{cells}</table>") == ["Lock | Year\nA | 1831"]
 
 
+NUMBER = "<td class='blob-num'>7</td>"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<pre><div>if gate:</div><div><br></div><div>    shut()</div></pre>",
+        "<pre><code><p>if gate:</p>\n<p>    shut()\n</p></code></pre>",
+        "<pre><ol><li>if gate:</li><li></li><li>    shut()</li></ol></pre>",
+        "<pre><table><tr><td class=lineno><div></div></td><td>if gate:</td></tr>"
+        "<tr><td></td></tr><tr><td>    shut()</td></tr></table></pre>",
+        "<div class=fragment><div class=line><span class=lineno>7</span>if gate:</div>\n"
+        "<div class=line> </div>\n<div class=line>    shut()</div>\n</div>",
+        f"<table class='highlight js-file-line-container'>\n<tr>\n{NUMBER}\n<td>if gate:</td>\n"
+        f"</tr>\n<tr>{NUMBER}<td>\n</td></tr><tr>{NUMBER}<td>    shut()</td></tr>\n</table>",
+        "<table class=code><thead><tr><th class=lineno>Line</th><th>&nbsp;</th></tr></thead>"
+        "<tr><th><a href=#1>1</a></th><td>if gate:</td></tr><tr><th></th><td></td></tr>"
+        "<tr><th><a href=#3>3</a></th><td>&nbsp; &nbsp; shut()</td></tr></table>",
+        "<div class=syntaxhighlighter><table><tr><td class=gutter><div>1</div><div>2</div></td>"
+        "<td class=code><div class=container><div class=line><code>if gate:</code></div>"
+        "<div class=line>&nbsp;</div><div class=line>&nbsp;&nbsp;&nbsp;&nbsp;shut()</div>"
+        "</div></td></tr></table></div>",
+        "<table><tr><td class=crayon-nums><div>1</div></td><td><div class=crayon-pre>"
+        "<div>if gate:</div><div></div><div>    shut()</div></div></td></tr></table>",
+    ],
+)
+def test_elements_that_are_lines_of_code(code: str) -> None:
+    above, found, below = blocks(f"<p>Call it above.</p>{code}And below.")
+    assert (above, below) == ("Call it above.", "And below.")
+    lines = found.split("\n")
+    assert lines[0] == "if gate:"
+    assert [one.strip() for one in lines[1:-1]] == [""]
+    assert lines[-1] == "    shut()"
+
+
 @pytest.mark.parametrize(
     "html",
     [
