@@ -15,7 +15,8 @@ _LICENCE = re.compile(
     r"|under\s+the\s+terms\s+(?:and\s+conditions\s+)?of\s+(?:the|this)"
     r"|all\s+rights\s+reserved|royalty[- ]free|sublicens|\blicen[sc]ees?\b|\blicensors?\b"
     r"|covered\s+(?:work|software|code)s?\b|derivative\s+works?\b|copyright\s+(?:holders?|owners?)"
-    r"|(?:version|general\s+public|documentation|apache|mit|bsd|creative\s+commons)\s+licen[sc]e"
+    r"|(?:version|general\s+public|documentation|apache|mit|bsd|creative\s+commons|open\s+font)"
+    r"\s+licen[sc]e|\breserved\s+font\s+names?\b"
     r"|\bthis\s+(?:public\s+)?licen[sc]e\b|\bcopyright\s+(?:\(c\)|©|\d{4})|\b©\s*\d{4}"
     r"|invariant\s+sections?|cover\s+texts?|incidental,?\s+(?:or|special)|consequential\s+damages"
     r"|affirmer|creative\s+commons|legal\s+code|neighbou?ring\s+rights"
@@ -23,6 +24,27 @@ _LICENCE = re.compile(
     re.IGNORECASE,
 )
 """Phrases of licences and of warranty disclaimers."""
+_LICENCE_ABROAD = re.compile(
+    # French; in small letters "licencié" is somebody who was dismissed.
+    r"\b(?-i:Licenciés?|Concédants?)\b|(?:contrat\s+de|présente)\s+licence"
+    r"|licence\s+de\s+logiciel|tous\s+droits\s+réservés|expresses?\s+ou\s+(?:tacite|implicite)s?"
+    r"|fournie?s?\s+[«\"“]?\s*(?:en\s+l['’]état|tel(?:le)?s?\s+quel)"
+    r"|sans\s+(?:aucune|autre)\s+garantie|licences?\s+publiques?\s+générales?"
+    # German.
+    r"|\blizenz(?:geber|nehmer)(?:s|n|in|innen)?\b|\bdiese[rn]?\s+lizenz\b|\blizenzbedingungen"
+    r"|alle\s+rechte\s+vorbehalten|haftungsausschlu(?:ss|ß)|\burheberrechts(?:inhaber|vermerk)"
+    r"|ohne\s+(?:jede|jegliche|irgendeine)\s+(?:gewährleistung|garantie)"
+    r"|unter\s+den\s+bedingungen\s+der\s+(?:gnu|\w*lizenz)"
+    # Spanish.
+    r"|\blicenci(?:ante|ador|atario)s?\b|\b(?:esta|presente)\s+licencia\b|obras?\s+derivadas?"
+    r"|licencia\s+pública\s+general|todos\s+los\s+derechos\s+reservados|sin\s+ninguna\s+garantía"
+    r"|titular(?:es)?\s+(?:de\s+los\s+derechos|del\s+copyright)"
+    r"|bajo\s+los\s+términos\s+de\s+(?:la|esta)\b",
+    re.IGNORECASE,
+)
+"""The same in French, German and Spanish."""
+_NAMES_LICENCE = re.compile("licen|lizenz", re.IGNORECASE)
+"""What a licence in these languages says somewhere. It spares other texts the search."""
 _CHARACTERS_A_PHRASE = 350
 """A passage with a phrase of licences for each of so many characters is a licence's text."""
 _FEWEST_PHRASES = 3
@@ -59,6 +81,8 @@ def without_stamps(text: str) -> str:
 def refuse_notice(text: str) -> Refusal | None:
     """Refuse the text of a licence, ``licence``, and a table of contents, ``contents``."""
     phrases = len(_LICENCE.findall(text))
+    if _NAMES_LICENCE.search(text):
+        phrases += len(_LICENCE_ABROAD.findall(text))
     if phrases >= _FEWEST_PHRASES and phrases * _CHARACTERS_A_PHRASE >= len(text):
         return Refusal(LICENCE, f"{phrases} phrases of licences in {len(text):,} characters")
     lines = text.count("\n") + 1 - text.count("\n\n")

@@ -217,6 +217,52 @@ class TestNotices:
         assert refuse_notice(text) is None
 
     @pytest.mark.parametrize(
+        "text",
+        [
+            "The Open Font License lets people use, study and change the fonts that are "
+            "released under it, and pass them on, but nobody may sell them by themselves. A "
+            "font and its derivative works may be bundled with a program, as long as no "
+            "reserved font name is used for what was changed.",
+            "Le présent texte est le contrat de licence du logiciel. Le Concédant accorde au "
+            "Licencié le droit de copier le logiciel et de le modifier. Le logiciel est "
+            "fourni en l'état, sans aucune garantie, expresse ou tacite. Le Licencié répond "
+            "seul de l'emploi qu'il en fait.",
+            "Der Lizenzgeber räumt dem Lizenznehmer das Recht ein, das Programm zu "
+            "vervielfältigen und zu verändern. Das Programm wird ohne jede Gewährleistung "
+            "überlassen. Wer es weitergibt, legt eine Kopie dieser Lizenz bei und lässt alle "
+            "Vermerke stehen.",
+            "El licenciante concede al licenciatario el derecho de copiar el programa y de "
+            "publicar obras derivadas. El programa se entrega sin ninguna garantía. Quien lo "
+            "distribuya ha de hacerlo bajo los términos de esta licencia y conservar los "
+            "avisos.",
+        ],
+        ids=["fonts", "French", "German", "Spanish"],
+    )
+    def test_licences_of_fonts_and_of_other_languages_are_told(self, text: str) -> None:
+        refusal = refuse_notice(text)
+        assert refusal
+        assert refusal.reason == "licence"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Le salarié licencié reçoit une indemnité. Un licencié qui conteste la décision "
+            "saisit le tribunal, et le titulaire du poste reprend ses fonctions dans l'état "
+            "où il les a laissées. La licence de pêche se demande à la mairie, et sans "
+            "garantie de réponse dans le mois.",
+            "Die Lizenz zum Angeln gibt es im Rathaus. Unter den Bedingungen der Nordsee "
+            "wachsen die Muscheln langsam, und ohne Gewähr lässt sich kein Ertrag nennen. Wer"
+            " eine Lizenz hat, darf im Hafen und an den Schleusen fischen.",
+            "La licencia de pesca se pide en el ayuntamiento. El licenciado en derecho que la"
+            " firma responde de los datos, y el titular de la barca paga la tasa. Sin "
+            "garantía de plaza, conviene llegar temprano al puerto.",
+        ],
+        ids=["French", "German", "Spanish"],
+    )
+    def test_a_text_about_permits_is_no_licence(self, text: str) -> None:
+        assert refuse_notice(text) is None
+
+    @pytest.mark.parametrize(
         "line",
         ["{0}. Gates of {0} kinds ........ {0}", "- [Gates of {0}](#gates-{0})", "1.{0} Gates"],
     )
