@@ -53,7 +53,8 @@ def decide(
 
     Raises SettingsError, BrokerError, and typer's exceptions for a wrong use.
     """
-    if bool(ids) == bool(where):
+    _refuse_both(ids, where)
+    if not ids and not where:
         raise WrongUsage(f"give ids to {action}, or conditions with --where")
     conditions = [parse_condition(one) for one in where or ()]
     me = name_of(by)
@@ -89,8 +90,7 @@ def take_back(
     Raises SettingsError, BrokerError, and typer's exceptions for a wrong use, or where no decision
     counts.
     """
-    if ids and where:
-        raise WrongUsage("give ids to undo, or conditions with --where, or neither")
+    _refuse_both(ids, where)
     conditions = [parse_condition(one) for one in where or ()]
     me = name_of(by)
     with connected(settings, DECISIONS) as settings:
@@ -196,6 +196,11 @@ def one_meant(ids: Sequence[str], known: Collection[str]) -> dict[str, str]:
 def name_of(by: str | None) -> str:
     """The given name, or else the login; empty where the user has none."""
     return login() if by is None else by
+
+
+def _refuse_both(ids: Sequence[str] | None, where: Sequence[str] | None) -> None:
+    if ids and where:
+        raise WrongUsage("ids and --where are both given: give only one of them")
 
 
 def _is_same(known: Decision, action: Action, me: str, note: str) -> bool:

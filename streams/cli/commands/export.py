@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ShapeName = Literal["triples", "alpaca", "chat", "sharegpt", "prompt_completion", "oasst", "dpo"]
 OriginName = Literal["seed", "augmented"]
 _FILTER = "Repeatable; one of them must match."
+_ROWS, _SECONDS = 1000, 60
+"""When a file of ``--follow`` is complete."""
 
 
 def register(app: typer.Typer) -> None:
@@ -98,11 +100,21 @@ def export(
         ),
     ] = False,
     rotate_rows: Annotated[
-        int, typer.Option(help="With --follow: rows after which a file is complete.", min=1)
-    ] = 1000,
+        int | None,
+        typer.Option(
+            help=f"With --follow: rows after which a file is complete. [default: {_ROWS}]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     rotate_seconds: Annotated[
-        float, typer.Option(help="With --follow: seconds after which a file is complete.", min=0.1)
-    ] = 60,
+        float | None,
+        typer.Option(
+            help=f"With --follow: seconds after which a file is complete. [default: {_SECONDS}]",
+            min=0.1,
+            show_default=False,
+        ),
+    ] = None,
     push: Annotated[
         str | None,
         typer.Option(
@@ -164,17 +176,19 @@ def export(
     )
     division = None if split is None else Split(split, seed)
     form = Form(shape, with_evidence)
+    only_once = {"--split": split, "--limit": limit, "--push": push}
+    only_on = {"--rotate-rows": rotate_rows, "--rotate-seconds": rotate_seconds}
+    for name, value in (only_once if follow else only_on).items():
+        if value is not None:
+            raise typer.BadParameter(
+                "not with --follow" if follow else "only with --follow", param_hint=name
+            )
     if not follow:
         target = None if push is None else Push(push, private=not public)
         request = Request(form, selection, division, output, target, license, with_card)
         export_once(settings, request, as_json)
         return
-    for name, value in (("--split", split), ("--limit", limit), ("--push", push)):
-        if value is not None:
-            raise typer.BadParameter("not with --follow", param_hint=name)
     if output is None or shape in ("oasst", "dpo"):
         raise typer.BadParameter(f"{shape} cannot be followed", param_hint="--shape")
-    whole = Shape(shape)
-    export_on(
-        Follow(output, whole, with_evidence, selection, rotate_rows, rotate_seconds), settings
-    )
+    rows, seconds = rotate_rows or _ROWS, rotate_seconds or _SECONDS
+    export_on(Follow(output, Shape(shape), with_evidence, selection, rows, seconds), settings)

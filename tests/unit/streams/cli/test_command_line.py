@@ -191,8 +191,19 @@ def test_an_empty_argument_is_refused(arguments: list[str]) -> None:
     [
         ("drop", "Error: give ids to drop, or conditions with --where"),
         ("accept", "Error: give ids to accept, or conditions with --where"),
+        ("drop e1 --where score<4", "Error: ids and --where are both given: give only one"),
+        ("undo e1 --where score<4", "Error: ids and --where are both given: give only one"),
         ("curate", "Error: add --dry-run: "),
         ("export", "Error: name a file to write with --output, or a data set with --push"),
+        ("export -o a.jsonl --rotate-rows 5", "--rotate-rows: only with --follow"),
+        (
+            "export -o a.jsonl --rotate-seconds 60",
+            "--rotate-seconds: only with --follow",
+        ),
+        (
+            "export -o a.jsonl --follow --limit 5 --rotate-rows 5",
+            "--limit: not with --follow",
+        ),
         ("export -o a.jsonl --shape chatt", "'--shape': 'chatt' is not one of 'triples', "),
         ("review export --for argila -o a.json", "'--for': 'argila' is not one of 'argilla', "),
     ],
