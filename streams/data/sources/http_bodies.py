@@ -67,12 +67,12 @@ def body_of(
         if whole is not None:
             content = content[: len(content) - len(body)] + whole
             body = whole
+    if not headers.content_encoding and set(headers.transfer_codings) <= {_CHUNKED}:
+        return body[:most]
     with suppress(OSError, ValueError):  # the tool that wrote the archive decoded it already
         body = _parse(content, "content").reader.read(most)
     if headers.content_encoding == "deflate":
         body = _inflated(body, most)
-    if not headers.content_encoding and set(headers.transfer_codings) <= {_CHUNKED}:
-        return body[:most]
     raw = cast(io.RawIOBase, io.BytesIO(body))  # which a reader takes as well
     return decompressed(io.BufferedReader(raw), place, warn).read(most)
 
