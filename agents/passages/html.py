@@ -17,6 +17,7 @@ from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, T
 from agents.passages.boilerplate import AROUND, Part, part_of
 from agents.passages.centre import Extent, without_surroundings
 from agents.passages.code_lines import has_lines_of_code
+from agents.passages.formulas import formula_of
 from agents.passages.markup import attributes, plain, tags
 from agents.passages.sections import Section
 
@@ -145,11 +146,11 @@ class _Reader:
         """The text and the marks of a page, without what surrounds the text."""
         for tag in tags(html):
             if tag.text:
-                self._text(tag.text)
+                self._text(plain(tag.text))
             if tag.closes:
                 self._end(tag.name)
             elif tag.name in _VOID:
-                self._void(tag.name)
+                self._void(tag.name, tag.attributes)
             elif tag.name:
                 self._start(tag.name, tag.attributes)
         self._end_heading()
@@ -158,7 +159,6 @@ class _Reader:
         return without_surroundings(self._pieces, self._maybe, self._prose)
 
     def _text(self, text: str) -> None:
-        text = plain(text)
         if not text:  # it was a soft hyphen
             return
         if self._code:
@@ -182,11 +182,13 @@ class _Reader:
         self._prose += length
         self._pieces.append(text)
 
-    def _void(self, name: str) -> None:
+    def _void(self, name: str, source: str) -> None:
         if name == "br":
             self._pieces.append(Code("\n") if self._code else Border.LINE)
         elif name == "hr":
             self._border(name)
+        elif name == "img":
+            self._text(formula_of(source))
 
     def _start(self, name: str, source: str) -> None:
         if name in _HEADINGS:

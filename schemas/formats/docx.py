@@ -33,6 +33,14 @@ _NOTES = re.compile(r'<ol>\s*<li id="(?:foot|end)note-.*\Z', re.DOTALL)
 _BLOCKS = re.compile(r"(?=<h[1-6]\b)")
 _RUN = re.compile(rb"<w:r(?:\s[^>]*)?>(?:(?!<w:r[\s>]).)*?</w:r>", re.DOTALL)
 _HIDDEN = re.compile(rb"<w:vanish\s*(?:w:val=\"(?:1|true|on)\"\s*)?/>")
+_FORMULA = re.compile(rb"<m:oMath(?:\s[^>]*)?>((?:(?!<m:oMath[\s>]).)*?)</m:oMath>", re.DOTALL)
+_AROUND_FORMULAS = re.compile(
+    rb"</?m:oMathPara(?:\s[^>]*)?>|<m:oMathParaPr>(?:(?!<m:oMathParaPr>).)*?</m:oMathParaPr>",
+    re.DOTALL,
+)
+_IN_FORMULA = re.compile(rb"<m:t(?:\s[^>]*)?>([^<]*)</m:t>|<m:(den|sub|sup)>")
+_SIGNS = {b"den": b"/", b"sub": b"_", b"sup": b"^"}
+"""What a line of text has for a fraction, an index and a power."""
 _READ = (".xml", ".rels")
 _TEXT = "word/document.xml"
 _CORE = "docProps/core.xml"
@@ -48,7 +56,7 @@ def read_docx(data: bytes) -> Converted:
     with opened(data, "a DOCX file") as archive:
         check_size(archive, (name for name in archive.namelist() if name.endswith(_READ)))
         title = _title(archive)
-        data = _without_hidden(archive) or data
+        data = _readable(archive) or data
     try:
         html = mammoth.convert_to_html(
             io.BytesIO(data),
@@ -63,21 +71,33 @@ def read_docx(data: bytes) -> Converted:
     return Converted([block for block in _BLOCKS.split(html) if block], title)
 
 
-def _without_hidden(archive: zipfile.ZipFile) -> bytes | None:
-    """A copy without its pictures and without hidden text, which mammoth reads; None: has none."""
+def _readable(archive: zipfile.ZipFile) -> bytes | None:
+    """A copy without its pictures and hidden text, with formulas as text; None: needs no copy.
+
+    mammoth reads hidden text, and leaves formulas out.
+    """
     if _TEXT not in archive.namelist():
         return None
     text = archive.read(_TEXT)
-    if not _HIDDEN.search(text):
+    shown = text
+    if _HIDDEN.search(text):
+        shown = _RUN.sub(lambda run: b"" if _HIDDEN.search(run[0]) else run[0], text)
+    if b"<m:oMath" in text:
+        shown = _FORMULA.sub(_as_run, _AROUND_FORMULAS.sub(b"", shown))
+    if shown is text:
         return None
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as written:
         for name in archive.namelist():
             if name.endswith(_READ) and name != _TEXT:
                 written.writestr(name, archive.read(name))
-        shown = _RUN.sub(lambda run: b"" if _HIDDEN.search(run[0]) else run[0], text)
         written.writestr(_TEXT, shown)
     return copy.getvalue()
+
+
+def _as_run(formula: re.Match[bytes]) -> bytes:
+    parts = (_SIGNS.get(part[2], part[1]) for part in _IN_FORMULA.finditer(formula[1]))
+    return b'<w:r><w:t xml:space="preserve">' + b"".join(parts) + b"</w:t></w:r>"
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

@@ -268,6 +268,20 @@ class TestForm:
         page = f"<p>It is {formula}. Then ({formula}), and {formula} <b>{formula}</b>again.</p>"
         assert blocks(page) == ["It is v=3. Then (v=3), and v=3 v=3 again."]
 
+    @pytest.mark.parametrize(
+        "image",
+        [
+            "<img class=latex alt='a &lt; b'>",
+            "<img class='mwe-math-fallback-image-inline mw-invert' aria-hidden=true "
+            "alt='{\\displaystyle a&lt;b}'/>",
+            "<img alt='$a &lt; b$' class=formulaInl>",
+            "<span style='display: none'><math><mi>a</mi></math></span><img class=math alt='a<b'>",
+        ],
+    )
+    def test_the_image_of_a_formula_is_its_text(self, image: str) -> None:
+        (block,) = blocks(f"<p>It holds that {image}, as <img class=photo alt='A lock'> shows.</p>")
+        assert block.replace(" < ", "<") == "It holds that a<b, as shows."
+
     def test_what_is_left_out_of_a_line_joins_no_words_and_parts_no_signs(self) -> None:
         out = "<button>Copy</button>"
         page = (

@@ -208,6 +208,23 @@ class TestDocx:
         assert "the end" in document.text
         assert "a draft" not in document.text
 
+    def test_formulas_are_text(self, reading: Read) -> None:
+        data = docx(("Normal", SENTENCE * 6), ("Normal", "It is HERE."), ("Normal", "BELOW"))
+        with zipfile.ZipFile(io.BytesIO(data)) as written:
+            files = {name: written.read(name) for name in written.namelist()}
+        formula = (
+            b"<m:oMath><m:r><m:rPr/><m:t>v&lt;</m:t></m:r><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num>"
+            b"<m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath>"
+        )
+        paragraph = b"<m:oMathPara><m:oMathParaPr><m:jc/></m:oMathParaPr>%b</m:oMathPara>" % formula
+        text = files["word/document.xml"].replace(b"<w:document", b'<w:document xmlns:m="m"')
+        end, begin = b"</w:t></w:r>", b"<w:r><w:t>"
+        text = text.replace(b"HERE.", end + formula + begin + b".")
+        text = text.replace(b"BELOW", end + paragraph + begin)
+        files["word/document.xml"] = text
+        (document,) = reading("book.docx", archive(files))
+        assert document.text.endswith("<p>It is v&lt;1/2.</p><p>v&lt;1/2</p>")
+
     def test_what_cannot_be_read_is_said(self, reading: Read) -> None:
         assert "that is damaged" in error_of(
             reading("a.docx", archive({"word/document.xml": "<no"}))
