@@ -81,6 +81,11 @@ def decode(type_: type[R], data: bytes | None, headers: Headers) -> R:
     return _validate(type_, value)
 
 
+def names_schema(type_: type[Record], headers: Headers) -> bool:
+    """Whether headers name this record and version, as those of every message of Backstream do."""
+    return headers.get(SCHEMA) == _schema_of(type_)
+
+
 def decode_document(
     data: bytes | None, headers: Headers, key: bytes | None = None, *, with_text: bool = True
 ) -> Document:

@@ -44,7 +44,10 @@ _PLAIN_WORD = re.compile(r"[a-zA-Z\x80-\U0010ffff]+(?:[-'][a-zA-Z\x80-\U0010ffff
 _AROUND_WORD = ".,;:!?()[]\"'’”“«»"
 _SPACELESS = re.compile(rf"[{SPACELESS}]{{10}}")
 
-_THAI_SPACE = re.compile("(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])")
+_PHRASE_SPACE = re.compile(
+    "(?<=\\S)[ \u00a0]+(?=[\u0e01-\u0eff])|(?<=[\u0f0d-\u0f12])[ \u00a0]+(?=\\S)"
+)
+"""A space before a letter of Thai or Lao, and one behind a shad of Tibetan."""
 
 
 def sentence_starts(text: str) -> Iterator[int]:
@@ -67,8 +70,8 @@ def sentence_starts(text: str) -> Iterator[int]:
 
 
 def phrase_starts(text: str) -> Iterator[int]:
-    """Offsets behind the spaces of Thai and Lao, which part sentences and phrases, not words."""
-    return (space.end() for space in _THAI_SPACE.finditer(text))
+    """Offsets behind the spaces of Thai, Lao and Tibetan, which part sentences and phrases."""
+    return (space.end() for space in _PHRASE_SPACE.finditer(text))
 
 
 def has_sentence(text: str) -> bool:

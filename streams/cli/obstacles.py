@@ -66,7 +66,7 @@ def obstacles(
     if dead_letters:
         yield (
             f"{as_count(dead_letters, 'dead letter')}: `backstream dead-letters list` says why, "
-            "and `dead-letters replay` sends them back"
+            "and `dead-letters replay` sends them back once the cause is fixed"
         )
     if acceptance is not None and not acceptance.accepted:
         yield (

@@ -1,6 +1,7 @@
 """Examples on ``curated`` are counted, not messages."""
 
 from schemas.records import Example, ExampleOrigin
+from schemas.wire import JSON, encode
 from streams.kafka.topics import CURATED
 from streams.observe.example_count import ExampleCount
 from streams.settings import Settings
@@ -21,6 +22,11 @@ def test_an_id_counts_once_until_it_is_retracted(settings: Settings) -> None:
             producer.send(topics.cluster.topic(CURATED), None, b"a", partition=0)
         assert (count.read(10), count.complete) == (1, True)
         assert (count.read(0), count.complete) == (1, True)
+        with topics.producer() as producer:
+            producer.send(topics.cluster.topic(CURATED), b"\xff\xfe", b"foreign", partition=0)
+            written = encode(_example("json"), JSON)
+            producer.send(topics.cluster.topic(CURATED), written, b"json", partition=0)
+        assert (count.read(10), count.complete) == (1, True), "neither can be read"
     with ExampleCount(topics.cluster) as other:
         assert (other.read(0), other.complete) == (0, False), "there was no time to read"
         assert other.read(10) == 1

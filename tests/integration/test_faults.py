@@ -252,3 +252,19 @@ async def test_no_record_dies_while_connections_are_refused_to_a_curator_that_re
         assert {message.key for message in replay(cluster, CURATED)} <= {
             b"candidate%d" % number for number in range(30)
         }
+
+
+async def test_a_message_that_stays_unreadable_does_not_multiply(settings: Settings) -> None:
+    cluster = settings.kafka.cluster()
+    producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers})
+    for key in (b"a", b"b"):
+        producer.produce(cluster.topic(DOCUMENTS), b"\xff", key, partition=0)
+    assert not producer.flush(60)
+
+    async with running(settings, _SEGMENTER):
+        for written in (2, 4, 6):
+            await committed(settings, _SEGMENTER, written)
+            letters = list(replay(cluster, DEAD_LETTERS))
+            assert len(letters) == written
+            sent = await asyncio.to_thread(send_back, cluster, letters, [DOCUMENTS])
+            assert (sent.sent, sent.left_out) == (2, ())

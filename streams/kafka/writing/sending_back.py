@@ -1,5 +1,6 @@
 """Sending dead letters back to the topics that they came from."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -57,7 +58,8 @@ def send_back(
 ) -> SentBack:
     """Send the original messages to their topics, and wait until the broker has them.
 
-    A message goes back once, also where several letters are about it. Letters that came from none
+    A message goes back once, also where several letters are about it, or where it had come back as
+    a letter before. Letters that came from none
     of the ``sources`` are left out: whoever may write to the dead letters could otherwise have
     anything written to any topic. So are letters that were cut, and messages that their topic
     refuses. Raises BrokerError.
@@ -130,14 +132,27 @@ def _send(
 
 
 def _once_each(letters: Iterable[Received]) -> Iterator[Received]:
-    """Drop the letters about a message that an earlier one is about."""
-    seen: set[SourceMessage] = set()
+    """Drop the letters about a message that an earlier one is about, or an equal one.
+
+    A message that was sent back and cannot be processed is a letter again, with another offset.
+    Each time that all are sent back, their number would double.
+    """
+    seen: set[SourceMessage | bytes] = set()
     for letter in letters:
         origin = origin_of(letter)
-        if origin is None or origin not in seen:
+        if origin is None:
             yield letter
-        if origin is not None:
-            seen.add(origin)
+            continue
+        content = _digest(origin.topic, letter)
+        if origin not in seen and content not in seen:
+            yield letter
+        seen |= {origin, content}
+
+
+def _digest(topic: str, letter: Received) -> bytes:
+    """Of the bytes of the original message."""
+    parts = (topic, letter.key, letter.value, original_headers(letter.headers))
+    return hashlib.sha256(repr(parts).encode()).digest()
 
 
 def _reason(error: Exception) -> str:

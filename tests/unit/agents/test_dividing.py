@@ -60,6 +60,15 @@ class TestABlockThatIsTooLong:
         text = "".join(f"第{i}座水闸把河水拦在山谷里，船夫等着闸门打开。" for i in range(300))
         assert "".join(passages(text)) == text
 
+    def test_tibetan_text_is_divided_behind_its_shads(self) -> None:
+        syllables = "ཆུ ལམ སྒོ གྲོང མི རི ཤིང ཟམ".split()
+        clauses = ["་".join(syllables[(i * k) % 8] for k in range(3, 14)) for i in range(1, 200)]
+        text = "། ".join(clauses) + "།"
+        found = passages(text)
+        assert " ".join(found) == text
+        assert len(found) > 1
+        assert all(passage.endswith("།") for passage in found)
+
     @pytest.mark.parametrize("mark", ["- ", "* ", "7. ", "• "])
     def test_each_part_of_a_list_begins_with_its_introduction(self, mark: str) -> None:
         introduction = "These stations are on the northern line, in the order of their building:"

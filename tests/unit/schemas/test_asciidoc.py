@@ -87,6 +87,7 @@ def test_blocks(text: str, expected: str) -> None:
             "http://a.example[the text], http://b.example/c_d. link:e.html[E,window=_blank]",
             "the text, http://b.example/c_d. E",
         ),
+        ("link:http://a.example[the text], link:http://b.example[]", "the text, http://b.example"),
         (
             "linkgit:git-add[1], xref:gate.adoc#_the_gate[], <<lock,The lock>>, <<_a_b>>",
             "git-add(1), the gate, The lock, a b",
