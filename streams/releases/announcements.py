@@ -110,13 +110,14 @@ def promote(cluster: Cluster, id: str) -> Release:
 def roll_back(cluster: Cluster, base: str) -> tuple[Release, Release]:
     """Deploy the release before the deployed one, or the base, again.
 
-    Returns the release that was deployed and the one that is now. Raises SettingsError where the
-    base itself is deployed, BrokerError.
+    Returns the release that was deployed and the one that is now. Raises SettingsError where no
+    release but the base is deployed, BrokerError.
     """
     releases = read_releases(cluster)
     serving = in_service(releases, base)
     if serving is None or serving.id == base:
-        raise SettingsError(f"{base} itself is deployed: there is nothing to roll back")
+        deployed = "no release is deployed" if serving is None else f"{base} is deployed"
+        raise SettingsError(f"{deployed}: there is nothing to roll back")
     before = in_service(
         [release for release in releases if release.id != serving.id], base
     ) or _base(base)

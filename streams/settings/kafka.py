@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from streams.kafka.admin.wanted_topics import WantedTopic
 from streams.kafka.cluster import Cluster
@@ -13,6 +13,24 @@ from streams.kafka.topics import TOPICS
 from streams.settings.topics import TopicsSettings, wanted_topic
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+_LAST_PORT = 65535
+
+
+def checked_brokers(addresses: str) -> str:
+    """``HOST[:PORT][,HOST[:PORT]]``, unchanged. Raises ValueError for a port that is none.
+
+    Clients connect to such a port and say that nothing listens there, or take another one.
+    """
+    for address in addresses.split(","):
+        host, colon, port = address.rpartition("//")[2].strip().rpartition(":")
+        is_ipv6_alone = ":" in host and not host.endswith("]")
+        if not colon or is_ipv6_alone:
+            continue
+        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
+            raise ValueError(
+                f"the port of {address.strip()} must be a number from 1 to {_LAST_PORT}"
+            )
+    return addresses
 
 
 class KafkaSettings(BaseModel):
@@ -55,6 +73,11 @@ class KafkaSettings(BaseModel):
     """A stage that is processing records and commits none for this long is not ready. One that is
     idle and leaves messages unread for this long ends its worker.
     """
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _have_ports(cls, addresses: str) -> str:
+        return checked_brokers(addresses)
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":

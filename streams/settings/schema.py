@@ -27,7 +27,7 @@ from models.prompts.templates import BUILT_IN, Templates
 from models.remote.address import RemoteAddress, is_remote
 from schemas.errors import SettingsError
 from streams.settings.intake import IntakeSettings, WatchSettings
-from streams.settings.kafka import KafkaSettings
+from streams.settings.kafka import KafkaSettings, checked_brokers
 from streams.settings.page import PageSettings
 from streams.settings.remote import RemoteSettings
 
@@ -255,7 +255,7 @@ class Settings(BaseSettings):
     def _is_an_address(cls, broker: str | None) -> str | None:
         if broker is not None and not broker.strip():
             raise ValueError("it is empty: give host:port, or leave it out for the embedded broker")
-        return broker
+        return None if broker is None else checked_brokers(broker)
 
     @field_validator("backward", "forward")
     @classmethod

@@ -28,9 +28,12 @@ def page(settings: "Settings") -> None:
     from streams.cli.connection import connected
     from streams.cli.login import login
     from streams.kafka.topics import DECISIONS, RATINGS
+    from streams.page.web.serving import listening_on
     from streams.run.processes import run_page
 
-    _ = settings.page.address  # raises where a token is needed: before a broker is started
+    # Raises where it is taken, or needs a token: before a broker is started.
+    with listening_on(settings.page.address, "--listen"):
+        pass
     with connected(settings, RATINGS, DECISIONS) as settings:
         run_page(
             settings, None, lambda event: notice(f"the page is at {event['url']}"), person=login()

@@ -83,15 +83,20 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def listening_on(address: Address) -> Iterator[socket.socket]:
-    """A socket for the page; port 0 chooses a free one. Raises SettingsError."""
+def listening_on(
+    address: Address, option: str = "-s page.listen=HOST:PORT"
+) -> Iterator[socket.socket]:
+    """A socket for the page; port 0 chooses a free one.
+
+    Raises SettingsError, which names the option of the command that chooses another port.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         found = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise SettingsError(
             f"page.listen {address} cannot be used: {error.strerror or error}. Choose another "
-            "port with -s page.listen=HOST:PORT, or 0 for any free one"
+            f"port with {option}, or 0 for any free one"
         ) from error
     with found:
         yield found

@@ -195,6 +195,24 @@ def test_an_empty_broker_is_an_error(monkeypatch: pytest.MonkeyPatch, empty: str
         load()
 
 
+@pytest.mark.parametrize(
+    "address", ["kafka:65536", "kafka:0", "kafka:", "kafka:-1", "a:9092, kafka:x", "[::1]:70000"]
+)
+def test_a_broker_has_a_port_that_there_can_be(address: str) -> None:
+    said = rf"the port of {re.escape(address.split(', ')[-1])} must be a number from 1 to 65535"
+    with pytest.raises(SettingsError, match=f"broker: {said}"):
+        load(flags={"broker": address})
+    with pytest.raises(SettingsError, match=rf"kafka\.bootstrap_servers: {said}"):
+        load(assignments=(f"kafka.bootstrap_servers='{address}'",))
+
+
+@pytest.mark.parametrize(
+    "address", ["kafka", "kafka:9092", "a:1, b:65535", "::1", "[::1]", "[::1]:9092", "SSL://a:9092"]
+)
+def test_a_broker_may_be_written_as_clients_read_it(address: str) -> None:
+    assert load(flags={"broker": address}).given_broker == address
+
+
 def test_contradicting_assignments_are_an_error() -> None:
     with pytest.raises(SettingsError, match="kafka: "):
         load(assignments=("kafka.group=a", "kafka=b"))

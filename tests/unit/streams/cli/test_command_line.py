@@ -99,6 +99,16 @@ def test_up_starts_nothing_where_the_port_of_the_page_is_taken(tmp_path: Path) -
     assert not state.exists()
 
 
+def test_page_names_its_own_option_where_the_port_is_taken(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = _run("page", "--state-dir", str(state), "--listen", at)
+    assert isinstance(refused.exception, SettingsError)
+    assert "Choose another port with --listen, or 0 for any free one" in str(refused.exception)
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("group", _GROUPS, ids=" ".join)
 def test_groups_have_a_short_name_for_help(group: tuple[str, ...]) -> None:
     shown = _run(*group, "--help")

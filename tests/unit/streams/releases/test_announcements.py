@@ -3,7 +3,7 @@
 import pytest
 from kafka.errors import InvalidProducerEpochError, KafkaTimeoutError
 
-from schemas.errors import BrokerError, FencedError
+from schemas.errors import BrokerError, FencedError, SettingsError
 from schemas.release import Release, ReleaseStatus
 from schemas.wire import encode, headers_for
 from streams.kafka.messages import Received
@@ -130,6 +130,23 @@ def test_after_a_failure_the_next_announcement_connects_anew(
             announcer.announce(_release("r-1"))
         announcer.announce(_release("r-1"))
     assert calls == ["init", "close", "init", "commit", "close"]
+
+
+@pytest.mark.parametrize(
+    ("there", "deployed"),
+    [
+        ([], "no release is deployed"),
+        ([_release("r-1", base="other")], "no release is deployed"),
+        ([_release("base")], "base is deployed"),
+    ],
+)
+def test_what_cannot_be_rolled_back_is_told_as_status_tells_it(
+    there: list[Release], deployed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "read_releases", lambda _: there)
+    cluster = KafkaSettings(bootstrap_servers="nowhere:1").cluster()
+    with pytest.raises(SettingsError, match=f"^{deployed}: there is nothing to roll back$"):
+        announcements.roll_back(cluster, "base")
 
 
 @pytest.mark.parametrize(("timeout_ms", "raised"), [(15_000, FencedError), (-1, BrokerError)])
