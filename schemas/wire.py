@@ -26,6 +26,7 @@ from schemas.text.decoding import Encoding
 from schemas.text.media_types import CONVERSATION
 from schemas.text.media_types import JSON as JSON
 from schemas.text.names import readable
+from schemas.text.xhtml import is_xhtml, with_end_tags
 
 R = TypeVar("R", bound=Record)
 Headers = Mapping[str, bytes]
@@ -131,6 +132,8 @@ def decode_document(
             f"{', '.join((*TEXT_TYPES, JSON, MSGPACK, *FORMAT_TYPES))}"
         )
     text = _text(data, charset, media_type)
+    if is_xhtml(content_type or ""):
+        text = with_end_tags(text)
     if is_blank(text):
         raise WireError("the document is empty")
     return Document.model_construct(
@@ -199,7 +202,10 @@ def _of_text_type(document: Document) -> Document:
         )
     if media_type == document.media_type:
         return document
-    return document.model_copy(update={"media_type": media_type})
+    changed = {"media_type": media_type}
+    if is_xhtml(document.media_type):
+        changed["text"] = with_end_tags(document.text)
+    return document.model_copy(update=changed)
 
 
 def _text(data: bytes, charset: str | None, media_type: str) -> str:

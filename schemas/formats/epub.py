@@ -16,6 +16,7 @@ from schemas.errors import NotConverted, NotText
 from schemas.formats.archives import check_size, opened
 from schemas.formats.converted import Converted
 from schemas.text import decode
+from schemas.text.xhtml import with_end_tags
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -23,10 +24,8 @@ _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 _BODY = re.compile(r"<body\b[^>]*>(.*?)(?:</body\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 _PREFIX = re.compile(r"(?<=<)(/?)[a-z_][\w.-]*:(?=[a-z])", re.IGNORECASE)
 """The prefix of an element's namespace, as in ``svg:text``, which HTML has none of."""
-_EMPTY = re.compile(r"<(title|script|style|div|p|td)\b([^<>]*)/>", re.IGNORECASE)
-"""An element without content as XML writes it, which HTML would leave open."""
 _NOTHING = re.compile(r"<(a|i|b|em|span)\b[^<>]*(?:/>|></\1>)", re.IGNORECASE)
-"""The same within a line, such as the mark of a page, which may stand within a word."""
+"""One without content within a line, such as the mark of a page, which may stand within a word."""
 
 
 class _Book(NamedTuple):
@@ -54,7 +53,7 @@ def read_epub(data: bytes) -> Converted:
                 continue
             body = _BODY.search(page)
             page = _NOTHING.sub("", body[1] if body else page)
-            blocks.append(_EMPTY.sub(r"<\1\2></\1>", page))
+            blocks.append(with_end_tags(page))
     warnings = (f"{unread:,} of {len(book.pages):,} pages cannot be read",) if unread else ()
     return Converted(blocks, book.title, warnings)
 

@@ -16,6 +16,7 @@ from schemas.ids import document_id
 from schemas.records import Document
 from schemas.text import TEXT_TYPES, clean, decode, is_blank, media_type_of
 from schemas.text.media_types import CONVERSATION
+from schemas.text.xhtml import is_xhtml, with_end_tags
 from schemas.wire import MAX_BYTES
 
 _ENVELOPE_BYTES = 512
@@ -158,6 +159,8 @@ def make_document(
         return SourceError(
             f"{where}: media type {media_type!r} is not one of {', '.join(TEXT_TYPES)}"
         )
+    if is_xhtml(media_type):
+        text = with_end_tags(text)
     size = _ENVELOPE_BYTES + sum(
         len(part.encode()) for part in (text, source, title or "", context or "")
     )

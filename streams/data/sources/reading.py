@@ -9,6 +9,7 @@ from schemas.formats import CONVERTED
 from schemas.records import Document
 from schemas.text import PassedOver, Warned, name_of
 from schemas.text.signatures import binary_kind
+from schemas.text.xhtml import XHTML
 from streams.data.sources.bytestreams import opened
 from streams.data.sources.columns import ANY_COLUMNS, Columns
 from streams.data.sources.conversions import read_converted
@@ -93,7 +94,14 @@ def _read(
         case "warc":
             yield from read_warc(stream, name)
         case _:
-            yield from read_text(stream, where, _MEDIA_TYPES[format])
+            yield from read_text(stream, where, _media_type(where, format))
+
+
+def _media_type(where: File | Stdin, format: str) -> str:
+    """The media type of a file that is one document. XHTML is told by its extension only."""
+    if isinstance(where, Stdin) or extension_of(path_of(where)) != ".xhtml":
+        return _MEDIA_TYPES[format]
+    return XHTML if format == "html" else _MEDIA_TYPES[format]
 
 
 def _unknown(stream: io.BufferedReader, where: File) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.errors import NotText, SourceError
 from schemas.records import Document
-from schemas.text import decode, name_of
+from schemas.text import decode, media_type_of, name_of
 from schemas.wire import MAX_BYTES
 from streams.data.sources.columns import make_document, too_large
 from streams.data.sources.discovery import File, Stdin
@@ -23,6 +23,7 @@ def read_text(
 ) -> Iterator[Document | SourceError]:
     """The document of a text, Markdown or HTML file. Reads at most what a document may hold."""
     name = name_of(where)
+    read_as = media_type_of(media_type) or "text/plain"
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         yield too_large(name, *_size(stream, where))
@@ -30,9 +31,9 @@ def read_text(
         yield SourceError(f"{name}: the file is empty")
     else:
         try:
-            text = decode(data, None, media_type)
+            text = decode(data, None, read_as)
         except NotText as error:
-            advice = _ADVICE.get(media_type, _ADVICE["text/plain"])
+            advice = _ADVICE.get(read_as, _ADVICE["text/plain"])
             yield SourceError(
                 f"{name}: {error}" + (f"; {advice}" if error.in_other_charset else "")
             )

@@ -146,4 +146,4 @@ def _document(data: bytes, type_: ContentType, source: str, place: str) -> _Outc
         text = decode(data, type_.charset, media_type)
     except NotText as error:
         return SourceError(f"{place}: {error}")
-    return make_document(text, source=source, where=place, media_type=media_type)
+    return make_document(text, source=source, where=place, media_type=type_.media_type)

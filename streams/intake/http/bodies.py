@@ -162,7 +162,7 @@ def _text(
         text,
         source=clean(labels.source),
         where=_NAME,
-        media_type=media_type,
+        media_type=kind.media_type,
         title=labels.title and clean(labels.title),
         context=labels.context and clean(labels.context),
     )

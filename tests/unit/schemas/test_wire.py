@@ -647,6 +647,18 @@ def test_a_media_type_is_folded(given: str) -> None:
         decode_document(json.dumps({**fields, "media_type": "image/png"}).encode(), _headers(JSON))
 
 
+def test_empty_elements_of_xhtml_are_empty() -> None:
+    page = "<title/><script src='a.js'/><p class='a'/>words<br/>"
+    fields = {"id": "d", "source": "s", "text": page, "media_type": "application/xhtml+xml"}
+    for message in (
+        decode_document(json.dumps(fields).encode(), _headers(JSON)),
+        decode_document(page.encode(), _headers("Application/XHTML+XML; charset=utf-8")),
+    ):
+        ended = "<title></title><script src='a.js'></script><p class='a'></p>words<br/>"
+        assert message.text == ended
+    assert decode_document(page.encode(), _headers("text/html")).text == page
+
+
 @pytest.mark.parametrize("charset", ["iso-8859-1", "LATIN1", '"windows-1252"', "utf-16"])
 def test_text_is_read_in_the_charset_that_its_producer_declares(charset: str) -> None:
     text = "Grüße, ein Text.\n"

@@ -701,6 +701,17 @@ class TestWarc:
         [found] = documents(file("a.warc", warc_bytes(record)))
         assert found.media_type == media_type
 
+    def test_empty_elements_are_empty_in_xhtml_only(self, file: Files) -> None:
+        page = b"<html><title/><textarea/><p>a"
+        ended = "<html><title></title><textarea></textarea><p>a"
+        assert [one.text for one in documents(file("a.xhtml", page))] == [ended]
+        assert [one.text for one in documents(file("a.html", page))] == [page.decode()]
+        for type_, text in (("application/xhtml+xml", ended), ("text/html", page.decode())):
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {type_}"
+            record = warc_record("http://a.example/", page, head)
+            [found] = documents(file("a.warc", warc_bytes(record)))
+            assert (found.text, found.media_type) == (text, "text/html")
+
     def test_a_charset_of_the_same_type_before_it_stays(self, file: Files) -> None:
         head = PAGE + "; charset=KOI8-R\r\nContent-Type: text/html"
         [found] = documents(
