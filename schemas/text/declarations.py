@@ -30,7 +30,10 @@ def declared_charset(page: bytes) -> str | None:
     head = page[:_PRESCANNED]
     if head[:6] in _XML_UTF16:
         return _XML_UTF16[head[:6]]
-    label = _in_meta(head) or _in_xml_declaration(head)
+    label = _in_meta(head)
+    if label is not None and label.lower() == "x-user-defined":
+        return "windows-1252"  # as the standard has it for a page, which cannot mean the other
+    label = label or _in_xml_declaration(head)
     if label is not None and label.lower() in _NOT_IN_ASCII:
         return "utf-8"
     return label

@@ -31,6 +31,8 @@ _NOT_FOR_TEXT = ("replacement", "x-user-defined")
 """Encodings of the web that browsers read no text with."""
 _CODECS = {"gbk": "gb18030"}
 """Encodings that the web decodes by another one, which reads more."""
+_LONGEST_LABEL = 40
+"""Characters of an unknown label that an error has."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TOLERATED = 0.001
 """Share of a text's characters that may be malformed where no other is outside of ASCII.
@@ -111,6 +113,8 @@ def _encoding_of(data: bytes, label: str | None, media_type: str) -> tuple[Encod
     declared = declared_charset(data) if media_type == "text/html" else None
     if declared and (encoding := _lookup(declared)):
         return encoding, 0, f"as the page declares with {declared!r}"
+    if unknown := declared or label:
+        return _UTF_8, 0, f"and its label {unknown[:_LONGEST_LABEL]!r} is no charset that is read"
     return _UTF_8, 0, "and nothing names another charset"
 
 

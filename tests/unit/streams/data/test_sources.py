@@ -618,6 +618,16 @@ class TestWarc:
         record = warc_record("http://a.example/", "déjà vu".encode("latin-1"), PAGE)
         assert "not UTF-8" in error_of(file("a.warc", warc_bytes(record)))
 
+    def test_an_unknown_charset_that_a_page_declares_is_named(self, file: Files) -> None:
+        page = "<meta charset=windows-9999><p>déjà vu".encode("latin-1")
+        error = error_of(file("a.html", page))
+        assert "not UTF-8, and its label 'windows-9999' is no charset that is read" in error
+
+    def test_x_user_defined_in_a_page_is_windows_1252(self, file: Files) -> None:
+        page = "<meta charset=X-User-Defined><p>déjà vu"
+        [found] = documents(file("a.html", page.encode("cp1252")))
+        assert found.text == page
+
     @pytest.mark.parametrize(
         ("body", "http", "text"),
         [
