@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from agents.passages.combining import combine
 from agents.passages.filters import TOO_SHORT, Limits, refuse
-from agents.passages.headings import NAVIGATION, HeadingRules
+from agents.passages.headings import HeadingRules
 from agents.passages.html import read_html
 from agents.passages.language import language_of
 from agents.passages.leaning import refuse_leaning, without_asides, without_last_lead
 from agents.passages.length import density_of, length_of
 from agents.passages.markdown import block_parser, read_markdown
+from agents.passages.navigation import NAVIGATION
 from agents.passages.neighbours import neighbours
 from agents.passages.notices import LICENCE, refuse_notice, without_stamps
 from agents.passages.packing import pack

@@ -4,84 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from agents.passages.navigation import NAVIGATION
 from agents.refusal import Refusal
-
-NAVIGATION = (
-    "about us",
-    "advertisement",
-    "advertisements",
-    "advertising",
-    "all rights reserved",
-    "breadcrumb",
-    "breadcrumbs",
-    "contact us",
-    "contents",
-    "cookie policy",
-    "cookies",
-    "external links",
-    "follow us",
-    "footer",
-    "footnotes",
-    "get in touch",
-    "in this article",
-    "join our newsletter",
-    "latest news",
-    "latest posts",
-    "leave a comment",
-    "leave a reply",
-    "legal notice",
-    "log in",
-    "login",
-    "main menu",
-    "menu",
-    "more from us",
-    "most popular",
-    "navigation",
-    "newsletter",
-    "newsletters",
-    "on this page",
-    "popular posts",
-    "post a comment",
-    "post navigation",
-    "privacy policy",
-    "quick links",
-    "read more",
-    "recent comments",
-    "recent posts",
-    "related articles",
-    "related links",
-    "related posts",
-    "search this site",
-    "see also",
-    "share this",
-    "sidebar",
-    "sign in",
-    "sign up",
-    "site map",
-    "site navigation",
-    "sitemap",
-    "skip to content",
-    "sponsored",
-    "sponsored links",
-    "stay connected",
-    "subscribe",
-    "subscribe to our newsletter",
-    "table of contents",
-    "tag cloud",
-    "terms and conditions",
-    "terms of service",
-    "terms of use",
-    "toc",
-    "trending",
-    "user menu",
-    "you may also like",
-    "you might also like",
-)
-"""Headings of a page's navigation and notices.
-
-Names that are also subjects, such as Register, Archives, Forum and Share, are not among them: what
-a page lists below them has hardly any text without its links.
-"""
 
 _NUMBER = re.compile(
     r"(?:(?:chapter|section|part|appendix)\s+)?"

@@ -19,7 +19,7 @@ from agents.answers.settings import AnsweringSettings
 from agents.curation.settings import CuratorSettings, split_at_commas
 from agents.inventing.settings import InventionSettings
 from agents.pairing.settings import PreferenceSettings
-from agents.passages.headings import NAVIGATION
+from agents.passages.navigation import NAVIGATION
 from agents.rewriting.settings import RewritingSettings
 from agents.sampling import SeveralSamples
 from models.prompts.openings import OPENINGS

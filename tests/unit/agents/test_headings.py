@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.passages.headings import NAVIGATION, HeadingRules
+from agents.passages.headings import HeadingRules
+from agents.passages.navigation import NAVIGATION
 from agents.segmenter import Segmenter, SegmenterSettings
 from schemas.records import Segment
 from tests.unit.agents.test_segmenter import document, prose
@@ -31,6 +32,12 @@ from tests.unit.agents.test_segmenter import document, prose
         (("Comments",), None),
         (("UART", "Register"), None),
         (("Archives",), None),
+        (("Datenschutzerklärung",), "navigation"),
+        (("Voir aussi\u00a0:",), "navigation"),
+        (("1. См. также",), "navigation"),
+        (("目录",), "navigation"),
+        (("関連項目",), "navigation"),
+        (("Datenschutz im Archiv",), None),
         ((), None),
     ],
 )

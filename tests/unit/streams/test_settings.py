@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from agents.curation.settings import MIX, SELF_INSTRUCT_KEYWORDS
-from agents.passages.headings import NAVIGATION
+from agents.passages.navigation import NAVIGATION
 from models.prompts.openings import OPENINGS
 from schemas.errors import SettingsError
 from streams.settings import KafkaSettings, Settings, load
