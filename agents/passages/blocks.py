@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from agents.passages.leaning import leads_on
+from agents.passages.rows import Rows
 from agents.passages.sections import Continued, Section, Trail
 
 _EMPTY_LINES = re.compile(r"(?:[^\S\n]*\n)*")
@@ -122,6 +123,10 @@ class TableMark:
 
     table: Table
     kind: str
+    columns: int = 1
+    """For a cell: the columns that it spans."""
+    rows: int = 1
+    """The rows."""
 
 
 Piece = str | Border | Heading | TableMark
@@ -174,7 +179,7 @@ class _Folder:
         """The label of a note, with which the next block begins."""
 
     def sections(self, pieces: Iterable[Piece]) -> Iterator[Section]:
-        rows: _Rows | None = None
+        rows: Rows | None = None
         for piece in pieces:
             if isinstance(piece, Heading):
                 self._flush()
@@ -186,17 +191,21 @@ class _Folder:
                 self._label = ""
             elif isinstance(piece, TableMark):
                 if rows is not None and piece.table.in_cell:
-                    rows.add(Border.BLOCK)
+                    rows.add(" ", linked=False)
                 elif piece.table.lays_out:
                     self._flush()
                 elif piece.kind == "end":
                     self._add_rows(rows)
                     rows = None
                 else:
-                    rows = rows or _Rows()
-                    rows.begin(piece.kind)
+                    rows = rows or Rows()
+                    if piece.kind == "row":
+                        rows.begin_row()
+                    else:
+                        rows.begin_cell(piece.columns, piece.rows)
             elif rows is not None:
-                rows.add(piece)
+                text = piece if isinstance(piece, str) else " "
+                rows.add(text, linked=isinstance(piece, Linked))
             elif isinstance(piece, str):
                 self._add(piece)
             else:
@@ -267,7 +276,7 @@ class _Folder:
     def _is_item(self) -> bool:
         return bool(self._parts) and isinstance(self._parts[0], Item)
 
-    def _add_rows(self, rows: "_Rows | None") -> None:
+    def _add_rows(self, rows: Rows | None) -> None:
         self._flush()
         if rows is None:
             return
@@ -359,34 +368,3 @@ def is_linked(text: str, linked: int) -> bool:
 def is_label(block: str) -> bool:
     """Whether a block only introduces a list: with the list of links, it is left out."""
     return len(block) <= _LONGEST_LEAD and leads_on(block)
-
-
-class _Rows:
-    """The rows of a table that is being read."""
-
-    def __init__(self) -> None:
-        self.linked = 0
-        """Characters in links."""
-        self._rows: list[list[list[str]]] = []
-
-    def begin(self, kind: str) -> None:
-        """Begin a row or a cell."""
-        if kind == "row" or not self._rows:
-            self._rows.append([])
-        if kind == "cell":
-            self._rows[-1].append([])
-
-    def add(self, piece: Piece) -> None:
-        """Add text to the cell; a border within it is a space."""
-        if not self._rows[-1]:
-            if not isinstance(piece, str) or piece.isspace():
-                return
-            self._rows[-1].append([])
-        self._rows[-1][-1].append(piece if isinstance(piece, str) else " ")
-        if isinstance(piece, Linked):
-            self.linked += len(piece)
-
-    def as_text(self) -> str:
-        """A line for each row that has text, with bars between its cells."""
-        rows = ([" ".join("".join(cell).split()) for cell in row] for row in self._rows)
-        return "\n".join(" | ".join(cells) for cells in rows if any(cells))

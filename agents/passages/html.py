@@ -13,7 +13,17 @@ never closed does not swallow the page. ``blocks.py`` makes sections of what rem
 import re
 from collections.abc import Iterator, Sequence
 
-from agents.passages.blocks import Border, Code, Heading, Item, Linked, Piece, Table, fold
+from agents.passages.blocks import (
+    Border,
+    Code,
+    Heading,
+    Item,
+    Linked,
+    Piece,
+    Table,
+    TableMark,
+    fold,
+)
 from agents.passages.boilerplate import AROUND, Part, part_of
 from agents.passages.centre import Extent, without_surroundings
 from agents.passages.code_lines import has_lines_of_code
@@ -67,6 +77,9 @@ _NAMING = _HEADINGS.keys() | frozenset(("dt", "th"))
 """Elements that name what follows."""
 _AROUND_NAMES = frozenset(("a", "button"))
 """Elements that may hold the whole of a name: a link to itself, and what opens and closes it."""
+_DIGITS = re.compile(r"\s*([0-9]{1,9})")
+_MOST_ROWS = 65_534
+"""Rows that a cell can span in HTML."""
 _DEEPEST_LIST = 8
 """Lists within lists that are indented further."""
 
@@ -299,7 +312,7 @@ class _Reader:
             self._pieces.append(self._tables[-1].row)
         elif name in _CELLS:
             if in_table:
-                self._pieces.append(self._tables[-1].cell)
+                self._pieces.append(_cell(self._tables[-1], source))
                 self._tables[-1].has_head |= name == "th"
             self._exempt += name == "th"
             self._cells.append(element)
@@ -429,6 +442,20 @@ class _Reader:
             self._pieces.append(Heading(self._level, text))
             self._level = 0
             self._aside = ()
+
+
+def _cell(table: Table, source: str) -> TableMark:
+    if "span" not in source.lower():
+        return table.cell
+    found = attributes(source)
+    columns, rows = (_span(found.get(name, "")) for name in ("colspan", "rowspan"))
+    return TableMark(table, "cell", columns or 1, _MOST_ROWS if rows == 0 else rows or 1)
+
+
+def _span(value: str) -> int | None:
+    """The number of columns or rows; 0 for all that follow."""
+    digits = _DIGITS.match(value)
+    return min(int(digits[1]), _MOST_ROWS) if digits else None
 
 
 def _heading_text(pieces: Sequence[Piece]) -> str:

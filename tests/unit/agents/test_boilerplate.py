@@ -308,6 +308,43 @@ class TestForm:
         assert blocks(html)[-1] == "b"
 
 
+def table(*rows: str) -> list[str]:
+    (found,) = blocks("<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>")
+    return found.split("\n")
+
+
+class TestSpans:
+    def test_each_cell_is_below_its_head(self) -> None:
+        assert table(
+            "<th rowspan=2>Year<th>Lock<th COLSPAN='2'>Size",
+            "<th>Name<th>Height<th>Width",
+            "<td rowspan='2'>1831<td>Upper<td>3<td>5",
+            "<td>Lower<td rowspan=0>4<td>6",
+            "<td colspan=2>Sum<td>11",
+            "<td colspan=4>All is measured.",
+        ) == [
+            "Year | Lock | Size",
+            "Year | Name | Height | Width",
+            "1831 | Upper | 3 | 5",
+            "1831 | Lower | 4 | 6",
+            "Sum |  | 4 | 11",
+            "All is measured.",
+        ]
+
+    def test_a_cell_at_the_end_is_repeated_and_a_long_one_is_not(self) -> None:
+        rows = (f"<td>Lock A<td>3<td rowspan=2>{'oak ' * 30}", "<td>Lock B<td>4", "<td>Lock C<td>5")
+        assert table(*rows)[1:] == ["Lock B | 4 | ", "Lock C | 5"]
+        rows = ("<td>Lock A<td>3<td rowspan=2>oak", "<td>Lock B<td>4", "<td><td>")
+        assert table(*rows) == ["Lock A | 3 | oak", "Lock B | 4 | oak"]
+
+    @pytest.mark.parametrize("size", [200, 2000])
+    def test_what_is_repeated_is_bounded(self, size: int) -> None:
+        cell = "<td rowspan=65534 colspan=1000>" + "deep " * 15
+        rows = (cell * size, *["<td>a<td>b"] * size)
+        html = "".join(rows)
+        assert sum(map(len, table(*rows))) < 5 * len(html)
+
+
 class TestNames:
     """A heading, a term or a head cell that is inside of what is left out elsewhere."""
 
