@@ -49,6 +49,8 @@ def _lines(audit: Audit) -> Iterator[str]:
         f"segments holds {as_count(audit.passages, 'passage')}, each counted once; the segmenter "
         f"refused {refused[SEGMENTER.name]:,}"
     )
+    if audit.rejections:
+        yield "refusals by reason; an id may have several, one for each passage, sample or decision:"
     for (stage, reason), count in sorted(audit.rejections.items()):
         share = count / refused[stage]
         yield f"refused by {stage}: {reason} {count:,}, {share:.1%} of its refusals"
