@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from agents.curation.kept import rank_of
+from agents.figures import as_score
 from agents.outcomes import Retraction
 from agents.pairing.settings import PreferenceSettings
 from schemas.ids import preference_id
@@ -90,7 +91,7 @@ class Pairer:
         if not (worst := _worst(shared)):
             return "other_prompt", "no other sample shares the instruction or the response alone"
         margin = _score(example) - worst.rating.score
-        return "small_margin", f"{margin:.2f}, at least {self._settings.margin:g}"
+        return "small_margin", f"{as_score(margin)}, at least {self._settings.margin:g}"
 
 
 def _is_edited(example: Example) -> bool:

@@ -8,6 +8,7 @@ rates it, and the curator keeps it in place of the original where it is rated hi
 from dataclasses import replace
 
 from agents.curation.leakage import find_leak
+from agents.figures import as_score
 from agents.outcomes import Retraction
 from agents.refusal import Refusal
 from agents.rewriting.grounding import says_more, unfounded
@@ -99,7 +100,8 @@ class Rewriter:
             return None
         return Refusal(
             "not_from_passage",
-            f"the passage saves {given - alone:.2f} nats a token, at least {self._settings.gain:g}",
+            f"the passage saves {as_score(given - alone)} nats a token, "
+            f"at least {self._settings.gain:g}",
         )
 
 

@@ -6,6 +6,7 @@ from agents.curation.kept import KeptExamples
 from agents.curation.rulings import Rulings
 from agents.curation.samples import Samples, best_first
 from agents.curation.settings import CuratorSettings
+from agents.figures import as_score
 from agents.refusal import Refusal
 from schemas.records import Alternative, Candidate
 
@@ -53,7 +54,7 @@ class SampleChoice:
             return Refusal("outrated", f"by {min(accepted)}, which a person keeps")
         if chosen is None:
             return Refusal("outrated", "by another sample of its passage")
-        return Refusal("outrated", f"by {chosen.id}, rated {chosen.rating.score:.2f}")
+        return Refusal("outrated", f"by {chosen.id}, rated {as_score(chosen.rating.score)}")
 
 
 def with_sample(candidate: Candidate, sample: Alternative) -> Candidate:

@@ -7,6 +7,7 @@ lexical measures it agrees best with people on faithfulness (arXiv 2307.16877, s
 from collections import Counter
 from collections.abc import Iterator
 
+from agents.figures import as_least, as_share
 from agents.refusal import Refusal
 from models.evaluation.words import words
 
@@ -21,7 +22,8 @@ def unfaithful(response: str, context: str | None, least: float) -> Iterator[Ref
         if share < least:
             yield Refusal(
                 "unfaithful",
-                f"{share:.0%} of the response's words are in the context, at least {least:.0%}",
+                f"{as_share(share)} of the response's words are in the context, "
+                f"at least {as_least(least)}",
             )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import NoDecode
 
+from agents.figures import as_least, as_score, as_share
 from agents.refusal import Refusal
 from models.evaluation.rouge import NEAR
 from schemas.categories import Category
@@ -171,10 +172,10 @@ class CuratorSettings(BaseModel):
             if rating.precision < self.target_precision:
                 yield Refusal(
                     "below_precision",
-                    f"rated {rating.score:.2f}, from which on {rating.precision:.0%} deserve a 4 "
-                    f"or 5, at least {self.target_precision:.0%}",
+                    f"rated {as_score(rating.score)}, from which on {as_share(rating.precision)} "
+                    f"deserve a 4 or 5, at least {as_least(self.target_precision)}",
                 )
         elif rating.score < self.threshold:
             yield Refusal(
-                "below_threshold", f"rated {rating.score:.2f}, at least {self.threshold:g}"
+                "below_threshold", f"rated {as_score(rating.score)}, at least {self.threshold:g}"
             )

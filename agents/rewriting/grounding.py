@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from agents.figures import as_least, as_share
 from agents.refusal import Refusal
 from models.evaluation.words import SPACELESS, is_spaceless, words
 
@@ -67,7 +68,8 @@ def unfounded(
     if share < coverage:
         yield Refusal(
             "words_not_in_passage",
-            f"{share:.0%} of the content words are in the passage, at least {coverage:.0%}",
+            f"{as_share(share)} of the content words are in the passage, "
+            f"at least {as_least(coverage)}",
         )
 
 

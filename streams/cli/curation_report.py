@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from agents.curation.settings import CurationRules
+from agents.figures import as_score
 from streams.cli.console import printable
 from streams.observe.dry_run import DryRun, Moved
 from streams.quantities import as_count
@@ -42,5 +43,5 @@ def _moved(what: str, count: int, moved: Sequence[Moved]) -> Iterator[str]:
     yield f"{as_count(count, 'pair')} {what}"
     for one in moved:
         detail = f", {one.detail}" if one.detail else ""
-        yield f"  {one.score:.2f}  {' '.join(one.instruction.split())[:100]}"
+        yield f"  {as_score(one.score)}  {' '.join(one.instruction.split())[:100]}"
         yield f"        {one.reason}{detail}"

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import typer
 
+from agents.figures import as_score
 from schemas.errors import SettingsError
 from schemas.records import Candidate, Decision
 from schemas.ruling import Action
@@ -313,7 +314,7 @@ def _confirm(action: Action, pairs: Sequence[Pair], which: str, yes: bool, as_js
     if not as_json:
         print(f"{count}, such as:")
         for pair in pairs[:_SHOWN]:
-            score = f"{pair.rating.score:.2f}" if pair.rating else "seed"
+            score = as_score(pair.rating.score) if pair.rating else "seed"
             print(f"  {score}  {pair.id}  {printable(candidate_of(pair).instruction)[:70]}")
     if yes:
         return

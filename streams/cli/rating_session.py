@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import typer
 
+from agents.figures import as_score
 from models.prompts.tasks.rating import DIGITS, SCALE
 from schemas.records import Scored
 from schemas.turns import transcript
@@ -70,7 +71,7 @@ def print_report(pairs: Sequence[Scored], given: dict[int, int], threshold: floa
     print("\nyou  model")
     for at, score in given.items():
         request = " ".join(_CONTROL.sub("", pairs[at].candidate.instruction).split())
-        print(f"{score:>3}  {pairs[at].rating.score:>5.2f}  {request[:100]}")
+        print(f"{score:>3}  {as_score(pairs[at].rating.score):>5}  {request[:100]}")
     errors = [abs(score - pairs[at].rating.score) for at, score in given.items()]
     mean = ""
     if errors:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from agents.figures import as_score
 from schemas.records import Example
 from schemas.turns import transcript
 from streams.cli.connection import running
@@ -81,7 +82,7 @@ def _changes(cluster: Cluster, from_beginning: bool, waiting: Waiting) -> Iterat
 
 def as_text(example: Example) -> str:
     """An example for people: a line about it, the request, and the beginning of the rest."""
-    score = f"{example.rating.score:.2f}" if example.rating else "seed"
+    score = as_score(example.rating.score) if example.rating else "seed"
     about = (example.id, example.provenance.source, example.category or "")
     lines = ["  ".join([score, *(printable(one) for one in about if one)])]
     parts = (

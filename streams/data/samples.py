@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agents.figures import as_score
 from schemas.records import Example
 from streams.data.exports import request_of
 
@@ -20,7 +21,7 @@ def samples(examples: Sequence[Example]) -> list[str]:
         parts.append("The lowest-rated example, the one in the middle, and the highest-rated one.")
     for place in places:
         example = ranked[place]
-        rated = f"rated {example.rating.score:.2f}" if example.rating else "written by people"
+        rated = f"rated {as_score(example.rating.score)}" if example.rating else "written by people"
         said = f"{request_of(example.instruction, example.context)}\n\n→ {example.response}"
         parts += [f"`{example.id}`, {rated}:", _quoted(said)]
     return parts

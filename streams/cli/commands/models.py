@@ -208,6 +208,8 @@ def try_model(
 
 
 def _print_trial(trial: "Trial") -> None:
+    from agents.figures import as_score
+
     rating = trial.rating
     probabilities = "  ".join(
         f"{digit}: {p:.3f}" for digit, p in enumerate(rating.probabilities, start=1)
@@ -217,7 +219,7 @@ def _print_trial(trial: "Trial") -> None:
     print(f"INSTRUCTION{cut}\n{trial.instruction}\n")
     print(f"RATING PROMPT\n{trial.rating_prompt}\n")
     print(
-        f"RATING\n{rating.score:.2f}   {probabilities}   (the digits have "
+        f"RATING\n{as_score(rating.score)}   {probabilities}   (the digits have "
         f"{rating.digit_mass:.1%} of the probability)\n"
     )
     print(

@@ -213,7 +213,9 @@ def _notice_no_passage(settings: "Settings") -> None:
 
 
 def _as_text(number: int, verdict: "PassagePreview") -> str:
-    score = f"{verdict.score:.2f}" if verdict.score is not None else "-"
+    from agents.figures import as_score
+
+    score = as_score(verdict.score) if verdict.score is not None else "-"
     said = f"   said before: {_excerpt(verdict.said, last=True)}\n" if verdict.said else ""
     response = f"   response:    {_excerpt(verdict.response)}\n" if verdict.response else ""
     category = f" ({verdict.category})" if verdict.category else ""

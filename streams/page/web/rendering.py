@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from agents.figures import as_score
 from agents.reasons import in_words
 from streams.page.store.item_views import TEXT_CHARACTERS
 from streams.page.web import charts, flow_picture
@@ -48,7 +49,7 @@ class Renderer:
             "number": lambda value: f"{value:,}",
             "short": short,
             "rate": rate,
-            "score": lambda value: "–" if value is None else f"{value:.2f}",
+            "score": lambda value: "–" if value is None else as_score(value),
             "ago": lambda at: ago(time.time() - at),
             "when": when,
             "ids": ids,

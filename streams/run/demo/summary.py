@@ -5,6 +5,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.figures import as_score
 from models.releases.store import ReleaseStore
 from schemas.records import Example
 from schemas.release import Release
@@ -69,7 +70,7 @@ def summary(outcome: DemoOutcome, output: Path, store: ReleaseStore) -> str:
         as_count(len(examples), "curated example") + ("; the best three:" if examples else ""),
     ]
     for example in best(examples, _SHOWN):
-        score = f"{example.rating.score:.2f}" if example.rating else "seed"
+        score = as_score(example.rating.score) if example.rating else "seed"
         lines += [
             f"  {score}  {example.instruction}",
             *textwrap.wrap(

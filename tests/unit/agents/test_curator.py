@@ -1,6 +1,7 @@
 """The curator: its outcomes, and its state."""
 
 import asyncio
+import re
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,36 @@ def test_a_rejection_names_what_was_refused_and_by_whom() -> None:
         release="m1",
         score=3.99,
     )
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "detail"),
+    [
+        (3.9999, 4.0, "rated 3.99, at least 4"),
+        (3.498, 3.5, "rated 3.49, at least 3.5"),
+        (4.35, 4.4, "rated 4.35, at least 4.4"),
+        (4.2499, 4.25, "rated 4.24, at least 4.25"),
+    ],
+)
+def test_a_rating_that_is_refused_is_not_shown_as_reaching_the_threshold(
+    score: float, threshold: float, detail: str
+) -> None:
+    curator = Curator(CuratorSettings(threshold=threshold))
+    assert the_rejection(ask(curator, scored(score=score))).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("precision", "target", "said"),
+    [(0.8999, 0.9, "89% deserve a 4 or 5, at least 90%"), (0.902, 0.905, "90% .* least 90.5%")],
+)
+def test_a_precision_that_is_refused_is_not_shown_as_reaching_the_target(
+    precision: float, target: float, said: str
+) -> None:
+    record = scored()
+    rating = record.rating.model_copy(update={"precision": precision})
+    curator = Curator(CuratorSettings(target_precision=target))
+    refused = the_rejection(ask(curator, record.model_copy(update={"rating": rating})))
+    assert re.search(said, refused.detail)
 
 
 def test_the_threshold_itself_passes() -> None:

@@ -89,6 +89,14 @@ def test_other_settings_gain_and_lose_by_rule() -> None:
     ]
 
 
+def test_the_rating_of_a_change_is_shown_as_its_refusal_says_it() -> None:
+    found = _compared(CuratorSettings(threshold=3.5), [_pair(0, 3.996)])
+    assert as_text(found, 1).splitlines()[-3:-1] == [
+        "  3.99  Which birds sing at night in spring?",
+        "        below_threshold, rated 3.99, at least 4",
+    ]
+
+
 def test_what_was_retracted_by_hand_stays_so_and_what_waits_is_named() -> None:
     found = _compared(CuratorSettings(), [_pair(0, 4.5)], [_pair(1, 4.5)], retracted=["e0"])
     assert (found.kept, found.kept_after) == (0, 1)
