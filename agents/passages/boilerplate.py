@@ -43,7 +43,7 @@ _EPUB_TYPES = frozenset(
 )
 """Values of EPUB's ``epub:type`` that say the same as a role, or have no role."""
 _BLOCKS = frozenset(
-    "div section article ul ol dl table td p form details fieldset center aside nav".split()
+    "div section article ul ol dl table td p form details fieldset center aside nav address".split()
 )
 """Elements whose class or id is looked at. Inside of a line, names such as menu are subjects."""
 _NEVER = frozenset(("html", "body"))
@@ -85,9 +85,13 @@ _IN_LINES = frozenset(
     "headerlink permalink hash-link anchorjs header-anchor heading-anchor anchor-link lineno "
     "linenos line-number line-numbers-rows linenumber ln editsection mw-editsection footnote "
     "footnote-ref footnote-reference footnote-backref footnote-back reference-noteref footnoteref "
-    "hljs-ln-numbers blob-num".split()
+    "footnotebacklink hljs-ln-numbers blob-num viewcode-link viewcode-back inline-template "
+    "hideme".split()
 )
-"""Classes of elements inside of a line or of code that are left out: anchors, numbers, notes."""
+"""Classes of elements inside of a line or of code that are left out: anchors, numbers, notes, and
+links to the source. Wikipedia's remarks in the text, as "citation needed", are ``inline-template``,
+and rustdoc's labels of what opens are ``hideme``.
+"""
 _HIDDEN = frozenset(
     "hidden visually-hidden visuallyhidden sr-only sr_only screen-reader-text screenreader-text "
     "screen-reader-only d-none is-hidden display-none invisible u-hidden element-invisible".split()

@@ -43,6 +43,7 @@ class TestLeftOut:
             "span class=sr-only",
             "dialog",
             "div class=footnotes",
+            "address class=footer",
             "div role=doc-endnotes",
             "section epub:type='backmatter rearnotes'",
             "div epub:type=page-list",
@@ -281,6 +282,22 @@ class TestForm:
     def test_the_image_of_a_formula_is_its_text(self, image: str) -> None:
         (block,) = blocks(f"<p>It holds that {image}, as <img class=photo alt='A lock'> shows.</p>")
         assert block.replace(" < ", "<") == "It holds that a<b, as shows."
+
+    @pytest.mark.parametrize(
+        "remark",
+        [
+            "<sup class='noprint Inline-Template'>[<i><a href=x>citation needed</a></i>]</sup>",
+            "<a href=s><span class=viewcode-link>[source]</span></a>",
+            "<a href=#x class=footnoteBackLink>\u23ce</a>",
+        ],
+    )
+    def test_remarks_and_links_to_the_source_are_left_out(self, remark: str) -> None:
+        assert blocks(f"<p>The gate was shut{remark}. Then it opened.</p>") == [
+            "The gate was shut. Then it opened."
+        ]
+        assert blocks("<details><summary class='hideme'>Expand</summary>It is.</details>") == [
+            "It is."
+        ]
 
     def test_what_is_left_out_of_a_line_joins_no_words_and_parts_no_signs(self) -> None:
         out = "<button>Copy</button>"
