@@ -50,7 +50,7 @@ def _lines(audit: Audit) -> Iterator[str]:
         f"refused {refused[SEGMENTER.name]:,}"
     )
     if audit.rejections:
-        yield "refusals by reason; an id may have several, one for each passage, sample or decision:"
+        yield "refusals by reason; an id may have several, one for each passage or sample:"
     for (stage, reason), count in sorted(audit.rejections.items()):
         share = count / refused[stage]
         yield f"refused by {stage}: {reason} {count:,}, {share:.1%} of its refusals"

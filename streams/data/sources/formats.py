@@ -31,6 +31,7 @@ EXTENSIONS = {
     ".tab": "csv",
     ".parquet": "parquet",
     ".arrow": "arrow",
+    ".feather": "arrow",
     ".warc": "warc",
     ".wet": "warc",
 }

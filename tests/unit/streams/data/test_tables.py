@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow
+import pyarrow.feather
 import pytest
 from pyarrow import parquet
 
@@ -175,6 +176,11 @@ class TestDatasets:
             *_, last = read(path)
             assert isinstance(last, SourceError)
             assert "rows.arrow" in str(last)
+
+    def test_feather_is_arrow(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.feather"
+        pyarrow.feather.write_feather(TABLE, path)
+        assert [each.text for each in read(path) if isinstance(each, Document)] == ["one", "three"]
 
     def test_directories_of_parquet_and_json_lines(self, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
