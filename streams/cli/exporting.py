@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +34,9 @@ from streams.releases.announcements import read_releases
 from streams.settings import Settings
 from streams.trainer.broker_probe import BrokerProbe
 
+_NEAR_SHARE = 0.05
+"""How far the training share of the rows may be off before it is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Push:
@@ -59,6 +63,10 @@ class Request:
     def unit(self) -> str:
         """What a row is."""
         return "preferences" if self.form.shape == "dpo" else "examples"
+
+    def counted(self, number: int) -> str:
+        """A number of rows with its noun."""
+        return as_count(number, "preference pair" if self.form.shape == "dpo" else "example")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,8 @@ def export_once(settings: Settings, request: Request, as_json: bool) -> None:
             if request.push is not None:
                 report["pushed"] = _push(request, found, request.push, described, token)
     print(json.dumps(report) if as_json else _said(request, report))
-    if not found.items:
-        notice(_empty(request, found.before))
+    for remark in remarks(request, found):
+        notice(remark)
 
 
 def _read(cluster: Cluster, request: Request) -> Found:
@@ -192,8 +200,7 @@ def _push(request: Request, found: Found, target: Push, described: _Description,
 
 
 def _said(request: Request, report: dict[str, Any]) -> str:
-    what = "preference pair" if request.unit == "preferences" else "example"
-    count = as_count(report[request.unit], what)
+    count = request.counted(report[request.unit])
     parts = []
     if "file" in report:
         parts.append(f"in {report['file']}")
@@ -210,12 +217,29 @@ def _said(request: Request, report: dict[str, Any]) -> str:
     return f"{count}{colon} {', '.join(parts)}"
 
 
-def _empty(request: Request, before: int) -> str:
-    """What to do where there is nothing."""
-    if before:
-        return (
-            f"no one of {before:,} passes the filters: {'; '.join(request.selection.described())}"
+def remarks(request: Request, found: Found) -> Iterator[str]:
+    """What is to be known of the files that were written."""
+    if not found.items:
+        yield _why_empty(request, found.before)
+    if empty := [side for side, items in found.sides.items() if not items]:
+        where = "" if request.split is None else f"{' and '.join(empty)}: "
+        yield f"{where}there is no row, and `datasets` cannot load a file without rows"
+    if request.split is None or not found.items:
+        return
+    share = len(found.sides["train"]) / len(found.items)
+    if abs(share - request.split.share) > _NEAR_SHARE:
+        yield (
+            f"{share:.0%} are for training, not {request.split.share:.0%}: what is of one document "
+            "or conversation stays on one side, and the share is one of documents. With more "
+            "documents it is nearer"
         )
+
+
+def _why_empty(request: Request, before: int) -> str:
+    """Why there is nothing, and what to do."""
+    if before:
+        filters = "; ".join(request.selection.described())
+        return f"none of {request.counted(before)} passes the filters: {filters}"
     if request.unit == "preferences":
         return (
             "there is no pair: set preferences.enabled, and generation.samples above 1 or "

@@ -134,7 +134,7 @@ def card(
         ),
         *_agreement([e.confidence for e in examples if e.confidence is not None]),
         "## Who wrote the instructions",
-        table(("release", "examples"), written) if written else "People alone.",
+        table(("release", "examples"), written) if written else _by_people(examples),
         table(
             ("template", "examples"),
             counted(_writer_of(e).template for e in examples if _writer_of(e).template),
@@ -159,6 +159,11 @@ def card(
     used = {name for name, _ in written} | {rating.release for rating in rated}
     parts += licence(export, used, releases)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _by_people(examples: Sequence[Example]) -> str:
+    """Who wrote the instructions where no model did."""
+    return "People alone." if examples else "There is none."
 
 
 def _writer_of(example: Example) -> Provenance | Original:

@@ -84,8 +84,8 @@ def parse_condition(text: str) -> Condition:
     field, sign, value = shape[1], shape[2], shape[3].strip()
     if field not in _FIELDS:
         near = get_close_matches(field, FIELDS, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"{text!r}: no field {field!r}; {hint}There are {', '.join(FIELDS)}")
+        hint = f"did you mean {near[0]}? There" if near else "there"
+        raise SettingsError(f"{text!r}: no field {field!r}; {hint} are {', '.join(FIELDS)}")
     if sign in _COMPARISONS and field not in _NUMBERS:
         raise SettingsError(f"{text!r}: {field} is a text; take = != ~ or !~")
     if field in _NUMBERS and "~" in sign:

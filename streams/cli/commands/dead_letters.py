@@ -35,10 +35,14 @@ def list_letters(settings: "Settings", stage: OnlyStage = None, as_json: Json = 
     from streams.observe.letters import read_letters, summary
 
     with connected(settings) as settings:
+        letters = 0
         for letter in read_letters(settings.kafka.cluster(), stage):
+            letters += 1
             found = summary(letter)
             line = "{at}  {stage}  from {source}  {exception}: {message}".format(**found)
             print(json.dumps(found) if as_json else printable(line))
+    if not letters:
+        notice(f"there are no dead letters{f' of stage {stage}' if stage else ''}")
 
 
 @app.command()

@@ -33,9 +33,12 @@ def list_releases(settings: "Settings", as_json: Json = False) -> None:
 
     Example: `backstream releases list`
     """
+    from streams.cli.console import notice
     from streams.releases.serving import other_base
 
     releases = _read(settings)
+    if not releases:
+        notice("there is no release yet")
     if as_json:
         for release in releases:
             print(release.model_dump_json())

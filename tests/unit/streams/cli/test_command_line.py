@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
@@ -14,12 +15,15 @@ from typer.testing import CliRunner
 
 from models.seeds.formats import Turns
 from schemas.errors import SettingsError
+from streams.cli import connection
 from streams.cli.commands.data import ShapeName, TurnsName
 from streams.cli.commands.export import ShapeName as ExportShapeName
 from streams.cli.main import app
 from streams.cli.options import SettingName
 from streams.data.exports import Shape
 from streams.data.shards import ShapeName as FormShapeName
+from streams.observe import letters
+from streams.releases import announcements
 from streams.settings import load
 
 _HEAVY = (
@@ -222,6 +226,26 @@ def test_a_wrong_use_is_told_without_words_of_the_library(command: str, said: st
     refused = _run(*command.split())
     assert refused.exit_code == 2
     assert said in " ".join(refused.output.split())
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("dead-letters list", "there are no dead letters"),
+        ("dead-letters list --stage scorer", "there are no dead letters of stage scorer"),
+        ("releases list", "there is no release yet"),
+    ],
+)
+def test_a_list_of_nothing_says_so_beside_the_output(
+    command: str, said: str, as_json: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "connected", nullcontext)
+    monkeypatch.setattr(letters, "read_letters", lambda *_: iter(()))
+    monkeypatch.setattr(announcements, "read_releases", lambda _: [])
+    listed = _run(*command.split(), *as_json)
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert listed.stderr.strip().removeprefix("backstream: ") == said
 
 
 def test_one_option_has_the_name_of_who_decides_and_rates() -> None:

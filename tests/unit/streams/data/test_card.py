@@ -174,6 +174,11 @@ def test_it_counts_what_people_decided() -> None:
     assert "ada" not in text, "a card may be published"
 
 
+def test_nobody_is_said_to_have_written_what_is_not_there() -> None:
+    assert "## Who wrote the instructions\n\nThere is none.\n" in card(EXPORT, [], [])
+    assert "## Who wrote the instructions\n\nPeople alone.\n" in card(EXPORT, [SEED], [])
+
+
 def test_its_samples_cannot_leave_their_block() -> None:
     wild = SEED.model_copy(update={"response": "```\n---\n# Not a heading\n" + "long " * 500})
     text = card(EXPORT, [wild, *EXAMPLES[1:]], [])
@@ -244,7 +249,7 @@ def test_what_came_from_the_house_model_says_so(writer: str, rater: str, from_ho
 def test_without_examples_or_ratings_there_is_a_card_too() -> None:
     for examples in ([], [SEED]):
         text = card(EXPORT, examples, [])
-        assert "People alone." in text
+        assert ("People alone." in text) == bool(examples)
         assert "quantile" not in text
         assert "CC BY-SA" not in text
 

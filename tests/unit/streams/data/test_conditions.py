@@ -61,7 +61,8 @@ def test_all_must_hold() -> None:
     ("text", "said"),
     [
         ("score", "write FIELD"),
-        ("scores<3", "did you mean score"),
+        ("scores<3", r"no field 'scores'; did you mean score\? There are id, "),
+        ("foo=1", "no field 'foo'; there are id, "),
         ("score<high", "'high' is not a number"),
         ("score!=nan", "'nan' is not a number"),
         ("score<=Infinity", "'Infinity' is not a number"),

@@ -107,6 +107,13 @@ def test_wrong_addresses_are_named(filled: Filled, path: str, status: int) -> No
     assert filled.get(path).status == status
 
 
+@pytest.mark.parametrize("path", ["/item", "/item?id="])
+def test_an_address_without_an_id_is_told_what_it_lacks(filled: Filled, path: str) -> None:
+    answer = filled.get(path)
+    assert answer.status == 404
+    assert "no item is named: the address ends with ?id= and the id of an item" in answer.text
+
+
 def test_other_host_names_are_refused(filled: Filled) -> None:
     assert filled.get("/", Host="evil.example").status == 400
     port = filled.server.address.port
