@@ -15,6 +15,7 @@ from streams.kafka.embedded.broker import EmbeddedBroker
 from streams.kafka.embedded.running import running_address
 from streams.kafka.topics import Topic
 from streams.quantities import as_duration
+from streams.run.state_lock import holder
 from streams.settings import Settings
 
 
@@ -27,14 +28,17 @@ def connected(settings: Settings, *topics: Topic, create_state: bool = False) ->
     This is the broker that the settings name, the embedded one that runs on the state directory,
     or else an embedded one that runs for the length of the block, which is said on standard error.
 
-    Raises SettingsError if an embedded broker is needed and the state directory has no data of one,
-    unless ``create_state``. A command that only reads would otherwise start an empty Kafka there
-    and report that nothing is wrong. Raises BrokerError.
+    Raises SettingsError where an ``up`` on the state directory is about to start its own, and where
+    an embedded broker is needed and the directory has no data of one, unless ``create_state``. A
+    command that only reads would otherwise start an empty Kafka there and report that nothing is
+    wrong. Raises BrokerError.
     """
     given = settings.given_broker
     address = given or running_address(settings.broker_dir)
-    if address is None and not create_state:
-        _check_state(settings)
+    if address is None:
+        _check_started(settings)
+        if not create_state:
+            _check_state(settings)
     with nullcontext(address) if address else _started(settings) as at:
         settings = settings.with_broker(at)
         wanted = [one for one in settings.kafka.wanted_topics() if one.topic in topics or not given]
@@ -66,6 +70,7 @@ def running(settings: Settings) -> Settings:
     """
     address = settings.given_broker or running_address(settings.broker_dir)
     if address is None:
+        _check_started(settings)
         _check_state(settings)
         raise SettingsError(
             f"nothing runs on the state directory {settings.state_dir}: start `backstream up "
@@ -73,6 +78,17 @@ def running(settings: Settings) -> Settings:
             "Kafka of your own"
         )
     return settings.with_broker(address)
+
+
+def _check_started(settings: Settings) -> None:
+    """Raise SettingsError where ``up`` holds the state directory, and its broker is not known."""
+    process = holder(settings.state_dir)
+    if process is not None:
+        raise SettingsError(
+            f"`backstream up` or `demo` runs on {settings.state_dir}, as process {process}, and "
+            "its Kafka does not run yet, or no more: try again in a moment. If it was given "
+            "--broker, pass the same one"
+        )
 
 
 def _check_state(settings: Settings) -> None:

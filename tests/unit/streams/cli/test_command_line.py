@@ -33,8 +33,8 @@ _HEAVY = (
 ).split()
 _WITH_A_MODEL = (
     "agents.backward agents.curator agents.segmenter faust markdown_it "
-    "models.engine models.prompts.layout models.seeds onnxruntime rich streams.run "
-    "streams.stages.making tokenizers torch transformers"
+    "models.engine models.prompts.layout models.seeds onnxruntime rich streams.run.processes "
+    "streams.run.supervisor streams.stages.making tokenizers torch transformers"
 ).split()
 """What commands that only look at the stream do without, because it takes long to import."""
 _ROOT = Path(__file__).parents[4]

@@ -1,5 +1,6 @@
 """Which commands start the Kafka of a state directory where nothing runs on it."""
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from schemas.errors import ModelError, SettingsError
 from streams.cli import prepare
 from streams.cli.main import app
 from streams.kafka.embedded.broker import EmbeddedBroker
+from streams.run.state_lock import only_one
 
 _STARTS_TO_READ = (
     "audit",
@@ -124,6 +126,21 @@ def test_what_shows_a_stream_at_work_starts_nothing_and_says_what_to_start(
     refused = _run(command, state)
     assert isinstance(refused.exception, SettingsError), refused.exception
     assert f"start `backstream up --state-dir {state}`" in str(refused.exception)
+
+
+@pytest.mark.parametrize("command", ["status", "audit", "feed a.txt"])
+@pytest.mark.parametrize("made", [[], ["kafka"]])
+def test_an_up_whose_kafka_starts_is_named_and_none_is_started_beside_it(
+    command: str, made: list[str], tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    with only_one(state):
+        for name in made:
+            (state / name).mkdir()
+        refused = _run(command, state)
+    assert isinstance(refused.exception, SettingsError), refused.exception
+    said = f"runs on {state}, as process {os.getpid()}, and its Kafka does not run yet"
+    assert said in str(refused.exception)
 
 
 @pytest.mark.parametrize("command", _STARTS_NONE)
