@@ -248,7 +248,7 @@ def test_all_is_dropped_and_all_of_it_undone(settings, cluster, topics, start) -
     again = backstream("undo", "--where", "by=ada", "-y", *broker, "bob")
     assert (again.code, "no decision that counts satisfies by=ada" in again.text) == (1, True)
     both = backstream("undo", "e0", "--where", "by=ada", *broker, "bob")
-    assert (both.code, "give ids to undo, or conditions" in both.text) == (2, True)
+    assert (both.code, "ids and --where are both given" in both.text) == (2, True)
 
 
 def test_an_edit_that_the_curator_could_not_write_is_refused_at_once(
