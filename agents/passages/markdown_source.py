@@ -109,9 +109,11 @@ def _lines(lines: list[str], notes: set[str]) -> Iterator[str]:
             yield _FENCE_MARKS + highlight[1]
             continue
         if marks.in_comment or indent - dedent < _INDENT:
+            commented = marks.in_comment
             shown = marks.cut(number, inner)
-            if bare and not shown.strip():
-                yield ""
+            if not shown.strip() and (bare or commented):
+                if not (commented and marks.in_comment):
+                    yield ""
                 continue
             inner = shown
         if opened := _FENCE.match(inner):

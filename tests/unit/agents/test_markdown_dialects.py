@@ -147,7 +147,7 @@ def test_the_marks_of_alerts_are_left_out_and_their_titles_kept() -> None:
         ("Close {% if open %}the gate{% endif %}.", "Close the gate."),
         ("Write `{% if open %}` and {{ gate }}.", "Write `{% if open %}` and {{ gate }}."),
         ("Close it. <!-- TODO: which? -->", "Close it."),
-        ("Close <!-- TODO:\n\nwhich? -->it.", "Close\n\nit."),
+        ("Close <!-- TODO:\n\nwhich? -->it.", "Close\nit."),
         ("Close <!-- it.", "Close <!-- it."),
         ("Write `<!--`, then `-->`.", "Write `<!--`, then `-->`."),
         ("Close it. {/* which? */}", "Close it."),
