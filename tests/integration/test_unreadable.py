@@ -85,7 +85,7 @@ def _good(topic: Topic, number: int) -> Raw:
         record = GOOD[topic.record](f"{topic.record.name}{number}")
         return record.id.encode(), encode(record), [*headers_for(topic.record)]
     headers: Any = [("theirs", None)]
-    source = Received(_PREFIX + DOCUMENTS.name, 0, 1 + number, b"key", b"value", headers)
+    source = Received(_PREFIX + DOCUMENTS.name, 0, 1 + number, b"key", b"%d" % number, headers)
     letter = dead_letter(source, "segmenter", ValueError("bad"))
     return letter.key, letter.value, [*letter.headers]
 

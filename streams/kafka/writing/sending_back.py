@@ -58,13 +58,16 @@ def send_back(
 ) -> SentBack:
     """Send the original messages to their topics, and wait until the broker has them.
 
-    A message goes back once, also where several letters are about it, or where it had come back as
-    a letter before. Letters that came from none
-    of the ``sources`` are left out: whoever may write to the dead letters could otherwise have
-    anything written to any topic. So are letters that were cut, and messages that their topic
-    refuses. Raises BrokerError.
+    A message goes back once, also where several letters are about it. So do equal messages: one
+    that was sent back and cannot be processed is a letter again, and their number would double each
+    time that all are sent back.
+
+    Letters that came from none of the ``sources`` are left out: whoever may write to the dead
+    letters could otherwise have anything written to any topic. So are letters that were cut, and
+    messages that their topic refuses. Raises BrokerError.
     """
     sent, left_out = 0, []
+    contents: set[bytes] = set()
     waiting = _once_each(letters)
     needed = [writing(cluster.topic(topic)) for topic in sources]
     with (
@@ -75,7 +78,10 @@ def send_back(
             answers = []
             for letter in batch:
                 try:
-                    answers.append((letter, _send(producer, cluster, letter, sources)))
+                    message = revived(cluster, letter, sources)
+                    if (content := _digest(message)) not in contents:
+                        contents.add(content)
+                        answers.append((letter, _send(producer, cluster, message)))
                 except (WireError, *_REFUSED) as error:
                     left_out.append(LeftOut(letter.at, _reason(error)))
             for letter, answer in answers:
@@ -120,10 +126,7 @@ def revived(cluster: Cluster, letter: Received, sources: Collection[Topic]) -> M
     return Message(ours[origin.topic], letter.key, letter.value, headers)
 
 
-def _send(
-    producer: KafkaProducer, cluster: Cluster, letter: Received, sources: Collection[Topic]
-) -> Any:
-    message = revived(cluster, letter, sources)
+def _send(producer: KafkaProducer, cluster: Cluster, message: Message) -> Any:
     # kafka-python writes no header without a value.
     headers = [(name, value or b"") for name, value in message.headers]
     return producer.send(
@@ -132,26 +135,18 @@ def _send(
 
 
 def _once_each(letters: Iterable[Received]) -> Iterator[Received]:
-    """Drop the letters about a message that an earlier one is about, or an equal one.
-
-    A message that was sent back and cannot be processed is a letter again, with another offset.
-    Each time that all are sent back, their number would double.
-    """
-    seen: set[SourceMessage | bytes] = set()
+    """Drop the letters about a message that an earlier one is about."""
+    seen: set[SourceMessage] = set()
     for letter in letters:
         origin = origin_of(letter)
-        if origin is None:
+        if origin is None or origin not in seen:
             yield letter
-            continue
-        content = _digest(origin.topic, letter)
-        if origin not in seen and content not in seen:
-            yield letter
-        seen |= {origin, content}
+        if origin is not None:
+            seen.add(origin)
 
 
-def _digest(topic: str, letter: Received) -> bytes:
-    """Of the bytes of the original message."""
-    parts = (topic, letter.key, letter.value, original_headers(letter.headers))
+def _digest(message: Message) -> bytes:
+    parts = (message.topic, message.key, message.value, tuple(message.headers))
     return hashlib.sha256(repr(parts).encode()).digest()
 
 
