@@ -30,6 +30,7 @@ from agents.passages.code_lines import has_lines_of_code
 from agents.passages.formulas import formula_of
 from agents.passages.markup import attributes, plain, tags
 from agents.passages.sections import Section
+from schemas.text.xhtml import VOID
 
 _SPACES = re.compile(r"[ \t\n\f\r\u00a0]+")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -40,7 +41,6 @@ _IN_HEADINGS = frozenset(
 _BLOCKS = _IN_HEADINGS | frozenset(
     "p article main ul ol dl table blockquote hr pre nav header footer aside form body".split()
 )
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _TABLES = frozenset("table thead tbody tfoot tr td th caption".split())
 _CELLS = frozenset(("td", "th"))
 _LINES = _BLOCKS | frozenset(("tr", "li"))
@@ -162,7 +162,7 @@ class _Reader:
                 self._text(plain(tag.text))
             if tag.closes:
                 self._end(tag.name)
-            elif tag.name in _VOID:
+            elif tag.name in VOID:
                 self._void(tag.name, tag.attributes)
             elif tag.name:
                 self._start(tag.name, tag.attributes)

@@ -6,7 +6,7 @@ from schemas.text.media_types import ContentType
 
 XHTML = "application/xhtml+xml"
 _TYPES = (XHTML, "application/vnd.wap.xhtml+xml")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 """Elements that have no end tag in HTML."""
 _EMPTY = re.compile(r"<([a-zA-Z][^\s/<>]*+)([^<>]*+)(?<=/)>")
 """An element without content. In HTML its slash is ignored, so it would hold what follows."""
@@ -24,4 +24,4 @@ def with_end_tags(page: str) -> str:
 
 def _with_end_tag(tag: re.Match[str]) -> str:
     name = tag[1]
-    return tag[0] if name.lower() in _VOID else f"<{name}{tag[2][:-1]}></{name}>"
+    return tag[0] if name.lower() in VOID else f"<{name}{tag[2][:-1]}></{name}>"

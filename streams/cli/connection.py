@@ -34,11 +34,9 @@ def connected(settings: Settings, *topics: Topic, create_state: bool = False) ->
     wrong. Raises BrokerError.
     """
     given = settings.given_broker
-    address = given or running_address(settings.broker_dir)
-    if address is None:
-        _check_started(settings)
-        if not create_state:
-            _check_state(settings)
+    address = _address(settings)
+    if address is None and not create_state:
+        _check_state(settings)
     with nullcontext(address) if address else _started(settings) as at:
         settings = settings.with_broker(at)
         wanted = [one for one in settings.kafka.wanted_topics() if one.topic in topics or not given]
@@ -68,9 +66,8 @@ def running(settings: Settings) -> Settings:
 
     Raises SettingsError where none is named and none runs on the state directory.
     """
-    address = settings.given_broker or running_address(settings.broker_dir)
+    address = _address(settings)
     if address is None:
-        _check_started(settings)
         _check_state(settings)
         raise SettingsError(
             f"nothing runs on the state directory {settings.state_dir}: start `backstream up "
@@ -80,15 +77,19 @@ def running(settings: Settings) -> Settings:
     return settings.with_broker(address)
 
 
-def _check_started(settings: Settings) -> None:
-    """Raise SettingsError where ``up`` holds the state directory, and its broker is not known."""
-    process = holder(settings.state_dir)
-    if process is not None:
+def _address(settings: Settings) -> str | None:
+    """The broker that is named, or that runs on the state directory; None without one.
+
+    Raises SettingsError where ``up`` holds the state directory, and its broker is not known.
+    """
+    address = settings.given_broker or running_address(settings.broker_dir)
+    if address is None and (process := holder(settings.state_dir)) is not None:
         raise SettingsError(
             f"`backstream up` or `demo` runs on {settings.state_dir}, as process {process}, and "
             "its Kafka does not run yet, or no more: try again in a moment. If it was given "
             "--broker, pass the same one"
         )
+    return address
 
 
 def _check_state(settings: Settings) -> None:

@@ -66,7 +66,7 @@ class Request:
 
     def counted(self, number: int) -> str:
         """A number of rows with its noun."""
-        return as_count(number, "preference pair" if self.form.shape == "dpo" else "example")
+        return as_count(number, "preference pair" if self.unit == "preferences" else "example")
 
 
 @dataclass(frozen=True, slots=True)
