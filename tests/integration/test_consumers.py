@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.protocol.fetch import FetchRequest
 
 from schemas.errors import BrokerError
 from streams.data.feed import feed
@@ -155,6 +157,62 @@ async def test_a_partition_of_which_nothing_is_committed_is_sought_from_its_star
             assert await consumer.seek_to_committed() == {place: None}
     finally:
         await consumer.stop()
+
+
+async def test_a_rebalance_while_the_worker_stops_leaves_the_consumer_to_its_thread(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(settings, STAGES[:1])
+    ready = asyncio.Event()
+    running = asyncio.create_task(worker.run({}, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), 60)
+    consumer, client = _consumer(worker), _client(worker)
+    revoke = consumer._on_partitions_revoked
+    revoking = asyncio.Event()
+
+    async def held(revoked: set[Any]) -> None:
+        revoking.set()
+        await consumer.app.wait_until_stopped()
+        await revoke(revoked)
+
+    elsewhere: list[AIOKafkaConnection] = []
+    stock_close = AIOKafkaConnection.close
+
+    def close(connection: AIOKafkaConnection, *args: Any, **options: Any) -> Any:
+        if asyncio.get_running_loop() is not connection._loop:
+            elsewhere.append(connection)
+        return stock_close(connection, *args, **options)
+
+    monkeypatch.setattr(AIOKafkaConnection, "close", close)
+    consumer._on_partitions_revoked = held
+    consumer._thread.thread_loop.call_soon_threadsafe(client.join_again)
+    await asyncio.wait_for(revoking.wait(), 60)
+    worker.stop()
+    await asyncio.wait_for(running, 60)
+    assert not elsewhere
+    assert not any(one.connected() for one in client._client._conns.values())
+
+
+async def test_a_consumer_stops_while_it_waits_to_fetch_again(settings: Settings) -> None:
+    cluster = settings.kafka.cluster()
+    consumer = AsyncConsumer(**cluster.client, enable_auto_commit=False)
+    await consumer.start()
+    fetcher = consumer._fetcher
+    failed, send = asyncio.Event(), fetcher._client.send
+
+    async def send_or_fail(node_id: int, request: Any) -> Any:
+        if not isinstance(request, FetchRequest):
+            return await send(node_id, request)
+        failed.set()
+        raise KafkaConnectionError("broken by the test")
+
+    fetcher._retry_backoff = 3600.0
+    fetcher._client.send = send_or_fail
+    consumer.assign([TopicPartition(cluster.topic(DOCUMENTS), 0)])
+    await asyncio.wait_for(failed.wait(), 60)
+    await asyncio.sleep(0)  # the fetcher waits now
+    await asyncio.wait_for(consumer.stop(), 60)
+    assert not any(one.connected() for one in consumer._client._conns.values())
 
 
 def _consumer(worker: Worker) -> StageConsumer:

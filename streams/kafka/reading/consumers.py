@@ -224,6 +224,11 @@ class _AsyncFetcher(async_fetcher.Fetcher):
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         try:
             has_new = await super()._proc_fetch_request(assignment, node_id, request)
+        except asyncio.CancelledError:
+            # The stock close cancels what waits to try again, and is ended by that itself.
+            if not self._closed:
+                raise
+            return False
         finally:
             fetched = self._client.take(request)
         if self._gaps:

@@ -8,6 +8,7 @@
 * aiokafka's consumer, which faust makes, is our subclass that reads what it cannot decode
   (``streams/kafka/reading/consumers.py``).
 * Before a rebalance the consumer waits for the stage instead of for faust's acknowledgements.
+* A rebalance during the stop leaves the consumer to its own thread.
 * A broker that goes away between two steps ends nothing: a commit that a rebalance has made void is
   passed over, a seek that fails is followed by another rebalance, and what the consumer's thread
   cancels is asked again. faust ends the app in these cases, or does not go on.
@@ -54,6 +55,14 @@ class _StageConsumerThread(HeartbeatThread):
         consumer.__class__ = _StageClient
         consumer._isolation_level = self.consumer.isolation
         return consumer
+
+    def close(self) -> None:
+        """Do nothing: ``on_thread_stop`` closes the consumer, on the event loop of this thread.
+
+        faust calls this where partitions are revoked or assigned while the app stops. The stock
+        method closes the connections and leaves the group on the event loop of the app, while this
+        thread uses both: uvloop then ends the process with SIGSEGV, or the stop never ends.
+        """
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """See QueueServiceThread. Raises Cancelled where the call was cancelled in the thread.
