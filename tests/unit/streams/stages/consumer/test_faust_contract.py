@@ -111,6 +111,14 @@ def test_the_thread_makes_the_client_that_is_replaced() -> None:
     )
 
 
+def test_the_stock_thread_is_closed_by_the_event_loop_of_the_app() -> None:
+    """Should it be closed on its own, the override may go."""
+    source = inspect.getsource(AIOKafkaConsumerThread.close)
+    assert "self._consumer._client.close(), self.app.loop" in source
+    assert "self._consumer._coordinator.close(), self.app.loop" in source
+    assert "await self._consumer.stop()" in inspect.getsource(AIOKafkaConsumerThread.on_thread_stop)
+
+
 def test_a_gap_lets_the_offsets_before_it_be_committed_first() -> None:
     offsets = OffsetTrackers()
     consumer = _consumer(cast("Stage", SimpleNamespace(offsets=offsets)))
