@@ -81,7 +81,6 @@ class Table:
         self._outer = outer
         self._has_blocks = False
         self.row = TableMark(self, "row")
-        self.cell = TableMark(self, "cell")
         self.end = TableMark(self, "end")
         self._filled = 0
         """Cells of the current row that have text."""

@@ -24,43 +24,29 @@ from agents.passages.blocks import (
     TableMark,
     fold,
 )
-from agents.passages.boilerplate import AROUND, Part, part_of
+from agents.passages.boilerplate import Part, part_of
 from agents.passages.centre import Extent, without_surroundings
 from agents.passages.code_lines import has_lines_of_code
+from agents.passages.elements import (
+    AROUND_NAMES,
+    BLOCKS,
+    CELLS,
+    HEADINGS,
+    IMPLIED,
+    IN_HEADINGS,
+    LINES,
+    NAMING,
+    STRUCTURE,
+    TABLES,
+    ended_by,
+)
 from agents.passages.formulas import formula_of
 from agents.passages.markup import attributes, plain, tags
 from agents.passages.sections import Section
+from agents.passages.spans import spans
 from schemas.text.xhtml import VOID
 
 _SPACES = re.compile(r"[ \t\n\f\r\u00a0]+")
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_IN_HEADINGS = frozenset(
-    "div section details summary figure figcaption address center fieldset".split()
-)
-"""Blocks that generators put inside a heading. Any other block ends an unclosed heading."""
-_BLOCKS = _IN_HEADINGS | frozenset(
-    "p article main ul ol dl table blockquote hr pre nav header footer aside form body".split()
-)
-_TABLES = frozenset("table thead tbody tfoot tr td th caption".split())
-_CELLS = frozenset(("td", "th"))
-_LINES = _BLOCKS | frozenset(("tr", "li"))
-"""Elements that are lines where they stand in code."""
-_STRUCTURE = (
-    _BLOCKS | _TABLES | AROUND | _HEADINGS.keys() | frozenset("li dt dd option html".split())
-)
-"""Elements whose end tag ends what is open inside of them."""
-_ENDED_BY = {
-    "li": frozenset(("p", "li")),
-    "dt": frozenset(("p", "dt", "dd")),
-    "dd": frozenset(("p", "dt", "dd")),
-    "tr": frozenset(("p", "li", "td", "th", "tr")),
-    "td": frozenset(("p", "li", "td", "th")),
-    "th": frozenset(("p", "li", "td", "th")),
-}
-"""Elements without an end tag that another one ends, where they are innermost."""
-_PARAGRAPH = frozenset(("p",))
-_IMPLIED = frozenset("p li dt dd td th tr thead tbody option".split())
-"""Elements that the end of their parent ends."""
 _OVERLAP = 8
 """Open elements among which an end tag inside of a line looks for its element."""
 _LONGEST_LINK = 500
@@ -73,13 +59,6 @@ _ANCHOR_SIGNS = " ¶§#\N{LINK SYMBOL}\u200b\u2060"
 """Signs that documentation generators append to a heading as a link to itself."""
 _CLOSING = ".,;:!?)]}"
 """Signs that stand beside the word before them, also where something between was left out."""
-_NAMING = _HEADINGS.keys() | frozenset(("dt", "th"))
-"""Elements that name what follows."""
-_AROUND_NAMES = frozenset(("a", "button"))
-"""Elements that may hold the whole of a name: a link to itself, and what opens and closes it."""
-_DIGITS = re.compile(r"\s*([0-9]{1,9})")
-_MOST_ROWS = 65_534
-"""Rows that a cell can span in HTML."""
 _DEEPEST_LIST = 8
 """Lists within lists that are indented further."""
 
@@ -204,13 +183,13 @@ class _Reader:
             self._text(formula_of(source))
 
     def _start(self, name: str, source: str) -> None:
-        if name in _HEADINGS:
+        if name in HEADINGS:
             self._end_heading()
             self._pieces.append(Border.BLOCK)
-        elif name in _BLOCKS:
+        elif name in BLOCKS:
             self._border(name)
-        if name in _STRUCTURE:
-            ended = _ENDED_BY.get(name, _PARAGRAPH)
+        if name in STRUCTURE:
+            ended = ended_by(name)
             while self._open and self._open[-1].name in ended:
                 self._pop(own=True)
         part = part_of(name, source)
@@ -219,14 +198,14 @@ class _Reader:
         element = _Element(name, part, len(self._pieces), self._prose, self._characters)
         self._open.append(element)
         self._names[name] = self._names.get(name, 0) + 1
-        if name in _NAMING:
+        if name in NAMING:
             self._aside = ()
         if name == "pre" or has_lines_of_code(name, source):
             self._start_code(element)
-        if name in _HEADINGS:
-            self._level, self._heading = _HEADINGS[name], len(self._pieces)
+        if name in HEADINGS:
+            self._level, self._heading = HEADINGS[name], len(self._pieces)
             self._lay_out()
-        elif name in _TABLES:
+        elif name in TABLES:
             self._start_in_table(element, source)
         elif name == "a":
             place = attributes(source).get("href", "")
@@ -310,9 +289,9 @@ class _Reader:
         elif in_table and name == "tr":
             self._tables[-1].end_row()
             self._pieces.append(self._tables[-1].row)
-        elif name in _CELLS:
+        elif name in CELLS:
             if in_table:
-                self._pieces.append(_cell(self._tables[-1], source))
+                self._pieces.append(TableMark(self._tables[-1], "cell", *spans(source)))
                 self._tables[-1].has_head |= name == "th"
             self._exempt += name == "th"
             self._cells.append(element)
@@ -320,7 +299,7 @@ class _Reader:
 
     def _border(self, name: str) -> None:
         """Mark the border of a block."""
-        if self._level and name in _IN_HEADINGS:
+        if self._level and name in IN_HEADINGS:
             self._pieces.append(" ")
             return
         self._end_heading()
@@ -330,13 +309,13 @@ class _Reader:
             self._pieces.append(Border.BLOCK)
 
     def _end(self, name: str) -> None:
-        if name in _HEADINGS:
+        if name in HEADINGS:
             self._end_heading()
-        elif name in _BLOCKS:
+        elif name in BLOCKS:
             self._border(name)
-        if name in _TABLES and not self._leave_cells(name):
+        if name in TABLES and not self._leave_cells(name):
             return
-        if not self._names.get(name) or (name not in _STRUCTURE and self._overlaps(name)):
+        if not self._names.get(name) or (name not in STRUCTURE and self._overlaps(name)):
             return
         while self._open:
             last = self._open[-1].name == name
@@ -349,7 +328,7 @@ class _Reader:
         for element in reversed(self._open[-_OVERLAP:]):
             if element.name == name:
                 return False
-            if element.name in _STRUCTURE:
+            if element.name in STRUCTURE:
                 return True
         return True
 
@@ -362,7 +341,7 @@ class _Reader:
             while self._open[-1] is not cell:
                 self._pop(own=False)
             self._pop(own=True)
-            if name in _CELLS:
+            if name in CELLS:
                 return False
         return True
 
@@ -384,7 +363,7 @@ class _Reader:
         self._names[name] -= 1
         if element.code:
             self._end_code(element)
-        elif self._code and name in _LINES:
+        elif self._code and name in LINES:
             self._end_line(element.start)
         if name in ("article", "main"):
             self._articles -= 1
@@ -399,7 +378,7 @@ class _Reader:
         elif element.table is not None:
             self._tables.pop().decide()
             self._pieces.append(element.table.end)
-        if element.part is not Part.TEXT and (own or name in _IMPLIED):
+        if element.part is not Part.TEXT and (own or name in IMPLIED):
             self._leave_out(element)
 
     def _end_link(self, element: _Element) -> None:
@@ -415,7 +394,7 @@ class _Reader:
         if element.part in (Part.HIDDEN, Part.AROUND):
             left_out = self._pieces[start:]
             del self._pieces[start:]
-            if element.part is Part.AROUND and element.name in _AROUND_NAMES:
+            if element.part is Part.AROUND and element.name in AROUND_NAMES:
                 self._set_aside(left_out)
             self._gap = not self._code
             self._prose, self._characters = element.prose, element.characters
@@ -442,20 +421,6 @@ class _Reader:
             self._pieces.append(Heading(self._level, text))
             self._level = 0
             self._aside = ()
-
-
-def _cell(table: Table, source: str) -> TableMark:
-    if "span" not in source.lower():
-        return table.cell
-    found = attributes(source)
-    columns, rows = (_span(found.get(name, "")) for name in ("colspan", "rowspan"))
-    return TableMark(table, "cell", columns or 1, _MOST_ROWS if rows == 0 else rows or 1)
-
-
-def _span(value: str) -> int | None:
-    """The number of columns or rows; 0 for all that follow."""
-    digits = _DIGITS.match(value)
-    return min(int(digits[1]), _MOST_ROWS) if digits else None
 
 
 def _heading_text(pieces: Sequence[Piece]) -> str:
