@@ -1,5 +1,6 @@
 """``backstream up`` as a user runs it: with a Kafka of their own, and beside the other commands."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import psutil
 
 from streams.observe.lag import FlowReader
 from tests.integration.conftest import passage, wait_until_idle
+from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,3 +88,28 @@ def test_a_second_ctrl_c_stops_up_at_once(settings, house, tmp_path):
     assert errors.splitlines()[-1] == said
     _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
+
+
+def test_ctrl_c_while_kafka_formats_its_directory_stops_up(house, tmp_path):
+    up = subprocess.Popen(
+        [sys.executable, "-m", "streams", "up", "--state-dir", str(tmp_path / "ours")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    def formats() -> bool:
+        children = psutil.Process(up.pid).children()
+        with contextlib.suppress(psutil.Error):
+            return any("kafka.tools.StorageTool" in one.cmdline() for one in children)
+        return False
+
+    try:
+        wait_until(formats, 360)
+        os.killpg(up.pid, signal.SIGINT)  # as a terminal does
+        _, errors = up.communicate(timeout=360)
+    finally:
+        up.kill()
+    assert up.returncode == 130, errors
+    assert errors.splitlines()[-1] == "stopped before Kafka had started"

@@ -224,17 +224,21 @@ class EmbeddedBroker:
     def _format(self, java: list[str], properties: Path) -> None:
         tool = [*java, "kafka.tools.StorageTool", "format", "--standalone"]
         cluster = cluster_id(uuid.uuid4().bytes)
+        # In a session of its own, so that Ctrl-C ends this process and not only the tool.
         done = subprocess.run(
             [*tool, "-t", cluster, "-c", str(properties)],
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,
             umask=PRIVATE_UMASK,
+            preexec_fn=ending_with(os.getpid()),
         )
         if done.returncode:
+            said = (done.stderr or done.stdout).strip()[-500:]
             raise BrokerError(
                 f"Kafka could not format {self.directory / 'data'}: "
-                f"{(done.stderr or done.stdout).strip()[-500:]}"
+                f"{said or f'its tool ended with exit code {done.returncode} and said nothing'}"
             )
 
 
