@@ -85,4 +85,5 @@ def test_people_decide_on_the_page(settings: Settings, tmp_path: Path) -> None:
         assert serving_one.id == "r2"
 
         at = re.findall(r"\d+@\d+", page.get("/letters").text)[0]
-        assert "1 sent back" in page.post(f"/letters/{at}/replay").text
+        sent = page.post(f"/letters/{at}/replay").headers["location"]
+        assert "1 sent back" in page.get(sent).text

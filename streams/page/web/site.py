@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
 from streams.page.web.acting import Actions
 from streams.page.web.guard import Visit
+from streams.page.web.outcomes import Outcomes
 from streams.page.web.rendering import Renderer
 
 _WAIT_SECONDS = 2.0
@@ -31,7 +32,6 @@ DONE = {
     "deployed": "The release is deployed: workers change to it within seconds.",
     "release-taken-back": "The release is taken back: the one before it is deployed again.",
     "named": "Your name will stand beside your decisions.",
-    "replayed": "Sent back to its topic.",
 }
 """What is said after something was done. Addresses have the codes, so that no text is in them."""
 
@@ -45,6 +45,8 @@ class Site:
     renderer: Renderer
     person: str
     refused_of: RefusedOf
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    """Of what was sent back."""
 
     def visit(self, request: Request) -> Visit:
         """What the guard found out about the request."""

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from schemas.records import Decision, HumanRating, Ruling
 from schemas.ruling import Texts
 from streams.data.decisions import candidate_of
-from streams.kafka.writing.sending_back import SentBack
+from streams.kafka.writing.sending_back import LeftOut, SentBack
 from streams.page.store.item_views import ItemDetails
 from streams.page.store.store import Store
 from streams.page.web.acting import Actions
@@ -32,6 +32,7 @@ class StoredActions:
         self.done: list[tuple[Any, ...]] = []
         self.texts: Texts | None = None
         self.ruling: Ruling | None = None
+        self.left_out: tuple[LeftOut, ...] = ()
         self._at = NOW
 
     def _decide(self, item: ItemDetails, action: Any, by: str, texts: Texts | None = None) -> None:
@@ -95,11 +96,11 @@ class StoredActions:
 
     def replay(self, at: str) -> SentBack:
         self.done.append(("replay", at))
-        return SentBack(1, ())
+        return SentBack(1, self.left_out)
 
     def replay_all(self, stage: str | None) -> SentBack:
         self.done.append(("replay", "all", stage))
-        return SentBack(1, ())
+        return SentBack(1, self.left_out)
 
 
 @dataclass

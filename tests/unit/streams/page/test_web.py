@@ -12,6 +12,7 @@ from agents.reasons import REASONS, in_words
 from schemas.records import Rejection
 from schemas.release import ReleaseStatus
 from schemas.ruling import Texts
+from streams.kafka.writing.sending_back import LeftOut
 from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
 from streams.page.web.guard import LONGEST_FORM
@@ -257,8 +258,17 @@ def test_one_release_is_not_shown_beside_itself() -> None:
 
 
 def test_dead_letters_are_sent_back(page: Filled) -> None:
-    assert "1 sent back" in page.post("/letters/0@0/replay").text
-    assert "1 sent back" in page.post("/letters/replay", stage="backward").text
+    page.actions.left_out = (LeftOut("0@7", "its value was cut"),)
+    for path, form in (("/letters/0@0/replay", {}), ("/letters/replay", {"stage": "backward"})):
+        answer = page.post(path, None, **form)
+        assert answer.status == 303
+        # Loading the answer again sends nothing again, and says the same.
+        for _ in range(2):
+            text = page.get(answer.headers["location"]).text
+            assert "1 sent back. 1 left out:" in text
+            assert "<code>0@7</code> its value was cut" in text
+    assert "of backward" in text
+    assert "sent back." not in page.get("/letters?outcome=unknown").text
     assert page.actions.done == [("replay", "0@0"), ("replay", "all", "backward")]
 
 
