@@ -29,9 +29,15 @@ class Actions(Protocol):
         """Keep a pair, whatever its rating is."""
 
     def edit(
-        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+        self,
+        item: ItemDetails,
+        by: str,
+        *,
+        instruction: str | None,
+        context: str | None,
+        response: str | None,
     ) -> None:
-        """Keep a pair with other texts."""
+        """Keep a pair with other texts. None leaves a text as it is."""
 
     def undo(self, id: str, by: str) -> bool:
         """Take the decision about a pair back; False where none counts."""
@@ -76,7 +82,13 @@ class KafkaActions:
             decisions.accept(item.pair, by)
 
     def edit(
-        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+        self,
+        item: ItemDetails,
+        by: str,
+        *,
+        instruction: str | None,
+        context: str | None,
+        response: str | None,
     ) -> None:
         """See Actions."""
         assert item.pair is not None

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.item_views import ItemDetails
+from streams.page.web.editing import read_edit
 from streams.page.web.query import address, item_address, read_query
 from streams.page.web.site import NOTHING, Site, back, site_of
 
@@ -101,26 +102,55 @@ def _passages(request: Request, template: str) -> Response:
 
 
 def act(request: Request) -> Response:
-    """A decision or a rating by a person."""
+    """A decision or a rating by a person, but for edits."""
     site = site_of(request)
     action = request.path_params["action"]
     if action not in _DOERS:
         raise NotFound(f"nothing can be done that is called {action}")
-    form = site.visit(request).form
     details = _found(site, request)
-    id, by = details.item.id, site.name(request)
-    if action in ("drop", "accept", "edit", "rate") and details.pair is None:
-        raise QueryError(
-            f"{id} cannot be decided about here: it has no rating of a model, and so is no pair "
-            "that the stream can keep or leave out"
-        )
+    if action in ("drop", "accept", "rate"):
+        _check_decidable(details)
     if action in ("rate", "take-back") and details.item.kind is not Kind.EXAMPLE:
-        raise QueryError(f"{id} is no pair, and so cannot be rated")
-    before = _said(details)
-    done = _DOERS[action](site, details, by, dict(form))
+        raise QueryError(f"{details.item.id} is no pair, and so cannot be rated")
+    form = dict(site.visit(request).form)
+    done = _DOERS[action](site, details, site.name(request), form)
+    return _after(site, request, details, done)
+
+
+def edit(request: Request) -> Response:
+    """An edit by a person. Where somebody else changed the same texts, both are shown instead."""
+    site = site_of(request)
+    details = _found(site, request)
+    _check_decidable(details)
+    assert details.editable is not None
+    form = site.visit(request).form
+    asked = read_edit(form, details.editable)
+    if asked.conflicts:
+        target = back(form.get("back"), item_address(details.item.id))
+        return site.page(request, "conflict.jinja", 409, details=details, edit=asked, target=target)
+    site.actions.edit(
+        details,
+        site.name(request),
+        instruction=asked.changed.get("instruction"),
+        context=asked.changed.get("context"),
+        response=asked.changed.get("response"),
+    )
+    return _after(site, request, details, "edited")
+
+
+def _check_decidable(details: ItemDetails) -> None:
+    if details.pair is None:
+        raise QueryError(
+            f"{details.item.id} cannot be decided about here: it has no rating of a model, and so "
+            "is no pair that the stream can keep or leave out"
+        )
+
+
+def _after(site: Site, request: Request, details: ItemDetails, done: str) -> Response:
+    id, before = details.item.id, _said(details)
     if done != NOTHING:
         site.wait(lambda: _changed(site, id, before))
-    return site.after(request, done, back(form.get("back"), item_address(id)))
+    return site.after(request, done, back(site.visit(request).form.get("back"), item_address(id)))
 
 
 def _rate(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
@@ -145,18 +175,6 @@ def _accept(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> 
     return "accepted"
 
 
-def _edit(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
-    # A browser sends the ends of lines as CR LF.
-    texts = {
-        name: form.get(name, "").replace("\r\n", "\n").strip()
-        for name in ("instruction", "context", "response")
-    }
-    if not texts["instruction"] or not texts["response"]:
-        raise QueryError("an instruction and a response are needed: drop the pair instead")
-    site.actions.edit(details, by, **texts)
-    return "edited"
-
-
 def _undo(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
     return "undone" if site.actions.undo(details.item.id, by) else NOTHING
 
@@ -166,7 +184,6 @@ _DOERS: dict[str, Callable[[Site, ItemDetails, str, dict[str, str]], str]] = {
     "take-back": _take_back,
     "drop": _drop,
     "accept": _accept,
-    "edit": _edit,
     "undo": _undo,
 }
 
@@ -205,5 +222,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/parts/item/{part}", item_part),
     Route("/item/passages", passages),
     Route("/parts/passages", passages_part),
+    Route("/item/edit", edit, methods=["POST"]),
     Route("/item/{action}", act, methods=["POST"]),
 )

@@ -17,6 +17,7 @@ from agents.figures import as_score
 from agents.reasons import in_words
 from streams.page.store.item_views import TEXT_CHARACTERS
 from streams.page.web import charts, flow_picture
+from streams.page.web.editing import text_mark
 from streams.page.web.guard import Visit
 from streams.page.web.query import act_address, address, item_address
 
@@ -54,6 +55,7 @@ class Renderer:
             "when": when,
             "ids": ids,
             "in_words": in_words,
+            "text_mark": text_mark,
         }
         self._environment.filters |= filters
         self._environment.globals |= {

@@ -52,9 +52,21 @@ class StoredActions:
         self._decide(item, "accept", by)
 
     def edit(
-        self, item: ItemDetails, by: str, *, instruction: str, context: str, response: str
+        self,
+        item: ItemDetails,
+        by: str,
+        *,
+        instruction: str | None,
+        context: str | None,
+        response: str | None,
     ) -> None:
-        texts = Texts(instruction=instruction, context=context or None, response=response)
+        now = item.editable
+        assert now is not None
+        texts = Texts(
+            instruction=now.instruction if instruction is None else instruction,
+            context=now.context if context is None else context or None,
+            response=now.response if response is None else response,
+        )
         self.texts = texts
         self._decide(item, "edit", by, texts)
 

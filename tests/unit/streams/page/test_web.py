@@ -206,6 +206,49 @@ def test_an_edit_has_the_texts_of_the_form(page: Filled) -> None:
     assert page.post("/item/edit?id=e4", instruction=" ", context="", response="x").status == 400
 
 
+def form_of_an_edit(html: str) -> dict[str, str]:
+    """The fields of the editor, with its texts as a browser sends them."""
+    texts = re.findall(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', html, re.DOTALL)
+    marks = re.findall(r'name="(began_\w+)" value="(\w+)"', html)
+    assert len(texts) == len(marks) == 3
+    sent = {name: unescape(text).replace("\n", "\r\n") for name, text in texts}
+    return {**sent, **dict(marks)}
+
+
+def test_an_edit_changes_no_text_that_only_somebody_else_changed(page: Filled) -> None:
+    before = form_of_an_edit(page.get("/item?id=e4").text)
+    first = {**before, "instruction": "Why\r\nso?"}
+    assert page.post("/item/edit?id=e4", None, **first).status == 303
+    second = {**before, "context": "At sea level."}
+    assert page.post("/item/edit?id=e4", None, **second).status == 303
+    assert page.actions.texts == Texts(
+        instruction="Why\nso?", context="At sea level.", response="Water boils at 100 degrees."
+    )
+
+
+def test_an_edit_of_a_text_that_somebody_else_changed_shows_both(page: Filled) -> None:
+    before = form_of_an_edit(page.get("/item?id=e4").text)
+    page.post("/item/edit?id=e4", None, **{**before, "instruction": "Theirs?\r\nYes."})
+    mine = {**before, "instruction": "Mine?", "response": "My answer.", "back": "/rate?turn=2"}
+    refused = page.post("/item/edit?id=e4", None, **mine)
+    assert refused.status == 409
+    assert '<div class="text" dir="auto">Theirs?\nYes.</div>' in refused.text
+    assert len(page.actions.done) == 1
+    again = form_of_an_edit(refused.text)
+    assert (again["instruction"], again["response"]) == ("Mine?", "My answer.")
+    # Who saves it again has seen the other text.
+    answer = page.post("/item/edit?id=e4", None, **again, back="/rate?turn=2")
+    assert answer.headers["location"] == "/rate?turn=2&done=edited"
+    assert page.actions.texts == Texts(instruction="Mine?", response="My answer.")
+
+
+def test_equal_edits_do_not_exclude_each_other(page: Filled) -> None:
+    before = form_of_an_edit(page.get("/item?id=e4").text)
+    for _ in range(2):
+        form = {**before, "instruction": "The same?"}
+        assert page.post("/item/edit?id=e4", None, **form).status == 303
+
+
 def test_forms_lead_back_to_this_page_alone(page: Filled) -> None:
     for back in ("//evil.example", "https://evil.example", "/\\evil.example", "x"):
         answer = page.post("/item/rate?id=e1", score="3", back=back)
