@@ -6,6 +6,7 @@ from streams.cli.status import StageStatus
 from streams.kafka.topics import BOOTSTRAPS, CANDIDATES, CURATED, DOCUMENTS, QUESTIONS, SEGMENTS
 from streams.observe.acceptance import Acceptance
 from streams.observe.lag import OtherStage
+from streams.observe.missing_workers import missing_workers, waiting
 from streams.quantities import as_count
 
 _BEFORE_EXAMPLES = (DOCUMENTS, BOOTSTRAPS, QUESTIONS, SEGMENTS, CANDIDATES, CURATED)
@@ -41,20 +42,8 @@ def obstacles(
             f"the budget of the models behind addresses is used up ({budget}): stages that use "
             "them wait; start again with a higher one"
         )
-    idle = [stage.stage for stage in stages if not stage.workers]
-    failing = failing or {}
-    for name, error in failing.items():
-        yield f"{name} of `backstream up` ends and is started again: {error}"
-    if stages and len(idle) == len(stages):
-        if not any(name.startswith("worker") for name in failing):
-            yield f"no worker runs: start `backstream up`, or `backstream worker {options}`"
-    else:
-        for stage in stages:
-            if stage.lag and not stage.workers:
-                yield (
-                    f"{_waiting(stage.lag)} on {stage.topic}: no worker runs the {stage.stage}; "
-                    f"start one with `backstream worker {options} --stages {stage.stage}`"
-                )
+    workers = {stage.stage: stage.workers for stage in stages}
+    yield from missing_workers(stages, workers, options, failing or {})
     for other in others:
         yield from _of_other(other)
     for stage in stages:
@@ -93,11 +82,7 @@ def _of_other(other: OtherStage) -> Iterator[str]:
     else:
         for topic, count in other.waiting.items():
             yield (
-                f"{_waiting(count)} on {topic} for the stage {other.stage}, which ran before: no "
+                f"{waiting(count)} on {topic} for the stage {other.stage}, which ran before: no "
                 "worker runs it, and these settings do not have it; start the workers with "
                 f"{switch}, or leave it off"
             )
-
-
-def _waiting(count: int) -> str:
-    return f"{as_count(count, 'message')} wait{'s' if count == 1 else ''}"

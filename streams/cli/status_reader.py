@@ -19,6 +19,7 @@ from streams.observe.acceptance import read_acceptance
 from streams.observe.example_count import ExampleCount
 from streams.observe.failing import read_failing
 from streams.observe.lag import Flow, FlowReader
+from streams.observe.missing_workers import worker_options
 from streams.observe.mix import read_mix
 from streams.observe.rates import Rates, rate_of_writes
 from streams.releases.announcements import read_releases
@@ -124,7 +125,7 @@ class StatusReader:
                     stages,
                     dead_letters,
                     acceptance,
-                    _worker_options(settings),
+                    worker_options(settings),
                     failing=read_failing(settings.state_dir),
                     others=others,
                     messages=flow.messages,
@@ -168,14 +169,6 @@ def _stages(
         )
         for stage in flow.stages
     ]
-
-
-def _worker_options(settings: Settings) -> str:
-    """The options with which a worker joins this stream."""
-    options = f"--broker {settings.kafka.bootstrap_servers}"
-    if settings.state_dir != Settings.model_fields["state_dir"].default:
-        options += f" --state-dir {settings.state_dir}"
-    return options
 
 
 def _last_refusals(cluster: Cluster) -> list[str]:

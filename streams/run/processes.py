@@ -8,7 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from models.private_files import private_umask
 from schemas.errors import FencedError
 from streams.intake.http.serving import serving
 from streams.intake.watch.opening import Reading, watching
+from streams.observe.failing import read_failing
+from streams.observe.lag import StageLag
+from streams.observe.missing_workers import missing_workers, worker_options
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
 from streams.run.pulse import Pulse
@@ -206,12 +209,17 @@ def run_page(
     deadline = ShutdownDeadline(settings.shutdown_seconds, "the page")
     cluster, releases = settings.kafka.cluster(), settings.releases_dir
     file = settings.state_dir / "page" / "page.sqlite" if settings.state_dir.is_dir() else None
+
+    def missing(stages: Sequence[StageLag], workers: Mapping[str, int]) -> Iterable[str]:
+        failing = read_failing(settings.state_dir)
+        return missing_workers(stages, workers, worker_options(settings), failing)
+
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(listening_on(settings.page.address))
         store = stack.enter_context(
             Store(file, promise_of=Promises(releases, default_cache(), base), releases_dir=releases)
         )
-        stack.enter_context(Follower(cluster, store, stages_of(settings)))
+        stack.enter_context(Follower(cluster, store, stages_of(settings), missing))
         stack.enter_context(RefusedReader(settings, store))
         server = PageServer(
             listening,

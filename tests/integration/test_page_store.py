@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,6 +14,8 @@ from schemas.records import Document, Rejection
 from schemas.release import Release, ReleaseStatus
 from streams.kafka.admin.creation import create_topics
 from streams.kafka.topics import RELEASES, SCORED
+from streams.observe.lag import StageLag
+from streams.observe.missing_workers import missing_workers
 from streams.page.store.filters import Filter, Verdict
 from streams.page.store.follower import Follower
 from streams.page.store.passage_finder import PassageFinder
@@ -40,7 +43,11 @@ def test_the_store_follows_the_topics(
     with topics.producer() as producer:
         producer.send(cluster.topic(SCORED), b"\xc1", b"poison")
         producer.flush()
-    with Store(file) as store, Follower(cluster, store):
+
+    def missing(stages: Sequence[StageLag], workers: Mapping[str, int]) -> Iterable[str]:
+        return missing_workers(stages, workers, "--broker kafka:9092", {})
+
+    with Store(file) as store, Follower(cluster, store, missing=missing):
         wait_until(lambda: store.items().total == 2 and store.reading().caught_up)
         assert [one.id for one in store.items(Filter(verdict=Verdict.ACCEPTED)).items] == ["e1"]
         assert store.reading().unreadable == 1
@@ -49,6 +56,8 @@ def test_the_store_follows_the_topics(
         assert flow is not None
         edges = {(edge.source, edge.target): edge for edge in flow.edges}
         assert (edges["scored", "curator"].lag, edges["scored", "curator"].count) == (3, 0)
+        [line] = flow.in_the_way
+        assert line.startswith("no worker runs: start `backstream up`")
         refused = edges["curator", "rejected"]
         assert (refused.kind, refused.count) == (EdgeKind.REFUSES, 1)
         before = store.version

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from models.private_files import PRIVATE_MODE, private_directory, private_umask
 from schemas.errors import StoreError
 from streams.page.store.schema import SCHEMA, VERSION
+from streams.page.store.search import indexed
 
 _BUSY_SECONDS = 30
 _PRAGMAS = """
@@ -131,6 +132,7 @@ class Database:
         )
         try:
             connection.executescript(_PRAGMAS)
+            connection.create_function("indexed", 1, indexed, deterministic=True)
         except BaseException:
             connection.close()
             raise

@@ -84,7 +84,8 @@ class Filter:
     human: Human | None = None
     text: str | None = None
     """Words that must occur in instruction, context, response or passage; the last one may be the
-    beginning of a word. Nothing in it is syntax. ``Store.unsearched`` counts what has no text yet.
+    beginning of a word. In Chinese, Japanese, Thai, Lao, Khmer and Burmese, characters that follow
+    each other. Nothing in it is syntax. ``Store.unsearched`` counts what has no text yet.
     """
     document_id: str | None = None
 

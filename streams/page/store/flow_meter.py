@@ -23,6 +23,7 @@ class _Reading:
     at: float
     reads: Mapping[str, float]
     writes: Mapping[str, float]
+    in_the_way: Sequence[str]
 
 
 class FlowMeter:
@@ -35,12 +36,17 @@ class FlowMeter:
         self._reading: _Reading | None = None
 
     def update(
-        self, flow: Flow, stages: Sequence[StageSpec], written: Written, caught_up: bool
+        self,
+        flow: Flow,
+        stages: Sequence[StageSpec],
+        written: Written,
+        caught_up: bool,
+        in_the_way: Sequence[str] = (),
     ) -> bool:
         """Take a reading; return whether it differs from the one before.
 
         While the topics are still being read from their beginning, ``written`` says nothing about
-        the rates.
+        the rates. ``in_the_way`` is why something is not processed.
         """
         with self._lock:
             before = self._reading
@@ -49,11 +55,14 @@ class FlowMeter:
                 self._writes.update(_as_flow(written))
             self._stages = stages
             reads, writes = dict(self._reads.per_second), dict(self._writes.per_second)
-            self._reading = _Reading(flow, time.time(), reads, writes if caught_up else {})
-            return before is None or (flow, reads, writes) != (
+            self._reading = _Reading(
+                flow, time.time(), reads, writes if caught_up else {}, in_the_way
+            )
+            return before is None or (flow, reads, writes, in_the_way) != (
                 before.flow,
                 before.reads,
                 before.writes,
+                before.in_the_way,
             )
 
     def view(self, written: Written, examples: int) -> FlowView | None:
@@ -94,6 +103,7 @@ class FlowMeter:
             edges=tuple(edges),
             examples=examples,
             idle=reading.flow.idle,
+            in_the_way=reading.in_the_way,
         )
 
 

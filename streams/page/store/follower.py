@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from streams.kafka.messages import Received
 from streams.kafka.reading.consumers import Consumer
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.topics import RELEASES
-from streams.observe.lag import FlowReader
+from streams.observe.lag import FlowReader, StageLag
 from streams.page.store.folding import FOLLOWED, Folder
 from streams.page.store.store import Store
 from streams.releases.announcements import ISOLATION
@@ -35,6 +35,9 @@ _FLOW_SECONDS = 2.0
 _TOPICS_SECONDS = 10.0
 """Between two looks for topics and partitions that are new, and topics that were made anew."""
 _STOP_SECONDS = 5.0
+
+Missing = Callable[[Sequence[StageLag], Mapping[str, int]], Iterable[str]]
+"""Why the messages of stages wait, by the number of each stage's workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,20 @@ class Follower:
     """
 
     def __init__(
-        self, cluster: Cluster, store: Store, stages: Sequence[StageSpec] = STAGES
+        self,
+        cluster: Cluster,
+        store: Store,
+        stages: Sequence[StageSpec] = STAGES,
+        missing: Missing = lambda lags, workers: (),
     ) -> None:
-        """``stages`` are those that run; ``streams.stages.topology.stages_of`` has them."""
+        """``stages`` are those that run; ``streams.stages.topology.stages_of`` has them.
+
+        ``missing`` says why messages wait, by the lags and the number of each stage's workers.
+        """
         self._cluster = cluster
         self._store = store
         self._stages = stages
+        self._missing = missing
         self._passed_over = 0
         self._folder = Folder(cluster, RecordReader(self._count))
         self._caught_up = False
@@ -219,7 +230,9 @@ class Follower:
     def _measure(self) -> None:
         with FlowReader(self._cluster, self._stages) as reader:
             while not self._stopped.is_set():
-                self._store.measure(reader.read(), self._stages, self._caught_up)
+                flow = reader.read()
+                in_the_way = () if flow.idle else self._missing(flow.stages, reader.workers())
+                self._store.measure(flow, self._stages, self._caught_up, tuple(in_the_way))
                 self._stopped.wait(_FLOW_SECONDS)
 
 

@@ -19,9 +19,8 @@ from streams.page.store.filters import (
     Verdict,
 )
 from streams.page.store.item_views import PREVIEW_CHARACTERS, Facets, Item, ReasonCount
+from streams.page.store.search import match_of
 
-_MOST_WORDS = 20
-_LONGEST_WORD = 100
 _MOST_VALUES = 200
 _REFUSED = (Verdict.REFUSED, Verdict.DROPPED)
 _ROWS = f"""
@@ -211,12 +210,3 @@ def _human(human: Human) -> Sequence[str]:
             return ("i.decision <> ''",)
         case _:
             return ("i.decision = ?", human.value)
-
-
-def match_of(text: str) -> str | None:
-    """A query for FTS5 that asks for every word, and for the last one as a beginning.
-
-    None where there is no word. Each word is quoted, so that none is an operator.
-    """
-    words = [word[:_LONGEST_WORD] for word in re.findall(r"[^\W_]+", text)[:_MOST_WORDS]]
-    return " ".join(f'"{word}"' for word in words) + "*" if words else None

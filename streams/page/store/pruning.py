@@ -51,7 +51,7 @@ def _prune_items(writer: sqlite3.Connection, most: int) -> bool:
     chosen = _count(writer, "pruned")
     writer.execute(
         "INSERT INTO search (search, rowid, instruction, context, response)"
-        " SELECT 'delete', number, instruction, context, response"
+        " SELECT 'delete', number, indexed(instruction), indexed(context), indexed(response)"
         " FROM texts JOIN pruned USING (number)"
     )
     for table in _OF_ITEMS:

@@ -70,12 +70,13 @@ def write_texts(
             return
         writer.execute(
             "INSERT INTO search (search, rowid, instruction, context, response)"
-            " VALUES ('delete', ?, ?, ?, ?)",
+            " VALUES ('delete', ?, indexed(?), indexed(?), indexed(?))",
             (number, *row),
         )
     writer.execute("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", (number, *new))
     writer.execute(
-        "INSERT INTO search (rowid, instruction, context, response) VALUES (?, ?, ?, ?)",
+        "INSERT INTO search (rowid, instruction, context, response)"
+        " VALUES (?, indexed(?), indexed(?), indexed(?))",
         (number, *new),
     )
 

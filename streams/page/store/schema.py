@@ -8,9 +8,11 @@ which it is on ``curated``: where they differ, the decision is awaited.
 
 ``sought`` is, of a passage that the segmenter refused, 0 until its document was cut again, then 2
 where its text was found, else 1.
+
+``search`` holds texts as ``streams.page.store.search`` makes them of those of ``texts``.
 """
 
-VERSION = 5
+VERSION = 6
 """Raised with every change of the tables: a file of another version is made anew."""
 
 SCHEMA = """

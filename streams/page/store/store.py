@@ -223,11 +223,17 @@ class Store:
             )
             self._version += self._reading != before
 
-    def measure(self, flow: Flow, stages: Sequence[StageSpec], caught_up: bool) -> None:
+    def measure(
+        self,
+        flow: Flow,
+        stages: Sequence[StageSpec],
+        caught_up: bool,
+        in_the_way: Sequence[str] = (),
+    ) -> None:
         """Take a reading of the stream's offsets. For the Follower."""
         with self._database.reading() as database:
             written = _written(database)
-        if self._meter.update(flow, stages, written, caught_up):
+        if self._meter.update(flow, stages, written, caught_up, in_the_way):
             self._change()
 
     def _change(self) -> None:

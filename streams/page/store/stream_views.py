@@ -4,7 +4,7 @@ Times are seconds since the epoch. Texts are as they came from the topics, and a
 trusted: escape them where they are shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +57,8 @@ class FlowView:
     """Accepted examples, human seeds included."""
     idle: bool
     """Whether every stage has committed everything."""
+    in_the_way: Sequence[str] = ()
+    """Why what waits is not processed, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

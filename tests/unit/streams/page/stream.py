@@ -1,5 +1,7 @@
 """A small stream for tests of the page: a bit of everything that the page shows."""
 
+from collections.abc import Sequence
+
 from schemas.records import HumanRating
 from schemas.release import Release, ReleaseStatus
 from streams.kafka.topics import DEAD_LETTERS, SEGMENTS
@@ -58,11 +60,11 @@ def fill(topics: Topics, pairs: int = 12) -> None:
     measure(topics.store)
 
 
-def measure(store: Store) -> None:
+def measure(store: Store, in_the_way: Sequence[str] = ()) -> None:
     """The offsets of a stream at work."""
     lags = tuple(
         StageLag(spec.name, spec.source.name, done=10 * at, lag=at)
         for at, spec in enumerate(STAGES)
     )
     messages = {spec.source.name: 100 for spec in STAGES}
-    store.measure(Flow(messages, lags, examples=3), STAGES, True)
+    store.measure(Flow(messages, lags, examples=3), STAGES, True, in_the_way)

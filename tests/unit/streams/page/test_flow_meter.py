@@ -69,3 +69,13 @@ def test_messages_that_were_deleted_unread_are_counted() -> None:
     meter = FlowMeter()
     meter.update(_flow(4, 3, start=9), (_SCORER,), {}, caught_up=True)
     assert _edge(meter.view({}, 0), "candidates", "scorer").deleted_unread == 5
+
+
+def test_what_is_in_the_way_is_a_change() -> None:
+    meter = FlowMeter()
+    assert meter.update(_flow(4, 3), (_SCORER,), {}, caught_up=True)
+    assert meter.update(_flow(4, 3), (_SCORER,), {}, True, ("no worker runs",))
+    assert not meter.update(_flow(4, 3), (_SCORER,), {}, True, ("no worker runs",))
+    view = meter.view({}, 0)
+    assert view is not None
+    assert view.in_the_way == ("no worker runs",)

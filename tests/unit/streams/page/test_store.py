@@ -202,6 +202,36 @@ def test_text_is_words_and_never_syntax(
     assert ids(store, Filter(text=text)) == (["e2"] if found else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("服务器", True),
+        ("数据库", True),
+        ("数据", True),
+        ("据数", False),
+        ("服务器 数据库", True),
+        ("SQL数据库", True),
+        ("データ", True),
+        ("ฐานข้อมูล", True),
+        ("ข้อมูลฐาน", False),
+        ("ฏ๏", False),
+    ],
+)
+def test_words_between_which_is_no_blank_are_found(
+    store: Store, topics: Topics, text: str, found: bool
+) -> None:
+    answer = "然后服务器会询问SQL数据库，再回答。これはデータです。ใช้ฐานข้อมูลนี้"
+    topics.write(scored("e2", instruction=answer))
+    assert ids(store, Filter(text=text)) == (["e2"] if found else [])
+
+
+def test_an_old_chinese_text_is_not_found(store: Store, topics: Topics) -> None:
+    topics.write(scored("e2", instruction="服务器会询问数据库"))
+    topics.write(example(scored("e2", instruction="服务器会回答")))
+    assert ids(store, Filter(text="数据库")) == []
+    assert ids(store, Filter(text="回答")) == ["e2"]
+
+
 def test_pages_follow_each_other(store: Store, topics: Topics) -> None:
     topics.write(*(scored(f"e{number:02}", rating(1 + number % 3)) for number in range(23)))
     for order in Order:

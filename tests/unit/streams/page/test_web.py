@@ -18,7 +18,7 @@ from streams.page.store.store import Store
 from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.served import Filled, served
-from tests.unit.streams.page.stream import HOSTILE, fill
+from tests.unit.streams.page.stream import HOSTILE, fill, measure
 from tests.unit.streams.page.topics import document, scored
 
 _TOKEN = "0123456789abcdef"
@@ -483,3 +483,11 @@ def addresses_in(html: str, beginning: str) -> list[str]:
     """The addresses of links and forms that begin so, as a browser reads them."""
     found = map(unescape, re.findall(r'(?:href|action)="([^"]*)"', html))
     return [one for one in found if one.startswith(beginning)]
+
+
+def test_stages_are_at_work_only_where_nothing_is_in_the_way(page: Filled) -> None:
+    assert "Stages are at work." in page.get("/").text
+    measure(page.topics.store, ("no worker runs: start `backstream up`",))
+    text = page.get("/").text
+    assert "In the way: no worker runs: start `backstream up`" in text
+    assert "at work" not in text
