@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from schemas.errors import QueryError
 from schemas.ruling import Texts
+from streams.page.store.item_views import Item
 
 _MARK_CHARACTERS = 16
 
@@ -48,6 +49,11 @@ def text_mark(text: str | None) -> str:
     """A digest of a text, the same before and after a browser has sent it."""
     sent = _as_sent(text or "").encode(errors="replace")
     return hashlib.sha256(sent).hexdigest()[:_MARK_CHARACTERS]
+
+
+def state_mark(item: Item) -> str:
+    """A digest of what people have said about an item: their decision and their rating."""
+    return text_mark(repr((item.decision, item.by, item.human_score)))
 
 
 def _as_sent(text: str) -> str:

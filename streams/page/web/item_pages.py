@@ -1,6 +1,6 @@
 """Items: the list with its filters, one of them with its provenance, and decisions about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -10,12 +10,12 @@ from starlette.routing import BaseRoute, Route
 from schemas.errors import NotFound, QueryError
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.item_views import ItemDetails
-from streams.page.web.editing import read_edit
+from streams.page.web.editing import read_edit, state_mark
 from streams.page.web.query import address, item_address, read_query
-from streams.page.web.site import NOTHING, Site, back, site_of
+from streams.page.web.site import CHANGED, NOTHING, Site, back, site_of
 
 _ONE = PageRequest(size=1)
-_PARTS = ("verdict", "said", "texts")
+_PARTS = ("verdict", "actions", "editor", "people", "said", "texts")
 
 
 def items(request: Request) -> Response:
@@ -66,7 +66,7 @@ def item(request: Request) -> Response:
         "item.jinja",
         details=found,
         passage_parts=_around(found),
-        back=back(request.query_params.get("back"), "/items"),
+        **_ways(request, found),
     )
 
 
@@ -76,7 +76,17 @@ def item_part(request: Request) -> Response:
     part = request.path_params["part"]
     if part not in _PARTS:
         raise NotFound(f"no item has a part that is called {part}")
-    return site.page(request, f"parts/item_{part}.jinja", details=_found(site, request))
+    found = _found(site, request)
+    return site.page(request, f"parts/item_{part}.jinja", details=found, **_ways(request, found))
+
+
+def _ways(request: Request, details: ItemDetails) -> dict[str, Any]:
+    """Where the page of an item leads back to, and its own address."""
+    target, id = back(request.query_params.get("back"), "/items"), details.item.id
+    return {
+        "back": target,
+        "here": item_address(id) if target == "/items" else item_address(id, back=target),
+    }
 
 
 def passages(request: Request) -> Response:
@@ -113,6 +123,8 @@ def act(request: Request) -> Response:
     if action in ("rate", "take-back") and details.item.kind is not Kind.EXAMPLE:
         raise QueryError(f"{details.item.id} is no pair, and so cannot be rated")
     form = dict(site.visit(request).form)
+    if _is_stale(form, details):
+        return site.after(request, CHANGED, back(form.get("here"), item_address(details.item.id)))
     done = _DOERS[action](site, details, site.name(request), form)
     return _after(site, request, details, done)
 
@@ -125,9 +137,17 @@ def edit(request: Request) -> Response:
     assert details.editable is not None
     form = site.visit(request).form
     asked = read_edit(form, details.editable)
-    if asked.conflicts:
-        target = back(form.get("back"), item_address(details.item.id))
-        return site.page(request, "conflict.jinja", 409, details=details, edit=asked, target=target)
+    dropped = details.item.decision == "drop" and _is_stale(form, details)
+    if asked.conflicts or dropped:
+        return site.page(
+            request,
+            "conflict.jinja",
+            409,
+            details=details,
+            edit=asked,
+            dropped=dropped,
+            target=back(form.get("back"), item_address(details.item.id)),
+        )
     site.actions.edit(
         details,
         site.name(request),
@@ -136,6 +156,12 @@ def edit(request: Request) -> Response:
         response=asked.changed.get("response"),
     )
     return _after(site, request, details, "edited")
+
+
+def _is_stale(form: Mapping[str, str], details: ItemDetails) -> bool:
+    """Whether people have said something since the form was made. ``seen`` is what it shows."""
+    now = state_mark(details.item)
+    return form.get("seen", now) != now
 
 
 def _check_decidable(details: ItemDetails) -> None:

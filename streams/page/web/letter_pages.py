@@ -27,6 +27,19 @@ def letters(request: Request) -> Response:
     )
 
 
+def total_part(request: Request) -> Response:
+    """How many there are now, beside what is shown."""
+    site = site_of(request)
+    stage = request.query_params.get("stage") or None
+    return site.page(
+        request,
+        "parts/letters_total.jinja",
+        total=site.store.letters(PageRequest(size=1), stage).total,
+        stage=stage,
+        shown=request.query_params.get("shown", ""),
+    )
+
+
 def letter(request: Request) -> Response:
     """One dead letter."""
     site = site_of(request)
@@ -63,6 +76,7 @@ def _outcome(site: Site, request: Request) -> SentBack | None:
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/letters", letters),
+    Route("/parts/letters", total_part),
     Route("/letters/replay", replay_all, methods=["POST"]),
     Route("/letters/{at}", letter),
     Route("/letters/{at}/replay", replay, methods=["POST"]),

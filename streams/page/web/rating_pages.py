@@ -30,16 +30,18 @@ def rate(request: Request) -> Response:
     passed = [one for one in query.get("passed", "").split(",") if one][-_REMEMBERED:]
     wanted, before = query.get("id"), query.get("before", "")
     details = site.store.item(wanted) if wanted else _next(site, turn, passed)
-    following = "/rate"
+    here = following = "/rate"
     if details is not None:
         shown = _digest(details.item.id)
         seen = [*(one for one in passed if one != shown), shown]
         following = _address(turn + 1, seen, before=details.item.id)
+        here = _address(turn, passed, id=details.item.id)
     return site.page(
         request,
         "rate.jinja",
         details=details,
         threshold=site.actions.threshold,
+        here=here,
         following=following,
         again=_address(turn, passed, id=before) if before and not wanted else None,
     )

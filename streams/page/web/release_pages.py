@@ -55,6 +55,14 @@ def releases(request: Request) -> Response:
     return site.page(request, "releases.jinja", releases=views, sides=sides, left=left, right=right)
 
 
+def list_part(request: Request) -> Response:
+    """The list as it is now."""
+    site = site_of(request)
+    views = site.store.releases()
+    left = _chosen(views, request.query_params.get("left"), _deployed(views))
+    return site.page(request, "parts/releases.jinja", releases=views, left=left)
+
+
 def promote(request: Request) -> Response:
     """Deploy a release."""
     site = site_of(request)
@@ -90,6 +98,7 @@ def _chosen(
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/releases", releases),
+    Route("/parts/releases", list_part),
     Route("/releases/rollback", roll_back, methods=["POST"]),
     Route("/releases/{id}/promote", promote, methods=["POST"]),
 )

@@ -17,7 +17,7 @@ from agents.figures import as_score
 from agents.reasons import in_words
 from streams.page.store.item_views import TEXT_CHARACTERS
 from streams.page.web import charts, flow_picture
-from streams.page.web.editing import text_mark
+from streams.page.web.editing import state_mark, text_mark
 from streams.page.web.guard import Visit
 from streams.page.web.query import act_address, address, item_address
 
@@ -56,6 +56,7 @@ class Renderer:
             "ids": ids,
             "in_words": in_words,
             "text_mark": text_mark,
+            "state_mark": state_mark,
         }
         self._environment.filters |= filters
         self._environment.globals |= {

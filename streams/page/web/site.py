@@ -21,6 +21,7 @@ _LOOK_SECONDS = 0.05
 RefusedOf = Callable[[DocumentPlace], tuple[RefusedPassage, ...]]
 """What the segmenter refused of a document."""
 NOTHING = "nothing"
+CHANGED = "changed"
 DONE = {
     "rated": "Rated.",
     "taken-back": "The rating is taken back.",
@@ -29,6 +30,8 @@ DONE = {
     "edited": "Edited: workers write the new texts to the curated set.",
     "undone": "The decision is taken back: rating and rules count again.",
     NOTHING: "There was nothing to take back: no decision or rating of a person counts here.",
+    CHANGED: "Nothing was done: somebody rated this pair or decided about it since it was shown to "
+    "you. This is how it is now.",
     "deployed": "The release is deployed: workers change to it within seconds.",
     "release-taken-back": "The release is taken back: the one before it is deployed again.",
     "named": "Your name will stand beside your decisions.",
@@ -77,7 +80,7 @@ class Site:
     def after(self, request: Request, done: str, address: str) -> Response:
         """The answer to a form: the page at ``address``, or what was done as JSON."""
         if wants_json(request):
-            return JSONResponse({"done": DONE[done], "changed": done != NOTHING})
+            return JSONResponse({"done": DONE[done], "changed": done not in (NOTHING, CHANGED)})
         mark = "&" if "?" in address else "?"
         return RedirectResponse(f"{address}{mark}done={done}", 303)
 

@@ -8,11 +8,17 @@ const formToken = () => document.querySelector('meta[name="form-token"]').conten
 
 // Live parts: after an event, each is asked for again, and replaced where it differs.
 
+// A form that a person has opened, filled in or sent is not replaced.
+function inUse(part) {
+  return part.querySelector("details[open] form, form[data-sent]") !== null
+    || [...part.querySelectorAll("textarea")].some((one) => one.value !== one.defaultValue);
+}
+
 async function refresh(part) {
   const response = await fetch(part.dataset.live, { headers: { "X-Part": "1" } });
   if (!response.ok || response.redirected) return;
   const html = await response.text();
-  if (part.lastHtml === html) return;
+  if (part.lastHtml === html || inUse(part)) return;
   part.lastHtml = html;
   // What a person has opened, chosen or scrolled in a part stays so.
   const open = [...part.querySelectorAll("details")].map((one) => one.open);
@@ -59,6 +65,10 @@ function follow() {
     const state = document.querySelector(".state");
     if (state) { state.textContent = "not live: the page's server does not answer"; state.lastHtml = null; }
   };
+  // What was not replaced while it was open is replaced when it is closed.
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.open && event.target.matches("[data-live] details:has(form)")) refreshAll();
+  }, true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refreshAll(); });
 }
 

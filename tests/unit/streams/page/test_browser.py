@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from bench.chromium import CHROMIUM, chromium
 from schemas.records import Example, Rejection
+from streams.kafka.topics import DEAD_LETTERS, SEGMENTS
+from streams.kafka.writing.dead_letters import dead_letter
 from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
 from tests.unit.streams.page.served import Filled, served
@@ -279,6 +281,82 @@ def test_an_edit_is_awaited_until_it_is_written(browser: Browser, stream: Filled
     expect(page.get_by_text("When does water boil?")).to_have_count(0)
     expect(page.get_by_label("Texts").locator(".text").first).to_have_text("Why?")
     assert [one for one in complaints if not one.endswith("/events")] == []
+    page.close()
+
+
+def test_an_open_item_follows_what_others_do(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    complaints = complaints_of(page)
+    page.goto(f"{stream.origin}/item?id=e5")
+    page.keyboard.press("e")
+    page.get_by_label("Request").fill("Half of a que")
+    details = stream.topics.store.item("e5")
+    assert details is not None
+    stream.actions.drop(details, "Grace")
+    expect(page.get_by_text("Drop by Grace")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo drop")).to_be_visible()
+    # What is typed stays, also where the form is closed.
+    page.get_by_text("Edit e").click()
+    stream.actions.undo("e5", "Grace")
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    page.get_by_text("Edit e").click()
+    expect(page.get_by_label("Request")).to_have_value("Half of a que")
+    expect(page.get_by_label("Request")).to_be_visible()
+    assert [one for one in complaints if not one.endswith("/events")] == []
+    page.close()
+
+
+def test_a_closed_form_is_that_of_the_present_texts(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/item?id=e5")
+    page.keyboard.press("e")
+    details = stream.topics.store.item("e5")
+    assert details is not None
+    stream.actions.edit(details, "Grace", instruction="Hers?", context=None, response=None)
+    expect(page.get_by_text("Edit by Grace")).to_be_visible()
+    page.get_by_text("Edit e").click()
+    expect(page.locator("textarea").first).to_have_value("Hers?")
+    page.close()
+
+
+def test_who_rates_sees_that_somebody_else_has_rated(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/rate?id=e5")
+    details = stream.topics.store.item("e5")
+    assert details is not None
+    stream.actions.rate(details, 2, "Grace")
+    expect(page.get_by_text("Rated 2 by Grace")).to_be_visible()
+    page.keyboard.press("5")
+    expect(page.get_by_role("status")).to_contain_text("Nothing was done")
+    expect(page.get_by_role("button", name="Rate 2 of 5")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("5")
+    expect(page.get_by_role("status")).to_have_text("Rated.")
+    assert [score for _, _, score, _ in stream.actions.done] == [2, 5]
+    page.close()
+
+
+def test_dead_letters_and_releases_follow_the_stream(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    page.goto(f"{stream.origin}/letters")
+    expect(page.locator("[data-live] strong")).to_have_text("1")
+    message = stream.topics.received(SEGMENTS, b"other", b"other")
+    letter = dead_letter(message, "backward", ValueError("broken"))
+    stream.topics.fold(
+        [stream.topics.received(DEAD_LETTERS, letter.key, letter.value, letter.headers)]
+    )
+    page.get_by_text("There are others than shown: load again").click()
+    expect(page.locator(".row")).to_have_count(2)
+
+    page.goto(f"{stream.origin}/releases")
+    page.get_by_text("Deploy…").click()
+    [kept] = [one.release for one in stream.topics.store.releases() if one.id == "r2"]
+    assert kept is not None
+    with page.expect_response(lambda response: "/parts/releases" in response.url):
+        stream.topics.write(kept.model_copy(update={"id": "r3"}))
+    expect(page.get_by_role("button", name="Deploy r2")).to_be_visible()
+    # The list waits until the form is closed.
+    page.get_by_text("Deploy…").click()
+    expect(page.get_by_role("row", name="r3")).to_be_visible()
     page.close()
 
 
