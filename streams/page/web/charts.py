@@ -91,10 +91,9 @@ def histogram_chart(view: Histogram, highest_share: float) -> HistogramChart:
                 height = _y(below / top) - y
                 bars.append(Bar(left, y, max(1.0, right - left - 1), height, verdict, text))
                 below += share
-    shares = (0.0, top / 2, top)
-    return HistogramChart(
-        tuple(bars), _score_ticks(), tuple(Tick(_y(one / top), f"{one:.0%}") for one in shares)
-    )
+    shares = (0.0, top / 2, top) if highest_share else (0.0,)
+    ticks = tuple(Tick(_y(one / top), f"{100 * one:.3g}%") for one in shares)
+    return HistogramChart(tuple(bars), _score_ticks(), ticks)
 
 
 def highest(views: Sequence[Histogram]) -> float:

@@ -15,7 +15,14 @@ from streams.page.store.item_views import DocumentPlace, RefusedPassage
 from streams.page.store.store import Store
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import fill
-from tests.unit.streams.page.topics import candidate, document, example, rating, scored
+from tests.unit.streams.page.topics import (
+    candidate,
+    document,
+    example,
+    rating,
+    scored,
+    segment,
+)
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
@@ -96,6 +103,44 @@ def test_pages_are_accessible_and_fit(
     # A stream of events is broken off where the next page is opened.
     assert [one for one in complaints if not one.endswith("/events")] == []
     context.close()
+
+
+@pytest.mark.parametrize("width", [320, 375])
+def test_long_names_do_not_widen_a_page_nor_break_words_of_a_table(
+    browser: Browser, stream: Filled, width: int
+) -> None:
+    name = "docs/32-ges_zensical_templates_partials_languages_hi.html"
+    named = {"source": name, "document_id": "d2"}
+    stream.topics.write(
+        document().model_copy(update={"title": "a" * 3000}),
+        document("d2").model_copy(update={"source": name}),
+        segment("s9").model_copy(update={**named, "headings": ("b" * 300,)}),
+        scored("long", instruction="c" * 3000),
+        Rejection(id="d2", stage="segmenter", reason="d" * 99, detail="e" * 300, document_id="d2"),
+        Rejection(id="s9", stage="backward", reason="f" * 99, segment_id="s9"),
+        *(
+            view.release.model_copy(update={"id": f"house-aaaa1111{view.id}"})
+            for view in stream.topics.store.releases()
+            if view.release is not None
+        ),
+    )
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for path in (*_PAGES, *(f"/item?id={id}" for id in ("e1", "long", "d2", "s9"))):
+        page.goto(stream.origin + path)
+        beyond = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert beyond <= 0, f"{path} is wider than the window"
+    page.goto(f"{stream.origin}/releases")
+    page.locator("summary", has_text="Deploy").first.click()
+    for selector in ("th[scope=row] a", "td .verdict", "td button:visible"):
+        for text in page.locator(f".scroll {selector}").all():
+            lines = text.evaluate(
+                "e => { const all = document.createRange(); all.selectNodeContents(e);"
+                " return all.getClientRects().length; }"
+            )
+            assert lines == 1, text.text_content()
+    page.close()
 
 
 def test_texts_of_the_topics_do_nothing(browser: Browser, filled: Filled) -> None:

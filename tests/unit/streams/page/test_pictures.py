@@ -91,6 +91,22 @@ def test_columns_of_a_histogram_are_stacked() -> None:
     assert charts.histogram_chart(Histogram("r1", (), 0, None), 0.0).bars == ()
 
 
+@pytest.mark.parametrize(
+    ("top", "ticks"),
+    [
+        (0.07, ["0%", "3.5%", "7%"]),
+        (0.005, ["0%", "0.25%", "0.5%"]),
+        (0.6, ["0%", "30%", "60%"]),
+        (1 / 3, ["0%", "16.7%", "33.3%"]),
+        (1.0, ["0%", "50%", "100%"]),
+        (0.0, ["0%"]),
+    ],
+)
+def test_the_middle_of_a_histograms_axis_is_half_of_its_end(top: float, ticks: list[str]) -> None:
+    chart = charts.histogram_chart(Histogram("r1", (), 0, None), top)
+    assert [tick.text for tick in chart.y_ticks] == ticks
+
+
 def test_reliability_has_points_with_intervals() -> None:
     bin = ReliabilityBin(3, 3.5, 20, 3.2, 3.0, 0.4, 0.2, 0.6, 0.5)
     view = CalibrationView("r1", (bin,), 20, 0.5, NO_FILES)
