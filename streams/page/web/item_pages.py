@@ -218,10 +218,7 @@ def _found(site: Site, request: Request) -> ItemDetails:
     id = request.query_params.get("id", "")
     if not id:
         raise NotFound("no item is named: the address ends with ?id= and the id of an item")
-    found = site.store.item(id)
-    if found is None:
-        raise NotFound(f"no item has the id {id}; it may not have been read yet")
-    return found
+    return site.item(id)
 
 
 def _said(details: ItemDetails) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ def rate(request: Request) -> Response:
     turn = int(query["turn"][-6:]) if query.get("turn", "").isdecimal() else 0
     passed = [one for one in query.get("passed", "").split(",") if one][-_REMEMBERED:]
     wanted, before = query.get("id"), query.get("before", "")
-    details = site.store.item(wanted) if wanted else _next(site, turn, passed)
+    details = site.item(wanted) if wanted else _next(site, turn, passed)
     here = following = "/rate"
     if details is not None:
         shown = _digest(details.item.id)

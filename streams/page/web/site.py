@@ -8,7 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from streams.page.store.item_views import DocumentPlace, RefusedPassage
+from schemas.errors import NotFound
+from streams.page.store.item_views import DocumentPlace, ItemDetails, RefusedPassage
 from streams.page.store.store import Store
 from streams.page.web.acting import Actions
 from streams.page.web.guard import Visit
@@ -59,6 +60,13 @@ class Site:
     def name(self, request: Request) -> str:
         """Who decides."""
         return self.visit(request).name or self.person
+
+    def item(self, id: str) -> ItemDetails:
+        """Everything about an item. Raises NotFound."""
+        found = self.store.item(id)
+        if found is None:
+            raise NotFound(f"no item has the id {id}; it may not have been read yet")
+        return found
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page. ``done`` in the address says what was done before."""

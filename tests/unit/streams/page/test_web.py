@@ -18,7 +18,7 @@ from streams.page.web.guard import LONGEST_FORM
 from streams.settings.page import PageSettings
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import HOSTILE, fill, measure
-from tests.unit.streams.page.topics import document, scored
+from tests.unit.streams.page.topics import candidate, document, scored
 
 _TOKEN = "0123456789abcdef"
 _PAGES = (
@@ -93,6 +93,7 @@ def test_an_empty_stream_has_pages() -> None:
     [
         ("/nothing", 404),
         ("/item?id=none", 404),
+        ("/rate?id=none", 404),
         ("/letters/9@9", 404),
         ("/assets/../guard.py", 404),
         ("/items?min_score=x", 400),
@@ -258,8 +259,8 @@ def test_dead_letters_are_sent_back(page: Filled) -> None:
         for _ in range(2):
             text = page.get(answer.headers["location"]).text
             assert "1 sent back. 1 left out:" in text
-            assert "<code>0@7</code> its value was cut" in text
-    assert "of backward" in text
+            assert "<code>0@7</code> <bdi>its value was cut</bdi>" in text
+    assert "of <bdi>backward</bdi>" in text
     assert "sent back." not in page.get("/letters?outcome=unknown").text
     assert page.actions.done == [("replay", "0@0"), ("replay", "all", "backward")]
 
@@ -282,6 +283,27 @@ def test_a_pair_to_rate_does_not_show_the_models_rating(filled: Filled) -> None:
     text = filled.get("/rate?id=e11").text
     assert "4.80" not in text
     assert "Rate 5 of 5" in text
+
+
+def test_from_the_page_of_an_item_a_way_leads_back_to_the_pair_to_rate(filled: Filled) -> None:
+    text = filled.get("/rate?turn=3&passed=abc").text
+    opened = addresses_in(text, "/item?")[0]
+    there = filled.get(opened).text
+    [way] = re.findall('<a href="([^"]+)" data-key="b">← Rate', there)
+    back = filled.get(unescape(way)).text
+    assert addresses_in(back, "/item?")[0] == opened
+
+
+def test_a_refusal_before_a_pair_was_accepted_is_past(page: Filled) -> None:
+    dropped = candidate("e4").refuse("curator", "dropped", "by root")
+    page.topics.write(dropped)
+    text = page.get("/item?id=e4").text
+    assert "was refused before by <bdi>curator</bdi>" in text
+    assert "This does not count any more: the item is accepted." in text
+    assert '<p class="why">' not in text
+    refused = page.get("/item?id=e0").text
+    assert '<p class="why">' in refused
+    assert "any more" not in refused
 
 
 def test_cookies_of_other_servers_on_the_machine_do_no_harm(page: Filled) -> None:
