@@ -24,7 +24,7 @@ from streams.observe.mix import read_mix
 from streams.observe.rates import Rates, rate_of_writes
 from streams.releases.announcements import read_releases
 from streams.releases.rerating import rerating
-from streams.releases.serving import other_base, passed_over, serving_of
+from streams.releases.serving import serving_here
 from streams.releases.store import release_store
 from streams.settings import Role, Settings
 from streams.stages.topology import stages_of
@@ -92,10 +92,8 @@ class StatusReader:
             del messages[cluster.topic(CURATED)]
         serving, refused = None, {}
         if self._base is not None:
-            found = serving_of(releases, self._base, release_store(settings))
+            found = serving_here(releases, self._base, release_store(settings))
             serving, refused = found.release, found.refused
-            if (other := passed_over(releases, self._base)) is not None:
-                refused = {other.id: str(other_base(other, self._base))}
         progress = None
         if serving is not None and settings.rates_again:
             progress = rerating(cluster, serving, settings.rerating.after_seconds)

@@ -34,6 +34,14 @@ def serving_of(releases: Iterable[Release], base: str, store: ReleaseStore) -> S
     return Serving(None, refused)
 
 
+def serving_here(releases: Iterable[Release], base: str, store: ReleaseStore) -> Serving:
+    """See ``serving_of``; where none is for ``base``, the last one of another base is refused."""
+    found = [*releases]
+    if (other := passed_over(found, base)) is not None:
+        return Serving(None, {other.id: str(other_base(other, base))})
+    return serving_of(found, base, store)
+
+
 def other_base(release: Release, base: str) -> str | None:
     """Why workers on ``base`` pass over a release that was trained from another one, or None."""
     if release.base == base:

@@ -20,6 +20,7 @@ from streams.intake.watch.opening import Reading, watching
 from streams.observe.failing import read_failing
 from streams.observe.lag import StageLag
 from streams.observe.missing_workers import missing_workers, worker_options
+from streams.releases.store import release_store
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
 from streams.run.pulse import Pulse
@@ -198,7 +199,9 @@ def run_page(
     """
     # The server and the templates take a while to import, and no other process needs them.
     from models.releases.cache import default_cache
+    from models.releases.release import read_manifest
     from streams.page.promises import Promises
+    from streams.page.releases_in_use import ReleasesInUse
     from streams.page.store.follower import Follower
     from streams.page.store.passage_finder import PassageFinder
     from streams.page.store.refused_reader import RefusedReader
@@ -209,6 +212,8 @@ def run_page(
     deadline = ShutdownDeadline(settings.shutdown_seconds, "the page")
     cluster, releases = settings.kafka.cluster(), settings.releases_dir
     file = settings.state_dir / "page" / "page.sqlite" if settings.state_dir.is_dir() else None
+    base_id = None if base is None else read_manifest(base).id
+    in_use = ReleasesInUse(release_store(settings), base_id)
 
     def missing(stages: Sequence[StageLag], workers: Mapping[str, int]) -> Iterable[str]:
         failing = read_failing(settings.state_dir)
@@ -217,7 +222,12 @@ def run_page(
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(listening_on(settings.page.address))
         store = stack.enter_context(
-            Store(file, promise_of=Promises(releases, default_cache(), base), releases_dir=releases)
+            Store(
+                file,
+                promise_of=Promises(releases, default_cache(), base),
+                in_use_of=in_use,
+                releases_dir=releases,
+            )
         )
         stack.enter_context(Follower(cluster, store, stages_of(settings), missing))
         stack.enter_context(RefusedReader(settings, store))

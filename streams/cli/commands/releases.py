@@ -102,14 +102,15 @@ def compare(
 def promote(settings: "Settings", id: Id) -> None:
     """Deploy a release, whatever its metrics.
 
-    Every worker on the model that it was trained from changes to it within seconds.
+    Workers on the model that it was trained from change to it within seconds, if they can use it.
 
     Example: `backstream releases promote r-1a2b3c4d`
     """
     from streams.cli.connection import connected
     from streams.cli.console import notice
     from streams.releases import announcements
-    from streams.releases.serving import other_base
+    from streams.releases.serving import other_base, serving_of
+    from streams.releases.store import release_store
 
     base = _base_or_none(settings)
     with connected(settings) as settings:
@@ -117,6 +118,10 @@ def promote(settings: "Settings", id: Id) -> None:
     print(f"{release.id} is deployed for {release.base}")
     if base is not None and (passed_over := other_base(release, base)):
         notice(f"workers on {base} pass {release.id} over: it was {passed_over}")
+    else:
+        store = release_store(settings)
+        for reason in serving_of([release], release.base, store).refused.values():
+            notice(f"{release.id} is not used here: {reason}")
 
 
 @app.command()

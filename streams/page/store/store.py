@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from schemas.release import Release
 from streams.kafka.messages import Received
 from streams.observe.lag import Flow
 from streams.page.store.database import Database, clear
@@ -31,6 +32,7 @@ from streams.page.store.stream_views import (
     CalibrationView,
     FlowView,
     Histogram,
+    InUse,
     Letter,
     LetterDetails,
     Promise,
@@ -43,6 +45,8 @@ from streams.stages.topology import StageSpec
 
 PromiseOf = Callable[[str], Promise]
 """What the judge of a release promises, by the release's id."""
+InUseOf = Callable[[Sequence[Release]], InUse]
+"""What is used of announced releases, which are in their order."""
 
 
 class Store:
@@ -56,6 +60,7 @@ class Store:
         file: Path | None = None,
         *,
         promise_of: PromiseOf = lambda release: NO_FILES,
+        in_use_of: InUseOf = lambda releases: InUse(frozenset(), {}),
         releases_dir: Path | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -66,6 +71,7 @@ class Store:
         """
         self._database = Database(file)
         self._promise_of = promise_of
+        self._in_use_of = in_use_of
         self._releases_dir = releases_dir
         self._limits = limits
         self._meter = FlowMeter()
@@ -134,6 +140,11 @@ class Store:
         """Releases and other models that rated: the last announced first."""
         with self._database.reading() as database:
             return releases_of(database)
+
+    def in_use(self) -> InUse:
+        """Which deployed releases can be used here. Their files may be hashed."""
+        announced = [view.release for view in self.releases() if view.release is not None]
+        return self._in_use_of(announced[::-1])
 
     def scores(self, release: str, bins: int = 40) -> Histogram:
         """How a release's ratings are spread over 1 to 5."""

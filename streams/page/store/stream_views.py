@@ -86,13 +86,23 @@ class ReleaseView:
 
     id: str
     deployed: bool
-    """Whether it is the one that workers serve."""
+    """Whether it is the last one that was deployed for its base, and not taken back."""
     rated: int
     """Items that it rated."""
     accepted: int
     """Accepted items whose rating is its."""
     release: Release | None
     """The announcement, with metrics, intervals, term and reason. None where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What is used of the deployed releases where their files are those of this machine."""
+
+    ids: frozenset[str]
+    """Of a release, or of the base where none can be used."""
+    refused: Mapping[str, str]
+    """Id of each later one to the reason why it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,15 @@ def releases(request: Request) -> Response:
                 reliability_chart(calibration),
             )
         )
-    return site.page(request, "releases.jinja", releases=views, sides=sides, left=left, right=right)
+    return site.page(
+        request,
+        "releases.jinja",
+        releases=views,
+        in_use=site.store.in_use(),
+        sides=sides,
+        left=left,
+        right=right,
+    )
 
 
 def list_part(request: Request) -> Response:
@@ -60,7 +68,8 @@ def list_part(request: Request) -> Response:
     site = site_of(request)
     views = site.store.releases()
     left = _chosen(views, request.query_params.get("left"), _deployed(views))
-    return site.page(request, "parts/releases.jinja", releases=views, left=left)
+    in_use = site.store.in_use()
+    return site.page(request, "parts/releases.jinja", releases=views, in_use=in_use, left=left)
 
 
 def promote(request: Request) -> Response:

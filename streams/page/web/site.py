@@ -33,7 +33,7 @@ DONE = {
     NOTHING: "There was nothing to take back: no decision or rating of a person counts here.",
     CHANGED: "Nothing was done: somebody rated this pair or decided about it since it was shown to "
     "you. This is how it is now.",
-    "deployed": "The release is deployed: workers change to it within seconds.",
+    "deployed": "The release is deployed: workers that can use it change to it within seconds.",
     "release-taken-back": "The release is taken back: the one before it is deployed again.",
     "named": "Your name will stand beside your decisions.",
 }

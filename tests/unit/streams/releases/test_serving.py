@@ -1,5 +1,6 @@
 """What serves of the deployed releases, and what is said of the others."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -68,3 +69,18 @@ def test_the_list_marks_releases_of_another_base(
     assert ("PASSED OVER: trained from house-1" in one) is usable
     assert "PASSED OVER" not in other
     assert ("there is no model 'x'" in listed.stderr) is not usable
+
+
+@pytest.mark.parametrize(
+    ("usable", "said"), [("r-1", ""), ("r-2", "r-2 is not used here: r-2 was changed\n")]
+)
+def test_promote_says_what_cannot_be_used_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, usable: str, said: str
+) -> None:
+    monkeypatch.setattr(command, "_base", lambda _: "house-2")
+    monkeypatch.setattr("streams.cli.connection.connected", nullcontext)
+    monkeypatch.setattr("streams.releases.store.release_store", lambda _: _Store(tmp_path))
+    monkeypatch.setattr("streams.releases.announcements.promote", lambda *given: _release(given[1]))
+    done = CliRunner().invoke(command.app, ["promote", usable, "--broker", "nowhere:1"])
+    assert done.stdout == f"{usable} is deployed for house-2\n"
+    assert done.stderr == said
