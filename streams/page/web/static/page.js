@@ -20,11 +20,14 @@ async function refresh(part) {
   const html = await response.text();
   if (part.lastHtml === html || inUse(part)) return;
   part.lastHtml = html;
+  const fresh = part.cloneNode(false);
+  fresh.append(document.createRange().createContextualFragment(html));
+  if (fresh.isEqualNode(part)) return; // as the page was made
   // What a person has opened, chosen or scrolled in a part stays so.
   const open = [...part.querySelectorAll("details")].map((one) => one.open);
   const places = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   const focused = focusables(part).indexOf(document.activeElement);
-  part.replaceChildren(document.createRange().createContextualFragment(html));
+  part.replaceChildren(...fresh.childNodes);
   part.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? one.open; });
   part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] ?? 0; });
   if (focused >= 0) focusables(part)[focused]?.focus({ preventScroll: true });

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from bench.chromium import CHROMIUM, chromium
 from schemas.records import Example, Rejection
@@ -348,6 +348,21 @@ def test_an_open_item_follows_what_others_do(browser: Browser, stream: Filled) -
     expect(page.get_by_label("Request")).to_have_value("Half of a que")
     expect(page.get_by_label("Request")).to_be_visible()
     assert [one for one in complaints if not one.endswith("/events")] == []
+    page.close()
+
+
+def test_what_is_as_it_was_is_not_replaced(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    streams: list[Route] = []
+    page.route("**/events", lambda route: streams.append(route))
+    page.goto(f"{stream.origin}/item?id=e5")
+    shown = page.locator("main .text, main button").element_handles()
+    with page.expect_response(lambda response: "/parts/item/texts" in response.url):
+        streams[0].continue_()
+    with page.expect_response(lambda response: "/parts/item/texts" in response.url):
+        stream.topics.write(scored("another"))
+    assert len(shown) > 5
+    assert all(one.evaluate("element => element.isConnected") for one in shown)
     page.close()
 
 
