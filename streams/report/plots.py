@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from streams.quantities import as_count
 from streams.report.content import Bin, Human, Named, Novelty, Rated, Report, Roots, Stage
 from streams.report.drawing.bars import Bar, bars, counted_bars
 from streams.report.drawing.columns import Column, columns
@@ -43,16 +44,17 @@ def funnel(report: Report) -> Plot | None:
             rows.append(Bar(stage.stage, 0, ""))
         table.append((stage.stage, stage.source, "read", f"{stage.read:,}"))
         for one in stage.refused:
-            text = f"{one.count:,} refused"
+            text = as_count(one.count, "refusal")
             rows.append(Bar(one.name, one.count, text, "refused", inner=True))
             table.append((stage.stage, stage.source, one.name, f"{one.count:,}"))
     rows.append(Bar("curated", report.examples, f"{report.examples:,} examples", "kept"))
     table.append(("all", "curated", "examples", f"{report.examples:,}"))
     says = _sentence(
-        f"{stage.stage} read {stage.read:,} and refused {_total(stage):,}"
+        f"{stage.stage} read {stage.read:,} and made {as_count(_total(stage), 'refusal')}"
         for stage in report.stages
     )
     says += f" {report.examples:,} examples are curated."
+    says += " A pair that was judged again may have several refusals, and be curated since."
     return Plot(
         "Funnel by stage and reason",
         says,

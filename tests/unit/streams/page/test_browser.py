@@ -181,7 +181,7 @@ def test_figures_change_with_the_stream(browser: Browser, stream: Filled) -> Non
     stream.topics.write(candidate("new"), pair, example(pair))
     expect(total).to_have_text("4")
     # What was opened stays open.
-    expect(page.get_by_role("columnheader", name="Records")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Messages or refusals")).to_be_visible()
     page.goto(f"{stream.origin}/items")
     stream.topics.write(candidate("newer"), scored("newer"))
     expect(page.get_by_text("load again")).to_be_visible()

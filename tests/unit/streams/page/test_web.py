@@ -427,6 +427,25 @@ def test_a_row_without_a_request_says_what_it_is(page: Filled) -> None:
     assert "Not searched: 1 passage that" in page.get("/items?text=boils").text
 
 
+def test_figures_have_their_unit_and_reasons_as_many_items_as_their_links_lead_to(
+    page: Filled,
+) -> None:
+    for id, count in (("s1", 1), ("d1", 24), ("d1", 25)):
+        page.topics.write(Rejection(id=id, stage="segmenter", reason="too_short", count=count))
+    flow = page.get("/parts/flow").text
+    assert ">50 refusals</text>" in flow, "every message counts"
+    assert ">100 messages</text>" in flow
+    found = re.search(
+        r'href="([^"]+reason=too_short)".*?<td class="figure">(\d+)<br><span class="quiet">'
+        r"(\d+) passages<",
+        page.get("/parts/reasons").text,
+        re.DOTALL,
+    )
+    assert found is not None
+    assert found.groups()[1:] == ("2", "26")
+    assert "<strong>2</strong> items" in page.get(unescape(found[1])).text
+
+
 def test_every_reason_is_explained_where_it_is_shown() -> None:
     with Store() as store, served(store) as page:
         page.topics.write(

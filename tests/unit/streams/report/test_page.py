@@ -23,6 +23,7 @@ from streams.report.figures.report import report_of
 from streams.report.gathering.exported import gather_exported
 from streams.report.gathering.gathered import Gathered, Newest, Refused
 from streams.report.page import page
+from streams.report.plots import funnel
 from tests.unit.streams.report.items import decision, item
 from tests.unit.streams.report.test_figures import NOW
 
@@ -129,6 +130,16 @@ def test_plots_are_xml_with_a_text_and_a_table() -> None:
     figures = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
     assert len(figures) == len(plots)
     assert all("<figcaption>" in figure and "<table>" in figure for figure in figures)
+
+
+def test_the_funnel_counts_refusals_and_not_pairs() -> None:
+    low = Named(name="low_rating", count=147)
+    stage = Stage(stage="curator", source="scored", read=204, refused=(low,))
+    plot = funnel(report_of(Gathered("topics", [item(0)], stages=[stage]), NOW))
+    assert plot is not None
+    assert "Curator read 204 and made 147 refusals." in plot.says
+    assert "may have several refusals, and be curated since" in plot.says
+    assert ">147 refusals<" in plot.svg
 
 
 def test_a_part_without_figures_is_left_out() -> None:
