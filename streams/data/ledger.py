@@ -29,7 +29,9 @@ class Batch:
     """Digest of the newest row of each id."""
     retracted: Iterable[str]
     pending: Mapping[Path, Path]
-    """The files as they are written, with the names that they get."""
+    """The files as they are written, with the names that they get. All are in the ledger's folder,
+    or in folders of it.
+    """
 
 
 class Ledger:
@@ -94,7 +96,8 @@ class Ledger:
     def pending(self) -> dict[Path, Path]:
         """Files that belong to the export and may not have their names yet."""
         rows = self._db.execute("SELECT partial, final FROM pending")
-        return {Path(partial): Path(final) for partial, final in rows}
+        folder = self._path.parent
+        return {folder / partial: folder / final for partial, final in rows}
 
     def renamed(self) -> None:
         """Note that every pending file has its name."""
@@ -111,7 +114,11 @@ class Ledger:
             self._db.executemany(
                 "DELETE FROM written WHERE id = ?", [(id,) for id in batch.retracted]
             )
-            named = [(str(partial), str(final)) for partial, final in batch.pending.items()]
+            # Relative, so that the export goes on from another directory, and where it was moved.
+            named = [
+                tuple(str(path.relative_to(self._path.parent)) for path in names)
+                for names in batch.pending.items()
+            ]
             self._db.executemany("INSERT OR REPLACE INTO pending VALUES (?, ?)", named)
             self._db.execute("DELETE FROM files")
             self._db.execute("INSERT INTO files VALUES (?)", (batch.number,))

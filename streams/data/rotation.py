@@ -6,8 +6,8 @@ deletes before it reads the same messages again. One that is killed afterwards l
 given, which the next one gives. So every message that compaction left is in one file.
 """
 
-import glob
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,7 +55,12 @@ class Follow:
         """What must not change while the files of a folder grow."""
         chosen = "; ".join(self.selection.described()) or "no filter"
         evidence = "with" if self.with_evidence else "without"
-        return {"shape": self.shape.value, "evidence": evidence, "filters": chosen}
+        return {
+            "format": self.output.suffix,
+            "shape": self.shape.value,
+            "evidence": evidence,
+            "filters": chosen,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,7 @@ class Rotation:
         """Rows in the files that this process has written, retractions included."""
         try:
             self._rename(self._ledger.pending())
-            for dots in (".", ".."):
-                for left in self._folder.rglob(f"{dots}{glob.escape(self._name)}-*.partial"):
-                    left.unlink()
+            self._delete_partial()
         except OSError as error:
             self._ledger.close()
             raise BackstreamError(f"cannot write to {self._folder}: {error}") from error
@@ -217,6 +220,14 @@ class Rotation:
         for name, kind in (("at", "float64"), ("partition", "int32"), ("offset", "int64")):
             schema = schema.append(pyarrow.field(name, kind))
         return schema
+
+    def _delete_partial(self) -> None:
+        """Delete the files under hidden names, but none of an export whose name begins as ours."""
+        # With two dots where the file itself was not complete.
+        ours = re.compile(rf"\.{{1,2}}{re.escape(self._name)}-[0-9]{{8,}}\..*")
+        for left in self._folder.rglob(".*.partial"):
+            if ours.fullmatch(left.name):
+                left.unlink()
 
     def _rename(self, pending: dict[Path, Path]) -> None:
         for partial, final in pending.items():

@@ -235,3 +235,43 @@ def test_one_process_owns_a_folder_and_its_options_stay(tmp_path: Path) -> None:
         rotation(output, selection=Selection(min_score=4.0)).__enter__()
     with rotation(output, rows=100):
         pass
+    with pytest.raises(SettingsError, match=r"another format \(\.jsonl, not \.parquet\)"):
+        rotation(output.with_suffix(".parquet")).__enter__()
+
+
+def _killed_before_the_name(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export whose process ends between the ledger's commit and the file's name."""
+
+    def killed(*_: object) -> None:
+        raise _Killed
+
+    with suppress(_Killed), rotation(output) as one, monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", killed)
+        for offset in range(3):
+            one.take(change(str(offset), offset), now=0.0)
+
+
+def test_another_export_whose_name_begins_the_same_leaves_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _killed_before_the_name(tmp_path / "out-small.jsonl", monkeypatch)
+    for other in ("out.jsonl", "out-small-00000001.jsonl"):
+        with rotation(tmp_path / other):
+            pass
+    with rotation(tmp_path / "out-small.jsonl"):
+        pass
+    assert ids(tmp_path) == ["0", "1", "2"]
+
+
+def test_an_export_goes_on_from_another_directory_and_in_a_folder_that_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    _killed_before_the_name(Path("out/chat.jsonl"), monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    Path("here/out").rename("moved")
+    with rotation(Path("moved/chat.jsonl")):
+        pass
+    assert ids(tmp_path / "moved") == ["0", "1", "2"]
+    assert not list(tmp_path.rglob("*.partial"))
