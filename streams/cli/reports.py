@@ -21,6 +21,8 @@ def finish(report: FeedReport, tally: Tally, noun: str, as_json: bool) -> None:
             "bytes": report.bytes,
             "failed": report.failed,
         }
+        if report.decided is not None:
+            counts["decided"] = report.decided
         print(json.dumps({**counts, "errors": report.errors, **tally.as_dict()}))
     else:
         for line in tally.lines():
@@ -29,8 +31,13 @@ def finish(report: FeedReport, tally: Tally, noun: str, as_json: bool) -> None:
             notice(error)
         if report.failed > len(report.errors):
             notice(f"and {report.failed - len(report.errors):,} more")
+        if report.decided:
+            notice(
+                f"{as_count(report.decided, head)} left out, about which people have decided: "
+                "`backstream decisions` lists them, and `undo` takes a decision back"
+            )
         failed = f", {report.failed:,} could not be read" if report.failed else ""
         sent = f"{as_count(report.written, head)}{space}{rest}"
         megabytes = f"{report.bytes / 1e6:,.1f} MB"
         print(f"{sent} ({megabytes}) acknowledged by the broker{failed}")
-    end(report.written, report.failed)
+    end(report.written + (report.decided or 0), report.failed)

@@ -1,13 +1,14 @@
 """Feeding documents, requests and human seeds: encode, send, wait until all is acknowledged."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from schemas.errors import BrokerError, SourceError, WireError
 from schemas.records import Bootstrap, Document, Example, Question
 from schemas.wire import MAX_BYTES, encode, headers_for
+from streams.data.decisions import read_decisions
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection.clients import kafka_errors
 from streams.kafka.connection.permissions import denial, writing
@@ -34,6 +35,8 @@ class FeedReport:
     """The first errors of the input."""
     failed: int = 0
     """Number of all errors of the input."""
+    decided: int | None = None
+    """Of seeds: those that were left out, because a person has decided about them."""
 
     def refuse(self, error: str) -> None:
         """Add an error of the input."""
@@ -53,9 +56,23 @@ def feed(cluster: Cluster, documents: Iterable[Document | SourceError]) -> FeedR
 def seed(cluster: Cluster, seeds: Iterable[Example | SourceError]) -> FeedReport:
     """Write human pairs to ``curated`` and wait for the broker.
 
-    Raises BrokerError where it does not acknowledge them.
+    Leaves out those about which a decision counts: the decider writes what follows from it, and
+    writes the seed again where it is undone. Raises BrokerError where the broker does not
+    acknowledge them, or the decisions cannot be read.
     """
-    return _write(cluster, CURATED, seeds, lambda example: example.id)
+    decided = {one.id for one in read_decisions(cluster) if one.action != "undo"}
+    left_out = set[str]()
+
+    def undecided() -> Iterator[Example | SourceError]:
+        for one in seeds:
+            if isinstance(one, Example) and one.id in decided:
+                left_out.add(one.id)
+            else:
+                yield one
+
+    report = _write(cluster, CURATED, undecided(), lambda example: example.id)
+    report.decided = len(left_out)
+    return report
 
 
 def invent(cluster: Cluster, bootstraps: Iterable[Bootstrap | SourceError]) -> FeedReport:

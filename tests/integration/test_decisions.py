@@ -28,6 +28,7 @@ from schemas.ruling import MOST_BYTES, Texts
 from schemas.wire import MAX_BYTES
 from streams.data.dataset import snapshot
 from streams.data.decisions import Decisions, open_decisions, read_decisions
+from streams.data.feed import seed as feed_seeds
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -340,6 +341,14 @@ def test_a_seed_is_dropped_and_comes_back(settings, cluster, topics, start, deci
     start()
     decisions.drop(seed, "ada")
     assert settled(settings, topics) == {}
+    assert feed_seeds(cluster, [seed]).decided == 1
+    assert settled(settings, topics) == {}, "what people decided stays"
     decisions.undo("s", "ada")
     assert settled(settings, topics) == {"s": seed}
+    decisions.edit(seed, "ada", instruction="Why so?")
+    edited = settled(settings, topics)
+    assert edited["s"].instruction == "Why so?"
+    assert feed_seeds(cluster, [seed, seed.model_copy(update={"id": "t"})]).decided == 1
+    assert settled(settings, topics).keys() == {"s", "t"}
+    assert settled(settings, topics)["s"] == edited["s"]
     assert account(cluster).complete

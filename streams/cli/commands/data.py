@@ -118,8 +118,8 @@ def seed(
 
     The trainer trains on four fifths of them and measures on the rest, chosen by the hash of each
     id; the exchanges of a conversation stay together. Each exchange is a seed of its own, with the
-    turns before it. Seeding the same twice changes nothing. The exit code is 3 if a line is not a
-    pair.
+    turns before it. Seeding the same twice changes nothing, and what people decided about a seed
+    stays. The exit code is 3 if a line is not a pair.
 
     Example: `backstream seed dolly.jsonl oasst.jsonl.gz --replies 2`
     """
