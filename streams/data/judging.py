@@ -11,6 +11,11 @@ KEPT = "kept"
 """What an answer did that accepts a pair, as JSON names it."""
 
 
+def note_of(score: int) -> str:
+    """The note of a decision that follows from a rating."""
+    return f"rated {score}"
+
+
 class Judging:
     """Writes what a person thinks of pairs. Each method waits for the broker: BrokerError.
 
@@ -26,7 +31,7 @@ class Judging:
     def rate(self, pair: Pair, score: int, by: str) -> None:
         """Write a rating from 1 to 5, and the decision that follows from it."""
         write = self._decisions.drop if score < self.threshold else self._decisions.accept
-        write(pair, by, f"rated {score}")
+        write(pair, by, note_of(score))
         self._rate(pair, score, by)
 
     def answer(self, pair: Pair, answer: Answer, by: str) -> list[str]:

@@ -4,6 +4,7 @@ The workers run the decider and the curator alone: no model is needed.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from schemas.wire import MAX_BYTES
 from streams.data.dataset import snapshot
 from streams.data.decisions import Decisions, open_decisions, read_decisions
 from streams.data.feed import seed as feed_seeds
+from streams.data.ratings import read_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
 from streams.kafka.reading.replay import replay
@@ -313,6 +315,20 @@ def test_what_somebody_else_decides_keeps_an_edit_that_no_worker_has_written(
         found = store.item("e0")
         assert found is not None
         assert (found.instruction, found.item.by) == ("Why e0?", "bob")
+
+
+def test_ratings_of_one_moment_leave_the_decision_of_the_last_one(cluster, topics) -> None:
+    topics.write(rated(0))
+    with Store() as store, Follower(cluster, store):
+        wait_until(lambda: store.item("e0") is not None)
+        shown = store.item("e0")
+        assert shown is not None
+        actions = KafkaActions(cluster, 4.0)
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(lambda score: actions.rate(shown, score, "ada"), (1, 5, 2, 4, 3) * 3))
+    [decision] = read_decisions(cluster)
+    [rating] = read_ratings(cluster)
+    assert decision.ruling.note == f"rated {rating.score}"
 
 
 def test_a_seed_is_dropped_and_accepted_again_on_the_page(settings, cluster, topics, start) -> None:

@@ -1,8 +1,11 @@
 """What a person can do on the page, as records on the topics."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from streams.data.decisions import KnownDecisions, open_decisions
+from streams.data.decisions import Decisions, KnownDecisions, open_decisions
 from streams.data.judging import Judging
 from streams.data.ratings import open_ratings
 from streams.kafka.cluster import Cluster
@@ -11,6 +14,9 @@ from streams.observe.letters import find_letter, read_letters
 from streams.page.store.item_views import ItemDetails
 from streams.releases import announcements
 from streams.stages.topology import STAGES
+
+_LOCKS = 64
+"""Pairs share one by the hash of their id."""
 
 
 class Actions(Protocol):
@@ -68,17 +74,30 @@ class KafkaActions:
         self._cluster = cluster
         self.threshold = threshold
         self._known = KnownDecisions(cluster, fresh_seconds=0.0)
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    @contextmanager
+    def _deciding(self, id: str) -> Iterator[Decisions]:
+        """A writer of decisions about a pair. No other request decides about it meanwhile.
+
+        So the decision and the rating of one request belong together.
+        """
+        with (
+            self._locks[hash(id) % _LOCKS],
+            open_decisions(self._cluster, self._known) as decisions,
+        ):
+            yield decisions
 
     def drop(self, item: ItemDetails, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster, self._known) as decisions:
+        with self._deciding(item.pair.id) as decisions:
             decisions.drop(item.pair, by)
 
     def accept(self, item: ItemDetails, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster, self._known) as decisions:
+        with self._deciding(item.pair.id) as decisions:
             decisions.accept(item.pair, by)
 
     def edit(
@@ -92,31 +111,25 @@ class KafkaActions:
     ) -> None:
         """See Actions."""
         assert item.pair is not None
-        with open_decisions(self._cluster, self._known) as decisions:
+        with self._deciding(item.pair.id) as decisions:
             decisions.edit(
                 item.pair, by, instruction=instruction, context=context, response=response
             )
 
     def undo(self, id: str, by: str) -> bool:
         """See Actions."""
-        with open_decisions(self._cluster, self._known) as decisions:
+        with self._deciding(id) as decisions:
             return decisions.undo(id, by) is not None
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """See Actions."""
         assert item.pair is not None
-        with (
-            open_ratings(self._cluster) as ratings,
-            open_decisions(self._cluster, self._known) as decisions,
-        ):
+        with self._deciding(item.pair.id) as decisions, open_ratings(self._cluster) as ratings:
             Judging(ratings, decisions, self.threshold).rate(item.pair, score, by)
 
     def take_back(self, id: str, by: str) -> bool:
         """See Actions."""
-        with (
-            open_ratings(self._cluster) as ratings,
-            open_decisions(self._cluster, self._known) as decisions,
-        ):
+        with self._deciding(id) as decisions, open_ratings(self._cluster) as ratings:
             return Judging(ratings, decisions, self.threshold).take_back(id, by)
 
     def promote(self, id: str) -> None:

@@ -93,11 +93,18 @@ class Application:
 
     async def _login(self, request: Request) -> Response:
         if request.method == "GET":
-            return self._site.page(request, "login.jinja", wrong=False)
-        if not self._sessions.admits(self._site.visit(request).form.get("token", "")):
+            return self._site.page(
+                request,
+                "login.jinja",
+                wrong=False,
+                back=back(request.query_params.get("back"), "/"),
+            )
+        form = self._site.visit(request).form
+        target = back(form.get("back"), "/")
+        if not self._sessions.admits(form.get("token", "")):
             await asyncio.sleep(_WRONG_TOKEN_SECONDS)
-            return self._site.page(request, "login.jinja", 403, wrong=True)
-        answer = RedirectResponse("/", 303)
+            return self._site.page(request, "login.jinja", 403, wrong=True, back=target)
+        answer = RedirectResponse(target, 303)
         # A new session: somebody else may know the one from before.
         session = self._sessions.start(admitted=True)
         answer.headers.append("Set-Cookie", self.guard.session_cookie(session))

@@ -18,6 +18,8 @@ LONGEST_FORM = 3 * MOST_BYTES + 256 * 1024
 """In bytes: a form has up to three for one byte of a text."""
 _MOST_FIELDS = 50
 LONGEST_NAME = 80
+_LONGEST_ADDRESS = 2000
+"""Characters of an address that one is led back to after signing in."""
 _OPEN = ("/login", "/assets/")
 """What is answered to a browser that has not sent the access token."""
 _HEADERS = {
@@ -121,7 +123,7 @@ class Guard:
         if not self._admitted(headers, session) and not scope["path"].startswith(_OPEN):
             if changes or scope["path"] == "/events":
                 raise VisitRefused(401, "the access token is missing; open /login")
-            raise VisitRefused(303, "/login")
+            raise VisitRefused(303, _login_for(scope))
         if not changes:
             return {}
         form = _form(await _body(headers, receive))
@@ -135,6 +137,15 @@ class Guard:
             return True
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and self._sessions.admits(token.strip())
+
+
+def _login_for(scope: Scope) -> str:
+    """The page to sign in, which leads back to the one that was asked for."""
+    wanted = quote(scope["path"])
+    if query := scope["query_string"].decode("latin-1"):
+        wanted += f"?{query}"
+    is_page = not scope["path"].startswith("/parts/") and len(wanted) <= _LONGEST_ADDRESS
+    return f"/login?back={quote(wanted, safe='')}" if is_page and wanted != "/" else "/login"
 
 
 def _answer(refused: VisitRefused) -> Response:

@@ -25,7 +25,7 @@ NOTHING = "nothing"
 CHANGED = "changed"
 DONE = {
     "rated": "Rated.",
-    "taken-back": "The rating is taken back.",
+    "taken-back": "The rating is taken back: the model's rating and the rules count again.",
     "dropped": "Dropped: it is leaving the curated set, and stays out.",
     "accepted": "Accepted: it stays, whatever its rating is.",
     "edited": "Edited: workers write the new texts to the curated set.",

@@ -60,19 +60,70 @@ async function refreshAll() {
   if (again && !document.hidden) refreshAll();
 }
 
-function follow() {
-  const events = new EventSource("/events");
+// The stream of events. A browser has six connections to a server, so only a tab that is shown
+// holds one of them.
+
+const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 30000;
+let events = null;
+let retryMs = RETRY_MS;
+let retrying;
+let wasAway = false;
+
+function listen() {
+  clearTimeout(retrying);
+  events?.close();
+  events = null;
+  if (document.hidden) return;
+  events = new EventSource("/events");
   // The first event comes at once: the stream may have changed since the page was made.
   events.addEventListener("change", refreshAll);
-  events.onerror = () => {
-    const state = document.querySelector(".state");
-    if (state) { state.textContent = "not live: the page's server does not answer"; state.lastHtml = null; }
+  events.onopen = () => {
+    retryMs = RETRY_MS;
+    if (wasAway) renewFormToken().catch(() => {});
+    wasAway = false;
   };
+  events.onerror = () => away(events.readyState === EventSource.CLOSED);
+}
+
+// After another answer than the stream, the browser does not ask for it again by itself.
+async function away(closed) {
+  wasAway = true;
+  showAway(document.createTextNode("not live: the page's server does not answer"));
+  if (!closed) return;
+  retrying = setTimeout(listen, retryMs);
+  retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+  const asked = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
+  if (asked?.type !== "opaqueredirect") return;
+  const link = document.createElement("a");
+  link.href = `/login?back=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "not live: sign in again";
+  showAway(link);
+}
+
+function showAway(content) {
+  const state = document.querySelector(".state");
+  if (state) { state.replaceChildren(content); state.lastHtml = null; }
+}
+
+// A server that was started again takes no form of before.
+async function renewFormToken() {
+  const response = await fetch(location.href);
+  if (!response.ok || response.redirected) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const token = page.querySelector('meta[name="form-token"]')?.content;
+  if (!token) return;
+  document.querySelector('meta[name="form-token"]').content = token;
+  document.querySelectorAll('input[name="form_token"]').forEach((one) => { one.value = token; });
+}
+
+function follow() {
+  listen();
   // What was not replaced while it was open is replaced when it is closed.
   document.addEventListener("toggle", (event) => {
     if (!event.target.open && event.target.matches("[data-live] details:has(form)")) refreshAll();
   }, true);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refreshAll(); });
+  document.addEventListener("visibilitychange", listen);
 }
 
 // Keys.
@@ -104,25 +155,53 @@ function say(text, bad) {
 const ACTIONS = { a: ["accept"], d: ["drop"], u: ["undo"] };
 for (const grade of "12345") ACTIONS[grade] = ["rate", { score: grade }];
 
-async function actOn(row, key) {
+// One after the other, in the order of the keys: the last one decides.
+let acting = Promise.resolve();
+
+function actOn(row, key) {
   const item = row.closest("[data-item]");
-  if (!item) return;
+  const note = noteOf(item);
+  const before = note.textContent;
+  note.textContent = "… · ";
+  acting = acting.then(() => act(item, key, note, before)).catch(() => {
+    note.textContent = before;
+    say("the page's server does not answer", true);
+  });
+}
+
+async function act(item, key, note, before) {
   const [action, fields = {}] = ACTIONS[key];
-  const response = await fetch(`/item/${action}?${item.dataset.item}`, {
+  let response = await send(item, action, fields);
+  if (response.status === 403) {
+    await renewFormToken();
+    response = await send(item, action, fields);
+  }
+  const answer = answerOf(await response.text());
+  say(answer.done ?? answer.error, !response.ok);
+  note.textContent = answer.changed ? `${action === "rate" ? `rated ${key}` : action} · ` : before;
+}
+
+function send(item, action, fields) {
+  return fetch(`/item/${action}?${item.dataset.item}`, {
     method: "POST",
     headers: { "Accept": "application/json", "X-Form-Token": formToken() },
     body: new URLSearchParams(fields),
   });
-  const answer = await response.json().catch(() => ({ error: "the page does not answer as it should" }));
-  say(answer.done ?? answer.error, !response.ok);
-  if (!answer.changed) return;
+}
+
+// What refuses a request before it is read answers with a line of text.
+function answerOf(text) {
+  try { return JSON.parse(text); } catch { return { error: text.slice(0, 300) }; }
+}
+
+function noteOf(item) {
   let note = item.querySelector(".now");
   if (!note) {
     note = document.createElement("span");
     note.className = "now human";
     item.querySelector(".notes").prepend(note);
   }
-  note.textContent = `${action === "rate" ? `rated ${key}` : action} · `;
+  return note;
 }
 
 function onKey(event) {
@@ -139,7 +218,7 @@ function onKey(event) {
   }
   if (row && row.closest("[data-item]") && key in ACTIONS) {
     event.preventDefault();
-    actOn(row, key).catch(() => say("the page's server does not answer", true));
+    actOn(row, key);
     return;
   }
   const pressed = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);

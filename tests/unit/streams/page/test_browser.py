@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from bench.chromium import CHROMIUM, chromium
+from bench.chromium import CHROMIUM
 from schemas.records import Example, Rejection
 from streams.kafka.topics import DEAD_LETTERS, SEGMENTS
 from streams.kafka.writing.dead_letters import dead_letter
@@ -61,24 +61,10 @@ def complaints_of(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=60_000)  # milliseconds; on a slow machine 5 s are not enough
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def filled() -> Iterator[Filled]:
     """A page that no test changes."""
     with Store() as store, served(store) as page:
         fill(page.topics)
-        yield page
-
-
-@pytest.fixture
-def stream() -> Iterator[Filled]:
-    with Store() as store, served(store) as page:
-        fill(page.topics, 6)
         yield page
 
 

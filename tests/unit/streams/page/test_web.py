@@ -159,6 +159,12 @@ def test_a_token_admits() -> None:
     with Store() as store, served(store, token=_TOKEN) as page:
         fill(page.topics, 5)
         assert page.get("/").headers["location"] == "/login"
+        led_back = "/login?back=%2Fitems%3Forder%3Dbest%26text%3D%2522"
+        assert page.get("/items?order=best&text=%22").headers["location"] == led_back
+        assert (
+            '<input type="hidden" name="back" value="/items?order=best' in page.get(led_back).text
+        )
+        assert page.get("/parts/state").headers["location"] == "/login"
         assert page.get("/events").status == 401
         assert page.get("/assets/page.css").status == 200
         assert page.post("/item/drop?id=e1").status == 401
@@ -169,6 +175,8 @@ def test_a_token_admits() -> None:
         assert page.post("/login", token=_TOKEN).status == 303
         assert page.cookies != guest
         assert page.get("/").status == 200
+        for wanted, address in (("/items?order=best", "/items?order=best"), ("//evil", "/")):
+            assert page.post("/login", token=_TOKEN, back=wanted).headers["location"] == address
         assert page.post("/item/drop?id=e1").status == 303
 
 
