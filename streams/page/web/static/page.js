@@ -160,16 +160,14 @@ let acting = Promise.resolve();
 
 function actOn(row, key) {
   const item = row.closest("[data-item]");
-  const note = noteOf(item);
-  const before = note.textContent;
-  note.textContent = "… · ";
-  acting = acting.then(() => act(item, key, note, before)).catch(() => {
-    note.textContent = before;
-    say("the page's server does not answer", true);
-  });
+  item.done ??= item.querySelector(".now")?.textContent ?? "";
+  note(item, "… · ");
+  acting = acting.then(() => act(item, key))
+    .catch(() => say("the page's server does not answer", true))
+    .finally(() => note(item, item.done));
 }
 
-async function act(item, key, note, before) {
+async function act(item, key) {
   const [action, fields = {}] = ACTIONS[key];
   let response = await send(item, action, fields);
   if (response.status === 403) {
@@ -178,7 +176,7 @@ async function act(item, key, note, before) {
   }
   const answer = answerOf(await response.text());
   say(answer.done ?? answer.error, !response.ok);
-  note.textContent = answer.changed ? `${action === "rate" ? `rated ${key}` : action} · ` : before;
+  if (answer.changed) item.done = `${action === "rate" ? `rated ${key}` : action} · `;
 }
 
 function send(item, action, fields) {
@@ -194,14 +192,15 @@ function answerOf(text) {
   try { return JSON.parse(text); } catch { return { error: text.slice(0, 300) }; }
 }
 
-function noteOf(item) {
-  let note = item.querySelector(".now");
-  if (!note) {
-    note = document.createElement("span");
-    note.className = "now human";
-    item.querySelector(".notes").prepend(note);
+function note(item, text) {
+  let now = item.querySelector(".now");
+  if (!text) { now?.remove(); return; }
+  if (!now) {
+    now = document.createElement("span");
+    now.className = "now human";
+    item.querySelector(".notes").prepend(now);
   }
-  return note;
+  now.textContent = text;
 }
 
 function onKey(event) {
