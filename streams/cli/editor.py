@@ -22,4 +22,19 @@ def edited(text: str) -> str:
             subprocess.run([*shlex.split(editor), str(file)], check=True)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise SettingsError(f"the editor {editor!r} failed: {error}; set EDITOR") from error
-        return file.read_text(encoding="utf-8")
+        try:
+            saved = file.read_bytes()
+        except OSError as error:
+            raise SettingsError(
+                f"the editor {editor!r} left no file: {error}; edit again"
+            ) from error
+        try:
+            return saved.decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            descriptor, kept = tempfile.mkstemp(prefix="backstream-", suffix=".txt")
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(saved)
+            raise SettingsError(
+                f"the editor {editor!r} saved another encoding than UTF-8 ({error}). The texts are "
+                f"in {kept}; nothing was decided"
+            ) from error

@@ -4,10 +4,11 @@ import pydoc
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from agents.figures import as_score
 from models.prompts.tasks.rating import DIGITS, SCALE
@@ -25,6 +26,8 @@ _AROUND = 6
 _KEYS = "1-5 rate · w show the whole pair · s skip · u take the last one back · q quit"
 # The text of a passage is untrusted: it must not move the cursor or colour the screen.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Marks that turn the direction of the text around them, or that hide in it."""
 
 
 def ask_about(
@@ -70,7 +73,7 @@ def print_report(pairs: Sequence[Scored], given: dict[int, int], threshold: floa
     """Print the given scores beside the models' ratings, and what they decide."""
     print("\nyou  model")
     for at, score in given.items():
-        request = " ".join(_CONTROL.sub("", pairs[at].candidate.instruction).split())
+        request = " ".join(_harmless(pairs[at].candidate.instruction).split())
         print(f"{score:>3}  {as_score(pairs[at].rating.score):>5}  {request[:100]}")
     errors = [abs(score - pairs[at].rating.score) for at, score in given.items()]
     mean = ""
@@ -161,16 +164,21 @@ def _parts(pair: Scored) -> list[tuple[str, str]]:
         ("Given", candidate.context),
         ("Answer", candidate.response),
     ]
-    return [(name, _CONTROL.sub("", text)) for name, text in parts if text]
+    return [(name, _harmless(text)) for name, text in parts if text]
+
+
+def _harmless(text: str) -> str:
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", text))
 
 
 def _wrapped(text: str, columns: int) -> list[str]:
-    lines: list[str] = []
-    for line in text.splitlines():
-        lines += textwrap.wrap(
-            line, columns, replace_whitespace=False, drop_whitespace=False, expand_tabs=False
-        ) or [""]
-    return lines
+    """The lines of a text on a screen. A character of Chinese has two columns."""
+    console = Console(width=columns)
+    return [
+        part.plain
+        for line in text.splitlines()
+        for part in Text(line, tab_size=8).wrap(console, columns) or [Text()]
+    ]
 
 
 def _cut(lines: Sequence[str], most: int) -> str:

@@ -21,6 +21,8 @@ from streams.data.files import whole_file
 RATING, DECISION = "rating", "decision"
 KEEP, DROP = "keep", "drop"
 TEXTS = ("instruction", "context", "response")
+_MALFORMED = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+"""What reading JSON of another form raises."""
 _EDITED = "edited_"
 """Before the name of a text where it is asked for."""
 
@@ -88,12 +90,17 @@ def read_answers(tool: Tool, file: Path) -> Iterator[Answer | SourceError]:
         raise SourceError(f"{file} is not a file of {tool}: that is a list of pairs in JSON")
     answers_of = _argilla_answers if tool is Tool.ARGILLA else _label_studio_answers
     for number, row in enumerate(rows, 1):
+        place = f"{file}, pair {number}"
         try:
-            yield from answers_of(row)
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-            yield SourceError.because(
-                error, f"{file}, pair {number} is not as {tool} writes it: {error!r}"
-            )
+            for one in answers_of(row):
+                if isinstance(one, Answer):
+                    yield one
+                else:
+                    yield SourceError.because(
+                        one, f"{place}: one of its answers is not as {tool} writes it: {one!r}"
+                    )
+        except _MALFORMED as error:
+            yield SourceError.because(error, f"{place} is not as {tool} writes it: {error!r}")
 
 
 def _fields(pair: Pair) -> dict[str, str]:
@@ -133,7 +140,7 @@ def _argilla_record(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _argilla_answers(record: Mapping[str, Any]) -> Iterator[Answer]:
+def _argilla_answers(record: Mapping[str, Any]) -> Iterator[Answer | Exception]:
     people: dict[str, dict[str, Any]] = {}
     is_flat = "fields" not in record
     for question, value, by, status in (_flat if is_flat else _nested)(record):
@@ -141,7 +148,10 @@ def _argilla_answers(record: Mapping[str, Any]) -> Iterator[Answer]:
             people.setdefault(by, {})[question] = value
     for by, given in people.items():
         shown = record if is_flat else record["fields"] or {}
-        yield _answer(str(record["id"]), by, given, shown)
+        try:
+            yield _answer(str(record["id"]), by, given, shown)
+        except _MALFORMED as error:
+            yield error
 
 
 _Given = tuple[str, Any, str, str]
@@ -195,22 +205,29 @@ def _label_studio_task(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _label_studio_answers(task: Mapping[str, Any]) -> Iterator[Answer]:
+def _label_studio_answers(task: Mapping[str, Any]) -> Iterator[Answer | Exception]:
     data = task["data"]
     for annotation in task.get("annotations") or ():
-        if annotation.get("was_cancelled"):
-            continue
-        given: dict[str, Any] = {}
-        for result in annotation["result"]:
-            value = result["value"]
-            given[result["from_name"]] = (
-                value["rating"]
-                if result["type"] == "rating"
-                else value["choices"][0]
-                if result["type"] == "choices"
-                else _joined(value["text"])
-            )
-        yield _answer(str(data["id"]), _name_in(annotation.get("completed_by")), given, data)
+        try:
+            if not annotation.get("was_cancelled"):
+                yield _annotated(annotation, data)
+        except _MALFORMED as error:
+            yield error
+
+
+def _annotated(annotation: Mapping[str, Any], data: Mapping[str, Any]) -> Answer:
+    """The answer of an annotation. Raises what is in ``_MALFORMED``."""
+    given: dict[str, Any] = {}
+    for result in annotation["result"]:
+        value = result["value"]
+        given[result["from_name"]] = (
+            value["rating"]
+            if result["type"] == "rating"
+            else value["choices"][0]
+            if result["type"] == "choices"
+            else _joined(value["text"])
+        )
+    return _answer(str(data["id"]), _name_in(annotation.get("completed_by")), given, data)
 
 
 def _joined(text: str | list[str]) -> str:

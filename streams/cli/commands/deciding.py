@@ -173,7 +173,11 @@ def decisions(
         who = printable(one.by) or "unknown"
         print(f"{_time_of(one)}  {who:<10}  {one.action:<6}  {one.id}  {text}{note}")
     if not made:
-        notice("nobody has decided anything yet")
+        notice(
+            "nobody has decided anything yet"
+            if by is None
+            else f"no newest decision of a pair is by {printable(by) or 'a person without a name'}"
+        )
 
 
 def _time_of(decision: "Decision") -> str:

@@ -152,8 +152,34 @@ def test_what_is_not_of_the_tool_is_named_and_the_rest_is_read(row: Any, tmp_pat
     good = {"data": {"id": "b"}, "annotations": [annotation(("rating", "rating", {"rating": 3}))]}
     wrong, right = answers(Tool.LABEL_STUDIO, tmp_path, [row, good])
     assert isinstance(wrong, SourceError)
-    assert "answers.json, pair 1 is not as label-studio writes it" in str(wrong)
+    assert "answers.json, pair 1" in str(wrong)
+    assert "is not as label-studio writes it" in str(wrong)
     assert right == Answer("b", "", 3)
+
+
+def test_one_wrong_answer_leaves_those_of_others_about_the_same_pair(tmp_path: Path) -> None:
+    drop = ("decision", "choices", {"choices": ["drop"]})
+    wrong = ("decision", "choices", {"choices": []})
+    task = {
+        "data": {"id": "a"},
+        "annotations": [
+            annotation(wrong, completed_by=1),
+            annotation(drop, completed_by=2),
+            annotation(("rating", "rating", {"rating": 9}), completed_by=3),
+        ],
+    }
+    found = answers(Tool.LABEL_STUDIO, tmp_path, [task])
+    assert [one for one in found if isinstance(one, Answer)] == [Answer("a", "2", decision="drop")]
+    assert [isinstance(one, SourceError) for one in found] == [True, False, True]
+    record = {
+        "id": "a",
+        "rating.responses": [9, 2],
+        "rating.responses.users": ["u1", "u2"],
+        "rating.responses.status": ["submitted", "submitted"],
+    }
+    first, second = answers(Tool.ARGILLA, tmp_path, [record])
+    assert isinstance(first, SourceError)
+    assert second == Answer("a", "u2", 2)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1"])
