@@ -116,7 +116,7 @@ def test_what_the_segmenter_refused_is_found_in_the_document(settings: Settings)
             for _ in range(2):  # the second time it is remembered
                 shown = Served(server).get("/item/passages?" + urlencode({"id": short.id})).text
                 assert "Too short." in shown
-                assert "Guide ›" in shown
+                assert "Guide</bdi> ›" in shown
     found = refused_passages(settings, details.document)
     assert {one.id for one in found} == {one.id for one in refused}
     assert "Too short." in [one.text for one in found]

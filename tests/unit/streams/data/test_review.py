@@ -159,7 +159,7 @@ def test_what_is_not_of_the_tool_is_named_and_the_rest_is_read(row: Any, tmp_pat
 
 def test_one_wrong_answer_leaves_those_of_others_about_the_same_pair(tmp_path: Path) -> None:
     drop = ("decision", "choices", {"choices": ["drop"]})
-    wrong = ("decision", "choices", {"choices": []})
+    wrong: Any = ("decision", "choices", {"choices": []})
     task = {
         "data": {"id": "a"},
         "annotations": [
