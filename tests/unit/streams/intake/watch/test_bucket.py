@@ -1,5 +1,6 @@
 """A bucket of S3, by s3fs, from a server on this machine."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         s3fs.S3FileSystem.clear_instance_cache()
         yield made
+        # s3fs closes the connections of what is collected outside of an event loop only. Collected
+        # during a later test, they would be warnings of that one.
         s3fs.S3FileSystem.clear_instance_cache()
+        gc.collect()
 
 
 def store() -> Store:
