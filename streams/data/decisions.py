@@ -122,13 +122,18 @@ class Decisions:
         )
         return self._write(candidate, rating, self._ruling("edit", by, note, texts))
 
+    def of(self, id: str) -> Decision | None:
+        """The decision about an id that counts. None where there is none, or it was undone."""
+        known = self._known.of(id)
+        return None if known is None or known.action == "undo" else known
+
     def undo(self, id: str, by: str, note: str = "") -> Decision | None:
         """Let the model's rating and the rules count again.
 
         None, and nothing is written, where no decision about the id counts.
         """
-        known = self._known.of(id)
-        if known is None or known.action == "undo":
+        known = self.of(id)
+        if known is None:
             return None
         return self._write(known.candidate, known.rating, self._ruling("undo", by, note))
 

@@ -1,6 +1,7 @@
 """A person's ratings, which also decide whether a pair is kept."""
 
 import time
+from enum import StrEnum
 
 from schemas.records import HumanRating
 from streams.data.decisions import Decisions, Pair, candidate_of
@@ -11,9 +12,13 @@ KEPT = "kept"
 """What an answer did that accepts a pair, as JSON names it."""
 
 
-def note_of(score: int) -> str:
-    """The note of a decision that follows from a rating."""
-    return f"rated {score}"
+class Undone(StrEnum):
+    """What an undo took back."""
+
+    RATING = "rating"
+    """The rating, and the decision that followed from it."""
+    DECISION = "decision"
+    NOTHING = "nothing"
 
 
 class Judging:
@@ -31,7 +36,7 @@ class Judging:
     def rate(self, pair: Pair, score: int, by: str) -> None:
         """Write a rating from 1 to 5, and the decision that follows from it."""
         write = self._decisions.drop if score < self.threshold else self._decisions.accept
-        write(pair, by, note_of(score))
+        write(pair, by, _note_of(score))
         self._rate(pair, score, by)
 
     def answer(self, pair: Pair, answer: Answer, by: str) -> list[str]:
@@ -60,6 +65,19 @@ class Judging:
         undone = self._decisions.undo(id, by) is not None
         return self._ratings.take_back(id) or undone
 
+    def undo(self, id: str, by: str) -> Undone:
+        """Undo the decision about a pair, and retract the rating that it followed from.
+
+        Without a decision, the rating is retracted. The topics say what there is.
+        """
+        rating, decision = self._ratings.of(id), self._decisions.of(id)
+        is_of_rating = rating is not None and (
+            decision is None or decision.ruling.note == _note_of(rating.score)
+        )
+        if is_of_rating and self.take_back(id, by):
+            return Undone.RATING
+        return Undone.NOTHING if self._decisions.undo(id, by) is None else Undone.DECISION
+
     def _rate(self, pair: Pair, score: int, by: str) -> None:
         candidate = candidate_of(pair)
         rating = HumanRating(
@@ -74,3 +92,8 @@ class Judging:
             at=time.time(),
         )
         self._ratings.write(rating)
+
+
+def _note_of(score: int) -> str:
+    """The note of a decision that follows from a rating."""
+    return f"rated {score}"

@@ -87,9 +87,13 @@ class Ratings:
         """Add a rating, or replace the one of the same example."""
         self._send(rating.id, encode(rating))
 
+    def of(self, id: str) -> HumanRating | None:
+        """The rating of an example. None where it has none."""
+        return next((one for one in read_ratings(self._cluster) if one.id == id), None)
+
     def take_back(self, id: str) -> bool:
         """Retract the rating of an example. False, and nothing is written, where it has none."""
-        if all(one.id != id for one in read_ratings(self._cluster)):
+        if self.of(id) is None:
             return False
         self._send(id, None)
         return True

@@ -30,6 +30,7 @@ from schemas.wire import MAX_BYTES
 from streams.data.dataset import snapshot
 from streams.data.decisions import Decisions, open_decisions, read_decisions
 from streams.data.feed import seed as feed_seeds
+from streams.data.judging import Undone
 from streams.data.ratings import read_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.reading.records import RecordReader
@@ -329,6 +330,22 @@ def test_ratings_of_one_moment_leave_the_decision_of_the_last_one(cluster, topic
     [decision] = read_decisions(cluster)
     [rating] = read_ratings(cluster)
     assert decision.ruling.note == f"rated {rating.score}"
+
+
+def test_undo_right_after_a_rating_takes_both_back(cluster, topics) -> None:
+    topics.write(rated(0))
+    with Store() as store, Follower(cluster, store):
+        wait_until(lambda: store.item("e0") is not None)
+        shown = store.item("e0")
+    assert shown is not None
+    # The page has not read the rating yet.
+    assert shown.human is None
+    actions = KafkaActions(cluster, 4.0)
+    actions.rate(shown, 1, "ada")
+    assert actions.undo("e0", "ada") is Undone.RATING
+    assert read_ratings(cluster) == []
+    assert [one.action for one in read_decisions(cluster)] == ["undo"]
+    assert actions.undo("e0", "ada") is Undone.NOTHING
 
 
 def test_a_seed_is_dropped_and_accepted_again_on_the_page(settings, cluster, topics, start) -> None:

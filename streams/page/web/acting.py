@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from streams.data.decisions import Decisions, KnownDecisions, open_decisions
-from streams.data.judging import Judging
+from streams.data.judging import Judging, Undone
 from streams.data.ratings import open_ratings
 from streams.kafka.cluster import Cluster
 from streams.kafka.writing.sending_back import SentBack, send_back
@@ -45,8 +45,11 @@ class Actions(Protocol):
     ) -> None:
         """Keep a pair with other texts. None leaves a text as it is."""
 
-    def undo(self, id: str, by: str) -> bool:
-        """Take the decision about a pair back; False where none counts."""
+    def undo(self, id: str, by: str) -> Undone:
+        """Take the decision about a pair back, with the rating that made it.
+
+        Without a decision, take the rating back.
+        """
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """Rate a pair from 1 to 5: it is dropped below the threshold, and accepted otherwise."""
@@ -116,10 +119,10 @@ class KafkaActions:
                 item.pair, by, instruction=instruction, context=context, response=response
             )
 
-    def undo(self, id: str, by: str) -> bool:
+    def undo(self, id: str, by: str) -> Undone:
         """See Actions."""
-        with self._deciding(id) as decisions:
-            return decisions.undo(id, by) is not None
+        with self._deciding(id) as decisions, open_ratings(self._cluster) as ratings:
+            return Judging(ratings, decisions, self.threshold).undo(id, by)
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         """See Actions."""

@@ -129,7 +129,11 @@ class Guard:
         form = _form(await _body(headers, receive))
         sent = headers.get("x-form-token") or form.get("form_token", "")
         if not self._sessions.is_form_token(session, sent):
-            raise VisitRefused(403, "the form is from an earlier start of the page: reload it")
+            raise VisitRefused(
+                403,
+                "the form is from an earlier start of the page: go back, copy what you typed, "
+                "and reload it",
+            )
         return form
 
     def _admitted(self, headers: Headers, session: Session) -> bool:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from schemas.errors import NotFound, QueryError
-from streams.data.judging import note_of
+from streams.data.judging import Undone
 from streams.page.store.filters import Human, Kind, Order, PageRequest, Verdict
 from streams.page.store.item_views import ItemDetails
 from streams.page.web.editing import read_edit, state_mark
@@ -203,13 +203,10 @@ def _accept(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> 
 
 
 def _undo(site: Site, details: ItemDetails, by: str, form: dict[str, str]) -> str:
-    """Take a decision back, with the rating that made it; without a decision, the rating."""
-    human, decision = details.human, details.decision if details.item.decision else None
-    if human is not None and (decision is None or decision.note == note_of(human.score)):
-        return _take_back(site, details, by, form)
-    return "undone" if site.actions.undo(details.item.id, by) else NOTHING
+    return _UNDONE[site.actions.undo(details.item.id, by)]
 
 
+_UNDONE = {Undone.RATING: "taken-back", Undone.DECISION: "undone", Undone.NOTHING: NOTHING}
 _DOERS: dict[str, Callable[[Site, ItemDetails, str, dict[str, str]], str]] = {
     "rate": _rate,
     "take-back": _take_back,

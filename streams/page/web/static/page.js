@@ -74,7 +74,8 @@ function listen() {
   clearTimeout(retrying);
   events?.close();
   events = null;
-  if (document.hidden) return;
+  // The server may be started again while nothing is heard of it.
+  if (document.hidden) { wasAway = true; return; }
   events = new EventSource("/events");
   // The first event comes at once: the stream may have changed since the page was made.
   events.addEventListener("change", refreshAll);
@@ -106,9 +107,10 @@ function showAway(content) {
   if (state) { state.replaceChildren(content); state.lastHtml = null; }
 }
 
-// A server that was started again takes no form of before.
+// A server that was started again takes no form of before. Any page has the token: the one that is
+// shown may be the answer to a form, and has no address.
 async function renewFormToken() {
-  const response = await fetch(location.href);
+  const response = await fetch("/keys");
   if (!response.ok || response.redirected) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const token = page.querySelector('meta[name="form-token"]')?.content;
@@ -155,16 +157,25 @@ function say(text, bad) {
 const ACTIONS = { a: ["accept"], d: ["drop"], u: ["undo"] };
 for (const grade of "12345") ACTIONS[grade] = ["rate", { score: grade }];
 
+const PENDING = "… · ";
+
 // One after the other, in the order of the keys: the last one decides.
 let acting = Promise.resolve();
+let waiting = 0; // for answers
 
 function actOn(row, key) {
   const item = row.closest("[data-item]");
   item.done ??= item.querySelector(".now")?.textContent ?? "";
-  note(item, "… · ");
+  item.waiting = (item.waiting ?? 0) + 1;
+  waiting += 1;
+  note(item, PENDING);
   acting = acting.then(() => act(item, key))
     .catch(() => say("the page's server does not answer", true))
-    .finally(() => note(item, item.done));
+    .finally(() => {
+      waiting -= 1;
+      item.waiting -= 1;
+      note(item, item.waiting > 0 ? PENDING : item.done);
+    });
 }
 
 async function act(item, key) {
@@ -190,6 +201,15 @@ function send(item, action, fields) {
 // What refuses a request before it is read answers with a line of text.
 function answerOf(text) {
   try { return JSON.parse(text); } catch { return { error: text.slice(0, 300) }; }
+}
+
+// What keys asked for is sent before another page is opened.
+function holdBack(event) {
+  const link = event.target.closest("a[href]");
+  if (!link || waiting === 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  say("The page is left when your last keys are written.");
+  acting.then(() => link.click());
 }
 
 function note(item, text) {
@@ -231,6 +251,8 @@ function onKey(event) {
 }
 
 document.addEventListener("keydown", onKey);
+document.addEventListener("click", holdBack);
+window.addEventListener("beforeunload", (event) => { if (waiting > 0) event.preventDefault(); });
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
   if (event.target.matches("[data-keys-on]")) localStorage.setItem("keys", event.target.checked ? "on" : "off");

@@ -12,9 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import Candidate, HumanRating, Provenance, Rating, Scored, Turn
+from schemas.records import (
+    Candidate,
+    Decision,
+    HumanRating,
+    Provenance,
+    Rating,
+    Ruling,
+    Scored,
+    Turn,
+)
 from streams.cli.rating_session import ask_about, print_report
-from streams.data.judging import Judging
+from streams.data.judging import Judging, Undone
 from streams.data.ratings import spread
 
 
@@ -120,6 +129,51 @@ def test_a_rating_holds_the_pair_and_decides() -> None:
     )
     assert (rating.score, rating.rater) == (4, "ada")
     assert rating.at > 1.7e9
+
+
+class Said:
+    """Has a rating and a decision of one pair in place of the broker."""
+
+    def __init__(self, said: object) -> None:
+        self.said: object = said
+
+    def of(self, id: str) -> object:
+        return self.said
+
+    def undo(self, id: str, by: str) -> object:
+        before, self.said = self.said, None
+        return before
+
+    def take_back(self, id: str) -> bool:
+        return self.undo(id, "") is not None
+
+
+@pytest.mark.parametrize(
+    ("score", "note", "undone", "left"),
+    [
+        (2, "rated 2", Undone.RATING, (None, None)),
+        (2, None, Undone.RATING, (None, None)),
+        (2, "", Undone.DECISION, (2, None)),
+        (3, "rated 2", Undone.DECISION, (3, None)),
+        (None, "rated 2", Undone.DECISION, (None, None)),
+        (None, None, Undone.NOTHING, (None, None)),
+    ],
+)
+def test_undo_takes_a_rating_back_with_the_decision_that_it_made(
+    score: int | None, note: str | None, undone: Undone, left: tuple[int | None, str | None]
+) -> None:
+    ratings = Said(
+        score
+        and HumanRating(id="a", instruction="Why?", response="So.", score=score, rater="", at=1.0)
+    )
+    pair = scored("a")
+    ruling = None if note is None else Ruling(action="drop", by="ada", at=1.0, note=note)
+    decisions = Said(
+        ruling and Decision(candidate=pair.candidate, rating=pair.rating, ruling=ruling)
+    )
+    judging = Judging(ratings, decisions, 4.0)  # type: ignore[arg-type]
+    assert judging.undo("a", "ada") is undone
+    assert (ratings.said and ratings.said.score, decisions.said) == left  # type: ignore[attr-defined]
 
 
 def test_the_summary_says_what_the_ratings_decide(capsys: pytest.CaptureFixture[str]) -> None:

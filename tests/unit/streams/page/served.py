@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from schemas.records import Decision, HumanRating, Ruling
 from schemas.ruling import Texts
 from streams.data.decisions import candidate_of
+from streams.data.judging import Undone
 from streams.kafka.writing.sending_back import LeftOut, SentBack
 from streams.page.store.item_views import ItemDetails
 from streams.page.store.store import Store
@@ -70,13 +71,13 @@ class StoredActions:
         self.texts = texts
         self._decide(item, "edit", by, texts)
 
-    def undo(self, id: str, by: str) -> bool:
+    def undo(self, id: str, by: str) -> Undone:
         item = self._topics.store.item(id)
         assert item is not None
         if item.decision is None or item.decision.action == "undo":
-            return False
+            return Undone.RATING if self.take_back(id, by) else Undone.NOTHING
         self._decide(item, "undo", by)
-        return True
+        return Undone.DECISION
 
     def rate(self, item: ItemDetails, score: int, by: str) -> None:
         self._topics.write(

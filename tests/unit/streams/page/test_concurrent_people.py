@@ -6,13 +6,10 @@ from html import unescape
 
 import pytest
 
-from schemas.records import Decision, Ruling
 from schemas.ruling import Texts
-from streams.data.decisions import candidate_of
 from streams.page.store.store import Store
 from tests.unit.streams.page.served import Filled, served
 from tests.unit.streams.page.stream import fill
-from tests.unit.streams.page.topics import NOW
 
 
 @pytest.fixture
@@ -27,24 +24,6 @@ def test_an_edit_has_the_texts_of_the_form(page: Filled) -> None:
     assert page.actions.texts == Texts(instruction="Why?", response="Because\nit does.")
     assert "Edit by <bdi>ada</bdi>" in page.get("/item?id=e4").text
     assert page.post("/item/edit?id=e4", instruction=" ", context="", response="x").status == 400
-
-
-@pytest.mark.parametrize(
-    ("note", "done"), [("rated 2", "take-back"), ("not about this", "undo"), (None, "take-back")]
-)
-def test_undo_takes_a_rating_back_with_the_decision_that_it_made(
-    page: Filled, note: str | None, done: str
-) -> None:
-    details = page.topics.store.item("e4")
-    assert details is not None
-    assert details.pair is not None
-    page.actions.rate(details, 2, "ada")
-    if note is not None:
-        ruling = Ruling(action="drop", by="ada", at=NOW, note=note)
-        candidate = candidate_of(details.pair)
-        page.topics.write(Decision(candidate=candidate, rating=details.rating, ruling=ruling))
-    page.post("/item/undo?id=e4")
-    assert page.actions.done[-1][:2] == (done, "e4")
 
 
 def form_of_an_edit(html: str) -> dict[str, str]:

@@ -88,8 +88,30 @@ def test_keys_act_in_their_order(browser: Browser, stream: Filled) -> None:
     )
     expect(note).to_have_text("… · ")
     assert stream.actions.done == []
-    held[0].continue_()
+    page.route("**/item/drop*", lambda route: held.append(route))
+    with page.expect_request("**/item/drop*"):
+        held[0].continue_()
+    # The row shows that a key is not answered yet.
+    expect(page.locator("[data-said]")).to_contain_text("Accepted")
+    expect(note).to_have_text("… · ")
+    held[1].continue_()
     expect(note).to_have_text("drop · ")
+    assert [action for action, *_ in stream.actions.done] == ["accept", "drop"]
+    page.close()
+
+
+def test_another_page_is_opened_when_keys_have_acted(browser: Browser, stream: Filled) -> None:
+    page = browser.new_page()
+    held: list[Route] = []
+    page.route("**/item/accept*", lambda route: held.append(route))
+    _on_first_row(page, stream)
+    with page.expect_request("**/item/accept*"):
+        page.keyboard.press("a")
+    for key in ("j", "d", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("[data-said]")).to_contain_text("The page is left")
+    held[0].continue_()
+    page.wait_for_url("**/item?id=*")
     assert [action for action, *_ in stream.actions.done] == ["accept", "drop"]
     page.close()
 
@@ -106,13 +128,48 @@ def test_a_key_takes_a_rating_back_with_its_decision(browser: Browser, stream: F
     page.close()
 
 
+def test_an_edit_outlives_a_start_of_the_server_while_its_tab_was_not_shown(
+    browser: Browser, stream: Filled
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(_HIDDEN)
+
+    def start_again() -> None:
+        page.evaluate("show(false)")
+        page.evaluate(
+            "document.querySelectorAll('[name=form_token]').forEach(one => one.value = 'before')"
+        )
+        page.evaluate("show(true)")
+        expect(page.locator("[name=form_token][value=before]")).to_have_count(0)
+
+    page.goto(f"{stream.origin}/item?id=e5")
+    page.evaluate("show(true)")
+    page.keyboard.press("e")
+    page.get_by_label("Request").fill("Mine?")
+    start_again()
+    details = stream.topics.store.item("e5")
+    assert details is not None
+    stream.actions.edit(details, "Grace", instruction="Hers?", context=None, response=None)
+    save = page.get_by_role("button", name="Keep it with these texts")
+    save.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Not saved")
+    # This page is the answer to a form.
+    page.evaluate("show(true)")
+    start_again()
+    save.click()
+    expect(page.get_by_role("status")).to_contain_text("Edited")
+    assert stream.actions.texts is not None
+    assert stream.actions.texts.instruction == "Mine?"
+    page.close()
+
+
 def test_keys_act_after_the_server_was_started_again(browser: Browser, stream: Filled) -> None:
     page = browser.new_page()
     _on_first_row(page, stream)
     page.evaluate("document.querySelector('meta[name=form-token]').content = 'of before'")
     page.keyboard.press("d")
     expect(page.locator("[data-said]")).to_contain_text("Dropped")
-    page.route("**/items*", lambda route: route.fulfill(status=500))
+    page.route("**/keys", lambda route: route.fulfill(status=500))
     page.evaluate("document.querySelector('meta[name=form-token]').content = 'of before'")
     page.keyboard.press("a")
     expect(page.locator("[data-said]")).to_contain_text("the form is from an earlier start")
