@@ -71,12 +71,13 @@ class Judging:
         Without a decision, the rating is retracted. The topics say what there is.
         """
         rating, decision = self._ratings.of(id), self._decisions.of(id)
-        is_of_rating = rating is not None and (
+        undone = self._decisions.undo(id, by) is not None
+        if rating is not None and (
             decision is None or decision.ruling.note == _note_of(rating.score)
-        )
-        if is_of_rating and self.take_back(id, by):
+        ):
+            self._ratings.retract(id)
             return Undone.RATING
-        return Undone.NOTHING if self._decisions.undo(id, by) is None else Undone.DECISION
+        return Undone.DECISION if undone else Undone.NOTHING
 
     def _rate(self, pair: Pair, score: int, by: str) -> None:
         candidate = candidate_of(pair)

@@ -95,8 +95,12 @@ class Ratings:
         """Retract the rating of an example. False, and nothing is written, where it has none."""
         if self.of(id) is None:
             return False
-        self._send(id, None)
+        self.retract(id)
         return True
+
+    def retract(self, id: str) -> None:
+        """Retract the rating of an example that has one."""
+        self._send(id, None)
 
     def _send(self, id: str, value: bytes | None) -> None:
         headers = headers_for(HumanRating) if value is not None else []

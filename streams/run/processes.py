@@ -17,10 +17,6 @@ from models.private_files import private_umask
 from schemas.errors import FencedError
 from streams.intake.http.serving import serving
 from streams.intake.watch.opening import Reading, watching
-from streams.observe.failing import read_failing
-from streams.observe.lag import StageLag
-from streams.observe.missing_workers import missing_workers, worker_options
-from streams.releases.store import release_store
 from streams.run.endpoint import serve_metrics
 from streams.run.event_loop import fast_event_loop
 from streams.run.pulse import Pulse
@@ -200,6 +196,9 @@ def run_page(
     # The server and the templates take a while to import, and no other process needs them.
     from models.releases.cache import default_cache
     from models.releases.release import read_manifest
+    from streams.observe.failing import read_failing
+    from streams.observe.lag import StageLag
+    from streams.observe.missing_workers import missing_workers, worker_options
     from streams.page.promises import Promises
     from streams.page.releases_in_use import ReleasesInUse
     from streams.page.store.follower import Follower
@@ -208,6 +207,7 @@ def run_page(
     from streams.page.store.store import Store
     from streams.page.web.acting import KafkaActions
     from streams.page.web.serving import PageServer, listening_on
+    from streams.releases.store import release_store
 
     deadline = ShutdownDeadline(settings.shutdown_seconds, "the page")
     cluster, releases = settings.kafka.cluster(), settings.releases_dir

@@ -144,8 +144,8 @@ class Said:
         before, self.said = self.said, None
         return before
 
-    def take_back(self, id: str) -> bool:
-        return self.undo(id, "") is not None
+    def retract(self, id: str) -> None:
+        self.said = None
 
 
 @pytest.mark.parametrize(
